@@ -1,0 +1,58 @@
+package tokens
+
+import "time"
+
+// A Token is an access token ready to be sent.
+type Token struct {
+	Access Secret
+	// Expiry is the wall-clock end of the token's life; zero means it has none.
+	Expiry time.Time
+}
+
+// A Grant is all that is kept of one login: what the store holds.
+type Grant struct {
+	Kind     string // the OAuth grant it came from, such as "authorization_code"
+	ClientID string // the client it is bound to (RFC 6749 section 10.4)
+	Issuer   string // the token endpoint that issued it
+	Seed     string // fingerprint of the configured refresh token it grew from; empty after a login
+
+	Access  Secret
+	Refresh Secret // empty is legal: such a grant ends with its access token
+	Scopes  []string
+
+	LoggedIn time.Time // when a person (or the configuration) gave it
+	Renewed  time.Time // when Access was obtained
+	Expiry   time.Time // when Access ends; zero = never
+
+	// Refused is the provider's reason why Refresh is dead, such as
+	// "invalid_grant". Such a grant is kept for diagnosis, never used again.
+	Refused string
+}
+
+// The margin before expiry at which a renewal is due: a tenth of the life, but
+// at most five minutes, which is what a slow link and a slow provider need.
+const (
+	marginShare = 10
+	marginMost  = 5 * time.Minute
+)
+
+// live reports whether the access token may still be sent. Times are compared as
+// wall-clock times, so a suspended machine does not make a token live longer.
+func (g Grant) live(now time.Time) bool {
+	return g.Access != "" && (g.Expiry.IsZero() || now.Before(g.Expiry))
+}
+
+// due reports whether the access token should be renewed by now.
+func (g Grant) due(now time.Time) bool {
+	return !g.Expiry.IsZero() && !now.Before(g.Expiry.Add(-g.margin()))
+}
+
+func (g Grant) margin() time.Duration {
+	return min(g.Expiry.Sub(g.Renewed)/marginShare, marginMost)
+}
+
+func (g Grant) token() Token { return Token{Access: g.Access, Expiry: g.Expiry} }
+
+// wallNow is the present without the monotonic reading, which stops while the
+// machine sleeps.
+func wallNow() time.Time { return time.Now().Round(0) }

@@ -1,0 +1,40 @@
+package tokens
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// A Secret is text that cannot print itself: every formatting verb, slog and
+// encoding/json show "***" in its place, so that a token cannot reach a log by
+// accident. Reveal is the one way to the text. The zero value is "no secret".
+type Secret string
+
+const hidden = "***"
+
+// Reveal returns the text itself, for the wire and the store only.
+func (s Secret) Reveal() string { return string(s) }
+
+// IsZero reports whether there is no secret.
+func (s Secret) IsZero() bool { return s == "" }
+
+// String returns "***", or nothing for the zero value.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return hidden
+}
+
+// Format hides the text from every verb, %x and %#v included.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+
+// LogValue hides the text from log/slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON hides the text from encoding/json. The store keeps secrets in a
+// form of its own.
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() + `"`), nil }
+
+// MarshalText hides the text from encoders that ask for text, toml and xml among them.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

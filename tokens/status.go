@@ -1,0 +1,77 @@
+package tokens
+
+import "time"
+
+// A State is what a credential can do at the moment.
+type State string
+
+const (
+	StateReady       State = "ready"        // a token can be sent now
+	StateLoginNeeded State = "login_needed" // a person must log in
+	StateFailing     State = "failing"      // the token has ended and its renewal fails
+	StateUnknown     State = "unknown"      // nothing was asked of it yet
+)
+
+// A Status tells about a credential without any secret.
+type Status struct {
+	Name     string
+	Kind     string
+	State    State
+	Scopes   []string
+	LoggedIn time.Time // zero = unknown
+	Renewed  time.Time // zero = unknown
+	Expiry   time.Time // of the access token; zero = none or unknown
+	Renewing bool      // a renewal is under way
+	// Renewable tells whether the grant can outlive its access token.
+	Renewable bool
+	// Unsaved is why the store does not hold the present grant; nil = it does.
+	Unsaved error
+	// Failure is how the last renewal failed; nil = it did not.
+	Failure *Error
+}
+
+// Status reports from memory, without any I/O.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := Status{
+		Name:      s.Name,
+		Kind:      s.Kind,
+		State:     StateUnknown,
+		Scopes:    s.grant.Scopes,
+		LoggedIn:  s.grant.LoggedIn,
+		Renewed:   s.grant.Renewed,
+		Expiry:    s.grant.Expiry,
+		Renewing:  s.flight != nil,
+		Renewable: s.Renew != nil && !s.grant.Refresh.IsZero(),
+		Unsaved:   s.unsaved,
+		Failure:   s.failure,
+	}
+	switch {
+	case s.usableLocked(wallNow()):
+		status.State = StateReady
+	case s.failure != nil && s.failure.Action == ActionLogin:
+		status.State = StateLoginNeeded
+	case s.failure != nil:
+		status.State = StateFailing
+	}
+	return status
+}
+
+// Peek is Status after a look into the store, for a process that serves nothing.
+// It does not touch the network.
+func (s *Source) Peek() Status {
+	err := s.Open()
+	s.mu.Lock()
+	grant := s.grant
+	switch {
+	case err != nil:
+		s.failure = asError(err)
+	case grant.Refused != "":
+		s.failure = refusedBefore(grant)
+	case !grant.live(wallNow()) && (s.Renew == nil || grant.Refresh.IsZero()):
+		s.failure = loginNeeded("no login that could be used is stored")
+	}
+	s.mu.Unlock()
+	return s.Status()
+}

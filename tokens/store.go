@@ -1,0 +1,85 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// ErrNoGrant is what a store answers for a credential that has no grant.
+var ErrNoGrant = errors.New("no login is stored")
+
+// A Store keeps grants by the name of their credential. It is safe for
+// concurrent use. Save returns only when the grant would survive a crash, where
+// the store promises that at all.
+type Store interface {
+	// Load returns ErrNoGrant where there is none. Any other error means that
+	// something is there and cannot be used; nothing may overwrite it.
+	Load(name string) (Grant, error)
+	Save(name string, grant Grant) error
+	Delete(name string) error
+	// Lock keeps every other user of the store, in this and other processes, from
+	// renewing the named grant until unlock is called.
+	Lock(ctx context.Context, name string) (unlock func(), err error)
+}
+
+// A MemoryStore forgets everything when the process ends. The zero value is an
+// empty store.
+type MemoryStore struct {
+	mu     sync.Mutex
+	grants map[string]Grant
+	locks  map[string]chan struct{}
+}
+
+// Load implements [Store].
+func (m *MemoryStore) Load(name string) (Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	grant, ok := m.grants[name]
+	if !ok {
+		return Grant{}, ErrNoGrant
+	}
+	return grant, nil
+}
+
+// Save implements [Store].
+func (m *MemoryStore) Save(name string, grant Grant) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.grants == nil {
+		m.grants = map[string]Grant{}
+	}
+	m.grants[name] = grant
+	return nil
+}
+
+// Delete implements [Store].
+func (m *MemoryStore) Delete(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.grants, name)
+	return nil
+}
+
+// Lock implements [Store].
+func (m *MemoryStore) Lock(ctx context.Context, name string) (func(), error) {
+	lock := m.lock(name)
+	select {
+	case lock <- struct{}{}:
+		return func() { <-lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (m *MemoryStore) lock(name string) chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.locks == nil {
+		m.locks = map[string]chan struct{}{}
+	}
+	if m.locks[name] == nil {
+		m.locks[name] = make(chan struct{}, 1)
+	}
+	return m.locks[name]
+}
