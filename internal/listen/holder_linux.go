@@ -1,0 +1,85 @@
+package listen
+
+import (
+	"net"
+	"slices"
+	"strconv"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// stateListen is TCP_LISTEN of the kernel's include/net/tcp_states.h, as /proc/net/tcp shows it.
+const stateListen = 0x0A
+
+// tcpHolder finds the process that holds a TCP port. It returns 0 when that cannot be seen, as with a process of
+// another user.
+func tcpHolder(addr *net.TCPAddr) (pid int, program string) {
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, ""
+	}
+	sockets := socketsOn(proc, addr)
+	if len(sockets) == 0 {
+		return 0, ""
+	}
+	all, err := proc.AllProcs()
+	if err != nil {
+		return 0, ""
+	}
+	for _, p := range all {
+		targets, _ := p.FileDescriptorTargets() // not ours to read, or gone meanwhile
+		if slices.ContainsFunc(targets, func(target string) bool { return slices.Contains(sockets, target) }) {
+			return p.PID, comm(proc, p.PID)
+		}
+	}
+	return 0, ""
+}
+
+// socketsOn lists the listening sockets that overlap with addr, written as the links in /proc/PID/fd read.
+func socketsOn(proc procfs.FS, addr *net.TCPAddr) []string {
+	// Deprecated in favour of netlink, which would be one dependency more for one line of an error message.
+	four, _ := proc.NetTCP() //nolint:staticcheck
+	six, _ := proc.NetTCP6() //nolint:staticcheck
+	var links []string
+	for _, line := range slices.Concat(four, six) {
+		if line.St == stateListen && line.LocalPort == uint64(addr.Port) && overlap(line.LocalAddr, addr.IP) {
+			links = append(links, "socket:["+strconv.FormatUint(line.Inode, 10)+"]")
+		}
+	}
+	return links
+}
+
+// overlap: the wildcard address takes the port from every other one; the nil IP of ":9744" is a wildcard too.
+func overlap(a, b net.IP) bool {
+	return len(b) == 0 || a.IsUnspecified() || b.IsUnspecified() || a.Equal(b)
+}
+
+// unixHolder asks the kernel who called listen on the other end of a connected unix socket (unix(7), SO_PEERCRED).
+func unixHolder(c *net.UnixConn) (pid int, program string) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, ""
+	}
+	var cred *unix.Ucred
+	err = raw.Control(func(fd uintptr) {
+		cred, _ = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err != nil || cred == nil || cred.Pid <= 0 {
+		return 0, ""
+	}
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return int(cred.Pid), ""
+	}
+	return int(cred.Pid), comm(proc, int(cred.Pid))
+}
+
+func comm(proc procfs.FS, pid int) string {
+	p, err := proc.Proc(pid)
+	if err != nil {
+		return ""
+	}
+	name, _ := p.Comm()
+	return name
+}

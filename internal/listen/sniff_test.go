@@ -1,0 +1,237 @@
+package listen
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSniffGivesTheFirstByteBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := newPipes()
+		ln := Sniff(pipes, nil, time.Second)
+		defer ln.Close()
+		client := pipes.dial()
+		defer client.Close()
+		go io.WriteString(client, "GET /")
+
+		c := mustAccept(t, ln)
+		defer c.Close()
+		if n, err := c.Read(nil); n != 0 || err != nil {
+			t.Errorf("empty read: %d, %v", n, err)
+		}
+		got := make([]byte, 5)
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != "GET /" {
+			t.Errorf("read %q, %v", got, err)
+		}
+		if _, ok := c.(interface{ NetConn() net.Conn }).NetConn().(*pipeEnd); !ok {
+			t.Error("NetConn is not what the listener accepted")
+		}
+		time.Sleep(time.Hour) // the deadline of the first byte is gone
+		go io.WriteString(client, "x")
+		if _, err := c.Read(got); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSniffSilenceEndsAndHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := newPipes()
+		ln := Sniff(pipes, nil, 10*time.Second)
+		defer ln.Close()
+		begin := time.Now()
+		silent, slow, quick := pipes.dial(), pipes.dial(), pipes.dial()
+		for _, c := range []net.Conn{silent, slow, quick} {
+			defer c.Close()
+		}
+		go quick.Write([]byte("q"))
+		go func() {
+			time.Sleep(9 * time.Second)
+			slow.Write([]byte("s"))
+		}()
+
+		for i, want := range []time.Duration{0, 9 * time.Second} {
+			defer mustAccept(t, ln).Close()
+			if waited := time.Since(begin); waited != want {
+				t.Errorf("connection %d came after %v, want %v", i, waited, want)
+			}
+		}
+		if _, err := silent.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the silent one read %v", err)
+		}
+		if waited := time.Since(begin); waited != 10*time.Second {
+			t.Errorf("the silent one was closed after %v", waited)
+		}
+	})
+}
+
+func TestSniffWaitsTenSecondsByDefault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := newPipes()
+		ln := Sniff(pipes, nil, 0)
+		defer ln.Close()
+		go ln.Accept()
+		silent := pipes.dial()
+		begin := time.Now()
+		silent.Read(make([]byte, 1))
+		if waited := time.Since(begin); waited != 10*time.Second {
+			t.Errorf("closed after %v", waited)
+		}
+	})
+}
+
+func TestSniffSilentOnesMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 3
+		pipes := newPipes()
+		ln := newSniffer(pipes, nil, time.Hour, limit)
+		defer ln.Close()
+		begin := time.Now()
+		var silent []net.Conn
+		for range limit {
+			silent = append(silent, pipes.dial())
+		}
+		for _, c := range silent {
+			defer c.Close()
+		}
+		speaker := pipes.dial()
+		go speaker.Write([]byte("x"))
+		mustAccept(t, ln).Close()
+		if waited := time.Since(begin); waited != patience {
+			t.Errorf("the speaker was kept waiting %v", waited)
+		}
+		if _, err := silent[0].Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the oldest read %v", err)
+		}
+		go silent[1].Write([]byte("y"))
+		mustAccept(t, ln).Close()
+	})
+}
+
+// A burst of many more than the limit loses nobody who speaks, also while nobody calls Accept.
+func TestSniffBurstLosesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 2
+		pipes := newPipes()
+		ln := newSniffer(pipes, nil, time.Hour, limit)
+		defer ln.Close()
+		for i := range 4 * limit {
+			client := pipes.dial()
+			defer client.Close()
+			go client.Write([]byte{'a' + byte(i)})
+		}
+		defer mustAccept(t, ln).Close()
+		time.Sleep(time.Minute)
+		if held := len(ln.slots); held != limit {
+			t.Errorf("%d are held, want %d", held, limit)
+		}
+		for range 4*limit - 1 {
+			defer mustAccept(t, ln).Close()
+		}
+	})
+}
+
+func TestSniffCloseEndsEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := newPipes()
+		ln := Sniff(pipes, nil, time.Hour)
+		opened := pipes.dial()
+		go opened.Write([]byte("x"))
+		defer mustAccept(t, ln).Close()
+		silent, ready := pipes.dial(), pipes.dial()
+		go ready.Write([]byte("x"))
+		synctest.Wait()
+
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("second Close: %v", err)
+		}
+		for _, c := range []net.Conn{silent, ready} {
+			if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("read %v", err)
+			}
+		}
+		if c, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept after Close: %v, %v", c, err)
+		}
+	}) // synctest fails if a goroutine is left
+}
+
+func TestSniffCloseWakesAccept(t *testing.T) {
+	for name, end := range map[string]func(outer, inner net.Listener){
+		"own":   func(outer, _ net.Listener) { outer.Close() },
+		"inner": func(_, inner net.Listener) { inner.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pipes := newPipes()
+				ln := Sniff(pipes, nil, time.Hour)
+				go func() {
+					time.Sleep(time.Second)
+					end(ln, pipes)
+				}()
+				for range 2 {
+					if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+						t.Errorf("got %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestSniffCloseBeforeAccept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := Sniff(newPipes(), nil, time.Hour)
+		ln.Close()
+		if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestSniffPassesErrorsOnOneForOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := newPipes()
+		ln := Sniff(pipes, nil, time.Second)
+		defer ln.Close()
+		full := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+		go func() {
+			for range 3 {
+				pipes.errs <- full
+			}
+			client := pipes.dial()
+			client.Write([]byte("x"))
+		}()
+		for range 3 {
+			_, err := ln.Accept()
+			var temporary interface{ Temporary() bool }
+			if !errors.As(err, &temporary) || !temporary.Temporary() {
+				t.Errorf("got %v", err)
+			}
+		}
+		mustAccept(t, ln).Close()
+	})
+}
+
+func TestSniffClosesTLSWithoutConfig(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := newPipes()
+		ln := Sniff(pipes, nil, time.Hour)
+		defer ln.Close()
+		go ln.Accept()
+		client := pipes.dial()
+		if err := tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil {
+			t.Error("want an error")
+		}
+	})
+}
