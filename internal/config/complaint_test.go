@@ -1,0 +1,114 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected complaints")
+
+func home(name string) string {
+	return map[string]string{"HOME": "/home/someone", "SET": "value"}[name]
+}
+
+// TestComplaintsAreCompleteAndExact holds the whole text of what is said
+// about each bad file.
+func TestComplaintsAreCompleteAndExact(t *testing.T) {
+	files, _ := filepath.Glob("testdata/bad/*.toml")
+	if len(files) < 10 {
+		t.Fatalf("only %d files", len(files))
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Parse("config.toml", text, home)
+			if err == nil {
+				t.Fatal("no complaint")
+			}
+			golden(t, strings.TrimSuffix(file, ".toml")+".txt", err.Error()+"\n")
+		})
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got)\n%s", file, diff)
+	}
+}
+
+// TestOneSlipOneComplaint: a wrong value must not draw complaints about what
+// would follow from it.
+func TestOneSlipOneComplaint(t *testing.T) {
+	good, err := os.ReadFile("testdata/good/full.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(string(good), "\n") {
+		key, _, found := strings.Cut(line, " = ")
+		if !found || strings.HasPrefix(line, "#") {
+			continue
+		}
+		lines := strings.Split(string(good), "\n")
+		lines[i] = key + " = 1979-05-27" // no setting is a date
+		_, err := Parse("config.toml", []byte(strings.Join(lines, "\n")), home)
+		complaints, _ := errors.AsType[Complaints](err)
+		if len(complaints) != 1 || complaints[0].Line != i+1 {
+			t.Errorf("line %d, %s: want one complaint there, got:\n%v", i+1, line, err)
+		}
+	}
+}
+
+func TestSyntaxComplaintsDoNotQuoteValues(t *testing.T) {
+	for _, value := range []string{
+		`CANARY123`, `0123456789012`, `123456789012345678901234567890`, `1_2__3456`, `"CANARY\xZZ"`, `"CANARY`, `'CANARY`,
+		`"""CANARY`, `"CANARY" "CANARY"`, `[CANARY]`, `{CANARY}`, `{ env = CANARY }`, `1979-13-45`, `0xCANARY`, `+0xCANARY`, `1.CANARY`,
+		`true CANARY`, "\"CANARY\x01\"", `"CANARY\q"`, `"CANARY\ud800"`, `9.CANARY`, `1e9999999`,
+	} {
+		text := "[credential.a]\nclient_secret = " + value + "\n"
+		_, err := Parse("config.toml", []byte(text), home)
+		if err == nil {
+			t.Errorf("%s: no complaint", value)
+			continue
+		}
+		if said := err.Error(); leaks(said, "CANARY") || leaks(said, "123456789") || leaks(said, "1_2") || leaks(said, "1979") {
+			t.Errorf("%s: quoted in %q", value, said)
+		}
+		if !strings.HasPrefix(err.Error(), "config.toml:") {
+			t.Errorf("%s: no place in %q", value, err)
+		}
+	}
+}
+
+func leaks(said, value string) bool {
+	return strings.Contains(strings.ToLower(said), strings.ToLower(value))
+}
+
+func TestComplaintsAreFoundByType(t *testing.T) {
+	_, err := Parse("x.toml", []byte("[[route]]"), nil)
+	var complaints Complaints
+	if !errors.As(err, &complaints) || len(complaints) < 2 {
+		t.Fatalf("%#v", err)
+	}
+	if c := complaints[0]; c.File != "x.toml" || c.Line != 1 || c.Say == "" {
+		t.Errorf("%#v", c)
+	}
+}

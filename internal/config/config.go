@@ -1,0 +1,115 @@
+// Package config turns config.toml into a checked value, or into the full
+// list of complaints: each with its line, its key and what to do about it.
+//
+// Two rules hold throughout. Complaints quote the keys of the file but not its
+// values, because a secret may have been pasted into any of them; only well
+// formed names (of routes, credentials and environment variables) and words of
+// the file format are repeated. And a setting that this version does not
+// honour is refused, never ignored.
+package config
+
+import "time"
+
+// Config is a whole configuration, checked and with every default filled in.
+type Config struct {
+	File    string // the file it came from, as it was named
+	Sandbox bool   // use the embedded stand-in instead of Amazon
+
+	Proxy       Proxy
+	Console     Console
+	Store       Store
+	Capture     Capture
+	Routes      []Route // never empty; the first is the default
+	Credentials map[string]Credential
+}
+
+// Proxy says where requests are taken and from whom.
+type Proxy struct {
+	Listen     []string // each "host:port" (port 0: any free one) or "unix:/path"
+	Others     string   // forward requests to hosts without a route: always "reject" in this version
+	ClientKey  Secret   // zero: callers need no key; never zero when a Listen is not loopback
+	AllowUsers []string // always empty in this version
+}
+
+// Console says where the local pages are served.
+type Console struct {
+	Listen string // "host:port", always loopback; port 0: any free one
+}
+
+// Store says where logins are kept.
+type Store struct {
+	Kind string // "file" or "memory"
+	Path string // the state folder, never empty, whatever the kind
+}
+
+// Capture bounds what is remembered of recent exchanges.
+type Capture struct {
+	Enabled bool
+	Body    int64 // bytes kept of each body
+	Total   int64 // bytes kept in all
+}
+
+// Route sends the requests of some hosts to one upstream with one credential.
+// What a preset fills in and the file does not say is filled in.
+type Route struct {
+	Name       string // a lower-case DNS label, unique
+	Upstream   string // https URL, perhaps with a path prefix
+	Credential string // a key of Config.Credentials; empty: nothing is injected
+	Preset     string // empty: none
+
+	CAFile  string // extra roots for the upstream, PEM; empty: none
+	TLSCert string // with TLSKey: the certificate for mutual TLS, PEM; empty: none
+	TLSKey  string
+
+	Headers map[string]string // added to each request; may be nil
+	Header  string            // field that carries the token; empty: the credential's
+	Format  string            // its value, with {token}; empty: the credential's
+
+	Allow      []string // "METHOD /path"; empty: everything
+	ClientAuth string   // the client's own Authorization: "replace", "keep" or "reject"
+	HealOn     []int    // statuses that mean "token refused"
+
+	SingleConnection bool          // at most one HTTP/2 connection to the upstream
+	PingInterval     time.Duration // 0: no pings
+	DialTimeout      time.Duration // 0: none of our own
+	HeaderTimeout    time.Duration // 0: wait as long as the client does
+	Hosts            []string      // further names that mean this route, "host" or "host:port", lower case
+
+	Line int // where the file defines it
+}
+
+// Credential is one identity at one provider and the way to get its tokens.
+type Credential struct {
+	Name     string
+	Provider string // "amazon" or "oauth2"; may be empty when Grant is "static"
+	Grant    string // "authorization_code", "refresh_token" or "static"
+
+	ClientID     string
+	ClientSecret Secret // zero: a public client
+
+	RedirectURL    string // http or https on a loopback host; port 0: the console's
+	RedirectURLSet bool   // the file said it, so it must not be adapted
+	Scopes         []string
+
+	ProductID          string
+	DeviceSerialNumber string
+	Region             string // "na", "eu" or "fe"
+
+	AuthURL   string // for "amazon", empty means the provider's own, as for the next four
+	TokenURL  string
+	DeviceURL string
+	RevokeURL string
+	Issuer    string // always empty in this version
+
+	AuthParams  map[string]string // added to the authorization request
+	TokenParams map[string]string // added to token requests
+
+	Header string // field that carries the token
+	Format string // its value, with {token}
+
+	RefreshToken Secret   // for the grant "refresh_token"
+	Token        Secret   // for the grant "static"
+	Command      []string // for the grant "command", which this version refuses
+
+	Line int // where the file defines it
+}

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// crossCheck checks what no table can know alone.
+func (d *decoder) crossCheck(c *Config) {
+	d.checkNames(c.Routes)
+	d.checkClaims(c.Routes)
+	var used []string
+	for i := range c.Routes {
+		if name := c.Routes[i].Credential; d.checkReference(&c.Routes[i], d.routes[i], c) {
+			used = append(used, name)
+		}
+	}
+	slices.Sort(used)
+	for _, name := range slices.Compact(used) {
+		if !c.Sandbox {
+			d.credentials[name].checkSources(c.Credentials[name])
+		}
+	}
+}
+
+func (d *decoder) checkNames(routes []Route) {
+	lines := map[string]int{}
+	for i, r := range routes {
+		if first, taken := lines[r.Name]; taken && r.Name != "" {
+			d.routes[i].complain("name", fmt.Sprintf("is already the name of the route on line %d", first), "give each route its own name")
+			continue
+		}
+		lines[r.Name] = r.Line
+	}
+}
+
+// checkClaims wants each host to mean one route.
+func (d *decoder) checkClaims(routes []Route) {
+	claims := map[string]int{}
+	for i, r := range routes {
+		claims[r.Name+".localhost"] = i
+	}
+	for i, r := range routes {
+		t := d.routes[i]
+		claim(claims, i, upstreamHost(r.Upstream), t.at.key("upstream"), d)
+		for j, host := range r.Hosts {
+			claim(claims, i, strings.TrimSuffix(host, ":443"), t.at.key("hosts").item(j), d)
+		}
+	}
+}
+
+func claim(claims map[string]int, route int, host string, at place, d *decoder) {
+	owner, taken := claims[host]
+	if taken && owner != route && host != "" {
+		d.complain(at, fmt.Sprintf("names a host that already means the route on line %d", d.routes[owner].at.line), "a host can mean only one route")
+		return
+	}
+	claims[host] = route
+}
+
+// upstreamHost is as requests name it: without the default port.
+func upstreamHost(upstream string) string {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	if port := u.Port(); port != "" && port != "443" {
+		return net.JoinHostPort(host, port)
+	}
+	return host
+}
+
+// checkReference follows a route to its credential and says whether there is
+// one.
+func (d *decoder) checkReference(r *Route, t *table, c *Config) bool {
+	credential, ok := c.Credentials[r.Credential]
+	if r.Credential != "" && !ok {
+		names := slices.Sorted(maps.Keys(c.Credentials))
+		t.complain("credential", "names a credential that does not exist", meant(r.Credential, names)+"add a table [credential.NAME] for it")
+		return false
+	}
+	if c.Sandbox {
+		t.checkSandbox(*r, credential)
+	}
+	if !ok {
+		return false
+	}
+	r.withPreset(credential, d.credentials[r.Credential])
+	t.checkInjected(*r, credential)
+	return true
+}
+
+// checkSandbox refuses to mix the stand-in with real endpoints. A provider or
+// grant that is empty has its complaint already.
+func (t *table) checkSandbox(r Route, c Credential) {
+	fits := c.Provider != "oauth2" && (c.Grant == "authorization_code" || c.Grant == "")
+	if r.Credential != "" && fits {
+		return
+	}
+	say := "cannot be used in the sandbox"
+	if isLabel(r.Name) {
+		say = fmt.Sprintf("route %q cannot be used in the sandbox", r.Name)
+	}
+	t.complain("credential", say, `give it a credential with provider "amazon" and grant "authorization_code", or set sandbox = false`)
+}
+
+// checkInjected keeps a static header from standing in the token's place.
+func (t *table) checkInjected(r Route, c Credential) {
+	header := r.Header
+	if header == "" {
+		header = c.Header
+	}
+	for name := range r.Headers {
+		if strings.EqualFold(name, header) {
+			t.d.complain(t.at.key("headers").key(name), "is where the token goes", "remove it here; the credential fills it in")
+		}
+	}
+}
+
+// checkSources complains of the secrets that the grant uses and that cannot
+// be read.
+func (t *table) checkSources(c Credential) {
+	switch c.Grant {
+	case "authorization_code":
+		t.checkReadable("client_secret", c.ClientSecret)
+	case "refresh_token":
+		t.checkReadable("client_secret", c.ClientSecret)
+		t.checkReadable("refresh_token", c.RefreshToken)
+	case "static":
+		t.checkReadable("token", c.Token)
+	}
+}

@@ -1,0 +1,65 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// FuzzParse puts any text around a secret. Whatever comes of it, Parse must
+// not panic, its error must be Complaints, and none may hold the secret.
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*/*.toml")
+	for _, file := range append(files, shipped) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add("", string(text))
+		f.Add(string(text), "")
+	}
+	f.Add("x = '''", "'''")
+	f.Add("x = \"\"\"\n", "\"\"\"\n[[route]]\nhosts=[{a=1}]\n")
+	f.Fuzz(func(t *testing.T, before, after string) {
+		text := before + "\n[credential.canary]\nclient_secret = \"" + canary + "\"\n" + after
+		if leaks(before+after, canary) || strings.Contains(text, "file") || len(text) > 1<<14 {
+			return // it may name itself; this machine's files are none of its business; the parser is slow on deep nesting
+		}
+		c, err := Parse("config.toml", []byte(text), home)
+		if err == nil {
+			checkGood(t, c)
+			return
+		}
+		complaints, ok := errors.AsType[Complaints](err)
+		if !ok || len(complaints) == 0 {
+			t.Fatalf("not complaints: %#v", err)
+		}
+		checkComplaints(t, complaints, text)
+	})
+}
+
+func checkGood(t *testing.T, c *Config) {
+	t.Helper()
+	if len(c.Routes) == 0 || len(c.Proxy.Listen) == 0 || c.Store.Path == "" {
+		t.Errorf("incomplete: %+v", c)
+	}
+	for _, r := range c.Routes {
+		if !strings.HasPrefix(strings.ToLower(r.Upstream), "https://") || !isLabel(r.Name) {
+			t.Errorf("let through: %+v", r)
+		}
+	}
+}
+
+func checkComplaints(t *testing.T, complaints Complaints, text string) {
+	t.Helper()
+	if leaks(complaints.Error(), canary) {
+		t.Errorf("the secret is in %v", complaints)
+	}
+	for _, c := range complaints {
+		if c.Line < 0 || c.Line > strings.Count(text, "\n")+1 || c.Say == "" || strings.Contains(c.String(), "\n") {
+			t.Errorf("bad complaint %#v", c)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxFile bounds what is read: a configuration is a page or two, and the
+// parser's stack grows with the nesting of its input.
+const maxFile = 256 << 10
+
+// NotFound says that there is no configuration in any of the places looked at.
+type NotFound struct {
+	Places []string
+}
+
+// Error lists the places and says what to do.
+func (e *NotFound) Error() string {
+	return fmt.Sprintf("no configuration found; looked at %s; "+
+		"copy the config.toml that comes with avsproxy to one of these places, or name yours with --config FILE",
+		strings.Join(e.Places, ", "))
+}
+
+// Load finds, reads and checks the configuration. An empty path means: the
+// file that AVSPROXY_CONFIG names, else ./config.toml, else
+// $XDG_CONFIG_HOME/avsproxy/config.toml (~/.config when that is not set).
+// A file that was named, by path or variable, must exist. getenv is like
+// os.Getenv and is kept, since secrets are read when they are needed.
+//
+// The error is a *NotFound or Complaints.
+func Load(path string, getenv func(string) string) (*Config, error) {
+	places := places(path, getenv)
+	for _, place := range places {
+		text, err := read(place)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, Complaints{unreadable(place, err)}
+		}
+		return Parse(place, text, getenv)
+	}
+	return nil, &NotFound{Places: places}
+}
+
+func places(path string, getenv func(string) string) []string {
+	if path != "" {
+		return []string{path}
+	}
+	if named := getenv("AVSPROXY_CONFIG"); named != "" {
+		return []string{named}
+	}
+	found := []string{"config.toml"}
+	if folder := baseFolder("XDG_CONFIG_HOME", ".config", getenv); folder != "" {
+		found = append(found, filepath.Join(folder, "avsproxy", "config.toml"))
+	}
+	return found
+}
+
+// baseFolder follows the XDG Base Directory Specification, which says that a
+// relative value is to be ignored. It is empty when no home is known.
+func baseFolder(name, underHome string, getenv func(string) string) string {
+	if folder := getenv(name); filepath.IsAbs(folder) {
+		return folder
+	}
+	if home := getenv("HOME"); home != "" {
+		return filepath.Join(home, underHome)
+	}
+	return ""
+}
+
+// read takes one byte more than maxFile, so that Parse sees the excess.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+func unreadable(path string, err error) Complaint {
+	return Complaint{File: path, Say: "cannot be read: " + cause(err), Hint: "make it a file that you may read, or name another with --config FILE"}
+}
+
+// cause is the system's word for a failed file operation without the path,
+// which the complaint already names.
+func cause(err error) string {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return failed.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Parse checks the text of a configuration. file only names the place in
+// complaints; getenv is like os.Getenv, nil means an empty environment.
+//
+// The error is always Complaints.
+func Parse(file string, text []byte, getenv func(string) string) (*Config, error) {
+	if getenv == nil {
+		getenv = func(string) string { return "" }
+	}
+	if len(text) > maxFile {
+		return nil, Complaints{{File: file, Say: "is larger than 256 KiB", Hint: "name the right file with --config FILE"}}
+	}
+	var values map[string]any
+	if _, err := toml.Decode(string(text), &values); err != nil {
+		return nil, Complaints{syntax(file, err)}
+	}
+	d := &decoder{file: file, getenv: getenv}
+	c := d.config(&table{d: d, at: place{lines: locate(string(text)), line: 1}, values: values})
+	if len(d.complaints) > 0 {
+		return nil, d.complaints.sorted()
+	}
+	return c, nil
+}
+
+func syntax(file string, err error) Complaint {
+	c := Complaint{File: file, Say: "is not TOML"}
+	wrong, ok := errors.AsType[toml.ParseError](err)
+	if !ok {
+		return c
+	}
+	c.Line = wrong.Position.Line
+	c.Say = withoutValues(wrong.Message)
+	if plainKey(wrong.LastKey) {
+		c.Key = wrong.LastKey
+	}
+	if strings.HasPrefix(c.Say, "expected value") {
+		c.Hint = `text stands in quotes: name = "value"`
+	}
+	return c
+}
+
+func plainKey(key string) bool {
+	return regexp.MustCompile(`^[\w.-]+$`).MatchString(key)
+}
+
+// withoutValues takes from the parser's message what it quotes of the file,
+// apart from single characters and the names of keys.
+func withoutValues(message string) string {
+	if !strings.HasPrefix(message, "Key '") {
+		quoted := regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'`)
+		message = quoted.ReplaceAllStringFunc(message, withoutWord)
+		message = regexp.MustCompile(`\S{16,}`).ReplaceAllString(message, "...")
+	}
+	message = strings.Map(printable, strings.TrimSuffix(message, "."))
+	if message == "" {
+		return "is not TOML"
+	}
+	return strings.ToLower(message[:1]) + message[1:]
+}
+
+func withoutWord(quoted string) string {
+	letters := 0
+	for _, r := range quoted {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			letters++
+		}
+	}
+	if letters > 1 {
+		return "..."
+	}
+	return quoted
+}
+
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return ' '
+}

@@ -1,0 +1,48 @@
+package config
+
+// preset is what is known of an API and need not be written in each file.
+type preset struct {
+	name             string
+	upstream         string // for North America; routes elsewhere say their own
+	header           string
+	format           string
+	healOn           []int
+	singleConnection bool
+	clientIDHeader   string // static header that repeats the credential's client_id
+}
+
+// presets is the table of them. The one without a name is for routes that ask
+// for none.
+func presets() []preset {
+	refused := []int{401, 403} // these APIs answer 403 to an expired token too
+	return []preset{
+		{healOn: []int{401}},
+		{name: "avs", upstream: "https://alexa.na.gateway.devices.a2z.com", healOn: refused, singleConnection: true},
+		{name: "sp-api", upstream: "https://sellingpartnerapi-na.amazon.com", healOn: refused,
+			header: "x-amz-access-token", format: "{token}"},
+		{name: "amazon-ads", upstream: "https://advertising-api.amazon.com", healOn: refused,
+			clientIDHeader: "Amazon-Advertising-API-ClientId"},
+		{name: "smapi", upstream: "https://api.amazonalexa.com", healOn: refused},
+		{name: "skill-messaging", upstream: "https://api.amazonalexa.com", healOn: refused},
+		{name: "alexa-events", upstream: "https://api.amazonalexa.com", healOn: refused},
+	}
+}
+
+// preset gets the route's preset. After a complaint it is the one that fills
+// in nothing.
+func (t *table) preset() preset {
+	var names []string
+	for _, p := range presets()[1:] {
+		names = append(names, p.name)
+	}
+	return presetNamed(t.oneOf("preset", "", names))
+}
+
+func presetNamed(name string) preset {
+	for _, p := range presets() {
+		if p.name == name {
+			return p
+		}
+	}
+	return presets()[0]
+}

@@ -1,0 +1,206 @@
+package config
+
+import (
+	"maps"
+	"net/textproto"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// allRoutes accepts [[route]] tables and, as TOML does, a list of inline ones.
+func (d *decoder) allRoutes(root *table) []Route {
+	var routes []Route
+	for i, values := range root.tables("route") {
+		t := &table{d: d, at: root.at.key("route").item(i), values: values}
+		d.routes = append(d.routes, t)
+		routes = append(routes, t.route())
+	}
+	if empty, isList := root.values["route"].([]any); !root.has("route") || isList && len(empty) == 0 {
+		root.complain("route", "is missing", `add a [[route]] with name, upstream and credential`)
+	}
+	return routes
+}
+
+func (t *table) tables(key string) []map[string]any {
+	if found, ok := t.values[key].([]map[string]any); ok {
+		t.known = append(t.known, key)
+		return found
+	}
+	return list[map[string]any](t, key, "a list of tables; write [[route]], in double brackets", nil)
+}
+
+func (t *table) route() Route {
+	p := t.preset()
+	r := Route{
+		Name:       t.text("name", ""),
+		Upstream:   t.text("upstream", p.upstream),
+		Credential: t.text("credential", ""),
+		Preset:     p.name,
+		CAFile:     t.text("ca_file", ""),
+		TLSCert:    t.text("tls_cert", ""),
+		TLSKey:     t.text("tls_key", ""),
+		Headers:    t.pairs("headers"),
+		Header:     p.header,
+		Format:     p.format,
+		Allow:      t.texts("allow", nil),
+		ClientAuth: t.oneOf("client_auth", "replace", []string{"replace", "keep", "reject"}),
+		HealOn:     t.numbers("heal_on", p.healOn),
+		Hosts:      t.texts("hosts", nil),
+		Line:       t.at.line,
+
+		SingleConnection: t.flag("single_connection", p.singleConnection),
+		PingInterval:     t.span("ping_interval", 4*time.Minute),
+		DialTimeout:      t.span("dial_timeout", 10*time.Second),
+		HeaderTimeout:    t.span("header_timeout", 0),
+	}
+	t.finish()
+	t.checkRoute(&r)
+	return r
+}
+
+func (t *table) checkRoute(r *Route) {
+	t.checkRouteName(r.Name)
+	if r.Upstream != "" {
+		t.checkUpstream(r.Upstream)
+	} else if r.Preset != "" || !t.has("preset") { // a wrong preset has its complaint
+		t.require("upstream", `write the URL of the API, like upstream = "https://api.example.com", or name a preset`)
+	}
+	if t.values["credential"] == "" {
+		t.complain("credential", "is empty", "name a credential, or leave the line out to inject nothing")
+	}
+	if r.TLSCert != "" {
+		t.require("tls_key", "tls_cert needs its key")
+	}
+	if r.TLSKey != "" {
+		t.require("tls_cert", "tls_key needs its certificate")
+	}
+	t.checkHeaders(r.Headers)
+	t.checkAllow(r.Allow)
+	for _, status := range r.HealOn {
+		if status < 400 || status > 599 {
+			t.complain("heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
+		}
+	}
+	for i, host := range r.Hosts {
+		r.Hosts[i] = strings.ToLower(host)
+		t.checkHost(t.at.key("hosts").item(i), r.Hosts[i])
+	}
+}
+
+func (t *table) checkRouteName(name string) {
+	t.require("name", `give the route a short name, like name = "avs"`)
+	if name != "" && !isLabel(name) {
+		t.complain("name", "cannot be part of a host name", `use lower-case letters, digits and inner hyphens, like "avs"; the route is reached as NAME.localhost`)
+	}
+}
+
+// isLabel follows RFC 1123, in lower case.
+func isLabel(name string) bool {
+	return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(name)
+}
+
+func (t *table) checkUpstream(text string) {
+	if t.checkHTTPS("upstream", text) {
+		if u, _ := url.Parse(text); u.RawQuery != "" || u.ForceQuery {
+			t.complain("upstream", "must not have a query", "end the URL before the question mark")
+		}
+	}
+}
+
+// checkHTTPS complains of what would send a token or a secret in the clear,
+// or to nobody in particular.
+func (t *table) checkHTTPS(key, text string) bool {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Hostname() == "" || !validPort(u):
+		t.complain(key, "is not a URL", `write it like "https://api.example.com"`)
+	case u.Scheme != "https":
+		t.complain(key, "must begin with https://", "tokens and secrets are sent only over TLS")
+	case u.User != nil:
+		t.complain(key, "must not have a user name or password", "credentials belong in a [credential.NAME] table")
+	case strings.Contains(text, "#"):
+		t.complain(key, "must not have a fragment", "end the URL before the #")
+	default:
+		return true
+	}
+	return false
+}
+
+func (t *table) checkHeaders(headers map[string]string) {
+	at := t.at.key("headers")
+	for name, value := range headers {
+		switch {
+		case !isFieldName(name):
+			t.d.complain(at.key(name), "is not the name of a header", "")
+		case connectionField(name):
+			t.d.complain(at.key(name), "is set by the connection and cannot be configured", "")
+		case !isFieldValue(value):
+			t.d.complain(at.key(name), "has characters that a header cannot carry", "")
+		}
+	}
+}
+
+// isFieldName is the token of RFC 9110, section 5.6.2.
+func isFieldName(name string) bool {
+	return regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$").MatchString(name)
+}
+
+func isFieldValue(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+func connectionField(name string) bool {
+	switch textproto.CanonicalMIMEHeaderKey(name) {
+	case "Host", "Connection", "Content-Length", "Transfer-Encoding", "Te", "Trailer", "Upgrade", "Keep-Alive", "Proxy-Connection":
+		return true
+	}
+	return false
+}
+
+func (t *table) checkAllow(entries []string) {
+	for i, entry := range entries {
+		if !regexp.MustCompile(`^[A-Z][A-Z-]* /[^\s?#]*$`).MatchString(entry) {
+			t.d.complain(t.at.key("allow").item(i), "is not a method and a path", `write it like "GET /v20160207/*"`)
+		}
+	}
+}
+
+func (t *table) checkHost(at place, host string) {
+	name, port, hasPort := strings.Cut(host, ":")
+	if strings.HasPrefix(host, "[") {
+		name, port, hasPort = strings.Cut(host[1:], "]:")
+		name = strings.TrimSuffix(name, "]")
+	}
+	switch {
+	case !regexp.MustCompile(`^[a-z0-9]([a-z0-9._:-]*[a-z0-9:])?$`).MatchString(name) || hasPort && !isPort(port):
+		t.d.complain(at, "is not a host", `write a name, perhaps with a port, like "api.example.com" or "api.example.com:8443"`)
+	case loopback(name):
+		t.d.complain(at, "always means the first route", "move the route to the top, or use NAME.localhost")
+	}
+}
+
+// withPreset adds what a preset takes from the route's credential. What the
+// file says, of the route or of the credential, comes first.
+func (r *Route) withPreset(c Credential, credential *table) {
+	p := presetNamed(r.Preset)
+	if credential.has("header") || credential.has("format") {
+		r.Header, r.Format = "", ""
+	}
+	if p.clientIDHeader == "" || c.ClientID == "" || named(r.Headers, p.clientIDHeader) {
+		return
+	}
+	headers := map[string]string{p.clientIDHeader: c.ClientID}
+	maps.Copy(headers, r.Headers)
+	r.Headers = headers
+}
+
+func named(headers map[string]string, name string) bool {
+	for have := range headers {
+		if strings.EqualFold(have, name) {
+			return true
+		}
+	}
+	return false
+}
