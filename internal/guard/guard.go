@@ -1,0 +1,136 @@
+package guard
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"avsproxy/internal/problem"
+)
+
+// KeyHeader is the header of our own that may carry the client key.
+const KeyHeader = "Avsproxy-Key"
+
+// Rules are what one listener asks of a request. The zero value lets nothing in.
+type Rules struct {
+	// Host reports whether a request at the door may name the authority.
+	Host func(Authority, Door) bool
+	// Names is the sentence that tells which hosts would do.
+	Names string
+	// Browser reports whether a request with these browser marks may pass all the
+	// same; nil = none may.
+	Browser func(r *http.Request) bool
+	// KeySum is the SHA-256 of the client key; nil = no key is asked for.
+	KeySum *[sha256.Size]byte
+}
+
+// Guard lets through to next what passes the rules. Each refusal is answered
+// with a problem and told to refused, which may be nil.
+func Guard(rules Rules, refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := rules.check(r); p != nil {
+			if refused != nil {
+				refused(r, *p)
+			}
+			p.Write(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (rules Rules) check(r *http.Request) *problem.Problem {
+	authority, ok := ParseAuthority(r.Host)
+	if !ok || rules.Host == nil || !rules.Host(authority, RequestDoor(r)) {
+		return &problem.Problem{
+			Code: problem.UnknownHost, Title: "this host is not served here",
+			Detail: "no route belongs to the host " + strconv.Quote(clip(r.Host)), Hint: rules.Names,
+		}
+	}
+	if FromBrowser(r.Header) && (rules.Browser == nil || !rules.Browser(r)) {
+		return &problem.Problem{
+			Code: problem.OriginForbidden, Title: "requests from web pages are refused",
+			Detail: "the request carries the marks of a web page (Origin or Sec-Fetch-Site)",
+			Hint:   "use a program such as curl; a page must not be able to spend your login",
+		}
+	}
+	if r.Method == http.MethodTrace {
+		return &problem.Problem{
+			Code: problem.NotAllowed, Title: "the request is not allowed",
+			Detail: "TRACE would show the credential to the client", Hint: "use another method",
+		}
+	}
+	if rules.KeySum != nil && !takeKey(r.Header, *rules.KeySum) {
+		return &problem.Problem{
+			Code: problem.ClientKeyRequired, Title: "the client key is missing or wrong",
+			Detail: "this proxy was configured with a client_key",
+			Hint:   "send it as 'Avsproxy-Key: KEY' or 'Proxy-Authorization: Bearer KEY', or with curl --proxy-user x:KEY",
+		}
+	}
+	return nil
+}
+
+// KeySum returns the form in which a guard keeps a client key.
+func KeySum(key string) *[sha256.Size]byte {
+	sum := sha256.Sum256([]byte(key))
+	return &sum
+}
+
+// FromBrowser reports whether the header bears what browsers add to requests of
+// pages: any Origin (the Fetch standard sends it with every request that could
+// read an answer or change something), or a Sec-Fetch-Site that is neither the
+// user's own navigation nor the same origin.
+func FromBrowser(h http.Header) bool {
+	if len(h["Origin"]) > 0 {
+		return true
+	}
+	for _, site := range h["Sec-Fetch-Site"] {
+		if site != "none" && site != "same-origin" {
+			return true
+		}
+	}
+	return false
+}
+
+// takeKey looks for the client key where clients can put one, and removes it
+// from the header: it is for us and nobody behind us.
+func takeKey(h http.Header, sum [sha256.Size]byte) bool {
+	found := false
+	for _, name := range []string{KeyHeader, "Proxy-Authorization", "Authorization"} {
+		if isKey(h.Get(name), sum) {
+			h.Del(name)
+			found = true
+		}
+	}
+	return found
+}
+
+func isKey(value string, sum [sha256.Size]byte) bool {
+	candidate := value
+	if scheme, rest, ok := strings.Cut(value, " "); ok {
+		rest = strings.TrimLeft(rest, " ")
+		switch lower(scheme) {
+		case "bearer":
+			candidate = rest
+		case "basic":
+			text, _ := base64.StdEncoding.DecodeString(rest)
+			_, candidate, _ = strings.Cut(string(text), ":")
+		}
+	}
+	got := sha256.Sum256([]byte(candidate))
+	return subtle.ConstantTimeCompare(got[:], sum[:]) == 1
+}
+
+// RequestDoor tells through which listener net/http got the request.
+func RequestDoor(r *http.Request) Door {
+	addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return DoorOf(addr, r.TLS != nil)
+}
+
+func portText(port int) string { return strconv.Itoa(port) }
+
+func clip(text string) string { return text[:min(len(text), 256)] }
