@@ -1,0 +1,12 @@
+// Package proxy sends each request to its configured upstream with its
+// credential. The client chooses nothing but a route's name: where a request
+// goes and what it carries come from the configuration.
+//
+// The parts are joined where the program is built:
+//
+//	guard(route(observe(forward(inject(upstream)))))
+//
+// [Table] chooses the route, [Observe] notes what became of the exchange,
+// [Forward] relays bytes both ways at once, [Inject] adds the credential as the
+// last step before the wire, and [Upstream] keeps the connections.
+package proxy

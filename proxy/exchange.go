@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// A Decision is what was done about the credential of a request.
+type Decision string
+
+const (
+	Injected      Decision = "injected"       // the route's credential was added
+	NoCredential  Decision = "no_credential"  // the route has none; the request passed as it was
+	Kept          Decision = "kept"           // the client's own credential was left in place
+	LoginMissing  Decision = "login_required" // answered locally: nobody has logged in
+	RefreshFailed Decision = "refresh_failed" // answered locally: the token ended and could not be renewed
+	Refused       Decision = "refused"        // answered locally: policy
+)
+
+// An Exchange is what became of one request.
+type Exchange struct {
+	Route    string
+	Method   string
+	Path     string // without the query, which may hold anything
+	Proto    string // the client's protocol, as net/http names it
+	Status   int    // 499 = the client hung up before an answer
+	Written  int64  // bytes of the answer's body
+	Began    time.Time
+	Took     time.Duration
+	Decision Decision
+	// Fault is why the answer is ours or was cut; nil = it is the upstream's, whole.
+	Fault error
+}
+
+// statusClientGone is the status that logs use for a client that hung up.
+const statusClientGone = 499
+
+type exchangeKey struct{}
+
+// note hands f the exchange that ctx belongs to, if it is observed.
+func note(ctx context.Context, f func(*Exchange)) {
+	if exchange, ok := ctx.Value(exchangeKey{}).(*Exchange); ok {
+		f(exchange)
+	}
+}
+
+// Observe calls began with the route's name when a request arrives, and what
+// that returned when next has finished with it. It stands before the injector
+// and so never sees a token.
+func Observe(route string, began func(route string) (done func(Exchange)), next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		done := began(route)
+		exchange := &Exchange{Route: route, Method: r.Method, Path: r.URL.EscapedPath(), Proto: r.Proto, Began: time.Now()}
+		observed := &observedWriter{ResponseWriter: w}
+		defer func() { // also when next panics with http.ErrAbortHandler
+			exchange.Took = time.Since(exchange.Began)
+			exchange.Status = observed.finalStatus()
+			exchange.Written = observed.written
+			done(*exchange)
+		}()
+		next.ServeHTTP(observed, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, exchange)))
+	})
+}
+
+// An observedWriter notes status and size. http.ResponseController reaches the
+// writer below by Unwrap.
+type observedWriter struct {
+	http.ResponseWriter
+	status  int
+	written int64
+}
+
+func (w *observedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *observedWriter) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *observedWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.written += int64(n)
+	return n, err
+}
+
+func (w *observedWriter) finalStatus() int {
+	if w.status == 0 {
+		return statusClientGone
+	}
+	return w.status
+}

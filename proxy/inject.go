@@ -1,0 +1,153 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+
+	"avsproxy/tokens"
+)
+
+// A ClientAuth says what to do with a credential that the client sent itself.
+type ClientAuth string
+
+const (
+	ReplaceClientAuth ClientAuth = "replace" // ours goes in its place
+	KeepClientAuth    ClientAuth = "keep"    // the client's goes on and ours stays home
+	RejectClientAuth  ClientAuth = "reject"  // the request is answered with not_allowed
+)
+
+// An Injector adds a credential to requests for one origin and refuses to touch
+// any other. It is the last step before the wire: what stands behind it sees the
+// token, nothing before it does. Its errors are [*tokens.Error], [ErrWrongOrigin]
+// and [ErrClientAuth], besides Next's own.
+type Injector struct {
+	// Next sends the request; it must not follow redirects.
+	Next http.RoundTripper
+	// Origin is the only place the token may go to; its scheme must be https.
+	Origin *url.URL
+	// Source gives the token. Nil = the route has no credential: requests pass as
+	// they are.
+	Source *tokens.Source
+	// Header names the field the token goes into, Format what is put there, with
+	// "{token}" in the token's place. Empty = "Authorization" and "Bearer {token}"
+	// (RFC 6750 section 2.1).
+	Header, Format string
+	// ClientAuth is about a credential the client sent; empty = replace it.
+	ClientAuth ClientAuth
+	// HealOn lists the statuses by which the upstream says that the token is no
+	// good: the next request then renews it first.
+	HealOn []int
+}
+
+var (
+	// ErrWrongOrigin means that a request was about to leave for another place
+	// than the token belongs to.
+	ErrWrongOrigin = errors.New("the request is not for the upstream that the credential belongs to")
+	// ErrClientAuth means that the route refuses clients' own credentials.
+	ErrClientAuth = errors.New("this route refuses requests that bring their own credential")
+)
+
+// RoundTrip implements [http.RoundTripper].
+func (i *Injector) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := i.checkOrigin(req); err != nil {
+		return nil, refuse(req, err)
+	}
+	if i.Source == nil {
+		decide(req.Context(), NoCredential)
+		return i.Next.RoundTrip(req)
+	}
+	if hasCredential(req.Header, i.header()) && i.ClientAuth != "" && i.ClientAuth != ReplaceClientAuth {
+		return i.clientsOwn(req)
+	}
+	token, err := i.Source.Token(req.Context())
+	if err != nil {
+		return nil, refuse(req, fmt.Errorf("getting the token: %w", err))
+	}
+	decide(req.Context(), Injected)
+	resp, err := i.Next.RoundTrip(i.withToken(req, token))
+	if err == nil && slices.Contains(i.HealOn, resp.StatusCode) {
+		i.Source.Reject(token)
+	}
+	return resp, err
+}
+
+// checkOrigin compares what will really be dialed and asked for, not what some
+// earlier step meant to.
+func (i *Injector) checkOrigin(req *http.Request) error {
+	sameHost := req.Host == "" || req.Host == i.Origin.Host
+	if i.Origin.Scheme != "https" || req.URL.Scheme != "https" || req.URL.Host != i.Origin.Host || !sameHost {
+		return ErrWrongOrigin
+	}
+	return nil
+}
+
+func (i *Injector) clientsOwn(req *http.Request) (*http.Response, error) {
+	if i.ClientAuth == RejectClientAuth {
+		return nil, refuse(req, ErrClientAuth)
+	}
+	decide(req.Context(), Kept)
+	return i.Next.RoundTrip(req)
+}
+
+func (i *Injector) withToken(req *http.Request, token tokens.Token) *http.Request {
+	out := *req // a RoundTripper must not change the request it was given
+	out.Header = req.Header.Clone()
+	dropCredentials(out.Header, i.header())
+	format := i.Format
+	if format == "" {
+		format = "Bearer {token}"
+	}
+	out.Header[i.header()] = []string{strings.ReplaceAll(format, "{token}", token.Access.Reveal())}
+	return &out
+}
+
+func (i *Injector) header() string {
+	if i.Header == "" {
+		return "Authorization"
+	}
+	return textproto.CanonicalMIMEHeaderKey(i.Header)
+}
+
+// dropCredentials removes every field that some server would read as the
+// credential: whatever the case, and with "_" for "-", which CGI-like servers
+// take for the same name.
+func dropCredentials(h http.Header, header string) {
+	for name := range h {
+		if isCredential(name, header) {
+			delete(h, name)
+		}
+	}
+}
+
+func hasCredential(h http.Header, header string) bool {
+	for name := range h {
+		if isCredential(name, header) {
+			return true
+		}
+	}
+	return false
+}
+
+func isCredential(name, header string) bool {
+	name = strings.ReplaceAll(name, "_", "-")
+	return strings.EqualFold(name, header) || strings.EqualFold(name, "Authorization")
+}
+
+func decide(ctx context.Context, decision Decision) {
+	note(ctx, func(e *Exchange) { e.Decision = decision })
+}
+
+// refuse ends a request without sending it; a RoundTripper closes the body
+// whatever happens.
+func refuse(req *http.Request, err error) error {
+	if req.Body != nil {
+		req.Body.Close()
+	}
+	return err
+}

@@ -1,0 +1,104 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"avsproxy/internal/guard"
+	"avsproxy/internal/problem"
+)
+
+// A Table chooses a route by the host a request names. The first route is the
+// default one, which the local names ("localhost", "127.0.0.1", "[::1]") mean.
+type Table struct {
+	routes  []string
+	byHost  map[string]int          // any port that fits the door
+	byExact map[guard.Authority]int // this port only
+}
+
+// Add appends a route. Its hosts are further names that mean it; one with a port
+// means it only with that port. A host that an earlier route has is an error.
+func (t *Table) Add(name string, hosts ...string) error {
+	if t.byHost == nil {
+		t.byHost, t.byExact = map[string]int{}, map[guard.Authority]int{}
+	}
+	index := len(t.routes)
+	t.routes = append(t.routes, name)
+	for _, host := range append([]string{name + ".localhost"}, hosts...) {
+		authority, ok := guard.ParseAuthority(host)
+		if !ok {
+			return fmt.Errorf("route %s: %q is not a host name", name, host)
+		}
+		if other, taken := t.index(authority); taken && other != index {
+			return fmt.Errorf("route %s: the host %s belongs to route %s already", name, host, t.routes[other])
+		}
+		if authority.Port == "" {
+			t.byHost[authority.Host] = index
+		} else {
+			t.byExact[authority] = index
+		}
+	}
+	return nil
+}
+
+func (t *Table) index(a guard.Authority) (int, bool) {
+	if index, ok := t.byExact[a]; ok {
+		return index, true
+	}
+	index, ok := t.byHost[a.Host]
+	return index, ok
+}
+
+// Choose returns the index of the route that a request for authority means,
+// coming in at door.
+func (t *Table) Choose(authority guard.Authority, door guard.Door) (index int, ok bool) {
+	if index, ok := t.byExact[authority]; ok {
+		return index, true
+	}
+	if !door.Fits(authority) || len(t.routes) == 0 {
+		return 0, false
+	}
+	if guard.IsLocal(authority.Host) {
+		return 0, true
+	}
+	index, ok = t.byHost[authority.Host]
+	return index, ok
+}
+
+// Knows reports whether some route belongs to the authority; it is for
+// [guard.Rules].
+func (t *Table) Knows(authority guard.Authority, door guard.Door) bool {
+	_, ok := t.Choose(authority, door)
+	return ok
+}
+
+// Names is the sentence that tells a client which hosts would do.
+func (t *Table) Names() string {
+	names := []string{"localhost"}
+	for _, route := range t.routes {
+		names = append(names, route+".localhost")
+	}
+	return "use one of " + strings.Join(names, ", ") + " with the proxy's port"
+}
+
+// Route sends each request to the handler of its route; handlers are in the
+// order of the table.
+func Route(table *Table, handlers []http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		authority, ok := guard.ParseAuthority(r.Host)
+		index := 0
+		if ok {
+			index, ok = table.Choose(authority, guard.RequestDoor(r))
+		}
+		if !ok { // the guard in front let it through, so this is for those who build without one
+			problem.Problem{
+				Code: problem.UnknownHost, Title: "this host is not served here",
+				Detail: "no route belongs to the host " + strconv.Quote(r.Host), Hint: table.Names(),
+			}.Write(w)
+			return
+		}
+		handlers[index].ServeHTTP(w, r)
+	})
+}
