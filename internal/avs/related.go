@@ -1,0 +1,72 @@
+package avs
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// A Part is one piece of a multipart/related answer. ContentID is the bare id,
+// as in a cid: URL; empty means none.
+type Part struct {
+	ContentType string
+	ContentID   string
+	Body        []byte
+}
+
+// RelatedWriter writes a multipart/related answer (RFC 2387) the way the service
+// does: the boundary line that ends a part is sent with the part, so a reader
+// knows at once that the part is complete. Every method makes exactly one Write
+// to the underlying writer, so that a flush after it makes one DATA frame.
+type RelatedWriter struct {
+	w        io.Writer
+	boundary string
+}
+
+// NewRelatedWriter returns a writer whose boundary is made from id, which must
+// be unique to the answer and made of letters, digits and dashes.
+func NewRelatedWriter(w io.Writer, id string) *RelatedWriter {
+	return &RelatedWriter{w: w, boundary: "------" + id}
+}
+
+// ContentType is the content type of the answer to an event. Its root part is
+// the one whose content id is StartID.
+func (r *RelatedWriter) ContentType() string {
+	return fmt.Sprintf("multipart/related; boundary=%s; start=%s; type=\"application/json\"", r.boundary, r.StartID())
+}
+
+// DownchannelType is the content type of the downchannel. The type parameter is
+// not quoted, which strict parsers refuse: the service sends it so.
+func (r *RelatedWriter) DownchannelType() string {
+	return fmt.Sprintf("multipart/related; boundary=%s; type=application/json", r.boundary)
+}
+
+// StartID is the content id of the root part of the answer to an event.
+func (r *RelatedWriter) StartID() string {
+	return "metadata." + r.boundary[len("------"):]
+}
+
+// Open writes the boundary line before the first part.
+func (r *RelatedWriter) Open() error {
+	_, err := fmt.Fprintf(r.w, "--%s\r\n", r.boundary)
+	return err
+}
+
+// Write writes a part after which another one may come.
+func (r *RelatedWriter) Write(part Part) error { return r.write(part, "\r\n") }
+
+// Last writes the last part and closes the answer.
+func (r *RelatedWriter) Last(part Part) error { return r.write(part, "--\r\n") }
+
+func (r *RelatedWriter) write(part Part, end string) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "Content-Type: %s\r\n", part.ContentType)
+	if part.ContentID != "" {
+		fmt.Fprintf(&b, "Content-ID: <%s>\r\n", part.ContentID)
+	}
+	b.WriteString("\r\n")
+	b.Write(part.Body)
+	fmt.Fprintf(&b, "\r\n--%s%s", r.boundary, end)
+	_, err := r.w.Write(b.Bytes())
+	return err
+}
