@@ -1,0 +1,125 @@
+package sandbox
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"avsproxy/internal/avs"
+)
+
+//go:embed speech/speak.mp3
+var speech embed.FS
+
+// spoken returns the sandbox's only sentence, as MP3.
+func spoken() []byte {
+	sound, err := speech.ReadFile("speech/speak.mp3")
+	if err != nil {
+		panic(err) // it is part of the binary
+	}
+	return sound
+}
+
+// event answers an event. Speech is answered while it is still being uploaded;
+// any other event, and speech without sound, is just accepted.
+func (g *gateway) event(w http.ResponseWriter, r *http.Request) {
+	http.NewResponseController(w).EnableFullDuplex()
+	reader, event, err := readEvent(r)
+	if err != nil {
+		status, code := eventStatus(err)
+		except(w, status, avs.Exception(newID(), code, err.Error()))
+		return
+	}
+	if event.Is("SpeechRecognizer", "Recognize") && reader.More() {
+		g.recognize(w, r, reader, event)
+		return
+	}
+	finish(r, reader)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// recognize sends the words of the answer before the question has ended, and
+// its sound after.
+func (g *gateway) recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, event avs.Event) {
+	g.downchannels.send(avs.Directive{Header: answerTo(event, "SpeechRecognizer", "StopCapture")})
+	answer := avs.NewRelatedWriter(w, newID())
+	w.Header().Set("Content-Type", answer.ContentType())
+	answer.Open()
+	sound := newID()
+	answer.Write(avs.Part{
+		ContentType: avs.JSONType,
+		ContentID:   answer.StartID(),
+		Body: directiveJSON(avs.Directive{
+			Header:  answerTo(event, "SpeechSynthesizer", "Speak"),
+			Payload: avs.SpeechPayload{ContentID: sound, Token: newID()},
+		}),
+	})
+	http.NewResponseController(w).Flush()
+	finish(r, reader)
+	answer.Last(avs.Part{ContentType: avs.AudioType, ContentID: sound, Body: spoken()})
+}
+
+// recognizeV1 is the older service: it listens to the end, then answers.
+func (g *gateway) recognizeV1(w http.ResponseWriter, r *http.Request) {
+	reader, _, err := readEvent(r)
+	if err != nil {
+		status, _ := eventStatus(err)
+		except(w, status, avs.InvalidRequestV1(err.Error()))
+		return
+	}
+	finish(r, reader)
+	answer := avs.NewRelatedWriter(w, newID())
+	w.Header().Set("Content-Type", answer.ContentType())
+	answer.Open()
+	sound := newID()
+	answer.Write(avs.Part{ContentType: avs.JSONType, ContentID: answer.StartID(), Body: avs.SpeechV1(sound)})
+	answer.Last(avs.Part{ContentType: avs.AudioTypeV1, ContentID: sound, Body: spoken()})
+}
+
+func readEvent(r *http.Request) (*avs.EventReader, avs.Event, error) {
+	reader, err := avs.NewEventReader(r.Body, r.Header.Get("Content-Type"))
+	if err != nil {
+		return nil, avs.Event{}, err
+	}
+	event, err := reader.Event()
+	return reader, event, err
+}
+
+// eventStatus tells the client's mistakes from a connection that broke, of which
+// nobody is left to hear.
+func eventStatus(err error) (status int, code string) {
+	switch {
+	case errors.Is(err, avs.ErrNotMultipart):
+		return http.StatusUnsupportedMediaType, avs.CodeUnsupportedMedia
+	case errors.Is(err, avs.ErrMalformed):
+		return http.StatusBadRequest, avs.CodeInvalidRequest
+	default:
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// finish reads the rest of an upload, also what follows the closing delimiter.
+// By now the answer may have begun, so a broken upload can only be cut off.
+func finish(r *http.Request, reader *avs.EventReader) {
+	if _, err := reader.AudioSize(); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// answerTo names a directive that belongs to the dialog of an event.
+func answerTo(event avs.Event, namespace, name string) avs.Header {
+	return avs.Header{Namespace: namespace, Name: name, MessageID: newID(), DialogRequestID: event.DialogRequestID}
+}
+
+func directiveJSON(d avs.Directive) []byte {
+	text, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // only what Direct is given can fail, and that is checked there
+	}
+	return text
+}

@@ -1,0 +1,83 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// watch opens the downchannel by hand and returns a reader of its frames:
+// http.Client would hide where one DATA frame ends and the next begins.
+func watch(t *testing.T, s *Sandbox, token string) *http2.Framer {
+	t.Helper()
+	host := strings.TrimPrefix(s.AVS(), "https://")
+	conn, err := tls.Dial("tcp", host, &tls.Config{RootCAs: s.Pool(), NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	io.WriteString(conn, http2.ClientPreface)
+	framer := http2.NewFramer(conn, conn)
+	framer.WriteSettings()
+	var head bytes.Buffer
+	fields := hpack.NewEncoder(&head)
+	for _, field := range [][2]string{
+		{":method", "GET"}, {":scheme", "https"}, {":authority", host}, {":path", "/v20160207/directives"}, {"authorization", "Bearer " + token},
+	} {
+		fields.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
+	}
+	framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head.Bytes(), EndHeaders: true, EndStream: true})
+	return framer
+}
+
+func nextData(t *testing.T, framer *http2.Framer) string {
+	t.Helper()
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, ok := frame.(*http2.DataFrame); ok {
+			return string(data.Data())
+		}
+	}
+}
+
+func TestDownchannelIsOneDataFramePerDirective(t *testing.T) {
+	s := start(t, Options{})
+	frames := watch(t, s, loggedIn(t, s).AccessToken)
+	boundary := nextData(t, frames)
+	if !strings.HasPrefix(boundary, "--------") || strings.Index(boundary, "\r\n") != len(boundary)-2 {
+		t.Errorf("first frame %q", boundary)
+	}
+	s.Direct("SpeechRecognizer", "StopCapture", nil)
+	s.Direct("Speaker", "SetVolume", nil)
+	for _, name := range []string{"ResetUserInactivity", "StopCapture", "SetVolume"} {
+		frame := nextData(t, frames)
+		if !strings.HasPrefix(frame, "Content-Type: application/json; charset=UTF-8\r\n\r\n{") ||
+			!strings.Contains(frame, name) || !strings.HasSuffix(frame, "}}\r\n"+boundary) {
+			t.Errorf("%s: frame %q", name, frame)
+		}
+	}
+}
+
+func TestServerSettingsAreThoseObserved(t *testing.T) {
+	s := start(t, Options{})
+	frame, err := watch(t, s, "none").ReadFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := frame.(*http2.SettingsFrame)
+	for id, want := range map[http2.SettingID]uint32{http2.SettingMaxConcurrentStreams: 100, http2.SettingMaxHeaderListSize: 40960} {
+		if got, _ := settings.Value(id); got != want {
+			t.Errorf("%v is %d, want %d", id, got, want)
+		}
+	}
+}

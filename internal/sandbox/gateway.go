@@ -1,0 +1,77 @@
+package sandbox
+
+import (
+	"net/http"
+	"strings"
+
+	"avsproxy/internal/avs"
+)
+
+// gateway is the Alexa Voice Service.
+type gateway struct {
+	grants       *grants
+	ledger       ledger
+	downchannels *downchannels
+}
+
+func newGateway(g *grants) *gateway {
+	return &gateway{grants: g, downchannels: newDownchannels()}
+}
+
+// ServeHTTP records a request, judges its token, and answers it.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	mark(w)
+	g.ledger.record(r)
+	if !g.authorized(w, r) {
+		return
+	}
+	switch r.Method + " " + r.URL.Path {
+	case "GET " + avs.PathPing:
+		w.WriteHeader(http.StatusNoContent)
+	case "POST " + avs.PathEvents:
+		g.event(w, r)
+	case "GET " + avs.PathDirectives:
+		g.downchannel(w, r)
+	case "POST " + avs.PathRecognizeV1:
+		g.recognizeV1(w, r)
+	default:
+		g.probe(w, r)
+	}
+}
+
+// authorized refuses with 403, as AVS does, never with 401.
+func (g *gateway) authorized(w http.ResponseWriter, r *http.Request) bool {
+	if _, good := g.grants.lookup(bearer(r.Header)); good {
+		return true
+	}
+	body := avs.Exception(newID(), avs.CodeUnauthorized, "The access token is unknown, expired or malformed.")
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v1/"):
+		body = avs.InvalidTokenV1()
+	case len(r.Header.Values("Authorization")) == 0:
+		body = avs.MissingToken()
+	}
+	except(w, http.StatusForbidden, body)
+	return false
+}
+
+// bearer returns the access token (RFC 6750 section 2.1), or "". Clients are
+// known to send two spaces; two headers are ambiguous, so they count as none.
+func bearer(h http.Header) string {
+	values := h.Values("Authorization")
+	if len(values) != 1 {
+		return ""
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// except answers with an exception: plain JSON.
+func except(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", avs.ExceptionType)
+	w.WriteHeader(status)
+	w.Write(body)
+}

@@ -1,0 +1,168 @@
+// Package sandbox is a small Amazon that runs offline: Login with Amazon (LWA)
+// and the Alexa Voice Service (AVS), in this process and on loopback only. It
+// shares nothing with the code that it is there to judge.
+//
+// Everything it gives out is marked: its tokens hold the word "sandbox" and its
+// answers carry the header X-Avsproxy-Sandbox.
+package sandbox
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"avsproxy/internal/avs"
+	"avsproxy/internal/certs"
+)
+
+// The one client that the sandbox knows. They are no secrets: they open nothing
+// but a sandbox.
+const (
+	ClientID     = "amzn1.application-oa2-client.5a9db0c0ffee5a9db0c0ffee5a9db0c0"
+	ClientSecret = "sandbox-client-secret-opens-nothing-else"
+)
+
+// MarkHeader is on every answer of a sandbox, with the value "1".
+const MarkHeader = "X-Avsproxy-Sandbox"
+
+const leafLife = 365 * 24 * time.Hour // the root is made anew at each start, so nothing is gained by less
+
+// Options say how a sandbox behaves. The zero value is a faithful one.
+type Options struct {
+	// LWA and AVS are where the two services listen; the sandbox closes them.
+	// Empty means one listener on 127.0.0.1 and a free port. A listener that is
+	// not on a loopback address is refused.
+	LWA, AVS []net.Listener
+	// TokenLife is how long AVS accepts an access token, and what expires_in
+	// says (rounded to whole seconds, at least 1). 0 means an hour.
+	TokenLife time.Duration
+	// MaxConcurrentStreams is what AVS allows on one connection; 0 means 100.
+	MaxConcurrentStreams int
+	// HTTP1 makes AVS speak HTTP/1.1 and not offer h2.
+	HTTP1 bool
+	// TokenDelay is how long the token endpoint thinks before it answers. It
+	// goes on thinking when the caller hangs up, as a real server would.
+	TokenDelay time.Duration
+}
+
+// A Sandbox is a running one. It is safe for concurrent use.
+type Sandbox struct {
+	authority *certs.Authority
+	login     *login
+	gateway   *gateway
+	lwa, avs  *site
+	stop      context.CancelFunc
+}
+
+// Start starts a sandbox, which answers from then on. When the options are
+// refused, their listeners are left to the caller.
+func Start(o Options) (*Sandbox, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	authority, err := certs.New("avsproxy sandbox")
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := authority.Leaf(leafLife, "localhost", "127.0.0.1", "::1")
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.Background())
+	grants := newGrants(cmp.Or(o.TokenLife, time.Hour))
+	s := &Sandbox{
+		authority: authority,
+		login:     newLogin(running, grants, o.TokenDelay),
+		gateway:   newGateway(grants),
+		stop:      stop,
+	}
+	s.lwa = newSite(running, leaf, s.login)
+	s.avs = newSite(running, leaf, s.gateway)
+	s.avs.limit(o)
+	if err := errors.Join(s.lwa.serve(o.LWA), s.avs.serve(o.AVS)); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (o Options) check() error {
+	if o.TokenLife < 0 || o.TokenDelay < 0 || o.MaxConcurrentStreams < 0 {
+		return errors.New("the sandbox's durations and limits may not be negative")
+	}
+	for _, l := range slices.Concat(o.LWA, o.AVS) {
+		address, ok := l.Addr().(*net.TCPAddr)
+		if !ok || !address.IP.IsLoopback() {
+			return fmt.Errorf("the sandbox listens on loopback only, not on %s", l.Addr())
+		}
+	}
+	return nil
+}
+
+// Close ends everything, open downchannels too, and waits until it has ended.
+// Calling it again does nothing.
+func (s *Sandbox) Close() error {
+	s.stop()
+	return errors.Join(s.lwa.close(), s.avs.close())
+}
+
+// LWA returns the base URL of Login with Amazon: "https://localhost:PORT".
+func (s *Sandbox) LWA() string { return s.lwa.url() }
+
+// AVS returns the base URL of the Alexa Voice Service: "https://localhost:PORT".
+func (s *Sandbox) AVS() string { return s.avs.url() }
+
+// RootPEM returns the root certificate that both services' certificates hang on.
+func (s *Sandbox) RootPEM() []byte { return s.authority.RootPEM() }
+
+// Pool returns a pool that trusts that root and nothing else.
+func (s *Sandbox) Pool() *x509.CertPool { return s.authority.Pool() }
+
+// Direct sends a directive on every open downchannel and returns how many took
+// it. A nil payload is sent as an empty object.
+func (s *Sandbox) Direct(namespace, name string, payload any) int {
+	return s.gateway.downchannels.send(avs.Directive{
+		Header:  avs.Header{Namespace: namespace, Name: name, MessageID: newID()},
+		Payload: payload,
+	})
+}
+
+// Ledger returns what arrived at AVS, oldest first. It keeps the last 2048.
+func (s *Sandbox) Ledger() []Arrival { return s.gateway.ledger.arrivals() }
+
+// TokenCalls returns the calls of the token endpoint, oldest first. It keeps the
+// last 2048. A call is listed as soon as it is decided, before its delay.
+func (s *Sandbox) TokenCalls() []TokenCall { return s.login.calls.all() }
+
+// Connections returns how many connections to AVS are open now, and how many
+// there were: those that finished the TLS handshake and then spoke HTTP, which
+// under h2 every client does at once.
+func (s *Sandbox) Connections() (open, total int) { return s.avs.connections.counts() }
+
+// ExpireTokens makes AVS refuse every access token given out so far.
+func (s *Sandbox) ExpireTokens() { s.login.grants.expireTokens() }
+
+// RevokeGrants ends every refresh token given out so far: using one is answered
+// with invalid_grant. Access tokens live on until they expire.
+func (s *Sandbox) RevokeGrants() { s.login.grants.revoke() }
+
+// newID returns a random UUID (RFC 9562, version 4).
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// mark says on an answer that it comes from a sandbox, and gives it an id.
+func mark(w http.ResponseWriter) {
+	w.Header().Set(MarkHeader, "1")
+	w.Header().Set("x-amzn-RequestId", newID())
+}
