@@ -1,0 +1,73 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// readyPatience bounds how long a readiness probe waits for a renewal.
+const readyPatience = 5 * time.Second
+
+// livez says that the process answers, nothing more.
+func (c *Console) livez(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Write([]byte("ok\n"))
+}
+
+type readiness struct {
+	Ready  bool             `json:"ready"`
+	Routes []routeReadiness `json:"routes"`
+}
+
+type routeReadiness struct {
+	Route  string `json:"route"`
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// readyz says whether every route can inject its credential now. A token that
+// ended while nobody asked for it is renewed here, as a request would do.
+func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
+	defer cancel()
+	answer := readiness{Ready: true}
+	for _, route := range c.Routes {
+		state := routeReadiness{Route: route.Name, Ready: true}
+		if err := c.canInject(ctx, route.Credential); err != nil {
+			state.Ready, state.Reason = false, err.Error()
+			answer.Ready = false
+		}
+		answer.Routes = append(answer.Routes, state)
+	}
+	status := http.StatusOK
+	if !answer.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	writeJSON(w, status, answer)
+}
+
+// canInject also fails where the present grant would not survive a restart: an
+// operator must hear of that before it is too late.
+func (c *Console) canInject(ctx context.Context, name string) error {
+	if name == "" {
+		return nil
+	}
+	credential, _ := c.find(name)
+	if _, err := credential.Source.Token(ctx); err != nil {
+		return err
+	}
+	return credential.Source.Status().Unsaved
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		http.Error(w, "the answer could not be written as JSON", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(text, '\n'))
+}

@@ -1,0 +1,92 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"avsproxy/tokens"
+)
+
+// LoginBegun is the answer to POST /api/logins, by which a command hands a login
+// over to the running console.
+type LoginBegun struct {
+	ID           string `json:"id"`
+	Credential   string `json:"credential"`
+	AuthorizeURL string `json:"authorize_url"`
+	RedirectURL  string `json:"redirect_url"`
+	Fingerprint  string `json:"fingerprint,omitempty"`
+}
+
+// LoginEnded is the answer to GET /api/logins/ID.
+type LoginEnded struct {
+	Over    bool     `json:"over"`
+	Lasting bool     `json:"lasting"`
+	Problem *Trouble `json:"problem,omitempty"`
+}
+
+// awaitPatience bounds one wait for the end of a login; who asked asks again.
+const awaitPatience = 30 * time.Second
+
+func (c *Console) beginLogin(w http.ResponseWriter, r *http.Request) {
+	credential, ok := c.find(r.URL.Query().Get("credential"))
+	if !ok || credential.Client == nil {
+		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "this credential does not exist or needs no login", "see 'avsproxy status'"})
+		return
+	}
+	login, err := c.Begin(credential)
+	if err != nil {
+		writeJSON(w, http.StatusInternalServerError, trouble(err))
+		return
+	}
+	writeJSON(w, http.StatusCreated, LoginBegun{
+		ID: login.ID, Credential: login.Credential, AuthorizeURL: login.URL,
+		RedirectURL: credential.Client.RedirectURL, Fingerprint: c.Fingerprint,
+	})
+}
+
+func (c *Console) awaitLogin(w http.ResponseWriter, r *http.Request) {
+	login := c.Logins.Find(r.PathValue("id"))
+	if login == nil {
+		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionLogin, "", "no such login is waiting", "start it again"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), awaitPatience)
+	defer cancel()
+	err := login.Wait(ctx)
+	answer := LoginEnded{Lasting: login.Lasting()}
+	if answer.Over, _ = login.Done(); answer.Over && err != nil {
+		answer.Problem = trouble(err)
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+func trouble(err error) *Trouble {
+	var e *tokens.Error
+	if errors.As(err, &e) {
+		return &Trouble{e.Action, e.Code, e.Error(), e.Hint}
+	}
+	return &Trouble{tokens.ActionConfig, "", err.Error(), "mend this and log in again"}
+}
+
+// logout forgets the login of a credential; the command of that name hands it
+// over, so that the running proxy stops using it at once.
+func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
+	credential, ok := c.find(r.URL.Query().Get("credential"))
+	if !ok {
+		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "no such credential", "see 'avsproxy status'"})
+		return
+	}
+	err := credential.Source.Forget(r.Context())
+	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
+		writeJSON(w, http.StatusInternalServerError, trouble(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, LogoutDone{WasLoggedIn: err == nil})
+}
+
+// LogoutDone is the answer to DELETE /api/login.
+type LogoutDone struct {
+	WasLoggedIn bool `json:"was_logged_in"`
+}
