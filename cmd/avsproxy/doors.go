@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"avsproxy/internal/console"
+	"avsproxy/internal/listen"
+	"avsproxy/tokens"
+)
+
+// Bounds of every server here. There is none on writing and none on a whole
+// request: streams may last for days.
+const (
+	firstByteTimeout = 10 * time.Second
+	headerTimeout    = 10 * time.Second
+	idleTimeout      = 2 * time.Minute
+	headerMost       = 64 << 10
+	streamsMost      = 250 // per connection
+)
+
+// newServer answers HTTP/1.x and HTTP/2, in the clear and over TLS.
+func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         &protocols,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headerMost,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsMost},
+		ErrorLog:          errorLog,
+	}
+}
+
+// serveOn serves listeners that speak TLS and clear text by the first bytes.
+func serveOn(server *http.Server, lns []net.Listener, conf *tls.Config) <-chan error {
+	ended := make(chan error, len(lns))
+	for _, ln := range lns {
+		go func() {
+			err := server.Serve(listen.Sniff(ln, conf, firstByteTimeout))
+			if !errors.Is(err, http.ErrServerClosed) {
+				ended <- err
+			}
+		}()
+	}
+	return ended
+}
+
+// A desk starts logins. Where the redirect URI names an address that the console
+// does not listen on, the desk listens there while a login is pending.
+type desk struct {
+	logins      *tokens.Logins
+	consolePort string // what listens anyway; empty = nothing does
+	handler     http.Handler
+	tls         *tls.Config
+	errorLog    *log.Logger
+
+	mu   sync.Mutex
+	open map[string]*callbackDoor
+}
+
+type callbackDoor struct {
+	server *http.Server
+	users  int
+}
+
+// begin implements [console.Console.Begin].
+func (d *desk) begin(credential console.Credential) (*tokens.Login, error) {
+	close, err := d.listen(credential.Client.RedirectURL)
+	if err != nil {
+		return nil, err
+	}
+	login := d.logins.Begin(credential.Source, credential.Client)
+	go func() {
+		defer close()
+		// Ends by itself: a login that nobody finishes is over after ten minutes.
+		_ = login.Wait(context.Background())
+		shown, cancel := context.WithTimeout(context.Background(), shownPatience)
+		defer cancel()
+		login.WaitShown(shown)
+	}()
+	return login, nil
+}
+
+// shownPatience is how long a door stays open for the page after the callback.
+const shownPatience = 5 * time.Second
+
+func (d *desk) listen(redirectURL string) (closeDoor func(), err error) {
+	redirect, err := url.Parse(redirectURL)
+	if err != nil {
+		return nil, err
+	}
+	addr := hostPort(redirect)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if portOf(addr) == d.consolePort {
+		return func() {}, nil
+	}
+	if door := d.open[addr]; door != nil {
+		door.users++
+		return func() { d.leave(addr) }, nil
+	}
+	lns, _, err := listen.Open(context.Background(), addr)
+	if err != nil {
+		return nil, err
+	}
+	door := &callbackDoor{server: newServer(d.handler, d.errorLog), users: 1}
+	serveOn(door.server, lns, d.tls)
+	if d.open == nil {
+		d.open = map[string]*callbackDoor{}
+	}
+	d.open[addr] = door
+	return func() { d.leave(addr) }, nil
+}
+
+func (d *desk) leave(addr string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	door := d.open[addr]
+	if door.users--; door.users > 0 {
+		return
+	}
+	delete(d.open, addr)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if door.server.Shutdown(ctx) != nil {
+		door.server.Close()
+	}
+}
+
+// hostPort is what to listen on for a redirect URI: "localhost" for both
+// loopback families, whichever name or address of it the URI uses.
+func hostPort(redirect *url.URL) string {
+	port := redirect.Port()
+	if port == "" && redirect.Scheme == "https" {
+		port = "443"
+	} else if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(redirect.Hostname(), port)
+}
+
+// portOf returns the port of "host:port", "" where there is none.
+func portOf(addr string) string {
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
+		return addr[i+1:]
+	}
+	return ""
+}

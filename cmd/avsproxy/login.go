@@ -1,0 +1,313 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"avsproxy/internal/certs"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/tokens"
+
+	"github.com/pkg/browser"
+	"github.com/spf13/cobra"
+)
+
+type loginFlags struct {
+	noBrowser bool
+	paste     bool
+}
+
+func (a *app) loginCommand() *cobra.Command {
+	var flags loginFlags
+	cmd := &cobra.Command{
+		Use:   "login [NAME]",
+		Short: "Log in to a credential (the default route's, if none is named)",
+		Long: `Log in to a credential by the authorization code grant. A browser opens at the
+provider, which sends it back to the redirect URI on this machine. Where 'serve'
+is running, its console takes the callback; else this command listens for it.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			conf, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			return a.login(cmd.Context(), conf, strings.Join(args, ""), flags)
+		},
+	}
+	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
+	cmd.Flags().BoolVar(&flags.paste, "paste", false, "open nothing; also take the redirected URL from stdin, for a browser on another machine")
+	return cmd
+}
+
+// An attempt is one login under way, here or in the console of a running proxy.
+type loginAttempt struct {
+	credential  string
+	url         string
+	redirectURL string
+	fingerprint string
+	wait        func(context.Context) (lasting bool, err error)
+	paste       func(context.Context, url.Values) error
+	close       func()
+}
+
+func (a *app) login(ctx context.Context, conf *config.Config, name string, flags loginFlags) error {
+	attempt, err := a.beginLogin(ctx, conf, name)
+	if err != nil {
+		return err
+	}
+	defer attempt.close()
+	a.introduce(attempt, conf, flags)
+	if flags.paste {
+		go a.readPasted(ctx, attempt)
+	}
+	lasting, err := attempt.wait(ctx)
+	if err != nil {
+		return loginFailed(err)
+	}
+	a.ui.say("avsproxy: logged in to %s", attempt.credential)
+	if !lasting {
+		a.ui.warn("the provider gave no refresh token: this login ends with its access token", "ask for a client type or scope that gets one")
+	}
+	return nil
+}
+
+func (a *app) beginLogin(ctx context.Context, conf *config.Config, name string) (*loginAttempt, error) {
+	if beside := a.running(ctx, conf); beside != nil {
+		return beside.beginLogin(ctx, name)
+	}
+	if conf.Sandbox {
+		return nil, failed(errNoSandbox, "run 'avsproxy serve': it has its sandbox with it and logs in by itself")
+	}
+	if conf.Store.Kind == "memory" {
+		return nil, failed(errors.New("the store is memory, and no 'avsproxy serve' is running that could keep the login"), "start it first")
+	}
+	return a.beginLoginHere(conf, name)
+}
+
+// beginLoginHere takes the callback in this process.
+func (a *app) beginLoginHere(conf *config.Config, name string) (*loginAttempt, error) {
+	program, err := build(conf, nil)
+	if err != nil {
+		return nil, err
+	}
+	credential, err := program.find(name)
+	if err != nil {
+		return nil, err
+	}
+	if !credential.interactive() {
+		return nil, &exitError{exitUsage, fmt.Errorf("credential %s needs no login: its grant is %s", credential.conf.Name, credential.conf.Grant), ""}
+	}
+	roots, err := certs.Open(conf.Store.Path)
+	if err != nil {
+		return nil, failed(err, "")
+	}
+	leaf, err := roots.Callback(conf.Store.Path)
+	if err != nil {
+		return nil, failed(err, "")
+	}
+	pages := &console.Console{
+		Version: version(), Credentials: program.consoleCredentials(),
+		Logins: &program.logins, Fingerprint: certs.Fingerprint(leaf.Leaf),
+	}
+	desk := &desk{logins: &program.logins, tls: certs.FixedConfig(leaf)}
+	desk.handler = pages.Guarded(nil)
+	pages.Begin = desk.begin
+	login, err := desk.begin(console.Credential{Source: credential.source, Client: credential.client})
+	if err != nil {
+		return nil, failed(fmt.Errorf("cannot listen for the callback: %w", err), "end the other program; redirect_url says which port the provider sends the browser to")
+	}
+	return &loginAttempt{
+		credential: login.Credential, url: login.URL, redirectURL: credential.client.RedirectURL, fingerprint: pages.Fingerprint,
+		wait: func(ctx context.Context) (bool, error) {
+			err := login.Wait(ctx)
+			return err == nil && login.Lasting(), err
+		},
+		paste: func(ctx context.Context, query url.Values) error {
+			_, err := program.logins.Callback(ctx, query)
+			login.Shown() // in this terminal
+			return err
+		},
+		close: func() {
+			ctx, cancel := context.WithTimeout(context.Background(), shownPatience)
+			defer cancel()
+			if over, _ := login.Done(); over {
+				login.WaitShown(ctx)
+			}
+		},
+	}, nil
+}
+
+// beginLogin hands the login over to the running proxy's console.
+func (r *running) beginLogin(ctx context.Context, name string) (*loginAttempt, error) {
+	var begun console.LoginBegun
+	if err := r.call(ctx, http.MethodPost, withCredential("/api/logins", name), &begun); err != nil {
+		return nil, err
+	}
+	return &loginAttempt{
+		credential: begun.Credential, url: begun.AuthorizeURL, redirectURL: begun.RedirectURL, fingerprint: begun.Fingerprint,
+		wait: func(ctx context.Context) (bool, error) { return r.awaitLogin(ctx, begun.ID) },
+		paste: func(ctx context.Context, query url.Values) error {
+			return r.deliver(ctx, begun.RedirectURL, query)
+		},
+		close: func() {},
+	}, nil
+}
+
+func (r *running) awaitLogin(ctx context.Context, id string) (lasting bool, err error) {
+	for {
+		var end console.LoginEnded
+		if err := r.call(ctx, http.MethodGet, "/api/logins/"+id, &end); err != nil {
+			return false, err
+		}
+		if end.Over && end.Problem != nil {
+			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Say: end.Problem.Detail, Hint: end.Problem.Hint}
+		}
+		if end.Over {
+			return end.Lasting, nil
+		}
+	}
+}
+
+// deliver brings a pasted callback to the console, as the browser would have.
+func (r *running) deliver(ctx context.Context, redirectURL string, query url.Values) error {
+	redirect, err := url.Parse(redirectURL)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Console+redirect.Path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return errors.New(withoutQuery(err))
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusBadRequest {
+		return tokens.ErrUnknownState
+	}
+	return nil
+}
+
+// introduce tells the person what will happen and opens the browser, unless the
+// flags say otherwise.
+func (a *app) introduce(attempt *loginAttempt, conf *config.Config, flags loginFlags) {
+	a.ui.say("Logging in to %s. The provider must know this exact return URL:", attempt.credential)
+	a.ui.say("  %s", attempt.redirectURL)
+	a.ui.say("If it shows an error page instead of sending you back, that URL is missing there, or client_id is wrong.")
+	if strings.HasPrefix(attempt.redirectURL, "https:") {
+		a.ui.say("The browser may warn about the certificate of this machine's callback; its SHA-256 fingerprint is")
+		a.ui.say("  %s", attempt.fingerprint)
+	}
+	if flags.noBrowser || flags.paste {
+		fmt.Fprintln(a.stdout, attempt.url)
+	} else if err := openBrowser(attempt.url); err != nil {
+		a.ui.say("No browser could be opened here. Open this URL yourself:")
+		fmt.Fprintln(a.stdout, attempt.url)
+	}
+	if flags.paste {
+		a.ui.say("Paste the URL that the browser ends at, even if its page cannot be shown:")
+	}
+}
+
+// openBrowser opens only what a login may lead to. The URL is one argument of
+// the opener, never part of a shell line.
+func openBrowser(target string) error {
+	if !strings.HasPrefix(target, "https://") {
+		return errors.New("the authorization URL is not https")
+	}
+	browser.Stdout, browser.Stderr = io.Discard, io.Discard
+	return browser.OpenURL(target)
+}
+
+func (a *app) readPasted(ctx context.Context, attempt *loginAttempt) {
+	lines := bufio.NewScanner(a.stdin)
+	for lines.Scan() {
+		text := strings.TrimSpace(lines.Text())
+		if text == "" {
+			continue
+		}
+		pasted, err := url.Parse(text)
+		if err != nil || pasted.Query().Get("state") == "" {
+			a.ui.warn("that is not the URL of the callback", "copy the whole address, from https:// to the end")
+			continue
+		}
+		if err := attempt.paste(ctx, pasted.Query()); errors.Is(err, tokens.ErrUnknownState) {
+			a.ui.warn("that URL belongs to another login, or was used already", "use the URL that this login ended at")
+		}
+	}
+}
+
+// loginFailed chooses the exit code for a login that came to nothing.
+func loginFailed(err error) error {
+	var e *tokens.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case !errors.As(err, &e):
+		return failed(err, "")
+	case e.Action == tokens.ActionRetry || e.Action == tokens.ActionWait:
+		return &exitError{exitUnreachable, e, e.Hint}
+	}
+	return failed(e, e.Hint)
+}
+
+func (a *app) logoutCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "logout [NAME]",
+		Short: "Forget a login (the default route's, if none is named)",
+		Long: `Forget a login. It is removed here whatever the provider says; where the
+provider has a revocation endpoint (revoke_url) it is told first.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			conf, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+			defer cancel()
+			return a.logout(ctx, conf, strings.Join(args, ""))
+		},
+	}
+}
+
+func (a *app) logout(ctx context.Context, conf *config.Config, name string) error {
+	if beside := a.running(ctx, conf); beside != nil {
+		var done console.LogoutDone
+		if err := beside.call(ctx, http.MethodDelete, withCredential("/api/login", name), &done); err != nil {
+			return err
+		}
+		a.sayLoggedOut(done.WasLoggedIn)
+		return nil
+	}
+	program, err := build(conf, standIf(conf.Sandbox))
+	if err != nil {
+		return err
+	}
+	credential, err := program.find(name)
+	if err != nil {
+		return err
+	}
+	err = credential.source.Forget(ctx)
+	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
+		return failed(err, "")
+	}
+	a.sayLoggedOut(err == nil)
+	return nil
+}
+
+func (a *app) sayLoggedOut(was bool) {
+	if was {
+		a.ui.say("avsproxy: logged out; at Amazon the consent itself is removed under \"Login with Amazon\" in the account settings")
+		return
+	}
+	a.ui.say("avsproxy: there was no login")
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"avsproxy/internal/console"
+	"avsproxy/tokens"
+)
+
+// loginToSandbox does what a person would do in a browser: it presses the login
+// page's button and follows where that leads. The sandbox consents at once.
+func (s *server) loginToSandbox(ctx context.Context) error {
+	if s.stand == nil {
+		return nil
+	}
+	client := http.Client{
+		Transport: &http.Transport{Proxy: nil, TLSClientConfig: s.trustBoth(), DisableKeepAlives: true},
+		Timeout:   30 * time.Second,
+	}
+	for _, credential := range s.program.credentials {
+		form := url.Values{"credential": {credential.conf.Name}}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.console.Self+"/login", strings.NewReader(form.Encode()))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		resp, err := client.Do(req)
+		if err != nil {
+			return failed(errors.New("logging in to the sandbox: "+withoutQuery(err)), "")
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return failed(fmt.Errorf("logging in to the sandbox: the last page answered %d", resp.StatusCode), "see "+s.loginURL(credential.conf.Name))
+		}
+	}
+	return nil
+}
+
+// withoutQuery leaves out the URL that net/http puts into its errors: its query
+// may hold a code.
+func withoutQuery(err error) string {
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		return urlErr.Err.Error()
+	}
+	return err.Error()
+}
+
+type readyLine struct {
+	Proxy   []string        `json:"proxy"`
+	Console string          `json:"console"`
+	Routes  []console.Route `json:"routes"`
+}
+
+func (s *server) announce(asJSON bool) {
+	if asJSON {
+		// Nobody may be reading stdout, which must not stop the proxy.
+		_ = json.NewEncoder(s.app.stdout).Encode(readyLine{s.console.Proxy, s.console.Self, s.console.Routes})
+	}
+	say := s.app.ui.say
+	say("avsproxy %s is ready%s", version(), map[bool]string{true: ": sandbox mode, no account needed"}[s.stand != nil])
+	for _, address := range shown(s.console.Proxy) {
+		say("  proxy    %s", address)
+	}
+	say("  console  %s", localhostURL(s.console.Self))
+	for _, route := range s.conf.Routes {
+		say("  route    %s", s.routeText(route.Name))
+	}
+	needed := false
+	for _, credential := range s.program.credentials {
+		status := credential.source.Status()
+		say("  token    %s: %s", status.Name, tokenText(status))
+		needed = needed || (credential.interactive() && status.State != tokens.StateReady)
+	}
+	if needed {
+		say("Log in first: open %s in a browser, or run 'avsproxy login'", s.loginURL(""))
+	}
+	say("Try:")
+	say("  curl -i%s/ping", curlTarget(s.console.Proxy[0]))
+}
+
+func (s *server) routeText(name string) string {
+	i := slices.IndexFunc(s.console.Routes, func(r console.Route) bool { return r.Name == name })
+	route := s.console.Routes[i]
+	text := name + " -> " + route.Upstream
+	if s.stand != nil {
+		text += " (the sandbox, in the place of " + s.conf.Routes[i].Upstream + ")"
+	}
+	if route.Credential == "" {
+		return text + ", no credential"
+	}
+	return text + ", credential " + route.Credential
+}
+
+func tokenText(status tokens.Status) string {
+	switch {
+	case status.State != tokens.StateReady:
+		return "login needed"
+	case status.Expiry.IsZero():
+		return "never ends"
+	case status.Renewable:
+		return "live until " + clock(status.Expiry) + ", renewed by itself"
+	}
+	return "live until " + clock(status.Expiry) + ", then a new login is needed"
+}
+
+func clock(t time.Time) string {
+	return fmt.Sprintf("%s (in %v)", t.Local().Format("15:04:05"), time.Until(t).Round(time.Second))
+}
+
+// shown lists addresses as people write them, each once.
+func shown(addresses []string) []string {
+	var list []string
+	for _, address := range addresses {
+		if address = localhostURL(address); !slices.Contains(list, address) {
+			list = append(list, address)
+		}
+	}
+	return list
+}
+
+func curlTarget(address string) string {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return " --unix-socket " + path + " http://localhost"
+	}
+	return " " + localhostURL(address)
+}

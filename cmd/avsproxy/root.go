@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"avsproxy/internal/config"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "avsproxy",
+		Short: "A local proxy that adds the OAuth 2.0 credential a client cannot get",
+		Long: `avsproxy lets plain curl, an old client or a browserless device use an API that
+wants OAuth 2.0: point it at localhost, and avsproxy sends the request on with a
+live bearer token, over HTTP/2 where the API speaks it.
+
+Start with 'avsproxy serve'. As shipped it talks to an embedded stand-in for the
+Alexa Voice Service, so that everything works without an account.`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.ui.out)
+	root.PersistentFlags().StringVar(&a.configPath, "config", "", "the configuration `FILE` (default: $AVSPROXY_CONFIG, ./config.toml, $XDG_CONFIG_HOME/avsproxy/config.toml)")
+	root.AddCommand(
+		a.serveCommand(), a.loginCommand(), a.logoutCommand(), a.tokenCommand(),
+		a.statusCommand(), a.configCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+func (a *app) loadConfig() (*config.Config, error) {
+	return config.Load(a.configPath, a.getenv)
+}
+
+func (a *app) configCommand() *cobra.Command {
+	parent := &cobra.Command{Use: "config", Short: "Look after the configuration", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	parent.AddCommand(&cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration and list everything that is wrong with it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conf, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", conf.File,
+				plural(len(conf.Routes), "route"), plural(len(conf.Credentials), "credential"))
+			return nil
+		},
+	})
+	return parent
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Fprintf(a.stdout, "avsproxy %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	}
+}
+
+// version comes from what the Go tool notes in the binary: the module's version
+// where it was installed by version, else the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

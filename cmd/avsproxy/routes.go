@@ -1,0 +1,135 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log"
+	"net/http"
+	"net/url"
+
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/guard"
+	"avsproxy/internal/problem"
+	"avsproxy/proxy"
+)
+
+// A pipeline is the way of every request, from the door to the upstreams.
+type pipeline struct {
+	handler   http.Handler
+	routes    []console.Route
+	upstreams []*proxy.Upstream
+}
+
+// watcher is who hears about what goes through the pipeline.
+type watcher struct {
+	began    func(route string) (done func(proxy.Exchange))
+	refused  func(*http.Request, problem.Problem)
+	metrics  *console.Metrics
+	errorLog *log.Logger
+}
+
+// pipeline joins the parts:
+//
+//	guard(route(observe(allow(forward(inject(upstream))))))
+//
+// The observer stands before the injector, so it never holds a token.
+func (p *program) pipeline(watch watcher, loginURL func(credential string) string) (*pipeline, error) {
+	line := &pipeline{}
+	table := &proxy.Table{}
+	var handlers []http.Handler
+	for _, route := range p.conf.Routes {
+		origin, upstream, err := p.connect(route, watch.metrics)
+		if err != nil {
+			return nil, err
+		}
+		inject, err := p.injector(route, origin, upstream)
+		if err != nil {
+			return nil, err
+		}
+		forward := proxy.Forward(proxy.ForwardOptions{
+			Origin: origin, Send: inject, Headers: route.Headers,
+			LoginURL: loginURL(route.Credential), ErrorLog: watch.errorLog,
+		})
+		handlers = append(handlers, proxy.Observe(route.Name, watch.began, proxy.Allow(route.Allow, forward)))
+		if err := table.Add(route.Name, routeHosts(route)...); err != nil {
+			return nil, &exitError{exitUsage, err, "give every host to one route only"}
+		}
+		watch.metrics.Route(route.Name)
+		line.upstreams = append(line.upstreams, upstream)
+		line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential})
+	}
+	rules := guard.Rules{Host: table.Knows, Names: table.Names()}
+	if !p.conf.Proxy.ClientKey.IsZero() {
+		key, err := p.conf.Proxy.ClientKey.Resolve()
+		if err != nil {
+			return nil, asUsage(err)
+		}
+		rules.KeySum = guard.KeySum(key.Reveal())
+	}
+	line.handler = guard.Guard(rules, watch.refused, proxy.Route(table, handlers))
+	return line, nil
+}
+
+// routeHosts are the further names of a route: its upstream's own, also while
+// the sandbox stands in for it, and the configured ones.
+func routeHosts(route config.Route) []string {
+	hosts := route.Hosts
+	if upstream, err := url.Parse(route.Upstream); err == nil && !guard.IsLocal(upstream.Hostname()) {
+		hosts = append([]string{upstream.Hostname()}, hosts...)
+	}
+	return hosts
+}
+
+func (p *program) connect(route config.Route, metrics *console.Metrics) (*url.URL, *proxy.Upstream, error) {
+	origin, roots, err := p.upstream(route)
+	if err != nil {
+		return nil, nil, err
+	}
+	options := proxy.UpstreamOptions{
+		Origin:           origin,
+		Roots:            roots,
+		SingleConnection: route.SingleConnection,
+		PingInterval:     route.PingInterval,
+		DialTimeout:      route.DialTimeout,
+		HeaderTimeout:    route.HeaderTimeout,
+		Connections:      func(delta int) { metrics.Connections(route.Name, delta) },
+	}
+	if route.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(route.TLSCert, route.TLSKey)
+		if err != nil {
+			return nil, nil, &exitError{exitUsage, fmt.Errorf("route %s: tls_cert and tls_key: %w", route.Name, err), "both are files in PEM form that belong together"}
+		}
+		options.Certificate = &pair
+	}
+	return origin, proxy.NewUpstream(options), nil
+}
+
+func (p *program) injector(route config.Route, origin *url.URL, upstream *proxy.Upstream) (*proxy.Injector, error) {
+	inject := &proxy.Injector{
+		Next: upstream, Origin: origin,
+		ClientAuth: proxy.ClientAuth(route.ClientAuth), HealOn: route.HealOn,
+	}
+	if route.Credential == "" {
+		return inject, nil
+	}
+	credential, err := p.find(route.Credential)
+	if err != nil {
+		return nil, err
+	}
+	inject.Source = credential.source
+	inject.Header, inject.Format = credential.header(route)
+	return inject, nil
+}
+
+// header is the route's choice of field and format, or else the credential's.
+func (c *credential) header(route config.Route) (header, format string) {
+	header, format = c.conf.Header, c.conf.Format
+	if route.Header != "" {
+		header = route.Header
+	}
+	if route.Format != "" {
+		format = route.Format
+	}
+	return header, format
+}

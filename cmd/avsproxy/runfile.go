@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/durable"
+)
+
+// A runFile is what a running "serve" leaves in the state folder for the other
+// commands to find it by.
+type runFile struct {
+	PID     int      `json:"pid"`
+	Proxy   []string `json:"proxy"`
+	Console string   `json:"console"`
+	Sandbox *stand   `json:"sandbox,omitempty"`
+}
+
+func runFilePath(conf *config.Config) string { return filepath.Join(conf.Store.Path, "run.json") }
+
+func (r runFile) write(conf *config.Config) error {
+	if err := durable.MkdirPrivate(conf.Store.Path); err != nil {
+		return fmt.Errorf("making the state folder: %w", err)
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing run.json: %w", err)
+	}
+	return durable.WriteFile(runFilePath(conf), append(text, '\n'), 0o600)
+}
+
+// remove takes the file away, unless another process has put its own there.
+func (r runFile) remove(conf *config.Config) {
+	if present := readRunFile(conf); present != nil && present.PID == r.PID {
+		os.Remove(runFilePath(conf))
+	}
+}
+
+func readRunFile(conf *config.Config) *runFile {
+	text, err := os.ReadFile(runFilePath(conf))
+	if err != nil {
+		return nil
+	}
+	var r runFile
+	if json.Unmarshal(text, &r) != nil {
+		return nil
+	}
+	return &r
+}
+
+// A running is the proxy that runs beside this command, seen through its console.
+type running struct {
+	runFile
+	client http.Client
+}
+
+// running finds the proxy that serves this configuration's state folder; nil =
+// none does. A file left by a proxy that died is seen through: nobody answers,
+// or somebody else.
+func (a *app) running(ctx context.Context, conf *config.Config) *running {
+	file := readRunFile(conf)
+	if file == nil {
+		return nil
+	}
+	beside := &running{runFile: *file, client: http.Client{Transport: &http.Transport{Proxy: nil}}}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var status console.Status
+	if err := beside.call(ctx, http.MethodGet, "/api/status", &status); err != nil || status.PID != file.PID {
+		return nil
+	}
+	return beside
+}
+
+// call asks the console and decodes what it answers into answer. The error is
+// the console's own sentence where it gave one.
+func (r *running) call(ctx context.Context, method, path string, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, method, r.Console+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body := json.NewDecoder(io.LimitReader(resp.Body, 1<<20))
+	if resp.StatusCode >= 300 {
+		var trouble console.Trouble
+		if body.Decode(&trouble) != nil || trouble.Detail == "" {
+			return fmt.Errorf("the console answered %d", resp.StatusCode)
+		}
+		return failed(fmt.Errorf("%s", trouble.Detail), trouble.Hint)
+	}
+	return body.Decode(answer)
+}
+
+func withCredential(path, name string) string {
+	if name == "" {
+		return path
+	}
+	return path + "?" + url.Values{"credential": {name}}.Encode()
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"avsproxy/internal/certs"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/listen"
+	"avsproxy/internal/sandbox"
+
+	"github.com/spf13/cobra"
+)
+
+// drainTimeout bounds how long requests under way may go on after a signal.
+const drainTimeout = 10 * time.Second
+
+func (a *app) serveCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the proxy and its console",
+		Long: `Run the proxy and its console until SIGINT (Ctrl-C) or SIGTERM. Requests under
+way then get 10 seconds to finish; a second signal ends everything at once.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conf, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			return a.serve(cmd.Context(), conf, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON on stdout when ready")
+	return cmd
+}
+
+// A server is a proxy that listens: everything that has to be closed again.
+type server struct {
+	app     *app
+	conf    *config.Config
+	stand   *stand
+	program *program
+	line    *pipeline
+	console *console.Console
+	proxy   *http.Server
+	pages   *http.Server
+	roots   *certs.Authority
+	run     runFile
+	ended   []<-chan error
+	closers []func()
+
+	proxyDoors, consoleDoors []net.Listener
+}
+
+// serve listens on everything first, then serves, then says that it is ready.
+func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error {
+	s := &server{app: a, conf: conf}
+	defer s.close()
+	steps := []func(context.Context) error{s.listen, s.startSandbox, s.build, s.start, s.loginToSandbox, s.leaveRunFile}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	s.announce(asJSON)
+	return s.wait(ctx)
+}
+
+func (s *server) listen(ctx context.Context) error {
+	for _, addr := range s.conf.Proxy.Listen {
+		lns, err := s.open(ctx, addr)
+		if err != nil {
+			return err
+		}
+		s.proxyDoors = append(s.proxyDoors, lns...)
+	}
+	lns, err := s.open(ctx, s.conf.Console.Listen)
+	s.consoleDoors = lns
+	if err != nil {
+		return err
+	}
+	s.conf.Console.Listen = "localhost:" + portOf(lns[0].Addr().String())
+	return nil
+}
+
+func (s *server) open(ctx context.Context, addr string) ([]net.Listener, error) {
+	lns, warnings, err := listen.Open(ctx, addr)
+	for _, warning := range warnings {
+		s.app.ui.warn(warning, "")
+	}
+	if err != nil {
+		return nil, failed(fmt.Errorf("cannot listen on %s: %w", addr, err), "end the other program, or choose another port in config.toml")
+	}
+	for _, ln := range lns {
+		s.closers = append(s.closers, func() { ln.Close() })
+	}
+	return lns, nil
+}
+
+func (s *server) startSandbox(ctx context.Context) error {
+	if !s.conf.Sandbox {
+		return nil
+	}
+	lwa, err := s.open(ctx, "localhost:0")
+	if err != nil {
+		return err
+	}
+	avs, err := s.open(ctx, "localhost:0")
+	if err != nil {
+		return err
+	}
+	amazon, err := sandbox.Start(sandbox.Options{LWA: lwa, AVS: avs})
+	if err != nil {
+		return failed(fmt.Errorf("starting the sandbox: %w", err), "")
+	}
+	s.closers = append(s.closers, func() { amazon.Close() })
+	s.stand = &stand{LWA: amazon.LWA(), AVS: amazon.AVS(), CA: string(amazon.RootPEM())}
+	// Grants of an earlier sandbox mean nothing to this one.
+	if err := os.RemoveAll(sandboxFolder(s.conf)); err != nil {
+		return failed(fmt.Errorf("emptying the sandbox's folder: %w", err), "")
+	}
+	return nil
+}
+
+func (s *server) build(context.Context) error {
+	program, err := build(s.conf, s.stand)
+	if err != nil {
+		return err
+	}
+	s.program = program
+	for _, credential := range program.credentials {
+		if err := credential.source.Open(); err != nil {
+			return failed(err, "nothing was changed")
+		}
+	}
+	if s.roots, err = certs.Open(s.conf.Store.Path); err != nil {
+		return failed(err, "")
+	}
+	metrics := console.NewMetrics()
+	for _, credential := range program.credentials {
+		metrics.Credential(credential.source)
+		name := credential.conf.Name
+		credential.source.Outcome = func(outcome string) { s.refreshed(metrics, name, outcome) }
+	}
+	s.line, err = program.pipeline(watch(s.app.ui.log, metrics), s.loginURL)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() {
+		for _, upstream := range s.line.upstreams {
+			upstream.Close()
+		}
+	})
+	return s.buildConsole(metrics)
+}
+
+func (s *server) buildConsole(metrics *console.Metrics) error {
+	leaf, err := s.roots.Callback(s.conf.Store.Path)
+	if err != nil {
+		return failed(err, "")
+	}
+	s.console = &console.Console{
+		Version:     version(),
+		Sandbox:     s.stand != nil,
+		Credentials: s.program.consoleCredentials(),
+		Routes:      s.line.routes,
+		Logins:      &s.program.logins,
+		Metrics:     metrics,
+		Proxy:       addresses(s.proxyDoors),
+		Self:        addresses(s.consoleDoors)[0],
+		Fingerprint: certs.Fingerprint(leaf.Leaf),
+	}
+	watch := watch(s.app.ui.log, metrics)
+	desk := &desk{
+		logins:      &s.program.logins,
+		consolePort: portOf(s.conf.Console.Listen),
+		tls:         certs.FixedConfig(leaf),
+		errorLog:    watch.errorLog,
+	}
+	s.console.Begin = desk.begin
+	desk.handler = s.console.Guarded(watch.refused)
+	s.pages = newServer(desk.handler, watch.errorLog)
+	s.proxy = newServer(s.line.handler, watch.errorLog)
+	return nil
+}
+
+func (s *server) start(context.Context) error {
+	callback, err := s.roots.Callback(s.conf.Store.Path)
+	if err != nil {
+		return failed(err, "")
+	}
+	s.ended = append(s.ended,
+		serveOn(s.pages, s.consoleDoors, certs.FixedConfig(callback)),
+		serveOn(s.proxy, s.proxyDoors, s.roots.ServerConfig()))
+	return nil
+}
+
+func (s *server) leaveRunFile(context.Context) error {
+	s.run = runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Sandbox: s.stand}
+	if err := s.run.write(s.conf); err != nil {
+		return failed(err, "check the state folder's owner and mode, or set store.path")
+	}
+	s.closers = append(s.closers, func() { s.run.remove(s.conf) })
+	return nil
+}
+
+// wait serves until a signal, then lets what is under way finish.
+func (s *server) wait(ctx context.Context) error {
+	select {
+	case err := <-s.ended[0]:
+		return failed(fmt.Errorf("the console stopped: %w", err), "")
+	case err := <-s.ended[1]:
+		return failed(fmt.Errorf("the proxy stopped: %w", err), "")
+	case <-ctx.Done():
+	}
+	s.app.ui.say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	drained := make(chan error, 2)
+	for _, server := range []*http.Server{s.proxy, s.pages} {
+		go func() { drained <- server.Shutdown(drain) }()
+	}
+	if err := errors.Join(<-drained, <-drained); err != nil {
+		s.app.ui.say("avsproxy: cut what was still open")
+	}
+	return nil
+}
+
+// close undoes everything, the latest first. It also runs where starting failed
+// halfway.
+func (s *server) close() {
+	for _, server := range []*http.Server{s.proxy, s.pages} {
+		if server != nil {
+			server.Close()
+		}
+	}
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+}
+
+func (s *server) refreshed(metrics *console.Metrics, name, outcome string) {
+	metrics.Refreshed(name, outcome)
+	log := s.app.ui.log
+	switch outcome {
+	case "login_needed":
+		log.Error("login needed", "credential", name, "login", s.loginURL(name))
+	case "failed":
+		log.Warn("the token could not be renewed; trying again", "credential", name)
+	case "unsaved":
+		log.Error("the renewed login could not be saved; it serves from memory until it can", "credential", name)
+	default:
+		log.Info("token "+outcome, "credential", name)
+	}
+}
+
+func (s *server) loginURL(name string) string {
+	page := "http://localhost:" + portOf(s.conf.Console.Listen) + "/login"
+	if name == "" || name == s.conf.Routes[0].Credential {
+		return page
+	}
+	return withCredential(page, name)
+}
+
+// addresses are what clients can be pointed at.
+func addresses(lns []net.Listener) []string {
+	var list []string
+	for _, ln := range lns {
+		if ln.Addr().Network() == "unix" {
+			list = append(list, "unix:"+ln.Addr().String())
+		} else {
+			list = append(list, "http://"+ln.Addr().String())
+		}
+	}
+	return list
+}
+
+// localhostURL is the friendlier form of a loopback address.
+func localhostURL(address string) string {
+	for _, ip := range []string{"127.0.0.1", "[::1]"} {
+		address = strings.Replace(address, "http://"+ip+":", "http://localhost:", 1)
+	}
+	return address
+}
+
+// trustBoth is for the login to the sandbox: it meets our console and the sandbox.
+func (s *server) trustBoth() *tls.Config {
+	roots := s.stand.roots()
+	roots.AppendCertsFromPEM(s.roots.RootPEM())
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+}

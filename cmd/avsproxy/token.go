@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
+)
+
+type tokenFlags struct {
+	minTTL time.Duration
+	asJSON bool
+	header bool
+}
+
+func (a *app) tokenCommand() *cobra.Command {
+	var flags tokenFlags
+	cmd := &cobra.Command{
+		Use:   "token [NAME]",
+		Short: "Print a live access token (the default route's, if no credential is named)",
+		Long: `Print a live access token on stdout, renewing it first where it has ended. Exit
+code 3 means that a login is needed, 4 that it could not be renewed.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			conf, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			return a.token(cmd.Context(), conf, strings.Join(args, ""), flags)
+		},
+	}
+	cmd.Flags().DurationVar(&flags.minTTL, "min-ttl", 0, "renew the token if it lives for less than this `DURATION`, such as 10m")
+	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print access_token, expires_at and credential as JSON")
+	cmd.Flags().BoolVar(&flags.header, "header", false, "print the whole header line, for 'curl -H'")
+	cmd.MarkFlagsMutuallyExclusive("json", "header")
+	return cmd
+}
+
+func (a *app) token(ctx context.Context, conf *config.Config, name string, flags tokenFlags) error {
+	program, err := a.buildBeside(ctx, conf)
+	if err != nil {
+		return err
+	}
+	credential, err := program.find(name)
+	if err != nil {
+		return err
+	}
+	if err := credential.source.Open(); err != nil {
+		return failed(err, "nothing was changed")
+	}
+	token, err := credential.source.Fresh(ctx, flags.minTTL)
+	if err != nil && token.Access.IsZero() {
+		return tokenFailed(err)
+	}
+	left := time.Until(token.Expiry)
+	if !token.Expiry.IsZero() && left < flags.minTTL {
+		a.ui.warn(fmt.Sprintf("the token lives for %v only", left.Round(time.Second)), "")
+	}
+	if printErr := a.printToken(credential, token, flags); printErr != nil {
+		return failed(printErr, "")
+	}
+	if err != nil {
+		return tokenFailed(err)
+	}
+	return nil
+}
+
+// buildBeside builds the program for a command that works without the network
+// doors; in sandbox mode it needs the sandbox of a running proxy.
+func (a *app) buildBeside(ctx context.Context, conf *config.Config) (*program, error) {
+	if conf.Store.Kind == "memory" {
+		return nil, failed(errors.New("the store is memory: only the running proxy knows the token"), "set store.kind = \"file\" to use it from other commands")
+	}
+	if !conf.Sandbox {
+		return build(conf, nil)
+	}
+	beside := a.running(ctx, conf)
+	if beside == nil || beside.Sandbox == nil {
+		return nil, &exitError{exitLogin, errNoSandbox, "run 'avsproxy serve'; it logs in to its sandbox by itself"}
+	}
+	return build(conf, beside.Sandbox)
+}
+
+func (a *app) printToken(credential *credential, token tokens.Token, flags tokenFlags) error {
+	switch {
+	case flags.asJSON:
+		return json.NewEncoder(a.stdout).Encode(struct {
+			AccessToken string     `json:"access_token"`
+			ExpiresAt   *time.Time `json:"expires_at"`
+			Credential  string     `json:"credential"`
+		}{token.Access.Reveal(), expiresAt(token), credential.conf.Name})
+	case flags.header:
+		value := strings.ReplaceAll(credential.conf.Format, "{token}", token.Access.Reveal())
+		_, err := fmt.Fprintf(a.stdout, "%s: %s\n", credential.conf.Header, value)
+		return err
+	}
+	_, err := fmt.Fprintln(a.stdout, token.Access.Reveal())
+	return err
+}
+
+func expiresAt(token tokens.Token) *time.Time {
+	if token.Expiry.IsZero() {
+		return nil
+	}
+	at := token.Expiry.UTC().Truncate(time.Second)
+	return &at
+}
+
+func tokenFailed(err error) error {
+	var e *tokens.Error
+	switch {
+	case errors.Is(err, context.Canceled) || !errors.As(err, &e):
+		return err
+	case e.Action == tokens.ActionLogin:
+		return &exitError{exitLogin, e, "run 'avsproxy login'"}
+	case e.Action == tokens.ActionConfig:
+		return failed(e, e.Hint)
+	}
+	return &exitError{exitUnreachable, e, e.Hint}
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how routes and credentials stand",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			conf, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			status, err := a.status(cmd.Context(), conf)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				encoder := json.NewEncoder(a.stdout)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(status)
+			}
+			return a.printStatus(status)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
+	return cmd
+}
+
+// status asks the running proxy, or else looks into the store.
+func (a *app) status(ctx context.Context, conf *config.Config) (*console.Status, error) {
+	if beside := a.running(ctx, conf); beside != nil {
+		var status console.Status
+		return &status, beside.call(ctx, "GET", "/api/status", &status)
+	}
+	program, err := build(conf, standIf(conf.Sandbox))
+	if err != nil {
+		return nil, err
+	}
+	status := &console.Status{Version: version(), Sandbox: conf.Sandbox, Credentials: []console.CredentialStatus{}}
+	for _, route := range conf.Routes {
+		status.Routes = append(status.Routes, console.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
+	}
+	for _, credential := range program.credentials {
+		described := console.Describe(credential.source.Peek(), credential.interactive())
+		status.Credentials = append(status.Credentials, described)
+	}
+	return status, nil
+}
+
+// standIf is a sandbox that is not there, for looking without touching.
+func standIf(sandboxed bool) *stand {
+	if sandboxed {
+		return &stand{}
+	}
+	return nil
+}
+
+func (a *app) printStatus(status *console.Status) error {
+	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	if status.PID == 0 {
+		fmt.Fprintln(table, "serve\tnot running")
+	} else {
+		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(shown(status.Proxy), " "), localhostURL(status.Console))
+	}
+	for _, route := range status.Routes {
+		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, orNone(route.Credential))
+	}
+	for _, credential := range status.Credentials {
+		fmt.Fprintf(table, "credential %s\t%s\n", credential.Name, credentialText(credential))
+		if problem := credential.Problem; problem != nil {
+			fmt.Fprintf(table, "\t%s; %s\n", problem.Detail, problem.Hint)
+		}
+	}
+	return table.Flush()
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
+}
+
+func credentialText(c console.CredentialStatus) string {
+	text := strings.ReplaceAll(string(c.State), "_", " ") + ", grant " + c.Grant
+	if c.ExpiresAt != nil {
+		text += ", token until " + clock(*c.ExpiresAt)
+	}
+	if c.LoggedInAt != nil {
+		text += ", logged in " + c.LoggedInAt.Local().Format(time.DateTime)
+	}
+	if len(c.Scopes) > 0 {
+		text += ", scopes " + strings.Join(c.Scopes, " ")
+	}
+	return text
+}
