@@ -37,6 +37,8 @@ type Authority struct {
 // New makes an authority that lives in memory only. Its root may sign for
 // "localhost" (RFC 5280 section 4.2.1.10: which covers its subdomains), the
 // loopback addresses, and the extra names; verifiers refuse leaves for any other.
+// It may sign for servers only: names of other kinds, such as those of mail
+// certificates, escape constraints on host names and addresses.
 func New(commonName string, names ...string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -71,6 +73,7 @@ func rootTemplate(commonName string, names []string) (*x509.Certificate, error) 
 		NotBefore:                   now.Add(-backdate),
 		NotAfter:                    now.Add(rootLife),
 		KeyUsage:                    x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		ExtKeyUsage:                 []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IsCA:                        true,
 		BasicConstraintsValid:       true,
 		MaxPathLenZero:              true,
@@ -102,11 +105,13 @@ func (a *Authority) leaf(from, to time.Time, names []string) (*tls.Certificate, 
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: names[0]},
-		NotBefore:    from,
-		NotAfter:     to,
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		// No name here: RFC 9525 section 2 has done with it, OpenSSL would hold an
+		// address against the constraints on host names, and 64 bytes are the limit.
+		Subject:     pkix.Name{CommonName: "avsproxy"},
+		NotBefore:   from,
+		NotAfter:    to,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {

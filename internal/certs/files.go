@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"avsproxy/internal/durable"
@@ -21,7 +22,7 @@ import (
 // beside it, readable by its owner alone.
 const (
 	RootFile     = "ca.pem"
-	rootKeyFile  = "ca-key.pem"
+	rootKeyFile  = "ca-key.pem" // the root too, so that the two can never be torn apart
 	callbackFile = "callback.pem"
 )
 
@@ -30,8 +31,30 @@ const renewBefore = 30 * 24 * time.Hour
 
 // Open returns the authority whose files are in dir, making it the first time.
 // Files that are there and cannot be used are an error, never overwritten: a
-// person may have told a browser to trust them.
+// person may have told a browser to trust them. A missing [RootFile] is written
+// again from the key's file, since a crash may have come between the two.
 func Open(dir string) (*Authority, error) {
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	authority, err := load(dir)
+	if errors.Is(err, errNoAuthority) {
+		host, _ := os.Hostname() // for people who look at a list of authorities; empty does no harm
+		authority, err = New("avsproxy local authority " + host)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := authority.save(dir); err != nil {
+		return nil, err
+	}
+	return authority, nil
+}
+
+// lockFolder keeps other processes from making files at the same time.
+func lockFolder(dir string) (unlock func(), err error) {
 	if err := durable.MkdirPrivate(dir); err != nil {
 		return nil, err
 	}
@@ -39,92 +62,139 @@ func Open(dir string) (*Authority, error) {
 	if err := lock.Lock(); err != nil {
 		return nil, fmt.Errorf("locking the certificate authority: %w", err)
 	}
-	defer lock.Close()
-	authority, err := load(dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return authority, err
-	}
-	host, _ := os.Hostname()
-	if authority, err = New("avsproxy local authority " + host); err != nil {
-		return nil, err
-	}
-	return authority, authority.save(dir)
+	return func() { lock.Close() }, nil
 }
+
+var errNoAuthority = errors.New("no local authority was made yet")
 
 func load(dir string) (*Authority, error) {
-	pair, err := loadPair(filepath.Join(dir, RootFile), filepath.Join(dir, rootKeyFile))
-	if err != nil {
+	rootPath, keyPath := filepath.Join(dir, RootFile), filepath.Join(dir, rootKeyFile)
+	key, keyErr := os.ReadFile(keyPath)
+	root, rootErr := os.ReadFile(rootPath)
+	noKey, noRoot := errors.Is(keyErr, fs.ErrNotExist), errors.Is(rootErr, fs.ErrNotExist)
+	switch {
+	case noKey && noRoot:
+		return nil, errNoAuthority
+	case noKey:
+		return nil, fmt.Errorf("%s is missing beside %s; put it back, or move the other away too to have both made anew", keyPath, rootPath)
+	case keyErr != nil:
+		return nil, fmt.Errorf("the local authority's key cannot be read: %w; check its owner and mode", keyErr)
+	case rootErr != nil && !noRoot:
+		return nil, fmt.Errorf("the local authority's root cannot be read: %w; check its owner and mode", rootErr)
+	}
+	if err := checkPrivate(keyPath); err != nil {
 		return nil, err
 	}
-	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
-	if !ok || !pair.Leaf.IsCA {
-		return nil, unusable(filepath.Join(dir, RootFile))
+	if noRoot {
+		root = key
 	}
-	return &Authority{root: pair.Leaf, key: key}, nil
+	return parse(root, key, rootPath)
 }
 
-// loadPair returns fs.ErrNotExist only where both files are missing.
-func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
-	cert, certErr := os.ReadFile(certFile)
-	key, keyErr := os.ReadFile(keyFile)
-	switch {
-	case errors.Is(certErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist):
-		return nil, fs.ErrNotExist
-	case certErr != nil || keyErr != nil:
-		return nil, fmt.Errorf("the local authority is incomplete: %w; put the missing file back, or move both away to have a new one made",
-			errors.Join(certErr, keyErr))
+func parse(root, key []byte, path string) (*Authority, error) {
+	pair, err := tls.X509KeyPair(root, key)
+	if err == nil && pair.Leaf.IsCA {
+		if signer, ok := pair.PrivateKey.(*ecdsa.PrivateKey); ok {
+			return &Authority{root: pair.Leaf, key: signer}, nil
+		}
 	}
-	pair, err := tls.X509KeyPair(cert, key)
+	// The cause is left out: it tells nothing that would help, and parsers may quote.
+	return nil, fmt.Errorf("%s and %s are damaged or do not belong together; put a backup in their place, or move both away to have new ones made",
+		path, rootKeyFile)
+}
+
+// checkPrivate refuses a key that others may have read, as ssh does.
+func checkPrivate(path string) error {
+	info, err := os.Stat(path)
 	if err != nil {
-		return nil, unusable(certFile)
-	}
-	return &pair, nil
-}
-
-func unusable(file string) error {
-	return fmt.Errorf("%s and its key are damaged or do not belong together; move both away to have new ones made", file)
-}
-
-func (a *Authority) save(dir string) error {
-	key, err := x509.MarshalPKCS8PrivateKey(a.key)
-	if err != nil {
-		return fmt.Errorf("writing the authority's key: %w", err)
-	}
-	if err := durable.WriteFile(filepath.Join(dir, rootKeyFile), pemBlock("PRIVATE KEY", key), 0o600); err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(dir, RootFile), a.RootPEM(), 0o644)
+	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
+		return fmt.Errorf("%s can be used by others (mode %#o); if nobody had it: chmod 600 %s, else move it and %s away", path, mode, path, RootFile)
+	}
+	return nil
+}
+
+// save writes what is not there yet. The key's file alone is enough to go on
+// from, so it comes first.
+func (a *Authority) save(dir string) error {
+	keyPath := filepath.Join(dir, rootKeyFile)
+	if _, err := os.Lstat(keyPath); errors.Is(err, fs.ErrNotExist) {
+		text, err := keyText(a.key, a.root.Raw)
+		if err != nil {
+			return err
+		}
+		if err := durable.WriteFile(keyPath, text, 0o600); err != nil {
+			return fmt.Errorf("saving the authority's key: %w", err)
+		}
+	}
+	rootPath := filepath.Join(dir, RootFile)
+	if _, err := os.Lstat(rootPath); errors.Is(err, fs.ErrNotExist) {
+		if err := durable.WriteFile(rootPath, a.RootPEM(), 0o644); err != nil {
+			return fmt.Errorf("saving the authority's root: %w", err)
+		}
+	}
+	return nil
 }
 
 // Callback returns the leaf of the login callback. It is kept in dir for up to a
-// year, so that an exception a person made in a browser stays valid.
+// year, so that an exception a person made in a browser stays valid. One that
+// cannot be used is replaced: nothing but such an exception hangs on it.
 func (a *Authority) Callback(dir string) (*tls.Certificate, error) {
-	path := filepath.Join(dir, callbackFile)
-	if pair, err := loadPair(path, path); err == nil && a.stillGood(pair) {
-		return pair, nil
-	}
-	pair, err := a.Leaf(CallbackLife, "localhost", "127.0.0.1", "::1")
+	return a.callback(dir, time.Now())
+}
+
+func (a *Authority) callback(dir string, now time.Time) (*tls.Certificate, error) {
+	unlock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	defer unlock()
+	path := filepath.Join(dir, callbackFile)
+	if pair, err := tls.LoadX509KeyPair(path, path); err == nil && a.stillGood(&pair, now) {
+		return &pair, nil
+	}
+	pair, err := a.leaf(now.Add(-backdate), now.Add(CallbackLife), callbackNames)
 	if err != nil {
-		return nil, fmt.Errorf("writing the callback's key: %w", err)
+		return nil, err
 	}
-	text := pemBlock("PRIVATE KEY", key)
-	for _, der := range pair.Certificate {
-		text = append(text, pemBlock("CERTIFICATE", der)...)
+	text, err := keyText(pair.PrivateKey, pair.Certificate...)
+	if err != nil {
+		return nil, err
 	}
-	return pair, durable.WriteFile(path, text, 0o600)
+	if err := durable.WriteFile(path, text, 0o600); err != nil {
+		return nil, fmt.Errorf("saving the callback's certificate: %w", err)
+	}
+	return pair, nil
 }
 
-func (a *Authority) stillGood(pair *tls.Certificate) bool {
-	_, err := pair.Leaf.Verify(x509.VerifyOptions{
-		Roots: a.Pool(), DNSName: "localhost", CurrentTime: time.Now().Add(renewBefore),
-	})
-	return err == nil
+var callbackNames = []string{"localhost", "127.0.0.1", "::1"}
+
+// stillGood looks a month ahead. A clock that stands before the leaf's start,
+// as after a power cut, is taken for wrong: it must not cost the exception.
+func (a *Authority) stillGood(pair *tls.Certificate, now time.Time) bool {
+	at := now.Add(renewBefore)
+	if at.Before(pair.Leaf.NotBefore) {
+		at = pair.Leaf.NotBefore
+	}
+	for _, name := range callbackNames {
+		options := x509.VerifyOptions{Roots: a.Pool(), DNSName: name, CurrentTime: at}
+		if _, err := pair.Leaf.Verify(options); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
-func pemBlock(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+// keyText is a private key followed by its certificates, in PEM form.
+func keyText(key any, chain ...[]byte) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a key: %w", err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	for _, der := range chain {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return text, nil
 }

@@ -37,10 +37,7 @@ type minter struct {
 }
 
 func (m *minter) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name := strings.ToLower(hello.ServerName)
-	if !strings.HasSuffix(name, ".localhost") {
-		name = "localhost" // also for clients that send no name, as with an IP address
-	}
+	name := leafName(hello.ServerName)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if leaf := m.leaves[name]; leaf != nil && time.Until(leaf.Leaf.NotAfter) > LeafLife/2 {
@@ -55,4 +52,19 @@ func (m *minter) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	m.leaves[name] = leaf
 	return leaf, nil
+}
+
+// leafName is the name to sign for. Whatever is no subdomain of localhost gets
+// "localhost", as do clients that name an address and so send nothing: it is for
+// the client to say that this will not do.
+func leafName(asked string) string {
+	name := strings.ToLower(asked)
+	sub, ok := strings.CutSuffix(name, ".localhost")
+	if !ok || len(name) > 253 || strings.Trim(sub, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
+		return "localhost"
+	}
+	if strings.Contains("."+sub+".", "..") {
+		return "localhost"
+	}
+	return name
 }
