@@ -2,10 +2,11 @@
 package console
 
 import (
+	"cmp"
 	"embed"
-	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"avsproxy/internal/guard"
@@ -39,6 +40,8 @@ type Console struct {
 	// Proxy and Self are the addresses to show: base URLs without a slash at the end.
 	Proxy []string
 	Self  string
+	// TryPath is what the pages suggest to ask the default route for; empty = "/ping".
+	TryPath string
 	// Fingerprint is the SHA-256 of the callback's certificate, for people to compare.
 	Fingerprint string
 	// Begin starts a login; it makes sure that something listens at the redirect
@@ -50,15 +53,17 @@ type Console struct {
 var pageFiles embed.FS
 
 // Handler serves everything below "/", without the guard.
-func (c *Console) Handler() http.Handler {
-	templates := template.Must(template.ParseFS(pageFiles, "pages/*.html"))
-	pages := pages{Console: c, templates: templates}
+func (c *Console) Handler() http.Handler { return secure(c.handler()) }
+
+func (c *Console) handler() http.Handler {
+	pages := pages{Console: c, templates: parseTemplates()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", pages.home)
 	mux.HandleFunc("GET /login", pages.login)
 	mux.HandleFunc("POST /login", pages.begin)
 	mux.HandleFunc("GET /login/{id}", pages.outcome)
 	mux.HandleFunc("GET /style.css", pages.style)
+	mux.HandleFunc("GET /", pages.notFound)
 	mux.HandleFunc("GET /livez", c.livez)
 	mux.HandleFunc("GET /readyz", c.readyz)
 	mux.HandleFunc("GET /api/status", c.status)
@@ -68,10 +73,13 @@ func (c *Console) Handler() http.Handler {
 	if c.Metrics != nil {
 		mux.Handle("GET /metrics", c.Metrics.Handler())
 	}
-	for _, path := range c.callbackPaths() {
-		mux.HandleFunc("GET "+path, pages.callback)
-	}
-	return secure(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.isCallback(r) {
+			pages.callback(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // Guarded is Handler behind the console's guard.
@@ -83,23 +91,21 @@ func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Han
 		Names:   "use localhost with the console's port",
 		Browser: c.fromOwnPage,
 	}
-	return guard.Guard(rules, refused, c.Handler())
+	return secure(guard.Guard(rules, refused, c.handler()))
 }
 
 // fromOwnPage says which requests of browsers may pass: those of our own pages,
 // navigations to pages (which change nothing), and the callback, whose state is
 // its guard.
 func (c *Console) fromOwnPage(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return origin == originOf(r)
+	if c.isCallback(r) {
+		return true
+	}
+	if len(r.Header["Origin"]) > 0 {
+		return r.Header.Get("Origin") == originOf(r)
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
-	}
-	for _, path := range c.callbackPaths() {
-		if r.URL.Path == path {
-			return true
-		}
 	}
 	navigation := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 	return navigation && !strings.HasPrefix(r.URL.Path, "/api/")
@@ -112,18 +118,22 @@ func originOf(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// callbackPaths are the paths of the credentials' redirect URIs, each once.
+// isCallback reports whether the provider sent the browser here. Only GET will
+// do: a HEAD, as link checkers send, must not spend the code. The state tells a
+// callback from a page of ours, should the redirect URI have the path of one.
+func (c *Console) isCallback(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.Query().Has("state") && slices.Contains(c.callbackPaths(), r.URL.Path)
+}
+
+// callbackPaths are the paths of the credentials' redirect URIs.
 func (c *Console) callbackPaths() []string {
 	var paths []string
-	seen := map[string]bool{}
 	for _, credential := range c.Credentials {
 		if credential.Client == nil {
 			continue
 		}
-		redirect, err := url.Parse(credential.Client.RedirectURL)
-		if err == nil && !seen[redirect.Path] {
-			seen[redirect.Path] = true
-			paths = append(paths, redirect.Path)
+		if redirect, err := url.Parse(credential.Client.RedirectURL); err == nil {
+			paths = append(paths, cmp.Or(redirect.Path, "/"))
 		}
 	}
 	return paths
@@ -139,14 +149,16 @@ func (c *Console) find(name string) (Credential, bool) {
 	return Credential{}, false
 }
 
-// secure sets what every answer of ours carries. The callback's URL holds a
-// code, so no referrer leaves; nothing is loaded from anywhere else.
+// secure sets what every answer of ours carries, refusals included. Nothing is
+// loaded from anywhere else. There is no form-action: browsers would apply it to
+// the redirect that follows our form, too. The referrer stays with us; it is not
+// "no-referrer", with which browsers send our own form with "Origin: null".
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "no-store")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		next.ServeHTTP(w, r)

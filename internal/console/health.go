@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -54,7 +55,10 @@ func (c *Console) canInject(ctx context.Context, name string) error {
 	if name == "" {
 		return nil
 	}
-	credential, _ := c.find(name)
+	credential, ok := c.find(name)
+	if !ok {
+		return errors.New("the configuration has no credential " + name)
+	}
 	if _, err := credential.Source.Token(ctx); err != nil {
 		return err
 	}

@@ -54,9 +54,13 @@ func (c *Console) awaitLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), awaitPatience)
 	defer cancel()
-	err := login.Wait(ctx)
-	answer := LoginEnded{Lasting: login.Lasting()}
-	if answer.Over, _ = login.Done(); answer.Over && err != nil {
+	_ = login.Wait(ctx) // it may end by the login or by our patience: Done knows
+	over, err := login.Done()
+	answer := LoginEnded{Over: over}
+	if over {
+		answer.Lasting = login.Lasting()
+	}
+	if err != nil {
 		answer.Problem = trouble(err)
 	}
 	writeJSON(w, http.StatusOK, answer)

@@ -2,10 +2,14 @@ package console
 
 import (
 	"bytes"
-	"errors"
+	"cmp"
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"avsproxy/tokens"
 )
@@ -14,6 +18,21 @@ import (
 type pages struct {
 	*Console
 	templates *template.Template
+}
+
+func parseTemplates() *template.Template {
+	functions := template.FuncMap{"sentence": sentence}
+	return template.Must(template.New("").Funcs(functions).ParseFS(pageFiles, "pages/*.html"))
+}
+
+// sentence makes a sentence of the text of an error or a hint.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
 }
 
 func (p pages) show(w http.ResponseWriter, status int, page string, data any) {
@@ -35,31 +54,36 @@ type homePage struct {
 	Version     string
 	Sandbox     bool
 	Routes      []Route
-	Credentials []credentialStatus
-	Proxy       string
+	Credentials []CredentialStatus
+	Try         string
 }
 
 func (p pages) home(w http.ResponseWriter, r *http.Request) {
 	p.show(w, http.StatusOK, "home.html", homePage{
 		Version: p.Version, Sandbox: p.Sandbox, Routes: p.Routes,
-		Credentials: p.credentials(), Proxy: p.proxyURL(),
+		Credentials: p.credentials(), Try: p.try(),
 	})
 }
 
-func (p pages) proxyURL() string {
+// try is what to give to curl for a first request; empty = nothing listens for it.
+func (p pages) try() string {
 	if len(p.Proxy) == 0 {
 		return ""
 	}
-	return p.Proxy[0]
+	target := strings.Replace(p.Proxy[0], "//127.0.0.1:", "//localhost:", 1)
+	if path, ok := strings.CutPrefix(target, "unix:"); ok {
+		target = "--unix-socket " + path + " http://localhost"
+	}
+	return target + cmp.Or(p.TryPath, "/ping")
 }
 
 type loginPage struct {
-	Credential  credentialStatus
-	Others      []credentialStatus
+	Credential  CredentialStatus
+	Others      []CredentialStatus
 	Interactive bool
 	RedirectURL string
-	Provider    string // the host of the page to log in at
-	Fingerprint string
+	Provider    string   // the host of the page to log in at
+	Fingerprint []string // its pairs; empty where the callback does not come over TLS
 	Amazon      bool
 }
 
@@ -72,7 +96,7 @@ func (p pages) login(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	page := loginPage{Credential: describe(credential), Fingerprint: p.Fingerprint}
+	page := loginPage{Credential: describe(credential)}
 	for _, other := range p.Credentials {
 		if other.Source != credential.Source && other.Client != nil {
 			page.Others = append(page.Others, describe(other))
@@ -81,9 +105,12 @@ func (p pages) login(w http.ResponseWriter, r *http.Request) {
 	if client := credential.Client; client != nil {
 		page.Interactive = true
 		page.RedirectURL = client.RedirectURL
+		if strings.HasPrefix(client.RedirectURL, "https:") && p.Fingerprint != "" {
+			page.Fingerprint = strings.Split(p.Fingerprint, ":")
+		}
 		if authorize, err := url.Parse(client.AuthURL); err == nil {
 			page.Provider = authorize.Host
-			page.Amazon = authorize.Path == "/ap/oa"
+			page.Amazon = authorize.Path == "/ap/oa" && !p.Sandbox // which takes every return address
 		}
 	}
 	p.show(w, http.StatusOK, "login.html", page)
@@ -92,76 +119,48 @@ func (p pages) login(w http.ResponseWriter, r *http.Request) {
 // begin starts a login. It is a POST, so that no link or image can.
 func (p pages) begin(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
-	credential, ok := p.find(r.PostFormValue("credential"))
+	if err := r.ParseForm(); err != nil {
+		p.show(w, http.StatusBadRequest, "message.html", message{
+			Title: "The form could not be read", Text: "Nothing was started.", Next: "/login", NextText: "Back",
+		})
+		return
+	}
+	credential, ok := p.find(r.PostForm.Get("credential"))
 	if !ok || credential.Client == nil {
 		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "Nothing to log in to", Text: "This credential does not exist or needs no login.", Next: "/login", NextText: "Back",
+			Title: "Nothing to log in to", Text: "This credential does not exist or needs no login.", Next: "/", NextText: "See what there is",
 		})
 		return
 	}
 	login, err := p.Begin(credential)
 	if err != nil {
 		p.show(w, http.StatusInternalServerError, "message.html", message{
-			Title: "The login could not be started", Text: err.Error(), Next: "/login", NextText: "Back",
+			Title: "The login could not be started", Text: sentence(err.Error()) +
+				" The provider sends the browser to redirect_url, so its port must be free, or be the console's.",
+			Next: "/login?credential=" + url.QueryEscape(credential.Source.Name), NextText: "Back",
 		})
 		return
 	}
 	http.Redirect(w, r, login.URL, http.StatusSeeOther)
 }
 
-// callback takes the answer of the provider. It answers with a redirect, so that
-// the code leaves the address bar and the history.
-func (p pages) callback(w http.ResponseWriter, r *http.Request) {
-	login, err := p.Logins.Callback(r.Context(), r.URL.Query())
-	if errors.Is(err, tokens.ErrUnknownState) {
-		p.show(w, http.StatusBadRequest, "message.html", message{
-			Title:    "Not a login of ours",
-			Text:     "This callback belongs to no login that is waiting. It was answered already, is older than ten minutes, or was started elsewhere. Nothing was changed, and a login that is waiting goes on.",
-			Next:     "/login",
-			NextText: "Log in",
-		})
-		return
-	}
-	http.Redirect(w, r, "/login/"+login.ID, http.StatusSeeOther)
-}
-
-type outcomePage struct {
-	Credential string
-	Failure    *tokens.Error
-	Text       string // of a failure that is no [tokens.Error]
-	Lasting    bool
-	Proxy      string
-	Amazon     bool
-}
-
-// outcome is the page after the callback. It may be reloaded.
-func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
-	login := p.Logins.Find(r.PathValue("id"))
-	if login == nil {
+// notFound also answers strays at the redirect URI: without a state they are no
+// callbacks.
+func (p pages) notFound(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case slices.Contains(p.callbackPaths(), r.URL.Path):
+		p.notOurs(w, r)
+	case strings.HasPrefix(r.URL.Path, "/api/"):
+		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "the console has nothing at this path", "see the documentation of /api/"})
+	default:
 		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "This login is over", Text: "Its page is kept for ten minutes.", Next: "/", NextText: "See how things stand",
+			Title: "Nothing is here", Text: "The console has no page at this address.", Next: "/", NextText: "See what there is",
 		})
-		return
 	}
-	over, err := login.Done()
-	if !over {
-		p.show(w, http.StatusOK, "message.html", message{
-			Title: "The login is waiting", Text: "Finish it in the window of the provider.", Next: r.URL.Path, NextText: "Look again",
-		})
-		return
-	}
-	page := outcomePage{Credential: login.Credential, Lasting: login.Lasting(), Proxy: p.proxyURL()}
-	status := http.StatusOK
-	if err != nil {
-		status = http.StatusBadGateway
-		page.Text = err.Error()
-		errors.As(err, &page.Failure)
-	}
-	p.show(w, status, "outcome.html", page)
-	login.Shown()
 }
 
 // A message is a page that says one thing.
 type message struct {
-	Title, Text, Next, NextText string
+	Title, Text    string
+	Next, NextText string // a link; empty = none
 }

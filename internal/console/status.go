@@ -16,10 +16,8 @@ type Status struct {
 	Proxy       []string           `json:"proxy"`
 	Console     string             `json:"console"`
 	Routes      []Route            `json:"routes"`
-	Credentials []credentialStatus `json:"credentials"`
+	Credentials []CredentialStatus `json:"credentials"`
 }
-
-type credentialStatus = CredentialStatus
 
 // CredentialStatus is how one credential stands.
 type CredentialStatus struct {
@@ -50,15 +48,15 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (c *Console) credentials() []credentialStatus {
-	list := []credentialStatus{}
+func (c *Console) credentials() []CredentialStatus {
+	list := []CredentialStatus{}
 	for _, credential := range c.Credentials {
 		list = append(list, describe(credential))
 	}
 	return list
 }
 
-func describe(c Credential) credentialStatus {
+func describe(c Credential) CredentialStatus {
 	return Describe(c.Source.Status(), c.Client != nil)
 }
 

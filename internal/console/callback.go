@@ -1,0 +1,95 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"avsproxy/internal/guard"
+	"avsproxy/tokens"
+)
+
+// callback takes the answer of the provider. It answers with a redirect, so that
+// the code leaves the address bar and the history.
+func (p pages) callback(w http.ResponseWriter, r *http.Request) {
+	login, err := p.Logins.Callback(r.Context(), r.URL.Query())
+	if errors.Is(err, tokens.ErrUnknownState) {
+		p.notOurs(w, r)
+		return
+	}
+	http.Redirect(w, r, "/login/"+login.ID, http.StatusSeeOther)
+}
+
+func (p pages) notOurs(w http.ResponseWriter, r *http.Request) {
+	page := message{
+		Title: "Not a login of ours",
+		Text:  "This callback belongs to no login that is waiting. It was answered already, is older than ten minutes, or was started elsewhere. Nothing was changed, and a login that is waiting goes on.",
+	}
+	if home := p.consoleURL(r); home != "" {
+		page.Next, page.NextText = home+"/login", "Log in"
+	}
+	p.show(w, http.StatusBadRequest, "message.html", page)
+}
+
+type outcomePage struct {
+	Credential string
+	Failure    *tokens.Error
+	Text       string // of a failure that is no [tokens.Error]
+	Unsaved    string // why the login will not outlive this process
+	Lasting    bool
+	Try        string
+	Console    string
+}
+
+// outcome is the page after the callback. It may be reloaded.
+func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
+	login := p.Logins.Find(r.PathValue("id"))
+	if login == nil {
+		p.show(w, http.StatusNotFound, "message.html", message{
+			Title: "This login is over", Text: "Its page is kept for ten minutes.", Next: "/", NextText: "See how things stand",
+		})
+		return
+	}
+	over, err := login.Done()
+	if !over {
+		p.show(w, http.StatusOK, "message.html", message{
+			Title: "The login is waiting", Text: "Finish it in the window of the provider.", Next: r.URL.Path, NextText: "Look again",
+		})
+		return
+	}
+	page := outcomePage{Credential: login.Credential, Lasting: login.Lasting(), Try: p.try(), Console: p.consoleURL(r)}
+	status := http.StatusOK
+	switch {
+	case err == nil:
+	case p.serves(login, err):
+		page.Unsaved = err.Error()
+	default:
+		status = http.StatusBadGateway
+		page.Text = err.Error()
+		errors.As(err, &page.Failure)
+	}
+	p.show(w, status, "outcome.html", page)
+	login.Shown()
+}
+
+// serves reports whether a login that ended with err serves all the same,
+// because only saving it failed.
+func (p pages) serves(login *tokens.Login, err error) bool {
+	credential, ok := p.find(login.Credential)
+	if !ok {
+		return false
+	}
+	status := credential.Source.Status()
+	return status.State == tokens.StateReady && errors.Is(status.Unsaved, err)
+}
+
+// consoleURL is the console's base URL, for links of the pages around a callback: it
+// may have come in by another port, which is closed soon after. Empty = this
+// process has no console.
+func (p pages) consoleURL(r *http.Request) string {
+	self, err := url.Parse(p.Self)
+	if err != nil || self.Port() != guard.RequestDoor(r).Port {
+		return p.Self
+	}
+	return originOf(r)
+}

@@ -1,0 +1,151 @@
+package console
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/problem"
+)
+
+func TestWhoMayUseTheConsole(t *testing.T) {
+	d := start(t, setup{})
+	own, local4 := d.url, strings.Replace(d.url, "localhost", "127.0.0.1", 1)
+	const foreign = "Origin: https://evil.example"
+	cross := func(mode, dest string) []string {
+		return []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: " + mode, "Sec-Fetch-Dest: " + dest}
+	}
+	cases := []struct {
+		name, method, path string
+		header             []string
+		status             int
+	}{
+		{"a program", "POST", "/login", nil, 303},
+		{"own form", "POST", "/login", []string{"Origin: " + own, "Sec-Fetch-Site: same-origin"}, 303},
+		{"own form of an old browser", "POST", "/login", []string{"Origin: " + own}, 303},
+		{"foreign form", "POST", "/login", []string{foreign, "Sec-Fetch-Site: cross-site"}, 403},
+		{"foreign form of an old browser", "POST", "/login", []string{foreign}, 403},
+		{"foreign form without an origin", "POST", "/login", cross("navigate", "document"), 403},
+		{"sandboxed frame", "POST", "/login", []string{"Origin: null"}, 403},
+		{"empty origin", "POST", "/login", []string{"Origin: "}, 403},
+		{"another port", "POST", "/login", []string{"Origin: http://localhost:1", "Sec-Fetch-Site: same-site"}, 403},
+		{"another scheme", "POST", "/login", []string{"Origin: " + strings.Replace(own, "http:", "https:", 1)}, 403},
+		{"another name of this machine", "POST", "/login", []string{"Origin: " + local4}, 403},
+		{"two origins", "POST", "/login", []string{foreign, "Origin: " + own}, 403},
+
+		{"link to a page", "GET", "/", cross("navigate", "document"), 200},
+		{"link to the login", "GET", "/login", cross("navigate", "document"), 200},
+		{"frame", "GET", "/login", cross("navigate", "iframe"), 403},
+		{"image", "GET", "/", cross("no-cors", "image"), 403},
+		{"style sheet", "GET", "/style.css", cross("no-cors", "style"), 403},
+		{"fetch", "GET", "/", append(cross("cors", "empty"), foreign), 403},
+		{"navigation with an origin", "GET", "/", append(cross("navigate", "document"), foreign), 403},
+		{"link to the API", "GET", "/api/status", cross("navigate", "document"), 403},
+		{"fetch of the API", "GET", "/api/status", append(cross("cors", "empty"), foreign), 403},
+		{"API from another port", "GET", "/api/status", []string{"Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: no-cors"}, 403},
+		{"API from own page", "GET", "/api/status", []string{"Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors"}, 200},
+		{"typed address", "GET", "/api/status", []string{"Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate"}, 200},
+		{"foreign login by API", "POST", "/api/logins", []string{foreign}, 403},
+		{"foreign logout", "DELETE", "/api/login", []string{foreign}, 403},
+		{"metrics from a page", "GET", "/metrics", cross("no-cors", "script"), 403},
+
+		// Its state is its guard: here it is wrong, so it comes through and does nothing.
+		{"callback", "GET", "/authresponse?state=x", cross("navigate", "document"), 400},
+		{"callback after a form", "GET", "/authresponse?state=x", append(cross("navigate", "document"), "Origin: null"), 400},
+		{"callback by POST", "POST", "/authresponse?state=x", append(cross("navigate", "document"), foreign), 403},
+
+		{"foreign host", "GET", "/", []string{"Host: evil.example"}, 421},
+		{"rebound host with the port", "GET", "/login", []string{"Host: evil.example:" + strings.TrimPrefix(own, "http://localhost:")}, 421},
+		{"host of a route", "GET", "/", []string{"Host: avs.localhost"}, 421},
+		{"another port in the host", "GET", "/", []string{"Host: localhost:1"}, 421},
+		{"no port in the host", "GET", "/", []string{"Host: localhost"}, 200},
+		{"address", "GET", "/", []string{"Host: 127.0.0.1"}, 200},
+		{"address of version 6", "GET", "/", []string{"Host: [::1]"}, 200},
+		{"callback with a foreign host", "GET", "/authresponse?state=x", []string{"Host: evil.example"}, 421},
+
+		{"TRACE", "TRACE", "/", nil, 403},
+		{"OPTIONS", "OPTIONS", "/login", nil, 405},
+		{"PUT", "PUT", "/login", nil, 405},
+		{"POST to a page", "POST", "/livez", nil, 405},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			a := d.ask(c.method, c.path, c.header...)
+			want(t, a, c.status)
+			wantSecure(t, a)
+			if refused := a.Header.Get(problem.Header) != ""; refused != (c.status == 403 || c.status == 421) {
+				t.Errorf("refused by the guard: %v", refused)
+			}
+		})
+	}
+	if pending := len(d.amazon.TokenCalls()); pending != 0 {
+		t.Errorf("%d token calls", pending)
+	}
+}
+
+// wantSecure checks what every answer of the console carries.
+func wantSecure(t *testing.T, a answer) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+	} {
+		if got := a.Header.Values(name); len(got) != 1 || got[0] != value {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	policy := a.Header.Get("Content-Security-Policy")
+	for _, part := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+		if !strings.Contains(policy, part) {
+			t.Errorf("the content security policy lacks %s: %q", part, policy)
+		}
+	}
+	if strings.Contains(policy, "unsafe") || strings.Contains(policy, "form-action") {
+		t.Errorf("content security policy %q", policy)
+	}
+	// "no-referrer" would make browsers send "Origin: null" with our own form.
+	if got := a.Header.Get("Referrer-Policy"); got != "same-origin" {
+		t.Errorf("Referrer-Policy is %q", got)
+	}
+	if a.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("other origins are let in")
+	}
+}
+
+func TestEveryAnswerIsSecure(t *testing.T) {
+	d := start(t, setup{})
+	done := d.login().Request.URL.Path
+	for _, path := range []string{
+		"/", "/login", done, "/login/nobody", "/style.css", "/livez", "/readyz", "/metrics", "/api/status",
+		"/api/nothing", "/authresponse", "/authresponse?state=x", "/favicon.ico", "/../x", "//x",
+	} {
+		a := d.ask("GET", path)
+		wantSecure(t, a)
+		if kind := a.Header.Get("Content-Type"); kind == "" && a.StatusCode == 200 {
+			t.Errorf("%s has no content type", path)
+		}
+		for _, bad := range []string{"style=", "<script", "onclick", "<style"} {
+			if strings.Contains(a.text, bad) {
+				t.Errorf("%s holds %q, which the policy forbids", path, bad)
+			}
+		}
+	}
+	wantSecure(t, d.send("POST", d.url+"/login", "", formType))
+	wantSecure(t, d.ask("GET", "/", "Host: evil.example"))
+}
+
+func TestRefusalsAreTold(t *testing.T) {
+	d := start(t, setup{})
+	var told []problem.Code
+	handler := d.Guarded(func(_ *http.Request, p problem.Problem) { told = append(told, p.Code) })
+	for _, header := range []http.Header{{"Origin": {"https://evil.example"}}, {}} {
+		r := httptest.NewRequest("POST", "http://localhost/login", nil)
+		r.Header = header
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	r := httptest.NewRequest("GET", "http://evil.example/", nil)
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	if len(told) != 2 || told[0] != problem.OriginForbidden || told[1] != problem.UnknownHost {
+		t.Errorf("told of %v", told)
+	}
+}

@@ -1,0 +1,189 @@
+package console
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"avsproxy/tokens"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+func TestHealthBeforeAndAfterLogin(t *testing.T) {
+	d := start(t, setup{})
+	want(t, d.ask("GET", "/livez"), 200, "ok")
+	a := d.ask("GET", "/readyz")
+	want(t, a, 503)
+	ready := decode[readiness](t, a)
+	if len(ready.Routes) != 2 || ready.Ready || ready.Routes[0].Ready || !strings.Contains(ready.Routes[0].Reason, "logged in") {
+		t.Errorf("before the login: %+v", ready)
+	}
+	if !ready.Routes[1].Ready {
+		t.Error("a route without a credential is not ready")
+	}
+	d.login()
+	a = d.ask("GET", "/readyz")
+	want(t, a, 200)
+	if ready := decode[readiness](t, a); !ready.Ready || !ready.Routes[0].Ready || ready.Routes[0].Reason != "" {
+		t.Errorf("after the login: %+v", ready)
+	}
+	want(t, d.ask("HEAD", "/readyz"), 200)
+}
+
+func TestReadinessTurnsRedWithTheProvider(t *testing.T) {
+	d := start(t, setup{})
+	ended := tokens.Grant{
+		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL, Access: "ended", Refresh: "unknown",
+		Renewed: time.Now().Add(-2 * time.Hour), Expiry: time.Now().Add(-time.Hour),
+	}
+	if err := d.source.Put(context.Background(), ended); err != nil {
+		t.Fatal(err)
+	}
+	want(t, d.ask("GET", "/readyz"), 503, "no longer accepts")
+	want(t, d.ask("GET", "/"), 200, "login needed", "no longer accepts", "No token can be sent")
+	want(t, d.ask("GET", "/livez"), 200)
+	d.login()
+	want(t, d.ask("GET", "/readyz"), 200)
+}
+
+func TestRouteWithoutItsCredentialIsNotReady(t *testing.T) {
+	d := start(t, setup{})
+	d.Routes = []Route{{Name: "odd", Credential: "nobody"}}
+	want(t, d.ask("GET", "/readyz"), 503, "nobody")
+}
+
+const canary = "CANARY"
+
+func TestStatusHoldsNoSecret(t *testing.T) {
+	d := start(t, setup{})
+	grant := tokens.Grant{
+		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL,
+		Access: canary + "access", Refresh: canary + "refresh", Scopes: []string{"alexa:all"},
+		LoggedIn: time.Now(), Renewed: time.Now(), Expiry: time.Now().Add(time.Hour),
+	}
+	if err := d.source.Put(context.Background(), grant); err != nil {
+		t.Fatal(err)
+	}
+	d.client.Secret = func() (tokens.Secret, error) { return canary + "client", nil }
+	authorize := d.begin()
+	for _, path := range []string{"/api/status", "/", "/login", "/readyz", "/metrics", "/livez"} {
+		a := d.ask("GET", path)
+		want(t, a, 200)
+		for _, secret := range []string{canary, authorize.Query().Get("state"), authorize.Query().Get("code_challenge")} {
+			if strings.Contains(a.text, secret) {
+				t.Errorf("%s shows a secret:\n%s", path, a.text)
+			}
+		}
+	}
+	status := decode[Status](t, d.ask("GET", "/api/status"))
+	got := status.Credentials[0]
+	if got.Name != "alexa" || got.State != tokens.StateReady || !got.Renewable || !got.Login || got.ExpiresAt == nil || got.LoggedInAt == nil {
+		t.Errorf("status %+v", got)
+	}
+	if status.PID == 0 || status.Version != "test" || len(status.Routes) != 2 || status.Console != d.Self {
+		t.Errorf("status %+v", status)
+	}
+}
+
+// scrape reads the metrics as Prometheus does.
+func (d *desk) scrape() map[string]*dto.MetricFamily {
+	d.t.Helper()
+	a := d.ask("GET", "/metrics")
+	want(d.t, a, 200)
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(a.text))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return families
+}
+
+func TestMetricsOfTheContract(t *testing.T) {
+	d := start(t, setup{})
+	if got := gaugeOf(d.scrape(), "avsproxy_token_expires_in_seconds"); got != 0 {
+		t.Errorf("without a token it ends in %v s", got)
+	}
+	d.ask("GET", "/readyz")
+	if got := gaugeOf(d.scrape(), "avsproxy_login_needed"); got != 1 {
+		t.Errorf("login_needed is %v before the login", got)
+	}
+	d.login()
+	if _, err := d.source.Fresh(context.Background(), 2*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	d.Metrics.Connections("avs", 1)
+	d.Metrics.Began("avs")
+	d.Metrics.Began("avs")
+	d.Metrics.Done("avs", 204, 3*time.Millisecond, "injected")
+	d.Metrics.Refused(421)
+
+	labels := map[string]string{
+		"avsproxy_requests_total":           "code route",
+		"avsproxy_request_seconds":          "",
+		"avsproxy_injected_total":           "decision route",
+		"avsproxy_refresh_total":            "credential outcome",
+		"avsproxy_token_expires_in_seconds": "credential",
+		"avsproxy_login_needed":             "credential",
+		"avsproxy_upstream_connections":     "route",
+		"avsproxy_streams_open":             "route",
+		"go_goroutines":                     "",
+		"process_open_fds":                  "",
+	}
+	families := d.scrape()
+	for name, want := range labels {
+		family := families[name]
+		if family == nil {
+			t.Errorf("%s is missing", name)
+			continue
+		}
+		var got []string
+		for _, pair := range family.Metric[0].Label {
+			got = append(got, pair.GetName())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s has the labels %v, want %s", name, got, want)
+		}
+	}
+	if kind := families["avsproxy_request_seconds"].GetType(); kind != dto.MetricType_HISTOGRAM {
+		t.Errorf("request_seconds is a %v", kind)
+	}
+	if got := gaugeOf(families, "avsproxy_streams_open"); got != 1 {
+		t.Errorf("%v streams are open, want 1", got)
+	}
+	if got := gaugeOf(families, "avsproxy_token_expires_in_seconds"); got < 3500 || got > 3600 {
+		t.Errorf("the token ends in %v s", got)
+	}
+	if got := gaugeOf(families, "avsproxy_login_needed"); got != 0 {
+		t.Errorf("login_needed is %v after the login", got)
+	}
+}
+
+func gaugeOf(families map[string]*dto.MetricFamily, name string) float64 {
+	if family := families[name]; family != nil {
+		return family.Metric[0].GetGauge().GetValue()
+	}
+	return math.NaN()
+}
+
+func TestTokensThatNeverEnd(t *testing.T) {
+	source := &tokens.Source{Name: "fixed", Store: &tokens.MemoryStore{}, Initial: tokens.Grant{Access: "x"}}
+	if _, err := source.Token(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := secondsLeft(source.Status()); !math.IsInf(got, +1) {
+		t.Errorf("it ends in %v s", got)
+	}
+}
+
+// Two programs in one process must not meet in a global registry.
+func TestMetricsAreNotGlobal(t *testing.T) {
+	for range 2 {
+		NewMetrics().Credential(&tokens.Source{Name: "alexa", Store: &tokens.MemoryStore{}})
+	}
+}

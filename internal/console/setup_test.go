@@ -1,0 +1,214 @@
+package console
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/certs"
+	"avsproxy/internal/sandbox"
+	"avsproxy/tokens"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	// A login's timer runs for ten minutes; it holds no goroutine until then.
+	goleak.VerifyTestMain(m)
+}
+
+// A desk is a console that listens, with a credential at a sandbox's LWA.
+type desk struct {
+	*Console
+	t       *testing.T
+	url     string
+	source  *tokens.Source
+	client  *tokens.Client
+	amazon  *sandbox.Sandbox
+	browser *http.Client // follows redirects and trusts what it meets
+}
+
+type setup struct {
+	https bool
+	store tokens.Store
+	path  string // of the redirect URI; empty = /authresponse
+}
+
+func start(t *testing.T, s setup) *desk {
+	t.Helper()
+	amazon, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { amazon.Close() })
+	server := httptest.NewUnstartedServer(nil)
+	d := &desk{t: t, amazon: amazon}
+	d.url = "http://localhost:" + port(server)
+	roots := amazon.Pool()
+	if s.https {
+		d.url = "https://localhost:" + port(server)
+		authority, err := certs.New("test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots.AppendCertsFromPEM(authority.RootPEM())
+		server.TLS = authority.ServerConfig()
+	}
+	d.build(s)
+	server.Config.Handler = d.Guarded(nil)
+	if s.https {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	t.Cleanup(server.Close)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	t.Cleanup(transport.CloseIdleConnections)
+	d.browser = &http.Client{Transport: transport}
+	return d
+}
+
+func port(server *httptest.Server) string {
+	addr := server.Listener.Addr().String()
+	return addr[strings.LastIndexByte(addr, ':')+1:]
+}
+
+func (d *desk) build(s setup) {
+	if s.path == "" {
+		s.path = "/authresponse"
+	}
+	if s.store == nil {
+		s.store = &tokens.MemoryStore{}
+	}
+	d.client = &tokens.Client{
+		ID:          sandbox.ClientID,
+		Secret:      func() (tokens.Secret, error) { return sandbox.ClientSecret, nil },
+		AuthURL:     d.amazon.LWA() + "/ap/oa",
+		TokenURL:    d.amazon.LWA() + "/auth/o2/token",
+		RedirectURL: d.url + s.path,
+		Scopes:      []string{"alexa:all"},
+		AuthParams:  map[string]string{"scope_data": tokens.AlexaScopeData("test_device", "1")},
+		HTTP:        &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: d.amazon.Pool()}, DisableKeepAlives: true}},
+	}
+	d.source = &tokens.Source{
+		Name: "alexa", Kind: "authorization_code", Store: s.store,
+		Renew: d.client.Refresh, Fits: d.client.Fits,
+	}
+	d.Console = &Console{
+		Version:     "test",
+		Credentials: []Credential{{Source: d.source, Client: d.client}},
+		Routes: []Route{
+			{Name: "avs", Upstream: d.amazon.AVS(), Credential: "alexa"},
+			{Name: "plain", Upstream: "https://upstream.example"},
+		},
+		Logins:      &tokens.Logins{},
+		Metrics:     NewMetrics(),
+		Proxy:       []string{"http://127.0.0.1:9744"},
+		Self:        strings.Replace(d.url, "localhost", "127.0.0.1", 1),
+		Fingerprint: "AA:BB",
+	}
+	d.Begin = func(c Credential) (*tokens.Login, error) { return d.Logins.Begin(c.Source, c.Client), nil }
+	d.source.Outcome = func(outcome string) { d.Metrics.Refreshed("alexa", outcome) }
+	d.Metrics.Credential(d.source)
+	for _, route := range d.Routes {
+		d.Metrics.Route(route.Name)
+	}
+}
+
+// answer is what came back, read to its end.
+type answer struct {
+	*http.Response
+	text string
+}
+
+// ask sends one request and follows nothing. header is "Name: value" lines.
+func (d *desk) ask(method, path string, header ...string) answer {
+	d.t.Helper()
+	target := path
+	if strings.HasPrefix(path, "/") {
+		target = d.url + path
+	}
+	return d.send(method, target, "", header...)
+}
+
+func (d *desk) send(method, target, body string, header ...string) answer {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, target, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		if name == "Host" {
+			req.Host = value
+		} else {
+			req.Header.Add(name, value)
+		}
+	}
+	resp, err := d.browser.Transport.RoundTrip(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return d.read(resp)
+}
+
+func (d *desk) read(resp *http.Response) answer {
+	d.t.Helper()
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return answer{resp, string(text)}
+}
+
+const formType = "Content-Type: application/x-www-form-urlencoded"
+
+// begin presses the button of the login page and returns where that leads.
+func (d *desk) begin() (authorize *url.URL) {
+	d.t.Helper()
+	a := d.send("POST", d.url+"/login", "credential=alexa", formType, "Origin: "+d.url, "Sec-Fetch-Site: same-origin")
+	want(d.t, a, http.StatusSeeOther)
+	target, err := a.Location()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return target
+}
+
+// consent is the sandbox's answer to the authorization request: the callback.
+func (d *desk) consent(authorize *url.URL) (callback string) {
+	d.t.Helper()
+	a := d.ask("GET", authorize.String())
+	want(d.t, a, http.StatusFound)
+	return a.Header.Get("Location")
+}
+
+// login goes the whole way.
+func (d *desk) login() answer {
+	d.t.Helper()
+	resp, err := d.browser.PostForm(d.url+"/login", url.Values{"credential": {"alexa"}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return d.read(resp)
+}
+
+func want(t *testing.T, a answer, status int, texts ...string) {
+	t.Helper()
+	name := fmt.Sprintf("%s %s", a.Request.Method, a.Request.URL)
+	if a.StatusCode != status {
+		t.Errorf("%s: %d, want %d\n%s", name, a.StatusCode, status, a.text)
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.text, text) {
+			t.Errorf("%s: the answer lacks %q:\n%s", name, text, a.text)
+		}
+	}
+}
