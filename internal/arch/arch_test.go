@@ -1,0 +1,144 @@
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	root   = "../.."
+	module = "avsproxy"
+)
+
+// arrows lists, for each package, the packages of this module that it may import
+// outside of tests. A package that is not a key has no place yet: give it one,
+// and ask first whether the arrow points away from the network and the terminal,
+// towards what knows less.
+var arrows = map[string]string{
+	"cmd/avsproxy":     "*",
+	"proxy":            "tokens internal/avs internal/guard internal/problem",
+	"tokens":           "internal/durable",
+	"internal/arch":    "",
+	"internal/avs":     "",
+	"internal/certs":   "internal/durable",
+	"internal/config":  "tokens",
+	"internal/console": "tokens internal/avs internal/guard internal/problem",
+	"internal/durable": "",
+	"internal/guard":   "internal/problem",
+	"internal/listen":  "internal/durable",
+	"internal/problem": "",
+	"internal/sandbox": "internal/avs internal/certs",
+}
+
+// onlyCmd are packages that nobody but the command may import, whatever the
+// table above will say one day.
+var onlyCmd = []string{"internal/config", "internal/sandbox", "internal/console", "proxy"}
+
+// A goPackage is what "go list -json" says of one.
+type goPackage struct {
+	ImportPath string
+	Dir        string
+	Doc        string
+	GoFiles    []string
+	Imports    []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(goCommand(t, "list", "-json=ImportPath,Dir,Doc,GoFiles,Imports", "./...")))
+	var list []goPackage
+	for {
+		var p goPackage
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.ImportPath = strings.TrimPrefix(p.ImportPath, module+"/")
+		list = append(list, p)
+	}
+}
+
+// goCommand runs the go command at the module's root.
+func goCommand(t *testing.T, args ...string) []byte {
+	t.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Dir = root
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v", strings.Join(args, " "), err)
+	}
+	return out
+}
+
+func TestArrowsBetweenPackages(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range packages(t) {
+		seen[p.ImportPath] = true
+		allowed, known := arrows[p.ImportPath]
+		if !known {
+			t.Errorf("%s has no place in the table of arrows", p.ImportPath)
+			continue
+		}
+		for _, path := range p.Imports {
+			target, ours := strings.CutPrefix(path, module+"/")
+			if ours && !mayImport(p.ImportPath, allowed, target) {
+				t.Errorf("%s may not import %s", p.ImportPath, target)
+			}
+		}
+	}
+	for name := range arrows {
+		if !seen[name] {
+			t.Errorf("%s is in the table of arrows, but there is no such package", name)
+		}
+	}
+}
+
+func mayImport(from, allowed, target string) bool {
+	switch {
+	case strings.HasPrefix(target, "cmd/"):
+		return false
+	case allowed == "*":
+		return true
+	}
+	return !slices.Contains(onlyCmd, target) && slices.Contains(strings.Fields(allowed), target)
+}
+
+func TestEveryPackageIsDocumented(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+// A replaced module is not what others get who build this one.
+func TestModulesStandOnTheirOwn(t *testing.T) {
+	for _, file := range []string{"go.mod", "tools/go.mod"} {
+		var mod struct {
+			Module    struct{ Path string }
+			Go        string
+			Toolchain string
+			Replace   []struct{ Old struct{ Path string } }
+		}
+		if err := json.Unmarshal(goCommand(t, "mod", "edit", "-json", file), &mod); err != nil {
+			t.Fatal(err)
+		}
+		for _, replaced := range mod.Replace {
+			t.Errorf("%s replaces %s", file, replaced.Old.Path)
+		}
+		if mod.Go != "1.26.0" || mod.Toolchain == "" {
+			t.Errorf("%s: go %s, toolchain %q", file, mod.Go, mod.Toolchain)
+		}
+	}
+}
