@@ -143,7 +143,8 @@ func TestRefusalsAreTold(t *testing.T) {
 		r.Header = header
 		handler.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	r := httptest.NewRequest("GET", "http://evil.example/", nil)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Host = "evil.example"
 	handler.ServeHTTP(httptest.NewRecorder(), r)
 	if len(told) != 2 || told[0] != problem.OriginForbidden || told[1] != problem.UnknownHost {
 		t.Errorf("told of %v", told)

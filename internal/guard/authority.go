@@ -77,12 +77,16 @@ type Door struct {
 	TLS  bool
 }
 
-// DoorOf describes the listener at addr.
+// DoorOf describes the listener at addr. One of an unknown kind gets a port
+// that nobody can name.
 func DoorOf(addr net.Addr, tls bool) Door {
-	if tcp, ok := addr.(*net.TCPAddr); ok {
-		return Door{Port: portText(tcp.Port), TLS: tls}
+	switch addr := addr.(type) {
+	case *net.TCPAddr:
+		return Door{Port: portText(addr.Port), TLS: tls}
+	case *net.UnixAddr:
+		return Door{TLS: tls}
 	}
-	return Door{TLS: tls}
+	return Door{Port: "unknown", TLS: tls}
 }
 
 // Fits reports whether the port a client named is the door's, the default of

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,10 +47,7 @@ func Guard(rules Rules, refused func(*http.Request, problem.Problem), next http.
 func (rules Rules) check(r *http.Request) *problem.Problem {
 	authority, ok := ParseAuthority(r.Host)
 	if !ok || rules.Host == nil || !rules.Host(authority, RequestDoor(r)) {
-		return &problem.Problem{
-			Code: problem.UnknownHost, Title: "this host is not served here",
-			Detail: "no route belongs to the host " + strconv.Quote(clip(r.Host)), Hint: rules.Names,
-		}
+		return rules.unknownHost(r)
 	}
 	if FromBrowser(r.Header) && (rules.Browser == nil || !rules.Browser(r)) {
 		return &problem.Problem{
@@ -64,7 +62,9 @@ func (rules Rules) check(r *http.Request) *problem.Problem {
 			Detail: "TRACE would show the credential to the client", Hint: "use another method",
 		}
 	}
-	if rules.KeySum != nil && !takeKey(r.Header, *rules.KeySum) {
+	found := rules.KeySum != nil && takeKey(r.Header, *rules.KeySum)
+	r.Header.Del(KeyHeader) // ours alone, right or wrong
+	if rules.KeySum != nil && !found {
 		return &problem.Problem{
 			Code: problem.ClientKeyRequired, Title: "the client key is missing or wrong",
 			Detail: "this proxy was configured with a client_key",
@@ -72,6 +72,21 @@ func (rules Rules) check(r *http.Request) *problem.Problem {
 		}
 	}
 	return nil
+}
+
+func (rules Rules) unknownHost(r *http.Request) *problem.Problem {
+	host := strconv.Quote(clip(r.Host))
+	if r.URL.Host != "" { // absolute form or CONNECT: we are its forward proxy
+		return &problem.Problem{
+			Code: problem.NotAllowed, Title: "the request is not allowed",
+			Detail: "no route belongs to the host " + host + ", and others = \"reject\" in config.toml refuses the rest",
+			Hint:   rules.Names + ", or ask that host without this proxy",
+		}
+	}
+	return &problem.Problem{
+		Code: problem.UnknownHost, Title: "this host is not served here",
+		Detail: "no route belongs to the host " + host, Hint: rules.Names,
+	}
 }
 
 // KeySum returns the form in which a guard keeps a client key.
@@ -97,30 +112,49 @@ func FromBrowser(h http.Header) bool {
 }
 
 // takeKey looks for the client key where clients can put one, and removes it
-// from the header: it is for us and nobody behind us.
+// from the header: it is for us and nobody behind us. As a bearer token it serves
+// clients that can be given a token and nothing else.
 func takeKey(h http.Header, sum [sha256.Size]byte) bool {
-	found := false
-	for _, name := range []string{KeyHeader, "Proxy-Authorization", "Authorization"} {
-		if isKey(h.Get(name), sum) {
-			h.Del(name)
-			found = true
-		}
-	}
-	return found
+	own := take(h, KeyHeader, sum, func(value string) string { return value })
+	bearing := take(h, "Proxy-Authorization", sum, bearer)
+	basic := take(h, "Proxy-Authorization", sum, basicPassword)
+	phantom := take(h, "Authorization", sum, bearer)
+	return own || bearing || basic || phantom
 }
 
-func isKey(value string, sum [sha256.Size]byte) bool {
-	candidate := value
-	if scheme, rest, ok := strings.Cut(value, " "); ok {
-		rest = strings.TrimLeft(rest, " ")
-		switch lower(scheme) {
-		case "bearer":
-			candidate = rest
-		case "basic":
-			text, _ := base64.StdEncoding.DecodeString(rest)
-			_, candidate, _ = strings.Cut(string(text), ":")
-		}
+// take removes the values of the named field in which read finds the key.
+func take(h http.Header, name string, sum [sha256.Size]byte, read func(value string) string) bool {
+	before := len(h[name])
+	others := slices.DeleteFunc(h[name], func(value string) bool { return isKey(read(value), sum) })
+	if len(others) == 0 {
+		delete(h, name)
+	} else {
+		h[name] = others
 	}
+	return len(others) < before
+}
+
+// bearer returns the token of "Bearer TOKEN" (RFC 6750 section 2.1), else "".
+func bearer(value string) string {
+	if scheme, rest, _ := strings.Cut(value, " "); lower(scheme) == "bearer" {
+		return strings.TrimLeft(rest, " ")
+	}
+	return ""
+}
+
+// basicPassword returns the password of "Basic CREDENTIALS" (RFC 7617), else "".
+// The user's name may be any.
+func basicPassword(value string) string {
+	scheme, rest, _ := strings.Cut(value, " ")
+	if lower(scheme) != "basic" {
+		return ""
+	}
+	text, _ := base64.StdEncoding.DecodeString(strings.TrimLeft(rest, " "))
+	_, password, _ := strings.Cut(string(text), ":")
+	return password
+}
+
+func isKey(candidate string, sum [sha256.Size]byte) bool {
 	got := sha256.Sum256([]byte(candidate))
 	return subtle.ConstantTimeCompare(got[:], sum[:]) == 1
 }

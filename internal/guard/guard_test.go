@@ -1,0 +1,308 @@
+package guard
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"avsproxy/internal/problem"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestC3_ParseAuthority(t *testing.T) {
+	for text, want := range map[string]Authority{
+		"localhost": {"localhost", ""}, "LOCALHOST:80": {"localhost", "80"}, "a.b-c_d.example.": {"a.b-c_d.example", ""},
+		"127.0.0.1:9744": {"127.0.0.1", "9744"}, "[::1]": {"::1", ""}, "[::1]:1": {"::1", "1"}, "[0:0::1]:65535": {"::1", "65535"},
+		"[2001:DB8::A]": {"2001:db8::a", ""}, "localhost.:80": {"localhost", "80"},
+	} {
+		if got, ok := ParseAuthority(text); !ok || got != want {
+			t.Errorf("%q: %+v, %v", text, got, ok)
+		}
+	}
+	for _, text := range []string{
+		"", ":", ":80", "localhost:", "localhost:+80", "localhost:8o", "localhost:123456", "localhost: 80", " localhost", "localhost ",
+		"localhost..", ".", ".localhost", "a..b", "user@localhost", "localhost@evil.com", "localhost:80@evil.com", "localhost#", "localhost/", "localhost\\",
+		"http://localhost", "localhost,evil.com", "localhost evil.com", "localhost\r\nX: y", "localhost\x00", "localhost%00", "loc%61lhost",
+		"\u212Aube", "ⓛocalhost", "localhost。", "[::1", "::1", "::1]", "[::1]x", "[::1]]:80", "[[::1]]", "[::1%lo]:80", "[::1%25lo]", "[127.0.0.1]", "[localhost]", "[]",
+		strings.Repeat("a.", 130) + "a",
+	} {
+		if got, ok := ParseAuthority(text); ok {
+			t.Errorf("%q was read as %+v", text, got)
+		}
+	}
+}
+
+// What is read is canonical, and reading it again changes nothing.
+func FuzzParseAuthority(f *testing.F) {
+	for _, seed := range []string{"localhost:80", "[::1]:80", "A.b.", "127.0.0.1", "a:b:1", "[::ffff:1.2.3.4]"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, ok := ParseAuthority(text)
+		if !ok {
+			return
+		}
+		again := net.JoinHostPort(got.Host, got.Port)
+		if got.Port == "" {
+			again = strings.TrimSuffix(again, ":")
+		}
+		if second, ok := ParseAuthority(again); !ok || second != got {
+			t.Fatalf("%q: %+v, then %+v", text, got, second)
+		}
+		if strings.ContainsAny(got.Host, "/\\@# \r\n\x00%[]") || strings.ToLower(got.Host) != got.Host {
+			t.Fatalf("%q: %+v", text, got)
+		}
+		if addr, err := netip.ParseAddr(got.Host); err != nil && strings.Contains(got.Host, ":") || err == nil && addr.Zone() != "" {
+			t.Fatalf("%q: %+v", text, got)
+		}
+	})
+}
+
+func TestC1_DoorFits(t *testing.T) {
+	for _, c := range []struct {
+		door Door
+		port string
+		want bool
+	}{
+		{Door{"9744", false}, "", true}, {Door{"9744", false}, "9744", true}, {Door{"9744", false}, "80", true}, {Door{"9744", true}, "443", true},
+		{Door{"9744", false}, "443", false}, {Door{"9744", true}, "80", false}, {Door{"9744", false}, "9745", false}, {Door{"9744", false}, "09744", false},
+		{Door{"", false}, "1", true}, {DoorOf(nil, false), "9744", false}, {DoorOf(nil, false), "0", false},
+		{DoorOf(&net.TCPAddr{Port: 5}, false), "5", true}, {DoorOf(&net.UnixAddr{}, false), "5", true},
+	} {
+		if got := c.door.Fits(Authority{"localhost", c.port}); got != c.want {
+			t.Errorf("%+v, port %q: %v", c.door, c.port, got)
+		}
+	}
+}
+
+// A guarded server with what reached its handler.
+type guarded struct {
+	addr string
+	mu   sync.Mutex
+	got  []http.Header
+	told []problem.Problem
+}
+
+func serve(t *testing.T, rules Rules, ln net.Listener) *guarded {
+	t.Helper()
+	g := &guarded{addr: ln.Addr().String()}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.got = append(g.got, r.Header)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	refused := func(_ *http.Request, p problem.Problem) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.told = append(g.told, p)
+	}
+	server := &http.Server{Handler: Guard(rules, refused, handler), ErrorLog: log.New(io.Discard, "", 0)}
+	var serving sync.WaitGroup
+	serving.Go(func() { server.Serve(ln) })
+	t.Cleanup(func() { server.Close(); serving.Wait() })
+	return g
+}
+
+func tcp(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+// send sends a request over a connection of its own; fields end in CR LF.
+func (g *guarded) send(t *testing.T, line, fields string) *http.Response {
+	t.Helper()
+	network := "tcp"
+	if strings.HasPrefix(g.addr, "/") {
+		network = "unix"
+	}
+	conn, err := net.Dial(network, g.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(conn, "%s\r\n%sConnection: close\r\n\r\n", line, fields)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
+}
+
+func (g *guarded) last() http.Header {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.got[len(g.got)-1]
+}
+
+func local(a Authority, d Door) bool { return IsLocal(a.Host) && d.Fits(a) }
+
+func TestC1_ReboundNamesAreRefused(t *testing.T) {
+	g := serve(t, Rules{Host: local, Names: "use localhost"}, tcp(t))
+	_, port, _ := net.SplitHostPort(g.addr)
+	for host, want := range map[string]int{
+		"localhost": 204, "localhost:" + port: 204, "127.0.0.1:" + port: 204, "[::1]:" + port: 204, "LOCALHOST.": 204,
+		"evil.example.com": 421, "evil.example.com:" + port: 421, "localhost:1": 421, "localhost.evil.com:" + port: 421, "127.0.0.1.nip.io": 421, "0.0.0.0": 421, "": 421,
+	} {
+		resp := g.send(t, "GET / HTTP/1.1", "Host: "+host+"\r\n")
+		if resp.StatusCode != want || (want == 421) != (resp.Header.Get(problem.Header) == "unknown_host") {
+			t.Errorf("%q: %s", host, resp.Status)
+		}
+	}
+	if resp := g.send(t, "GET / HTTP/1.0", ""); resp.StatusCode != 421 {
+		t.Errorf("no host: %s", resp.Status)
+	}
+	for _, fields := range []string{"Host: localhost\r\nHost: localhost\r\n", "Host: localhost\r\n evil.com\r\n", ""} {
+		if resp := g.send(t, "GET / HTTP/1.1", fields); resp.StatusCode != 400 {
+			t.Errorf("%q: %s", fields, resp.Status)
+		}
+	}
+}
+
+func TestC11_ForwardRequestsToOtherHostsAreRefused(t *testing.T) {
+	g := serve(t, Rules{Host: local, Names: "use localhost"}, tcp(t))
+	for line, want := range map[string]int{
+		"GET http://localhost/ HTTP/1.1": 204, "GET http://evil.com/ HTTP/1.1": 403, "CONNECT evil.com:443 HTTP/1.1": 403,
+		"GET http://169.254.169.254/ HTTP/1.1": 403, "GET http://[fe80::1]/ HTTP/1.1": 403,
+	} {
+		resp := g.send(t, line, "Host: localhost\r\n")
+		if resp.StatusCode != want || (want == 403) != (resp.Header.Get(problem.Header) == "not_allowed") {
+			t.Errorf("%s: %s", line, resp.Status)
+		}
+	}
+}
+
+func TestC2_PagesAreRefused(t *testing.T) {
+	g := serve(t, Rules{Host: local}, tcp(t))
+	for fields, want := range map[string]int{
+		"":                                204,
+		"Sec-Fetch-Site: none\r\n":        204,
+		"Sec-Fetch-Site: same-origin\r\n": 204,
+		"Origin: https://evil.com\r\n":    403, "Origin: null\r\n": 403, "Origin:\r\n": 403, "oRIGIN: http://localhost\r\n": 403,
+		"Sec-Fetch-Site: cross-site\r\n": 403, "Sec-Fetch-Site: same-site\r\n": 403, "Sec-Fetch-Site:\r\n": 403,
+		"Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n": 403, "Sec-Fetch-Site: none, cross-site\r\n": 403,
+	} {
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+			resp := g.send(t, method+" / HTTP/1.1", "Host: localhost\r\n"+fields)
+			if resp.StatusCode != want || (want == 403) != (resp.Header.Get(problem.Header) == "origin_forbidden") {
+				t.Errorf("%s %q: %s", method, fields, resp.Status)
+			}
+			for name := range resp.Header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s was sent", name)
+				}
+			}
+		}
+	}
+	if n := len(g.told); n != 27 {
+		t.Errorf("%d refusals were told", n)
+	}
+	open := serve(t, Rules{Host: local, Browser: func(r *http.Request) bool { return r.URL.Path == "/open" }}, tcp(t))
+	if a, b := open.send(t, "GET /open HTTP/1.1", "Host: localhost\r\nOrigin: x\r\n"), open.send(t, "GET / HTTP/1.1", "Host: localhost\r\nOrigin: x\r\n"); a.StatusCode != 204 || b.StatusCode != 403 {
+		t.Error(a.Status, b.Status)
+	}
+}
+
+func TestC16_TraceIsRefused(t *testing.T) {
+	g := serve(t, Rules{Host: local}, tcp(t))
+	if resp := g.send(t, "TRACE / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 403 || len(g.got) > 0 {
+		t.Error(resp.Status)
+	}
+}
+
+func TestZeroRulesLetNothingIn(t *testing.T) {
+	if resp := serve(t, Rules{}, tcp(t)).send(t, "GET / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 421 {
+		t.Error(resp.Status)
+	}
+}
+
+func TestUnixSocketsIgnoreThePort(t *testing.T) {
+	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := serve(t, Rules{Host: local}, ln)
+	for host, want := range map[string]int{"localhost": 204, "localhost:12345": 204, "evil.com": 421} {
+		if resp := g.send(t, "GET / HTTP/1.1", "Host: "+host+"\r\n"); resp.StatusCode != want {
+			t.Errorf("%s: %s", host, resp.Status)
+		}
+	}
+}
+
+func TestC4_ClientKeyInItsFourPlaces(t *testing.T) {
+	const key = "correct horse: battery"
+	basic := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	g := serve(t, Rules{Host: local, KeySum: KeySum(key)}, tcp(t))
+	for _, good := range []string{
+		"Avsproxy-Key: " + key,
+		"avsproxy-key: wrong\r\nAVSPROXY-KEY: " + key,
+		"Proxy-Authorization: Bearer " + key,
+		"Proxy-Authorization: bearer  " + key,
+		"Proxy-Authorization: Basic " + basic("anybody:"+key),
+		"Proxy-Authorization: Basic " + basic(":"+key),
+		"Authorization: Bearer " + key,
+		"Authorization: Basic other\r\nAuthorization: Bearer " + key,
+		"Avsproxy-Key: " + key + "\r\nAuthorization: Bearer other\r\nProxy-Authorization: Bearer " + key,
+	} {
+		resp := g.send(t, "GET / HTTP/1.1", "Host: localhost\r\n"+good+"\r\n")
+		if resp.StatusCode != 204 {
+			t.Errorf("%q: %s", good, resp.Status)
+			continue
+		}
+		if all := fmt.Sprint(g.last()); strings.Contains(all, "horse") || strings.Contains(all, "Avsproxy") || strings.Contains(all, basic(":" + key)[4:]) {
+			t.Errorf("%q goes on as %s", good, all)
+		}
+		if strings.Contains(good, "other") != (len(g.last()["Authorization"]) == 1) {
+			t.Errorf("%q goes on as %s", good, g.last())
+		}
+	}
+	for _, bad := range []string{
+		"", "Avsproxy-Key: \r\n", "Avsproxy-Key: " + key + "x\r\n", "Avsproxy-Key: Bearer " + key + "\r\n", "Avsproxy_Key: " + key + "\r\n",
+		"Proxy-Authorization: " + key + "\r\n", "Proxy-Authorization: Basic " + basic(key) + "\r\n", "Proxy-Authorization: Basic " + basic(key+":x") + "\r\n", "Proxy-Authorization: Basic !!\r\n",
+		"Authorization: " + key + "\r\n", "Cookie: " + key + "\r\n",
+	} {
+		resp := g.send(t, "GET /?key="+strings.ReplaceAll(key, " ", "+")+" HTTP/1.1", "Host: localhost\r\n"+bad)
+		if resp.StatusCode != 407 || resp.Header.Get("Proxy-Authenticate") == "" || resp.Header.Get(problem.Header) != "client_key_required" {
+			t.Errorf("%q: %s", bad, resp.Status)
+		}
+	}
+	// A host that is not served is refused before anybody is asked for a key.
+	if resp := g.send(t, "GET / HTTP/1.1", "Host: evil.com\r\nAvsproxy-Key: "+key+"\r\n"); resp.StatusCode != 421 {
+		t.Error(resp.Status)
+	}
+}
+
+func TestKeyHeaderNeverGoesOn(t *testing.T) {
+	g := serve(t, Rules{Host: local}, tcp(t)) // no key is asked for
+	g.send(t, "GET / HTTP/1.1", "Host: localhost\r\nAvsproxy-Key: x\r\nAuthorization: Bearer mine\r\n")
+	if h := g.last(); h[KeyHeader] != nil || h.Get("Authorization") != "Bearer mine" {
+		t.Error(h)
+	}
+}
+
+func TestHostsAreQuotedAndClipped(t *testing.T) {
+	g := serve(t, Rules{Host: local}, tcp(t))
+	g.send(t, "GET / HTTP/1.1", "Host: "+strings.Repeat("a", 5000)+"\r\n")
+	if n := len(g.told[0].Detail); n > 400 {
+		t.Errorf("%d bytes", n)
+	}
+}
