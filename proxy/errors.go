@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,35 +16,48 @@ import (
 	"avsproxy/tokens"
 )
 
+// errConnect is about what no handler here can do: make a connection a tunnel.
+var errConnect = errors.New("CONNECT is not served by routes")
+
 // explain turns whatever kept a request from being answered by the upstream into
 // a problem for the client. It is the one place that does.
-func explain(ctx context.Context, err error, o ForwardOptions) problem.Problem {
+func explain(err error, o ForwardOptions) problem.Problem {
 	var tokenErr *tokens.Error
 	switch {
 	case errors.As(err, &tokenErr):
 		return tokenProblem(tokenErr, o.LoginURL)
 	case errors.Is(err, ErrClientAuth):
-		return problem.Problem{
-			Code: problem.NotAllowed, Title: "the request is not allowed", Detail: sentence(err),
-			Hint: "leave the client's own credential out, or change client_auth of the route in config.toml",
-		}
+		return notAllowed(err, "leave the client's own credential out, or change client_auth of the route in config.toml")
 	case errors.Is(err, ErrWrongOrigin):
-		return problem.Problem{
-			Code: problem.NotAllowed, Title: "the request is not allowed", Detail: sentence(err),
-			Hint: "check the upstream of the route in config.toml",
-		}
+		return notAllowed(err, "check the upstream of the route in config.toml")
+	case errors.Is(err, errConnect):
+		return notAllowed(err, "send the request itself to the proxy")
 	case isTimeout(err):
-		return problem.Problem{
-			Code: problem.UpstreamTimeout, Title: "the upstream did not answer in time",
-			Detail: "no answer from " + o.Origin.Host + " in time",
-			Hint:   "try again; dial_timeout and header_timeout of the route set the bounds",
-		}
+		return timeoutProblem(err, o.Origin.Host)
 	}
 	detail, hint := describe(err)
 	return problem.Problem{
 		Code: problem.UpstreamUnreachable, Title: "the upstream could not be reached",
 		Detail: o.Origin.Host + ": " + detail, Hint: hint,
 	}
+}
+
+func notAllowed(err error, hint string) problem.Problem {
+	return problem.Problem{Code: problem.NotAllowed, Title: "the request is not allowed", Detail: err.Error() + ".", Hint: hint}
+}
+
+func timeoutProblem(err error, host string) problem.Problem {
+	p := problem.Problem{
+		Code: problem.UpstreamTimeout, Title: "the upstream did not answer in time",
+		Detail: "no answer from " + host + " in time",
+		Hint:   "try again; header_timeout of the route sets the bound",
+	}
+	var connecting connectError
+	if errors.As(err, &connecting) {
+		p.Detail = "no connection to " + host + " in time; nothing was sent"
+		p.Hint = "check the network and the upstream in config.toml; dial_timeout of the route sets the bound"
+	}
+	return p
 }
 
 func tokenProblem(err *tokens.Error, loginURL string) problem.Problem {
@@ -76,41 +90,65 @@ func describe(err error) (detail, hint string) {
 		dns      *net.DNSError
 		unknown  x509.UnknownAuthorityError
 		hostname x509.HostnameError
-		invalid  x509.CertificateInvalidError
 		verify   *tls.CertificateVerificationError
-		alert    tls.AlertError
+		noTLS    tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &dns):
 		return "its name could not be resolved", "check the network and the upstream in config.toml"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "the connection was refused", "check that it runs and that the upstream in config.toml is right"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isCut(err):
-		return "the connection was cut before the answer", "try again; whether the request was acted upon is not known"
 	case errors.As(err, &unknown):
 		return "its certificate is signed by an authority that is not trusted", "set ca_file of the route, or SSL_CERT_FILE, to the root it should have"
 	case errors.As(err, &hostname):
 		return "its certificate is for another name", "check the upstream in config.toml; a network that intercepts TLS does this too"
-	case errors.As(err, &invalid), errors.As(err, &verify):
+	case errors.As(err, &verify):
 		return "its certificate is not valid (expired, or this machine's clock is wrong)", "check the clock of both sides"
-	case errors.As(err, &alert):
-		return "it ended the TLS handshake: " + alert.Error(), "it may ask for a client certificate: tls_cert and tls_key of the route"
-	case strings.Contains(err.Error(), "malformed HTTP"):
-		return "it does not speak HTTP", "check the upstream in config.toml"
+	case isAlert(err):
+		return "it ended the TLS handshake", "it may ask for a client certificate: tls_cert and tls_key of the route"
+	case errors.As(err, &noTLS):
+		return "it does not speak TLS", "check the upstream in config.toml, above all its port"
+	case isForeign(err):
+		return "its answer is not HTTP, or was cut within its head", "check the upstream in config.toml; whether the request was acted upon is not known"
+	case errors.As(err, new(connectError)):
+		return "no connection came about", "check the network and the upstream in config.toml; see the log for the cause"
+	case neverSent(err), hasAny(err, "cannot retry err"): // the latter is what the pool says
+		return "it closed the connection or refused the request before it looked at it", "try again; the request was not acted upon"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), isCut(err):
+		return "the connection was cut before the answer", "try again; whether the request was acted upon is not known"
 	}
 	return "the request could not be sent", "try again; see the log for the cause"
 }
 
-// isCut knows net/http's ways of saying that a connection ended early.
-func isCut(err error) bool {
-	text := err.Error()
-	for _, sign := range []string{"EOF", "server closed idle connection", "client connection lost", "GOAWAY", "connection closed", "stream error", "client conn"} {
-		if strings.Contains(text, sign) {
-			return true
-		}
-	}
-	return false
+// isAlert reports whether the other side ended the handshake: crypto/tls exports
+// no type for that.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
-// sentence makes one of an error's words.
-func sentence(err error) string { return err.Error() + "." }
+// isForeign reports whether what came was not to be understood.
+func isForeign(err error) bool { return hasAny(err, "malformed", "http2: frame", "connection error: ") }
+
+// isCut knows net/http's ways of saying that a connection ended early.
+func isCut(err error) bool {
+	return hasAny(err, "EOF", "server closed idle connection", "client connection lost", "GOAWAY", "stream error", "client conn")
+}
+
+func hasAny(err error, signs ...string) bool {
+	text := err.Error()
+	return slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(text, sign) })
+}
+
+// A cause is an error for the log: net/http's texts quote what the upstream sent,
+// which may repeat a token. Nothing quoted remains.
+type cause struct{ error }
+
+// Error returns the text up to its first quotation.
+func (c cause) Error() string {
+	text, _, _ := strings.Cut(c.error.Error(), `"`)
+	return strings.TrimRight(text, " :")
+}
+
+// Unwrap returns the error as it was.
+func (c cause) Unwrap() error { return c.error }

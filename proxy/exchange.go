@@ -29,7 +29,8 @@ type Exchange struct {
 	Began    time.Time
 	Took     time.Duration
 	Decision Decision
-	// Fault is why the answer is ours or was cut; nil = it is the upstream's, whole.
+	// Fault is why the answer is ours or was cut; nil = it is the upstream's, whole,
+	// or the client hung up. Its text quotes nothing that the upstream sent.
 	Fault error
 }
 
@@ -50,6 +51,11 @@ func note(ctx context.Context, f func(*Exchange)) {
 // and so never sees a token.
 func Observe(route string, began func(route string) (done func(Exchange)), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Trailer == nil && r.ContentLength < 0 {
+			// In it net/http leaves trailers that nobody announced; without it they
+			// would be left in r alone, and next gets a copy.
+			r.Trailer = http.Header{}
+		}
 		done := began(route)
 		exchange := &Exchange{Route: route, Method: r.Method, Path: r.URL.EscapedPath(), Proto: r.Proto, Began: time.Now()}
 		observed := &observedWriter{ResponseWriter: w}

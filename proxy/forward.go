@@ -2,11 +2,15 @@ package proxy
 
 import (
 	"context"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"sync/atomic"
+
+	"golang.org/x/net/http/httpguts"
 
 	"avsproxy/internal/problem"
 )
@@ -41,13 +45,21 @@ func Forward(options ForwardOptions) http.Handler {
 		ErrorHandler:   options.fail,
 		ErrorLog:       options.ErrorLog,
 		BufferPool:     &bufferPool{},
-		ModifyResponse: dropOurHeader,
+		ModifyResponse: receive,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodConnect {
+			options.fail(w, r, errConnect)
+			return
+		}
 		if r.ProtoMajor == 1 {
 			// Without it net/http reads the rest of an upload before it lets an answer
 			// out. Its one error is that the writer cannot, which then just stays so.
 			_ = http.NewResponseController(w).EnableFullDuplex()
+		}
+		if r.ProtoMajor == 1 && r.ContentLength != 0 {
+			r = r.WithContext(r.Context()) // the server goes by what the body of its own is
+			r.Body = &upload{ReadCloser: r.Body, trailer: r.Trailer}
 		}
 		reverse.ServeHTTP(w, r)
 	})
@@ -56,6 +68,7 @@ func Forward(options ForwardOptions) http.Handler {
 func (o ForwardOptions) rewrite(pr *httputil.ProxyRequest) {
 	pr.SetURL(o.Origin) // leaves Out.Host empty: the upstream's own name is sent
 	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
+	dropTrailers(pr.In.Trailer)
 	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
 	// The proxied connection cannot become another protocol: "Upgrade: h2c" would
 	// be a tunnel past everything that is decided here (golang/go#80416).
@@ -67,10 +80,15 @@ func (o ForwardOptions) rewrite(pr *httputil.ProxyRequest) {
 	}
 }
 
+// fail answers in the upstream's place.
 func (o ForwardOptions) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := explain(r.Context(), err, o)
+	if r.Context().Err() == context.Canceled {
+		// The client is gone; cutting the connection is all that can still be said.
+		panic(http.ErrAbortHandler)
+	}
+	p := explain(err, o)
 	note(r.Context(), func(e *Exchange) {
-		e.Fault = err
+		e.Fault = cause{err}
 		switch p.Code {
 		case problem.LoginRequired:
 			e.Decision = LoginMissing
@@ -80,16 +98,68 @@ func (o ForwardOptions) fail(w http.ResponseWriter, r *http.Request, err error) 
 			e.Decision = Refused
 		}
 	})
-	if r.Context().Err() == context.Canceled {
-		// The client is gone; cutting the connection is all that can still be said.
-		panic(http.ErrAbortHandler)
-	}
 	p.Write(w)
 }
 
-func dropOurHeader(resp *http.Response) error {
+func receive(resp *http.Response) error {
 	resp.Header.Del(problem.Header)
+	if client := resp.Request; len(resp.Trailer) > 0 && client.ProtoMajor == 1 && client.Method != http.MethodHead {
+		resp.Header.Del("Content-Length") // HTTP/1.1 has trailers on chunked bodies only
+	}
+	resp.Body = &download{resp.Body, resp.Request.Context()}
 	return nil
+}
+
+// An upload is the body of an HTTP/1.x request. Closing net/http's own waits for
+// what the client has not sent yet, and with it would every answer that comes
+// before the upload's end: the server closes it anyway, after the answer.
+type upload struct {
+	io.ReadCloser
+	trailer http.Header
+	closed  atomic.Bool
+}
+
+// Read reads on, until the upload is closed.
+func (u *upload) Read(p []byte) (int, error) {
+	if u.closed.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n, err := u.ReadCloser.Read(p)
+	if err == io.EOF {
+		dropTrailers(u.trailer)
+	}
+	return n, err
+}
+
+// Close ends reading.
+func (u *upload) Close() error {
+	u.closed.Store(true)
+	return nil
+}
+
+// dropTrailers removes the fields that RFC 9110 section 6.5.1 keeps out of
+// trailers, such as a second Authorization: some servers merge them.
+func dropTrailers(trailer http.Header) {
+	for name := range trailer {
+		if !httpguts.ValidTrailerHeader(name) {
+			delete(trailer, name)
+		}
+	}
+}
+
+// A download is the body of an answer; it notes how it was cut, if it was.
+type download struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+// Read reads on.
+func (d *download) Read(p []byte) (int, error) {
+	n, err := d.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && d.ctx.Err() == nil {
+		note(d.ctx, func(e *Exchange) { e.Fault = cause{err} })
+	}
+	return n, err
 }
 
 // A bufferPool is an [httputil.BufferPool]. It holds pointers, since putting a

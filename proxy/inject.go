@@ -136,7 +136,7 @@ func hasCredential(h http.Header, header string) bool {
 
 func isCredential(name, header string) bool {
 	name = strings.ReplaceAll(name, "_", "-")
-	return strings.EqualFold(name, header) || strings.EqualFold(name, "Authorization")
+	return strings.EqualFold(name, header) || strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "Proxy-Authorization")
 }
 
 func decide(ctx context.Context, decision Decision) {

@@ -1,11 +1,14 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
 	"avsproxy/internal/problem"
 )
+
+var errNotListed = errors.New("no rule in the route's allow list covers the request")
 
 // Allow lets through to next only what one of the rules names: a method and a
 // path, such as "GET /v20160207/*", where a "*" stands for any characters. Rules
@@ -20,7 +23,7 @@ func Allow(rules []string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		decide(r.Context(), Refused)
+		note(r.Context(), func(e *Exchange) { e.Decision, e.Fault = Refused, errNotListed })
 		problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
 			Detail: "no rule in the route's allow list covers this method and path, or the path is not in its plain form",

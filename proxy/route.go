@@ -13,16 +13,16 @@ import (
 // A Table chooses a route by the host a request names. The first route is the
 // default one, which the local names ("localhost", "127.0.0.1", "[::1]") mean.
 type Table struct {
-	routes  []string
-	byHost  map[string]int          // any port that fits the door
-	byExact map[guard.Authority]int // this port only
+	routes []string
+	byName map[guard.Authority]int // without a port: any that fits the door
 }
 
 // Add appends a route. Its hosts are further names that mean it; one with a port
-// means it only with that port. A host that an earlier route has is an error.
+// means it only with that port, and goes before one without. A host that an
+// earlier route has is an error, and so is a local name.
 func (t *Table) Add(name string, hosts ...string) error {
-	if t.byHost == nil {
-		t.byHost, t.byExact = map[string]int{}, map[guard.Authority]int{}
+	if t.byName == nil {
+		t.byName = map[guard.Authority]int{}
 	}
 	index := len(t.routes)
 	t.routes = append(t.routes, name)
@@ -31,30 +31,21 @@ func (t *Table) Add(name string, hosts ...string) error {
 		if !ok {
 			return fmt.Errorf("route %s: %q is not a host name", name, host)
 		}
-		if other, taken := t.index(authority); taken && other != index {
+		if guard.IsLocal(authority.Host) {
+			return fmt.Errorf("route %s: the host %s means the first route already", name, host)
+		}
+		if other, taken := t.byName[authority]; taken && other != index {
 			return fmt.Errorf("route %s: the host %s belongs to route %s already", name, host, t.routes[other])
 		}
-		if authority.Port == "" {
-			t.byHost[authority.Host] = index
-		} else {
-			t.byExact[authority] = index
-		}
+		t.byName[authority] = index
 	}
 	return nil
-}
-
-func (t *Table) index(a guard.Authority) (int, bool) {
-	if index, ok := t.byExact[a]; ok {
-		return index, true
-	}
-	index, ok := t.byHost[a.Host]
-	return index, ok
 }
 
 // Choose returns the index of the route that a request for authority means,
 // coming in at door.
 func (t *Table) Choose(authority guard.Authority, door guard.Door) (index int, ok bool) {
-	if index, ok := t.byExact[authority]; ok {
+	if index, ok := t.byName[authority]; ok && authority.Port != "" {
 		return index, true
 	}
 	if !door.Fits(authority) || len(t.routes) == 0 {
@@ -63,7 +54,7 @@ func (t *Table) Choose(authority guard.Authority, door guard.Door) (index int, o
 	if guard.IsLocal(authority.Host) {
 		return 0, true
 	}
-	index, ok = t.byHost[authority.Host]
+	index, ok = t.byName[guard.Authority{Host: authority.Host}]
 	return index, ok
 }
 

@@ -34,8 +34,12 @@ type singleConn struct {
 	closed  bool
 }
 
+// A dialing is shared by all that wait for it. Its result is fixed once done is
+// closed: a connection that died at once must fail its requests, not be dialed
+// for ever.
 type dialing struct {
 	done chan struct{}
+	conn *http.ClientConn
 	err  error
 }
 
@@ -48,8 +52,11 @@ func (s *singleConn) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	for try := 1; ; try++ {
 		conn, err := s.get(req.Context())
+		if err == errNotHTTP2 {
+			return nil, err // the caller sends the request, body and all, in another way
+		}
 		if err != nil {
-			body.release(err != errNotHTTP2)
+			body.release(true)
 			return nil, err
 		}
 		resp, err := conn.RoundTrip(req)
@@ -57,10 +64,10 @@ func (s *singleConn) RoundTrip(req *http.Request) (*http.Response, error) {
 			body.release(false)
 			return resp, nil
 		}
-		if conn.Err() != nil || neverSent(err) {
+		if conn.Err() != nil || takesNoMore(err) {
 			s.retire(conn)
 		}
-		if !neverSent(err) || body.touched() || try == sendTries {
+		if !neverSent(err) || body.touched() || req.Context().Err() != nil || try == sendTries {
 			body.release(true)
 			return nil, err
 		}
@@ -69,43 +76,44 @@ func (s *singleConn) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // get returns the present connection, or waits for the one dial that all share.
 func (s *singleConn) get(ctx context.Context) (*http.ClientConn, error) {
-	for {
-		s.mu.Lock()
-		if s.closed {
-			s.mu.Unlock()
-			return nil, errClosed
-		}
-		if s.conn != nil && s.conn.Err() == nil {
-			defer s.mu.Unlock()
-			return s.conn, nil
-		}
-		if s.dialing == nil {
-			s.dialing = &dialing{done: make(chan struct{})}
-			go s.connect(s.dialing)
-		}
-		dialing := s.dialing
-		s.mu.Unlock()
-		select {
-		case <-dialing.done:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if dialing.err != nil {
-			return nil, dialing.err
-		}
+	conn, dialing, err := s.present()
+	if conn != nil || err != nil {
+		return conn, err
 	}
+	select {
+	case <-dialing.done:
+		return dialing.conn, dialing.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *singleConn) present() (*http.ClientConn, *dialing, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, errClosed
+	}
+	if s.conn != nil && s.conn.Err() == nil {
+		return s.conn, nil, nil
+	}
+	if s.dialing == nil {
+		s.dialing = &dialing{done: make(chan struct{})}
+		go s.connect(s.dialing)
+	}
+	return nil, s.dialing, nil
 }
 
 // connect belongs to no request: the one that started it may hang up while
 // others wait.
 func (s *singleConn) connect(d *dialing) {
-	conn, err := s.dial()
+	d.conn, d.err = s.dial()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conn, s.dialing, d.err = conn, nil, err
-	if s.closed && conn != nil {
-		conn.Close()
+	if s.closed && d.conn != nil {
+		d.conn.Close()
 	}
+	s.conn, s.dialing = d.conn, nil
 	close(d.done)
 }
 
@@ -138,21 +146,26 @@ func (s *singleConn) close() {
 	}
 }
 
-// neverSent reports whether err says that the upstream did not and will not
-// process the request: the connection took no more requests, GOAWAY named an
-// earlier stream as the last (RFC 9113 section 6.8), or the stream was refused
-// (section 8.7). net/http exports no value for the first two.
-func neverSent(err error) bool {
-	var stream http2.StreamError
-	if errors.As(err, &stream) {
-		return stream.Code == http2.ErrCodeRefusedStream
-	}
+// takesNoMore reports whether err says that the connection accepts no further
+// request, and that this one was not processed: the connection had ended or was
+// about to, or GOAWAY named an earlier stream as the last (RFC 9113 section 6.8).
+// net/http exports no values for these.
+func takesNoMore(err error) bool {
 	switch err.Error() {
 	case "http2: client conn not usable",
 		"http2: Transport received Server's graceful shutdown GOAWAY":
 		return true
 	}
 	return false
+}
+
+// neverSent reports whether err says that the upstream did not and will not
+// process the request. Besides [takesNoMore] it may have refused the stream (RFC
+// 9113 section 8.7), as it does with those beyond its limit that left before its
+// SETTINGS arrived; the connection is as good as before.
+func neverSent(err error) bool {
+	var stream http2.StreamError
+	return takesNoMore(err) || (errors.As(err, &stream) && stream.Code == http2.ErrCodeRefusedStream)
 }
 
 // A guardedBody keeps a failed attempt from closing a body that the next attempt

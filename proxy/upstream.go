@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,7 +27,7 @@ type UpstreamOptions struct {
 	SingleConnection bool
 	// PingInterval is the silence after which an HTTP/2 connection is pinged. Zero = never.
 	PingInterval time.Duration
-	// DialTimeout bounds connecting and, again, the TLS handshake. Zero = 10 s.
+	// DialTimeout bounds connecting, TLS handshake included. Zero = 10 s.
 	DialTimeout time.Duration
 	// HeaderTimeout bounds the wait for an answer's head. Zero = none, which long
 	// polls and downchannels need.
@@ -36,7 +39,7 @@ type UpstreamOptions struct {
 const (
 	dialTimeout  = 10 * time.Second
 	pingPatience = 15 * time.Second
-	idleTimeout  = 90 * time.Second // of spare pooled connections
+	idleTimeout  = 90 * time.Second // of connections without a request
 	idleMost     = 64               // spare HTTP/1.1 connections kept
 	headMost     = 1 << 20          // bytes of an answer's head
 )
@@ -45,18 +48,40 @@ const (
 // never following a redirect, never changing a body.
 type Upstream struct {
 	options   UpstreamOptions
+	tls       *tls.Config
 	transport *http.Transport
 	single    *singleConn // nil = pooled connections
 	// http1 is whether the latest TLS handshake gave no HTTP/2.
 	http1 atomic.Bool
+
+	mu   sync.Mutex
+	open map[*upstreamConn]struct{}
 }
+
+// A connectError says that no connection came about, so that nothing was sent.
+type connectError struct{ error }
+
+// Unwrap returns the cause.
+func (e connectError) Unwrap() error { return e.error }
 
 // NewUpstream returns an upstream that has not connected yet.
 func NewUpstream(options UpstreamOptions) *Upstream {
 	if options.DialTimeout == 0 {
 		options.DialTimeout = dialTimeout
 	}
-	u := &Upstream{options: options}
+	u := &Upstream{
+		options: options,
+		tls: &tls.Config{
+			RootCAs:    options.Roots,
+			ServerName: options.Origin.Hostname(),
+			MinVersion: tls.VersionTLS12,
+			NextProtos: []string{"h2", "http/1.1"},
+		},
+		open: map[*upstreamConn]struct{}{},
+	}
+	if options.Certificate != nil {
+		u.tls.Certificates = []tls.Certificate{*options.Certificate}
+	}
 	u.transport = u.newTransport()
 	if options.SingleConnection {
 		u.single = &singleConn{dial: u.dialSingle}
@@ -65,24 +90,11 @@ func NewUpstream(options UpstreamOptions) *Upstream {
 }
 
 func (u *Upstream) newTransport() *http.Transport {
-	conf := &tls.Config{
-		RootCAs:    u.options.Roots,
-		MinVersion: tls.VersionTLS12,
-		VerifyConnection: func(state tls.ConnectionState) error {
-			u.http1.Store(state.NegotiatedProtocol != "h2")
-			return nil // certificates were verified before this is called
-		},
-	}
-	if u.options.Certificate != nil {
-		conf.Certificates = []tls.Certificate{*u.options.Certificate}
-	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	return &http.Transport{
-		DialContext:            u.dial,
-		TLSClientConfig:        conf,
-		TLSHandshakeTimeout:    u.options.DialTimeout,
+		DialTLSContext:         u.dialTLS,
 		Protocols:              &protocols,
 		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
 		ResponseHeaderTimeout:  u.options.HeaderTimeout,
@@ -96,14 +108,22 @@ func (u *Upstream) newTransport() *http.Transport {
 	}
 }
 
-func (u *Upstream) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: u.options.DialTimeout}
-	conn, err := dialer.DialContext(ctx, network, addr)
-	if err != nil || u.options.Connections == nil {
-		return conn, err
+// dialTLS connects and shakes hands within one bound, which net/http's own steps
+// would each have for themselves.
+func (u *Upstream) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
+	defer cancel()
+	raw, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, connectError{err}
 	}
-	u.options.Connections(+1)
-	return &countedConn{Conn: conn, gone: u.options.Connections}, nil
+	conn := tls.Client(u.keep(raw), u.tls)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		conn.NetConn().Close() // without TLS's goodbye, which might wait
+		return nil, connectError{err}
+	}
+	u.http1.Store(conn.ConnectionState().NegotiatedProtocol != "h2")
+	return conn, nil
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -120,13 +140,11 @@ func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 // dialSingle makes the one connection. Over HTTP/1.1 one connection would mean
 // that everything waits behind a downchannel, so there it is given up for the pool.
 func (u *Upstream) dialSingle() (*http.ClientConn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*u.options.DialTimeout)
-	defer cancel()
-	conn, err := u.transport.NewClientConn(ctx, u.options.Origin.Scheme, addressOf(u.options.Origin))
+	conn, err := u.transport.NewClientConn(context.Background(), u.options.Origin.Scheme, addressOf(u.options.Origin))
 	if err != nil {
 		return nil, err
 	}
-	if u.http1.Load() {
+	if conn.Available() == 1 { // requests at a time: HTTP/1.1. One of HTTP/2 starts with 100
 		conn.Close()
 		return nil, errNotHTTP2
 	}
@@ -147,18 +165,43 @@ func (u *Upstream) Close() {
 		u.single.close()
 	}
 	u.transport.CloseIdleConnections()
+	u.mu.Lock()
+	open := slices.Collect(maps.Keys(u.open))
+	u.mu.Unlock()
+	for _, conn := range open {
+		conn.Close()
+	}
 }
 
-// A countedConn tells when it is closed, once.
-type countedConn struct {
+// An upstreamConn is on its upstream's list while it is open.
+type upstreamConn struct {
 	net.Conn
-	gone   func(delta int)
-	closed atomic.Bool
+	upstream *Upstream
 }
 
-func (c *countedConn) Close() error {
-	if c.closed.CompareAndSwap(false, true) {
-		c.gone(-1)
+func (u *Upstream) keep(conn net.Conn) net.Conn {
+	kept := &upstreamConn{Conn: conn, upstream: u}
+	u.mu.Lock()
+	u.open[kept] = struct{}{}
+	u.mu.Unlock()
+	u.tell(+1)
+	return kept
+}
+
+// Close implements [net.Conn].
+func (c *upstreamConn) Close() error {
+	c.upstream.mu.Lock()
+	_, open := c.upstream.open[c]
+	delete(c.upstream.open, c)
+	c.upstream.mu.Unlock()
+	if open {
+		c.upstream.tell(-1)
 	}
 	return c.Conn.Close()
+}
+
+func (u *Upstream) tell(delta int) {
+	if u.options.Connections != nil {
+		u.options.Connections(delta)
+	}
 }

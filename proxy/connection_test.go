@@ -1,0 +1,353 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"avsproxy/internal/sandbox"
+)
+
+func TestPromise5_FiftyColdCallersShareOneConnection(t *testing.T) {
+	over(t, func(t *testing.T, client *http.Client) {
+		var open atomic.Int64
+		l, s := toSandbox(t, sandbox.Options{}, plan{options: UpstreamOptions{Connections: func(delta int) { open.Add(int64(delta)) }}})
+		together(t, 50, func(int) { wantPing(t, client, l) })
+		together(t, 50, func(int) { wantPing(t, client, l) })
+		if now, total := s.Connections(); now != 1 || total != 1 || open.Load() != 1 {
+			t.Fatalf("%d connections, %d ever, %d counted", now, total, open.Load())
+		}
+		l.upstream.Close()
+		eventually(t, "the end of the connection", func() bool { now, _ := s.Connections(); return now == 0 && open.Load() == 0 })
+	})
+}
+
+// Callers beyond the stream limit wait for a stream, also those that left before
+// the limit was known.
+func TestPromise5_StreamLimitMakesNoSecondConnection(t *testing.T) {
+	l, s := toSandbox(t, sandbox.Options{MaxConcurrentStreams: 4}, plan{})
+	for range 3 {
+		together(t, 50, func(int) { wantPing(t, h2cClient(t), l) })
+	}
+	if _, total := s.Connections(); total != 1 {
+		t.Fatalf("%d connections", total)
+	}
+}
+
+func wantPing(t *testing.T, client *http.Client, l *line) {
+	resp, err := client.Do(request(t, "GET", l.url+"/ping", nil))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		body, _ := io.ReadAll(resp.Body)
+		t.Errorf("%s %s", resp.Status, body)
+	}
+}
+
+func together(t *testing.T, n int, f func(i int)) {
+	t.Helper()
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
+}
+
+func TestHTTP1UpstreamIsNotBlockedByADownchannel(t *testing.T) {
+	l, s := toSandbox(t, sandbox.Options{HTTP1: true}, plan{})
+	for range 3 {
+		resp, err := h1Client(t).Do(request(t, "GET", l.url+"/v20160207/directives", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+	}
+	together(t, 20, func(int) { wantPing(t, h2cClient(t), l) })
+	for _, a := range s.Ledger() {
+		if a.Proto != "HTTP/1.1" {
+			t.Fatalf("%s", a.Proto)
+		}
+	}
+	l.upstream.Close() // ends what is under way, too
+	eventually(t, "the end of all connections", func() bool { now, _ := s.Connections(); return now == 0 })
+}
+
+// An upstream that takes up HTTP/2 later is spoken to over one connection again.
+func TestUpstreamThatLearnsHTTP2(t *testing.T) {
+	var h2 atomic.Bool
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close")
+		}
+		io.WriteString(w, r.Proto)
+	}), func(server *httptest.Server) {
+		server.TLS = &tls.Config{}
+		server.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			conf := server.TLS.Clone()
+			conf.NextProtos = []string{"http/1.1"}
+			if h2.Load() {
+				conf.NextProtos = []string{"h2", "http/1.1"}
+			}
+			return conf, nil
+		}
+	})
+	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	if a := get(t, h1Client(t), l.url); string(a.body) != "HTTP/1.1" {
+		t.Fatalf("%s", a.body)
+	}
+	h2.Store(true)
+	for range 3 {
+		if a := get(t, h1Client(t), l.url); string(a.body) != "HTTP/2.0" {
+			t.Fatalf("%s", a.body)
+		}
+	}
+	if conn, _, _ := l.upstream.single.present(); conn == nil {
+		t.Error("no single connection")
+	}
+}
+
+// GOAWAY with an open stream: new requests go to a new connection, the old stream
+// lives on, and the old connection ends with it.
+func TestPromise5_GoAwayIsTakenGracefully(t *testing.T) {
+	var conns counter
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/goaway" {
+			w.Header().Set("Connection", "close") // Go's HTTP/2 server says GOAWAY for that
+			return
+		}
+		if r.URL.Path == "/downchannel" {
+			control := http.NewResponseController(w)
+			control.EnableFullDuplex()
+			control.Flush()
+			copyFlushed(w, r.Body)
+			return
+		}
+		io.WriteString(w, r.RemoteAddr)
+	}), conns.watch)
+	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	client := h2cClient(t)
+
+	first := string(get(t, client, l.url).body)
+	upload, send := io.Pipe()
+	old, err := client.Do(request(t, "POST", l.url+"/downchannel", upload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Body.Close()
+	get(t, client, l.url+"/goaway")
+
+	var second string
+	eventually(t, "a new connection", func() bool { second = string(get(t, client, l.url).body); return second != first })
+	together(t, 50, func(int) {
+		if got := string(get(t, client, l.url).body); got != second {
+			t.Errorf("%s instead of %s", got, second)
+		}
+	})
+	for range 3 {
+		io.WriteString(send, "ping")
+		pong := make([]byte, 4)
+		if _, err := io.ReadFull(old.Body, pong); err != nil || string(pong) != "ping" {
+			t.Fatalf("the old stream: %q, %v", pong, err)
+		}
+	}
+	if n := conns.open(); n != 2 {
+		t.Errorf("%d connections", n)
+	}
+	send.Close()
+	io.Copy(io.Discard, old.Body)
+	eventually(t, "the old connection to end", func() bool { return conns.open() == 1 })
+	if got := string(get(t, client, l.url).body); got != second {
+		t.Errorf("a third connection: %s", got)
+	}
+}
+
+func TestManyGoAwaysLeakNothing(t *testing.T) {
+	var conns counter
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+	}), conns.watch)
+	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	for range 30 {
+		if a := get(t, h1Client(t), l.url); a.StatusCode != 200 {
+			t.Fatalf("%s %s", a.Status, a.body)
+		}
+	}
+	if n := len(l.upstream.single.retired); n > 3 {
+		t.Errorf("%d retired connections are kept", n)
+	}
+	eventually(t, "the connections to end", func() bool { return conns.open() <= 1 })
+}
+
+func copyFlushed(w http.ResponseWriter, r io.Reader) {
+	buffer := make([]byte, 1024)
+	for {
+		n, err := r.Read(buffer)
+		w.Write(buffer[:n])
+		http.NewResponseController(w).Flush()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// A counter counts a server's connections.
+type counter struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func (c *counter) watch(server *httptest.Server) {
+	c.conns = map[net.Conn]bool{}
+	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.conns[conn] = true
+		if state == http.StateClosed || state == http.StateHijacked {
+			delete(c.conns, conn)
+		}
+	}
+}
+
+func (c *counter) open() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.conns)
+}
+
+// The connection closes right after each handshake: one dial for each request,
+// never a loop of them.
+func TestConnectionThatDiesAtOnceFailsItsRequest(t *testing.T) {
+	var conns atomic.Int64
+	addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) { conns.Add(1) })
+	l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	for range 5 {
+		if a := get(t, h1Client(t), l.url); a.StatusCode != 502 {
+			t.Fatal(a.Status)
+		}
+	}
+	if n := conns.Load(); n > 5*sendTries {
+		t.Errorf("%d dials for 5 requests", n)
+	}
+}
+
+// A stream the upstream refused (RFC 9113 section 8.7) is tried again on the same
+// connection; one it has begun is not.
+func TestRefusedStreams(t *testing.T) {
+	for _, c := range []struct {
+		code     http2.ErrCode
+		body     string
+		attempts int
+		status   int
+	}{
+		{http2.ErrCodeRefusedStream, "", 2, 200},
+		{http2.ErrCodeInternal, "", 1, 502},
+		{http2.ErrCodeRefusedStream, "body", 1, 502}, // some of it was read: it cannot be sent again
+	} {
+		var attempts, conns atomic.Int64
+		addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) {
+			conns.Add(1)
+			serveFrames(conn, func(framer *http2.Framer, stream uint32) {
+				if attempts.Add(1) == 1 {
+					time.Sleep(20 * time.Millisecond) // let the body come
+					framer.WriteRSTStream(stream, c.code)
+					return
+				}
+				framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true, EndStream: true}) // ":status: 200"
+			})
+		})
+		l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+		a := do(t, h1Client(t), request(t, "POST", l.url, strings.NewReader(c.body)))
+		if a.StatusCode != c.status || attempts.Load() != int64(c.attempts) || conns.Load() != 1 {
+			t.Errorf("%v: %s after %d attempts on %d connections: %s", c, a.Status, attempts.Load(), conns.Load(), a.body)
+		}
+	}
+}
+
+// serveFrames speaks just enough HTTP/2 for a request at a time.
+func serveFrames(conn net.Conn, answer func(framer *http2.Framer, stream uint32)) {
+	io.ReadFull(conn, make([]byte, len(http2.ClientPreface)))
+	framer := http2.NewFramer(conn, conn)
+	framer.WriteSettings()
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			if !frame.IsAck() {
+				framer.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			framer.WritePing(true, frame.Data)
+		case *http2.HeadersFrame:
+			answer(framer, frame.StreamID)
+		}
+	}
+}
+
+func TestPromise6_CallerThatHangsUpWhileDialingHarmsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		dials := 0
+		s := &singleConn{dial: func() (*http.ClientConn, error) { dials++; <-gate; return nil, errors.New("no") }}
+		ctx, hangUp := context.WithCancel(t.Context())
+		var left, stayed error
+		go func() { _, left = s.RoundTrip(httptest.NewRequest("GET", "https://h/", nil).WithContext(ctx)) }()
+		synctest.Wait()
+		go func() { _, stayed = s.RoundTrip(httptest.NewRequest("GET", "https://h/", nil)) }()
+		synctest.Wait()
+		hangUp()
+		synctest.Wait()
+		if !errors.Is(left, context.Canceled) || stayed != nil {
+			t.Error(left, stayed)
+		}
+		close(gate)
+		synctest.Wait()
+		if stayed == nil || stayed.Error() != "no" || dials != 1 {
+			t.Errorf("%v after %d dials", stayed, dials)
+		}
+		s.close()
+		if _, err := s.RoundTrip(httptest.NewRequest("GET", "https://h/", nil)); err != errClosed {
+			t.Error(err)
+		}
+	})
+}
+
+// The texts that [takesNoMore] goes by are those of the Go in use.
+func TestErrorTextsOfThisGo(t *testing.T) {
+	addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) {
+		serveFrames(conn, func(framer *http2.Framer, stream uint32) { framer.WriteGoAway(0, http2.ErrCodeNo, nil) })
+	})
+	origin, _ := url.Parse("https://" + addr)
+	u := NewUpstream(UpstreamOptions{Origin: origin, Roots: roots, SingleConnection: true})
+	defer u.Close()
+	conn, err := u.dialSingle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.RoundTrip(request(t, "GET", origin.String(), nil))
+	if err == nil || !takesNoMore(err) {
+		t.Errorf("after GOAWAY: %v", err)
+	}
+	_, err = conn.RoundTrip(request(t, "GET", origin.String(), nil))
+	if err == nil || !takesNoMore(err) {
+		t.Errorf("on a connection that takes no more: %v", err)
+	}
+}

@@ -1,0 +1,103 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/problem"
+	"avsproxy/internal/sandbox"
+)
+
+func TestC18_AllowListsMatchWhatIsSent(t *testing.T) {
+	rules := []string{"GET /v20160207/*", "POST /events", "GET /a/*/b", "GET /only/*.json", "GET /"}
+	for request, want := range map[string]bool{
+		"GET /v20160207/directives": true, "GET /v20160207/": true, "POST /events": true, "GET /": true,
+		"GET /a/x/b": true, "GET /a/x/y/b": true, "GET /only/x.json": true, "GET /only/.json": true, "GET /v20160207/%41": true,
+
+		"POST /v20160207/directives": false, "HEAD /events": false, "get /": false, "GET /v20160207": false,
+		"POST /events/": false, "POST /eventsx": false, "GET /a/b": false, "GET /only/x.jsonx": false, "GET": false,
+		"GET /v20160207/../secret": false, "GET /v20160207/%2e%2E/secret": false, "GET /v20160207/x%2fy": false,
+		"GET /v20160207//x": false, "GET /v20160207/.": false, "GET /v20160207/a\\b": false, "GET /v20160207/%5cb": false,
+		"GET /v20160207/%252e": false, "GET /v20160207/%00": false, "GET /v20160207/x;y": false, "GET /v20160207/x%3By": false,
+		"GET *": false, "OPTIONS *": false,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := allowed(rules, method, path); got != want {
+			t.Errorf("%s: %v", request, got)
+		}
+	}
+}
+
+func TestC18_RefusedPathsAreNotSent(t *testing.T) {
+	l, s := toSandbox(t, sandbox.Options{}, plan{allow: []string{"GET /ping", "GET /v20160207/*"}})
+	for target, allowed := range map[string]bool{
+		"/ping": true, "/ping?x=1": true, "/v20160207/nothing": true,
+		"/v20160207/../sandbox/echo": false, "/v20160207/%2e%2e/x": false, "/sandbox/bytes?n=1": false, "//ping": false, "/ping/": false,
+	} {
+		before := len(s.Ledger())
+		conn := dialRaw(t, l.addr)
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target)
+		text, _ := io.ReadAll(conn)
+		if sent := len(s.Ledger()) > before; sent != allowed || strings.Contains(string(text), string(problem.NotAllowed)) == allowed {
+			t.Errorf("%s: sent %v: %s", target, sent, text)
+		}
+	}
+	problemOf(t, get(t, h2cClient(t), l.url+"/sandbox/none"), problem.NotAllowed)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.exchanges[len(l.exchanges)-1]; e.Decision != Refused || e.Fault == nil || e.Status != http.StatusForbidden {
+		t.Errorf("%+v", e)
+	}
+}
+
+// A path that passes is read alike by every server: cleaning changes nothing, and
+// decoding brings no new segments.
+func FuzzAllowedPaths(f *testing.F) {
+	for _, seed := range []string{"/", "/a/b", "/a/../b", "/%2e%2e/", "/a//b", "/a%2fb", "/%25", "/a\\b", "/a;b", "/é", "/a/"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		target, err := url.ParseRequestURI(raw)
+		if err != nil || !allowed([]string{"GET /*"}, "GET", target.EscapedPath()) {
+			return
+		}
+		if clean := path.Clean(target.Path); clean != target.Path && clean+"/" != target.Path {
+			t.Fatalf("%q passes and is cleaned to %q", raw, clean)
+		}
+		if strings.Count(target.Path, "/") != strings.Count(target.EscapedPath(), "/") || strings.ContainsAny(target.Path, "\\;\x00%") {
+			t.Fatalf("%q passes and decodes to %q", raw, target.Path)
+		}
+	})
+}
+
+func FuzzGlob(f *testing.F) {
+	f.Add("/a/*/b*", "/a/x/bc")
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if got, want := glob(pattern, text), slowGlob(pattern, text); got != want {
+			t.Fatalf("glob(%q, %q) = %v", pattern, text, got)
+		}
+	})
+}
+
+// slowGlob is the definition of glob, by dynamic programming.
+func slowGlob(pattern, text string) bool {
+	match := make([]bool, len(text)+1)
+	match[0] = true
+	for _, p := range []byte(pattern) {
+		next := make([]bool, len(text)+1)
+		for i := range next {
+			if p == '*' {
+				next[i] = match[i] || (i > 0 && next[i-1])
+			} else {
+				next[i] = i > 0 && match[i-1] && text[i-1] == p
+			}
+		}
+		match = next
+	}
+	return match[len(text)]
+}

@@ -1,0 +1,339 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"avsproxy/internal/guard"
+	"avsproxy/internal/problem"
+	"avsproxy/internal/sandbox"
+	"avsproxy/tokens"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	patience = 20 * time.Second // no test should need it
+	canary   = "Atza|canary-token-sandbox"
+	loginURL = "https://localhost:9745/login"
+)
+
+// A line is the whole way of a request, from a listener to an upstream, joined as
+// the program joins it.
+type line struct {
+	url       string // of the proxy
+	addr      string
+	upstream  *Upstream
+	source    *tokens.Source
+	inject    *Injector
+	mu        sync.Mutex
+	exchanges []Exchange
+	log       strings.Builder // what net/http said
+}
+
+// Write takes log lines.
+func (l *line) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.Write(p)
+}
+
+func (l *line) logged() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.String()
+}
+
+// ended waits for the nth exchange to end and returns it.
+func (l *line) ended(t testing.TB, n int) Exchange {
+	t.Helper()
+	var e Exchange
+	eventually(t, "the exchange to end", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if len(l.exchanges) < n {
+			return false
+		}
+		e = l.exchanges[n-1]
+		return true
+	})
+	return e
+}
+
+// Plan is what a test may change of a line.
+type plan struct {
+	options UpstreamOptions // Origin is set
+	source  *tokens.Source
+	forward ForwardOptions
+	allow   []string
+	inject  Injector // HealOn, ClientAuth, Header, Format are taken
+}
+
+// build starts a proxy in front of origin.
+func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
+	t.Helper()
+	target, err := url.Parse(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{source: p.source}
+	p.options.Origin, p.options.Roots = target, roots
+	l.upstream = NewUpstream(p.options)
+	l.inject = &p.inject
+	l.inject.Next, l.inject.Origin, l.inject.Source = l.upstream, target, p.source
+	p.forward.Origin, p.forward.Send, p.forward.LoginURL = target, l.inject, loginURL
+	p.forward.ErrorLog = log.New(l, "", 0)
+	table := &Table{}
+	if err := table.Add("avs", "alexa.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	began := func(string) func(Exchange) {
+		return func(e Exchange) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.exchanges = append(l.exchanges, e)
+		}
+	}
+	routes := []http.Handler{Observe("avs", began, Allow(p.allow, Forward(p.forward)))}
+	l.serve(t, guard.Guard(guard.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
+	return l
+}
+
+func (l *line) serve(t testing.TB, handler http.Handler) {
+	t.Helper()
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler, Protocols: &protocols, ErrorLog: log.New(l, "", 0)}
+	var serving sync.WaitGroup
+	serving.Go(func() { server.Serve(ln) })
+	t.Cleanup(func() {
+		server.Close()
+		l.upstream.Close()
+		serving.Wait()
+	})
+	l.addr = ln.Addr().String()
+	l.url = "http://" + l.addr
+}
+
+// toSandbox is a line to a sandbox whose login is made.
+func toSandbox(t testing.TB, o sandbox.Options, p plan) (*line, *sandbox.Sandbox) {
+	t.Helper()
+	s := start(t, o)
+	p.source = login(t, s)
+	p.options.SingleConnection = true
+	p.inject.HealOn = []int{401, 403}
+	return build(t, s.AVS(), s.Pool(), p), s
+}
+
+func start(t testing.TB, o sandbox.Options) *sandbox.Sandbox {
+	t.Helper()
+	s, err := sandbox.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func clientOf(t testing.TB, s *sandbox.Sandbox) *tokens.Client {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.Pool()}, DisableKeepAlives: true}
+	return &tokens.Client{
+		ID:          sandbox.ClientID,
+		Secret:      func() (tokens.Secret, error) { return sandbox.ClientSecret, nil },
+		AuthURL:     s.LWA() + "/ap/oa",
+		TokenURL:    s.LWA() + "/auth/o2/token",
+		RedirectURL: "https://localhost:9745/authresponse",
+		Scopes:      []string{"alexa:all"},
+		AuthParams:  map[string]string{"scope_data": tokens.AlexaScopeData("test_device", "1")},
+		HTTP: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
+	}
+}
+
+// login makes the login to a sandbox through its pages.
+func login(t testing.TB, s *sandbox.Sandbox) *tokens.Source {
+	t.Helper()
+	client := clientOf(t, s)
+	source := &tokens.Source{Name: "alexa", Kind: "authorization_code", Store: &tokens.MemoryStore{}, Renew: client.Refresh}
+	var logins tokens.Logins
+	resp, err := client.HTTP.Get(logins.Begin(source, client).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	target, err := resp.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := logins.Callback(t.Context(), target.Query()); err != nil {
+		t.Fatal(err)
+	}
+	return source
+}
+
+// static is a source with a token that never ends.
+func static() *tokens.Source {
+	return &tokens.Source{
+		Name: "static", Kind: "static", Store: &tokens.MemoryStore{},
+		Initial: tokens.Grant{Kind: "static", Access: canary},
+	}
+}
+
+// loggedOut is a source that nobody has logged in to.
+func loggedOut() *tokens.Source {
+	renew := func(context.Context, tokens.Grant) (tokens.Grant, error) { panic("there is nothing to renew") }
+	return &tokens.Source{Name: "alexa", Kind: "authorization_code", Store: &tokens.MemoryStore{}, Renew: renew}
+}
+
+// closedPort is an address where nobody listens.
+func closedPort(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// upstreamTLS is an upstream of a test's own, over TLS with HTTP/2.
+func upstreamTLS(t testing.TB, handler http.Handler, change ...func(*httptest.Server)) (origin string, roots *x509.CertPool) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	for _, f := range change {
+		f(server)
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL, poolOf(server)
+}
+
+func poolOf(server *httptest.Server) *x509.CertPool {
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	return roots
+}
+
+func onlyHTTP1(server *httptest.Server) { server.EnableHTTP2 = false }
+
+// clients are the two protocols that programs speak to the proxy.
+func clients(t testing.TB) map[string]*http.Client {
+	return map[string]*http.Client{"HTTP1": h1Client(t), "h2c": h2cClient(t)}
+}
+
+func h1Client(t testing.TB) *http.Client { return newClient(t, (*http.Protocols).SetHTTP1) }
+
+func h2cClient(t testing.TB) *http.Client { return newClient(t, (*http.Protocols).SetUnencryptedHTTP2) }
+
+func newClient(t testing.TB, set func(*http.Protocols, bool)) *http.Client {
+	protocols := &http.Protocols{}
+	set(protocols, true)
+	transport := &http.Transport{Protocols: protocols, DisableCompression: true, MaxIdleConnsPerHost: 300}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+}
+
+// over runs a test over both protocols.
+func over(t *testing.T, test func(t *testing.T, client *http.Client)) {
+	for name := range clients(t) {
+		t.Run(name, func(t *testing.T) { test(t, clients(t)[name]) })
+	}
+}
+
+func request(t testing.TB, method, url string, body io.Reader) *http.Request {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func do(t testing.TB, client *http.Client, r *http.Request) answer {
+	t.Helper()
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp, body}
+}
+
+func get(t testing.TB, client *http.Client, url string) answer {
+	t.Helper()
+	return do(t, client, request(t, "GET", url, nil))
+}
+
+// A told is a problem as a client reads it.
+type told struct {
+	Type, Title, Detail, Code, Hint string
+	Status                          int
+	LoginURL                        string `json:"login_url"`
+}
+
+// problemOf checks the form of a problem and returns it.
+func problemOf(t testing.TB, a answer, code problem.Code) told {
+	t.Helper()
+	var p told
+	if err := json.Unmarshal(a.body, &p); err != nil {
+		t.Fatalf("not a problem: %s %q", a.Status, a.body)
+	}
+	if p.Code != string(code) || a.Header.Get(problem.Header) != string(code) || a.StatusCode != code.Status() || p.Status != code.Status() {
+		t.Fatalf("got %s %q, want %s", a.Status, a.body, code)
+	}
+	if kind := a.Header.Get("Content-Type"); kind != "application/problem+json" {
+		t.Errorf("Content-Type: %q", kind)
+	}
+	if p.Type == "" || p.Title == "" || p.Detail == "" || p.Hint == "" {
+		t.Errorf("something is missing: %s", a.body)
+	}
+	if strings.Contains(string(a.body), canary) {
+		t.Error("the token is in the problem")
+	}
+	return p
+}
+
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain for " + what)
+		}
+	}
+}
