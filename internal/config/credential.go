@@ -130,10 +130,11 @@ func (t *table) checkGrant(c Credential, sandbox bool) {
 }
 
 func (t *table) checkLogin(c Credential, sandbox bool) {
-	if !sandbox {
-		t.require("client_id", "copy it from the provider's page of your application")
-	}
 	t.checkRedirect(c.RedirectURL)
+	if sandbox {
+		return // it has a client and a product of its own, and other providers are refused
+	}
+	t.require("client_id", "copy it from the provider's page of your application")
 	switch c.Provider {
 	case "oauth2":
 		t.require("auth_url", "the URL of the provider's authorization page")

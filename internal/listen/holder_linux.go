@@ -39,8 +39,10 @@ func tcpHolder(addr *net.TCPAddr) (pid int, program string) {
 // socketsOn lists the listening sockets that overlap with addr, written as the links in /proc/PID/fd read.
 func socketsOn(proc procfs.FS, addr *net.TCPAddr) []string {
 	// Deprecated in favour of netlink, which would be one dependency more for one line of an error message.
-	four, _ := proc.NetTCP() //nolint:staticcheck
-	six, _ := proc.NetTCP6() //nolint:staticcheck
+	//lint:ignore SA1019 see above
+	four, _ := proc.NetTCP()
+	//lint:ignore SA1019 see above
+	six, _ := proc.NetTCP6()
 	var links []string
 	for _, line := range slices.Concat(four, six) {
 		if line.St == stateListen && line.LocalPort == uint64(addr.Port) && overlap(line.LocalAddr, addr.IP) {
