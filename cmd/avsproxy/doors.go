@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/listen"
 	"avsproxy/tokens"
@@ -26,6 +28,9 @@ const (
 	headerMost       = 64 << 10
 	streamsMost      = 250 // per connection
 )
+
+// quiet is where net/http's own words go when nobody should read them.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // newServer answers HTTP/1.x and HTTP/2, in the clear and over TLS.
 func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
@@ -74,6 +79,21 @@ type desk struct {
 type callbackDoor struct {
 	server *http.Server
 	users  int
+}
+
+// takeFreePort opens the console's port now where the configuration leaves it
+// to us, so that the redirect URIs that follow it can name it.
+func (d *desk) takeFreePort(conf *config.Config) ([]net.Listener, error) {
+	if portOf(conf.Console.Listen) != "0" {
+		return nil, nil
+	}
+	lns, _, err := listen.Open(context.Background(), conf.Console.Listen)
+	if err != nil {
+		return nil, failed(err, "")
+	}
+	d.consolePort = portOf(lns[0].Addr().String())
+	conf.Console.Listen = "localhost:" + d.consolePort
+	return lns, nil
 }
 
 // begin implements [console.Console.Begin].
@@ -129,14 +149,32 @@ func (d *desk) leave(addr string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	door := d.open[addr]
+	if door == nil {
+		return // closed with all others
+	}
 	if door.users--; door.users > 0 {
 		return
 	}
 	delete(d.open, addr)
+	shutDown(door.server)
+}
+
+// close shuts all doors, letting pages that are being served go out.
+func (d *desk) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, door := range d.open {
+		shutDown(door.server)
+	}
+	clear(d.open)
+}
+
+// shutDown ends a server of short pages.
+func shutDown(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if door.server.Shutdown(ctx) != nil {
-		door.server.Close()
+	if server.Shutdown(ctx) != nil {
+		server.Close()
 	}
 }
 

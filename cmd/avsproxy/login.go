@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -94,6 +95,11 @@ func (a *app) beginLogin(ctx context.Context, conf *config.Config, name string) 
 
 // beginLoginHere takes the callback in this process.
 func (a *app) beginLoginHere(conf *config.Config, name string) (*loginAttempt, error) {
+	desk := &desk{logins: &tokens.Logins{}, errorLog: quiet()}
+	free, err := desk.takeFreePort(conf)
+	if err != nil {
+		return nil, err
+	}
 	program, err := build(conf, nil)
 	if err != nil {
 		return nil, err
@@ -105,21 +111,17 @@ func (a *app) beginLoginHere(conf *config.Config, name string) (*loginAttempt, e
 	if !credential.interactive() {
 		return nil, &exitError{exitUsage, fmt.Errorf("credential %s needs no login: its grant is %s", credential.conf.Name, credential.conf.Grant), ""}
 	}
-	roots, err := certs.Open(conf.Store.Path)
+	leaf, err := callbackLeaf(conf)
 	if err != nil {
-		return nil, failed(err, "")
-	}
-	leaf, err := roots.Callback(conf.Store.Path)
-	if err != nil {
-		return nil, failed(err, "")
+		return nil, err
 	}
 	pages := &console.Console{
 		Version: version(), Credentials: program.consoleCredentials(),
-		Logins: &program.logins, Fingerprint: certs.Fingerprint(leaf.Leaf),
+		Logins: desk.logins, Begin: desk.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
-	desk := &desk{logins: &program.logins, tls: certs.FixedConfig(leaf)}
-	desk.handler = pages.Guarded(nil)
-	pages.Begin = desk.begin
+	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
+	server := newServer(desk.handler, desk.errorLog)
+	serveOn(server, free, desk.tls)
 	login, err := desk.begin(console.Credential{Source: credential.source, Client: credential.client})
 	if err != nil {
 		return nil, failed(fmt.Errorf("cannot listen for the callback: %w", err), "end the other program; redirect_url says which port the provider sends the browser to")
@@ -131,18 +133,37 @@ func (a *app) beginLoginHere(conf *config.Config, name string) (*loginAttempt, e
 			return err == nil && login.Lasting(), err
 		},
 		paste: func(ctx context.Context, query url.Values) error {
-			_, err := program.logins.Callback(ctx, query)
+			_, err := desk.logins.Callback(ctx, query)
 			login.Shown() // in this terminal
 			return err
 		},
 		close: func() {
-			ctx, cancel := context.WithTimeout(context.Background(), shownPatience)
-			defer cancel()
-			if over, _ := login.Done(); over {
-				login.WaitShown(ctx)
-			}
+			waitShown(login)
+			desk.close()
+			shutDown(server)
 		},
 	}, nil
+}
+
+// waitShown keeps the process alive for the page after the callback.
+func waitShown(login *tokens.Login) {
+	ctx, cancel := context.WithTimeout(context.Background(), shownPatience)
+	defer cancel()
+	if over, _ := login.Done(); over {
+		login.WaitShown(ctx)
+	}
+}
+
+func callbackLeaf(conf *config.Config) (*tls.Certificate, error) {
+	roots, err := certs.Open(conf.Store.Path)
+	if err != nil {
+		return nil, failed(err, "")
+	}
+	leaf, err := roots.Callback(conf.Store.Path)
+	if err != nil {
+		return nil, failed(err, "")
+	}
+	return leaf, nil
 }
 
 // beginLogin hands the login over to the running proxy's console.
@@ -285,7 +306,7 @@ func (a *app) logout(ctx context.Context, conf *config.Config, name string) erro
 		if err := beside.call(ctx, http.MethodDelete, withCredential("/api/login", name), &done); err != nil {
 			return err
 		}
-		a.sayLoggedOut(done.WasLoggedIn)
+		a.sayLoggedOut(conf, done.WasLoggedIn)
 		return nil
 	}
 	program, err := build(conf, standIf(conf.Sandbox))
@@ -300,14 +321,17 @@ func (a *app) logout(ctx context.Context, conf *config.Config, name string) erro
 	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
 		return failed(err, "")
 	}
-	a.sayLoggedOut(err == nil)
+	a.sayLoggedOut(conf, err == nil)
 	return nil
 }
 
-func (a *app) sayLoggedOut(was bool) {
-	if was {
-		a.ui.say("avsproxy: logged out; at Amazon the consent itself is removed under \"Login with Amazon\" in the account settings")
+func (a *app) sayLoggedOut(conf *config.Config, was bool) {
+	if !was {
+		a.ui.say("avsproxy: there was no login")
 		return
 	}
-	a.ui.say("avsproxy: there was no login")
+	a.ui.say("avsproxy: logged out")
+	if !conf.Sandbox {
+		a.ui.hint("the consent itself is taken back in the account settings at the provider; at Amazon under \"Login with Amazon\"")
+	}
 }

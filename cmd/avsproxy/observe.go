@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"avsproxy/internal/console"
@@ -39,7 +41,30 @@ func logExchange(log *slog.Logger, e proxy.Exchange) {
 		level = slog.LevelWarn
 		args = append(args, "cause", faultText(e.Fault))
 	}
-	log.Log(nil, level, requestLine(e.Method, e.Path), args...)
+	log.Log(context.Background(), level, requestLine(e.Method, e.Path), args...)
+}
+
+// tellRenewals counts the renewals of a credential and prints those that change
+// something: a credential that waits for a login would repeat itself with every
+// request.
+func tellRenewals(log *slog.Logger, metrics *console.Metrics, name, loginURL string) func(outcome string) {
+	var last atomic.Value
+	return func(outcome string) {
+		metrics.Refreshed(name, outcome)
+		again := last.Swap(outcome) == outcome
+		switch {
+		case outcome == "renewed":
+			log.Info("token renewed", "credential", name)
+		case again || outcome == "adopted":
+			return
+		case outcome == "login_needed":
+			log.Error("login needed", "credential", name, "login", loginURL)
+		case outcome == "failed":
+			log.Warn("the token could not be renewed; trying again", "credential", name)
+		case outcome == "unsaved":
+			log.Error("the renewed login could not be saved; it serves from memory until it can", "credential", name)
+		}
+	}
 }
 
 // faultText keeps to the sentence where the error has one of ours.

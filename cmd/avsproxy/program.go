@@ -27,7 +27,6 @@ type program struct {
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials []*credential
-	logins      tokens.Logins
 }
 
 // A credential is one from the configuration with the parts that keep it alive.

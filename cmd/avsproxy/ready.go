@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"avsproxy/internal/avs"
+	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/tokens"
 )
@@ -84,7 +86,7 @@ func (s *server) announce(asJSON bool) {
 		say("Log in first: open %s in a browser, or run 'avsproxy login'", s.loginURL(""))
 	}
 	say("Try:")
-	say("  curl -i%s/ping", curlTarget(s.console.Proxy[0]))
+	say("  curl -i %s%s", curlTarget(s.console.Proxy[0]), tryPath(s.conf.Routes[0]))
 }
 
 func (s *server) routeText(name string) string {
@@ -129,7 +131,15 @@ func shown(addresses []string) []string {
 
 func curlTarget(address string) string {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return " --unix-socket " + path + " http://localhost"
+		return "--unix-socket " + path + " http://localhost"
 	}
-	return " " + localhostURL(address)
+	return localhostURL(address)
+}
+
+// tryPath is what a first request can ask for.
+func tryPath(route config.Route) string {
+	if route.Preset == "avs" {
+		return avs.PathPing
+	}
+	return "/"
 }

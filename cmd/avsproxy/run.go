@@ -98,8 +98,8 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &sig):
-		return signalCode(sig.sig)
+	case errors.As(context.Cause(ctx), &sig):
+		return signalCode(sig.sig) // whatever else err says, it is because of the signal
 	case errors.As(err, &complaints), errors.As(err, &notFound):
 		a.ui.fail(err, "")
 		return exitUsage

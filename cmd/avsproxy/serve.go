@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/console"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/sandbox"
+	"avsproxy/tokens"
 
 	"github.com/spf13/cobra"
 )
@@ -55,10 +56,11 @@ type server struct {
 	pages   *http.Server
 	roots   *certs.Authority
 	run     runFile
-	ended   []<-chan error
-	closers []func()
 
 	proxyDoors, consoleDoors []net.Listener
+	callback                 *tls.Config // what the console shows over TLS
+	ended                    []<-chan error
+	closers                  []func()
 }
 
 // serve listens on everything first, then serves, then says that it is ready.
@@ -148,8 +150,7 @@ func (s *server) build(context.Context) error {
 	metrics := console.NewMetrics()
 	for _, credential := range program.credentials {
 		metrics.Credential(credential.source)
-		name := credential.conf.Name
-		credential.source.Outcome = func(outcome string) { s.refreshed(metrics, name, outcome) }
+		credential.source.Outcome = tellRenewals(s.app.ui.log, metrics, credential.conf.Name, s.loginURL(credential.conf.Name))
 	}
 	s.line, err = program.pipeline(watch(s.app.ui.log, metrics), s.loginURL)
 	if err != nil {
@@ -168,38 +169,37 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 	if err != nil {
 		return failed(err, "")
 	}
+	s.callback = certs.FixedConfig(leaf)
+	watch := watch(s.app.ui.log, metrics)
+	desk := &desk{
+		logins:      &tokens.Logins{},
+		consolePort: portOf(s.conf.Console.Listen),
+		tls:         s.callback,
+		errorLog:    watch.errorLog,
+	}
 	s.console = &console.Console{
 		Version:     version(),
 		Sandbox:     s.stand != nil,
 		Credentials: s.program.consoleCredentials(),
 		Routes:      s.line.routes,
-		Logins:      &s.program.logins,
+		Logins:      desk.logins,
+		Begin:       desk.begin,
 		Metrics:     metrics,
 		Proxy:       addresses(s.proxyDoors),
 		Self:        addresses(s.consoleDoors)[0],
+		TryPath:     tryPath(s.conf.Routes[0]),
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
-	watch := watch(s.app.ui.log, metrics)
-	desk := &desk{
-		logins:      &s.program.logins,
-		consolePort: portOf(s.conf.Console.Listen),
-		tls:         certs.FixedConfig(leaf),
-		errorLog:    watch.errorLog,
-	}
-	s.console.Begin = desk.begin
 	desk.handler = s.console.Guarded(watch.refused)
+	s.closers = append(s.closers, desk.close)
 	s.pages = newServer(desk.handler, watch.errorLog)
 	s.proxy = newServer(s.line.handler, watch.errorLog)
 	return nil
 }
 
 func (s *server) start(context.Context) error {
-	callback, err := s.roots.Callback(s.conf.Store.Path)
-	if err != nil {
-		return failed(err, "")
-	}
 	s.ended = append(s.ended,
-		serveOn(s.pages, s.consoleDoors, certs.FixedConfig(callback)),
+		serveOn(s.pages, s.consoleDoors, s.callback),
 		serveOn(s.proxy, s.proxyDoors, s.roots.ServerConfig()))
 	return nil
 }
@@ -209,7 +209,6 @@ func (s *server) leaveRunFile(context.Context) error {
 	if err := s.run.write(s.conf); err != nil {
 		return failed(err, "check the state folder's owner and mode, or set store.path")
 	}
-	s.closers = append(s.closers, func() { s.run.remove(s.conf) })
 	return nil
 }
 
@@ -222,6 +221,7 @@ func (s *server) wait(ctx context.Context) error {
 		return failed(fmt.Errorf("the proxy stopped: %w", err), "")
 	case <-ctx.Done():
 	}
+	s.run.remove(s.conf) // before draining: a second signal leaves no time for it
 	s.app.ui.say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
@@ -245,21 +245,6 @@ func (s *server) close() {
 	}
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		s.closers[i]()
-	}
-}
-
-func (s *server) refreshed(metrics *console.Metrics, name, outcome string) {
-	metrics.Refreshed(name, outcome)
-	log := s.app.ui.log
-	switch outcome {
-	case "login_needed":
-		log.Error("login needed", "credential", name, "login", s.loginURL(name))
-	case "failed":
-		log.Warn("the token could not be renewed; trying again", "credential", name)
-	case "unsaved":
-		log.Error("the renewed login could not be saved; it serves from memory until it can", "credential", name)
-	default:
-		log.Info("token "+outcome, "credential", name)
 	}
 }
 

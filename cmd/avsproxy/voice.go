@@ -21,7 +21,7 @@ type voice struct {
 
 func newVoice(out io.Writer, getenv func(string) string) *voice {
 	plain := getenv("NO_COLOR") != "" || !isTerminal(out)
-	handler := tint.NewHandler(out, &tint.Options{TimeFormat: "15:04:05", NoColor: plain})
+	handler := tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05", NoColor: plain})
 	return &voice{out: out, log: slog.New(handler)}
 }
 

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"avsproxy/internal/sandbox"
+)
+
+// A runningProxy is the program serving in this process.
+type runningProxy struct {
+	readyLine
+	State          string
+	Stdout, Stderr *lockedBuffer
+}
+
+// startProxy runs "serve" with the configuration and ends it with the test.
+func startProxy(t *testing.T, config string) *runningProxy {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
+	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, proxy.Stdout, proxy.Stderr)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if code := <-ended; code != exitDone {
+			t.Errorf("serve ended with %d:\n%s", code, proxy.Stderr)
+		}
+	})
+	select {
+	case <-proxy.Stdout.written:
+	case code := <-ended:
+		ended <- code
+		t.Fatalf("serve ended with %d:\n%s", code, proxy.Stderr)
+	case <-time.After(30 * time.Second):
+		t.Fatal("serve did not get ready")
+	}
+	if err := json.Unmarshal(proxy.Stdout.Bytes(), &proxy.readyLine); err != nil {
+		t.Fatal(err)
+	}
+	return proxy
+}
+
+// amazonConfig is a configuration for which amazon is the real Amazon.
+func amazonConfig(t *testing.T, amazon *sandbox.Sandbox) string {
+	t.Helper()
+	roots := filepath.Join(t.TempDir(), "amazon.pem")
+	if err := os.WriteFile(roots, amazon.RootPEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(`
+[proxy]
+listen = "localhost:0"
+[console]
+listen = "localhost:0"
+[[route]]
+name = "avs"
+preset = "avs"
+upstream = %q
+credential = "alexa"
+ca_file = %q
+[credential.alexa]
+provider = "amazon"
+auth_url = %q
+token_url = %q
+client_id = %q
+client_secret = %q
+redirect_url = "https://localhost:0/authresponse"
+product_id = "test_device"
+device_serial_number = "1"
+`, amazon.AVS(), roots, amazon.LWA()+"/ap/oa", amazon.LWA()+"/auth/o2/token", sandbox.ClientID, sandbox.ClientSecret)
+}
+
+func get(t *testing.T, url string) int {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// startEvilPage serves a page of another origin.
+func startEvilPage(t *testing.T) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "<!doctype html><title>evil</title>")
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// A lockedBuffer may be written and read at the same time.
+type lockedBuffer struct {
+	mu      sync.Mutex
+	buffer  bytes.Buffer
+	once    sync.Once
+	written chan struct{} // closed by the first write
+}
+
+func newLockedBuffer() *lockedBuffer { return &lockedBuffer{written: make(chan struct{})} }
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.once.Do(func() { close(b.written) })
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.buffer.Bytes())
+}
+
+func (b *lockedBuffer) String() string { return string(b.Bytes()) }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/sandbox"
+)
+
+// TestC26_NoSecretInAnyOutput logs in, uses the token, lets it be refused and
+// revoked, and then looks for every secret in all that was said.
+func TestC26_NoSecretInAnyOutput(t *testing.T) {
+	amazon, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer amazon.Close()
+	proxy := startProxy(t, amazonConfig(t, amazon))
+	code := logIn(t, proxy, amazon)
+	secrets := append(storedSecrets(t, proxy), code, sandbox.ClientSecret)
+
+	get(t, proxy.Proxy[0]+"/ping")
+	get(t, proxy.Proxy[0]+"/nowhere?access_token="+url.QueryEscape(secrets[0]))
+	amazon.ExpireTokens()
+	get(t, proxy.Proxy[0]+"/ping")
+	get(t, proxy.Proxy[0]+"/ping")
+	secrets = append(secrets, storedSecrets(t, proxy)...)
+	amazon.ExpireTokens()
+	amazon.RevokeGrants()
+	get(t, proxy.Proxy[0]+"/ping")
+	refused := fetch(t, proxy.Proxy[0]+"/ping")
+
+	said := map[string]string{"stdout": proxy.Stdout.String(), "stderr": proxy.Stderr.String(), "a refusal": refused}
+	for _, path := range []string{"/", "/login", "/metrics", "/api/status", "/readyz"} {
+		said[path] = fetch(t, proxy.Console+path)
+	}
+	run, err := os.ReadFile(filepath.Join(proxy.State, "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said["run.json"] = string(run)
+	for place, text := range said {
+		for _, secret := range secrets {
+			if strings.Contains(text, secret) || strings.Contains(text, url.QueryEscape(secret)) {
+				t.Errorf("%s shows a secret:\n%s", place, text)
+			}
+		}
+	}
+}
+
+// logIn does what a browser would and returns the code that went by.
+func logIn(t *testing.T, proxy *runningProxy, amazon *sandbox.Sandbox) (code string) {
+	t.Helper()
+	roots := amazon.Pool()
+	own, err := os.ReadFile(filepath.Join(proxy.State, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots.AppendCertsFromPEM(own)
+	client := http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true},
+		CheckRedirect: func(req *http.Request, _ []*http.Request) error {
+			if seen := req.URL.Query().Get("code"); seen != "" {
+				code = seen
+			}
+			return nil
+		},
+	}
+	resp, err := client.PostForm(proxy.Console+"/login", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || code == "" {
+		t.Fatalf("the login ended with %s, code seen: %t", resp.Status, code != "")
+	}
+	return code
+}
+
+func storedSecrets(t *testing.T, proxy *runningProxy) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(proxy.State, "alexa.grant.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var grant struct {
+		Access  string `json:"access_token"`
+		Refresh string `json:"refresh_token"`
+	}
+	if err := json.Unmarshal(text, &grant); err != nil || grant.Access == "" || grant.Refresh == "" {
+		t.Fatalf("the store has no tokens: %v", err)
+	}
+	return []string{grant.Access, grant.Refresh}
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"avsproxy/internal/certs"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// upstreamCmd starts an upstream with a fault:
+//
+//	refuse    nobody listens
+//	hang      takes connections and says nothing, not even in TLS
+//	silent    takes the request and never answers
+//	reset     cuts the connection after the request's head
+//	garbage   answers something that is not HTTP
+//	http1     a working server that speaks HTTP/1.1 alone
+//	unknown   has a certificate of an authority that $UPSTREAM_CA does not hold
+func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
+	authority, err := certs.New("test authority")
+	ts.Check(err)
+	stranger, err := certs.New("another authority")
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("upstream.pem"), authority.RootPEM(), 0o644))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { ln.Close() })
+	ts.Setenv("UPSTREAM_CA", ts.MkAbs("upstream.pem"))
+	ts.Setenv("UPSTREAM_PORT", portOf(ln.Addr().String()))
+	ts.Setenv("UPSTREAM", "https://localhost:"+ts.Getenv("UPSTREAM_PORT"))
+
+	if args[0] == "unknown" {
+		authority = stranger
+	}
+	leaf, err := authority.Leaf(time.Hour, "localhost", "127.0.0.1")
+	ts.Check(err)
+	conf := &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"http/1.1"}}
+	switch args[0] {
+	case "refuse":
+		ln.Close()
+	case "hang":
+		go eachConn(ln, func(conn net.Conn) {})
+	case "silent":
+		go eachConn(tls.NewListener(ln, conf), func(conn net.Conn) { readHead(conn) })
+	case "reset":
+		go eachConn(tls.NewListener(ln, conf), func(conn net.Conn) {
+			readHead(conn)
+			conn.(*tls.Conn).NetConn().(*net.TCPConn).SetLinger(0)
+			conn.(*tls.Conn).NetConn().Close()
+		})
+	case "garbage":
+		go eachConn(tls.NewListener(ln, conf), func(conn net.Conn) {
+			readHead(conn)
+			conn.Write([]byte("220 mail.example.com ESMTP\r\n"))
+			conn.Close()
+		})
+	case "http1", "unknown":
+		server := &http.Server{Handler: http.HandlerFunc(tellRequest)}
+		go server.Serve(tls.NewListener(ln, conf))
+		ts.Defer(func() { server.Close() })
+	default:
+		ts.Fatalf("unknown fault %s", args[0])
+	}
+}
+
+func eachConn(ln net.Listener, serve func(net.Conn)) {
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go serve(conn) // left open: whoever dialed gives up
+	}
+}
+
+func readHead(conn net.Conn) {
+	http.ReadRequest(bufio.NewReader(conn))
+}
+
+// tellRequest answers with what arrived.
+func tellRequest(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Proto", r.Proto)
+	w.Header().Set("X-Authorization-Fields", strconv.Itoa(len(r.Header["Authorization"])))
+	w.Write([]byte("path " + r.URL.RequestURI() + "\nhost " + r.Host + "\nauthorization " + r.Header.Get("Authorization") + "\n"))
+}
