@@ -178,8 +178,8 @@ func shutDown(server *http.Server) {
 	}
 }
 
-// hostPort is what to listen on for a redirect URI: "localhost" for both
-// loopback families, whichever name or address of it the URI uses.
+// hostPort is what to listen on for a redirect URI; "localhost" is both loopback
+// families there, since browsers choose either.
 func hostPort(redirect *url.URL) string {
 	port := redirect.Port()
 	if port == "" && redirect.Scheme == "https" {

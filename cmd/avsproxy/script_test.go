@@ -30,6 +30,8 @@ import (
 //	await FILE REGEXP wait until the file has a line that matches
 //	subst FILE...     put environment variables into files
 //	upstream MODE     start a server with a fault (see upstream_test.go), set $UPSTREAM and $UPSTREAM_CA
+//	hold              take a port as another program would, and set $HELD
+//	free NAME         set a variable to a port that nobody has
 //	amazon [FLAG...]  start a sandbox of its own, set $LWA, $AVS, $AMAZON_CA
 func TestScripts(t *testing.T) {
 	needTool(t, "curl", "sh")
@@ -59,7 +61,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serveCmd, "stop": stopCmd, "background": backgroundCmd, "await": awaitCmd,
-			"subst": substCmd, "upstream": upstreamCmd, "amazon": amazonCmd, "hold": holdCmd,
+			"subst": substCmd, "upstream": upstreamCmd, "amazon": amazonCmd, "hold": holdCmd, "free": freeCmd,
 		},
 	})
 }
@@ -219,4 +221,11 @@ func holdCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ln.Close() })
 	ts.Setenv("HELD", portOf(ln.Addr().String()))
+}
+
+func freeCmd(ts *testscript.TestScript, neg bool, args []string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], portOf(ln.Addr().String()))
+	ts.Check(ln.Close())
 }
