@@ -52,30 +52,34 @@ func AlexaScopeData(productID, serialNumber string) string {
 
 // authURL returns the URL to send a browser to, with state and PKCE S256.
 func (c *Client) authURL(state, verifier string) string {
-	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
-	for key, value := range c.AuthParams {
+	options := append(params(c.AuthParams), oauth2.SetAuthURLParam("state", state), oauth2.S256ChallengeOption(verifier))
+	return c.config("").AuthCodeURL(state, options...)
+}
+
+// params come before what protects a login, so that they cannot replace it.
+func params(values map[string]string) []oauth2.AuthCodeOption {
+	var options []oauth2.AuthCodeOption
+	for key, value := range values {
 		options = append(options, oauth2.SetAuthURLParam(key, value))
 	}
-	return c.config("").AuthCodeURL(state, options...)
+	return options
 }
 
 // exchange redeems an authorization code (RFC 6749 section 4.1.3). A code is
 // spent by the attempt, whatever comes of it.
 func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, error) {
-	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(verifier)}
-	for key, value := range c.TokenParams {
-		options = append(options, oauth2.SetAuthURLParam(key, value))
-	}
 	conf, err := c.secretConfig()
 	if err != nil {
 		return Grant{}, err
 	}
-	token, err := conf.Exchange(c.context(ctx), code, options...)
+	token, err := conf.Exchange(c.context(ctx), code, append(params(c.TokenParams), oauth2.VerifierOption(verifier))...)
 	if err != nil {
-		return Grant{}, providerError(err)
+		return Grant{}, exchangeError(providerError(err))
 	}
-	grant := c.grant(token, Grant{Kind: "authorization_code", ClientID: c.ID, Issuer: c.TokenURL})
-	grant.LoggedIn = grant.Renewed
+	grant, err := c.grant(token, Grant{Kind: "authorization_code", ClientID: c.ID, Issuer: c.TokenURL, LoggedIn: wallNow()})
+	if err != nil {
+		return Grant{}, exchangeError(asError(err))
+	}
 	return grant, nil
 }
 
@@ -91,7 +95,7 @@ func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
 	if err != nil {
 		return Grant{}, providerError(err)
 	}
-	return c.grant(token, old), nil
+	return c.grant(token, old)
 }
 
 // Fits reports whether a stored grant was issued to this client; it is for
@@ -139,21 +143,27 @@ func (c *Client) httpClient() *http.Client {
 }
 
 // grant carries old over into what the token endpoint answered just now.
-func (c *Client) grant(token *oauth2.Token, old Grant) Grant {
+func (c *Client) grant(token *oauth2.Token, old Grant) (Grant, error) {
+	if strings.ContainsFunc(token.AccessToken, notVSCHAR) {
+		return Grant{}, notAnAnswer(errors.New("its token could not be sent in a header"))
+	}
 	now := wallNow()
 	old.Access = Secret(token.AccessToken)
 	if token.RefreshToken != "" {
 		old.Refresh = Secret(token.RefreshToken)
 	}
 	old.Renewed = now
-	old.Expiry = now.Add(lifetime(token.ExpiresIn))
+	old.Expiry = now.Add(lifetime(token))
 	if scope, ok := token.Extra("scope").(string); ok && scope != "" {
 		old.Scopes = strings.Fields(scope)
 	} else if old.Scopes == nil {
 		old.Scopes = c.Scopes // RFC 6749 section 5.1: left out means as asked
 	}
-	return old
+	return old, nil
 }
+
+// notVSCHAR tells what RFC 6749 (appendix A.12) does not allow in a token.
+func notVSCHAR(r rune) bool { return r < 0x20 || r > 0x7e }
 
 const (
 	lifeUnsaid = time.Hour // a provider that does not say: Amazon's, and most, are an hour
@@ -161,11 +171,15 @@ const (
 )
 
 // lifetime reads expires_in, which some answers leave out or get wrong.
-func lifetime(expiresIn int64) time.Duration {
-	if expiresIn <= 0 {
+func lifetime(token *oauth2.Token) time.Duration {
+	life := time.Duration(token.ExpiresIn) * time.Second
+	if life == 0 && !token.Expiry.IsZero() { // a form-encoded answer
+		life = time.Until(token.Expiry).Round(time.Second)
+	}
+	if life <= 0 {
 		return lifeUnsaid
 	}
-	return time.Duration(min(expiresIn, int64(lifeMost/time.Second))) * time.Second
+	return min(life, lifeMost)
 }
 
 // Revoker returns a function for [Source.Revoke] that tells the endpoint at
@@ -200,7 +214,7 @@ func (c *Client) revoke(ctx context.Context, revokeURL string, token Secret) err
 		return unreachable(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("the revocation endpoint answered %d", resp.StatusCode)
 	}
 	return nil

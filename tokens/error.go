@@ -1,13 +1,15 @@
 package tokens
 
 import (
-	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/oauth2"
 )
@@ -61,37 +63,74 @@ func providerError(err error) *Error {
 	if !errors.As(err, &answer) {
 		return unreachable(err)
 	}
-	code := strings.ToLower(answer.ErrorCode)
 	status := answer.Response.StatusCode
-	if code == "" || (status != http.StatusBadRequest && status != http.StatusUnauthorized) {
+	if answer.ErrorCode == "" || (status != http.StatusBadRequest && status != http.StatusUnauthorized) {
 		return strangeAnswer(answer.Response)
 	}
-	return refusal(code)
+	return refusal(errorCode(answer.ErrorCode))
 }
 
 // unreachable covers everything before a usable answer: DNS, TLS, cut and
-// unparsable answers. The text of the cause is rebuilt for parse errors, because
-// they quote what the server sent.
+// unparsable answers.
 func unreachable(err error) *Error {
-	cause := err
-	if strings.HasPrefix(err.Error(), "oauth2: cannot parse") {
-		cause = errors.New("its answer is not a token answer (a captive portal?)")
-	} else if errors.Is(err, context.DeadlineExceeded) {
-		cause = errors.New("it did not answer in time")
-	}
 	return &Error{
 		Action: ActionRetry,
 		Say:    "the provider's token endpoint could not be used",
-		Hint:   "check the network; the login is kept and the renewal is tried again by itself",
+		Hint:   "check the network; " + hintKept,
+		Err:    plainCause(err),
+	}
+}
+
+func notAnAnswer(cause error) *Error {
+	return &Error{
+		Action: ActionRetry,
+		Say:    "the provider's token endpoint gave no usable answer",
+		Hint:   hintKept,
 		Err:    cause,
 	}
+}
+
+const hintKept = "the login is kept and the renewal is tried again by itself"
+
+// plainCause keeps the errors of the network and of TLS, and puts words of our
+// own in the place of all others: parsers quote what the server sent.
+func plainCause(err error) error {
+	var (
+		timeout interface{ Timeout() bool }
+		dial    *net.OpError
+		cert    *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return errors.New("it did not answer in time")
+	case errors.As(err, &dial):
+		return dial
+	case errors.As(err, &cert):
+		return cert
+	case strings.HasPrefix(err.Error(), "oauth2: cannot parse"), strings.HasPrefix(err.Error(), "oauth2: server response missing"):
+		return errors.New("its answer is not a token answer (a captive portal?)")
+	}
+	return errors.New("its answer broke off, or was none")
+}
+
+// exchangeError rewords the failure of a login's last step: nothing is kept yet,
+// and the code is spent.
+func exchangeError(e *Error) *Error {
+	switch e.Action {
+	case ActionLogin:
+		e.Say = "the provider did not accept the code of this login"
+		e.Hint = "start the login again; should that fail too, check client_id and redirect_url"
+	case ActionRetry, ActionWait:
+		e.Hint = "start the login again"
+	}
+	return e
 }
 
 func strangeAnswer(resp *http.Response) *Error {
 	e := &Error{
 		Action:     ActionRetry,
-		Say:        fmt.Sprintf("the provider's token endpoint answered %d without an OAuth error", resp.StatusCode),
-		Hint:       "the login is kept and the renewal is tried again by itself",
+		Say:        fmt.Sprintf("the provider's token endpoint answered %d, which is no refusal by OAuth's rules", resp.StatusCode),
+		Hint:       hintKept,
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After")),
 	}
 	if resp.StatusCode == http.StatusTooManyRequests || e.RetryAfter > 0 {
@@ -103,7 +142,7 @@ func strangeAnswer(resp *http.Response) *Error {
 // refusal explains the error codes of RFC 6749 section 5.2 and the ones that
 // Login with Amazon adds. Unknown codes are passing faults.
 func refusal(code string) *Error {
-	e := &Error{Action: ActionConfig, Code: printable(code)}
+	e := &Error{Action: ActionConfig, Code: code}
 	switch code {
 	case "invalid_grant":
 		e.Action = ActionLogin
@@ -126,31 +165,63 @@ func refusal(code string) *Error {
 		e.Hint = "check grant and token_url"
 	default:
 		e.Action = ActionRetry
-		e.Say = "the provider answered " + e.Code
-		e.Hint = "the login is kept and the renewal is tried again by itself"
+		e.Say = "the provider answered " + code
+		e.Hint = hintKept
 	}
 	return e
 }
 
-// printable keeps to the characters RFC 6749 allows in an error code and bounds
-// its length: the code is the one thing of an answer that we repeat.
-func printable(code string) string {
-	keep := func(r rune) rune {
-		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
-			return -1
-		}
-		return r
+// errorCode puts a code into lower case: Amazon's own vary. The code is the one
+// thing of an answer that we repeat, so what does not look like one is left out.
+func errorCode(code string) string {
+	notLetter := func(r rune) bool { return r < 'a' || r > 'z' }
+	code = strings.ToLower(code)
+	if len(code) > 40 || strings.ContainsFunc(strings.ReplaceAll(code, "_", ""), notLetter) {
+		return "unknown_error"
 	}
-	code = strings.Map(keep, code)
-	return code[:min(len(code), 64)]
+	return code
 }
 
+// retryAfterMost is for how long we take a provider's word that it is down: its
+// outage, or a slip in a header, must not outlast it by more.
+const retryAfterMost = time.Hour
+
 func retryAfter(value string) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, 24*60*60)) * time.Second
+	var wait time.Duration
+	if seconds, err := strconv.Atoi(value); err == nil {
+		wait = time.Duration(min(seconds, int(retryAfterMost/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = min(time.Until(at), retryAfterMost)
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, time.Until(at))
+	return max(0, wait)
+}
+
+// redirectError explains the errors that come by redirect (RFC 6749 section
+// 4.1.2.1). The description is the provider's, or a stranger's who knew the
+// state; it is shown as text only and bounded.
+func redirectError(code, description string) *Error {
+	e := &Error{Action: ActionLogin, Code: errorCode(code), Hint: "start the login again"}
+	switch e.Code {
+	case "access_denied":
+		e.Say = "the login was cancelled"
+	case "invalid_scope", "unauthorized_client", "invalid_request":
+		e = refusal(e.Code)
+	default:
+		e.Say = "the provider ended the login with " + e.Code
 	}
-	return 0
+	if text := sentence(description); text != "" {
+		e.Err = errors.New(text)
+	}
+	return e
+}
+
+// sentence leaves out what could play tricks on a terminal.
+func sentence(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return strings.ToValidUTF8(text[:min(len(text), 256)], "")
 }

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"avsproxy/internal/durable"
@@ -68,21 +71,35 @@ func (f FileStore) Path(name string) string {
 // somebody else owns, as ssh does with its keys.
 func (f FileStore) Load(name string) (Grant, error) {
 	path := f.Path(name)
-	info, err := os.Stat(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file, such as a pipe, must not hold us up
 	if errors.Is(err, fs.ErrNotExist) {
-		return Grant{}, ErrNoGrant
+		return Grant{}, noGrant(path)
 	}
 	if err != nil {
-		return Grant{}, &UnusableError{path, "cannot be looked at: " + reason(err), "check the folder's owner and mode"}
+		return Grant{}, &UnusableError{path, "cannot be read: " + reason(err), "check its owner and mode, and the folder's"}
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return Grant{}, &UnusableError{path, "cannot be looked at: " + reason(err), "check its owner and mode, and the folder's"}
 	}
 	if err := checkPrivate(path, info); err != nil {
 		return Grant{}, err
 	}
-	text, err := os.ReadFile(path)
+	text, err := io.ReadAll(io.LimitReader(file, grantMaxBytes))
 	if err != nil {
-		return Grant{}, &UnusableError{path, "cannot be read: " + reason(err), "check its owner and mode"}
+		return Grant{}, &UnusableError{path, "cannot be read: " + reason(err), "check the disk"}
 	}
 	return parseGrant(path, name, text)
+}
+
+// noGrant tells a link to nothing from nothing: the disk behind it may just not
+// be mounted, and a login put in its place would hide the one that is there.
+func noGrant(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return &UnusableError{path, "is a symbolic link to nothing", "mount or restore its target, or remove the link and log in again"}
+	}
+	return ErrNoGrant
 }
 
 func checkPrivate(path string, info fs.FileInfo) error {
@@ -105,7 +122,7 @@ func checkPrivate(path string, info fs.FileInfo) error {
 
 func parseGrant(path, name string, text []byte) (Grant, error) {
 	var file grantFile
-	if err := json.Unmarshal(text, &file); err != nil || file.Version == 0 {
+	if err := json.Unmarshal(text, &file); err != nil || file.Version < 1 {
 		// The parser's own words would quote the text, so they are left out.
 		return Grant{}, &UnusableError{path, "is damaged",
 			fmt.Sprintf("put a backup in its place, or move it away (mv %s %s.bad) and log in again", path, path)}
@@ -115,7 +132,7 @@ func parseGrant(path, name string, text []byte) (Grant, error) {
 			"use that version, or move the file away and log in again"}
 	}
 	if file.Credential != name {
-		return Grant{}, &UnusableError{path, fmt.Sprintf("holds the login of %q", file.Credential), "move it away and log in again"}
+		return Grant{}, &UnusableError{path, fmt.Sprintf("holds the login of %.40q", file.Credential), "move it away and log in again"}
 	}
 	return Grant{
 		Kind: file.Kind, ClientID: file.ClientID, Issuer: file.Issuer, Seed: file.Seed,
@@ -141,6 +158,9 @@ func (f FileStore) Save(name string, grant Grant) error {
 	if err != nil {
 		return fmt.Errorf("writing the login of %s: %w", name, err)
 	}
+	if len(text) >= grantMaxBytes {
+		return fmt.Errorf("the login of %s is too large to be saved (%d bytes)", name, len(text))
+	}
 	if err := durable.WriteFile(f.target(name), append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("saving the login of %s: %w", name, err)
 	}
@@ -156,12 +176,28 @@ func (f FileStore) target(name string) string {
 	return f.Path(name)
 }
 
-// Delete implements [Store]. Deleting what is not there is no error.
+// Delete implements [Store]. Deleting what is not there is no error. With the
+// file go the link to it, if any, and what killed processes left half written.
 func (f FileStore) Delete(name string) error {
-	if err := os.Remove(f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing the login of %s: %w", name, err)
+	target := f.target(name)
+	for _, file := range append(leftovers(target), target, f.Path(name)) {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the login of %s: %w", name, err)
+		}
 	}
 	return nil
+}
+
+// leftovers are the temporary files of saves that did not end.
+func leftovers(path string) (files []string) {
+	folder, name := filepath.Split(path)
+	entries, _ := os.ReadDir(filepath.Clean(folder)) // a folder that cannot be read holds nothing of ours
+	for _, entry := range entries {
+		if left := entry.Name(); strings.HasPrefix(left, "."+name+".") && strings.HasSuffix(left, ".tmp") {
+			files = append(files, filepath.Join(folder, left))
+		}
+	}
+	return files
 }
 
 // Lock implements [Store] with an advisory lock on a side file, which the system

@@ -1,12 +1,22 @@
 package tokens
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Token is an access token ready to be sent.
 type Token struct {
 	Access Secret
 	// Expiry is the wall-clock end of the token's life; zero means it has none.
 	Expiry time.Time
+}
+
+// Format hides the token from fmt also where a verb does not fit: for a pointer
+// that is printed with %s fmt calls no methods on what is behind it.
+func (t Token) Format(f fmt.State, verb rune) {
+	type plain Token
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(t))
 }
 
 // A Grant is all that is kept of one login: what the store holds.
@@ -29,6 +39,12 @@ type Grant struct {
 	Refused string
 }
 
+// Format hides the tokens from fmt, as [Token.Format] does.
+func (g Grant) Format(f fmt.State, verb rune) {
+	type plain Grant
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(g))
+}
+
 // The margin before expiry at which a renewal is due: a tenth of the life, but
 // at most five minutes, which is what a slow link and a slow provider need.
 const (
@@ -42,16 +58,37 @@ func (g Grant) live(now time.Time) bool {
 	return g.Access != "" && (g.Expiry.IsZero() || now.Before(g.Expiry))
 }
 
-// due reports whether the access token should be renewed by now.
+// due reports whether the access token should be renewed by now. One from the
+// future is: the clock was set back, and nobody knows how old the token is.
 func (g Grant) due(now time.Time) bool {
-	return !g.Expiry.IsZero() && !now.Before(g.Expiry.Add(-g.margin()))
+	return !g.Expiry.IsZero() && (!now.Before(g.Expiry.Add(-g.margin())) || now.Before(g.Renewed))
 }
 
 func (g Grant) margin() time.Duration {
 	return min(g.Expiry.Sub(g.Renewed)/marginShare, marginMost)
 }
 
+// same reports whether two grants hold the same tokens.
+func (g Grant) same(other Grant) bool {
+	return g.Access == other.Access && g.Refresh == other.Refresh
+}
+
+// later reports whether g comes from a later login, or a later renewal of one.
+func (g Grant) later(other Grant) bool {
+	if !g.LoggedIn.Equal(other.LoggedIn) {
+		return g.LoggedIn.After(other.LoggedIn)
+	}
+	return g.Renewed.After(other.Renewed)
+}
+
 func (g Grant) token() Token { return Token{Access: g.Access, Expiry: g.Expiry} }
+
+// until is how long it is to t by whichever clock comes there first: the wall
+// clock may be set back, and the monotonic one stops while the machine sleeps.
+func until(t time.Time) time.Duration {
+	now := time.Now()
+	return min(t.Sub(now), t.Round(0).Sub(now.Round(0)))
+}
 
 // wallNow is the present without the monotonic reading, which stops while the
 // machine sleeps.

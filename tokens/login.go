@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/url"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ type Logins struct {
 	mu      sync.Mutex
 	pending []*Login // oldest first, finished ones included
 }
+
+// Format keeps the states from being printed.
+func (l *Logins) Format(f fmt.State, _ rune) { fmt.Fprint(f, "logins") }
 
 // A Login is one login on its way.
 type Login struct {
@@ -69,16 +73,45 @@ func (l *Logins) Begin(source *Source, client *Client) *Login {
 	login.URL = client.authURL(login.state, login.verifier)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forgetLocked()
+	l.makeRoomLocked()
 	l.pending = append(l.pending, login)
 	time.AfterFunc(loginLife, l.forget)
 	return login
 }
 
+// forget drops the logins that are too old, their outcomes included.
 func (l *Logins) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forgetLocked()
+	l.pending = slices.DeleteFunc(l.pending, func(login *Login) bool {
+		old := time.Since(login.started) >= loginLife
+		if old {
+			login.abandonLocked()
+		}
+		return old
+	})
+}
+
+// makeRoomLocked drops one login where there are too many: one that is over, if
+// there is any, else the oldest.
+func (l *Logins) makeRoomLocked() {
+	if len(l.pending) < loginMost {
+		return
+	}
+	i := max(0, slices.IndexFunc(l.pending, func(login *Login) bool { return login.taken }))
+	l.pending[i].abandonLocked()
+	l.pending = slices.Delete(l.pending, i, i+1)
+}
+
+// abandonLocked ends a login that no callback came for.
+func (login *Login) abandonLocked() {
+	if !login.taken {
+		login.taken = true
+		login.end(Grant{}, &Error{
+			Action: ActionLogin, Hint: "start the login again",
+			Say: "nobody finished this login within 10 minutes, or too many others were started",
+		})
+	}
 }
 
 // Find returns the login with that ID, or nil.
@@ -111,9 +144,9 @@ func (l *Logins) Callback(ctx context.Context, query url.Values) (*Login, error)
 
 // claim finds a login by its state and marks it as taken.
 func (l *Logins) claim(state string) (login *Login, first bool) {
+	l.forget()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forgetLocked()
 	for _, login := range l.pending {
 		if sameSecret(login.state, state) {
 			first = !login.taken
@@ -124,32 +157,15 @@ func (l *Logins) claim(state string) (login *Login, first bool) {
 	return nil, false
 }
 
-func (l *Logins) forgetLocked() {
-	keep := l.pending[:0]
-	for i, login := range l.pending {
-		crowded := len(l.pending)-i >= loginMost
-		if time.Since(login.started) < loginLife && !crowded {
-			keep = append(keep, login)
-		} else if !login.taken {
-			login.taken = true
-			login.end(Grant{}, errLoginForgotten)
-		}
-	}
-	clear(l.pending[len(keep):])
-	l.pending = keep
-}
-
-var errLoginForgotten = errors.New("nobody finished this login within 10 minutes, or too many others were started")
-
 func (login *Login) finish(ctx context.Context, query url.Values) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout) // the call is bounded by itself; saving needs time after it
 	defer cancel()
 	if code := query.Get("error"); code != "" {
 		login.end(Grant{}, redirectError(code, query.Get("error_description")))
 		return
 	}
 	if query.Get("code") == "" {
-		login.end(Grant{}, errors.New("the callback had neither a code nor an error"))
+		login.end(Grant{}, &Error{Action: ActionLogin, Say: "the callback had neither a code nor an error", Hint: "start the login again"})
 		return
 	}
 	grant, err := login.client.exchange(ctx, query.Get("code"), login.verifier)
@@ -196,35 +212,16 @@ func (login *Login) WaitShown(ctx context.Context) {
 	}
 }
 
-// Lasting reports whether a finished login can be renewed. Some clients get no
-// refresh token (RFC 6749 section 5.1 makes it optional) and must log in again.
-func (login *Login) Lasting() bool { return !login.grant.Refresh.IsZero() }
-
-// redirectError explains the errors that come by redirect (RFC 6749 section
-// 4.1.2.1). The description is the provider's, or a stranger's who knew the
-// state; it is shown as text only and bounded.
-func redirectError(code, description string) *Error {
-	e := &Error{Action: ActionLogin, Code: printable(strings.ToLower(code)), Hint: "start the login again"}
-	switch e.Code {
-	case "access_denied":
-		e.Say = "the login was cancelled"
-	case "invalid_scope":
-		return refusal(e.Code)
-	default:
-		e.Say = "the provider ended the login with " + e.Code
-	}
-	if text := sentence(description); text != "" {
-		e.Err = errors.New(text)
-	}
-	return e
+// Lasting reports whether the login is over and what it gave can be renewed.
+// Some clients get no refresh token (RFC 6749 section 5.1 makes it optional) and
+// must log in again.
+func (login *Login) Lasting() bool {
+	over, _ := login.Done()
+	return over && !login.grant.Refresh.IsZero()
 }
 
-func sentence(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
-	return strings.ToValidUTF8(text[:min(len(text), 256)], "")
+// Format keeps the state and the verifier from being printed: fmt shows what is
+// in unexported fields as it is.
+func (login *Login) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "login %s to %s", login.ID, login.Credential)
 }

@@ -1,57 +1,30 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"time"
 )
-
-// run carries one renewal to its end. It has no caller's context: whoever
-// started it may be long gone, and an answer that was paid for with the old
-// refresh token must be saved.
-func (s *Source) run(flight *renewal, a *attempt) {
-	timeout := s.Timeout
-	if timeout == 0 {
-		timeout = renewTimeout
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	grant, err := a.renew(ctx)
-	s.finish(flight, a, grant, err)
-	s.report(a.outcome(flight.err))
-}
-
-func (s *Source) finish(flight *renewal, a *attempt, grant Grant, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	flight.grant = grant
-	flight.usable = grant.live(wallNow()) && grant.Access != a.unwanted
-	switch {
-	case err == nil:
-		s.publishLocked(grant, a.saveErr)
-	default:
-		flight.err = asError(err)
-		if flight.usable {
-			s.grant = grant
-		}
-		s.failLocked(flight.err)
-	}
-	s.flight = nil
-	close(flight.done)
-}
 
 // An attempt is one passage through lock, store, provider and store.
 type attempt struct {
 	source   *Source
 	unwanted Secret // an access token that will not do, though it may look live
-	unsaved  Grant  // newer than the store, because the store could not take it
-	adopted  bool
+	epoch    int    // of the source, when the attempt read what it goes on from
+	present  Secret // what the source handed out until then
+	held     bool   // it goes on from a grant that only memory has
+	result   string // "renewed", "adopted", or empty while neither happened
 	saveErr  error
 }
 
 // renew returns the best grant there is, also beside an error: a stored token
 // that is still live serves on while the provider cannot be reached.
-func (a *attempt) renew(ctx context.Context) (Grant, error) {
+func (a *attempt) renew() (Grant, error) {
 	s := a.source
+	timeout := cmp.Or(s.Timeout, renewTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
 	unlock, err := s.Store.Lock(ctx, s.Name)
 	if err != nil {
 		return Grant{}, err
@@ -61,38 +34,34 @@ func (a *attempt) renew(ctx context.Context) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	now := wallNow()
-	switch {
-	case grant.live(now) && !grant.due(now) && grant.Access != a.unwanted:
-		a.adopted = true
-		a.keep(grant)
-		return grant, nil
-	case grant.Refused != "":
-		return grant, refusedBefore(grant)
-	case s.Renew == nil:
-		return grant, &Error{Action: ActionConfig, Say: "the upstream refused the configured token", Hint: "put a valid one in the configuration"}
-	case grant.Refresh.IsZero():
-		return grant, loginNeeded("the access token ends and the provider gave no refresh token")
+	if a.held {
+		a.save(grant) // at once: the provider may be down for long, and the store have room again
 	}
-	return a.post(ctx, grant)
+	if now := wallNow(); grant.live(now) && !grant.due(now) && grant.Access != a.unwanted {
+		a.adopt(grant)
+		return grant, nil
+	}
+	if dead := s.deadEnd(grant); dead != nil {
+		return grant, dead
+	}
+	return a.post(timeout, grant)
 }
 
-// load returns what the store holds, or what to start from where it holds
-// nothing that fits.
+// load returns the grant to go on from: what only memory has, else what the
+// store holds, else what to start from.
 func (a *attempt) load() (Grant, error) {
 	s := a.source
 	stored, err := s.Store.Load(s.Name)
-	if err != nil && !errors.Is(err, ErrNoGrant) {
-		return Grant{}, err
+	var held Grant
+	if held, a.held = a.compare(stored, err); a.held {
+		return held, nil
 	}
-	if a.unsaved.Renewed.After(stored.Renewed) {
-		return a.unsaved, nil
-	}
-	fits := err == nil && (s.Fits == nil || s.Fits(stored))
 	switch {
-	case fits:
+	case err != nil && !errors.Is(err, ErrNoGrant):
+		return Grant{}, err
+	case err == nil && (s.Fits == nil || s.Fits(stored)):
 		return stored, nil
-	case !s.Initial.Access.IsZero() || !s.Initial.Refresh.IsZero():
+	case !s.Initial.same(Grant{}):
 		return s.Initial, nil
 	case err == nil:
 		return Grant{}, loginNeeded("the stored login was made for another client_id or provider")
@@ -100,39 +69,70 @@ func (a *attempt) load() (Grant, error) {
 	return Grant{}, loginNeeded("nobody has logged in yet")
 }
 
-func (a *attempt) post(ctx context.Context, old Grant) (Grant, error) {
+// compare returns the grant that only memory has, because the store could not
+// take it. It gives way to what somebody else did to the store since we last saw
+// it: a logout, or a later login or renewal. A store that cannot be used, or that
+// holds a refused grant, is no reason to give up a good one.
+func (a *attempt) compare(stored Grant, err error) (held Grant, ok bool) {
 	s := a.source
-	renewed, err := s.Renew(ctx, old)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.epoch, a.present = s.epoch, s.grant.Access
+	older := stored.same(s.stored) || (err == nil && (stored.Refused != "" || !stored.later(s.grant)))
+	unusable := err != nil && !errors.Is(err, ErrNoGrant)
+	s.stored = stored
+	if !older && !unusable {
+		s.unsaved = nil
+	}
+	return s.grant, s.unsaved != nil
+}
+
+func (a *attempt) adopt(grant Grant) {
+	if grant.Access != a.present {
+		a.result = "adopted"
+	}
+}
+
+// post asks the provider. The wait for the lock must not cut the call short: an
+// answer that we do not stay for may hold the only refresh token that is left.
+func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	renewed, err := a.source.Renew(ctx, old)
 	if LoginNeeded(err) {
 		old.Refused = refusedCode(err)
-		return old, errors.Join(err, s.Store.Save(s.Name, old))
+		a.save(old)
+		return old, err
 	}
 	if err != nil {
 		return old, err
 	}
-	a.saveErr = s.Store.Save(s.Name, renewed)
+	a.result = "renewed"
+	a.save(renewed)
 	return renewed, nil
 }
 
-// keep saves a grant that an earlier attempt could not save.
-func (a *attempt) keep(grant Grant) {
-	if grant.Access == a.unsaved.Access && !grant.Access.IsZero() {
-		a.saveErr = a.source.Store.Save(a.source.Name, grant)
+func (a *attempt) save(grant Grant) {
+	s := a.source
+	a.saveErr = s.Store.Save(s.Name, grant)
+	if a.saveErr == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.stored = grant
 	}
 }
 
+// outcome names how the attempt ended; empty = there was nothing to renew.
 func (a *attempt) outcome(err *Error) string {
 	switch {
 	case err != nil && err.Action == ActionLogin:
 		return "login_needed"
 	case err != nil:
 		return "failed"
-	case a.saveErr != nil:
+	case a.saveErr != nil && a.result == "renewed":
 		return "unsaved"
-	case a.adopted:
-		return "adopted"
 	}
-	return "renewed"
+	return a.result
 }
 
 func loginNeeded(why string) *Error {
@@ -145,8 +145,4 @@ func refusedCode(err error) string {
 		return e.Code
 	}
 	return "refused"
-}
-
-func refusedBefore(grant Grant) *Error {
-	return loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
 }

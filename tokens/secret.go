@@ -8,6 +8,9 @@ import (
 // A Secret is text that cannot print itself: every formatting verb, slog and
 // encoding/json show "***" in its place, so that a token cannot reach a log by
 // accident. Reveal is the one way to the text. The zero value is "no secret".
+//
+// Package fmt calls no methods on what it reaches through an unexported field: a
+// type that keeps a Secret, [Token] or [Grant] in one needs a Format of its own.
 type Secret string
 
 const hidden = "***"

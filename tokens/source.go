@@ -2,8 +2,7 @@ package tokens
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -29,36 +28,30 @@ type Source struct {
 	// Initial is what to start from while the store holds nothing that fits:
 	// an imported refresh token or a static token. The zero value = a login.
 	Initial Grant
-	// Timeout bounds one renewal, the wait for the store's lock included.
-	// Zero = 30 s.
+	// Timeout bounds the wait for the store's lock, and then once more the renewal
+	// itself. Zero = 30 s.
 	Timeout time.Duration
 	// Outcome, if set, hears how each renewal ended: "renewed", "adopted" (another
-	// process had done it), "failed", "login_needed" or "unsaved". It must not block.
+	// process had done it), "failed", "login_needed" or "unsaved" (renewed, but the
+	// store could not take it), one after the other and before anybody gets the new
+	// token. It must neither block nor ask the source for a token.
 	Outcome func(outcome string)
 
 	mu       sync.Mutex
 	grant    Grant
+	stored   Grant    // what the store held when we last saw it; zero = nothing that could be used
 	unsaved  error    // why the store does not hold grant; nil = it does
+	epoch    int      // counts logins and logouts, which no renewal from before may undo
 	flight   *renewal // the one under way; nil = none
 	failure  *Error   // how the last one failed; nil = it did not
 	failures int      // in a row, for the back-off
 	retryAt  time.Time
 	rejected Secret    // an access token the upstream refused
-	healedAt time.Time // the last renewal that a rejection caused
-}
-
-// A renewal is shared by all that wait for it and belongs to none of them.
-type renewal struct {
-	done   chan struct{}
-	grant  Grant
-	usable bool // grant may be sent, whatever err says
-	err    *Error
+	healAt   time.Time // a rejection before that causes no renewal
 }
 
 const (
 	renewTimeout   = 30 * time.Second
-	backoffFirst   = time.Second
-	backoffMost    = 5 * time.Minute
 	healingCoolOff = 10 * time.Second
 )
 
@@ -67,12 +60,16 @@ const (
 // cannot be used ([*UnusableError]); having none is no error.
 func (s *Source) Open() error {
 	grant, err := (&attempt{source: s}).load()
-	if LoginNeeded(err) {
-		err, grant = nil, Grant{}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.grant = grant
+	if err != nil {
+		s.failure = asError(err)
+	} else if s.grant, s.failure = grant, nil; grant.Refused != "" || !grant.live(wallNow()) {
+		s.failure = s.deadEnd(grant)
+	}
+	if LoginNeeded(err) {
+		return nil
+	}
 	return err
 }
 
@@ -83,13 +80,13 @@ func (s *Source) Open() error {
 func (s *Source) Token(ctx context.Context) (Token, error) {
 	s.mu.Lock()
 	now := wallNow()
-	usable := s.usableLocked(now)
-	if usable && !s.grant.due(now) && s.unsaved == nil {
-		defer s.mu.Unlock()
-		return s.grant.token(), nil
+	present, usable := s.grant.token(), s.usableLocked(now)
+	settled := !s.grant.due(now) && s.unsaved == nil && s.failure == nil
+	if usable && (settled || until(s.retryAt) > 0) {
+		s.mu.Unlock()
+		return present, nil
 	}
-	flight, failure := s.startLocked(now, s.rejected)
-	present := s.grant.token()
+	flight, failure := s.startLocked(s.rejected)
 	s.mu.Unlock()
 	switch {
 	case usable:
@@ -109,7 +106,7 @@ func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error)
 		return token, err
 	}
 	s.mu.Lock()
-	flight, failure := s.startLocked(wallNow(), token.Access)
+	flight, failure := s.startLocked(token.Access)
 	s.mu.Unlock()
 	if failure != nil {
 		return token, failure
@@ -124,140 +121,36 @@ func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error)
 // Reject reports that the upstream refused token. If that is still the current
 // one, the next Token renews it first; a late report about an older token
 // changes nothing. A cool-down of 10 s keeps an upstream that refuses everything
-// from turning each request into a renewal.
+// from turning each request into a renewal. Where no renewal is to be had, the
+// token serves on to its end: a refusal may be about the request alone.
 func (s *Source) Reject(token Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := wallNow()
-	if token.Access != s.grant.Access || s.Renew == nil || now.Sub(s.healedAt) < healingCoolOff {
-		return
+	current := token.Access == s.grant.Access
+	renewable := s.Renew != nil && !s.grant.Refresh.IsZero() && !s.backingOffLocked()
+	if current && renewable && until(s.healAt) <= 0 {
+		s.rejected = token.Access
+		s.healAt = time.Now().Add(healingCoolOff)
 	}
-	s.rejected = token.Access
-	s.healedAt = now
 }
 
-// Put saves a new login and makes it current. If it cannot be saved it serves
-// from memory all the same and the error says so.
-func (s *Source) Put(ctx context.Context, grant Grant) error {
-	unlock, err := s.Store.Lock(ctx, s.Name)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	err = s.Store.Save(s.Name, grant)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.publishLocked(grant, err)
-	return err
-}
-
-// Forget ends the login here: revoke, if set, is called first with what is
-// stored, and its error does not keep the grant from being removed from memory
-// and store. It returns ErrNoGrant where there was none.
-func (s *Source) Forget(ctx context.Context) error {
-	unlock, err := s.Store.Lock(ctx, s.Name)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	grant, err := s.Store.Load(s.Name)
-	if err != nil {
-		return err
-	}
-	if s.Revoke != nil {
-		_ = s.Revoke(ctx, grant) // a provider that is down must not keep anybody logged in here
-	}
-	if err := s.Store.Delete(s.Name); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.publishLocked(Grant{}, nil)
-	return nil
-}
+// Format keeps the tokens from being printed: fmt shows what is in unexported
+// fields as it is.
+func (s *Source) Format(f fmt.State, _ rune) { fmt.Fprint(f, "token source of ", s.Name) }
 
 func (s *Source) usableLocked(now time.Time) bool {
 	return s.grant.live(now) && s.grant.Access != s.rejected
 }
 
-// startLocked joins the renewal under way or starts one, unless the last one
-// failed a moment ago: then all callers share its result. The new token will be
-// another than unwanted.
-func (s *Source) startLocked(now time.Time, unwanted Secret) (*renewal, *Error) {
-	if s.flight != nil {
-		return s.flight, nil
+// deadEnd is why no renewal can follow a grant; nil = one can.
+func (s *Source) deadEnd(grant Grant) *Error {
+	switch {
+	case grant.Refused != "":
+		return loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
+	case s.Renew == nil:
+		return &Error{Action: ActionConfig, Say: "the configured token ends and cannot be renewed", Hint: "put a valid one in the configuration"}
+	case grant.Refresh.IsZero():
+		return loginNeeded("the access token ends and the provider gave no refresh token")
 	}
-	if s.failure != nil && now.Before(s.retryAt) {
-		shared := *s.failure
-		shared.RetryAfter = s.retryAt.Sub(now)
-		return nil, &shared
-	}
-	s.flight = &renewal{done: make(chan struct{})}
-	attempt := &attempt{source: s, unwanted: unwanted}
-	if s.unsaved != nil {
-		attempt.unsaved = s.grant
-	}
-	go s.run(s.flight, attempt)
-	return s.flight, nil
-}
-
-func (r *renewal) wait(ctx context.Context) (Token, error) {
-	select {
-	case <-r.done:
-	case <-ctx.Done():
-		return Token{}, ctx.Err()
-	}
-	if r.usable {
-		return r.grant.token(), nil
-	}
-	return Token{}, r.failure()
-}
-
-// failure is err as a plain error: a nil *Error must not become a non-nil error.
-func (r *renewal) failure() error {
-	if r.err == nil {
-		return nil
-	}
-	return r.err
-}
-
-func (s *Source) publishLocked(grant Grant, unsaved error) {
-	s.grant, s.unsaved = grant, unsaved
-	s.rejected = ""
-	s.failure, s.failures, s.retryAt = nil, 0, time.Time{}
-}
-
-// failLocked notes a failure and when to try again: after what the provider
-// asked for, else after a back-off with full jitter. "Login needed" has no
-// back-off once the token has ended: finding it out costs no network, and a
-// login may be there by now.
-func (s *Source) failLocked(err *Error) {
-	s.failure = err
-	if err.Action == ActionLogin && !s.usableLocked(wallNow()) {
-		s.failures, s.retryAt = 0, time.Time{}
-		return
-	}
-	ceiling := min(backoffFirst<<min(s.failures, 16), backoffMost)
-	s.failures++
-	wait := max(err.RetryAfter, backoffFirst/2+rand.N(ceiling))
-	s.retryAt = wallNow().Add(wait)
-}
-
-func (s *Source) report(outcome string) {
-	if s.Outcome != nil {
-		s.Outcome(outcome)
-	}
-}
-
-// asError makes sure that what a caller sees is an [*Error].
-func asError(err error) *Error {
-	var ours *Error
-	if errors.As(err, &ours) {
-		return ours
-	}
-	var unusable *UnusableError
-	if errors.As(err, &unusable) {
-		return &Error{Action: ActionConfig, Say: "the stored login cannot be used", Hint: unusable.Error(), Err: err}
-	}
-	return &Error{Action: ActionRetry, Say: "the token could not be renewed", Hint: "the login is kept and the renewal is tried again by itself", Err: err}
+	return nil
 }

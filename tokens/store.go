@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -30,6 +31,10 @@ type MemoryStore struct {
 	grants map[string]Grant
 	locks  map[string]chan struct{}
 }
+
+// Format keeps the grants from being printed: fmt shows what is in unexported
+// fields as it is.
+func (m *MemoryStore) Format(f fmt.State, _ rune) { fmt.Fprint(f, "memory") }
 
 // Load implements [Store].
 func (m *MemoryStore) Load(name string) (Grant, error) {

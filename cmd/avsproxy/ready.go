@@ -86,7 +86,7 @@ func (s *server) announce(asJSON bool) {
 		say("Log in first: open %s in a browser, or run 'avsproxy login'", s.loginURL(""))
 	}
 	say("Try:")
-	say("  curl -i %s%s", curlTarget(s.console.Proxy[0]), tryPath(s.conf.Routes[0]))
+	say("  curl -i %s%s%s", s.keyOption(), curlTarget(s.console.Proxy[0]), tryPath(s.conf.Routes[0]))
 }
 
 func (s *server) routeText(name string) string {
@@ -134,6 +134,14 @@ func curlTarget(address string) string {
 		return "--unix-socket " + path + " http://localhost"
 	}
 	return localhostURL(address)
+}
+
+// keyOption shows where the client key goes; the key itself is not ours to print.
+func (s *server) keyOption() string {
+	if s.conf.Proxy.ClientKey.IsZero() {
+		return ""
+	}
+	return "-H 'Avsproxy-Key: KEY' "
 }
 
 // tryPath is what a first request can ask for.

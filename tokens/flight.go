@@ -1,0 +1,144 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// A renewal is shared by all that wait for it and belongs to none of them.
+type renewal struct {
+	done   chan struct{}
+	grant  Grant
+	usable bool // grant may be sent, whatever err says
+	err    *Error
+}
+
+const (
+	backoffFirst = time.Second
+	backoffMost  = 5 * time.Minute
+	saveAgain    = 10 * time.Second // between attempts to save what the store could not take
+)
+
+// startLocked joins the renewal under way or starts one, unless the last one
+// failed a moment ago: then all callers share its result. The new token will be
+// another than unwanted.
+func (s *Source) startLocked(unwanted Secret) (*renewal, *Error) {
+	if s.flight != nil {
+		return s.flight, nil
+	}
+	if s.backingOffLocked() {
+		shared := *s.failure
+		shared.RetryAfter = until(s.retryAt)
+		return nil, &shared
+	}
+	s.flight = &renewal{done: make(chan struct{})}
+	go s.run(s.flight, &attempt{source: s, unwanted: unwanted, epoch: s.epoch})
+	return s.flight, nil
+}
+
+// backingOffLocked reports whether it is too early for another renewal. "Login
+// needed" has no back-off once the token has ended: finding it out costs no
+// network, and a login may be there by now.
+func (s *Source) backingOffLocked() bool {
+	if s.failure == nil || (s.failure.Action == ActionLogin && !s.usableLocked(wallNow())) {
+		return false
+	}
+	return until(s.retryAt) > 0
+}
+
+func (r *renewal) wait(ctx context.Context) (Token, error) {
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return Token{}, ctx.Err()
+	}
+	if r.usable {
+		return r.grant.token(), nil
+	}
+	return Token{}, r.failure()
+}
+
+// failure is err as a plain error: a nil *Error must not become a non-nil error.
+func (r *renewal) failure() error {
+	if r.err == nil {
+		return nil
+	}
+	return r.err
+}
+
+// run carries one renewal to its end. It has no caller's context: whoever
+// started it may be long gone, and an answer that was paid for with the old
+// refresh token must be saved.
+func (s *Source) run(flight *renewal, a *attempt) {
+	grant, err := a.renew()
+	s.settle(flight, a, grant, err)
+	if outcome := a.outcome(flight.err); outcome != "" && s.Outcome != nil {
+		s.Outcome(outcome) // before the next renewal can begin, so that outcomes come in their order
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flight = nil
+	close(flight.done)
+}
+
+// settle draws the conclusions from how a renewal ended.
+func (s *Source) settle(flight *renewal, a *attempt, grant Grant, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case a.epoch != s.epoch: // a login or a logout came in between, and its word is newer
+		flight.err = s.failure
+	case err == nil:
+		s.publishLocked(grant, a.saveErr)
+	default:
+		s.failLocked(asError(err), grant, a.saveErr)
+		flight.err = s.failure
+	}
+	flight.grant, flight.usable = s.grant, s.usableLocked(wallNow())
+	if !flight.usable && flight.err == nil {
+		flight.err = &Error{Action: ActionRetry, Say: "the new token had ended before it could be used", Hint: "try again"}
+	}
+}
+
+// publishLocked makes grant the current one; unsaved is why it could not be saved.
+func (s *Source) publishLocked(grant Grant, unsaved error) {
+	s.grant, s.unsaved = grant, unsaved
+	s.rejected = ""
+	s.failure, s.failures, s.retryAt = nil, 0, time.Time{}
+	if unsaved != nil {
+		s.retryAt = time.Now().Add(saveAgain)
+	}
+}
+
+// failLocked notes a failure and when to try again: after what the provider
+// asked for, else after a back-off with full jitter. The grant that was to be
+// renewed (zero = none could be had) serves on while it lives, also where the
+// upstream refused it, for that may have been about the request alone.
+func (s *Source) failLocked(err *Error, grant Grant, unsaved error) {
+	if !grant.same(Grant{}) {
+		s.grant, s.unsaved = grant, unsaved
+	}
+	ceiling := min(backoffFirst<<min(s.failures, 16), backoffMost)
+	wait := max(err.RetryAfter, backoffFirst/2+rand.N(ceiling))
+	failure := *err // the original may be shared
+	if failure.Action != ActionLogin {
+		failure.RetryAfter = wait
+		s.rejected = ""
+	}
+	s.failure, s.failures, s.retryAt = &failure, s.failures+1, time.Now().Add(wait)
+}
+
+// asError makes sure that what a caller sees is an [*Error].
+func asError(err error) *Error {
+	var ours *Error
+	if errors.As(err, &ours) {
+		return ours
+	}
+	var unusable *UnusableError
+	if errors.As(err, &unusable) {
+		return &Error{Action: ActionConfig, Say: "the stored login cannot be used", Hint: unusable.Error(), Err: err}
+	}
+	return &Error{Action: ActionRetry, Say: "the token could not be renewed", Hint: hintKept, Err: err}
+}

@@ -1,0 +1,113 @@
+package tokens
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func FuzzTokenAnswer(f *testing.F) {
+	for _, body := range []string{
+		"", "null", "[]", "{}", `{"access_token":"a","refresh_token":"r","expires_in":3600,"scope":"x y"}`,
+		`{"access_token":"a","expires_in":"3600"}`, `{"access_token":"a","expires_in":1e99}`, `{"access_token":"a","expires_in":-9223372036854775808}`,
+		`{"access_token":"a\n"}`, `{"access_token":7}`, `{"error":"invalid_grant","error_description":"c4n4ry"}`, `{"error":"c4n4ry"}`,
+		"access_token=a&expires_in=60", "access_token=%zz", "error=invalid_client", "<h1>c4n4ry",
+	} {
+		for _, status := range []int{200, 400, 503} {
+			f.Add(status, jsonType, body)
+			f.Add(status, "text/plain", body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, status int, contentType, body string) {
+		p := newProvider()
+		p.now(answering(200+(status&0x7fff)%400, contentType, body))
+		grant, err := p.client().Refresh(t.Context(), stored(0))
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || e.Say == "" || e.Hint == "" || len(e.Error()) > 400 {
+				t.Fatalf("%#v", err)
+			}
+			checkSilent(t, e)
+			return
+		}
+		life := grant.Expiry.Sub(grant.Renewed)
+		if grant.Access.IsZero() || grant.Refresh.IsZero() || life <= 0 || life > lifeMost || !grant.live(wallNow()) && life > time.Minute {
+			t.Fatalf("lives %v", life)
+		}
+		req, _ := http.NewRequest("GET", "http://x", nil)
+		req.Header.Set("Authorization", "Bearer "+grant.Access.Reveal())
+		if err := req.Write(&strings.Builder{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzCallback(f *testing.F) {
+	for _, query := range []string{
+		"", "state=STATE&code=ANx", "state=STATE&error=access_denied&error_description=c4n4ry", "state=STATE", "code=ANx",
+		"state=x", "state=x&state=STATE", "STATE", "state=STATE%00&code=x", "state=STATE&error=%1b[31m",
+	} {
+		f.Add(query)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, logins := newProvider(), Logins{}
+		login := logins.Begin(&Source{Name: "alexa", Store: &MemoryStore{}}, p.client())
+		query, _ := url.ParseQuery(strings.ReplaceAll(text, "STATE", login.state))
+		got, err := logins.Callback(t.Context(), query)
+		over, _ := login.Done()
+		if query.Get("state") != login.state {
+			if over || got != nil || !errors.Is(err, ErrUnknownState) || p.calls() != 0 {
+				t.Fatalf("a stranger came as far as %v, %v", over, err)
+			}
+			return
+		}
+		wanted := query.Get("error") == "" && query.Get("code") != ""
+		if !over || got != login || (err == nil) != wanted || (p.calls() == 1) != wanted {
+			t.Fatalf("over %v, %v, %d calls", over, err, p.calls())
+		}
+		if err != nil && (len(err.Error()) > 400 || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < 0x20 })) {
+			t.Fatalf("%q", err)
+		}
+	})
+}
+
+func FuzzStoredGrant(f *testing.F) {
+	store := FileStore{Dir: f.TempDir()}
+	if err := store.Save("alexa", stored(time.Hour)); err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(store.Path("alexa"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	for _, text := range []string{"", "null", "{}", `{"version":2}`, `{"version":1,"credential":"alexa"}`, `{"version":1,"credential":"c4n4ry"}`, `{"version":1,"expiry":"c4n4ry"}`, `{"version":1e3}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		grant, err := parseGrant("/x/alexa.grant.json", "alexa", text)
+		if err != nil {
+			var unusable *UnusableError
+			if !errors.As(err, &unusable) || unusable.Mend == "" || len(err.Error()) > 500 {
+				t.Fatalf("%#v", err)
+			}
+			return
+		}
+		store := FileStore{Dir: t.TempDir()}
+		if store.Save("alexa", grant) != nil {
+			return // such as a year that JSON has no form for
+		}
+		again, err := store.Load("alexa")
+		if diff := cmp.Diff(grant, again, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Fatal(err, diff)
+		}
+	})
+}

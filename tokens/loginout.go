@@ -1,0 +1,63 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+)
+
+// Put saves a new login and makes it current. If it cannot be saved it serves
+// from memory all the same and the error says so; it is saved as soon as that
+// can be done.
+func (s *Source) Put(ctx context.Context, grant Grant) error {
+	unlock, err := s.Store.Lock(ctx, s.Name)
+	if err == nil {
+		defer unlock()
+		err = s.Store.Save(s.Name, grant)
+	}
+	stored, _ := s.Store.Load(s.Name) // one that cannot be used counts as none
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch++
+	s.stored = stored
+	s.publishLocked(grant, err)
+	return err
+}
+
+// Forget ends the login here: Revoke, if set, is called first, and its error does
+// not keep the grant from being removed from memory and store. It returns
+// ErrNoGrant where there was none.
+func (s *Source) Forget(ctx context.Context) error {
+	unlock, err := s.Store.Lock(ctx, s.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	grant, err := s.loaded()
+	if err != nil && !errors.Is(err, ErrNoGrant) {
+		return err
+	}
+	if err == nil && s.Revoke != nil {
+		_ = s.Revoke(ctx, grant) // a provider that is down must not keep anybody logged in here
+	}
+	if err := s.Store.Delete(s.Name); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch++
+	s.stored = Grant{}
+	s.publishLocked(Grant{}, nil)
+	s.failure = loginNeeded("nobody is logged in any more")
+	return err
+}
+
+// loaded is what the store holds, or what it could not take.
+func (s *Source) loaded() (Grant, error) {
+	grant, err := s.Store.Load(s.Name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unsaved != nil && (err == nil || errors.Is(err, ErrNoGrant)) {
+		return s.grant, nil
+	}
+	return grant, err
+}

@@ -1,0 +1,118 @@
+package tokens
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRejectRenewsTheCurrentTokenOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider()
+		source := open(t, p, holding(t, stored(time.Hour)))
+		source.Reject(Token{Access: "some older one"})
+		source.Reject(Token{})
+		if mustToken(t, source) != "access-0" || p.calls() != 0 {
+			t.Error("a token that is not the current one was rejected")
+		}
+		source.Reject(Token{Access: "access-0"})
+		if got := mustToken(t, source); got != "access-1" {
+			t.Error(got.Reveal())
+		}
+		source.Reject(Token{Access: "access-0"})
+		if mustToken(t, source) != "access-1" || p.calls() != 1 {
+			t.Error("a late report about the old token caused a renewal")
+		}
+	})
+}
+
+func TestRejectHasACoolDownOfTenSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider()
+		source := open(t, p, holding(t, stored(time.Hour)))
+		for range 1000 { // an upstream that refuses everything for 100 s
+			token, err := source.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			source.Reject(token)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if p.calls() != 10 {
+			t.Errorf("%d token calls in 100 s", p.calls())
+		}
+	})
+}
+
+func TestRejectedTokenServesOnWhereItCannotBeRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider()
+		p.now(down)
+		source := open(t, p, holding(t, stored(30*time.Minute)))
+		for range 600 {
+			token, err := source.Token(t.Context())
+			if err != nil || token.Access != "access-0" {
+				t.Fatal(err)
+			}
+			source.Reject(token)
+			time.Sleep(time.Second)
+		}
+		if p.calls() > 60 {
+			t.Errorf("%d token calls in 10 minutes", p.calls())
+		}
+		ending := stored(30 * time.Minute)
+		ending.Refresh = ""
+		source = open(t, p, holding(t, ending))
+		source.Reject(Token{Access: "access-0"})
+		mustToken(t, source)
+	})
+}
+
+func TestRejectedTokenOfARevokedLoginIsNotServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider()
+		p.now(answering(400, jsonType, invalidGrant))
+		source := open(t, p, holding(t, stored(30*time.Minute)))
+		source.Reject(Token{Access: "access-0"})
+		for range 10 {
+			if e := refused(t, source); e.Action != ActionLogin {
+				t.Error(e)
+			}
+			time.Sleep(time.Minute)
+		}
+		if p.calls() != 1 || source.Status().State != StateLoginNeeded {
+			t.Errorf("%d calls, %+v", p.calls(), source.Status())
+		}
+	})
+}
+
+func TestRejectAdoptsWhatAnotherProcessGot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := newProvider(), holding(t, stored(time.Hour))
+		first, second := open(t, p, store), open(t, p, store)
+		first.Reject(Token{Access: "access-0"})
+		second.Reject(Token{Access: "access-0"})
+		if mustToken(t, first) != mustToken(t, second) || p.calls() != 1 {
+			t.Errorf("%d calls", p.calls())
+		}
+	})
+}
+
+func TestAFailedHealingLeavesNoStaleFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider()
+		p.now(down)
+		source := open(t, p, holding(t, stored(30*time.Minute)))
+		source.Reject(Token{Access: "access-0"})
+		mustToken(t, source)
+		if source.Status().Failure == nil {
+			t.Fatal("no failure")
+		}
+		time.Sleep(time.Minute)
+		mustToken(t, source)
+		synctest.Wait()
+		if got := source.Status(); got.Failure != nil || p.calls() != 1 {
+			t.Errorf("%v, %d calls", got.Failure, p.calls())
+		}
+	})
+}
