@@ -68,12 +68,29 @@ func (r *renewal) failure() error {
 	return r.err
 }
 
+// Settle waits for a renewal that is under way. A process should call it before
+// it ends: the answer to a renewal may hold the only refresh token that is left.
+func (s *Source) Settle(ctx context.Context) error {
+	s.mu.Lock()
+	flight := s.flight
+	s.mu.Unlock()
+	if flight == nil {
+		return nil
+	}
+	select {
+	case <-flight.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // run carries one renewal to its end. It has no caller's context: whoever
 // started it may be long gone, and an answer that was paid for with the old
 // refresh token must be saved.
 func (s *Source) run(flight *renewal, a *attempt) {
 	grant, err := a.renew()
-	s.settle(flight, a, grant, err)
+	s.conclude(flight, a, grant, err)
 	if outcome := a.outcome(flight.err); outcome != "" && s.Outcome != nil {
 		s.Outcome(outcome) // before the next renewal can begin, so that outcomes come in their order
 	}
@@ -83,8 +100,8 @@ func (s *Source) run(flight *renewal, a *attempt) {
 	close(flight.done)
 }
 
-// settle draws the conclusions from how a renewal ended.
-func (s *Source) settle(flight *renewal, a *attempt, grant Grant, err error) {
+// conclude draws the conclusions from how a renewal ended.
+func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

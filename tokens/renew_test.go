@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"testing"
@@ -141,6 +142,34 @@ func TestUntilTakesTheSoonerClock(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if until(at) > 0 || until(time.Time{}) > 0 {
 			t.Error("the past is to come")
+		}
+	})
+}
+
+func TestSettleWaitsForTheRenewalUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		store := &MemoryStore{}
+		source := &Source{Name: "alexa", Store: store, Renew: func(context.Context, Grant) (Grant, error) {
+			<-release
+			return Grant{Access: "new", Refresh: "rotated", Renewed: wallNow(), Expiry: wallNow().Add(time.Hour)}, nil
+		}}
+		if err := source.Settle(t.Context()); err != nil {
+			t.Errorf("with nothing under way: %v", err)
+		}
+		store.Save("alexa", Grant{Access: "old", Refresh: "spent", Renewed: wallNow().Add(-time.Hour), Expiry: wallNow()})
+		impatient, cancel := context.WithCancel(t.Context())
+		cancel()
+		source.Token(impatient)
+		if err := source.Settle(impatient); err == nil {
+			t.Error("Settle did not wait")
+		}
+		time.AfterFunc(time.Second, func() { close(release) })
+		if err := source.Settle(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if saved, _ := store.Load("alexa"); saved.Refresh != "rotated" {
+			t.Error("the rotated refresh token was not saved when Settle returned")
 		}
 	})
 }

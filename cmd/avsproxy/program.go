@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -254,6 +255,15 @@ func (p *program) consoleCredentials() []console.Credential {
 		list = append(list, shown)
 	}
 	return list
+}
+
+// settle lets renewals under way save what they get, for drainTimeout at most.
+func (p *program) settle() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	for _, credential := range p.credentials {
+		_ = credential.source.Settle(ctx) // out of time: the store's lock and the next start take it from here
+	}
 }
 
 // interactive reports whether a person logs in to the credential.

@@ -80,7 +80,7 @@ func (s *server) announce(asJSON bool) {
 	for _, credential := range s.program.credentials {
 		status := credential.source.Status()
 		say("  token    %s: %s", status.Name, tokenText(status))
-		needed = needed || (credential.interactive() && status.State != tokens.StateReady)
+		needed = needed || (credential.interactive() && status.State == tokens.StateLoginNeeded)
 	}
 	if needed {
 		say("Log in first: open %s in a browser, or run 'avsproxy login'", s.loginURL(""))
@@ -104,6 +104,10 @@ func (s *server) routeText(name string) string {
 
 func tokenText(status tokens.Status) string {
 	switch {
+	case status.State == tokens.StateUnknown && status.Renewable:
+		return "ended, renewed with the first request"
+	case status.State == tokens.StateFailing:
+		return status.Failure.Error()
 	case status.State != tokens.StateReady:
 		return "login needed"
 	case status.Expiry.IsZero():

@@ -139,6 +139,7 @@ func (s *server) build(context.Context) error {
 		return err
 	}
 	s.program = program
+	s.closers = append(s.closers, program.settle)
 	for _, credential := range program.credentials {
 		if err := credential.source.Open(); err != nil {
 			return failed(err, "nothing was changed")

@@ -57,6 +57,7 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 	if err := credential.source.Open(); err != nil {
 		return failed(err, "nothing was changed")
 	}
+	defer program.settle() // also where a signal ends the wait
 	token, err := credential.source.Fresh(ctx, flags.minTTL)
 	if err != nil && token.Access.IsZero() {
 		return tokenFailed(err)
