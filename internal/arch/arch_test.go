@@ -22,19 +22,20 @@ const (
 // and ask first whether the arrow points away from the network and the terminal,
 // towards what knows less.
 var arrows = map[string]string{
-	"cmd/avsproxy":     "*",
-	"proxy":            "tokens internal/avs internal/guard internal/problem",
-	"tokens":           "internal/durable",
-	"internal/arch":    "",
-	"internal/avs":     "",
-	"internal/certs":   "internal/durable",
-	"internal/config":  "tokens",
-	"internal/console": "tokens internal/avs internal/guard internal/problem",
-	"internal/durable": "",
-	"internal/guard":   "internal/problem",
-	"internal/listen":  "internal/durable",
-	"internal/problem": "",
-	"internal/sandbox": "internal/avs internal/certs",
+	"cmd/avsproxy":            "*",
+	"proxy":                   "tokens internal/avs internal/guard internal/problem",
+	"tokens":                  "internal/durable",
+	"internal/arch":           "",
+	"internal/avs":            "",
+	"internal/certs":          "internal/durable",
+	"internal/config":         "tokens",
+	"internal/console":        "tokens internal/avs internal/guard internal/problem",
+	"internal/durable":        "",
+	"internal/guard":          "internal/problem",
+	"internal/listen":         "internal/durable",
+	"internal/problem":        "",
+	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults",
+	"internal/sandbox/faults": "",
 }
 
 // onlyCmd are packages that nobody but the command may import, whatever the

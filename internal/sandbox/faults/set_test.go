@@ -1,0 +1,205 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func set(t *testing.T, text string) *Set {
+	t.Helper()
+	list, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(Set)
+	if err := s.Replace(list); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// script writes down what strikes at each of n events: "-" for nothing.
+func script(s *Set, n int, events ...Event) string {
+	var lines []string
+	for range n {
+		line := "-"
+		var names []string
+		for _, f := range s.StrikeAll(events...) {
+			names = append(names, f.Name)
+		}
+		if names != nil {
+			line = strings.Join(names, "+")
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, " ")
+}
+
+func TestFaultsStrikeAsTheyAreTold(t *testing.T) {
+	for _, c := range []struct {
+		name, list string
+		events     []Event
+		want       string
+	}{
+		{"until cleared", "token-503", []Event{TokenCall}, "token-503 token-503 token-503 token-503 token-503"},
+		{"so many times", "token-503 x2", []Event{TokenCall}, "token-503 token-503 - - -"},
+		{"the third, once", "403@3", []Event{Request}, "- - 403 - -"},
+		{"from the third, twice", "403@3 x2", []Event{Request}, "- - 403 403 -"},
+		{"other events do not count", "403@3", []Event{TokenCall, Poll}, "- - - - -"},
+		{"answers take turns", "token-503 x2, token-429 x1", []Event{TokenCall}, "token-503 token-503 token-429 - -"},
+		{"waiting answers count along", "403@1, 500@3", []Event{Request}, "403 - 500 - -"},
+		{"an answer that was in the way comes later", "403@2, 500@2", []Event{Request}, "- 403 500 - -"},
+		{"others strike together, in the list's order", "trailers x1, slow-headers=1s x2, 403 x1", []Event{Request}, "trailers+slow-headers+403 slow-headers - - -"},
+		{"one kind takes turns with itself", "expires-in=0@2, expires-in=huge@3", []Event{TokenIssue}, "- expires-in expires-in - -"},
+		{"one happening is several events", "slow_down@2, token-503@2", []Event{TokenCall, Poll}, "- slow_down token-503 - -"},
+		{"a value that counts", "authorization_pending=2", []Event{Poll}, "authorization_pending authorization_pending - - -"},
+		{"expire-token strikes once", "expire-token", []Event{TokenCheck}, "expire-token - - - -"},
+		{"expire-token with a value", "expire-token=2s@2 x2", []Event{TokenIssue}, "- expire-token expire-token - -"},
+		{"connection faults count requests", "goaway@2", []Event{Request}, "- goaway - - -"},
+		{"connection faults with a duration meet connections", "goaway@2s x2", []Event{Connection}, "goaway goaway - - -"},
+		{"and no requests", "goaway@2s", []Event{Request}, "- - - - -"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := script(set(t, c.list), 5, c.events...); got != c.want {
+				t.Errorf("%s: %s, want %s", c.list, got, c.want)
+			}
+		})
+	}
+}
+
+func TestFaultsWaitForTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := set(t, "token-503@10s x1, expire-token@5s")
+		time.Sleep(9 * time.Second)
+		if got := script(s, 2, TokenCall); got != "- -" {
+			t.Errorf("too early: %s", got)
+		}
+		if got := script(s, 2, TokenIssue); got != "expire-token -" {
+			t.Errorf("expire-token@DURATION at the next token: %s", got)
+		}
+		time.Sleep(time.Second)
+		if got := script(s, 2, TokenCall); got != "token-503 -" {
+			t.Errorf("too late: %s", got)
+		}
+	})
+}
+
+func TestClockCanBeInjected(t *testing.T) {
+	now := time.Unix(0, 0)
+	s := &Set{Now: func() time.Time { return now }}
+	if err := s.Add(Fault{Name: "500", After: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if got := script(s, 1, Request); got != "-" {
+		t.Error(got)
+	}
+	now = now.Add(time.Hour)
+	if got := script(s, 1, Request); got != "500" {
+		t.Error(got)
+	}
+}
+
+func TestChanceIsSeedable(t *testing.T) {
+	run := func() string {
+		s := &Set{Random: rand.New(rand.NewPCG(1, 2)).Float64}
+		s.Add(Fault{Name: "500", Chance: 0.25})
+		return script(s, 1000, Request)
+	}
+	got := run()
+	if n := strings.Count(got, "500"); n < 200 || n > 300 {
+		t.Errorf("25%% of 1000 is not %d", n)
+	}
+	if run() != got {
+		t.Error("the same seed gave another run")
+	}
+	spared := &Set{Random: func() float64 { return 0.25 }}
+	spared.Add(Fault{Name: "500", Chance: 0.25, Count: 1}, Fault{Name: "501", Chance: 1, Count: 1})
+	if got := script(spared, 2, Request); got != "501 -" || len(spared.List()) != 1 {
+		t.Errorf("%s, then %v: an event that was spared is no strike", got, spared.List())
+	}
+}
+
+func TestStrikeByName(t *testing.T) {
+	s := set(t, "goaway@2, 403 x1, 429=7 x1")
+	for range 3 {
+		if f, ok := s.Strike("404"); ok {
+			t.Error(f)
+		}
+	}
+	if f, ok := s.Strike("429"); !ok || f.Number() != 7 {
+		t.Error(f, ok)
+	}
+	if _, ok := s.Strike("GOAWAY"); ok {
+		t.Error("the first")
+	}
+	if _, ok := s.Strike("goaway"); !ok {
+		t.Error("not the second")
+	}
+	if got := s.List().String(); got != "403 x1" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+func TestReplaceAndAdd(t *testing.T) {
+	s := set(t, "403@2")
+	script(s, 1, Request)
+	if err := s.Replace(List{{Name: "nonsense"}}); err == nil || s.List().String() != "403@2" {
+		t.Error(err, s.List())
+	}
+	if err := s.Add(Fault{Name: "GOAWAY", Value: "DROP"}); err != nil || s.List().String() != "403@2, goaway=drop" {
+		t.Error(err, s.List())
+	}
+	if err := s.Replace(s.List()); err != nil {
+		t.Error(err)
+	}
+	if got := script(s, 2, Request); got != "goaway 403+goaway" {
+		t.Errorf("counting did not begin anew: %s", got)
+	}
+	if err := s.Replace(nil); err != nil || s.List() != nil {
+		t.Error(err, s.List())
+	}
+	for _, wrong := range []Fault{
+		{}, {Name: "500", At: -1}, {Name: "500", Count: -1}, {Name: "500", After: -1}, {Name: "500", Chance: 2},
+		{Name: "500", At: 1, After: 1}, {Name: "token-slow"}, {Name: "500", Value: "x, 501"},
+	} {
+		if err := s.Add(wrong); err == nil {
+			t.Errorf("%+v was taken", wrong)
+		}
+	}
+}
+
+func TestNilSetNeverStrikes(t *testing.T) {
+	var s *Set
+	if _, ok := s.Strike("500"); ok || s.StrikeAll(Request) != nil || s.List() != nil {
+		t.Error("it does")
+	}
+}
+
+func TestSetIsSafeForConcurrentUse(t *testing.T) {
+	s := set(t, "403 x500, 500 50%")
+	var callers sync.WaitGroup
+	var mu sync.Mutex
+	forbidden := 0
+	for range 10 {
+		callers.Go(func() {
+			for range 100 {
+				struck := s.StrikeAll(Request)
+				s.List()
+				mu.Lock()
+				if _, ok := struck.Find("403"); ok {
+					forbidden++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	s.Add(Fault{Name: "goaway"})
+	callers.Wait()
+	if forbidden != 500 {
+		t.Error(forbidden)
+	}
+}
