@@ -1,65 +1,77 @@
 package sandbox
 
 import (
-	"encoding/json"
-	"html/template"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
-)
 
-const badRequestPage = `<!DOCTYPE html>
-<title>400 Bad Request (avsproxy sandbox)</title>
-<h1>400 Bad Request</h1>
-<p>{{.}}
-<p>This page comes from the avsproxy sandbox, not from Amazon.
-`
+	"avsproxy/internal/sandbox/faults"
+)
 
 // A challenge has the length and alphabet of RFC 7636 section 4.2.
 const challengeForm = `^[A-Za-z0-9._~-]{43,128}$`
 
-// authorize consents at once, in the name of the sandbox's only user.
+// authorize asks the user, or consents at once in the name of the sandbox's only
+// one. Errors about the client and the redirect URI must not redirect: the target
+// cannot be trusted (RFC 6749 section 4.1.2.1).
 func (l *login) authorize(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		badRequest(w, http.StatusMethodNotAllowed, "This page is for browsers: use GET.")
-		return
-	}
 	query := r.URL.Query()
-	// Errors about these two must not redirect: the target cannot be trusted
-	// (RFC 6749 section 4.1.2.1).
-	if query.Get("client_id") != ClientID {
-		badRequest(w, http.StatusBadRequest, "Unknown client_id. The sandbox knows only "+ClientID)
-		return
-	}
 	target, err := url.Parse(query.Get("redirect_uri"))
-	if err != nil || !mayRedirect(target) {
-		badRequest(w, http.StatusBadRequest, "The redirect URI you provided has not been whitelisted for your application: it must be an https or a loopback URL.")
-		return
+	code, description := authorizeError(query)
+	switch {
+	case r.Method != http.MethodGet && !(l.ask && r.Method == http.MethodPost):
+		l.wrongMethod(w)
+	case query.Get("client_id") != ClientID:
+		l.badRequest(w, "Unknown client_id. The sandbox knows only "+ClientID)
+	case err != nil || !mayRedirect(target):
+		l.badRequest(w, "The redirect URI you provided has not been whitelisted for your application: it must be an https or a loopback URL.")
+	case code != "":
+		redirect(w, r, url.Values{"error": {code}, "error_description": {description}})
+	case r.Method == http.MethodPost:
+		l.consentForm(w, r, query)
+	case l.ask:
+		l.consentPage(w, r, query, target)
+	default:
+		redirect(w, r, l.decide(query, true))
 	}
-	answer := l.decide(query)
-	if state := query.Get("state"); state != "" {
-		answer.Set("state", state)
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", withQuery(query.Get("redirect_uri"), answer))
-	w.WriteHeader(http.StatusFound)
 }
 
 // decide returns the answer's parameters: a code, or an error.
-func (l *login) decide(query url.Values) url.Values {
-	if code, description := authorizeError(query); code != "" {
-		return url.Values{"error": {code}, "error_description": {description}}
+func (l *login) decide(query url.Values, allowed bool) url.Values {
+	for _, f := range l.faults.StrikeAll(faults.Consent) {
+		if f.Name == "authorize" && f.Value != "access_denied" {
+			return url.Values{"error": {f.Value}, "error_description": {"The sandbox was told to answer with " + f.Value}}
+		}
+		allowed = false
 	}
-	code := l.grants.consented(consent{
+	if !allowed {
+		return url.Values{"error": {accessDenied().code}, "error_description": {accessDenied().description}}
+	}
+	code := l.codes.give(consent{
 		redirectURI: query.Get("redirect_uri"),
 		scope:       query.Get("scope"),
 		challenge:   query.Get("code_challenge"),
 		method:      query.Get("code_challenge_method"),
 	})
 	return url.Values{"code": {code}, "scope": {query.Get("scope")}}
+}
+
+// redirect sends the browser back to who asked, with the answer and the state. A
+// form's answer is a page to GET.
+func redirect(w http.ResponseWriter, r *http.Request, answer url.Values) {
+	query := r.URL.Query()
+	if state := query.Get("state"); state != "" {
+		answer.Set("state", state)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", withQuery(query.Get("redirect_uri"), answer))
+	if r.Method == http.MethodPost {
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	w.WriteHeader(http.StatusFound)
 }
 
 func authorizeError(query url.Values) (code, description string) {
@@ -70,7 +82,7 @@ func authorizeError(query url.Values) (code, description string) {
 		return "unsupported_response_type", "The authorization server does not support this response type"
 	case query.Get("scope") == "":
 		return "invalid_request", "The request is missing a required parameter : scope"
-	case !knownScopes(query.Get("scope")):
+	case firstUnknown(query.Get("scope")) != "":
 		return "invalid_scope", "An unknown scope was requested"
 	case !scopeDataFits(query.Get("scope"), query.Get("scope_data")):
 		return "invalid_scope", "The request has an invalid parameter : scope_data"
@@ -78,38 +90,6 @@ func authorizeError(query url.Values) (code, description string) {
 		return "invalid_request", "The request has an invalid parameter : code_challenge"
 	}
 	return "", ""
-}
-
-func knownScopes(scope string) bool {
-	for _, name := range strings.Fields(scope) {
-		switch name {
-		case "alexa:all", "profile", "profile:user_id", "postal_code":
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// scopeDataFits reports whether alexa:all, where asked for, says which product
-// and which device it is for.
-func scopeDataFits(scope, data string) bool {
-	var wanted struct {
-		Alexa struct {
-			ProductID  string `json:"productID"`
-			Attributes struct {
-				SerialNumber string `json:"deviceSerialNumber"`
-			} `json:"productInstanceAttributes"`
-		} `json:"alexa:all"`
-	}
-	for _, name := range strings.Fields(scope) {
-		if name != "alexa:all" {
-			continue
-		}
-		err := json.Unmarshal([]byte(data), &wanted)
-		return err == nil && wanted.Alexa.ProductID != "" && wanted.Alexa.Attributes.SerialNumber != ""
-	}
-	return true
 }
 
 func challengeFits(challenge, method string) bool {
@@ -141,10 +121,4 @@ func withQuery(uri string, answer url.Values) string {
 		return uri + "&" + answer.Encode()
 	}
 	return uri + "?" + answer.Encode()
-}
-
-func badRequest(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/html;charset=UTF-8")
-	w.WriteHeader(status)
-	template.Must(template.New("").Parse(badRequestPage)).Execute(w, text)
 }

@@ -1,11 +1,14 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"html/template"
 	"net/http"
 	"strings"
 	"time"
+
+	"avsproxy/internal/sandbox/faults"
 )
 
 // A TokenCall is one call of the token endpoint. It holds no secret.
@@ -15,18 +18,40 @@ type TokenCall struct {
 	ClientID string
 	Status   int
 	Error    string // the error code, empty for a success
+	Fault    string // the faults that struck it, as a list; empty for none
 }
 
 // login is Login with Amazon.
 type login struct {
 	running context.Context
-	grants  *grants
+	lives   lifetimes
 	delay   time.Duration
+	ask     bool
+	faults  *faults.Set
+	grants  *grants
+	codes   *codes
+	pairs   *pairs
+	forms   *formSealer
+	pages   *template.Template
 	calls   recent[TokenCall]
 }
 
-func newLogin(running context.Context, g *grants, delay time.Duration) *login {
-	return &login{running: running, grants: g, delay: delay}
+// newLogin expects options that were checked.
+func newLogin(running context.Context, o Options) *login {
+	set := cmp.Or(o.Faults, new(faults.Set))
+	lives := o.lifetimes()
+	return &login{
+		running: running,
+		lives:   lives,
+		delay:   o.TokenDelay,
+		ask:     o.AskConsent,
+		faults:  set,
+		grants:  newGrants(set),
+		codes:   &codes{life: lives.code, open: map[string]consent{}},
+		pairs:   &pairs{lives: lives, open: map[string]*pair{}},
+		forms:   newFormSealer(lives.page),
+		pages:   parsePages(),
+	}
 }
 
 // ServeHTTP answers whatever the case of the path: AVS clients ask for
@@ -38,50 +63,26 @@ func (l *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.authorize(w, r)
 	case "/auth/o2/token":
 		l.token(w, r)
+	case "/auth/o2/create/codepair":
+		l.createPair(w, r)
+	case verificationPath:
+		l.verify(w, r)
 	case "/auth/o2/tokeninfo":
 		l.tokenInfo(w, r)
+	case "/user/profile":
+		l.profile(w, r)
+	case "/auth/o2/revoke":
+		l.revoke(w, r)
 	default:
-		refusal{http.StatusNotFound, "invalid_request", "The sandbox has no such page"}.write(w)
+		nowhere(w, r)
 	}
 }
 
-// A refusal is an error of LWA: HTTP status, error, error_description.
-type refusal struct {
-	status      int
-	code        string
-	description string
-}
-
-func (f refusal) write(w http.ResponseWriter) {
-	writeJSON(w, f.status, map[string]string{
-		"error":             f.code,
-		"error_description": f.description,
-		"request_id":        w.Header().Get("x-amzn-RequestId"),
-	})
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Pragma", "no-cache")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(body)
-}
-
-// tokenInfo says whom an access token was given to.
-func (l *login) tokenInfo(w http.ResponseWriter, r *http.Request) {
-	found, ok := l.grants.lookup(r.URL.Query().Get("access_token"))
-	if !ok {
-		refusal{http.StatusBadRequest, "invalid_token", "The request has an invalid parameter : access_token"}.write(w)
-		return
+// nowhere answers a wrong path: a POST with 500, as LWA does.
+func nowhere(w http.ResponseWriter, r *http.Request) {
+	refused := serverError("The sandbox has no such page: tokens are at /auth/o2/token")
+	if r.Method != http.MethodPost {
+		refused = &refusal{http.StatusNotFound, "invalid_request", "The sandbox has no such page"}
 	}
-	left := time.Until(found.expires)
-	writeJSON(w, http.StatusOK, map[string]any{
-		"aud":     ClientID,
-		"app_id":  "amzn1.application.sandbox",
-		"user_id": "amzn1.account.SANDBOX",
-		"iss":     "https://www.amazon.com",
-		"exp":     int(left / time.Second),
-		"iat":     found.expires.Add(-l.grants.life).Unix(),
-	})
+	refused.write(w)
 }

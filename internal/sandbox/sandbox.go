@@ -7,19 +7,17 @@
 package sandbox
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/certs"
+	"avsproxy/internal/sandbox/faults"
 )
 
 // The one client that the sandbox knows. They are no secrets: they open nothing
@@ -34,29 +32,12 @@ const MarkHeader = "X-Avsproxy-Sandbox"
 
 const leafLife = 365 * 24 * time.Hour // the root is made anew at each start, so nothing is gained by less
 
-// Options say how a sandbox behaves. The zero value is a faithful one.
-type Options struct {
-	// LWA and AVS are where the two services listen; the sandbox closes them.
-	// Empty means one listener on 127.0.0.1 and a free port. A listener that is
-	// not on a loopback address is refused.
-	LWA, AVS []net.Listener
-	// TokenLife is how long AVS accepts an access token, and what expires_in
-	// says (rounded to whole seconds, at least 1). 0 means an hour.
-	TokenLife time.Duration
-	// MaxConcurrentStreams is what AVS allows on one connection; 0 means 100.
-	MaxConcurrentStreams int
-	// HTTP1 makes AVS speak HTTP/1.1 and not offer h2.
-	HTTP1 bool
-	// TokenDelay is how long the token endpoint thinks before it answers. It
-	// goes on thinking when the caller hangs up, as a real server would.
-	TokenDelay time.Duration
-}
-
 // A Sandbox is a running one. It is safe for concurrent use.
 type Sandbox struct {
 	authority *certs.Authority
 	login     *login
 	gateway   *gateway
+	faults    *faults.Set
 	lwa, avs  *site
 	stop      context.CancelFunc
 }
@@ -76,33 +57,22 @@ func Start(o Options) (*Sandbox, error) {
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.Background())
-	grants := newGrants(cmp.Or(o.TokenLife, time.Hour))
+	l := newLogin(running, o)
 	s := &Sandbox{
 		authority: authority,
-		login:     newLogin(running, grants, o.TokenDelay),
-		gateway:   newGateway(grants),
+		login:     l,
+		gateway:   newGateway(l.grants),
+		faults:    l.faults,
 		stop:      stop,
 	}
 	s.lwa = newSite(running, leaf, s.login)
+	rememberConn(s.lwa.server)
 	s.avs = newSite(running, leaf, s.gateway)
 	s.avs.limit(o)
 	if err := errors.Join(s.lwa.serve(o.LWA), s.avs.serve(o.AVS)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
-}
-
-func (o Options) check() error {
-	if o.TokenLife < 0 || o.TokenDelay < 0 || o.MaxConcurrentStreams < 0 {
-		return errors.New("the sandbox's durations and limits may not be negative")
-	}
-	for _, l := range slices.Concat(o.LWA, o.AVS) {
-		address, ok := l.Addr().(*net.TCPAddr)
-		if !ok || !address.IP.IsLoopback() {
-			return fmt.Errorf("the sandbox listens on loopback only, not on %s", l.Addr())
-		}
-	}
-	return nil
 }
 
 // Close ends everything, open downchannels too, and waits until it has ended.
@@ -112,11 +82,26 @@ func (s *Sandbox) Close() error {
 	return errors.Join(s.lwa.close(), s.avs.close())
 }
 
+// NewLWA returns Login with Amazon without a sandbox around it: it listens
+// nowhere, and so it can be served over pipes, also in a bubble of
+// testing/synctest. What the options say of AVS and of listeners is ignored. The
+// end of ctx cuts short the answers that it delays.
+func NewLWA(ctx context.Context, o Options) (http.Handler, error) {
+	o.LWA, o.AVS = nil, nil
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return newLogin(ctx, o), nil
+}
+
 // LWA returns the base URL of Login with Amazon: "https://localhost:PORT".
 func (s *Sandbox) LWA() string { return s.lwa.url() }
 
 // AVS returns the base URL of the Alexa Voice Service: "https://localhost:PORT".
 func (s *Sandbox) AVS() string { return s.avs.url() }
+
+// Faults returns the faults of the sandbox, which may be changed at any time.
+func (s *Sandbox) Faults() *faults.Set { return s.faults }
 
 // RootPEM returns the root certificate that both services' certificates hang on.
 func (s *Sandbox) RootPEM() []byte { return s.authority.RootPEM() }

@@ -5,43 +5,64 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
+	"strings"
 	"time"
+
+	"avsproxy/internal/sandbox/faults"
 )
 
 // token is the token endpoint (RFC 6749 section 3.2, with LWA's own errors).
 func (l *login) token(w http.ResponseWriter, r *http.Request) {
-	call := TokenCall{Time: time.Now(), Status: http.StatusOK}
+	call := TokenCall{Time: time.Now()}
 	request, refused := readTokenRequest(w, r)
-	var answer map[string]any
 	if refused == nil {
 		call.Grant, call.ClientID = short(request.get("grant_type")), short(request.clientID)
-		answer, refused = l.grant(request)
 	}
-	if refused != nil {
-		call.Status, call.Error = refused.status, refused.code
+	struck := l.faults.StrikeAll(tokenEvents(request)...)
+	reply, stands := l.standIn(struck, request, w)
+	if !stands {
+		reply = l.reply(request, refused, w)
 	}
+	call.Status, call.Error, call.Fault = reply.status, reply.code, struck.String()
 	l.calls.add(call)
-	l.think()
-	if refused != nil {
-		refused.write(w)
-		return
+	slow, _ := struck.Find("token-slow")
+	l.think(l.delay + slow.Duration())
+	reply.send(w, r, struck)
+}
+
+func tokenEvents(request *tokenRequest) []faults.Event {
+	if request.get("grant_type") == deviceGrant {
+		return []faults.Event{faults.TokenCall, faults.Poll}
 	}
-	writeJSON(w, http.StatusOK, answer)
+	return []faults.Event{faults.TokenCall}
 }
 
 // short keeps what is remembered of a call small, whatever was sent.
 func short(s string) string { return s[:min(len(s), 128)] }
 
-// think waits for the delay that was asked for. Only the sandbox's end cuts it
-// short, not the caller's: the grant is spent by now.
-func (l *login) think() {
-	if l.delay == 0 {
+// think waits. Only the sandbox's end cuts it short, not the caller's: the grant
+// is spent by now.
+func (l *login) think(delay time.Duration) {
+	if delay == 0 {
 		return
 	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
 	select {
-	case <-time.After(l.delay):
+	case <-timer.C:
 	case <-l.running.Done():
 	}
+}
+
+func (l *login) reply(request *tokenRequest, refused *refusal, w http.ResponseWriter) tokenReply {
+	var answer map[string]any
+	if refused == nil {
+		answer, refused = l.grant(request)
+	}
+	if refused != nil {
+		return refusalReply(refused, w)
+	}
+	return jsonReply(http.StatusOK, answer)
 }
 
 func (l *login) grant(request *tokenRequest) (map[string]any, *refusal) {
@@ -52,6 +73,10 @@ func (l *login) grant(request *tokenRequest) (map[string]any, *refusal) {
 		return l.exchange(request)
 	case "refresh_token":
 		return l.renew(request)
+	case "client_credentials":
+		return l.credentials(request)
+	case deviceGrant:
+		return l.poll(request)
 	default:
 		return nil, unsupportedGrant()
 	}
@@ -62,13 +87,13 @@ func (l *login) exchange(request *tokenRequest) (map[string]any, *refusal) {
 	if name := request.lacks("code", "redirect_uri"); name != "" {
 		return nil, missing(name)
 	}
-	consent, known := l.grants.spend(request.get("code"))
+	consent, known := l.codes.spend(request.get("code"))
 	public, refused := request.authenticate()
 	if refused != nil {
 		return nil, refused
 	}
 	if !known || consent.redirectURI != request.get("redirect_uri") {
-		return nil, invalidGrant("code")
+		return nil, invalidCode()
 	}
 	if public && consent.challenge == "" {
 		return nil, invalidClient()
@@ -76,37 +101,7 @@ func (l *login) exchange(request *tokenRequest) (map[string]any, *refusal) {
 	if !verifies(consent, request.get("code_verifier")) {
 		return nil, unauthorizedClient()
 	}
-	made := grant{scope: consent.scope, public: public}
-	return l.answer(made, l.grants.begin(made)), nil
-}
-
-// renew returns a new access token and the same refresh token, as LWA does.
-func (l *login) renew(request *tokenRequest) (map[string]any, *refusal) {
-	if name := request.lacks("refresh_token"); name != "" {
-		return nil, missing(name)
-	}
-	public, refused := request.authenticate()
-	if refused != nil {
-		return nil, refused
-	}
-	refreshToken := request.get("refresh_token")
-	found, known := l.grants.find(refreshToken)
-	if !known {
-		return nil, invalidGrant("refresh_token. User may have revoked or didn't grant the permission.")
-	}
-	if public && !found.public {
-		return nil, invalidClient()
-	}
-	return l.answer(found, refreshToken), nil
-}
-
-func (l *login) answer(under grant, refreshToken string) map[string]any {
-	return map[string]any{
-		"access_token":  l.grants.issue(under),
-		"refresh_token": refreshToken,
-		"token_type":    "bearer",
-		"expires_in":    l.grants.expiresIn(),
-	}
+	return l.begin(grant{scope: consent.scope, public: public}), nil
 }
 
 // verifies checks PKCE (RFC 7636 section 4.6). A verifier for a consent without
@@ -120,22 +115,73 @@ func verifies(c consent, verifier string) bool {
 	return subtle.ConstantTimeCompare([]byte(derived), []byte(c.challenge)) == 1
 }
 
-func missing(parameter string) *refusal {
-	return &refusal{http.StatusBadRequest, "invalid_request", "The request is missing a required parameter : " + parameter}
+// renew returns a new access token and, without a fault, the same refresh token,
+// as LWA does. A grant that was made without the secret is not renewed with it,
+// nor the other way round.
+func (l *login) renew(request *tokenRequest) (map[string]any, *refusal) {
+	if name := request.lacks("refresh_token"); name != "" {
+		return nil, missing(name)
+	}
+	public, refused := request.authenticate()
+	if refused != nil {
+		return nil, refused
+	}
+	refreshToken := request.get("refresh_token")
+	found, known := l.grants.find(refreshToken)
+	switch {
+	case !known:
+		return nil, invalidRefresh()
+	case public && !found.public:
+		return nil, invalidClient()
+	case found.public && !public:
+		return nil, unauthorizedClient()
+	}
+	next, ok := l.successor(refreshToken, found)
+	if !ok {
+		return nil, invalidRefresh()
+	}
+	return l.answer(found.grant, next), nil
 }
 
-func invalidGrant(parameter string) *refusal {
-	return &refusal{http.StatusBadRequest, "invalid_grant", "The request has an invalid grant parameter : " + parameter}
+// successor returns the refresh token to answer with, if the one that came in is
+// good.
+func (l *login) successor(refreshToken string, found renewer) (next string, ok bool) {
+	struck := l.faults.StrikeAll(faults.Renewal)
+	_, rotates := struck.Find("rotate-refresh")
+	_, detects := struck.Find("reuse-detection")
+	next, ok = refreshToken, !found.spent
+	if ok && (rotates || detects) {
+		next, ok = l.grants.rotate(refreshToken)
+	}
+	if !ok && detects {
+		l.grants.endFamily(found.family)
+	}
+	return next, ok
 }
 
-func invalidClient() *refusal {
-	return &refusal{http.StatusUnauthorized, "invalid_client", "Client authentication failed"}
+// credentials grants to a client in its own name (RFC 6749 section 4.4), without
+// a refresh token.
+func (l *login) credentials(request *tokenRequest) (map[string]any, *refusal) {
+	if name := request.lacks("scope"); name != "" {
+		return nil, missing(name)
+	}
+	public, refused := request.authenticate()
+	if refused != nil {
+		return nil, refused
+	}
+	if public {
+		return nil, invalidClient()
+	}
+	for _, scope := range strings.Fields(request.get("scope")) {
+		if !grantless(scope) {
+			return nil, invalidScope(scope)
+		}
+	}
+	return l.answer(grant{family: newID(), scope: request.get("scope")}, ""), nil
 }
 
-func unauthorizedClient() *refusal {
-	return &refusal{http.StatusBadRequest, "unauthorized_client", "Not authorized for requested operation"}
-}
-
-func unsupportedGrant() *refusal {
-	return &refusal{http.StatusBadRequest, "unsupported_grant_type", "The authorization grant type is not supported by the authorization server"}
+// begin enters a new grant and returns its first tokens.
+func (l *login) begin(made grant) map[string]any {
+	made.family = newID()
+	return l.answer(made, l.grants.begin(made))
 }

@@ -11,14 +11,21 @@ import (
 
 const maxTokenRequest = 64 << 10
 
-// A tokenRequest is what came to the token endpoint, whatever its form.
+// A tokenRequest is what came to the token endpoint or to one of its kind,
+// whatever its form.
 type tokenRequest struct {
 	fields       url.Values
 	clientID     string
 	clientSecret string
 }
 
-func (q *tokenRequest) get(name string) string { return q.fields.Get(name) }
+// get returns a field, "" of a request that could not be read.
+func (q *tokenRequest) get(name string) string {
+	if q == nil {
+		return ""
+	}
+	return q.fields.Get(name)
+}
 
 // lacks returns the first of names that the request does not have.
 func (q *tokenRequest) lacks(names ...string) string {
@@ -36,7 +43,7 @@ func (q *tokenRequest) authenticate() (public bool, refused *refusal) {
 	case q.clientID == "":
 		return false, missing("client_id")
 	case q.clientID != ClientID:
-		return false, &refusal{http.StatusBadRequest, "InvalidValue", "The request has an invalid parameter : client_id"}
+		return false, invalidValue("client_id")
 	case q.clientSecret == "":
 		return true, nil
 	case subtle.ConstantTimeCompare([]byte(q.clientSecret), []byte(ClientSecret)) != 1:
@@ -48,7 +55,7 @@ func (q *tokenRequest) authenticate() (public bool, refused *refusal) {
 func readTokenRequest(w http.ResponseWriter, r *http.Request) (*tokenRequest, *refusal) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, &refusal{http.StatusMethodNotAllowed, "invalid_request", "The token endpoint takes POST only"}
+		return nil, &refusal{http.StatusMethodNotAllowed, "invalid_request", "This endpoint takes POST only"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTokenRequest))
 	if err != nil {
@@ -105,8 +112,4 @@ func parseJSON(body []byte) (url.Values, *refusal) {
 		fields.Set(name, value)
 	}
 	return fields, nil
-}
-
-func unreadable() *refusal {
-	return &refusal{http.StatusBadRequest, "invalid_request", "The request is malformed"}
 }
