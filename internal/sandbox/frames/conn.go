@@ -1,0 +1,161 @@
+package frames
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// A Conn is one connection. Its methods may be called from anywhere.
+type Conn struct {
+	server *Server
+	id     int
+	nc     net.Conn
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup // the writer and the handlers
+
+	// Of the reading goroutine alone.
+	buffered *bufio.Reader
+	in       *http2.Framer
+	decoder  *hpack.Decoder
+	block    headerBlock
+
+	mu           sync.Mutex
+	out          outbox
+	progress     *sync.Cond // bytes were written, a window grew, a stall or a stream ended
+	readsStalled bool
+	closing      bool  // the last bytes are queued
+	err          error // why it ended; nil while it has not
+	streams      map[uint32]*Stream
+	closed       closedStreams
+	running      int    // handlers
+	lastID       uint32 // the highest stream the client has opened
+	goneAway     bool
+	promised     uint32 // the last stream that GOAWAY said would be served
+	flow         connFlow
+}
+
+func newConn(ctx context.Context, s *Server, nc net.Conn) *Conn {
+	c := &Conn{
+		server:   s,
+		id:       int(s.lastConn.Add(1)),
+		nc:       nc,
+		buffered: bufio.NewReader(nc),
+		streams:  map[uint32]*Stream{},
+		flow:     newConnFlow(s),
+	}
+	c.in = http2.NewFramer(nil, c.buffered)
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c.in.SetReuseFrames()
+	c.in.SetMaxReadFrameSize(minMaxFrameSize)
+	c.decoder = hpack.NewDecoder(headerTableSize, c.collect)
+	c.decoder.SetMaxStringLength(c.headerBound())
+	c.out.init(&c.mu)
+	c.progress = sync.NewCond(&c.mu)
+	return c
+}
+
+// ID numbers the connections of a server from 1.
+func (c *Conn) ID() int { return c.id }
+
+// NetConn returns the connection below.
+func (c *Conn) NetConn() net.Conn { return c.nc }
+
+// Context ends with the connection; its cause says why.
+func (c *Conn) Context() context.Context { return c.ctx }
+
+// Streams returns how many streams are open.
+func (c *Conn) Streams() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams)
+}
+
+// GoAway says that no new stream will be served. Those that the client has opened
+// so far go on, and then the connection closes. It does not wait.
+func (c *Conn) GoAway(code http2.ErrCode, debug string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.goAway(c.lastServed(), code, debug)
+}
+
+// GoAwayLast is GoAway with a claim of its own: streams above last are dropped
+// without an answer, also those that are being served. A last stream that has not
+// come yet keeps the connection open.
+func (c *Conn) GoAwayLast(last uint32, code http2.ErrCode, debug string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.goAway(last, code, debug)
+}
+
+// Close cuts the connection at once: under TCP the client sees a reset, under TLS
+// no close_notify. What was not written yet is lost; see [Conn.Flush].
+func (c *Conn) Close(err error) {
+	for nc := c.nc; nc != nil; nc = below(nc) {
+		if tcp, ok := nc.(interface{ SetLinger(int) error }); ok {
+			tcp.SetLinger(0)
+		}
+	}
+	c.end(err)
+}
+
+// Raw queues whatever frames write writes, also illegal ones. It knows nothing of
+// windows and states, and does not wait.
+func (c *Conn) Raw(write func(*http2.Framer)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.control(write)
+}
+
+// Flush waits until all that was queued is written, or the connection has ended.
+func (c *Conn) Flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	mark := c.out.queued
+	for c.out.written < mark && c.err == nil {
+		c.progress.Wait()
+	}
+	if c.out.written < mark {
+		return c.err
+	}
+	return nil
+}
+
+// StallReads stops or resumes the reading of frames, of all streams.
+func (c *Conn) StallReads(stall bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readsStalled = stall
+	c.progress.Broadcast()
+}
+
+// StallWrites stops or resumes the writing of frames, of all streams, also of
+// answers to PING. A client that asks for too many of these is cut.
+func (c *Conn) StallWrites(stall bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.stalled = stall
+	c.out.ready.Signal()
+}
+
+// serve returns when the connection has ended and its goroutines with it.
+func (c *Conn) serve() {
+	c.work.Go(c.write)
+	c.greet()
+	err := c.read()
+	var broken http2.ConnectionError
+	if errors.As(err, &broken) {
+		c.breakOff(broken)
+		io.Copy(io.Discard, c.nc)
+	}
+	c.end(err)
+	c.work.Wait()
+	c.nc.Close() // whoever wraps the connection may count on it
+}

@@ -1,0 +1,157 @@
+package frames
+
+import (
+	"errors"
+	"strconv"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+var (
+	errEnded  = errors.New("the answer has ended")
+	errHeaded = errors.New("the answer has a head")
+	errNoHead = errors.New("the answer has no head")
+)
+
+// Informational sends an answer of status 1xx, of which there may be many before
+// the head. Like all that follow, it returns when the frames are written.
+func (s *Stream) Informational(status int, fields []hpack.HeaderField) error {
+	return s.head(status, fields, false, true)
+}
+
+// Head sends the status and the fields, as they are and in their order: names must
+// be lower case. With end there is no body.
+func (s *Stream) Head(status int, fields []hpack.HeaderField, end bool) error {
+	return s.head(status, fields, end, false)
+}
+
+func (s *Stream) head(status int, fields []hpack.HeaderField, end, informational bool) error {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if s.headed {
+		return errHeaded
+	}
+	s.headed = !informational
+	all := append([]hpack.HeaderField{{Name: ":status", Value: strconv.Itoa(status)}}, fields...)
+	return s.headers(all, end)
+}
+
+// Data sends a part of the body in one DATA frame, or in more if the windows or
+// the client's largest frame demand it. It waits for the windows.
+func (s *Stream) Data(p []byte, end bool) error {
+	for {
+		n, err := s.dataFrame(p, end)
+		p = p[n:]
+		if err != nil || len(p) == 0 {
+			return err
+		}
+	}
+}
+
+func (s *Stream) dataFrame(p []byte, end bool) (int, error) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	if !s.headed {
+		return 0, errNoHead
+	}
+	n, err := s.claim(len(p))
+	if err != nil {
+		return 0, err
+	}
+	last := end && n == len(p)
+	s.conn.out.framer.WriteData(s.id, last, p[:n])
+	return n, s.sent(last)
+}
+
+// End ends the answer, with the fields of its trailer if there are any.
+func (s *Stream) End(trailer []hpack.HeaderField) error {
+	if len(trailer) == 0 {
+		return s.Data(nil, true)
+	}
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if !s.headed {
+		return errNoHead
+	}
+	return s.headers(trailer, true)
+}
+
+// Reset ends the stream with RST_STREAM. It does not wait. On a stream that has
+// ended it does nothing and says why it ended.
+func (s *Stream) Reset(code http2.ErrCode) error {
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.closed {
+		if s.err == nil {
+			return errEnded
+		}
+		return s.err
+	}
+	c.control(func(f *http2.Framer) { f.WriteRSTStream(s.id, code) })
+	s.fail(http2.StreamError{StreamID: s.id, Code: code, Cause: errByServer}, discarded)
+	return nil
+}
+
+// finish ends an answer whose handler has returned. What the client still sends
+// is not wanted (RFC 9113 section 8.1).
+func (s *Stream) finish() {
+	s.conn.mu.Lock()
+	headed, ended := s.headed, s.ended
+	s.conn.mu.Unlock()
+	if !headed {
+		return
+	}
+	if !ended {
+		s.End(nil)
+	}
+	s.Reset(http2.ErrCodeNo)
+}
+
+// writable returns why nothing can be sent any more, or nil.
+func (s *Stream) writable() error {
+	switch {
+	case s.err != nil:
+		return s.err
+	case s.ended:
+		return errEnded
+	case s.conn.err != nil:
+		return s.conn.err
+	case s.conn.closing:
+		return errEnded
+	}
+	return nil
+}
+
+func (s *Stream) headers(fields []hpack.HeaderField, end bool) error {
+	s.conn.out.headers(s.id, fields, end, s.conn.flow.maxFrame)
+	return s.sent(end)
+}
+
+// sent notes what the last frame means, and waits until it is written: a client
+// that does not read slows down its own streams.
+func (s *Stream) sent(last bool) error {
+	c := s.conn
+	mark := c.out.queued
+	if last {
+		s.ended = true
+		s.closeIfDone()
+	}
+	for c.out.written < mark && c.err == nil && s.err == nil {
+		c.progress.Wait()
+	}
+	if c.out.written >= mark {
+		return nil
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return c.err
+}

@@ -1,0 +1,90 @@
+package frames
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// run runs a tool that may be missing on a developer's machine, but not where the
+// project is judged.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil && os.Getenv("CI") == "" {
+		t.Skip(name + " is not installed")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
+func copyBody(w http.ResponseWriter, r *http.Request) {
+	io.Copy(w, r.Body)
+	io.WriteString(w, "that was all")
+}
+
+func TestCurl(t *testing.T) {
+	url := serveHTTP(t, copyBody)
+	out := run(t, "curl", "-sSk", "--http2", "-w", " %{http_version} %{http_code}", "-d", "some text, ", url, "--next", "-sSk", url)
+	if out != "some text, that was all 2 200that was all" {
+		t.Errorf("%q", out)
+	}
+}
+
+// A client that knows beforehand needs no TLS.
+func TestCurlInClearText(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	served := make(chan bool)
+	go func() {
+		defer close(served)
+		if nc, err := l.Accept(); err == nil {
+			(&Server{Handler: HTTP(http.HandlerFunc(copyBody))}).ServeConn(t.Context(), nc)
+		}
+	}()
+	if out := run(t, "curl", "-sS", "--http2-prior-knowledge", "http://"+l.Addr().String()); out != "that was all" {
+		t.Errorf("%q", out)
+	}
+	<-served
+}
+
+func TestNghttp(t *testing.T) {
+	out := run(t, "nghttp", "-v", "-d", "/dev/stdin", serveHTTP(t, copyBody))
+	if strings.Contains(out, "[ERROR]") || strings.Contains(out, "PROTOCOL_ERROR") || !strings.Contains(out, ":status: 200") || !strings.Contains(out, "that was all") {
+		t.Error(out)
+	}
+}
+
+func TestH2load(t *testing.T) {
+	out := run(t, "h2load", "-n2000", "-c3", "-m40", serveHTTP(t, copyBody))
+	if !strings.Contains(out, "2000 succeeded, 0 failed, 0 errored") {
+		t.Error(out)
+	}
+}
+
+// TestH2spec runs github.com/summerwind/h2spec if H2SPEC is its path.
+func TestH2spec(t *testing.T) {
+	tool := os.Getenv("H2SPEC")
+	if tool == "" {
+		t.Skip("H2SPEC is not set")
+	}
+	host, port, _ := net.SplitHostPort(strings.TrimPrefix(serveHTTP(t, copyBody), "https://"))
+	out := run(t, tool, "--strict", "-t", "-k", "-h", host, "-p", port)
+	if !strings.Contains(out, ", 0 skipped, 0 failed") {
+		t.Error(out)
+	}
+	fmt.Println(out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:])
+}
