@@ -34,8 +34,9 @@ var arrows = map[string]string{
 	"internal/guard":          "internal/problem",
 	"internal/listen":         "internal/durable",
 	"internal/problem":        "",
-	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults",
+	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults internal/sandbox/frames",
 	"internal/sandbox/faults": "",
+	"internal/sandbox/frames": "",
 }
 
 // onlyCmd are packages that nobody but the command may import, whatever the
