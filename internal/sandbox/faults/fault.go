@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A Fault is one item of a list.
+// A Fault is one item of a list. [Kinds] has its names and their values.
 type Fault struct {
 	Name  string
-	Value string
+	Value string // empty for none
 	// At is the number of the event that it waits for, from 1. 0 means that it
 	// does not count. At most one of At and After is set.
 	At int
