@@ -145,6 +145,7 @@ func TestXOAuth2DeviceFlowEndsWithThePair(t *testing.T) {
 		config := deviceConfig(pipeURL)
 		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, piped(t, Options{AskConsent: true}))
 		pair := requestPair(ctx, t, config)
+		time.Sleep(time.Second) // or the last poll would come just when the pair ends
 		if _, err := awaitDevice(ctx, config, pair); !errors.Is(err, context.DeadlineExceeded) || time.Until(pair.Expiry) > 0 {
 			t.Error(err)
 		}
