@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"avsproxy/internal/sandbox/frames"
 )
 
 type connKey struct{}
@@ -39,14 +41,31 @@ func (c *connections) observe(conn net.Conn, state http.ConnState) {
 	case http.StateNew:
 		c.live.Add(1)
 	case http.StateActive:
-		if !c.open[conn] {
-			c.open[conn] = true
-			c.total++
-		}
+		c.beganLocked(conn)
 	case http.StateClosed:
 		delete(c.open, conn)
 		c.live.Done()
 	}
+}
+
+// began counts a connection that has spoken HTTP. It may be told so often.
+func (c *connections) began(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beganLocked(conn)
+}
+
+func (c *connections) beganLocked(conn net.Conn) {
+	if !c.open[conn] {
+		c.open[conn] = true
+		c.total++
+	}
+}
+
+func (c *connections) ended(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, conn)
 }
 
 func (c *connections) counts() (open, total int) {
@@ -55,10 +74,13 @@ func (c *connections) counts() (open, total int) {
 	return len(c.open), c.total
 }
 
-// wait returns when every connection has ended. No new one may come meanwhile.
+// wait returns when every connection of net/http's server has ended. No new one may come meanwhile.
 func (c *connections) wait() { c.live.Wait() }
 
 func connID(ctx context.Context) int {
+	if stream := frames.FromContext(ctx); stream != nil {
+		return stream.Conn().ID()
+	}
 	id, _ := ctx.Value(connKey{}).(int)
 	return id
 }

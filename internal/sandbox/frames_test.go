@@ -75,7 +75,7 @@ func TestServerSettingsAreThoseObserved(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings := frame.(*http2.SettingsFrame)
-	for id, want := range map[http2.SettingID]uint32{http2.SettingMaxConcurrentStreams: 100, http2.SettingMaxHeaderListSize: 40960} {
+	for id, want := range map[http2.SettingID]uint32{http2.SettingMaxConcurrentStreams: 100, http2.SettingMaxHeaderListSize: 40960, http2.SettingInitialWindowSize: 1<<31 - 1} {
 		if got, _ := settings.Value(id); got != want {
 			t.Errorf("%v is %d, want %d", id, got, want)
 		}

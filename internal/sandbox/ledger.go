@@ -22,7 +22,7 @@ type Arrival struct {
 	Query      string // as sent
 	Authority  string // the Host header or :authority
 	Header     http.Header
-	Trailer    http.Header // nil until the body was read to its end
+	Trailer    http.Header // nil if there is none, and until the body was read to its end
 	Token      string      // the access token used; empty unless there was exactly one
 	BodySize   int64
 	BodySHA256 string // hex
@@ -91,7 +91,9 @@ func (e *entry) Read(p []byte) (int, error) {
 	e.arrival.BodySize += int64(n)
 	if err == io.EOF && !e.arrival.Done {
 		e.arrival.Done = true
-		e.arrival.Trailer = e.request.Trailer.Clone()
+		if len(e.request.Trailer) > 0 {
+			e.arrival.Trailer = e.request.Trailer.Clone()
+		}
 		e.request, e.body = nil, http.NoBody // the ledger must not keep the connection
 	}
 	return n, err

@@ -9,6 +9,7 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -65,14 +66,27 @@ func Start(o Options) (*Sandbox, error) {
 		faults:    l.faults,
 		stop:      stop,
 	}
-	s.lwa = newSite(running, leaf, s.login)
-	rememberConn(s.lwa.server)
-	s.avs = newSite(running, leaf, s.gateway)
-	s.avs.limit(o)
+	s.lwa = &site{engine: lwaEngine(running, tlsConfig(leaf), s.login)}
+	s.avs = &site{engine: avsEngine(running, tlsConfig(leaf), s.gateway, o)}
 	if err := errors.Join(s.lwa.serve(o.LWA), s.avs.serve(o.AVS)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+func lwaEngine(running context.Context, secure *tls.Config, l *login) engine {
+	c := newClassic(running, secure, l)
+	rememberConn(c.server)
+	return c
+}
+
+func avsEngine(running context.Context, secure *tls.Config, g *gateway, o Options) engine {
+	if !o.HTTP1 {
+		return newFramed(running, secure, g, o)
+	}
+	c := newClassic(running, secure, g)
+	c.onlyHTTP1()
+	return c
 }
 
 // Close ends everything, open downchannels too, and waits until it has ended.
@@ -128,7 +142,7 @@ func (s *Sandbox) TokenCalls() []TokenCall { return s.login.calls.all() }
 // Connections returns how many connections to AVS are open now, and how many
 // there were: those that finished the TLS handshake and then spoke HTTP, which
 // under h2 every client does at once.
-func (s *Sandbox) Connections() (open, total int) { return s.avs.connections.counts() }
+func (s *Sandbox) Connections() (open, total int) { return s.avs.engine.counts() }
 
 // ExpireTokens makes AVS refuse every access token given out so far.
 func (s *Sandbox) ExpireTokens() { s.login.grants.expireTokens() }
