@@ -18,10 +18,18 @@ func newGateway(g *grants) *gateway {
 	return &gateway{grants: g, downchannels: newDownchannels()}
 }
 
-// ServeHTTP records a request, judges its token, and answers it.
+// ServeHTTP records a request and its answer.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mark(w)
-	g.ledger.record(r)
+	entry := g.ledger.record(r)
+	defer entry.end()
+	a := &answer{ResponseWriter: w, entry: entry}
+	g.answer(a, r)
+	a.begin()
+}
+
+// answer judges the token of a request, and answers.
+func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	if !g.authorized(w, r) {
 		return
 	}

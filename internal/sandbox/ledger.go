@@ -5,28 +5,42 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"avsproxy/internal/sandbox/frames"
 )
 
 // An Arrival is one request as AVS saw it. While its body is still arriving,
 // BodySize and BodySHA256 are those of the bytes read so far.
+//
+// In JSON, the token and all other credentials are replaced by fingerprints: the
+// first 8 hex digits of their SHA-256.
 type Arrival struct {
-	Time       time.Time
-	ConnID     int // numbers the connections to AVS from 1
-	Proto      string
-	Method     string
-	Path       string // as sent, still escaped, without the query
-	Query      string // as sent
-	Authority  string // the Host header or :authority
-	Header     http.Header
-	Trailer    http.Header // nil if there is none, and until the body was read to its end
-	Token      string      // the access token used; empty unless there was exactly one
-	BodySize   int64
-	BodySHA256 string // hex
-	Done       bool   // the body was read to its end
+	Time      time.Time   `json:"time"`
+	ConnID    int         `json:"conn"`   // numbers the connections to AVS from 1
+	StreamID  uint32      `json:"stream"` // under HTTP/2, else 0
+	Proto     string      `json:"proto"`
+	Method    string      `json:"method"`
+	Path      string      `json:"path"`      // as sent, still escaped, without the query
+	Query     string      `json:"query"`     // as sent
+	Authority string      `json:"authority"` // the Host header or :authority
+	Header    http.Header `json:"-"`
+	// Fields are the names and values of all header fields, under HTTP/2 as they
+	// came and in their order, with the pseudo-header fields. HTTP/1.1's are as
+	// net/http keeps them: Host, then the others by name.
+	Fields     [][2]string `json:"fields"`
+	Trailer    http.Header `json:"trailer,omitempty"` // nil if there is none, and until the body was read to its end
+	Token      string      `json:"token"`             // the access token used; empty unless there was exactly one
+	BodySize   int64       `json:"body_size"`
+	BodySHA256 string      `json:"body_sha256"`    // hex
+	Done       bool        `json:"done"`           // the body was read to its end
+	Status     int         `json:"status"`         // of the answer; 0 as long as there is none
+	Ended      time.Time   `json:"ended,omitzero"` // when the answer had ended, or was broken off
 }
 
 // ledger records requests as they arrive and while they are read.
@@ -45,7 +59,7 @@ type entry struct {
 }
 
 // record enters a request and replaces its body by one that records itself.
-func (l *ledger) record(r *http.Request) {
+func (l *ledger) record(r *http.Request) *entry {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	e := &entry{body: r.Body, request: r, hash: sha256.New(), arrival: Arrival{
 		Time:      time.Now(),
@@ -59,8 +73,26 @@ func (l *ledger) record(r *http.Request) {
 		Token:     bearer(r.Header),
 		Done:      r.ContentLength == 0,
 	}}
+	e.arrival.StreamID, e.arrival.Fields = fieldsOf(r)
 	r.Body = e
 	l.entries.add(e)
+	return e
+}
+
+func fieldsOf(r *http.Request) (streamID uint32, fields [][2]string) {
+	if stream := frames.FromContext(r.Context()); stream != nil {
+		for _, field := range stream.Fields() {
+			fields = append(fields, [2]string{field.Name, field.Value})
+		}
+		return stream.ID(), fields
+	}
+	fields = append(fields, [2]string{"Host", r.Host})
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		for _, value := range r.Header[name] {
+			fields = append(fields, [2]string{name, value})
+		}
+	}
+	return 0, fields
 }
 
 func (l *ledger) arrivals() []Arrival {
@@ -78,6 +110,7 @@ func (e *entry) snapshot() Arrival {
 	a := e.arrival
 	a.Header = a.Header.Clone()
 	a.Trailer = a.Trailer.Clone()
+	a.Fields = slices.Clone(a.Fields)
 	a.BodySHA256 = hex.EncodeToString(e.hash.Sum(nil))
 	return a
 }
@@ -101,3 +134,18 @@ func (e *entry) Read(p []byte) (int, error) {
 
 // Close closes the request's body.
 func (e *entry) Close() error { return e.body.Close() }
+
+// answered records the status of the answer.
+func (e *entry) answered(status int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.arrival.Status = status
+}
+
+// end records that nothing more will be said. It comes before the last frame of
+// the answer, so that who has read the answer finds it in the ledger.
+func (e *entry) end() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.arrival.Ended = time.Now()
+}

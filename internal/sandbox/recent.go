@@ -25,3 +25,9 @@ func (r *recent[T]) all() []T {
 	defer r.mu.Unlock()
 	return append([]T(nil), r.items...)
 }
+
+func (r *recent[T]) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.items = nil
+}

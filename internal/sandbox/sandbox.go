@@ -135,6 +135,10 @@ func (s *Sandbox) Direct(namespace, name string, payload any) int {
 // Ledger returns what arrived at AVS, oldest first. It keeps the last 2048.
 func (s *Sandbox) Ledger() []Arrival { return s.gateway.ledger.arrivals() }
 
+// ClearLedger forgets what arrived at AVS so far. Streams and connections keep
+// their numbers.
+func (s *Sandbox) ClearLedger() { s.gateway.ledger.entries.clear() }
+
 // TokenCalls returns the calls of the token endpoint, oldest first. It keeps the
 // last 2048. A call is listed as soon as it is decided, before its delay.
 func (s *Sandbox) TokenCalls() []TokenCall { return s.login.calls.all() }
