@@ -9,7 +9,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -37,34 +36,19 @@ type framed struct {
 	closed    bool
 }
 
-func newFramed(running context.Context, secure *tls.Config, handler http.Handler, o Options) *framed {
-	f := &framed{running: running, secure: h2OrSilence(secure), connections: newConnections()}
+func newFramed(running context.Context, secure *tls.Config, handler http.Handler, k *conduct, o Options) *framed {
+	f := &framed{running: running, secure: secure, connections: newConnections()}
 	f.server = &frames.Server{
 		Handler:              frames.HTTP(handler),
 		MaxConcurrentStreams: uint32(min(o.MaxConcurrentStreams, math.MaxInt32)),
 		InitialWindowSize:    streamWindow,
 		HeaderTimeout:        handshakeTimeout,
 		Activity:             func(c *frames.Conn, _ bool) { f.connections.began(c.NetConn()) },
+		ConnStart:            k.begin,
 		ConnEnd:              func(c *frames.Conn) { f.connections.ended(c.NetConn()) },
 		ErrorLog:             log.New(io.Discard, "", 0),
 	}
 	return f
-}
-
-// h2OrSilence agrees on h2, and with whoever does not offer that on nothing,
-// instead of refusing the handshake.
-func h2OrSilence(secure *tls.Config) *tls.Config {
-	secure = secure.Clone()
-	secure.NextProtos = []string{"h2"}
-	silent := secure.Clone()
-	silent.NextProtos = nil
-	secure.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if slices.Contains(hello.SupportedProtos, "h2") {
-			return nil, nil
-		}
-		return silent, nil
-	}
-	return secure
 }
 
 func (f *framed) serve(l net.Listener) {

@@ -1,40 +1,19 @@
 package sandbox
 
 import (
-	"bytes"
-	"crypto/tls"
-	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // watch opens the downchannel by hand and returns a reader of its frames:
 // http.Client would hide where one DATA frame ends and the next begins.
 func watch(t *testing.T, s *Sandbox, token string) *http2.Framer {
 	t.Helper()
-	host := strings.TrimPrefix(s.AVS(), "https://")
-	conn, err := tls.Dial("tcp", host, &tls.Config{RootCAs: s.Pool(), NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(time.Minute))
-	io.WriteString(conn, http2.ClientPreface)
-	framer := http2.NewFramer(conn, conn)
-	framer.WriteSettings()
-	var head bytes.Buffer
-	fields := hpack.NewEncoder(&head)
-	for _, field := range [][2]string{
-		{":method", "GET"}, {":scheme", "https"}, {":authority", host}, {":path", "/v20160207/directives"}, {"authorization", "Bearer " + token},
-	} {
-		fields.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
-	}
-	framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head.Bytes(), EndHeaders: true, EndStream: true})
-	return framer
+	r := dial(t, s)
+	r.get(1, "/v20160207/directives", token)
+	return r.Framer
 }
 
 func nextData(t *testing.T, framer *http2.Framer) string {

@@ -5,27 +5,32 @@ import (
 	"strings"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/sandbox/faults"
 )
 
 // gateway is the Alexa Voice Service.
 type gateway struct {
 	grants       *grants
+	faults       *faults.Set
 	ledger       ledger
 	downchannels *downchannels
 }
 
-func newGateway(g *grants) *gateway {
-	return &gateway{grants: g, downchannels: newDownchannels()}
+func newGateway(g *grants, f *faults.Set) *gateway {
+	return &gateway{grants: g, faults: f, downchannels: newDownchannels()}
 }
 
 // ServeHTTP records a request and its answer.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mark(w)
-	entry := g.ledger.record(r)
+	struck := g.faults.StrikeAll(faults.Request)
+	entry := g.ledger.record(r, struck)
 	defer entry.end()
-	a := &answer{ResponseWriter: w, entry: entry}
-	g.answer(a, r)
-	a.begin()
+	a := &answer{ResponseWriter: w, ctx: r.Context(), entry: entry, struck: struck}
+	if !g.misbehave(a, r) {
+		g.answer(a, r)
+	}
+	a.finish()
 }
 
 // answer judges the token of a request, and answers.
@@ -54,7 +59,7 @@ func (g *gateway) authorized(w http.ResponseWriter, r *http.Request) bool {
 	}
 	body := avs.Exception(newID(), avs.CodeUnauthorized, "The access token is unknown, expired or malformed.")
 	switch {
-	case strings.HasPrefix(r.URL.Path, "/v1/"):
+	case isV1(r):
 		body = avs.InvalidTokenV1()
 	case len(r.Header.Values("Authorization")) == 0:
 		body = avs.MissingToken()

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/sandbox/frames"
 )
 
@@ -40,6 +41,7 @@ type Arrival struct {
 	BodySHA256 string      `json:"body_sha256"`    // hex
 	Done       bool        `json:"done"`           // the body was read to its end
 	Status     int         `json:"status"`         // of the answer; 0 as long as there is none
+	Fault      string      `json:"fault"`          // the faults that struck it, as a list; empty for none
 	Ended      time.Time   `json:"ended,omitzero"` // when the answer had ended, or was broken off
 }
 
@@ -59,7 +61,7 @@ type entry struct {
 }
 
 // record enters a request and replaces its body by one that records itself.
-func (l *ledger) record(r *http.Request) *entry {
+func (l *ledger) record(r *http.Request, struck faults.List) *entry {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	e := &entry{body: r.Body, request: r, hash: sha256.New(), arrival: Arrival{
 		Time:      time.Now(),
@@ -71,6 +73,7 @@ func (l *ledger) record(r *http.Request) *entry {
 		Authority: r.Host,
 		Header:    r.Header.Clone(),
 		Token:     bearer(r.Header),
+		Fault:     struck.String(),
 		Done:      r.ContentLength == 0,
 	}}
 	e.arrival.StreamID, e.arrival.Fields = fieldsOf(r)

@@ -78,7 +78,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	var l ledger
 	for range keep + 10 {
 		request, _ := http.NewRequest("GET", "/", nil)
-		l.record(request)
+		l.record(request, nil)
 	}
 	if n := len(l.arrivals()); n != keep {
 		t.Errorf("%d arrivals", n)

@@ -7,14 +7,13 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/certs"
@@ -30,8 +29,6 @@ const (
 
 // MarkHeader is on every answer of a sandbox, with the value "1".
 const MarkHeader = "X-Avsproxy-Sandbox"
-
-const leafLife = 365 * 24 * time.Hour // the root is made anew at each start, so nothing is gained by less
 
 // A Sandbox is a running one. It is safe for concurrent use.
 type Sandbox struct {
@@ -53,7 +50,8 @@ func Start(o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := authority.Leaf(leafLife, "localhost", "127.0.0.1", "::1")
+	o.Faults = cmp.Or(o.Faults, new(faults.Set))
+	papers, err := newPapers(authority, o.Faults)
 	if err != nil {
 		return nil, err
 	}
@@ -62,29 +60,29 @@ func Start(o Options) (*Sandbox, error) {
 	s := &Sandbox{
 		authority: authority,
 		login:     l,
-		gateway:   newGateway(l.grants),
-		faults:    l.faults,
+		gateway:   newGateway(l.grants, o.Faults),
+		faults:    o.Faults,
 		stop:      stop,
 	}
-	s.lwa = &site{engine: lwaEngine(running, tlsConfig(leaf), s.login)}
-	s.avs = &site{engine: avsEngine(running, tlsConfig(leaf), s.gateway, o)}
+	s.lwa = &site{engine: lwaEngine(running, papers, s.login)}
+	s.avs = &site{engine: avsEngine(running, papers, s.gateway, o)}
 	if err := errors.Join(s.lwa.serve(o.LWA), s.avs.serve(o.AVS)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-func lwaEngine(running context.Context, secure *tls.Config, l *login) engine {
-	c := newClassic(running, secure, l)
+func lwaEngine(running context.Context, p *papers, l *login) engine {
+	c := newClassic(running, p.config("h2", "http/1.1"), l)
 	rememberConn(c.server)
 	return c
 }
 
-func avsEngine(running context.Context, secure *tls.Config, g *gateway, o Options) engine {
+func avsEngine(running context.Context, p *papers, g *gateway, o Options) engine {
 	if !o.HTTP1 {
-		return newFramed(running, secure, g, o)
+		return newFramed(running, p.config("h2"), g, &conduct{faults: o.Faults}, o)
 	}
-	c := newClassic(running, secure, g)
+	c := newClassic(running, p.config("http/1.1"), g)
 	c.onlyHTTP1()
 	return c
 }

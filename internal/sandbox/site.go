@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"sync"
@@ -53,8 +52,4 @@ func (s *site) close() error {
 	s.serving.Wait()
 	s.engine.wait()
 	return err
-}
-
-func tlsConfig(leaf *tls.Certificate) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{*leaf}, MinVersion: tls.VersionTLS12}
 }

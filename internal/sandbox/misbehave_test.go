@@ -1,0 +1,345 @@
+package sandbox
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"avsproxy/internal/sandbox/faults"
+)
+
+// told tells a sandbox to misbehave from now.
+func told(t *testing.T, s *Sandbox, list string) {
+	t.Helper()
+	parsed, err := faults.Parse(list)
+	if err == nil {
+		err = s.Faults().Replace(parsed)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// overBoth runs a test over HTTP/2 and HTTP/1.1.
+func overBoth(t *testing.T, test func(*testing.T, *Sandbox, string)) {
+	for name, o := range map[string]Options{"h2": {}, "HTTP/1.1": {HTTP1: true}} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, o)
+			test(t, s, loggedIn(t, s).AccessToken)
+		})
+	}
+}
+
+func TestFaultStatuses(t *testing.T) {
+	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
+		for _, c := range []struct {
+			fault, path string
+			status      int
+			after, want string
+		}{
+			{"400 x1", "/ping", 400, "", `"code":"INVALID_REQUEST_EXCEPTION"`},
+			{"401 x1", "/ping", 401, "", ""},
+			{"403 x1", "/v20160207/directives", 403, "", `"code":"UNAUTHORIZED_REQUEST_EXCEPTION"`},
+			{"403 x1", "/v1/avs/speechrecognizer/recognize", 403, "", "InvalidAccessTokenException"},
+			{"415 x1", "/ping", 415, "", `"code":"UNSUPPORTED_MEDIA_TYPE"`},
+			{"429=120 x1", "/ping", 429, "120", `"code":"THROTTLING_EXCEPTION"`},
+			{"500 x1", "/ping", 500, "", `"code":"INTERNAL_SERVICE_EXCEPTION"`},
+			{"503=1 x1", "/ping", 503, "1", ""},
+			{"599 x1", "/ping", 599, "", ""},
+		} {
+			told(t, s, c.fault)
+			answer := send(t, client(t, s), ask(t, s, token, "GET", c.path, nil))
+			if answer.StatusCode != c.status || answer.Header.Get("Retry-After") != c.after || !strings.Contains(string(answer.body), c.want) ||
+				c.want == "" && len(answer.body) > 0 {
+				t.Errorf("%s: %s %q, Retry-After %q", c.fault, answer.Status, answer.body, answer.Header.Get("Retry-After"))
+			}
+			if answer.Header.Get("x-amzn-requestid") == "" {
+				t.Errorf("%s: no request id", c.fault)
+			}
+			ledger := s.Ledger()
+			if last := ledger[len(ledger)-1]; last.Status != c.status || last.Fault != c.fault {
+				t.Errorf("ledger: %d, fault %q", last.Status, last.Fault)
+			}
+		}
+		answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil))
+		if answer.StatusCode != http.StatusNoContent {
+			t.Errorf("afterwards: %s", answer.Status)
+		}
+	})
+}
+
+func TestFaultStrikesTheNthRequest(t *testing.T) {
+	s := start(t, Options{})
+	token := loggedIn(t, s).AccessToken
+	told(t, s, "403@3")
+	for i, want := range []int{204, 204, 403, 204} {
+		if answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil)); answer.StatusCode != want {
+			t.Errorf("request %d: %s", i+1, answer.Status)
+		}
+	}
+}
+
+func TestFaultReset(t *testing.T) {
+	s := start(t, Options{})
+	for fault, want := range map[string]http2.ErrCode{
+		"rst": http2.ErrCodeInternal, "rst=REFUSED_STREAM": http2.ErrCodeRefusedStream, "rst=HTTP_1_1_REQUIRED": http2.ErrCodeHTTP11Required, "rst=77": 77,
+	} {
+		told(t, s, fault+" x1")
+		r := dial(t, s)
+		r.get(1, "/ping", "none")
+		if f := expect[*http2.RSTStreamFrame](r); f.StreamID != 1 || f.ErrCode != want {
+			t.Errorf("%s: %v %v", fault, f, f.ErrCode)
+		}
+		r.get(3, "/ping", "none")
+		r.wantStatus(3, "403")
+	}
+}
+
+func TestFaultGoAwayLetsStreamsFinish(t *testing.T) {
+	s := start(t, Options{})
+	token := loggedIn(t, s).AccessToken
+	r := dial(t, s)
+	r.get(1, "/sandbox/slow-multipart?n=2&gap=50ms", token)
+	r.wantStatus(1, "200")
+	told(t, s, "goaway x1")
+	r.get(3, "/ping", token)
+	if f := expect[*http2.GoAwayFrame](r); f.LastStreamID != 3 || f.ErrCode != http2.ErrCodeNo {
+		t.Errorf("%v last %d", f.ErrCode, f.LastStreamID)
+	}
+	r.wantStatus(3, "204")
+	if f := expect[*http2.DataFrame](r); !strings.Contains(string(f.Data()), `"part":1`) && !strings.Contains(string(f.Data()), `"part":2`) {
+		t.Errorf("%q", f.Data())
+	}
+	r.wantEnd()
+	if last := s.Ledger()[0]; last.Status != 200 || last.Ended.IsZero() {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestFaultGoAwayDropsStreams(t *testing.T) {
+	s := start(t, Options{})
+	token := loggedIn(t, s).AccessToken
+	c := client(t, s)
+	down, err := c.Do(ask(t, s, token, "GET", "/v20160207/directives", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer down.Body.Close()
+	told(t, s, "goaway=drop x1")
+	// net/http takes the GOAWAY's word that the request was not processed, and repeats it.
+	if answer := send(t, c, ask(t, s, token, "GET", "/ping", nil)); answer.StatusCode != http.StatusNoContent {
+		t.Error(answer.Status)
+	}
+	if _, err := io.ReadAll(down.Body); err == nil {
+		t.Error("the downchannel ended as if all was said")
+	}
+	if _, total := s.Connections(); total != 2 || len(s.Ledger()) != 3 {
+		t.Errorf("%d connections, %d arrivals", total, len(s.Ledger()))
+	}
+}
+
+func TestFaultStrikesConnectionsAfterAWhile(t *testing.T) {
+	s := start(t, Options{})
+	token := loggedIn(t, s).AccessToken
+	told(t, s, "goaway@50ms x1")
+	r := dial(t, s)
+	r.get(1, "/ping", token)
+	r.wantStatus(1, "204")
+	if f := expect[*http2.GoAwayFrame](r); f.LastStreamID != 1 {
+		t.Errorf("last %d", f.LastStreamID)
+	}
+	r.wantEnd()
+	r = dial(t, s)
+	r.get(1, "/ping", token)
+	r.wantStatus(1, "204")
+	r.nc.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	for {
+		f, err := r.ReadFrame()
+		if err != nil {
+			break
+		}
+		if f.Header().Type == http2.FrameGoAway {
+			t.Error("the second connection was struck too")
+		}
+	}
+}
+
+func TestFaultStallReads(t *testing.T) {
+	s := start(t, Options{})
+	told(t, s, "stall-reads x1")
+	r := dial(t, s)
+	r.get(1, "/ping", "none")
+	r.wantStatus(1, "403") // the stall begins with what follows
+	r.WritePing(false, [8]byte{1})
+	r.get(3, "/ping", "none")
+	time.Sleep(50 * time.Millisecond)
+	if n := len(s.Ledger()); n != 1 {
+		t.Errorf("%d arrivals", n)
+	}
+}
+
+func TestFaultStallWrites(t *testing.T) {
+	s := start(t, Options{})
+	told(t, s, "stall-writes x1")
+	r := dial(t, s)
+	expect[*http2.SettingsFrame](r)
+	r.get(1, "/ping", "none")
+	r.WritePing(false, [8]byte{1})
+	r.wantSilence()
+	if n := len(s.Ledger()); n != 1 {
+		t.Errorf("%d arrivals", n)
+	}
+}
+
+func TestFaultCutBody(t *testing.T) {
+	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
+		for _, c := range []struct {
+			fault, path string
+			most, least int
+		}{
+			{"cut-body=10 x1", "/sandbox/bytes?n=100000", 10, 10},
+			{"cut-body=64KiB x1", "/sandbox/bytes?n=100000", 64 << 10, 64 << 10},
+			{"cut-body x1", "/sandbox/bytes?n=100000", 99_999, 1},
+			{"cut-body x1", "/v20160207/directives", 1000, 1},
+			{"cut-body=1MiB x1", "/sandbox/bytes?n=5", 5, 5},
+		} {
+			told(t, s, c.fault)
+			response, err := client(t, s).Do(ask(t, s, token, "GET", c.path, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if err == nil || len(body) > c.most || len(body) < c.least {
+				t.Errorf("%s of %s: %d bytes, %v", c.fault, c.path, len(body), err)
+			}
+		}
+	})
+}
+
+func TestFaultSlowHeaders(t *testing.T) {
+	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
+		const delay = 80 * time.Millisecond
+		told(t, s, "slow-headers="+delay.String())
+		begun := time.Now()
+		answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil))
+		if took := time.Since(begun); took < delay || answer.StatusCode != http.StatusNoContent {
+			t.Errorf("%s after %v", answer.Status, took)
+		}
+	})
+}
+
+func TestFaultInformationalAnswers(t *testing.T) {
+	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
+		for fault, want := range map[string]map[int]int{
+			"early-hints x1": {103: few}, "early-hints=2, continue=4": {103: 2, 100: 4}, "continue, 503": {100: few},
+		} {
+			told(t, s, fault)
+			got := map[int]int{}
+			request := ask(t, s, token, "GET", "/ping", nil)
+			trace := &httptrace.ClientTrace{
+				Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+					if got[code]++; code == 103 && header.Get("Link") == "" {
+						t.Error("no hint")
+					}
+					return nil
+				},
+			}
+			answer := send(t, client(t, s), request.WithContext(httptrace.WithClientTrace(request.Context(), trace)))
+			for code, n := range want {
+				if got[code] != n {
+					t.Errorf("%s: %v", fault, got)
+				}
+			}
+			if answer.Header.Get("Link") != "" {
+				t.Errorf("%s: the answer has the hint too", fault)
+			}
+		}
+	})
+}
+
+func TestFaultTrailers(t *testing.T) {
+	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
+		told(t, s, "trailers")
+		answer := send(t, client(t, s), ask(t, s, token, "GET", "/sandbox/bytes?n=1000", nil))
+		if answer.Trailer.Get(FaultTrailer) != "1" || answer.Trailer.Get(HashTrailer) == "" || len(answer.body) != 1000 {
+			t.Errorf("%d bytes, %v", len(answer.body), answer.Trailer)
+		}
+		answer = send(t, client(t, s), ask(t, s, "none", "GET", "/sandbox/bytes?n=1000", nil))
+		if answer.Trailer.Get(FaultTrailer) != "1" || answer.StatusCode != http.StatusForbidden {
+			t.Errorf("%s, %v", answer.Status, answer.Trailer)
+		}
+	})
+}
+
+func TestFaultHugeHeaders(t *testing.T) {
+	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
+		told(t, s, "huge-headers=100KiB x1")
+		answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil))
+		if n := len(answer.Header.Get("X-Sandbox-Huge")); n != 100<<10 {
+			t.Errorf("%d bytes", n)
+		}
+		told(t, s, "huge-headers x1")
+		if answer, err := client(t, s).Do(ask(t, s, token, "GET", "/ping", nil)); err == nil {
+			answer.Body.Close()
+			t.Errorf("taken: %s", answer.Status)
+		}
+	})
+}
+
+func TestFaultCertificates(t *testing.T) {
+	s := start(t, Options{})
+	c := client(t, s)
+	c.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	c.Transport.(*http.Transport).DisableKeepAlives = true
+	for _, url := range []string{s.AVS() + "/ping", s.LWA() + "/ap/oa"} {
+		for _, fault := range []string{"", "tls-wrong-name x1", "", "tls-expired x1"} {
+			told(t, s, fault)
+			answer, err := c.Get(url)
+			if err == nil {
+				io.Copy(io.Discard, answer.Body) // with it comes the session's ticket
+				answer.Body.Close()
+			}
+			var name x509.HostnameError
+			var invalid x509.CertificateInvalidError
+			switch {
+			case fault == "" && err != nil,
+				strings.HasPrefix(fault, "tls-wrong-name") && !errors.As(err, &name),
+				strings.HasPrefix(fault, "tls-expired") && (!errors.As(err, &invalid) || invalid.Reason != x509.Expired):
+				t.Errorf("%s %q: %v", url, fault, err)
+			}
+		}
+	}
+}
+
+// What frames alone can do, HTTP/1.1 does as nearly as it can.
+func TestFaultsOfConnectionsOverHTTP1(t *testing.T) {
+	s := start(t, Options{HTTP1: true})
+	token := loggedIn(t, s).AccessToken
+	told(t, s, "goaway x1")
+	if answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil)); !answer.Close {
+		t.Error("the connection lives on")
+	}
+	for _, fault := range []string{"goaway=drop", "rst"} {
+		told(t, s, fault)
+		if answer, err := client(t, s).Do(ask(t, s, token, "GET", "/ping", nil)); err == nil {
+			answer.Body.Close()
+			t.Errorf("%s: %s", fault, answer.Status)
+		}
+	}
+	told(t, s, "stall-writes")
+	request := ask(t, s, token, "GET", "/ping", nil)
+	if answer, err := client(t, s).Do(request.WithContext(within(t, 100*time.Millisecond))); err == nil {
+		answer.Body.Close()
+		t.Errorf("stall-writes: %s", answer.Status)
+	}
+}
