@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -61,6 +62,30 @@ func serveOn(server *http.Server, lns []net.Listener, conf *tls.Config) <-chan e
 		}()
 	}
 	return ended
+}
+
+// A doorList opens listeners and closes them all.
+type doorList struct {
+	app *app
+	lns []net.Listener
+}
+
+func (d *doorList) open(ctx context.Context, addr string) ([]net.Listener, error) {
+	lns, warnings, err := listen.Open(ctx, addr)
+	for _, warning := range warnings {
+		d.app.ui.warn(warning, "")
+	}
+	if err != nil {
+		return nil, failed(fmt.Errorf("cannot listen on %s: %w", addr, err), "end the other program, or choose another port")
+	}
+	d.lns = append(d.lns, lns...)
+	return lns, nil
+}
+
+func (d *doorList) close() {
+	for _, ln := range d.lns {
+		ln.Close()
+	}
 }
 
 // A desk starts logins. Where the redirect URI names an address that the console

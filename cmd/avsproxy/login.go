@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
@@ -48,7 +46,7 @@ is running, its console takes the callback; else this command listens for it.`,
 	return cmd
 }
 
-// An attempt is one login under way, here or in the console of a running proxy.
+// A loginAttempt is one login under way, here or in the console of a running proxy.
 type loginAttempt struct {
 	credential  string
 	url         string
@@ -65,7 +63,7 @@ func (a *app) login(ctx context.Context, conf *config.Config, name string, flags
 		return err
 	}
 	defer attempt.close()
-	a.introduce(attempt, conf, flags)
+	a.introduce(attempt, flags)
 	if flags.paste {
 		go a.readPasted(ctx, attempt)
 	}
@@ -166,61 +164,9 @@ func callbackLeaf(conf *config.Config) (*tls.Certificate, error) {
 	return leaf, nil
 }
 
-// beginLogin hands the login over to the running proxy's console.
-func (r *running) beginLogin(ctx context.Context, name string) (*loginAttempt, error) {
-	var begun console.LoginBegun
-	if err := r.call(ctx, http.MethodPost, withCredential("/api/logins", name), &begun); err != nil {
-		return nil, err
-	}
-	return &loginAttempt{
-		credential: begun.Credential, url: begun.AuthorizeURL, redirectURL: begun.RedirectURL, fingerprint: begun.Fingerprint,
-		wait: func(ctx context.Context) (bool, error) { return r.awaitLogin(ctx, begun.ID) },
-		paste: func(ctx context.Context, query url.Values) error {
-			return r.deliver(ctx, begun.RedirectURL, query)
-		},
-		close: func() {},
-	}, nil
-}
-
-func (r *running) awaitLogin(ctx context.Context, id string) (lasting bool, err error) {
-	for {
-		var end console.LoginEnded
-		if err := r.call(ctx, http.MethodGet, "/api/logins/"+id, &end); err != nil {
-			return false, err
-		}
-		if end.Over && end.Problem != nil {
-			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Say: end.Problem.Detail, Hint: end.Problem.Hint}
-		}
-		if end.Over {
-			return end.Lasting, nil
-		}
-	}
-}
-
-// deliver brings a pasted callback to the console, as the browser would have.
-func (r *running) deliver(ctx context.Context, redirectURL string, query url.Values) error {
-	redirect, err := url.Parse(redirectURL)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Console+redirect.Path+"?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	resp, err := r.client.Do(req)
-	if err != nil {
-		return errors.New(withoutQuery(err))
-	}
-	resp.Body.Close()
-	if resp.StatusCode == http.StatusBadRequest {
-		return tokens.ErrUnknownState
-	}
-	return nil
-}
-
 // introduce tells the person what will happen and opens the browser, unless the
 // flags say otherwise.
-func (a *app) introduce(attempt *loginAttempt, conf *config.Config, flags loginFlags) {
+func (a *app) introduce(attempt *loginAttempt, flags loginFlags) {
 	a.ui.say("Logging in to %s. The provider must know this exact return URL:", attempt.credential)
 	a.ui.say("  %s", attempt.redirectURL)
 	a.ui.say("If it shows an error page instead of sending you back, that URL is missing there, or client_id is wrong.")
@@ -279,59 +225,4 @@ func loginFailed(err error) error {
 		return &exitError{exitUnreachable, e, e.Hint}
 	}
 	return failed(e, e.Hint)
-}
-
-func (a *app) logoutCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "logout [NAME]",
-		Short: "Forget a login (the default route's, if none is named)",
-		Long: `Forget a login. It is removed here whatever the provider says; where the
-provider has a revocation endpoint (revoke_url) it is told first.`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := a.loadConfig()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
-			defer cancel()
-			return a.logout(ctx, conf, strings.Join(args, ""))
-		},
-	}
-}
-
-func (a *app) logout(ctx context.Context, conf *config.Config, name string) error {
-	if beside := a.running(ctx, conf); beside != nil {
-		var done console.LogoutDone
-		if err := beside.call(ctx, http.MethodDelete, withCredential("/api/login", name), &done); err != nil {
-			return err
-		}
-		a.sayLoggedOut(conf, done.WasLoggedIn)
-		return nil
-	}
-	program, err := build(conf, standIf(conf.Sandbox))
-	if err != nil {
-		return err
-	}
-	credential, err := program.find(name)
-	if err != nil {
-		return err
-	}
-	err = credential.source.Forget(ctx)
-	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
-		return failed(err, "")
-	}
-	a.sayLoggedOut(conf, err == nil)
-	return nil
-}
-
-func (a *app) sayLoggedOut(conf *config.Config, was bool) {
-	if !was {
-		a.ui.say("avsproxy: there was no login")
-		return
-	}
-	a.ui.say("avsproxy: logged out")
-	if !conf.Sandbox {
-		a.ui.hint("the consent itself is taken back in the account settings at the provider; at Amazon under \"Login with Amazon\"")
-	}
 }

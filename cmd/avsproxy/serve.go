@@ -14,7 +14,6 @@ import (
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
-	"avsproxy/internal/listen"
 	"avsproxy/internal/sandbox"
 	"avsproxy/tokens"
 
@@ -57,6 +56,7 @@ type server struct {
 	roots   *certs.Authority
 	run     runFile
 
+	doors                    doorList
 	proxyDoors, consoleDoors []net.Listener
 	callback                 *tls.Config // what the console shows over TLS
 	ended                    []<-chan error
@@ -65,7 +65,7 @@ type server struct {
 
 // serve listens on everything first, then serves, then says that it is ready.
 func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error {
-	s := &server{app: a, conf: conf}
+	s := &server{app: a, conf: conf, doors: doorList{app: a}}
 	defer s.close()
 	steps := []func(context.Context) error{s.listen, s.startSandbox, s.build, s.start, s.loginToSandbox, s.leaveRunFile}
 	for _, step := range steps {
@@ -79,13 +79,13 @@ func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 
 func (s *server) listen(ctx context.Context) error {
 	for _, addr := range s.conf.Proxy.Listen {
-		lns, err := s.open(ctx, addr)
+		lns, err := s.doors.open(ctx, addr)
 		if err != nil {
 			return err
 		}
 		s.proxyDoors = append(s.proxyDoors, lns...)
 	}
-	lns, err := s.open(ctx, s.conf.Console.Listen)
+	lns, err := s.doors.open(ctx, s.conf.Console.Listen)
 	s.consoleDoors = lns
 	if err != nil {
 		return err
@@ -94,29 +94,15 @@ func (s *server) listen(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) open(ctx context.Context, addr string) ([]net.Listener, error) {
-	lns, warnings, err := listen.Open(ctx, addr)
-	for _, warning := range warnings {
-		s.app.ui.warn(warning, "")
-	}
-	if err != nil {
-		return nil, failed(fmt.Errorf("cannot listen on %s: %w", addr, err), "end the other program, or choose another port in config.toml")
-	}
-	for _, ln := range lns {
-		s.closers = append(s.closers, func() { ln.Close() })
-	}
-	return lns, nil
-}
-
 func (s *server) startSandbox(ctx context.Context) error {
 	if !s.conf.Sandbox {
 		return nil
 	}
-	lwa, err := s.open(ctx, "localhost:0")
+	lwa, err := s.doors.open(ctx, "localhost:0")
 	if err != nil {
 		return err
 	}
-	avs, err := s.open(ctx, "localhost:0")
+	avs, err := s.doors.open(ctx, "localhost:0")
 	if err != nil {
 		return err
 	}
@@ -247,6 +233,7 @@ func (s *server) close() {
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		s.closers[i]()
 	}
+	s.doors.close()
 }
 
 func (s *server) loginURL(name string) string {

@@ -62,6 +62,16 @@ func places(path string, getenv func(string) string) []string {
 	return found
 }
 
+// StateFolder is where state is kept that no configuration places elsewhere:
+// $XDG_STATE_HOME/avsproxy, or ~/.local/state/avsproxy. It is empty when no home
+// is known.
+func StateFolder(getenv func(string) string) string {
+	if folder := baseFolder("XDG_STATE_HOME", filepath.Join(".local", "state"), getenv); folder != "" {
+		return filepath.Join(folder, "avsproxy")
+	}
+	return ""
+}
+
 // baseFolder follows the XDG Base Directory Specification, which says that a
 // relative value is to be ignored. It is empty when no home is known.
 func baseFolder(name, underHome string, getenv func(string) string) string {

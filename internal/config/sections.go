@@ -118,12 +118,10 @@ func (t *table) store() Store {
 	}
 	t.finish()
 	if s.Path == "" {
-		s.Path = baseFolder("XDG_STATE_HOME", filepath.Join(".local", "state"), t.d.getenv)
-		if s.Path == "" {
-			t.complain("path", "has no default, because neither XDG_STATE_HOME nor HOME is set", `name a folder, like "/var/lib/avsproxy"`)
-			return s
-		}
-		s.Path = filepath.Join(s.Path, "avsproxy")
+		s.Path = StateFolder(t.d.getenv)
+	}
+	if s.Path == "" {
+		t.complain("path", "has no default, because neither XDG_STATE_HOME nor HOME is set", `name a folder, like "/var/lib/avsproxy"`)
 	}
 	return s
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"avsproxy/internal/console"
+	"avsproxy/tokens"
+)
+
+// beginLogin hands the login over to the running proxy's console.
+func (r *running) beginLogin(ctx context.Context, name string) (*loginAttempt, error) {
+	var begun console.LoginBegun
+	if err := r.call(ctx, http.MethodPost, withCredential("/api/logins", name), &begun); err != nil {
+		return nil, err
+	}
+	return &loginAttempt{
+		credential: begun.Credential, url: begun.AuthorizeURL, redirectURL: begun.RedirectURL, fingerprint: begun.Fingerprint,
+		wait: func(ctx context.Context) (bool, error) { return r.awaitLogin(ctx, begun.ID) },
+		paste: func(ctx context.Context, query url.Values) error {
+			return r.deliver(ctx, begun.RedirectURL, query)
+		},
+		close: func() {},
+	}, nil
+}
+
+func (r *running) awaitLogin(ctx context.Context, id string) (lasting bool, err error) {
+	for {
+		var end console.LoginEnded
+		if err := r.call(ctx, http.MethodGet, "/api/logins/"+id, &end); err != nil {
+			return false, err
+		}
+		if end.Over && end.Problem != nil {
+			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Say: end.Problem.Detail, Hint: end.Problem.Hint}
+		}
+		if end.Over {
+			return end.Lasting, nil
+		}
+	}
+}
+
+// deliver brings a pasted callback to the console, as the browser would have.
+func (r *running) deliver(ctx context.Context, redirectURL string, query url.Values) error {
+	redirect, err := url.Parse(redirectURL)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Console+redirect.Path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return errors.New(withoutQuery(err))
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusBadRequest {
+		return tokens.ErrUnknownState
+	}
+	return nil
+}
