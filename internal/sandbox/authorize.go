@@ -52,6 +52,7 @@ func (l *login) decide(query url.Values, allowed bool) url.Values {
 	code := l.codes.give(consent{
 		redirectURI: query.Get("redirect_uri"),
 		scope:       query.Get("scope"),
+		device:      identity(query.Get("scope_data")),
 		challenge:   query.Get("code_challenge"),
 		method:      query.Get("code_challenge_method"),
 	})

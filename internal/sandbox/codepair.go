@@ -167,5 +167,5 @@ func (l *login) poll(request *tokenRequest) (map[string]any, *refusal) {
 	if refused != nil {
 		return nil, refused
 	}
-	return l.begin(grant{scope: found.scope, public: true}), nil
+	return l.begin(grant{scope: found.scope, device: identity(found.scopeData), public: true}), nil
 }

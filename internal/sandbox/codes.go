@@ -13,6 +13,7 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 type consent struct {
 	redirectURI string
 	scope       string
+	device      string
 	challenge   string // PKCE (RFC 7636); empty if the request had none
 	method      string // of the challenge; empty means plain
 	expires     time.Time

@@ -43,10 +43,16 @@ func newFramed(running context.Context, secure *tls.Config, handler http.Handler
 		MaxConcurrentStreams: uint32(min(o.MaxConcurrentStreams, math.MaxInt32)),
 		InitialWindowSize:    streamWindow,
 		HeaderTimeout:        handshakeTimeout,
-		Activity:             func(c *frames.Conn, _ bool) { f.connections.began(c.NetConn()) },
 		ConnStart:            k.begin,
-		ConnEnd:              func(c *frames.Conn) { f.connections.ended(c.NetConn()) },
 		ErrorLog:             log.New(io.Discard, "", 0),
+	}
+	f.server.Activity = func(c *frames.Conn, _ bool) {
+		f.connections.began(c.NetConn())
+		k.heard(c)
+	}
+	f.server.ConnEnd = func(c *frames.Conn) {
+		f.connections.ended(c.NetConn())
+		k.end(c)
 	}
 	return f
 }

@@ -6,18 +6,21 @@ import (
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/sandbox/frames"
 )
 
 // gateway is the Alexa Voice Service.
 type gateway struct {
 	grants       *grants
 	faults       *faults.Set
+	conduct      *conduct
 	ledger       ledger
 	downchannels *downchannels
 }
 
-func newGateway(g *grants, f *faults.Set) *gateway {
-	return &gateway{grants: g, faults: f, downchannels: newDownchannels()}
+// newGateway expects options that were checked and have a set of faults.
+func newGateway(g *grants, o Options) *gateway {
+	return &gateway{grants: g, faults: o.Faults, conduct: newConduct(o), downchannels: newDownchannels()}
 }
 
 // ServeHTTP records a request and its answer.
@@ -56,9 +59,13 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// authorized refuses with 403, as AVS does, never with 401.
+// authorized judges a request's token, and says whose connection it is on. It
+// refuses with 403, as AVS does, never with 401.
 func (g *gateway) authorized(w http.ResponseWriter, r *http.Request) bool {
-	if _, good := g.grants.lookup(bearer(r.Header)); good {
+	if found, good := g.grants.lookup(bearer(r.Header)); good {
+		if stream := frames.FromContext(r.Context()); stream != nil {
+			g.conduct.claim(stream.Conn(), found.grant.device)
+		}
 		return true
 	}
 	body := avs.Exception(newID(), avs.CodeUnauthorized, "The access token is unknown, expired or malformed.")

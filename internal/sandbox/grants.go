@@ -17,7 +17,8 @@ const maxSpent = 4096
 type grant struct {
 	family string // names the grant, and so all tokens that come of it
 	scope  string
-	public bool // made without a client secret, and so renewed without one
+	device string // the identity it is for; empty if it is for none
+	public bool   // made without a client secret, and so renewed without one
 }
 
 // A renewer is a refresh token's grant.

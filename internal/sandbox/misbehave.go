@@ -22,7 +22,7 @@ func (g *gateway) misbehave(a *answer, r *http.Request) (answered bool) {
 		switch f.Name {
 		case "goaway", "stall-reads", "stall-writes":
 			if stream != nil {
-				inflict(stream.Conn(), f)
+				g.conduct.inflict(stream.Conn(), f)
 			} else {
 				inflictHTTP1(a, r, f)
 			}
@@ -34,20 +34,6 @@ func (g *gateway) misbehave(a *answer, r *http.Request) (answered bool) {
 		}
 	}
 	return standIn(a, r)
-}
-
-// inflict strikes a whole connection.
-func inflict(c *frames.Conn, f faults.Fault) {
-	switch {
-	case f.Name == "stall-reads":
-		c.StallReads(true)
-	case f.Name == "stall-writes":
-		c.StallWrites(true)
-	case f.Value == "drop":
-		c.GoAwayLast(0, http2.ErrCodeNo, toldTo)
-	default:
-		c.GoAway(http2.ErrCodeNo, toldTo)
-	}
 }
 
 // inflictHTTP1 comes as near as HTTP/1.1 can.

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"avsproxy/internal/sandbox/faults"
 )
 
@@ -85,118 +83,6 @@ func TestFaultStrikesTheNthRequest(t *testing.T) {
 		if answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil)); answer.StatusCode != want {
 			t.Errorf("request %d: %s", i+1, answer.Status)
 		}
-	}
-}
-
-func TestFaultReset(t *testing.T) {
-	s := start(t, Options{})
-	for fault, want := range map[string]http2.ErrCode{
-		"rst": http2.ErrCodeInternal, "rst=REFUSED_STREAM": http2.ErrCodeRefusedStream, "rst=HTTP_1_1_REQUIRED": http2.ErrCodeHTTP11Required, "rst=77": 77,
-	} {
-		told(t, s, fault+" x1")
-		r := dial(t, s)
-		r.get(1, "/ping", "none")
-		if f := expect[*http2.RSTStreamFrame](r); f.StreamID != 1 || f.ErrCode != want {
-			t.Errorf("%s: %v %v", fault, f, f.ErrCode)
-		}
-		r.get(3, "/ping", "none")
-		r.wantStatus(3, "403")
-	}
-}
-
-func TestFaultGoAwayLetsStreamsFinish(t *testing.T) {
-	s := start(t, Options{})
-	token := loggedIn(t, s).AccessToken
-	r := dial(t, s)
-	r.get(1, "/sandbox/slow-multipart?n=2&gap=50ms", token)
-	r.wantStatus(1, "200")
-	told(t, s, "goaway x1")
-	r.get(3, "/ping", token)
-	if f := expect[*http2.GoAwayFrame](r); f.LastStreamID != 3 || f.ErrCode != http2.ErrCodeNo {
-		t.Errorf("%v last %d", f.ErrCode, f.LastStreamID)
-	}
-	r.wantStatus(3, "204")
-	if f := expect[*http2.DataFrame](r); !strings.Contains(string(f.Data()), `"part":1`) && !strings.Contains(string(f.Data()), `"part":2`) {
-		t.Errorf("%q", f.Data())
-	}
-	r.wantEnd()
-	if last := s.Ledger()[0]; last.Status != 200 || last.Ended.IsZero() {
-		t.Errorf("%+v", last)
-	}
-}
-
-func TestFaultGoAwayDropsStreams(t *testing.T) {
-	s := start(t, Options{})
-	token := loggedIn(t, s).AccessToken
-	c := client(t, s)
-	down, err := c.Do(ask(t, s, token, "GET", "/v20160207/directives", nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer down.Body.Close()
-	told(t, s, "goaway=drop x1")
-	// net/http takes the GOAWAY's word that the request was not processed, and repeats it.
-	if answer := send(t, c, ask(t, s, token, "GET", "/ping", nil)); answer.StatusCode != http.StatusNoContent {
-		t.Error(answer.Status)
-	}
-	if _, err := io.ReadAll(down.Body); err == nil {
-		t.Error("the downchannel ended as if all was said")
-	}
-	if _, total := s.Connections(); total != 2 || len(s.Ledger()) != 3 {
-		t.Errorf("%d connections, %d arrivals", total, len(s.Ledger()))
-	}
-}
-
-func TestFaultStrikesConnectionsAfterAWhile(t *testing.T) {
-	s := start(t, Options{})
-	token := loggedIn(t, s).AccessToken
-	told(t, s, "goaway@50ms x1")
-	r := dial(t, s)
-	r.get(1, "/ping", token)
-	r.wantStatus(1, "204")
-	if f := expect[*http2.GoAwayFrame](r); f.LastStreamID != 1 {
-		t.Errorf("last %d", f.LastStreamID)
-	}
-	r.wantEnd()
-	r = dial(t, s)
-	r.get(1, "/ping", token)
-	r.wantStatus(1, "204")
-	r.nc.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	for {
-		f, err := r.ReadFrame()
-		if err != nil {
-			break
-		}
-		if f.Header().Type == http2.FrameGoAway {
-			t.Error("the second connection was struck too")
-		}
-	}
-}
-
-func TestFaultStallReads(t *testing.T) {
-	s := start(t, Options{})
-	told(t, s, "stall-reads x1")
-	r := dial(t, s)
-	r.get(1, "/ping", "none")
-	r.wantStatus(1, "403") // the stall begins with what follows
-	r.WritePing(false, [8]byte{1})
-	r.get(3, "/ping", "none")
-	time.Sleep(50 * time.Millisecond)
-	if n := len(s.Ledger()); n != 1 {
-		t.Errorf("%d arrivals", n)
-	}
-}
-
-func TestFaultStallWrites(t *testing.T) {
-	s := start(t, Options{})
-	told(t, s, "stall-writes x1")
-	r := dial(t, s)
-	expect[*http2.SettingsFrame](r)
-	r.get(1, "/ping", "none")
-	r.WritePing(false, [8]byte{1})
-	r.wantSilence()
-	if n := len(s.Ledger()); n != 1 {
-		t.Errorf("%d arrivals", n)
 	}
 }
 
@@ -318,28 +204,5 @@ func TestFaultCertificates(t *testing.T) {
 				t.Errorf("%s %q: %v", url, fault, err)
 			}
 		}
-	}
-}
-
-// What frames alone can do, HTTP/1.1 does as nearly as it can.
-func TestFaultsOfConnectionsOverHTTP1(t *testing.T) {
-	s := start(t, Options{HTTP1: true})
-	token := loggedIn(t, s).AccessToken
-	told(t, s, "goaway x1")
-	if answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil)); !answer.Close {
-		t.Error("the connection lives on")
-	}
-	for _, fault := range []string{"goaway=drop", "rst"} {
-		told(t, s, fault)
-		if answer, err := client(t, s).Do(ask(t, s, token, "GET", "/ping", nil)); err == nil {
-			answer.Body.Close()
-			t.Errorf("%s: %s", fault, answer.Status)
-		}
-	}
-	told(t, s, "stall-writes")
-	request := ask(t, s, token, "GET", "/ping", nil)
-	if answer, err := client(t, s).Do(request.WithContext(within(t, 100*time.Millisecond))); err == nil {
-		answer.Body.Close()
-		t.Errorf("stall-writes: %s", answer.Status)
 	}
 }

@@ -36,7 +36,17 @@ type Options struct {
 	Faults *faults.Set
 	// MaxConcurrentStreams is what AVS allows on one connection; 0 means 100.
 	MaxConcurrentStreams int
-	// HTTP1 makes AVS speak HTTP/1.1 and not offer h2.
+	// OneConnection makes AVS keep its rule of one connection per device: when the
+	// tokens of one client and device serial number come over two, the one that was
+	// heard first gets GOAWAY and is closed.
+	OneConnection bool
+	// IdleTimeout is how long a client may be silent on a connection to AVS: any
+	// frame from it counts, PING as well as a request. 0 means five minutes.
+	// ConnLife is how long AVS takes new streams on a connection before it sends
+	// GOAWAY; those that are open may finish. 0 means an hour. Both are scaled too.
+	IdleTimeout, ConnLife time.Duration
+	// HTTP1 makes AVS speak HTTP/1.1 and not offer h2. What is said here of
+	// connections and streams does not hold then.
 	HTTP1 bool
 	// TokenDelay is how long the token endpoint thinks before it answers. It
 	// goes on thinking when the caller hangs up, as a real server would.
@@ -44,7 +54,7 @@ type Options struct {
 }
 
 func (o Options) check() error {
-	if o.TokenLife < 0 || o.TokenDelay < 0 || o.MaxConcurrentStreams < 0 {
+	if min(o.TokenLife, o.TokenDelay, o.IdleTimeout, o.ConnLife) < 0 || o.MaxConcurrentStreams < 0 {
 		return errors.New("the sandbox's durations and limits may not be negative")
 	}
 	if !(o.TimeScale >= 0) || math.IsInf(o.TimeScale, 0) {
@@ -66,6 +76,8 @@ type lifetimes struct {
 	pair     time.Duration // of code pairs
 	interval time.Duration // between polls for a code pair
 	page     time.Duration // of a form that asks for consent
+	conn     time.Duration // of connections to AVS
+	idle     time.Duration // of silence on them
 }
 
 func (o Options) lifetimes() lifetimes {
@@ -78,6 +90,8 @@ func (o Options) lifetimes() lifetimes {
 		pair:     scaled(10 * time.Minute),
 		interval: scaled(30 * time.Second),
 		page:     scaled(10 * time.Minute),
+		conn:     scaled(cmp.Or(o.ConnLife, time.Hour)),
+		idle:     scaled(cmp.Or(o.IdleTimeout, 5*time.Minute)),
 	}
 }
 

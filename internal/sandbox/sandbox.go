@@ -60,7 +60,7 @@ func Start(o Options) (*Sandbox, error) {
 	s := &Sandbox{
 		authority: authority,
 		login:     l,
-		gateway:   newGateway(l.grants, o.Faults),
+		gateway:   newGateway(l.grants, o),
 		faults:    o.Faults,
 		stop:      stop,
 	}
@@ -80,7 +80,7 @@ func lwaEngine(running context.Context, p *papers, l *login) engine {
 
 func avsEngine(running context.Context, p *papers, g *gateway, o Options) engine {
 	if !o.HTTP1 {
-		return newFramed(running, p.config("h2"), g, &conduct{faults: o.Faults}, o)
+		return newFramed(running, p.config("h2"), g, g.conduct, o)
 	}
 	c := newClassic(running, p.config("http/1.1"), g)
 	c.onlyHTTP1()

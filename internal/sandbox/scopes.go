@@ -66,6 +66,16 @@ func deviceOf(data string) device {
 	return wanted.Alexa
 }
 
+// identity names the device that AVS takes a grant for: the client and the serial
+// number. It is empty if there is no number.
+func identity(data string) string {
+	serial := deviceOf(data).Attributes.SerialNumber
+	if serial == "" {
+		return ""
+	}
+	return ClientID + " " + serial
+}
+
 // scopeDataFits reports whether alexa:all, where asked for, says which product
 // and which device it is for.
 func scopeDataFits(scope, data string) bool {

@@ -101,7 +101,7 @@ func (l *login) exchange(request *tokenRequest) (map[string]any, *refusal) {
 	if !verifies(consent, request.get("code_verifier")) {
 		return nil, unauthorizedClient()
 	}
-	return l.begin(grant{scope: consent.scope, public: public}), nil
+	return l.begin(grant{scope: consent.scope, device: consent.device, public: public}), nil
 }
 
 // verifies checks PKCE (RFC 7636 section 4.6). A verifier for a consent without
