@@ -59,8 +59,8 @@ func (a *answer) strikeHead() {
 	if f, ok := a.struck.Find("slow-headers"); ok && !pause(a.ctx, f.Duration()) {
 		panic(http.ErrAbortHandler)
 	}
-	if f, ok := a.struck.Find("huge-headers"); ok {
-		header.Set("X-Sandbox-Huge", strings.Repeat("x", cmp.Or(f.Number(), enormous)))
+	if f, ok := a.struck.Find("huge-headers"); ok { // of what HPACK cannot make smaller
+		header.Set("X-Sandbox-Huge", strings.Repeat("~", cmp.Or(f.Number(), enormous)))
 	}
 	if _, ok := a.struck.Find("trailers"); ok {
 		header.Add("Trailer", FaultTrailer)

@@ -171,8 +171,8 @@ func TestSecondConnectionOfADeviceClosesTheFirst(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "GOAWAY") {
 		t.Errorf("the older downchannel: %v", err)
 	}
-	if n := s.Direct("Speaker", "SetVolume", nil); n != 1 {
-		t.Errorf("%d downchannels are left", n)
+	for s.Direct("Speaker", "SetVolume", nil) != 1 { // its handler may need a moment
+		time.Sleep(time.Millisecond)
 	}
 	if text := readSome(t, other); !strings.Contains(text, "SetVolume") {
 		t.Errorf("the other device: %q", text)
