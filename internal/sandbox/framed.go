@@ -9,8 +9,11 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/http2/hpack"
 
 	"avsproxy/internal/sandbox/frames"
 )
@@ -43,6 +46,7 @@ func newFramed(running context.Context, secure *tls.Config, handler http.Handler
 		MaxConcurrentStreams: uint32(min(o.MaxConcurrentStreams, math.MaxInt32)),
 		InitialWindowSize:    streamWindow,
 		HeaderTimeout:        handshakeTimeout,
+		Fields:               marks,
 		ConnStart:            k.begin,
 		ErrorLog:             log.New(io.Discard, "", 0),
 	}
@@ -110,3 +114,8 @@ func (f *framed) shut() error {
 
 func (f *framed) wait()                     { f.serving.Wait() }
 func (f *framed) counts() (open, total int) { return f.connections.counts() }
+
+// marks are those of mark.
+func marks() []hpack.HeaderField {
+	return []hpack.HeaderField{{Name: "x-amzn-requestid", Value: newID()}, {Name: strings.ToLower(MarkHeader), Value: "1"}}
+}

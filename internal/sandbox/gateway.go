@@ -45,7 +45,14 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	if !g.authorized(w, r) {
 		return
 	}
-	switch r.Method + " " + r.URL.Path {
+	call := r.Method + " " + r.URL.Path
+	if forCapabilities(r) && call != "PUT "+pathCapabilities {
+		notFound(w, r)
+		return
+	}
+	switch call {
+	case "PUT " + pathCapabilities:
+		g.capabilities(w, r)
 	case "GET " + avs.PathPing:
 		w.WriteHeader(http.StatusNoContent)
 	case "POST " + avs.PathEvents:
@@ -98,4 +105,8 @@ func except(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", avs.ExceptionType)
 	w.WriteHeader(status)
 	w.Write(body)
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	except(w, http.StatusNotFound, avs.Exception(newID(), "NOT_FOUND", "The sandbox has no "+r.Method+" "+r.URL.Path))
 }

@@ -23,7 +23,7 @@ type papers struct {
 
 func newPapers(authority *certs.Authority, set *faults.Set) (p *papers, err error) {
 	p = &papers{faults: set}
-	names := []string{"localhost", "127.0.0.1", "::1"}
+	names := []string{"localhost", "127.0.0.1", "::1", CapabilitiesHost}
 	if p.good, err = authority.Leaf(leafLife, names...); err != nil {
 		return nil, err
 	}

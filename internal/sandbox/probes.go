@@ -34,7 +34,7 @@ func (g *gateway) probe(w http.ResponseWriter, r *http.Request) {
 		// A name that never resolves (RFC 2606): a token sent there is lost to nobody.
 		http.Redirect(w, r, "https://elsewhere.invalid/", http.StatusFound)
 	default:
-		except(w, http.StatusNotFound, avs.Exception(newID(), "NOT_FOUND", "The sandbox has no "+r.Method+" "+r.URL.Path))
+		notFound(w, r)
 	}
 }
 

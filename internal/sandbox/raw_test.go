@@ -54,7 +54,14 @@ func (r *raw) get(id uint32, path, token string) {
 	} {
 		r.encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]})
 	}
-	err := r.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: r.block.Bytes(), EndHeaders: true, EndStream: true})
+	block, most := r.block.Bytes(), 16<<10
+	first := block[:min(len(block), most)]
+	err := r.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndHeaders: len(block) <= most, EndStream: true})
+	for rest := block[len(first):]; len(rest) > 0 && err == nil; {
+		next := rest[:min(len(rest), most)]
+		rest = rest[len(next):]
+		err = r.WriteContinuation(id, len(rest) == 0, next)
+	}
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -78,6 +85,19 @@ func (r *raw) wantStatus(id uint32, status string) {
 	r.t.Helper()
 	if f := expect[*http2.MetaHeadersFrame](r); f.StreamID != id || f.PseudoValue("status") != status {
 		r.t.Errorf("stream %d: status %q, want stream %d: %q", f.StreamID, f.PseudoValue("status"), id, status)
+	}
+}
+
+// wantMarked wants also what every answer of a sandbox has.
+func (r *raw) wantMarked(id uint32, status string) {
+	r.t.Helper()
+	f := expect[*http2.MetaHeadersFrame](r)
+	fields := map[string]string{}
+	for _, field := range f.Fields {
+		fields[field.Name] = field.Value
+	}
+	if f.StreamID != id || fields[":status"] != status || fields["x-amzn-requestid"] == "" || fields["x-avsproxy-sandbox"] != "1" {
+		r.t.Errorf("stream %d: %v, want stream %d: %s", f.StreamID, fields, id, status)
 	}
 }
 

@@ -46,7 +46,7 @@ func Start(o Options) (*Sandbox, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	authority, err := certs.New("avsproxy sandbox")
+	authority, err := certs.New("avsproxy sandbox", CapabilitiesHost)
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ func (c *Conn) run(s *Stream, tooLarge bool) {
 		}
 	}()
 	if tooLarge {
-		s.Head(431, nil, true)
+		c.server.refuse(s, 431)
 	} else {
 		c.server.Handler(s)
 	}

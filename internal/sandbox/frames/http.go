@@ -23,7 +23,7 @@ func HTTP(h http.Handler) func(*Stream) {
 	return func(s *Stream) {
 		r, err := newRequest(s)
 		if err != nil {
-			s.Head(http.StatusBadRequest, nil, true)
+			s.conn.server.refuse(s, http.StatusBadRequest)
 			return
 		}
 		w := &response{stream: s, isHead: r.Method == http.MethodHead, header: http.Header{}}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // A Server is what its connections share. Its fields must not change while it
@@ -34,10 +35,11 @@ type Server struct {
 
 	HeaderTimeout time.Duration // for the preface and the first SETTINGS. 0 is 10 s.
 
-	ConnStart func(*Conn)       // optional: before the first byte is read or written
-	ConnEnd   func(*Conn)       // optional: after the last handler has returned
-	Activity  func(*Conn, bool) // optional: hears of each frame from the client, and whether it was a PING
-	ErrorLog  *log.Logger       // hears of handlers that panic, but for http.ErrAbortHandler. nil is the standard logger.
+	Fields    func() []hpack.HeaderField // optional: what the server's own answers have, 400 and 431
+	ConnStart func(*Conn)                // optional: before the first byte is read or written
+	ConnEnd   func(*Conn)                // optional: after the last handler has returned
+	Activity  func(*Conn, bool)          // optional: hears of each frame from the client, and whether it was a PING
+	ErrorLog  *log.Logger                // hears of handlers that panic, but for http.ErrAbortHandler. nil is the standard logger.
 
 	lastConn atomic.Int64
 }
@@ -67,6 +69,15 @@ func (s *Server) headerTimeout() time.Duration { return cmp.Or(s.HeaderTimeout, 
 // connWindow cannot be less than what every connection begins with.
 func (s *Server) connWindow() uint32 {
 	return min(max(cmp.Or(s.ConnWindowSize, 1<<20), initialWindow), maxWindow)
+}
+
+// refuse answers a request that no handler sees.
+func (s *Server) refuse(stream *Stream, status int) {
+	var fields []hpack.HeaderField
+	if s.Fields != nil {
+		fields = s.Fields()
+	}
+	stream.Head(status, fields, true)
 }
 
 func (s *Server) settings() []http2.Setting {
