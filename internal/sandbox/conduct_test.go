@@ -1,63 +1,17 @@
 package sandbox
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
 )
-
-// A pipeListener accepts pipes, so that a sandbox runs in a bubble of
-// testing/synctest.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443} }
-
-// bubbled starts a sandbox without a network, and returns a function that
-// connects to AVS and a token for it.
-func bubbled(t *testing.T, o Options) (connect func() *raw, token string) {
-	t.Helper()
-	avs := newPipeListener()
-	o.LWA, o.AVS = []net.Listener{newPipeListener()}, []net.Listener{avs}
-	s := start(t, o)
-	connect = func() *raw {
-		client, server := net.Pipe()
-		avs.conns <- server
-		return speak(t, tls.Client(client, &tls.Config{RootCAs: s.Pool(), ServerName: "localhost", NextProtos: []string{"h2"}}), "localhost")
-	}
-	return connect, s.login.grants.issue(grant{}, 24*time.Hour)
-}
 
 // lifeOf reads until the connection ends, and says when GOAWAY came.
 func lifeOf(r *raw, begun time.Time) (goAway, end time.Duration, why string) {
@@ -83,7 +37,7 @@ func TestSilentConnectionsAreClosedAfterFiveMinutes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				connect, token := bubbled(t, c.options)
+				_, connect, token := bubbled(t, c.options)
 				begun := time.Now()
 				r := connect()
 				r.get(1, "/v20160207/directives", token) // a downchannel keeps nothing alive
@@ -103,7 +57,7 @@ func TestPingsKeepAConnectionForAnHour(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				connect, token := bubbled(t, Options{})
+				_, connect, token := bubbled(t, Options{})
 				begun := time.Now()
 				r := connect()
 				r.get(1, "/ping", token)
@@ -123,7 +77,7 @@ func TestPingsKeepAConnectionForAnHour(t *testing.T) {
 
 func TestStreamsFinishWhenTheHourIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		connect, token := bubbled(t, Options{IdleTimeout: 3 * time.Hour})
+		_, connect, token := bubbled(t, Options{IdleTimeout: 3 * time.Hour})
 		begun := time.Now()
 		r := connect()
 		r.get(1, "/sandbox/slow-multipart?n=2&gap=90m", token)

@@ -3,8 +3,8 @@ package sandbox
 import (
 	"io"
 	"net/http"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -27,24 +27,26 @@ func TestFaultReset(t *testing.T) {
 }
 
 func TestFaultGoAwayLetsStreamsFinish(t *testing.T) {
-	s := start(t, Options{})
-	token := loggedIn(t, s).AccessToken
-	r := dial(t, s)
-	r.get(1, "/sandbox/slow-multipart?n=2&gap=50ms", token)
-	r.wantStatus(1, "200")
-	told(t, s, "goaway x1")
-	r.get(3, "/ping", token)
-	if f := expect[*http2.GoAwayFrame](r); f.LastStreamID != 3 || f.ErrCode != http2.ErrCodeNo {
-		t.Errorf("%v last %d", f.ErrCode, f.LastStreamID)
-	}
-	r.wantStatus(3, "204")
-	if f := expect[*http2.DataFrame](r); !strings.Contains(string(f.Data()), `"part":1`) && !strings.Contains(string(f.Data()), `"part":2`) {
-		t.Errorf("%q", f.Data())
-	}
-	r.wantEnd()
-	if last := s.Ledger()[0]; last.Status != 200 || last.Ended.IsZero() {
-		t.Errorf("%+v", last)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, connect, token := bubbled(t, Options{})
+		r := connect()
+		r.get(1, "/sandbox/slow-multipart?n=2&gap=1m", token)
+		r.wantStatus(1, "200")
+		told(t, s, "goaway x1")
+		r.get(3, "/ping", token)
+		if f := expect[*http2.GoAwayFrame](r); f.LastStreamID != 3 || f.ErrCode != http2.ErrCodeNo {
+			t.Errorf("%v last %d", f.ErrCode, f.LastStreamID)
+		}
+		r.wantStatus(3, "204")
+		for last := false; !last; {
+			f := expect[*http2.DataFrame](r)
+			last = f.StreamID == 1 && f.StreamEnded()
+		}
+		r.wantEnd()
+		if first := s.Ledger()[0]; first.Status != 200 || first.Ended.Sub(first.Time) != time.Minute {
+			t.Errorf("%+v", first)
+		}
+	})
 }
 
 func TestFaultGoAwayDropsStreams(t *testing.T) {
@@ -70,29 +72,19 @@ func TestFaultGoAwayDropsStreams(t *testing.T) {
 }
 
 func TestFaultStrikesConnectionsAfterAWhile(t *testing.T) {
-	s := start(t, Options{})
-	token := loggedIn(t, s).AccessToken
-	told(t, s, "goaway@50ms x1")
-	r := dial(t, s)
-	r.get(1, "/ping", token)
-	r.wantStatus(1, "204")
-	if f := expect[*http2.GoAwayFrame](r); f.LastStreamID != 1 {
-		t.Errorf("last %d", f.LastStreamID)
-	}
-	r.wantEnd()
-	r = dial(t, s)
-	r.get(1, "/ping", token)
-	r.wantStatus(1, "204")
-	r.nc.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	for {
-		f, err := r.ReadFrame()
-		if err != nil {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		s, connect, token := bubbled(t, Options{})
+		told(t, s, "goaway@10s x1")
+		time.Sleep(time.Minute) // it is the connection's time that counts
+		for _, want := range []time.Duration{10 * time.Second, 5 * time.Minute} {
+			begun := time.Now()
+			r := connect()
+			r.get(1, "/ping", token)
+			if goAway, end, why := lifeOf(r, begun); goAway != want || end != want {
+				t.Errorf("GOAWAY after %v, the end after %v: %s", goAway, end, why)
+			}
 		}
-		if f.Header().Type == http2.FrameGoAway {
-			t.Error("the second connection was struck too")
-		}
-	}
+	})
 }
 
 func TestFaultStallReads(t *testing.T) {
