@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"avsproxy/internal/sandbox/faults"
 )
 
 func TestFaultReset(t *testing.T) {
@@ -23,6 +25,15 @@ func TestFaultReset(t *testing.T) {
 		}
 		r.get(3, "/ping", "none")
 		r.wantStatus(3, "403")
+	}
+}
+
+func TestFaultResetKnowsAllCodes(t *testing.T) {
+	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
+		list, err := faults.Parse("rst=" + code.String())
+		if err != nil || resetCode(list[0]) != code {
+			t.Errorf("%v: %v, %v", code, list, err)
+		}
 	}
 }
 

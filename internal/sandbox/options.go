@@ -46,7 +46,8 @@ type Options struct {
 	// GOAWAY; those that are open may finish. 0 means an hour. Both are scaled too.
 	IdleTimeout, ConnLife time.Duration
 	// HTTP1 makes AVS speak HTTP/1.1 and not offer h2. What is said here of
-	// connections and streams does not hold then.
+	// connections and streams does not hold then, and faults that strike connections
+	// after a while, such as goaway@10s, do not strike.
 	HTTP1 bool
 	// TokenDelay is how long the token endpoint thinks before it answers. It
 	// goes on thinking when the caller hangs up, as a real server would.
