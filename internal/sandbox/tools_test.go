@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -34,6 +35,24 @@ func TestH2load(t *testing.T) {
 	s := start(t, Options{})
 	out := run(t, "h2load", "-n2000", "-c3", "-m40", "-H", "authorization: Bearer "+loggedIn(t, s).AccessToken, s.AVS()+"/ping")
 	if !strings.Contains(out, "2000 succeeded, 0 failed, 0 errored") || len(s.Ledger()) != 2000 {
+		t.Error(out)
+	}
+}
+
+// TestH2spec runs github.com/summerwind/h2spec if H2SPEC is its path. It has no
+// token, and AVS refuses such requests without waiting for their bodies: what it
+// then does wrong may come after the answer's end, where it is ignored. Therefore
+// the answers take a while.
+func TestH2spec(t *testing.T) {
+	tool := os.Getenv("H2SPEC")
+	if tool == "" {
+		t.Skip("H2SPEC is not set")
+	}
+	s := start(t, Options{})
+	told(t, s, "slow-headers=100ms")
+	host, port, _ := net.SplitHostPort(strings.TrimPrefix(s.AVS(), "https://"))
+	out := run(t, tool, "--strict", "-t", "-k", "-h", host, "-p", port)
+	if !strings.Contains(out, ", 0 skipped, 0 failed") {
 		t.Error(out)
 	}
 }
