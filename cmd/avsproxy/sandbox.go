@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -78,9 +79,12 @@ func (a *app) sandbox(ctx context.Context, flags sandboxFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := onLoopback(control); err != nil {
+		return &exitError{exitUsage, err, "use localhost"}
+	}
 	amazon, err := sandbox.Start(options)
 	if err != nil {
-		return failed(err, "")
+		return &exitError{exitUsage, err, "see 'avsproxy sandbox --help'"}
 	}
 	defer amazon.Close()
 	ready := sandboxReady{LWA: amazon.LWA(), AVS: amazon.AVS(), Control: localhostURL("http://" + control[0].Addr().String())}
@@ -99,6 +103,16 @@ func (a *app) sandbox(ctx context.Context, flags sandboxFlags) error {
 	}
 }
 
+// onLoopback refuses listeners that other machines can reach.
+func onLoopback(lns []net.Listener) error {
+	for _, ln := range lns {
+		if addr, ok := ln.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+			return fmt.Errorf("--control: the sandbox listens on loopback only, not on %s", ln.Addr())
+		}
+	}
+	return nil
+}
+
 func (f sandboxFlags) options() (sandbox.Options, error) {
 	list, err := faults.Parse(f.faults)
 	if err != nil {
@@ -111,7 +125,7 @@ func (f sandboxFlags) options() (sandbox.Options, error) {
 	if err := set.Replace(list); err != nil {
 		return sandbox.Options{}, fmt.Errorf("--fault: %w", err)
 	}
-	return sandbox.Options{Faults: set, TimeScale: f.timeScale, AskConsent: !f.autoConsent}, nil
+	return sandbox.Options{Faults: set, TimeScale: f.timeScale, AskConsent: !f.autoConsent, OneConnection: f.oneConnection}, nil
 }
 
 // controlGuard keeps web pages from changing what a test relies on.

@@ -106,7 +106,7 @@ func (s *server) startSandbox(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	amazon, err := sandbox.Start(sandbox.Options{LWA: lwa, AVS: avs})
+	amazon, err := sandbox.Start(sandbox.Options{LWA: lwa, AVS: avs, OneConnection: true})
 	if err != nil {
 		return failed(fmt.Errorf("starting the sandbox: %w", err), "")
 	}

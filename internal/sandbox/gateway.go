@@ -38,10 +38,6 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer judges the token of a request, and answers.
 func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == openProbe {
-		g.open(w, r)
-		return
-	}
 	if !g.authorized(w, r) {
 		return
 	}

@@ -146,15 +146,3 @@ func pause(ctx context.Context, gap time.Duration) bool {
 func refuseProbe(w http.ResponseWriter, why string) {
 	except(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, why))
 }
-
-// openProbe asks for no token: it is for conformance tools, which cannot send one.
-const openProbe = "/sandbox/open"
-
-// open reads the whole request before it answers.
-func (g *gateway) open(w http.ResponseWriter, r *http.Request) {
-	n, err := io.Copy(io.Discard, r.Body)
-	if err != nil {
-		return
-	}
-	fmt.Fprintf(w, "read %d bytes\n", n)
-}
