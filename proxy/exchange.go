@@ -58,7 +58,7 @@ func Observe(route string, began func(route string) (done func(Exchange)), next 
 		}
 		done := began(route)
 		exchange := &Exchange{Route: route, Method: r.Method, Path: r.URL.EscapedPath(), Proto: r.Proto, Began: time.Now()}
-		observed := &observedWriter{ResponseWriter: w}
+		observed := &observedWriter{ResponseWriter: w, http10: !r.ProtoAtLeast(1, 1)}
 		defer func() { // also when next panics with http.ErrAbortHandler
 			exchange.Took = time.Since(exchange.Began)
 			exchange.Status = observed.finalStatus()
@@ -75,13 +75,17 @@ type observedWriter struct {
 	http.ResponseWriter
 	status  int
 	written int64
+	http10  bool
 }
 
 func (w *observedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *observedWriter) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols {
+	final := status >= 200 || status == http.StatusSwitchingProtocols
+	if final {
 		w.status = status
+	} else if w.http10 {
+		return // RFC 9110 section 15.2: such a client would take it for the answer
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

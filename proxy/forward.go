@@ -57,9 +57,12 @@ func Forward(options ForwardOptions) http.Handler {
 			// out. Its one error is that the writer cannot, which then just stays so.
 			_ = http.NewResponseController(w).EnableFullDuplex()
 		}
-		if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		if r.ContentLength != 0 {
 			r = r.WithContext(r.Context()) // the server goes by what the body of its own is
 			r.Body = &upload{ReadCloser: r.Body, trailer: r.Trailer}
+		}
+		if !r.ProtoAtLeast(1, 1) {
+			defer cutShort(w)
 		}
 		reverse.ServeHTTP(w, r)
 	})
@@ -110,9 +113,10 @@ func receive(resp *http.Response) error {
 	return nil
 }
 
-// An upload is the body of an HTTP/1.x request. Closing net/http's own waits for
+// An upload is the body of a request. Closing net/http's own for HTTP/1.x waits for
 // what the client has not sent yet, and with it would every answer that comes
-// before the upload's end: the server closes it anyway, after the answer.
+// before the upload's end; closing the one for HTTP/2 resets the stream. The server
+// closes either anyway, after the answer.
 type upload struct {
 	io.ReadCloser
 	trailer http.Header

@@ -51,7 +51,7 @@ func (t *Table) Choose(authority guard.Authority, door guard.Door) (index int, o
 	if !door.Fits(authority) || len(t.routes) == 0 {
 		return 0, false
 	}
-	if guard.IsLocal(authority.Host) {
+	if door.Means(authority.Host) {
 		return 0, true
 	}
 	index, ok = t.byName[guard.Authority{Host: authority.Host}]

@@ -40,6 +40,7 @@ func (e *UnusableError) Error() string {
 
 const (
 	formatVersion = 1
+	checkSize     = 16 << 10 // more than a grant takes, in whole blocks
 	lockRetry     = 20 * time.Millisecond
 	grantMaxBytes = 1 << 20 // a grant is a few kB; anything larger is no grant of ours
 )
@@ -200,11 +201,22 @@ func leftovers(path string) (files []string) {
 	return files
 }
 
+// Check reports whether the disk takes a grant now, by writing one's worth of
+// bytes beside it.
+func (f FileStore) Check(string) error {
+	probe := filepath.Join(f.Dir, ".check")
+	defer os.Remove(probe)
+	if err := durable.WriteFile(probe, make([]byte, checkSize), 0o600); err != nil {
+		return &UnusableError{f.Dir, "takes no file: " + reason(err), "make room on the disk, or check the folder's owner and mode"}
+	}
+	return nil
+}
+
 // Lock implements [Store] with an advisory lock on a side file, which the system
 // releases when its holder dies.
 func (f FileStore) Lock(ctx context.Context, name string) (func(), error) {
 	if err := durable.MkdirPrivate(f.Dir); err != nil {
-		return nil, fmt.Errorf("making the folder of the logins: %w", err)
+		return nil, &UnusableError{f.Dir, "cannot be made: " + reason(err), "check the owner and mode of the folder above it, or set store.path"}
 	}
 	lock := flock.New(filepath.Join(f.Dir, name+".lock"), flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {

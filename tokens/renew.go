@@ -96,6 +96,9 @@ func (a *attempt) adopt(grant Grant) {
 // post asks the provider. The wait for the lock must not cut the call short: an
 // answer that we do not stay for may hold the only refresh token that is left.
 func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
+	if err := a.source.checkStore(); err != nil {
+		return old, err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	renewed, err := a.source.Renew(ctx, old)
@@ -110,6 +113,17 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	a.result = "renewed"
 	a.save(renewed)
 	return renewed, nil
+}
+
+func (s *Source) checkStore() error {
+	store, can := s.Store.(interface{ Check(name string) error })
+	if !s.MustSave || !can {
+		return nil
+	}
+	if err := store.Check(s.Name); err != nil {
+		return &Error{Action: ActionConfig, Say: "the token was not renewed, because the renewed login could not be kept", Hint: err.Error()}
+	}
+	return nil
 }
 
 func (a *attempt) save(grant Grant) {

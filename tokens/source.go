@@ -28,6 +28,11 @@ type Source struct {
 	// Initial is what to start from while the store holds nothing that fits:
 	// an imported refresh token or a static token. The zero value = a login.
 	Initial Grant
+	// MustSave refuses to renew while the store takes nothing. It is for processes
+	// that end before a save could be tried again: the provider may rotate the refresh
+	// token, and the old one would be all that is left. Stores say so by a method
+	// Check(name string) error, as [FileStore] has.
+	MustSave bool
 	// Timeout bounds the wait for the store's lock, and then once more the renewal
 	// itself. Zero = 30 s.
 	Timeout time.Duration

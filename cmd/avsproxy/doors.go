@@ -40,14 +40,35 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:           handler,
-		Protocols:         &protocols,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    headerMost,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsMost},
-		ErrorLog:          errorLog,
+		Handler: lingering(handler),
+		// "OPTIONS *" is for the guard to judge too.
+		DisableGeneralOptionsHandler: true,
+		Protocols:                    &protocols,
+		ReadHeaderTimeout:            headerTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               headerMost,
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: streamsMost},
+		ErrorLog:                     errorLog,
 	}
+}
+
+// lingerTime bounds the wait for an upload whose answer was given early.
+const lingerTime = 2 * time.Second
+
+// lingering reads on, for a while, in HTTP/2 uploads that were answered before
+// their end. net/http would reset such a stream at once, and clients that are still
+// sending (curl 7 in the clear is one) then lose the answer over the reset.
+func lingering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		if r.ProtoMajor < 2 || r.Body == nil || r.Body == http.NoBody {
+			return
+		}
+		control := http.NewResponseController(w)
+		if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+			io.Copy(io.Discard, r.Body) // ends with the upload, or in time
+		}
+	})
 }
 
 // serveOn serves listeners that speak TLS and clear text by the first bytes.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -29,7 +30,11 @@ func (r *running) beginLogin(ctx context.Context, name string) (*loginAttempt, e
 func (r *running) awaitLogin(ctx context.Context, id string) (lasting bool, err error) {
 	for {
 		var end console.LoginEnded
-		if err := r.call(ctx, http.MethodGet, "/api/logins/"+id, &end); err != nil {
+		err := r.call(ctx, http.MethodGet, "/api/logins/"+id, &end)
+		if errors.As(err, new(*url.Error)) && ctx.Err() == nil {
+			return false, failed(fmt.Errorf("the running proxy (pid %d) ended before the login did", r.PID), "start it again, or log in without it")
+		}
+		if err != nil {
 			return false, err
 		}
 		if end.Over && end.Problem != nil {

@@ -217,7 +217,7 @@ func (a *app) readPasted(ctx context.Context, attempt *loginAttempt) {
 func loginFailed(err error) error {
 	var e *tokens.Error
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.As(err, new(*exitError)):
 		return err
 	case !errors.As(err, &e):
 		return failed(err, "")

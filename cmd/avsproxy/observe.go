@@ -50,8 +50,10 @@ func logExchange(log *slog.Logger, e proxy.Exchange) {
 func tellRenewals(log *slog.Logger, metrics *console.Metrics, name, loginURL string) func(outcome string) {
 	var last atomic.Value
 	return func(outcome string) {
-		metrics.Refreshed(name, outcome)
 		again := last.Swap(outcome) == outcome
+		if !again || outcome != "login_needed" { // finding out once more is no renewal
+			metrics.Refreshed(name, outcome)
+		}
 		switch {
 		case outcome == "renewed":
 			log.Info("token renewed", "credential", name)

@@ -6,6 +6,8 @@ import (
 	"log"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
@@ -52,7 +54,7 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 			LoginURL: loginURL(route.Credential), ErrorLog: watch.errorLog,
 		})
 		handlers = append(handlers, proxy.Observe(route.Name, watch.began, proxy.Allow(route.Allow, forward)))
-		if err := table.Add(route.Name, routeHosts(route)...); err != nil {
+		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
 			return nil, &exitError{exitUsage, err, "give every host to one route only"}
 		}
 		watch.metrics.Route(route.Name)
@@ -71,14 +73,19 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 	return line, nil
 }
 
-// routeHosts are the further names of a route: its upstream's own, also while
-// the sandbox stands in for it, and the configured ones.
-func routeHosts(route config.Route) []string {
-	hosts := route.Hosts
-	if upstream, err := url.Parse(route.Upstream); err == nil && !guard.IsLocal(upstream.Hostname()) {
-		hosts = append([]string{upstream.Hostname()}, hosts...)
+// routeHosts are the further names of a route: the configured ones, and its
+// upstream's own, also while the sandbox stands in for it. Of several routes to one
+// host the first has its name.
+func routeHosts(route config.Route, table *proxy.Table) []string {
+	upstream, err := url.Parse(route.Upstream)
+	if err != nil {
+		return route.Hosts
 	}
-	return hosts
+	own := guard.Authority{Host: strings.ToLower(upstream.Hostname())}
+	if guard.IsLocal(own.Host) || table.Knows(own, guard.Door{}) || slices.Contains(route.Hosts, own.Host) {
+		return route.Hosts
+	}
+	return append([]string{own.Host}, route.Hosts...)
 }
 
 func (p *program) connect(route config.Route, metrics *console.Metrics) (*url.URL, *proxy.Upstream, error) {

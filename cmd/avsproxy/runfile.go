@@ -40,7 +40,7 @@ func (r runFile) write(conf *config.Config) error {
 
 // remove takes the file away, unless another process has put its own there.
 func (r runFile) remove(conf *config.Config) {
-	if present := readRunFile(conf); present != nil && present.PID == r.PID {
+	if present := readRunFile(conf); r.PID != 0 && present != nil && present.PID == r.PID {
 		os.Remove(runFilePath(conf))
 	}
 }

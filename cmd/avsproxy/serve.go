@@ -55,6 +55,7 @@ type server struct {
 	pages   *http.Server
 	roots   *certs.Authority
 	run     runFile
+	beside  *running // another proxy on the same state folder; nil = none
 
 	doors                    doorList
 	proxyDoors, consoleDoors []net.Listener
@@ -65,8 +66,12 @@ type server struct {
 
 // serve listens on everything first, then serves, then says that it is ready.
 func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error {
-	s := &server{app: a, conf: conf, doors: doorList{app: a}}
+	s := &server{app: a, conf: conf, doors: doorList{app: a}, beside: a.running(ctx, conf)}
 	defer s.close()
+	if s.beside != nil {
+		a.ui.warn(fmt.Sprintf("another avsproxy (pid %d) serves from %s; other commands will speak to that one", s.beside.PID, conf.Store.Path),
+			"give this one a folder of its own with path in [store]")
+	}
 	steps := []func(context.Context) error{s.listen, s.startSandbox, s.build, s.start, s.loginToSandbox, s.leaveRunFile}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -112,6 +117,10 @@ func (s *server) startSandbox(ctx context.Context) error {
 	}
 	s.closers = append(s.closers, func() { amazon.Close() })
 	s.stand = &stand{LWA: amazon.LWA(), AVS: amazon.AVS(), CA: string(amazon.RootPEM())}
+	if s.beside != nil {
+		s.conf.Store.Kind = "memory" // the sandbox's folder is in use
+		return nil
+	}
 	// Grants of an earlier sandbox mean nothing to this one.
 	if err := os.RemoveAll(sandboxFolder(s.conf)); err != nil {
 		return failed(fmt.Errorf("emptying the sandbox's folder: %w", err), "")
@@ -192,6 +201,9 @@ func (s *server) start(context.Context) error {
 }
 
 func (s *server) leaveRunFile(context.Context) error {
+	if s.beside != nil {
+		return nil
+	}
 	s.run = runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Sandbox: s.stand}
 	if err := s.run.write(s.conf); err != nil {
 		return failed(err, "check the state folder's owner and mode, or set store.path")

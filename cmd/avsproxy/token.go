@@ -40,6 +40,12 @@ code 3 means that a login is needed, 4 that it could not be renewed.`,
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print access_token, expires_at and credential as JSON")
 	cmd.Flags().BoolVar(&flags.header, "header", false, "print the whole header line, for 'curl -H'")
 	cmd.MarkFlagsMutuallyExclusive("json", "header")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if flags.minTTL < 0 {
+			return &exitError{exitUsage, fmt.Errorf("--min-ttl: %v is negative", flags.minTTL), "give a duration such as 10m"}
+		}
+		return nil
+	}
 	return cmd
 }
 
@@ -52,6 +58,10 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 	if err != nil {
 		return err
 	}
+	if conf.Store.Kind == "memory" && credential.client != nil {
+		return failed(errors.New("the store is memory: only the running proxy knows the token"), "set kind = \"file\" in [store] to use it from other commands")
+	}
+	credential.source.MustSave = true
 	if err := credential.source.Open(); err != nil {
 		return failed(err, "nothing was changed")
 	}
@@ -76,9 +86,6 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 // buildBeside builds the program for a command that works without the network
 // doors; in sandbox mode it needs the sandbox of a running proxy.
 func (a *app) buildBeside(ctx context.Context, conf *config.Config) (*program, error) {
-	if conf.Store.Kind == "memory" {
-		return nil, failed(errors.New("the store is memory: only the running proxy knows the token"), "set store.kind = \"file\" to use it from other commands")
-	}
 	if !conf.Sandbox {
 		return build(conf, nil)
 	}

@@ -38,15 +38,19 @@ func (d *decoder) checkNames(routes []Route) {
 	}
 }
 
-// checkClaims wants each host to mean one route.
+// checkClaims wants each entry of hosts to mean one route. Several routes may have
+// one upstream: its own name then means the first of them.
 func (d *decoder) checkClaims(routes []Route) {
 	claims := map[string]int{}
 	for i, r := range routes {
 		claims[r.Name+".localhost"] = i
+		host := upstreamHost(r.Upstream)
+		if _, taken := claims[host]; !taken {
+			claims[host] = i
+		}
 	}
 	for i, r := range routes {
 		t := d.routes[i]
-		claim(claims, i, upstreamHost(r.Upstream), t.at.key("upstream"), d)
 		for j, host := range r.Hosts {
 			claim(claims, i, strings.TrimSuffix(host, ":443"), t.at.key("hosts").item(j), d)
 		}

@@ -56,10 +56,15 @@ func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 func (m *Metrics) Route(route string) {
 	m.connections.WithLabelValues(route)
 	m.streams.WithLabelValues(route)
+	m.requests.WithLabelValues(route, "200")
+	m.injected.WithLabelValues(route, "injected")
 }
 
 // Credential exports how a credential stands.
 func (m *Metrics) Credential(source *tokens.Source) {
+	for _, outcome := range []string{"renewed", "failed", "login_needed"} {
+		m.refreshes.WithLabelValues(source.Name, outcome)
+	}
 	labels := prometheus.Labels{"credential": source.Name}
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

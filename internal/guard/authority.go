@@ -73,8 +73,9 @@ func lower(text string) string {
 
 // A Door is the side of a request that the client cannot choose: where it came in.
 type Door struct {
+	Host string // the address the client connected to; empty on a unix socket
 	Port string // the listener's port; empty on a unix socket
-	TLS  bool
+	TLS  bool   // whether the default port of the scheme is 443
 }
 
 // DoorOf describes the listener at addr. One of an unknown kind gets a port
@@ -82,7 +83,7 @@ type Door struct {
 func DoorOf(addr net.Addr, tls bool) Door {
 	switch addr := addr.(type) {
 	case *net.TCPAddr:
-		return Door{Port: portText(addr.Port), TLS: tls}
+		return Door{Host: addr.IP.String(), Port: portText(addr.Port), TLS: tls}
 	case *net.UnixAddr:
 		return Door{TLS: tls}
 	}
@@ -100,6 +101,11 @@ func (d Door) Fits(a Authority) bool {
 	}
 	return a.Port == "80"
 }
+
+// Means reports whether host is the door itself: one of the names every local
+// client uses, or the very address the client connected to. No web page can make a
+// browser send the latter for a name of its own.
+func (d Door) Means(host string) bool { return IsLocal(host) || (host != "" && host == d.Host) }
 
 // IsLocal reports whether host is one of the names of this machine's loopback
 // that every local client uses.

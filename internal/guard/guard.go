@@ -162,7 +162,16 @@ func isKey(candidate string, sum [sha256.Size]byte) bool {
 // RequestDoor tells through which listener net/http got the request.
 func RequestDoor(r *http.Request) Door {
 	addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return DoorOf(addr, r.TLS != nil)
+	return DoorOf(addr, secureScheme(r))
+}
+
+// secureScheme reports whether the request is for https: by the scheme of its
+// absolute form where it has one, for CONNECT always, else by the connection.
+func secureScheme(r *http.Request) bool {
+	if r.URL.Scheme != "" {
+		return r.URL.Scheme == "https"
+	}
+	return r.TLS != nil || r.Method == http.MethodConnect
 }
 
 func portText(port int) string { return strconv.Itoa(port) }

@@ -77,9 +77,9 @@ func TestC1_DoorFits(t *testing.T) {
 		port string
 		want bool
 	}{
-		{Door{"9744", false}, "", true}, {Door{"9744", false}, "9744", true}, {Door{"9744", false}, "80", true}, {Door{"9744", true}, "443", true},
-		{Door{"9744", false}, "443", false}, {Door{"9744", true}, "80", false}, {Door{"9744", false}, "9745", false}, {Door{"9744", false}, "09744", false},
-		{Door{"", false}, "1", true}, {DoorOf(nil, false), "9744", false}, {DoorOf(nil, false), "0", false},
+		{Door{Port: "9744", TLS: false}, "", true}, {Door{Port: "9744", TLS: false}, "9744", true}, {Door{Port: "9744", TLS: false}, "80", true}, {Door{Port: "9744", TLS: true}, "443", true},
+		{Door{Port: "9744", TLS: false}, "443", false}, {Door{Port: "9744", TLS: true}, "80", false}, {Door{Port: "9744", TLS: false}, "9745", false}, {Door{Port: "9744", TLS: false}, "09744", false},
+		{Door{Port: "", TLS: false}, "1", true}, {DoorOf(nil, false), "9744", false}, {DoorOf(nil, false), "0", false},
 		{DoorOf(&net.TCPAddr{Port: 5}, false), "5", true}, {DoorOf(&net.UnixAddr{}, false), "5", true},
 	} {
 		if got := c.door.Fits(Authority{"localhost", c.port}); got != c.want {

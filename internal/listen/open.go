@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,7 +48,11 @@ func (o opener) open(ctx context.Context, addr string) ([]net.Listener, []string
 	if strings.EqualFold(host, "localhost") {
 		return o.localhost(ctx, port)
 	}
-	ln, err := o.tcp(ctx, "tcp", host, port)
+	network := "tcp"
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+		network = "tcp4" // "tcp" would open 0.0.0.0 for IPv6 too
+	}
+	ln, err := o.tcp(ctx, network, host, port)
 	return only(ln, nil, err)
 }
 

@@ -1,0 +1,36 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+)
+
+// cutShort is deferred around the answer to an HTTP/1.0 client. Such an answer may
+// end with the connection, so one that broke off would look whole if the connection
+// were closed in the usual way: a reset is all that tells them apart.
+func cutShort(w http.ResponseWriter) {
+	broken := recover()
+	if broken == nil {
+		return
+	}
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		reset(conn)
+	}
+	panic(broken)
+}
+
+// reset closes a connection with RST instead of FIN, where it is TCP below.
+func reset(conn net.Conn) {
+	defer conn.Close()
+	for below := conn; ; {
+		switch c := below.(type) {
+		case interface{ SetLinger(sec int) error }:
+			_ = c.SetLinger(0) // what cannot linger is closed all the same
+			return
+		case interface{ NetConn() net.Conn }:
+			below = c.NetConn()
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// An old client takes whatever comes first for the answer, and the end of the
+// connection for the end of the answer.
+func TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer cutShort(w)
+		w.WriteHeader(http.StatusEarlyHints)
+		io.WriteString(w, "half of it")
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	began := func(string) func(Exchange) { return func(Exchange) {} }
+	server := httptest.NewServer(Observe("api", began, handler))
+	defer server.Close()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+	answer, err := io.ReadAll(conn)
+	if err == nil {
+		t.Error("a broken answer ended as if it were whole")
+	}
+	if !strings.HasPrefix(string(answer), "HTTP/1.0 200 ") {
+		t.Errorf("the answer begins with %.40q", answer)
+	}
+}
