@@ -154,10 +154,10 @@ func loadRoots(files ...string) (*x509.CertPool, error) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, &exitError{exitUsage, fmt.Errorf("ca_file: %w", err), "name a file with certificates in PEM form"}
+			return nil, &exitError{exitUsage, fmt.Errorf("route.ca_file: %w", err), "name a file with certificates in PEM form"}
 		}
 		if !pool.AppendCertsFromPEM(text) {
-			return nil, &exitError{exitUsage, fmt.Errorf("ca_file: %s holds no certificate", file), "name a file with certificates in PEM form"}
+			return nil, &exitError{exitUsage, fmt.Errorf("route.ca_file: %s holds no certificate", file), "name a file with certificates in PEM form"}
 		}
 	}
 	return pool, nil

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -95,6 +96,10 @@ func (d *doorList) open(ctx context.Context, addr string) ([]net.Listener, error
 	lns, warnings, err := listen.Open(ctx, addr)
 	for _, warning := range warnings {
 		d.app.ui.warn(warning, "")
+	}
+	var inUse *listen.InUse
+	if errors.As(err, &inUse) && inUse.PID == os.Getpid() {
+		return nil, &exitError{exitUsage, fmt.Errorf("two parts are to listen on %s", inUse.Addr), "give each a port of its own"}
 	}
 	if err != nil {
 		return nil, failed(fmt.Errorf("cannot listen on %s: %w", addr, err), "end the other program, or choose another port")

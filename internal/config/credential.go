@@ -100,9 +100,21 @@ func (t *table) checkCredential(c Credential) {
 			t.checkHTTPS(key, text)
 		}
 	}
+	t.checkParams("auth_params", c.AuthParams, "client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method")
+	t.checkParams("token_params", c.TokenParams, "grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier", "refresh_token")
 	t.refusePlaceholder("client_id", c.ClientID)
 	t.refusePlaceholder("client_secret", c.ClientSecret.text.Reveal())
 	t.refusePlaceholder("product_id", c.ProductID)
+}
+
+// checkParams refuses what the login sets itself: another value could only break
+// it, or send its code elsewhere.
+func (t *table) checkParams(key string, params map[string]string, ours ...string) {
+	for _, name := range ours {
+		if _, set := params[name]; set {
+			t.complain(key, "must not set "+name, "the login sets it; leave it out here")
+		}
+	}
 }
 
 // refusePlaceholder names what would come back from the provider as a riddle.
