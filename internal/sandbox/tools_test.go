@@ -40,7 +40,8 @@ func TestH2load(t *testing.T) {
 	}
 }
 
-// TestH2spec runs the conformance suite github.com/summerwind/h2spec. It has no
+// TestH2spec runs the conformance suite github.com/summerwind/h2spec, and so judges
+// package frames too. It has no
 // token, and AVS refuses such requests without waiting for their bodies: what it
 // then does wrong may come after the answer's end, where it is ignored. Therefore
 // the answers take a while.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -73,31 +72,4 @@ func TestH2load(t *testing.T) {
 	if !strings.Contains(out, "2000 succeeded, 0 failed, 0 errored") {
 		t.Error(out)
 	}
-}
-
-// TestH2spec runs the conformance suite github.com/summerwind/h2spec.
-func TestH2spec(t *testing.T) {
-	host, port, _ := net.SplitHostPort(strings.TrimPrefix(serveHTTP(t, copyBody), "https://"))
-	out := run(t, h2spec(t), "--strict", "-t", "-k", "-h", host, "-p", port)
-	if !strings.Contains(out, ", 0 skipped, 0 failed") {
-		t.Error(out)
-	}
-}
-
-// h2spec returns the path of the suite, which the module of the tools pins. It is
-// built where CI asks for every test; elsewhere it must be installed.
-func h2spec(t *testing.T) string {
-	t.Helper()
-	if path, err := exec.LookPath("h2spec"); err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "" {
-		t.Skip("h2spec is not installed")
-	}
-	path := filepath.Join(t.TempDir(), "h2spec")
-	build := exec.Command("go", "build", "-modfile=../../../tools/go.mod", "-o", path, "github.com/summerwind/h2spec/cmd/h2spec")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building h2spec: %v\n%s", err, out)
-	}
-	return path
 }
