@@ -237,6 +237,7 @@ func (s *server) wait(ctx context.Context) error {
 // close undoes everything, the latest first. It also runs where starting failed
 // halfway.
 func (s *server) close() {
+	s.run.remove(s.conf)
 	for _, server := range []*http.Server{s.proxy, s.pages} {
 		if server != nil {
 			server.Close()
