@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/sandbox"
-
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -20,12 +18,7 @@ import (
 // TLS, the page that says what to do next.
 func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 	needTool(t, "chromium")
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer amazon.Close()
-	proxy := startProxy(t, amazonConfig(t, amazon))
+	proxy, _ := startBoth(t)
 
 	if status := get(t, proxy.Proxy[0]+"/ping"); status != http.StatusServiceUnavailable {
 		t.Fatalf("before the login /ping answered %d, want 503", status)
@@ -48,12 +41,7 @@ func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 // to the proxy and to the console from another origin.
 func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
 	needTool(t, "chromium")
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer amazon.Close()
-	proxy := startProxy(t, amazonConfig(t, amazon))
+	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)
 	evil := startEvilPage(t)
 	tokenCalls := len(amazon.TokenCalls())

@@ -136,14 +136,16 @@ func (p *program) redirectURL(conf config.Credential) string {
 func (p *program) providerRoots(name string) (*x509.CertPool, error) {
 	var files []string
 	for _, route := range p.conf.Routes {
-		if route.Credential == name && route.CAFile != "" {
+		if route.Credential == name {
 			files = append(files, route.CAFile)
 		}
 	}
 	return loadRoots(files...)
 }
 
+// loadRoots returns the system's roots and those in files; "" among them is none.
 func loadRoots(files ...string) (*x509.CertPool, error) {
+	files = slices.DeleteFunc(files, func(file string) bool { return file == "" })
 	if len(files) == 0 {
 		return nil, nil
 	}

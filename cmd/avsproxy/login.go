@@ -33,13 +33,9 @@ func (a *app) loginCommand() *cobra.Command {
 provider, which sends it back to the redirect URI on this machine. Where 'serve'
 is running, its console takes the callback; else this command listens for it.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := a.loadConfig()
-			if err != nil {
-				return err
-			}
-			return a.login(cmd.Context(), conf, strings.Join(args, ""), flags)
-		},
+		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, name string) error {
+			return a.login(ctx, conf, name, flags)
+		}),
 	}
 	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
 	cmd.Flags().BoolVar(&flags.paste, "paste", false, "open nothing; also take the redirected URL from stdin, for a browser on another machine")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"avsproxy/internal/config"
@@ -21,15 +20,11 @@ func (a *app) logoutCommand() *cobra.Command {
 		Long: `Forget a login. It is removed here whatever the provider says; where the
 provider has a revocation endpoint (revoke_url) it is told first.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := a.loadConfig()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, name string) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
 			defer cancel()
-			return a.logout(ctx, conf, strings.Join(args, ""))
-		},
+			return a.logout(ctx, conf, name)
+		}),
 	}
 }
 

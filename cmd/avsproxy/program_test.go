@@ -59,6 +59,17 @@ func startProxy(t *testing.T, config string) *runningProxy {
 	return proxy
 }
 
+// startBoth runs a sandbox and a proxy that takes it for the real Amazon.
+func startBoth(t *testing.T) (*runningProxy, *sandbox.Sandbox) {
+	t.Helper()
+	amazon, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { amazon.Close() })
+	return startProxy(t, amazonConfig(t, amazon)), amazon
+}
+
 // amazonConfig is a configuration for which amazon is the real Amazon.
 func amazonConfig(t *testing.T, amazon *sandbox.Sandbox) string {
 	t.Helper()

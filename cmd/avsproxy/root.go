@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"avsproxy/internal/config"
 
@@ -35,8 +37,19 @@ Alexa Voice Service, so that everything works without an account.`,
 	return root
 }
 
-func (a *app) loadConfig() (*config.Config, error) {
-	return config.Load(a.configPath, a.getenv)
+// A loader is [config.Load] or [config.LoadBeside].
+type loader func(path string, getenv func(string) string) (*config.Config, error)
+
+// configured makes a command of one that needs the configuration. name is the
+// command's one argument, "" where it has none.
+func (a *app) configured(load loader, run func(ctx context.Context, conf *config.Config, name string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		conf, err := load(a.configPath, a.getenv)
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), conf, strings.Join(args, ""))
+	}
 }
 
 func (a *app) configCommand() *cobra.Command {
@@ -46,15 +59,11 @@ func (a *app) configCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check the configuration and list everything that is wrong with it",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := a.loadConfig()
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", conf.File,
+		RunE: a.configured(config.Load, func(_ context.Context, conf *config.Config, _ string) error {
+			_, err := fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", conf.File,
 				plural(len(conf.Routes), "route"), plural(len(conf.Credentials), "credential"))
-			return nil
-		},
+			return err
+		}),
 	})
 	return parent
 }

@@ -17,12 +17,7 @@ import (
 // TestC26_NoSecretInAnyOutput logs in, uses the token, lets it be refused and
 // revoked, and then looks for every secret in all that was said.
 func TestC26_NoSecretInAnyOutput(t *testing.T) {
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer amazon.Close()
-	proxy := startProxy(t, amazonConfig(t, amazon))
+	proxy, amazon := startBoth(t)
 	code := logIn(t, proxy, amazon)
 	secrets := append(storedSecrets(t, proxy), code, sandbox.ClientSecret)
 

@@ -31,13 +31,9 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Run the proxy and its console until SIGINT (Ctrl-C) or SIGTERM. Requests under
 way then get 10 seconds to finish; a second signal ends everything at once.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := a.loadConfig()
-			if err != nil {
-				return err
-			}
-			return a.serve(cmd.Context(), conf, asJSON)
-		},
+		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, _ string) error {
+			return a.serve(ctx, conf, asJSON)
+		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON on stdout when ready")
 	return cmd

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 
 	"avsproxy/internal/config"
@@ -45,7 +44,7 @@ func (s *stand) client(conf config.Credential, redirectURL string) *tokens.Clien
 		RedirectURL: redirectURL,
 		Scopes:      conf.Scopes,
 		AuthParams:  authParams(conf),
-		TokenParams: maps.Clone(conf.TokenParams),
+		TokenParams: conf.TokenParams,
 		HTTP:        httpClient(s.roots()),
 	}
 }
@@ -61,10 +60,6 @@ func (p *program) upstream(route config.Route) (*url.URL, *x509.CertPool, error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("route %s: upstream: %w", route.Name, err)
 	}
-	var files []string
-	if route.CAFile != "" {
-		files = []string{route.CAFile}
-	}
-	roots, err := loadRoots(files...)
+	roots, err := loadRoots(route.CAFile)
 	return origin, roots, err
 }

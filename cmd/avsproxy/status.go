@@ -21,12 +21,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show how routes and credentials stand",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := a.loadConfig()
-			if err != nil {
-				return err
-			}
-			status, err := a.status(cmd.Context(), conf)
+		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
+			status, err := a.status(ctx, conf)
 			if err != nil {
 				return err
 			}
@@ -36,7 +32,7 @@ func (a *app) statusCommand() *cobra.Command {
 				return encoder.Encode(status)
 			}
 			return a.printStatus(status)
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
 	return cmd

@@ -28,13 +28,9 @@ func (a *app) tokenCommand() *cobra.Command {
 		Long: `Print a live access token on stdout, renewing it first where it has ended. Exit
 code 3 means that a login is needed, 4 that it could not be renewed.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := a.loadConfig()
-			if err != nil {
-				return err
-			}
-			return a.token(cmd.Context(), conf, strings.Join(args, ""), flags)
-		},
+		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, name string) error {
+			return a.token(ctx, conf, name, flags)
+		}),
 	}
 	cmd.Flags().DurationVar(&flags.minTTL, "min-ttl", 0, "renew the token if it lives for less than this `DURATION`, such as 10m")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print access_token, expires_at and credential as JSON")

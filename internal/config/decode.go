@@ -11,15 +11,18 @@ type decoder struct {
 	file       string
 	getenv     func(string) string
 	complaints Complaints
+	unreadable Complaints // of secrets that cannot be read now
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table
 }
 
 func (d *decoder) complain(at place, say, hint string) {
-	d.complaints = append(d.complaints, Complaint{
-		File: d.file, Line: at.line, Key: strings.Map(printable, at.name), Say: say, Hint: hint,
-	})
+	d.complaints = append(d.complaints, d.complaint(at, say, hint))
+}
+
+func (d *decoder) complaint(at place, say, hint string) Complaint {
+	return Complaint{File: d.file, Line: at.line, Key: strings.Map(printable, at.name), Say: say, Hint: hint}
 }
 
 // table is one table of the file. Its getters complain of wrong types and

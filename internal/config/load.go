@@ -34,6 +34,29 @@ func (e *NotFound) Error() string {
 //
 // The error is a *NotFound or Complaints.
 func Load(path string, getenv func(string) string) (*Config, error) {
+	place, text, err := find(path, getenv)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(place, text, getenv)
+}
+
+// LoadBeside is Load for a command beside the running proxy, perhaps in a shell
+// without its environment: secrets that cannot be read now are no complaint until
+// they are needed.
+func LoadBeside(path string, getenv func(string) string) (*Config, error) {
+	place, text, err := find(path, getenv)
+	if err != nil {
+		return nil, err
+	}
+	c, wrong, _ := parse(place, text, getenv)
+	if len(wrong) > 0 {
+		return nil, wrong.sorted()
+	}
+	return c, nil
+}
+
+func find(path string, getenv func(string) string) (place string, text []byte, err error) {
 	places := places(path, getenv)
 	for _, place := range places {
 		text, err := read(place)
@@ -41,11 +64,11 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 			continue
 		}
 		if err != nil {
-			return nil, Complaints{unreadable(place, err)}
+			return "", nil, Complaints{unreadable(place, err)}
 		}
-		return Parse(place, text, getenv)
+		return place, text, nil
 	}
-	return nil, &NotFound{Places: places}
+	return "", nil, &NotFound{Places: places}
 }
 
 func places(path string, getenv func(string) string) []string {

@@ -14,22 +14,29 @@ import (
 //
 // The error is always Complaints.
 func Parse(file string, text []byte, getenv func(string) string) (*Config, error) {
+	c, wrong, unreadable := parse(file, text, getenv)
+	if all := append(wrong, unreadable...); len(all) > 0 {
+		return nil, all.sorted()
+	}
+	return c, nil
+}
+
+// parse keeps the complaints of secrets that cannot be read now apart from those
+// of the file itself.
+func parse(file string, text []byte, getenv func(string) string) (c *Config, wrong, unreadable Complaints) {
 	if getenv == nil {
 		getenv = func(string) string { return "" }
 	}
 	if len(text) > maxFile {
-		return nil, Complaints{{File: file, Say: "is larger than 256 KiB", Hint: "name the right file with --config FILE"}}
+		return nil, Complaints{{File: file, Say: "is larger than 256 KiB", Hint: "name the right file with --config FILE"}}, nil
 	}
 	var values map[string]any
 	if _, err := toml.Decode(string(text), &values); err != nil {
-		return nil, Complaints{syntax(file, err)}
+		return nil, Complaints{syntax(file, err)}, nil
 	}
 	d := &decoder{file: file, getenv: getenv}
-	c := d.config(&table{d: d, at: place{lines: locate(string(text)), line: 1}, values: values})
-	if len(d.complaints) > 0 {
-		return nil, d.complaints.sorted()
-	}
-	return c, nil
+	c = d.config(&table{d: d, at: place{lines: locate(string(text)), line: 1}, values: values})
+	return c, d.complaints, d.unreadable
 }
 
 func syntax(file string, err error) Complaint {

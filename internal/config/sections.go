@@ -142,11 +142,13 @@ func (t *table) capture() Capture {
 // checkReadable complains at the start of what would otherwise fail at the
 // first use.
 func (t *table) checkReadable(key string, s Secret) {
-	switch _, err := s.resolve(); {
-	case err == nil:
-	case s.file != "":
-		t.complain(key, "cannot be read from its file: "+err.Error(), "")
-	default:
-		t.complain(key, err.Error(), "set it where avsproxy is started")
+	_, err := s.resolve()
+	if err == nil {
+		return
 	}
+	say, hint := err.Error(), "set it where avsproxy is started"
+	if s.file != "" {
+		say, hint = "cannot be read from its file: "+say, ""
+	}
+	t.d.unreadable = append(t.d.unreadable, t.d.complaint(t.at.key(key), say, hint))
 }
