@@ -43,7 +43,7 @@ func explain(err error, o ForwardOptions) problem.Problem {
 }
 
 func notAllowed(err error, hint string) problem.Problem {
-	return problem.Problem{Code: problem.NotAllowed, Title: "the request is not allowed", Detail: err.Error() + ".", Hint: hint}
+	return problem.Problem{Code: problem.NotAllowed, Title: "the request is not allowed", Detail: err.Error(), Hint: hint}
 }
 
 func timeoutProblem(err error, host string) problem.Problem {
@@ -63,7 +63,7 @@ func timeoutProblem(err error, host string) problem.Problem {
 func tokenProblem(err *tokens.Error, loginURL string) problem.Problem {
 	if err.Action == tokens.ActionLogin {
 		return problem.Problem{
-			Code: problem.LoginRequired, Title: "a login is needed", Detail: err.Say + ".",
+			Code: problem.LoginRequired, Title: "a login is needed", Detail: err.Say,
 			Hint: "run 'avsproxy login', or open login_url in a browser", LoginURL: loginURL,
 		}
 	}
@@ -72,7 +72,7 @@ func tokenProblem(err *tokens.Error, loginURL string) problem.Problem {
 		wait = time.Second
 	}
 	return problem.Problem{
-		Code: problem.TokenRefreshFailed, Title: "the token could not be renewed", Detail: err.Error() + ".",
+		Code: problem.TokenRefreshFailed, Title: "the token could not be renewed", Detail: err.Error(),
 		Hint: err.Hint, RetryAfter: wait,
 	}
 }

@@ -86,7 +86,7 @@ func (s *server) announce(asJSON bool) {
 		say("Log in first: open %s in a browser, or run 'avsproxy login'", s.loginURL(""))
 	}
 	say("Try:")
-	say("  curl -i %s%s%s", s.keyOption(), curlTarget(s.console.Proxy[0]), tryPath(s.conf.Routes[0]))
+	say("  curl -i %s", s.try())
 }
 
 func (s *server) routeText(name string) string {
@@ -138,6 +138,11 @@ func curlTarget(address string) string {
 		return "--unix-socket " + path + " http://localhost"
 	}
 	return localhostURL(address)
+}
+
+// try is what to give to curl for a first request.
+func (s *server) try() string {
+	return s.keyOption() + curlTarget(addresses(s.proxyDoors)[0]) + tryPath(s.conf.Routes[0])
 }
 
 // keyOption shows where the client key goes; the key itself is not ours to print.

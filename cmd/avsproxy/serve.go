@@ -179,7 +179,7 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 		Metrics:     metrics,
 		Proxy:       addresses(s.proxyDoors),
 		Self:        addresses(s.consoleDoors)[0],
-		TryPath:     tryPath(s.conf.Routes[0]),
+		Try:         s.try(),
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
 	desk.handler = s.console.Guarded(watch.refused)

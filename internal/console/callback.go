@@ -57,7 +57,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	page := outcomePage{Credential: login.Credential, Lasting: login.Lasting(), Try: p.try(), Console: p.consoleURL(r)}
+	page := outcomePage{Credential: login.Credential, Lasting: login.Lasting(), Try: p.Try, Console: p.consoleURL(r)}
 	status := http.StatusOK
 	switch {
 	case err == nil:

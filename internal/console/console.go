@@ -40,8 +40,9 @@ type Console struct {
 	// Proxy and Self are the addresses to show: base URLs without a slash at the end.
 	Proxy []string
 	Self  string
-	// TryPath is what the pages suggest to ask the default route for; empty = "/ping".
-	TryPath string
+	// Try is the curl command that the pages suggest for a first request, without
+	// "curl -i"; empty = none.
+	Try string
 	// Fingerprint is the SHA-256 of the callback's certificate, for people to compare.
 	Fingerprint string
 	// Begin starts a login; it makes sure that something listens at the redirect

@@ -148,7 +148,7 @@ func TestLinksLeadToTheConsole(t *testing.T) {
 	d := start(t, setup{})
 	d.Self = "http://127.0.0.1:1"
 	want(t, d.login(), 200, `<a href="http://127.0.0.1:1/">Status</a>`)
-	d.Self, d.Proxy = "", nil
+	d.Self, d.Try = "", ""
 	page := d.login()
 	want(t, page, 200, "avsproxy serve")
 	if strings.Contains(page.text, "<a ") {

@@ -2,7 +2,6 @@ package console
 
 import (
 	"bytes"
-	"cmp"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -61,20 +60,8 @@ type homePage struct {
 func (p pages) home(w http.ResponseWriter, r *http.Request) {
 	p.show(w, http.StatusOK, "home.html", homePage{
 		Version: p.Version, Sandbox: p.Sandbox, Routes: p.Routes,
-		Credentials: p.credentials(), Try: p.try(),
+		Credentials: p.credentials(), Try: p.Try,
 	})
-}
-
-// try is what to give to curl for a first request; empty = nothing listens for it.
-func (p pages) try() string {
-	if len(p.Proxy) == 0 {
-		return ""
-	}
-	target := strings.Replace(p.Proxy[0], "//127.0.0.1:", "//localhost:", 1)
-	if path, ok := strings.CutPrefix(target, "unix:"); ok {
-		target = "--unix-socket " + path + " http://localhost"
-	}
-	return target + cmp.Or(p.TryPath, "/ping")
 }
 
 type loginPage struct {

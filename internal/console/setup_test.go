@@ -110,6 +110,7 @@ func (d *desk) build(s setup) {
 		Logins:      &tokens.Logins{},
 		Metrics:     NewMetrics(),
 		Proxy:       []string{"http://127.0.0.1:9744"},
+		Try:         "http://localhost:9744/ping",
 		Self:        strings.Replace(d.url, "localhost", "127.0.0.1", 1),
 		Fingerprint: "AA:BB",
 	}
