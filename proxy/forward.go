@@ -64,7 +64,7 @@ func Forward(options ForwardOptions) http.Handler {
 		if !r.ProtoAtLeast(1, 1) {
 			defer cutShort(w)
 		}
-		reverse.ServeHTTP(w, r)
+		reverse.ServeHTTP(&bodilessWriter{ResponseWriter: w, method: r.Method}, r)
 	})
 }
 
