@@ -196,8 +196,12 @@ func login(t testing.TB, s *sandbox.Sandbox) *tokens.Source {
 func static() *tokens.Source {
 	return &tokens.Source{
 		Name: "static", Kind: "static", Store: &tokens.MemoryStore{},
-		Initial: tokens.Grant{Kind: "static", Access: canary},
+		Start: starting(tokens.Grant{Kind: "static", Access: canary}),
 	}
+}
+
+func starting(grant tokens.Grant) func() (tokens.Grant, error) {
+	return func() (tokens.Grant, error) { return grant, nil }
 }
 
 // loggedOut is a source that nobody has logged in to.

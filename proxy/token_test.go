@@ -228,10 +228,9 @@ func TestPromise2_BeforeLoginNothingIsForwarded(t *testing.T) {
 }
 
 func TestRefreshFailuresSayWhenToTryAgain(t *testing.T) {
-	source := static()
-	source.Initial = tokens.Grant{Kind: "refresh_token", Refresh: "Atzr|x", Access: canary, Expiry: time.Now().Add(-time.Hour)}
+	ended := starting(tokens.Grant{Kind: "refresh_token", Refresh: "Atzr|x", Access: canary, Expiry: time.Now().Add(-time.Hour)})
 	for _, wait := range []time.Duration{0, 90 * time.Second} {
-		source := &tokens.Source{Name: "x", Kind: "refresh_token", Store: &tokens.MemoryStore{}, Initial: source.Initial}
+		source := &tokens.Source{Name: "x", Kind: "refresh_token", Store: &tokens.MemoryStore{}, Start: ended}
 		source.Renew = func(context.Context, tokens.Grant) (tokens.Grant, error) {
 			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionWait, Say: "the provider is down", Hint: "wait", RetryAfter: wait}
 		}
@@ -280,7 +279,7 @@ func TestOnlyStatusesOfTheRouteReject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		renewals := 0
 		source := static()
-		source.Initial.Refresh = "Atzr|x"
+		source.Start = starting(tokens.Grant{Kind: "static", Access: canary, Refresh: "Atzr|x"})
 		source.Renew = func(_ context.Context, old tokens.Grant) (tokens.Grant, error) {
 			renewals++
 			old.Access, old.Renewed = canary+"2", time.Now()

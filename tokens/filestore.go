@@ -1,14 +1,16 @@
 package tokens
 
 import (
+	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -23,6 +25,11 @@ import (
 // rename, fsync of the folder. The lock is a side file, never the data.
 type FileStore struct {
 	Dir string
+	// Recovered, if set, hears of a damaged file in whose place the generation before
+	// it is used.
+	Recovered func(path string)
+
+	step func(string) // for tests that end the process between two steps; nil = no test
 }
 
 // An UnusableError says that a stored grant is there but must not be used or
@@ -31,6 +38,12 @@ type UnusableError struct {
 	Path string
 	Why  string
 	Mend string
+
+	damaged bool // by an accident, so that what was there before is as good as it gets
+}
+
+func unusable(path, why, mend string) *UnusableError {
+	return &UnusableError{Path: path, Why: why, Mend: mend}
 }
 
 // Error names the file, the fault and the remedy.
@@ -39,29 +52,9 @@ func (e *UnusableError) Error() string {
 }
 
 const (
-	formatVersion = 1
-	checkSize     = 16 << 10 // more than a grant takes, in whole blocks
 	lockRetry     = 20 * time.Millisecond
 	grantMaxBytes = 1 << 20 // a grant is a few kB; anything larger is no grant of ours
 )
-
-// grantFile is the stored form. It spells out the secrets, which [Grant] would
-// hide from encoding/json.
-type grantFile struct {
-	Version      int       `json:"version"`
-	Credential   string    `json:"credential"`
-	Kind         string    `json:"kind"`
-	ClientID     string    `json:"client_id,omitempty"`
-	Issuer       string    `json:"issuer,omitempty"`
-	Seed         string    `json:"seed,omitempty"`
-	AccessToken  string    `json:"access_token,omitempty"`
-	RefreshToken string    `json:"refresh_token,omitempty"`
-	Scopes       []string  `json:"scopes,omitempty"`
-	LoggedIn     time.Time `json:"logged_in"`
-	Renewed      time.Time `json:"renewed"`
-	Expiry       time.Time `json:"expiry,omitzero"`
-	Refused      string    `json:"refused,omitempty"`
-}
 
 // Path returns the file that holds (or would hold) the named grant.
 func (f FileStore) Path(name string) string {
@@ -69,103 +62,149 @@ func (f FileStore) Path(name string) string {
 }
 
 // Load implements [Store]. It refuses files that others can read or that
-// somebody else owns, as ssh does with its keys.
+// somebody else owns, as ssh does with its keys. In the place of a damaged file
+// it takes the generation before it, as one whose refresh token may be spent; in
+// the place of one that a renewal left marked, what that renewal had all but saved.
 func (f FileStore) Load(name string) (Grant, error) {
-	path := f.Path(name)
+	grant, _, err := f.read(name, f.Path(name))
+	if err == nil && !grant.Posted.IsZero() {
+		return f.salvage(name, grant), nil
+	}
+	var unusable *UnusableError
+	if !errors.As(err, &unusable) || !unusable.damaged {
+		return grant, err
+	}
+	previous, _, prevErr := f.read(name, f.previous(name))
+	if prevErr != nil {
+		return Grant{}, err
+	}
+	if f.Recovered != nil {
+		f.Recovered(unusable.Path)
+	}
+	previous.Posted = cmp.Or(previous.Posted, wallNow())
+	return previous, nil
+}
+
+// salvage finds the successor of a marked grant where its process ended between
+// writing it and renaming it.
+func (f FileStore) salvage(name string, marked Grant) Grant {
+	for _, file := range leftovers(f.target(name)) {
+		grant, _, err := f.read(name, file)
+		if err == nil && grant.Posted.IsZero() && grant.Refused == "" && grant.Renewed.After(marked.Posted) {
+			return grant
+		}
+	}
+	return marked
+}
+
+// read returns the grant in a file, and the file as it is.
+func (f FileStore) read(name, path string) (Grant, []byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file, such as a pipe, must not hold us up
 	if errors.Is(err, fs.ErrNotExist) {
-		return Grant{}, noGrant(path)
+		return Grant{}, nil, noGrant(path)
 	}
 	if err != nil {
-		return Grant{}, &UnusableError{path, "cannot be read: " + reason(err), "check its owner and mode, and the folder's"}
+		return Grant{}, nil, unusable(path, "cannot be read: "+reason(err), "check its owner and mode, and the folder's")
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return Grant{}, &UnusableError{path, "cannot be looked at: " + reason(err), "check its owner and mode, and the folder's"}
+		return Grant{}, nil, unusable(path, "cannot be looked at: "+reason(err), "check its owner and mode, and the folder's")
 	}
 	if err := checkPrivate(path, info); err != nil {
-		return Grant{}, err
+		return Grant{}, nil, err
 	}
 	text, err := io.ReadAll(io.LimitReader(file, grantMaxBytes))
 	if err != nil {
-		return Grant{}, &UnusableError{path, "cannot be read: " + reason(err), "check the disk"}
+		return Grant{}, nil, unusable(path, "cannot be read: "+reason(err), "check the disk")
 	}
-	return parseGrant(path, name, text)
+	grant, err := parseGrant(path, name, text)
+	return grant, text, err
 }
 
 // noGrant tells a link to nothing from nothing: the disk behind it may just not
 // be mounted, and a login put in its place would hide the one that is there.
 func noGrant(path string) error {
 	if _, err := os.Lstat(path); err == nil {
-		return &UnusableError{path, "is a symbolic link to nothing", "mount or restore its target, or remove the link and log in again"}
+		return unusable(path, "is a symbolic link to nothing", "mount or restore its target, or remove the link and log in again")
 	}
 	return ErrNoGrant
 }
 
 func checkPrivate(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
-		return &UnusableError{path, "is not a file", "move it away and log in again"}
+		return unusable(path, "is not a file", "move it away and log in again")
 	}
 	if info.Size() > grantMaxBytes {
-		return &UnusableError{path, "is too large to be a stored login", "move it away and log in again"}
+		return unusable(path, "is too large to be a stored login", "move it away and log in again")
 	}
 	if uid, known := owner(info); known && uid != os.Geteuid() {
-		return &UnusableError{path, fmt.Sprintf("belongs to another user (uid %d)", uid),
-			"give it back with 'chown', or move it away and log in again"}
+		return unusable(path, fmt.Sprintf("belongs to another user (uid %d)", uid),
+			"give it back with 'chown', or move it away and log in again")
 	}
 	if mode := info.Mode().Perm(); sharedMode(mode) {
-		return &UnusableError{path, fmt.Sprintf("can be read by others (mode %#o)", mode),
-			fmt.Sprintf("if you trust it: chmod 600 %s", path)}
+		return unusable(path, fmt.Sprintf("can be read by others (mode %#o)", mode),
+			fmt.Sprintf("if you trust it: chmod 600 %s", path))
 	}
 	return nil
 }
 
-func parseGrant(path, name string, text []byte) (Grant, error) {
-	var file grantFile
-	if err := json.Unmarshal(text, &file); err != nil || file.Version < 1 {
-		// The parser's own words would quote the text, so they are left out.
-		return Grant{}, &UnusableError{path, "is damaged",
-			fmt.Sprintf("put a backup in its place, or move it away (mv %s %s.bad) and log in again", path, path)}
-	}
-	if file.Version > formatVersion {
-		return Grant{}, &UnusableError{path, fmt.Sprintf("was written by a newer avsproxy (format %d)", file.Version),
-			"use that version, or move the file away and log in again"}
-	}
-	if file.Credential != name {
-		return Grant{}, &UnusableError{path, fmt.Sprintf("holds the login of %.40q", file.Credential), "move it away and log in again"}
-	}
-	return Grant{
-		Kind: file.Kind, ClientID: file.ClientID, Issuer: file.Issuer, Seed: file.Seed,
-		Access: Secret(file.AccessToken), Refresh: Secret(file.RefreshToken), Scopes: file.Scopes,
-		LoggedIn: file.LoggedIn, Renewed: file.Renewed, Expiry: file.Expiry, Refused: file.Refused,
-	}, nil
-}
-
-// Save implements [Store]. A file that Load refuses is left alone.
+// Save implements [Store]. What it replaces stays as the previous generation; a
+// damaged file is set aside. A file that is unusable in another way is left alone.
 func (f FileStore) Save(name string, grant Grant) error {
-	if _, err := f.Load(name); err != nil && !errors.Is(err, ErrNoGrant) {
+	text, err := formatGrant(name, grant)
+	if err != nil {
 		return err
 	}
 	if err := durable.MkdirPrivate(f.Dir); err != nil {
 		return fmt.Errorf("making the folder of the logins: %w", err)
 	}
-	text, err := json.MarshalIndent(grantFile{
-		Version: formatVersion, Credential: name,
-		Kind: grant.Kind, ClientID: grant.ClientID, Issuer: grant.Issuer, Seed: grant.Seed,
-		AccessToken: grant.Access.Reveal(), RefreshToken: grant.Refresh.Reveal(), Scopes: grant.Scopes,
-		LoggedIn: grant.LoggedIn, Renewed: grant.Renewed, Expiry: grant.Expiry, Refused: grant.Refused,
-	}, "", "  ")
+	f.at("saving")
+	if err := f.keep(name, text); err != nil {
+		return err
+	}
+	pending, err := durable.Prepare(f.target(name), text, 0o600)
 	if err != nil {
-		return fmt.Errorf("writing the login of %s: %w", name, err)
-	}
-	if len(text) >= grantMaxBytes {
-		return fmt.Errorf("the login of %s is too large to be saved (%d bytes)", name, len(text))
-	}
-	if err := durable.WriteFile(f.target(name), append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("saving the login of %s: %w", name, err)
 	}
+	f.at("prepared")
+	if err := pending.Commit(); err != nil {
+		return fmt.Errorf("saving the login of %s: %w", name, err)
+	}
+	f.at("committed")
+	for _, file := range leftovers(f.target(name)) {
+		_ = os.Remove(file) // what it was good for is saved now
+	}
 	return nil
+}
+
+// keep makes the present file the previous generation, where successor differs.
+func (f FileStore) keep(name string, successor []byte) error {
+	_, text, err := f.read(name, f.Path(name))
+	var found *UnusableError
+	switch {
+	case errors.Is(err, ErrNoGrant), bytes.Equal(text, successor):
+		return nil
+	case errors.As(err, &found) && found.damaged:
+		return os.Rename(f.target(name), f.target(name)+".damaged")
+	case err != nil:
+		return err
+	}
+	// It is for accidents to the file that takes its place, so a disk that has no
+	// room for both must not keep the newer one from being saved.
+	_ = durable.WriteFile(f.previous(name), text, 0o600)
+	return nil
+}
+
+// previous is where the generation before the present one is kept.
+func (f FileStore) previous(name string) string {
+	return filepath.Join(f.Dir, name+".previous.json")
+}
+
+func (f FileStore) at(step string) {
+	if f.step != nil {
+		f.step(step)
+	}
 }
 
 // target is the file behind a symbolic link: a rename onto the link would
@@ -181,7 +220,8 @@ func (f FileStore) target(name string) string {
 // file go the link to it, if any, and what killed processes left half written.
 func (f FileStore) Delete(name string) error {
 	target := f.target(name)
-	for _, file := range append(leftovers(target), target, f.Path(name)) {
+	files := []string{f.previous(name), target + ".damaged", target, f.Path(name)}
+	for _, file := range slices.Concat(leftovers(target), leftovers(f.previous(name)), files) {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the login of %s: %w", name, err)
 		}
@@ -201,22 +241,11 @@ func leftovers(path string) (files []string) {
 	return files
 }
 
-// Check reports whether the disk takes a grant now, by writing one's worth of
-// bytes beside it.
-func (f FileStore) Check(string) error {
-	probe := filepath.Join(f.Dir, ".check")
-	defer os.Remove(probe)
-	if err := durable.WriteFile(probe, make([]byte, checkSize), 0o600); err != nil {
-		return &UnusableError{f.Dir, "takes no file: " + reason(err), "make room on the disk, or check the folder's owner and mode"}
-	}
-	return nil
-}
-
 // Lock implements [Store] with an advisory lock on a side file, which the system
 // releases when its holder dies.
 func (f FileStore) Lock(ctx context.Context, name string) (func(), error) {
 	if err := durable.MkdirPrivate(f.Dir); err != nil {
-		return nil, &UnusableError{f.Dir, "cannot be made: " + reason(err), "check the owner and mode of the folder above it, or set store.path"}
+		return nil, unusable(f.Dir, "cannot be made: "+reason(err), "check the owner and mode of the folder above it, or set store.path")
 	}
 	lock := flock.New(filepath.Join(f.Dir, name+".lock"), flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {

@@ -18,7 +18,6 @@ type renewal struct {
 const (
 	backoffFirst = time.Second
 	backoffMost  = 5 * time.Minute
-	saveAgain    = 10 * time.Second // between attempts to save what the store could not take
 )
 
 // startLocked joins the renewal under way or starts one, unless the last one
@@ -125,7 +124,7 @@ func (s *Source) publishLocked(grant Grant, unsaved error) {
 	s.rejected = ""
 	s.failure, s.failures, s.retryAt = nil, 0, time.Time{}
 	if unsaved != nil {
-		s.retryAt = time.Now().Add(saveAgain)
+		s.saveSoonLocked()
 	}
 }
 

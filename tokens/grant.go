@@ -33,7 +33,13 @@ type Grant struct {
 	LoggedIn time.Time // when a person (or the configuration) gave it
 	Renewed  time.Time // when Access was obtained
 	Expiry   time.Time // when Access ends; zero = never
+	// Recheck is when to look again for a successor of a token that has no end, such
+	// as one in a file that somebody may replace; zero = never. Stores leave it out.
+	Recheck time.Time
 
+	// Posted is the write-ahead mark: when Refresh was sent to the provider in a
+	// renewal of which no good end is known. It may be spent. Zero = no such renewal.
+	Posted time.Time
 	// Refused is the provider's reason why Refresh is dead, such as
 	// "invalid_grant". Such a grant is kept for diagnosis, never used again.
 	Refused string
@@ -59,9 +65,17 @@ func (g Grant) live(now time.Time) bool {
 }
 
 // due reports whether the access token should be renewed by now. One from the
-// future is: the clock was set back, and nobody knows how old the token is.
+// future is: the clock was set back, and nobody knows how old the token is. So is
+// one with a mark: the sooner the provider is asked, the better are the chances
+// that it takes a repeated refresh token for what it is.
 func (g Grant) due(now time.Time) bool {
-	return !g.Expiry.IsZero() && (!now.Before(g.Expiry.Add(-g.margin())) || now.Before(g.Renewed))
+	switch {
+	case !g.Posted.IsZero():
+		return true
+	case g.Expiry.IsZero():
+		return !g.Recheck.IsZero() && !now.Before(g.Recheck)
+	}
+	return !now.Before(g.Expiry.Add(-g.margin())) || now.Before(g.Renewed)
 }
 
 func (g Grant) margin() time.Duration {

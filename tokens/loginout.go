@@ -23,6 +23,18 @@ func (s *Source) Put(ctx context.Context, grant Grant) error {
 	return err
 }
 
+// Import makes a refresh token that was got elsewhere the login, once a renewal
+// has proven that it works; the grant says to which client it belongs. What is
+// stored stays where it does not.
+func (s *Source) Import(ctx context.Context, grant Grant) error {
+	grant.LoggedIn = wallNow()
+	renewed, err := s.Renew(ctx, grant)
+	if err != nil {
+		return asError(err)
+	}
+	return s.Put(ctx, renewed)
+}
+
 // Forget ends the login here: Revoke, if set, is called first, and its error does
 // not keep the grant from being removed from memory and store. It returns
 // ErrNoGrant where there was none.
@@ -33,7 +45,10 @@ func (s *Source) Forget(ctx context.Context) error {
 	}
 	defer unlock()
 	grant, err := s.loaded()
-	if err != nil && !errors.Is(err, ErrNoGrant) {
+	var unusable *UnusableError
+	if errors.As(err, &unusable) && unusable.damaged {
+		err = nil // there is nothing to revoke it by, but it is to go
+	} else if err != nil && !errors.Is(err, ErrNoGrant) {
 		return err
 	}
 	if err == nil && s.Revoke != nil {
@@ -47,7 +62,7 @@ func (s *Source) Forget(ctx context.Context) error {
 	s.epoch++
 	s.stored = Grant{}
 	s.publishLocked(Grant{}, nil)
-	s.failure = loginNeeded("nobody is logged in any more")
+	s.failure = s.loginNeeded("nobody is logged in any more")
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,6 +23,9 @@ import (
 func TestMain(m *testing.M) {
 	if folder := os.Getenv(childFolder); folder != "" {
 		saveForever(folder)
+	}
+	if os.Getenv(killAt) != "" {
+		renewOnce()
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -111,6 +115,11 @@ func answering(status int, contentType, body string, extra ...string) func(int, 
 var errDown = errors.New("the provider is down")
 
 func down(int, url.Values) (*http.Response, error) { return nil, errDown }
+
+// unreachableHost is what a request ends in that was never sent.
+func unreachableHost(int, url.Values) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errDown}
+}
 
 func newProvider() *provider { return &provider{answer: rotating} }
 

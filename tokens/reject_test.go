@@ -101,7 +101,7 @@ func TestRejectAdoptsWhatAnotherProcessGot(t *testing.T) {
 func TestAFailedHealingLeavesNoStaleFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
-		p.now(down)
+		p.now(unreachableHost)
 		source := open(t, p, holding(t, stored(30*time.Minute)))
 		source.Reject(Token{Access: "access-0"})
 		mustToken(t, source)

@@ -3,7 +3,9 @@ package tokens
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
+	"net"
 	"time"
 )
 
@@ -47,46 +49,6 @@ func (a *attempt) renew() (Grant, error) {
 	return a.post(timeout, grant)
 }
 
-// load returns the grant to go on from: what only memory has, else what the
-// store holds, else what to start from.
-func (a *attempt) load() (Grant, error) {
-	s := a.source
-	stored, err := s.Store.Load(s.Name)
-	var held Grant
-	if held, a.held = a.compare(stored, err); a.held {
-		return held, nil
-	}
-	switch {
-	case err != nil && !errors.Is(err, ErrNoGrant):
-		return Grant{}, err
-	case err == nil && (s.Fits == nil || s.Fits(stored)):
-		return stored, nil
-	case !s.Initial.same(Grant{}):
-		return s.Initial, nil
-	case err == nil:
-		return Grant{}, loginNeeded("the stored login was made for another client_id or provider")
-	}
-	return Grant{}, loginNeeded("nobody has logged in yet")
-}
-
-// compare returns the grant that only memory has, because the store could not
-// take it. It gives way to what somebody else did to the store since we last saw
-// it: a logout, or a later login or renewal. A store that cannot be used, or that
-// holds a refused grant, is no reason to give up a good one.
-func (a *attempt) compare(stored Grant, err error) (held Grant, ok bool) {
-	s := a.source
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a.epoch, a.present = s.epoch, s.grant.Access
-	older := stored.same(s.stored) || (err == nil && (stored.Refused != "" || !stored.later(s.grant)))
-	unusable := err != nil && !errors.Is(err, ErrNoGrant)
-	s.stored = stored
-	if !older && !unusable {
-		s.unsaved = nil
-	}
-	return s.grant, s.unsaved != nil
-}
-
 func (a *attempt) adopt(grant Grant) {
 	if grant.Access != a.present {
 		a.result = "adopted"
@@ -96,34 +58,74 @@ func (a *attempt) adopt(grant Grant) {
 // post asks the provider. The wait for the lock must not cut the call short: an
 // answer that we do not stay for may hold the only refresh token that is left.
 func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
-	if err := a.source.checkStore(); err != nil {
+	marked, err := a.mark(old)
+	if err != nil {
 		return old, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	renewed, err := a.source.Renew(ctx, old)
-	if LoginNeeded(err) {
-		old.Refused = refusedCode(err)
-		a.save(old)
-		return old, err
+	renewed, err := a.source.Renew(ctx, marked)
+	if LoginNeeded(err) && !a.source.Unattended {
+		return a.refused(old, err)
 	}
 	if err != nil {
-		return old, err
+		return a.unmark(old, marked, err), err
+	}
+	renewed.Posted = time.Time{}
+	if renewed.same(marked) {
+		return renewed, nil // a command that still prints the token it printed before
 	}
 	a.result = "renewed"
 	a.save(renewed)
 	return renewed, nil
 }
 
-func (s *Source) checkStore() error {
-	store, can := s.Store.(interface{ Check(name string) error })
-	if !s.MustSave || !can {
-		return nil
+// mark writes down, ahead of the call, that the refresh token is about to be
+// sent: a process that finds the mark knows that the answer may have been lost.
+// A store that takes nothing does not stop a process that goes on; what it gets
+// serves from memory.
+func (a *attempt) mark(old Grant) (Grant, error) {
+	if a.source.Unattended || !old.Posted.IsZero() && !a.source.MustSave {
+		return old, nil
 	}
-	if err := store.Check(s.Name); err != nil {
-		return &Error{Action: ActionConfig, Say: "the token was not renewed, because the renewed login could not be kept", Hint: err.Error()}
+	marked := old
+	marked.Posted = cmp.Or(old.Posted, wallNow())
+	if a.save(marked); a.saveErr != nil && a.source.MustSave {
+		return old, &Error{Action: ActionConfig, Say: "the token was not renewed, because the renewed login could not be kept", Hint: a.saveErr.Error()}
 	}
-	return nil
+	return marked, nil
+}
+
+// unmark takes the mark back where the provider cannot have taken the refresh
+// token: it said so, or the request never reached it.
+func (a *attempt) unmark(old, marked Grant, err error) Grant {
+	var (
+		e    *Error
+		dial *net.OpError
+		cert *tls.CertificateVerificationError
+	)
+	said := errors.As(err, &e) && e.Code != ""
+	neverSent := errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
+	if a.source.Unattended || !said && !neverSent {
+		return marked
+	}
+	a.save(old)
+	return old
+}
+
+// refused keeps the grant, marked as dead, for diagnosis. A mark from before this
+// call tells the likely reason.
+func (a *attempt) refused(old Grant, err error) (Grant, error) {
+	old.Refused = refusedCode(err)
+	a.save(old)
+	var refusal *Error
+	if old.Posted.IsZero() || !errors.As(err, &refusal) {
+		return old, err
+	}
+	explained := *refusal
+	explained.Say += "; the renewal begun on " + old.Posted.Local().Format(time.DateTime) +
+		" got no usable answer, and if the provider took it, the new refresh token was lost with that answer"
+	return old, &explained
 }
 
 func (a *attempt) save(grant Grant) {
@@ -147,10 +149,6 @@ func (a *attempt) outcome(err *Error) string {
 		return "unsaved"
 	}
 	return a.result
-}
-
-func loginNeeded(why string) *Error {
-	return &Error{Action: ActionLogin, Say: why, Hint: "log in once; it is kept from then on"}
 }
 
 func refusedCode(err error) string {

@@ -25,13 +25,22 @@ type Source struct {
 	// Fits reports whether a stored grant belongs to the present configuration;
 	// nil accepts all. One that does not fit is ignored, not deleted.
 	Fits func(Grant) bool
-	// Initial is what to start from while the store holds nothing that fits:
-	// an imported refresh token or a static token. The zero value = a login.
-	Initial Grant
-	// MustSave refuses to renew while the store takes nothing. It is for processes
-	// that end before a save could be tried again: the provider may rotate the refresh
-	// token, and the old one would be all that is left. Stores say so by a method
-	// Check(name string) error, as [FileStore] has.
+	// Start gives what to begin with while the store holds nothing that fits: a
+	// static token, or a refresh token from the configuration, told from others by
+	// its [Grant.Seed]. It is asked anew each time, so that a changed one is found;
+	// a token that can change has a Recheck. Nil = a login.
+	Start func() (Grant, error)
+	// Unattended says that Renew needs neither a login nor a refresh token, as with
+	// client credentials (RFC 6749 section 4.4) or a command.
+	Unattended bool
+	// KeepWarm also renews while nobody asks for a token; see [Source.Warm].
+	KeepWarm bool
+	// MaxAge is for how long the provider accepts a login, however often it is
+	// renewed; zero = unknown. It only warns, by [Status.Ends].
+	MaxAge time.Duration
+	// MustSave refuses to spend a refresh token while the store takes nothing. It is
+	// for processes that end before a save could be tried again: the provider may
+	// rotate the refresh token, and the old one would be all that is left.
 	MustSave bool
 	// Timeout bounds the wait for the store's lock, and then once more the renewal
 	// itself. Zero = 30 s.
@@ -51,8 +60,10 @@ type Source struct {
 	failure  *Error   // how the last one failed; nil = it did not
 	failures int      // in a row, for the back-off
 	retryAt  time.Time
-	rejected Secret    // an access token the upstream refused
-	healAt   time.Time // a rejection before that causes no renewal
+	rejected Secret      // an access token the upstream refused
+	healAt   time.Time   // a rejection before that causes no renewal
+	saver    *time.Timer // tries again what the store could not take; nil = it took all so far
+	began    time.Time   // when this process first looked
 }
 
 const (
@@ -64,6 +75,7 @@ const (
 // finds what an earlier process left. Its error means that a grant is there and
 // cannot be used ([*UnusableError]); having none is no error.
 func (s *Source) Open() error {
+	s.begin()
 	grant, err := (&attempt{source: s}).load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +98,7 @@ func (s *Source) Token(ctx context.Context) (Token, error) {
 	s.mu.Lock()
 	now := wallNow()
 	present, usable := s.grant.token(), s.usableLocked(now)
-	settled := !s.grant.due(now) && s.unsaved == nil && s.failure == nil
+	settled := !s.grant.due(now) && s.failure == nil
 	if usable && (settled || until(s.retryAt) > 0) {
 		s.mu.Unlock()
 		return present, nil
@@ -132,8 +144,7 @@ func (s *Source) Reject(token Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	current := token.Access == s.grant.Access
-	renewable := s.Renew != nil && !s.grant.Refresh.IsZero() && !s.backingOffLocked()
-	if current && renewable && until(s.healAt) <= 0 {
+	if current && s.replaceableLocked() && !s.backingOffLocked() && until(s.healAt) <= 0 {
 		s.rejected = token.Access
 		s.healAt = time.Now().Add(healingCoolOff)
 	}
@@ -143,6 +154,14 @@ func (s *Source) Reject(token Token) {
 // fields as it is.
 func (s *Source) Format(f fmt.State, _ rune) { fmt.Fprint(f, "token source of ", s.Name) }
 
+// replaceableLocked reports whether another token than the present one can be had.
+func (s *Source) replaceableLocked() bool { return s.Start != nil || s.renewable(s.grant) }
+
+// renewable reports whether the provider can be asked for a successor of grant.
+func (s *Source) renewable(grant Grant) bool {
+	return s.Renew != nil && (s.Unattended || !grant.Refresh.IsZero())
+}
+
 func (s *Source) usableLocked(now time.Time) bool {
 	return s.grant.live(now) && s.grant.Access != s.rejected
 }
@@ -151,11 +170,11 @@ func (s *Source) usableLocked(now time.Time) bool {
 func (s *Source) deadEnd(grant Grant) *Error {
 	switch {
 	case grant.Refused != "":
-		return loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
+		return s.loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
 	case s.Renew == nil:
 		return &Error{Action: ActionConfig, Say: "the configured token ends and cannot be renewed", Hint: "put a valid one in the configuration"}
-	case grant.Refresh.IsZero():
-		return loginNeeded("the access token ends and the provider gave no refresh token")
+	case !s.renewable(grant):
+		return s.loginNeeded("the access token ends and the provider gave no refresh token")
 	}
 	return nil
 }

@@ -8,10 +8,14 @@ import (
 	"time"
 )
 
+func starting(grant Grant) func() (Grant, error) {
+	return func() (Grant, error) { return grant, nil }
+}
+
 func TestStaticTokenIsServedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, opened := range []bool{true, false} {
-			source := &Source{Name: "alexa", Kind: "static", Store: &MemoryStore{}, Initial: Grant{Access: "fixed"}}
+			source := &Source{Name: "alexa", Kind: "static", Store: &MemoryStore{}, Start: starting(Grant{Access: "fixed"})}
 			if opened {
 				if err := source.Open(); err != nil {
 					t.Fatal(err)
@@ -34,8 +38,7 @@ func TestConfiguredRefreshTokenIsTheStart(t *testing.T) {
 		p, store := newProvider(), &MemoryStore{}
 		initial := Grant{Kind: "refresh_token", ClientID: "client", Issuer: p.client().TokenURL, Seed: "1", Refresh: "imported"}
 		begin := func() *Source {
-			source := &Source{Name: "alexa", Store: store, Renew: p.client().Refresh, Initial: initial}
-			source.Fits = func(g Grant) bool { return g.Seed == initial.Seed }
+			source := &Source{Name: "alexa", Store: store, Renew: p.client().Refresh, Start: starting(initial)}
 			if err := source.Open(); err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +111,7 @@ func TestAnotherClientsGrantIsKept(t *testing.T) {
 }
 
 func TestUnusableStoreIsAConfigurationError(t *testing.T) {
-	store := &brokenStore{load: &UnusableError{"/x/alexa.grant.json", "is damaged", "mend it"}}
+	store := &brokenStore{load: unusable("/x/alexa.grant.json", "is damaged", "mend it")}
 	source := &Source{Name: "alexa", Store: store}
 	var unusable *UnusableError
 	if err := source.Open(); !errors.As(err, &unusable) {

@@ -24,6 +24,9 @@ type Status struct {
 	Renewing bool      // a renewal is under way
 	// Renewable tells whether the grant can outlive its access token.
 	Renewable bool
+	// Ends is when the login ends, however often it is renewed, as far as
+	// [Source.MaxAge] tells; zero = unknown.
+	Ends time.Time
 	// Unsaved is why the store does not hold the present grant; nil = it does.
 	Unsaved error
 	// Failure is how the last renewal failed; nil = it did not.
@@ -43,7 +46,8 @@ func (s *Source) Status() Status {
 		Renewed:   s.grant.Renewed,
 		Expiry:    s.grant.Expiry,
 		Renewing:  s.flight != nil,
-		Renewable: s.Renew != nil && !s.grant.Refresh.IsZero(),
+		Renewable: s.renewable(s.grant),
+		Ends:      s.endLocked(),
 		Unsaved:   s.unsaved,
 		Failure:   s.failure,
 	}
@@ -56,6 +60,13 @@ func (s *Source) Status() Status {
 		status.State = StateFailing
 	}
 	return status
+}
+
+func (s *Source) endLocked() time.Time {
+	if s.MaxAge <= 0 || s.grant.LoggedIn.IsZero() || s.Unattended {
+		return time.Time{}
+	}
+	return s.grant.LoggedIn.Add(s.MaxAge)
 }
 
 // Peek is Status after a look into the store, for a process that serves nothing.

@@ -93,7 +93,7 @@ func TestUnsavedRenewalOutlivesAStoreThatCannotBeUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		source, store := unsaved(t, p)
-		store.set(&UnusableError{"/x", "can be read by others", "chmod"}, nil, nil)
+		store.set(unusable("/x", "can be read by others", "chmod"), nil, nil)
 		time.Sleep(2 * time.Hour)
 		if got := mustToken(t, source); got != "access-2" {
 			t.Error(got.Reveal())
@@ -143,7 +143,7 @@ func TestLoginThatCannotBeSavedServesAndIsSavedLater(t *testing.T) {
 	for name, broken := range map[string][3]error{
 		"full disk":       {nil, errFull, nil},
 		"no lock":         {nil, nil, errFull},
-		"unusable stored": {&UnusableError{"/x", "is damaged", "mend it"}, nil, nil},
+		"unusable stored": {unusable("/x", "is damaged", "mend it"), nil, nil},
 	} {
 		for _, before := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {

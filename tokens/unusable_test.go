@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// unusable makes each kind of file that must be refused, at path.
-var unusable = map[string]struct {
+// refusedFiles makes each kind of file that must be refused, at path.
+var refusedFiles = map[string]struct {
 	make func(t *testing.T, path string)
 	says string
 }{
@@ -19,6 +19,7 @@ var unusable = map[string]struct {
 	"two values":   {content("{\"version\":1,\"credential\":\"alexa\"}{}"), "is damaged"},
 	"version -1":   {content(`{"version":-1,"credential":"alexa"}`), "is damaged"},
 	"not ours":     {content(`{"access_token":"` + canary + `"}`), "is damaged"},
+	"no checksum":  {content(`{"version":1,"credential":"alexa","grant":{"access_token":"` + canary + `"}}`), "is damaged"},
 	"newer":        {content(`{"version":2,"credential":"alexa"}`), "newer avsproxy (format 2)"},
 	"foreign":      {content(`{"version":1,"credential":"other"}`), `holds the login of "other"`},
 	"long foreign": {content(`{"version":1,"credential":"` + strings.Repeat("x", 999) + `"}`), `xxx"`},
@@ -43,7 +44,7 @@ func content(text string) func(*testing.T, string) {
 }
 
 func TestUnusableFilesAreRefusedAndNeverOverwritten(t *testing.T) {
-	for name, c := range unusable {
+	for name, c := range refusedFiles {
 		t.Run(name, func(t *testing.T) {
 			store := FileStore{Dir: t.TempDir()}
 			path := store.Path("alexa")
@@ -51,6 +52,9 @@ func TestUnusableFilesAreRefusedAndNeverOverwritten(t *testing.T) {
 			before := stat(t, path)
 			_, loadErr := store.Load("alexa")
 			checkUnusable(t, loadErr, path, c.says)
+			if c.says == "is damaged" {
+				return // see TestDamagedFileIsSetAside
+			}
 			checkUnusable(t, store.Save("alexa", stored(time.Hour)), path, c.says)
 			if after := stat(t, path); !os.SameFile(before, after) || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
 				t.Error("the file changed")
@@ -75,5 +79,30 @@ func checkUnusable(t *testing.T, err error, path, says string) {
 	}
 	if strings.Contains(err.Error(), "c4n4ry") || len(err.Error()) > 1000 {
 		t.Errorf("the error quotes the file: %v", err)
+	}
+}
+
+func TestDamagedFileIsSetAside(t *testing.T) {
+	for name, c := range refusedFiles {
+		if c.says != "is damaged" {
+			continue
+		}
+		store := FileStore{Dir: t.TempDir()}
+		path := store.Path("alexa")
+		c.make(t, path)
+		before, err := os.ReadFile(path)
+		must(t, err)
+		must(t, store.Save("alexa", stored(time.Hour)))
+		if got := load(t, store); !got.same(stored(time.Hour)) {
+			t.Errorf("%s: the login was not saved", name)
+		}
+		if aside, err := os.ReadFile(path + ".damaged"); err != nil || string(aside) != string(before) {
+			t.Errorf("%s: %v, %d bytes", name, err, len(aside))
+		}
+		c.make(t, path)
+		must(t, (&Source{Name: "alexa", Store: store}).Forget(t.Context()))
+		if entries, _ := os.ReadDir(store.Dir); len(entries) != 1 { // the lock
+			t.Errorf("%s: left over after a logout: %v", name, entries)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"avsproxy/internal/config"
@@ -29,10 +30,12 @@ func (p *program) credential(conf config.Credential) (*credential, error) {
 	source := &tokens.Source{Name: conf.Name, Kind: conf.Grant, Store: p.store}
 	built := &credential{conf: conf, source: source}
 	if conf.Grant == "static" {
-		token, err := conf.Token.Resolve()
 		source.Store = &tokens.MemoryStore{} // what the configuration holds is not copied elsewhere
-		source.Initial = tokens.Grant{Kind: conf.Grant, Access: token}
-		return built, asUsage(err)
+		source.Start = func() (tokens.Grant, error) {
+			token, err := conf.Token.Resolve()
+			return tokens.Grant{Kind: conf.Grant, Access: token, Recheck: time.Now().Round(0).Add(staticRecheck)}, err
+		}
+		return built, nil
 	}
 	client, err := p.client(conf)
 	if err != nil {
@@ -45,26 +48,34 @@ func (p *program) credential(conf config.Credential) (*credential, error) {
 		source.Revoke = client.Revoker(conf.RevokeURL)
 	}
 	if conf.Grant == "refresh_token" {
-		return built, asUsage(seed(source, client, conf))
+		source.Start = seed(client, conf)
 	}
 	return built, nil
 }
 
-// seed lets a source start from the configured refresh token. A stored grant
-// that grew from another one does not fit.
-func seed(source *tokens.Source, client *tokens.Client, conf config.Credential) error {
-	refresh, err := conf.RefreshToken.Resolve()
-	if err != nil {
-		return err
+// staticRecheck is how often a configured token is read again.
+const staticRecheck = 10 * time.Second
+
+// seed lets a source start from the configured refresh token, whichever that is
+// at the time. A stored grant that grew from another one does not fit.
+func seed(client *tokens.Client, conf config.Credential) func() (tokens.Grant, error) {
+	var mu sync.Mutex
+	var last tokens.Grant
+	return func() (tokens.Grant, error) {
+		refresh, err := conf.RefreshToken.Resolve()
+		if err != nil {
+			return tokens.Grant{}, err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if last.Refresh != refresh {
+			last = tokens.Grant{
+				Kind: conf.Grant, ClientID: client.ID, Issuer: client.TokenURL,
+				Seed: tokens.Fingerprint(refresh), Refresh: refresh, LoggedIn: time.Now().Round(0),
+			}
+		}
+		return last, nil
 	}
-	source.Initial = tokens.Grant{
-		Kind: conf.Grant, ClientID: client.ID, Issuer: client.TokenURL,
-		Seed: tokens.Fingerprint(refresh), Refresh: refresh, LoggedIn: time.Now().Round(0),
-	}
-	source.Fits = func(grant tokens.Grant) bool {
-		return client.Fits(grant) && grant.Seed == source.Initial.Seed
-	}
-	return nil
 }
 
 func asUsage(err error) error {

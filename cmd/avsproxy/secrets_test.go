@@ -85,11 +85,15 @@ func storedSecrets(t *testing.T, proxy *runningProxy) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var grant struct {
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
+	var file struct {
+		Grant struct {
+			Access  string `json:"access_token"`
+			Refresh string `json:"refresh_token"`
+		}
 	}
-	if err := json.Unmarshal(text, &grant); err != nil || grant.Access == "" || grant.Refresh == "" {
+	err = json.Unmarshal(text, &file)
+	grant := file.Grant
+	if err != nil || grant.Access == "" || grant.Refresh == "" {
 		t.Fatalf("the store has no tokens: %v", err)
 	}
 	return []string{grant.Access, grant.Refresh}

@@ -172,7 +172,7 @@ func gaugeOf(families map[string]*dto.MetricFamily, name string) float64 {
 }
 
 func TestTokensThatNeverEnd(t *testing.T) {
-	source := &tokens.Source{Name: "fixed", Store: &tokens.MemoryStore{}, Initial: tokens.Grant{Access: "x"}}
+	source := &tokens.Source{Name: "fixed", Store: &tokens.MemoryStore{}, Start: func() (tokens.Grant, error) { return tokens.Grant{Access: "x"}, nil }}
 	if _, err := source.Token(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -21,23 +21,38 @@ import (
 // On an error path still holds the old content, except when only the last step, the fsync of the folder, failed: then
 // path holds the new content, which may not outlive a power cut. No temporary file is left unless the process is killed.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
-	return writeFile(path, data, perm, os.Rename)
-}
-
-func writeFile(path string, data []byte, perm fs.FileMode, rename func(from, to string) error) error {
-	folder := filepath.Dir(path)
-	if holds(path, data, perm.Perm()) {
-		// An earlier call may have failed at its last step, so the name is made durable once more.
-		return syncFolder(folder)
-	}
-	temp, err := writeTemp(path, data, perm.Perm())
+	pending, err := Prepare(path, data, perm)
 	if err != nil {
 		return err
 	}
-	if err := rename(temp, path); err != nil {
-		return errors.Join(err, os.Remove(temp))
+	return pending.Commit()
+}
+
+// A Pending file is complete and synced but not yet in its place.
+type Pending struct {
+	path, temp string // temp is empty where path already is as asked
+}
+
+// Prepare does the first half of [WriteFile]: all that needs room on the disk.
+func Prepare(path string, data []byte, perm fs.FileMode) (Pending, error) {
+	if holds(path, data, perm.Perm()) {
+		return Pending{path: path}, nil
 	}
-	return syncFolder(folder)
+	temp, err := writeTemp(path, data, perm.Perm())
+	return Pending{path, temp}, err
+}
+
+// Commit puts the file into its place.
+func (p Pending) Commit() error { return p.commit(os.Rename) }
+
+func (p Pending) commit(rename func(from, to string) error) error {
+	if p.temp != "" {
+		if err := rename(p.temp, p.path); err != nil {
+			return errors.Join(err, os.Remove(p.temp))
+		}
+	}
+	// Also where nothing changed: an earlier call may have failed at this very step.
+	return syncFolder(filepath.Dir(p.path))
 }
 
 // holds tells whether path is already the file that WriteFile would leave.

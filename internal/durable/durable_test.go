@@ -54,8 +54,11 @@ func TestWriteFileFailedRenameLeavesTheOldFile(t *testing.T) {
 	mustWrite(t, path, "old", 0o600)
 	broken := errors.New("broken")
 
-	err := writeFile(path, []byte("new"), 0o600, func(string, string) error { return broken })
-	if !errors.Is(err, broken) {
+	pending, err := Prepare(path, []byte("new"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pending.commit(func(string, string) error { return broken }); !errors.Is(err, broken) {
 		t.Fatalf("got %v", err)
 	}
 	wantContent(t, path, "old")

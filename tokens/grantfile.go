@@ -1,0 +1,94 @@
+package tokens
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+const formatVersion = 1
+
+// An envelope is the stored form of a grant.
+type envelope struct {
+	Version    int             `json:"version"`
+	Credential string          `json:"credential"`
+	SHA256     string          `json:"sha256"` // of Grant without insignificant white space
+	Grant      json.RawMessage `json:"grant"`
+}
+
+// grantFile spells out the secrets, which [Grant] would hide from encoding/json.
+type grantFile struct {
+	Kind         string    `json:"kind"`
+	ClientID     string    `json:"client_id,omitempty"`
+	Issuer       string    `json:"issuer,omitempty"`
+	Seed         string    `json:"seed,omitempty"`
+	AccessToken  string    `json:"access_token,omitempty"`
+	RefreshToken string    `json:"refresh_token,omitempty"`
+	Scopes       []string  `json:"scopes,omitempty"`
+	LoggedIn     time.Time `json:"logged_in"`
+	Renewed      time.Time `json:"renewed"`
+	Expiry       time.Time `json:"expiry,omitzero"`
+	Posted       time.Time `json:"posted,omitzero"`
+	Refused      string    `json:"refused,omitempty"`
+}
+
+func formatGrant(name string, g Grant) ([]byte, error) {
+	grant, err := json.Marshal(grantFile{
+		Kind: g.Kind, ClientID: g.ClientID, Issuer: g.Issuer, Seed: g.Seed,
+		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), Scopes: g.Scopes,
+		LoggedIn: g.LoggedIn, Renewed: g.Renewed, Expiry: g.Expiry, Posted: g.Posted, Refused: g.Refused,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("writing the login of %s: %w", name, err)
+	}
+	text, err := json.MarshalIndent(envelope{formatVersion, name, checksum(grant), grant}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing the login of %s: %w", name, err)
+	}
+	if len(text) >= grantMaxBytes {
+		return nil, fmt.Errorf("the login of %s is too large to be saved (%d bytes)", name, len(text))
+	}
+	return append(text, '\n'), nil
+}
+
+func parseGrant(path, name string, text []byte) (Grant, error) {
+	var file envelope
+	if err := json.Unmarshal(text, &file); err != nil || file.Version < 1 {
+		return Grant{}, damaged(path)
+	}
+	if file.Version > formatVersion {
+		return Grant{}, unusable(path, fmt.Sprintf("was written by a newer avsproxy (format %d)", file.Version),
+			"use that version, or move the file away and log in again")
+	}
+	if file.Credential != name {
+		return Grant{}, unusable(path, fmt.Sprintf("holds the login of %.40q", file.Credential), "move it away and log in again")
+	}
+	var grant grantFile
+	if file.SHA256 != checksum(file.Grant) || json.Unmarshal(file.Grant, &grant) != nil {
+		return Grant{}, damaged(path)
+	}
+	return Grant{
+		Kind: grant.Kind, ClientID: grant.ClientID, Issuer: grant.Issuer, Seed: grant.Seed,
+		Access: Secret(grant.AccessToken), Refresh: Secret(grant.RefreshToken), Scopes: grant.Scopes,
+		LoggedIn: grant.LoggedIn, Renewed: grant.Renewed, Expiry: grant.Expiry, Posted: grant.Posted, Refused: grant.Refused,
+	}, nil
+}
+
+// damaged leaves out the parser's own words: they would quote the text.
+func damaged(path string) error {
+	return &UnusableError{
+		Path: path, Why: "is damaged", Mend: "put a backup in its place, or log in again; the file is kept beside the new one", damaged: true,
+	}
+}
+
+func checksum(grant json.RawMessage) string {
+	var compact bytes.Buffer
+	if json.Compact(&compact, grant) != nil {
+		return "" // never what a file says
+	}
+	sum := sha256.Sum256(compact.Bytes())
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,62 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// saveAgain is the time between attempts to save what the store could not take.
+const saveAgain = 10 * time.Second
+
+// saveSoonLocked has what only memory holds saved a little later, also if nobody
+// asks for a token by then: until it is saved, a crash would lose the login.
+func (s *Source) saveSoonLocked() {
+	if s.saver != nil {
+		s.saver.Stop()
+	}
+	s.saver = time.AfterFunc(saveAgain, s.saveHeld)
+}
+
+// saveHeld saves what only memory holds. It asks nothing of the provider.
+func (s *Source) saveHeld() {
+	ctx, cancel := context.WithTimeout(context.Background(), saveAgain)
+	defer cancel()
+	a := &attempt{source: s, held: true} // as long as nothing else is known
+	unlock, err := s.Store.Lock(ctx, s.Name)
+	if err == nil {
+		defer unlock()
+		if grant, _ := a.load(); a.held {
+			a.save(grant)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !a.held:
+		s.startLocked("") // others did something to the store; go on from there
+	case err == nil && a.epoch == s.epoch:
+		s.unsaved = a.saveErr
+	}
+	if s.unsaved != nil {
+		s.saveSoonLocked()
+	}
+}
+
+// compare returns the grant that only memory has, because the store could not
+// take it. It gives way to what somebody else did to the store since we last saw
+// it: a logout, or a later login or renewal. A store that cannot be used, or that
+// holds a refused grant, is no reason to give up a good one.
+func (a *attempt) compare(stored Grant, err error) (held Grant, ok bool) {
+	s := a.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.epoch, a.present = s.epoch, s.grant.Access
+	older := stored.same(s.stored) || (err == nil && (stored.Refused != "" || !stored.later(s.grant)))
+	unusable := err != nil && !errors.Is(err, ErrNoGrant)
+	s.stored = stored
+	if !older && !unusable {
+		s.unsaved = nil
+	}
+	return s.grant, s.unsaved != nil
+}
