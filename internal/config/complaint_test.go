@@ -14,7 +14,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected complaints")
 
 func home(name string) string {
-	return map[string]string{"HOME": "/home/someone", "SET": "value"}[name]
+	return map[string]string{"HOME": "/home/someone", "SET": "value", "TEMPLATE": "{{SECRET}}", "ACCESS": "Atza|value"}[name]
 }
 
 // TestComplaintsAreCompleteAndExact holds the whole text of what is said

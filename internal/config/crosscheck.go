@@ -22,7 +22,7 @@ func (d *decoder) crossCheck(c *Config) {
 	slices.Sort(used)
 	for _, name := range slices.Compact(used) {
 		if !c.Sandbox {
-			d.credentials[name].checkSources(c.Credentials[name])
+			d.credentials[name].needsOf(c.Credentials[name])
 		}
 	}
 }
@@ -126,16 +126,15 @@ func (t *table) checkInjected(r Route, c Credential) {
 	}
 }
 
-// checkSources complains of the secrets that the grant uses and that cannot
-// be read.
-func (t *table) checkSources(c Credential) {
+// needsOf notes the secrets that the grant uses.
+func (t *table) needsOf(c Credential) {
 	switch c.Grant {
 	case "authorization_code":
-		t.checkReadable("client_secret", c.ClientSecret)
+		t.needs("client_secret", c.ClientSecret)
 	case "refresh_token":
-		t.checkReadable("client_secret", c.ClientSecret)
-		t.checkReadable("refresh_token", c.RefreshToken)
+		t.needs("client_secret", c.ClientSecret)
+		t.needs("refresh_token", c.RefreshToken)
 	case "static":
-		t.checkReadable("token", c.Token)
+		t.needs("token", c.Token)
 	}
 }

@@ -11,7 +11,7 @@ type decoder struct {
 	file       string
 	getenv     func(string) string
 	complaints Complaints
-	unreadable Complaints // of secrets that cannot be read now
+	needs      []need
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table
@@ -132,11 +132,13 @@ func (t *table) sub(key, want string) *table {
 	return &table{d: t.d, at: t.at.key(key), values: values}
 }
 
-// oneOf gets one of a few words. It is "" when the file has another one.
+// oneOf gets one of a few words. It is "" when the file has something else.
 // Those in later are words of the file format that this version cannot obey.
 func (t *table) oneOf(key, otherwise string, allowed []string, later ...string) string {
 	value := t.text(key, otherwise)
+	_, isText := t.values[key].(string)
 	switch {
+	case t.has(key) && !isText: // has its complaint
 	case slices.Contains(allowed, value) || value == otherwise:
 		return value
 	case slices.Contains(later, value):

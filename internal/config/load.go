@@ -42,8 +42,7 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 }
 
 // LoadBeside is Load for a command beside the running proxy, perhaps in a shell
-// without its environment: secrets that cannot be read now are no complaint until
-// they are needed.
+// without its environment: no secret is read before it is needed.
 func LoadBeside(path string, getenv func(string) string) (*Config, error) {
 	place, text, err := find(path, getenv)
 	if err != nil {
@@ -59,7 +58,7 @@ func LoadBeside(path string, getenv func(string) string) (*Config, error) {
 func find(path string, getenv func(string) string) (place string, text []byte, err error) {
 	places := places(path, getenv)
 	for _, place := range places {
-		text, err := read(place)
+		text, err := readUpTo(place, maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -107,14 +106,14 @@ func baseFolder(name, underHome string, getenv func(string) string) string {
 	return ""
 }
 
-// read takes one byte more than maxFile, so that Parse sees the excess.
-func read(path string) ([]byte, error) {
+// readUpTo takes one byte more than limit, so that the caller sees the excess.
+func readUpTo(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
+	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 func unreadable(path string, err error) Complaint {

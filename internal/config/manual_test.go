@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,9 +28,9 @@ func everySet(name string) string {
 
 func mustParse(t *testing.T, text string) *Config {
 	t.Helper()
-	c, err := Parse("config.toml", []byte(text), everySet)
-	if err != nil {
-		t.Fatalf("%v\n\n%s", err, text)
+	c, wrong, _ := parse("config.toml", []byte(text), everySet) // what the examples name is not on this machine
+	if len(wrong) > 0 {
+		t.Fatalf("%v\n\n%s", wrong, text)
 	}
 	return c
 }
@@ -41,7 +42,7 @@ func same(t *testing.T, what string, want, got *Config) {
 		return p.Last().String() == ".Line" || p.Last().String() == ".RedirectURLSet"
 	}, cmp.Ignore())
 	secrets := cmp.Comparer(func(a, b Secret) bool {
-		return a.text == b.text && a.env == b.env && a.file == b.file
+		return a.text == b.text && a.env == b.env && a.file == b.file && slices.Equal(a.command, b.command) && a.keyring == b.keyring
 	})
 	none := cmp.FilterValues(func(a, b any) bool { return empty(a) && empty(b) }, cmp.Ignore())
 	if diff := cmp.Diff(want, got, ignored, secrets, none); diff != "" {
@@ -116,7 +117,6 @@ func TestExamplesAreAccepted(t *testing.T) {
 	text = strings.Replace(text, `# client_id = ""`, `client_id = "me"`, 1)
 	text = strings.Replace(text, `# refresh_token = ""`, `refresh_token = "Atzr|x"`, 1)
 	text = strings.Replace(text, `# token = ""`, `token = "Atza|x"`, 1)
-	text = strings.ReplaceAll(text, "/run/secrets/refresh_token", shipped)
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		found := setting().FindStringSubmatch(line)

@@ -14,16 +14,19 @@ import (
 //
 // The error is always Complaints.
 func Parse(file string, text []byte, getenv func(string) string) (*Config, error) {
-	c, wrong, unreadable := parse(file, text, getenv)
-	if all := append(wrong, unreadable...); len(all) > 0 {
-		return nil, all.sorted()
+	c, wrong, needs := parse(file, text, getenv)
+	for _, n := range needs {
+		wrong = append(wrong, n.complaints()...)
+	}
+	if len(wrong) > 0 {
+		return nil, wrong.sorted()
 	}
 	return c, nil
 }
 
-// parse keeps the complaints of secrets that cannot be read now apart from those
-// of the file itself.
-func parse(file string, text []byte, getenv func(string) string) (c *Config, wrong, unreadable Complaints) {
+// parse does all of Parse but read the secrets: it opens no file and starts no
+// program.
+func parse(file string, text []byte, getenv func(string) string) (c *Config, wrong Complaints, needs []need) {
 	if getenv == nil {
 		getenv = func(string) string { return "" }
 	}
@@ -36,7 +39,7 @@ func parse(file string, text []byte, getenv func(string) string) (c *Config, wro
 	}
 	d := &decoder{file: file, getenv: getenv}
 	c = d.config(&table{d: d, at: place{lines: locate(string(text)), line: 1}, values: values})
-	return c, d.complaints, d.unreadable
+	return c, d.complaints, d.needs
 }
 
 func syntax(file string, err error) Complaint {

@@ -63,7 +63,7 @@ func (t *table) route() Route {
 func (t *table) checkRoute(r *Route) {
 	t.checkRouteName(r.Name)
 	if r.Upstream != "" {
-		t.checkUpstream(r.Upstream)
+		t.checkBase("upstream", r.Upstream)
 	} else if r.Preset != "" || !t.has("preset") { // a wrong preset has its complaint
 		t.require("upstream", `write the URL of the API, like upstream = "https://api.example.com", or name a preset`)
 	}
@@ -101,10 +101,11 @@ func isLabel(name string) bool {
 	return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(name)
 }
 
-func (t *table) checkUpstream(text string) {
-	if t.checkHTTPS("upstream", text) {
+// checkBase wants a URL that others are made from.
+func (t *table) checkBase(key, text string) {
+	if t.checkHTTPS(key, text) {
 		if u, _ := url.Parse(text); u.RawQuery != "" || u.ForceQuery {
-			t.complain("upstream", "must not have a query", "end the URL before the question mark")
+			t.complain(key, "must not have a query", "end the URL before the question mark")
 		}
 	}
 }

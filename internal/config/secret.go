@@ -6,105 +6,125 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
+	"regexp"
 	"strings"
 
 	"avsproxy/tokens"
 )
 
-// maxSecret bounds a secret's file. Tokens and secrets of OAuth are at most
-// some 2 KB; JWTs can be larger.
-const maxSecret = 64 << 10
-
-// Secret is a reference to a secret: its text, or the environment variable or
-// file that holds it. It prints its source, never its value. The zero value
-// means that there is none.
+// Secret is a reference to a secret: its text, or the environment variable,
+// file, command or keyring entry that holds it. It prints its source, never its
+// value. The zero value means that there is none.
 type Secret struct {
-	key    string // dotted, for errors
-	text   tokens.Secret
-	env    string
-	file   string
-	getenv func(string) string
+	key     string // dotted, for errors
+	text    tokens.Secret
+	env     string
+	file    string
+	command []string // program and arguments
+	keyring string   // "service/user"
+	getenv  func(string) string
 }
 
 // IsZero says that the configuration gives no such secret.
 func (s Secret) IsZero() bool {
-	return s.text == "" && s.env == "" && s.file == ""
+	return s.text == "" && !s.elsewhere()
+}
+
+// elsewhere says that the configuration only tells where the secret is.
+func (s Secret) elsewhere() bool {
+	return s.env != "" || s.file != "" || len(s.command) > 0 || s.keyring != ""
 }
 
 // Resolve reads the secret now, so that a rotated one is picked up without a
-// restart. A newline at the end of a file is not part of it. The zero Secret
-// gives "" and no error; any other gives a value that is not empty, or an
-// error that names the key and the source.
+// restart; that takes up to 10 s for a command and 30 s for a keyring. A newline
+// at the end is not part of it. The zero Secret gives "" and no error; any other
+// gives a value that is not empty and that Check accepts, or an error that names
+// the key and the source.
 func (s Secret) Resolve() (tokens.Secret, error) {
 	value, err := s.resolve()
-	if err != nil && s.file != "" {
-		err = fmt.Errorf("file %s: %w", s.file, err)
-	}
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", s.key, err)
+		from := s.source()
+		if s.file != "" {
+			from = "file " + s.file
+		}
+		return "", fmt.Errorf("%s: %s %w", s.key, from, err)
 	}
 	return value, nil
 }
 
-// resolve gives errors that do not name a file, since a secret may have been
-// pasted in the place of its path.
+// resolve gives errors that go on after the name of the source.
 func (s Secret) resolve() (tokens.Secret, error) {
-	switch {
-	case s.env != "":
-		value := s.getenv(s.env)
-		if value == "" {
-			return "", fmt.Errorf("environment variable %s is not set", s.env)
-		}
-		return tokens.Secret(value), nil
-	case s.file != "":
-		return readSecret(s.file)
+	if !s.elsewhere() {
+		return s.text, nil
 	}
-	return s.text, nil
-}
-
-// readSecret refuses pipes and devices, which can be read only once or never
-// end.
-func readSecret(path string) (tokens.Secret, error) {
-	if info, err := os.Stat(path); err != nil {
-		return "", errors.New(cause(err))
-	} else if !info.Mode().IsRegular() {
-		return "", errors.New("is not a regular file")
-	}
-	f, err := os.Open(path)
+	text, err := s.read()
 	if err != nil {
-		return "", errors.New(cause(err))
+		return "", err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return "", errors.New(cause(err))
-	}
-	return secretText(text)
-}
-
-func secretText(text []byte) (tokens.Secret, error) {
 	if len(text) > maxSecret {
 		return "", errors.New("is larger than 64 KiB")
 	}
-	value := strings.TrimRight(string(text), "\r\n")
+	value := tokens.Secret(strings.TrimRight(string(text), "\r\n"))
 	if value == "" {
 		return "", errors.New("is empty")
 	}
-	return tokens.Secret(value), nil
+	if err := s.Check(value); err != nil {
+		return "", err
+	}
+	return value, nil
+}
+
+// Check says what is wrong with a value that was found, or typed in, for this
+// secret: a placeholder, or a token of the other sort. The error never has the
+// value; it goes on after the name of the place that had it ("... is still a
+// placeholder").
+func (s Secret) Check(value tokens.Secret) error {
+	if isPlaceholder(value.Reveal()) {
+		return errors.New("is still a placeholder; put your own value in its place")
+	}
+	return s.checkSort(value)
+}
+
+// checkSort tells Amazon's tokens apart by their first letters.
+func (s Secret) checkSort(value tokens.Secret) error {
+	switch {
+	case strings.HasSuffix(s.key, ".refresh_token") && strings.HasPrefix(value.Reveal(), "Atza|"):
+		return errors.New(`holds an access token (Atza|), not a refresh token (Atzr|); use the refresh token, or grant = "static"`)
+	case strings.HasSuffix(s.key, ".token") && strings.HasPrefix(value.Reveal(), "Atzr|"):
+		return errors.New(`holds a refresh token (Atzr|), not an access token (Atza|); use grant = "refresh_token"`)
+	}
+	return nil
+}
+
+func isPlaceholder(text string) bool {
+	return regexp.MustCompile(`\{\{.*\}\}|^\s*<.*>\s*$`).MatchString(text)
+}
+
+// source names no path and no argument, since a secret may have been pasted in
+// the place of one.
+func (s Secret) source() string {
+	switch {
+	case s.env != "":
+		return "environment variable " + s.env
+	case s.file != "":
+		return "its file"
+	case len(s.command) > 0:
+		return "the output of its command"
+	}
+	return "its keyring entry"
 }
 
 // String names the source.
 func (s Secret) String() string {
 	switch {
-	case s.env != "":
-		return "[secret: environment variable " + s.env + "]"
-	case s.file != "":
-		return "[secret: file " + s.file + "]"
+	case s.IsZero():
+		return "[no secret]"
 	case s.text != "":
 		return "[secret: text]"
+	case s.file != "":
+		return "[secret: file " + s.file + "]"
 	}
-	return "[no secret]"
+	return "[secret: " + s.source() + "]"
 }
 
 // GoString is String.

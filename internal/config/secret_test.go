@@ -79,7 +79,7 @@ provider = "CANARY"
 grant = "CANARY"
 client_id = "{{CANARY}}"
 client_secret = { env = "CANARY", file = "CANARY" }
-refresh_token = { command = ["CANARY"] }
+refresh_token = { command = ["CANARY"], keyring = "CANARY" }
 token = ["CANARY"]
 redirect_url = "CANARY"
 format = "CANARY"
@@ -91,6 +91,27 @@ token = { file = "CANARY" }
 [credential.c]
 grant = "static"
 token = "Atzr|CANARY"
+[[route]]
+name = "d"
+upstream = "https://d.example.com"
+credential = "d"
+[credential.d]
+provider = "google"
+grant = "refresh_token"
+client_id = "d"
+client_secret = { keyring = "CANARY/CANARY" }
+refresh_token = { command = ["./CANARY", "CANARY"] }
+issuer = "http://CANARY?CANARY"
+token_auth = "CANARY"
+on_login_needed = ["", "CANARY"]
+login_reminder = "CANARY"
+[[route]]
+name = "e"
+upstream = "https://e.example.com"
+credential = "e"
+[credential.e]
+grant = "static"
+token = { command = ["sh", "-c", "echo CANARY; echo CANARY >&2; false"] }
 `, "CANARY", canary)
 	lines := strings.Split(text, "\n")
 	for i := range lines {
@@ -131,14 +152,16 @@ token = { env = "UNSET" }
 	resolves(t, a.ClientSecret, "first", "")
 	value = "second"
 	resolves(t, a.ClientSecret, "second", "")
-	resolves(t, a.Token, "", "credential.a.token: environment variable UNSET is not set")
-	resolves(t, a.RefreshToken, "", "credential.a.refresh_token: file "+file+": no such file or directory")
+	resolves(t, a.Token, "", "credential.a.token: environment variable UNSET is not set; set it where avsproxy is started")
+	resolves(t, a.RefreshToken, "", "credential.a.refresh_token: file "+file+" cannot be read: no such file or directory")
 	for content, want := range map[string]string{"one\n": "one", "one\r\n": "one", "one two": "one two", " one": " one"} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		resolves(t, a.RefreshToken, want, "")
 	}
+	value = "{{SECRET}}"
+	resolves(t, a.ClientSecret, "", "credential.a.client_secret: environment variable SET is still a placeholder; put your own value in its place")
 	resolves(t, Secret{}, "", "")
 }
 
@@ -150,10 +173,10 @@ func TestResolveRefusesFilesThatHoldNoSecret(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		resolves(t, secret, "", "k: file "+file+": "+want)
+		resolves(t, secret, "", "k: file "+file+" "+want)
 	}
-	resolves(t, Secret{key: "k", file: dir}, "", "k: file "+dir+": is not a regular file")
-	resolves(t, Secret{key: "k", file: os.DevNull}, "", "k: file "+os.DevNull+": is not a regular file")
+	resolves(t, Secret{key: "k", file: dir}, "", "k: file "+dir+" is not a regular file")
+	resolves(t, Secret{key: "k", file: os.DevNull}, "", "k: file "+os.DevNull+" is not a regular file")
 }
 
 func resolves(t *testing.T, s Secret, want, wantErr string) {

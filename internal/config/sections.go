@@ -37,7 +37,7 @@ func (t *table) proxy() Proxy {
 	}
 	t.finish()
 	t.checkExposure(p)
-	t.checkReadable("client_key", p.ClientKey)
+	t.needs("client_key", p.ClientKey)
 	return p
 }
 
@@ -139,16 +139,24 @@ func (t *table) capture() Capture {
 	return c
 }
 
-// checkReadable complains at the start of what would otherwise fail at the
-// first use.
-func (t *table) checkReadable(key string, s Secret) {
-	_, err := s.resolve()
-	if err == nil {
-		return
+// A need is a secret that must be readable at the start, since it would
+// otherwise fail at its first use.
+type need struct {
+	d      *decoder
+	at     place
+	secret Secret
+}
+
+// needs notes a secret that is used.
+func (t *table) needs(key string, s Secret) {
+	t.d.needs = append(t.d.needs, need{t.d, t.at.key(key), s})
+}
+
+// complaints reads the secret. There is one at most.
+func (n need) complaints() Complaints {
+	if _, err := n.secret.resolve(); err != nil {
+		say, hint, _ := strings.Cut(err.Error(), "; ")
+		return Complaints{n.d.complaint(n.at, n.secret.source()+" "+say, hint)}
 	}
-	say, hint := err.Error(), "set it where avsproxy is started"
-	if s.file != "" {
-		say, hint = "cannot be read from its file: "+say, ""
-	}
-	t.d.unreadable = append(t.d.unreadable, t.d.complaint(t.at.key(key), say, hint))
+	return nil
 }

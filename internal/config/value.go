@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"avsproxy/tokens"
@@ -15,12 +16,21 @@ func (t *table) span(key string, otherwise time.Duration) time.Duration {
 	if value == "" {
 		return otherwise
 	}
-	span, err := time.ParseDuration(value)
+	span, err := parseSpan(value)
 	if err != nil || span < 0 {
-		t.complain(key, "is not a length of time", `write a number with its unit, like "30s", "4m" or "1h30m"`)
+		t.complain(key, "is not a length of time", `write a number with its unit, like "30s", "4m", "1h30m" or "365d"`)
 		return otherwise
 	}
 	return span
+}
+
+// parseSpan knows days too, whole ones and up to 89 years of them.
+func parseSpan(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 15)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
 }
 
 // size gets a number of bytes; "" means the default.
@@ -56,46 +66,64 @@ func (t *table) secret(key string) Secret {
 	s := Secret{key: t.at.key(key).name, getenv: t.d.getenv}
 	raw, isTable := t.values[key].(map[string]any)
 	if !isTable {
-		value, _ := take[string](t, key, `text in quotes, { env = "NAME" } or { file = "/path" }`)
+		value, _ := take[string](t, key, "text in quotes, "+sourceForms())
+		t.refusePlaceholder(key, value)
 		s.text = tokens.Secret(value)
 		return s
 	}
 	t.known = append(t.known, key)
+	before := len(t.d.complaints)
 	inner := &table{d: t.d, at: t.at.key(key), values: raw}
-	env, file := inner.text("env", ""), inner.text("file", "")
-	if before := len(t.d.complaints); inner.checkSource() == before {
-		s.env, s.file = env, file
+	found := Secret{key: s.key, getenv: s.getenv, env: inner.text("env", ""), file: inner.text("file", ""),
+		command: inner.texts("command", nil), keyring: inner.text("keyring", "")}
+	if inner.checkSource(); len(t.d.complaints) > before {
+		return s
 	}
-	return s
+	return found
 }
 
-// checkSource wants exactly one source that this version can read. It gives
-// the number of complaints so far.
-func (t *table) checkSource() int {
-	for _, key := range []string{"command", "keyring"} {
+func sourceForms() string {
+	return `{ env = "NAME" }, { file = "/path" }, { command = ["prog", "arg"] } or { keyring = "service/user" }`
+}
+
+// checkSource wants exactly one source.
+func (t *table) checkSource() {
+	sources := 0
+	for _, key := range t.known {
 		if t.has(key) {
-			t.known = append(t.known, key)
-			t.complain(key, "is not supported by this version", `use { env = "NAME" } or { file = "/path" }`)
+			sources++
 		}
 	}
 	t.finish()
-	if t.has("env") && t.has("file") {
-		t.d.complain(t.at, "has two sources", "keep either env or file")
+	if sources > 1 {
+		t.d.complain(t.at, "has two sources", "keep one of "+strings.Join(t.known, ", "))
 	} else if len(t.values) == 0 {
-		t.d.complain(t.at, "has no source", `write { env = "NAME" } or { file = "/path" }`)
+		t.d.complain(t.at, "has no source", "write "+sourceForms())
 	}
-	t.checkName()
-	return len(t.d.complaints)
+	t.checkPlace()
 }
 
-// checkName also keeps a secret that was pasted in the place of its name from
+// checkPlace also keeps a secret that was pasted in the place of its name from
 // being printed later as that name.
-func (t *table) checkName() {
+func (t *table) checkPlace() {
 	if t.values["file"] == "" {
 		t.complain("file", "is empty", "write the path of the file that holds the secret")
 	}
 	name, isText := t.values["env"].(string)
 	if isText && !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(name) {
 		t.complain("env", "is not the name of an environment variable", "write the name of the variable here, not the secret itself")
+	}
+	entry, isText := t.values["keyring"].(string)
+	if service, user := splitEntry(entry); isText && (service == "" || user == "") {
+		t.complain("keyring", "does not name an entry", `write "service/user" as the keyring has them, not the secret itself`)
+	}
+	t.checkProgram("command")
+}
+
+// checkProgram wants a list to begin with a program, if there is one.
+func (t *table) checkProgram(key string) {
+	list, isList := t.values[key].([]any)
+	if isList && (len(list) == 0 || list[0] == "") {
+		t.complain(key, "names no program", `write it like ["prog", "arg"]`)
 	}
 }
