@@ -38,7 +38,7 @@ type Console struct {
 
 // Store says where logins are kept.
 type Store struct {
-	Kind string // "file" or "memory"
+	Kind string // "file", "keyring" or "memory"
 	Path string // the state folder, never empty, whatever the kind
 }
 
@@ -63,7 +63,7 @@ type Route struct {
 
 	Headers map[string]string // added to each request; may be nil
 	Header  string            // field that carries the token; empty: the credential's
-	Format  string            // its value, with {token}; empty: the credential's
+	Format  string            // its value, with {token} or {base64}; empty: the credential's
 
 	Allow      []string // "METHOD /path"; empty: everything
 	ClientAuth string   // the client's own Authorization: "replace", "keep" or "reject"
@@ -81,11 +81,12 @@ type Route struct {
 // Credential is one identity at one provider and the way to get its tokens.
 type Credential struct {
 	Name     string
-	Provider string // "amazon" or "oauth2"; may be empty when Grant is "static"
-	Grant    string // "authorization_code", "refresh_token" or "static"
+	Provider string // "amazon", another known name, or "oauth2"; may be empty when Grant is "static" or "command"
+	Grant    string // "authorization_code", "device_code", "client_credentials", "refresh_token", "static" or "command"
 
 	ClientID     string
-	ClientSecret Secret // zero: a public client
+	ClientSecret Secret // zero: a public client; never zero when Grant is "client_credentials", outside the sandbox
+	TokenAuth    string // how the two are sent for tokens: "body" or "basic"; empty: as the provider has it, else "body"
 
 	RedirectURL    string // http or https on a loopback host; port 0: the console's
 	RedirectURLSet bool   // the file said it, so it must not be adapted
@@ -95,21 +96,26 @@ type Credential struct {
 	DeviceSerialNumber string
 	Region             string // "na", "eu" or "fe"
 
-	AuthURL   string // for "amazon", empty means the provider's own, as for the next four
+	AuthURL   string // empty: as the provider's name or Issuer tells, like the next three
 	TokenURL  string
 	DeviceURL string
 	RevokeURL string
-	Issuer    string // always empty in this version
+	Issuer    string // https URL whose metadata (RFC 8414) names the endpoints that are empty above; may be empty
 
 	AuthParams  map[string]string // added to the authorization request
 	TokenParams map[string]string // added to token requests
 
 	Header string // field that carries the token
-	Format string // its value, with {token}
+	Format string // its value, with either {token} or {base64}: the token in base64, for Basic (RFC 7617)
 
-	RefreshToken Secret   // for the grant "refresh_token"
+	RefreshToken Secret   // for the grant "refresh_token"; zero: a login imports it
 	Token        Secret   // for the grant "static"
-	Command      []string // for the grant "command", which this version refuses
+	Command      []string // for the grant "command": the program that prints the token, and its arguments
+
+	KeepWarm           bool          // renew in the background while no request comes, too
+	RefreshTokenMaxAge time.Duration // how long refresh tokens live; 0: unknown
+	OnLoginNeeded      []string      // program and arguments, run when a person has to log in; empty: none
+	LoginReminder      time.Duration // how often it runs again while the login is still needed; 0: never
 
 	Line int // where the file defines it
 }

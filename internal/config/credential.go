@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 func (d *decoder) allCredentials(root *table, sandbox bool) map[string]Credential {
@@ -35,7 +36,7 @@ func (t *table) checkCredentialName(name string) {
 func (t *table) credential(name string, sandbox bool) Credential {
 	c := Credential{
 		Name:         name,
-		Provider:     t.oneOf("provider", "", []string{"amazon", "oauth2"}),
+		Provider:     t.oneOf("provider", "", providerNames()),
 		Grant:        t.grant(),
 		ClientID:     t.text("client_id", ""),
 		ClientSecret: t.secret("client_secret"),
@@ -61,23 +62,48 @@ func (t *table) credential(name string, sandbox bool) Credential {
 		RefreshToken: t.secret("refresh_token"),
 		Token:        t.secret("token"),
 		Command:      t.texts("command", nil),
-		Line:         t.at.line,
+		TokenAuth:    t.oneOf("token_auth", "", []string{"body", "basic"}),
+
+		KeepWarm:           t.flag("keep_warm", false),
+		RefreshTokenMaxAge: t.span("refresh_token_max_age", 0),
+		OnLoginNeeded:      t.texts("on_login_needed", nil),
+		LoginReminder:      t.span("login_reminder", 15*time.Minute),
+
+		Line: t.at.line,
 	}
-	c.Scopes = t.texts("scopes", defaultScopes(c.Provider))
+	c.Scopes = t.texts("scopes", defaultScopes(c.Provider, c.Grant))
 	t.finish()
 	t.checkCredential(c)
 	t.checkGrant(c, sandbox)
 	return c
 }
 
-func (t *table) grant() string {
-	return t.oneOf("grant", "authorization_code",
-		[]string{"authorization_code", "refresh_token", "static"},
-		"device_code", "client_credentials", "command")
+// providerNames are those whose URLs need not be written, and "oauth2".
+func providerNames() []string {
+	return []string{"amazon", "google", "microsoft", "github", "gitlab", "spotify", "discord",
+		"dropbox", "slack", "twitch", "linkedin", "facebook", "oauth2"}
 }
 
-func defaultScopes(provider string) []string {
-	if provider == "amazon" {
+// grant gets one of those that can be kept. Those that RFC 9700, sections 2.1.2
+// and 2.4, advises against have complaints of their own.
+func (t *table) grant() string {
+	instead := `use "authorization_code", or "device_code" where there is no browser`
+	switch t.values["grant"] {
+	case "password":
+		t.complain("grant", `"password" is refused, because it shows the person's password to the client and RFC 9700 forbids it`, instead)
+	case "implicit":
+		t.complain("grant", `"implicit" is refused, because its tokens leak from the browser's address bar and RFC 9700 advises against it`, instead)
+	default:
+		return t.oneOf("grant", "authorization_code", []string{
+			"authorization_code", "device_code", "client_credentials", "refresh_token", "static", "command"})
+	}
+	t.known = append(t.known, "grant")
+	return ""
+}
+
+// defaultScopes leaves a client without a person to say its own: none is for all.
+func defaultScopes(provider, grant string) []string {
+	if provider == "amazon" && grant != "client_credentials" {
 		return []string{"alexa:all"}
 	}
 	return nil
@@ -86,13 +112,16 @@ func defaultScopes(provider string) []string {
 // checkCredential checks what does not depend on the grant.
 func (t *table) checkCredential(c Credential) {
 	if c.Issuer != "" {
-		t.complain("issuer", "is not supported by this version", "spell out auth_url and token_url")
+		t.checkBase("issuer", c.Issuer)
 	}
 	if !isFieldName(c.Header) || connectionField(c.Header) {
 		t.complain("header", "is not the name of a header that can carry a token", `write it like "Authorization"`)
 	}
-	if !strings.Contains(c.Format, "{token}") || !isFieldValue(c.Format) {
-		t.complain("format", "must be one line that contains {token}", `write it like "Bearer {token}"`)
+	if strings.Contains(c.Format, "{token}") == strings.Contains(c.Format, "{base64}") || !isFieldValue(c.Format) {
+		t.complain("format", "must be one line that contains either {token} or {base64}", `write it like "Bearer {token}" or "Basic {base64}"`)
+	}
+	if len(c.OnLoginNeeded) > 0 {
+		t.checkProgram("on_login_needed")
 	}
 	urls := map[string]string{"auth_url": c.AuthURL, "token_url": c.TokenURL, "device_url": c.DeviceURL, "revoke_url": c.RevokeURL}
 	for key, text := range urls {
@@ -101,9 +130,10 @@ func (t *table) checkCredential(c Credential) {
 		}
 	}
 	t.checkParams("auth_params", c.AuthParams, "client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method")
-	t.checkParams("token_params", c.TokenParams, "grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier", "refresh_token")
+	t.checkParams("token_params", c.TokenParams, "grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier", "refresh_token", "device_code")
 	t.refusePlaceholder("client_id", c.ClientID)
 	t.refusePlaceholder("product_id", c.ProductID)
+	t.refusePlaceholder("device_serial_number", c.DeviceSerialNumber)
 }
 
 // checkParams refuses what the login sets itself: another value could only break
@@ -124,37 +154,69 @@ func (t *table) refusePlaceholder(key, text string) {
 }
 
 func (t *table) checkGrant(c Credential, sandbox bool) {
-	if c.Grant != "static" {
-		t.require("provider", `write provider = "amazon" or "oauth2"`)
+	if c.Grant != "static" && c.Grant != "command" && c.Grant != "" {
+		t.require("provider", `name it, like "amazon", or write "oauth2" and its URLs`)
 	}
 	switch c.Grant {
 	case "authorization_code":
-		t.checkLogin(c, sandbox)
+		t.checkRedirect(c.RedirectURL)
+		t.checkClient(c, sandbox, "auth_url", "token_url")
+	case "device_code":
+		t.checkClient(c, sandbox, "device_url", "token_url")
+	case "client_credentials":
+		t.checkClient(c, sandbox, "token_url")
 	case "refresh_token":
 		t.checkRenewal(c)
 	case "static":
 		t.require("token", `grant = "static" needs the token`)
-		if strings.HasPrefix(c.Token.text.Reveal(), "Atzr|") {
-			t.complain("token", "holds a refresh token (Atzr|), not an access token (Atza|)", `use grant = "refresh_token"`)
-		}
+		t.checkSort("token", c.Token)
+	case "command":
+		t.require("command", `grant = "command" needs the program that prints the token, like ["prog", "arg"]`)
+		t.checkProgram("command")
 	}
 }
 
-func (t *table) checkLogin(c Credential, sandbox bool) {
-	t.checkRedirect(c.RedirectURL)
+// checkClient wants what a client needs to ask for tokens at these endpoints.
+func (t *table) checkClient(c Credential, sandbox bool, endpoints ...string) {
 	if sandbox {
 		return // it has a client and a product of its own, and other providers are refused
 	}
 	t.require("client_id", "copy it from the provider's page of your application")
-	switch c.Provider {
-	case "oauth2":
-		t.require("auth_url", "the URL of the provider's authorization page")
-		t.require("token_url", "the URL of the provider's token endpoint")
-	case "amazon":
-		if slices.Contains(c.Scopes, "alexa:all") {
-			t.require("product_id", "the scope alexa:all needs it; it is the ID of your product in the Alexa developer console")
-			t.require("device_serial_number", `the scope alexa:all needs it; any text that names this device, like "1"`)
-		}
+	if c.Grant == "client_credentials" {
+		t.require("client_secret", `grant = "client_credentials" has nothing else to prove who asks`)
+	}
+	t.checkEndpoints(c, endpoints...)
+	if c.Provider == "amazon" && slices.Contains(c.Scopes, "alexa:all") {
+		t.require("product_id", "the scope alexa:all needs it; it is the ID of your product in the Alexa developer console")
+		t.require("device_serial_number", `the scope alexa:all needs it; any text that names this device, like "1"`)
+	}
+}
+
+// checkEndpoints wants the URLs that neither the provider's name nor its issuer
+// tells.
+func (t *table) checkEndpoints(c Credential, keys ...string) {
+	if c.Provider != "oauth2" || t.has("issuer") && t.values["issuer"] != "" {
+		return
+	}
+	pages := map[string]string{"auth_url": "authorization page", "token_url": "token endpoint", "device_url": "device authorization endpoint"}
+	for _, key := range keys {
+		t.require(key, "write the URL of the provider's "+pages[key]+", or its issuer")
+	}
+}
+
+// checkRenewal does not want the refresh token itself: a login can bring it.
+func (t *table) checkRenewal(c Credential) {
+	t.checkSort("refresh_token", c.RefreshToken)
+	t.checkEndpoints(c, "token_url")
+	if c.Provider != "oauth2" && c.Provider != "" {
+		t.require("client_id", "the client that the refresh token was issued to")
+	}
+}
+
+func (t *table) checkSort(key string, s Secret) {
+	if err := s.checkSort(s.text); err != nil {
+		say, hint, _ := strings.Cut(err.Error(), "; ")
+		t.complain(key, say, hint)
 	}
 }
 
@@ -171,18 +233,5 @@ func (t *table) checkRedirect(text string) {
 		t.complain("redirect_url", "has no path", `write it like "https://localhost:9745/authresponse"`)
 	case u.User != nil || strings.Contains(text, "#"):
 		t.complain("redirect_url", "must not have a user name, password or fragment", "the provider compares it byte by byte with the registered one")
-	}
-}
-
-func (t *table) checkRenewal(c Credential) {
-	t.require("refresh_token", `grant = "refresh_token" needs the refresh token`)
-	if strings.HasPrefix(c.RefreshToken.text.Reveal(), "Atza|") {
-		t.complain("refresh_token", "holds an access token (Atza|), not a refresh token (Atzr|)", `use the refresh token, or grant = "static"`)
-	}
-	switch c.Provider {
-	case "oauth2":
-		t.require("token_url", "the URL of the provider's token endpoint")
-	case "amazon":
-		t.require("client_id", "the client that the refresh token was issued to")
 	}
 }

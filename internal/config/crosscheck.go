@@ -102,15 +102,16 @@ func (d *decoder) checkReference(r *Route, t *table, c *Config) bool {
 // checkSandbox refuses to mix the stand-in with real endpoints. A provider or
 // grant that is empty has its complaint already.
 func (t *table) checkSandbox(r Route, c Credential) {
-	fits := c.Provider != "oauth2" && (c.Grant == "authorization_code" || c.Grant == "")
-	if r.Credential != "" && fits {
+	provider := c.Provider == "amazon" || c.Provider == ""
+	grant := slices.Contains([]string{"authorization_code", "device_code", "client_credentials", ""}, c.Grant)
+	if r.Credential != "" && provider && grant {
 		return
 	}
 	say := "cannot be used in the sandbox"
 	if isLabel(r.Name) {
 		say = fmt.Sprintf("route %q cannot be used in the sandbox", r.Name)
 	}
-	t.complain("credential", say, `give it a credential with provider "amazon" and grant "authorization_code", or set sandbox = false`)
+	t.complain("credential", say, `give it a credential with provider "amazon" and grant "authorization_code", "device_code" or "client_credentials", or set sandbox = false`)
 }
 
 // checkInjected keeps a static header from standing in the token's place.
@@ -129,7 +130,7 @@ func (t *table) checkInjected(r Route, c Credential) {
 // needsOf notes the secrets that the grant uses.
 func (t *table) needsOf(c Credential) {
 	switch c.Grant {
-	case "authorization_code":
+	case "authorization_code", "device_code", "client_credentials":
 		t.needs("client_secret", c.ClientSecret)
 	case "refresh_token":
 		t.needs("client_secret", c.ClientSecret)

@@ -108,7 +108,7 @@ func TestEverySettingIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sp, ads, files := c.Routes[0], c.Routes[1], c.Routes[2]
+	sp, ads, files := c.Routes[0], c.Routes[1], c.Routes[len(c.Routes)-1]
 	want := Route{
 		Name: "sp", Upstream: "https://sandbox.sellingpartnerapi-eu.amazon.com", Credential: "alexa", Preset: "sp-api",
 		CAFile: "ca.pem", TLSCert: "cert.pem", TLSKey: "key.pem", Headers: map[string]string{"X-One": "1"},
@@ -129,12 +129,23 @@ func TestEverySettingIsTaken(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	a, f := c.Credentials["alexa"], c.Credentials["files"]
-	if !a.RedirectURLSet || a.Region != "eu" || a.AuthParams["ui"] != "x" || a.TokenParams["b"] != "y" || a.Line != 49 {
+	if !a.RedirectURLSet || a.Region != "eu" || a.AuthParams["ui"] != "x" || a.TokenParams["b"] != "y" || a.Line != 69 {
 		t.Errorf("alexa: %+v", a)
 	}
 	if f.RedirectURLSet || f.Header != "X-Token" || f.Format != "{token}" || f.Scopes != nil {
 		t.Errorf("files: %+v", f)
 	}
+	if !a.KeepWarm || a.RefreshTokenMaxAge != 365*24*time.Hour || len(a.OnLoginNeeded) != 2 || a.LoginReminder != 0 || a.TokenAuth != "basic" {
+		t.Errorf("alexa: %+v", a)
+	}
+	if f.KeepWarm || f.RefreshTokenMaxAge != 0 || f.OnLoginNeeded != nil || f.LoginReminder != 15*time.Minute || f.TokenAuth != "" {
+		t.Errorf("files: %+v", f)
+	}
+	if cli := c.Credentials["cli"]; !cmp.Equal(cli.Command, []string{"prog", "arg"}) || cli.Provider != "" {
+		t.Errorf("cli: %+v", cli)
+	}
+	resolves(t, c.Credentials["robot"].ClientSecret, "from-a-command", "")
+	resolves(t, c.Credentials["import"].ClientSecret, "from-the-keyring", "")
 	resolves(t, a.ClientSecret, "hidden-text", "")
 	resolves(t, f.RefreshToken, "from-a-file", "")
 	resolves(t, c.Proxy.ClientKey, "value", "")
@@ -172,6 +183,20 @@ func TestSandboxNeedsNoClient(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("no complaint of %s in %v", key, err)
 		}
+	}
+}
+
+func TestSandboxTakesAmazonsLogins(t *testing.T) {
+	for _, grant := range []string{"authorization_code", "device_code", "client_credentials"} {
+		mustParse(t, strings.Replace(shippedText(t), `# grant = "authorization_code"`, `grant = "`+grant+`"`, 1))
+	}
+}
+
+// TestScopesOfNobody: alexa:all is the scope of a person's login.
+func TestScopesOfNobody(t *testing.T) {
+	c := mustParse(t, strings.Replace(shippedText(t), `# grant = "authorization_code"`, `grant = "client_credentials"`, 1))
+	if scopes := c.Credentials["alexa"].Scopes; scopes != nil {
+		t.Errorf("got %v", scopes)
 	}
 }
 

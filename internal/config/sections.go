@@ -113,7 +113,7 @@ func (t *table) console() Console {
 
 func (t *table) store() Store {
 	s := Store{
-		Kind: t.oneOf("kind", "file", []string{"file", "memory"}, "keyring"),
+		Kind: t.oneOf("kind", "file", []string{"file", "keyring", "memory"}),
 		Path: t.text("path", ""),
 	}
 	t.finish()

@@ -80,7 +80,7 @@ func TestKeyringThatIsMissingOrHangs(t *testing.T) {
 // TestCheckKnowsTheSort: what a person types in at a login is held to the same
 // rules as what the file says.
 func TestCheckKnowsTheSort(t *testing.T) {
-	a := mustParse(t, small+"[credential.a]\nprovider = \"amazon\"\nclient_id = \"x\"\nproduct_id = \"p\"\ndevice_serial_number = \"1\"").Credentials["a"]
+	a := mustParse(t, small+"[credential.a]\nprovider = \"amazon\"\ngrant = \"refresh_token\"\nclient_id = \"x\"").Credentials["a"]
 	if !a.RefreshToken.IsZero() {
 		t.Error("the test no longer tests")
 	}
