@@ -34,9 +34,9 @@ type Injector struct {
 	// Source gives the token. Nil = the route has no credential: requests pass as
 	// they are.
 	Source *tokens.Source
-	// Header names the field the token goes into, Format what is put there, with
-	// "{token}" in the token's place. Empty = "Authorization" and "Bearer {token}"
-	// (RFC 6750 section 2.1).
+	// Header names the field the token goes into, Format what is put there, as
+	// [tokens.Token.Fill] does it. Empty = "Authorization" and "Bearer {token}" (RFC
+	// 6750 section 2.1).
 	Header, Format string
 	// ClientAuth is about a credential the client sent; empty = replace it.
 	ClientAuth ClientAuth
@@ -103,7 +103,7 @@ func (i *Injector) withToken(req *http.Request, token tokens.Token) *http.Reques
 	if format == "" {
 		format = "Bearer {token}"
 	}
-	out.Header[i.header()] = []string{strings.ReplaceAll(format, "{token}", token.Access.Reveal())}
+	out.Header[i.header()] = []string{token.Fill(format)}
 	return &out
 }
 

@@ -177,7 +177,11 @@ func login(t testing.TB, s *sandbox.Sandbox) *tokens.Source {
 	client := clientOf(t, s)
 	source := &tokens.Source{Name: "alexa", Kind: "authorization_code", Store: &tokens.MemoryStore{}, Renew: client.Refresh}
 	var logins tokens.Logins
-	resp, err := client.HTTP.Get(logins.Begin(source, client).URL)
+	begun, err := logins.Begin(t.Context(), source, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.HTTP.Get(begun.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

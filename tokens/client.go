@@ -1,40 +1,52 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // A Client is one client registration at one provider (RFC 6749 section 2): it
-// makes authorization URLs and calls the token endpoint.
+// makes authorization URLs and calls the provider's endpoints. Set the exported
+// fields before the first call; after that it is safe for concurrent use.
 type Client struct {
 	ID string
 	// Secret is asked for before each call, so that a rotated secret is picked up
 	// without a restart. Nil, or an empty secret, is the secret-less variant (RFC
 	// 8252 section 8.4), for which PKCE stands in.
-	Secret      func() (Secret, error)
-	AuthURL     string
-	TokenURL    string
+	Secret func() (Secret, error)
+	// Basic sends ID and secret in a header (RFC 6749 section 2.3.1), not in the body.
+	Basic bool
+
+	// Issuer is the provider's issuer identifier (RFC 8414 section 2). Of the
+	// endpoints below, those that are empty are then discovered when they are first
+	// needed; and callbacks must come from it (RFC 9207). Empty = no discovery.
+	Issuer                                  string
+	AuthURL, TokenURL, DeviceURL, RevokeURL string
+
 	RedirectURL string // sent byte for byte; providers compare it so
 	Scopes      []string
-	// AuthParams are added to the authorization request, TokenParams to the
-	// exchange of the code. Both may be nil.
+	// AuthParams are added to the request for a person's consent, by browser or by
+	// device; TokenParams to the exchange of a code and to client_credentials. Both
+	// may be nil.
 	AuthParams, TokenParams map[string]string
-	// HTTP calls the token endpoint. Nil = a client with a 30 s bound. Redirects
-	// are never followed: they would carry the secret elsewhere.
+	// CodeBasedLinking makes device logins speak Login with Amazon's dialect of RFC
+	// 8628, which never shows a secret: neither in the login nor in renewals of what
+	// it gave.
+	CodeBasedLinking bool
+	// HTTP calls the endpoints. Nil = a client with a 30 s bound. Redirects are
+	// never followed: they would carry the secret elsewhere.
 	HTTP *http.Client
-}
 
-// callTimeout bounds one call to the token endpoint.
-const callTimeout = 30 * time.Second
+	discovery discovery
+	clock     clock
+}
 
 // AlexaScopeData builds the scope_data parameter that Login with Amazon demands
 // for the scope alexa:all. The serial number identifies the device to AVS.
@@ -50,10 +62,19 @@ func AlexaScopeData(productID, serialNumber string) string {
 	return string(text) // strings alone cannot fail to encode
 }
 
-// authURL returns the URL to send a browser to, with state and PKCE S256.
-func (c *Client) authURL(state, verifier string) string {
+// authURL returns the URL to send a browser to, with state and PKCE S256. The
+// token endpoint is looked for too: better now than with a code in hand.
+func (c *Client) authURL(ctx context.Context, state, verifier string) (string, error) {
+	if _, err := c.endpoint(ctx, "token_url"); err != nil {
+		return "", err
+	}
+	address, err := c.endpoint(ctx, "auth_url")
+	if err != nil {
+		return "", err
+	}
+	conf := oauth2.Config{ClientID: c.ID, RedirectURL: c.RedirectURL, Scopes: c.Scopes, Endpoint: oauth2.Endpoint{AuthURL: address}}
 	options := append(params(c.AuthParams), oauth2.SetAuthURLParam("state", state), oauth2.S256ChallengeOption(verifier))
-	return c.config("").AuthCodeURL(state, options...)
+	return conf.AuthCodeURL(state, options...), nil
 }
 
 // params come before what protects a login, so that they cannot replace it.
@@ -68,7 +89,7 @@ func params(values map[string]string) []oauth2.AuthCodeOption {
 // exchange redeems an authorization code (RFC 6749 section 4.1.3). A code is
 // spent by the attempt, whatever comes of it.
 func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, error) {
-	conf, err := c.secretConfig()
+	conf, err := c.config(ctx, false)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -76,7 +97,7 @@ func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, er
 	if err != nil {
 		return Grant{}, exchangeError(providerError(err))
 	}
-	grant, err := c.grant(token, Grant{Kind: "authorization_code", ClientID: c.ID, Issuer: c.TokenURL, LoggedIn: wallNow()})
+	grant, err := c.grant(token, c.newGrant("authorization_code"))
 	if err != nil {
 		return Grant{}, exchangeError(asError(err))
 	}
@@ -86,136 +107,109 @@ func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, er
 // Refresh obtains the successor of old (RFC 6749 section 6). The provider may
 // rotate the refresh token, repeat it or leave it out; the last two keep the old one.
 func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
-	conf, err := c.secretConfig()
+	conf, err := c.config(ctx, c.CodeBasedLinking && old.Kind == deviceKind)
 	if err != nil {
 		return Grant{}, err
 	}
-	source := conf.TokenSource(c.context(ctx), &oauth2.Token{RefreshToken: old.Refresh.Reveal()})
-	token, err := source.Token()
+	token, err := conf.TokenSource(c.context(ctx), &oauth2.Token{RefreshToken: old.Refresh.Reveal()}).Token()
 	if err != nil {
 		return Grant{}, providerError(err)
 	}
 	return c.grant(token, old)
 }
 
+// clientKind is the Kind of a client's own grant.
+const clientKind = "client_credentials"
+
+// ClientCredentials obtains a token in the client's own name (RFC 6749 section
+// 4.4); it is for [Source.Renew]. Of old it keeps only when that began. Such a
+// grant has no refresh token, and no login helps where it is refused.
+func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error) {
+	conf, err := c.config(ctx, false)
+	if err != nil {
+		return Grant{}, err
+	}
+	form := c.form(c.TokenParams)
+	form.Set("grant_type", clientKind)
+	token, err := c.ask(ctx, conf, form)
+	if err != nil {
+		e := providerError(err)
+		if e.Action == ActionLogin {
+			e.Action, e.Say, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
+		}
+		return Grant{}, e
+	}
+	grant := c.newGrant(clientKind)
+	if !old.LoggedIn.IsZero() {
+		grant.LoggedIn = old.LoggedIn
+	}
+	grant, err = c.grant(token, grant)
+	grant.Refresh = ""
+	return grant, err
+}
+
+// form is what is configured, with the scopes.
+func (c *Client) form(params map[string]string) url.Values {
+	form := url.Values{}
+	for key, value := range params {
+		form.Set(key, value)
+	}
+	if len(c.Scopes) > 0 {
+		form.Set("scope", strings.Join(c.Scopes, " "))
+	}
+	return form
+}
+
+// ask makes one call of the token endpoint. Package clientcredentials lets the
+// form name any grant.
+func (c *Client) ask(ctx context.Context, conf *oauth2.Config, form url.Values) (*oauth2.Token, error) {
+	call := clientcredentials.Config{
+		ClientID: conf.ClientID, ClientSecret: conf.ClientSecret, EndpointParams: form,
+		TokenURL: conf.Endpoint.TokenURL, AuthStyle: conf.Endpoint.AuthStyle,
+	}
+	return call.Token(c.context(ctx))
+}
+
 // Fits reports whether a stored grant was issued to this client; it is for
 // [Source.Fits].
 func (c *Client) Fits(grant Grant) bool {
-	return grant.ClientID == c.ID && grant.Issuer == c.TokenURL
+	return grant.ClientID == c.ID && grant.Issuer == c.issuer()
 }
 
-func (c *Client) config(secret Secret) *oauth2.Config {
-	return &oauth2.Config{
-		ClientID:     c.ID,
-		ClientSecret: secret.Reveal(),
-		RedirectURL:  c.RedirectURL,
-		Scopes:       c.Scopes,
-		// Probing the style would send a single-use code twice.
-		Endpoint: oauth2.Endpoint{AuthURL: c.AuthURL, TokenURL: c.TokenURL, AuthStyle: oauth2.AuthStyleInParams},
+// issuer names the provider in grants, without a look at the network.
+func (c *Client) issuer() string { return cmp.Or(c.Issuer, c.TokenURL) }
+
+func (c *Client) newGrant(kind string) Grant {
+	return Grant{Kind: kind, ClientID: c.ID, Issuer: c.issuer(), LoggedIn: wallNow()}
+}
+
+// config is all that a call of the token endpoint needs; public = without the secret.
+func (c *Client) config(ctx context.Context, public bool) (*oauth2.Config, error) {
+	secret, err := c.secret(public)
+	if err != nil {
+		return nil, err
 	}
+	address, err := c.endpoint(ctx, "token_url")
+	if err != nil {
+		return nil, err
+	}
+	style := oauth2.AuthStyleInParams // probing would send a single-use code twice
+	if c.Basic && !secret.IsZero() {
+		style = oauth2.AuthStyleInHeader
+	}
+	return &oauth2.Config{
+		ClientID: c.ID, ClientSecret: secret.Reveal(), RedirectURL: c.RedirectURL, Scopes: c.Scopes,
+		Endpoint: oauth2.Endpoint{TokenURL: address, AuthStyle: style},
+	}, nil
 }
 
-func (c *Client) secretConfig() (*oauth2.Config, error) {
-	if c.Secret == nil {
-		return c.config(""), nil
+func (c *Client) secret(public bool) (Secret, error) {
+	if public || c.Secret == nil {
+		return "", nil
 	}
 	secret, err := c.Secret()
 	if err != nil {
-		return nil, &Error{Action: ActionConfig, Say: "the client's secret cannot be had", Hint: "see the configuration", Err: err}
+		return "", &Error{Action: ActionConfig, Say: "the client's secret cannot be had", Hint: "see the configuration", Err: err}
 	}
-	return c.config(secret), nil
-}
-
-func (c *Client) context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, c.httpClient())
-}
-
-func (c *Client) httpClient() *http.Client {
-	var client http.Client
-	if c.HTTP != nil {
-		client = *c.HTTP
-	}
-	if client.Timeout == 0 {
-		client.Timeout = callTimeout
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client
-}
-
-// grant carries old over into what the token endpoint answered just now.
-func (c *Client) grant(token *oauth2.Token, old Grant) (Grant, error) {
-	if strings.ContainsFunc(token.AccessToken, notVSCHAR) {
-		return Grant{}, notAnAnswer(errors.New("its token could not be sent in a header"))
-	}
-	now := wallNow()
-	old.Access = Secret(token.AccessToken)
-	if token.RefreshToken != "" {
-		old.Refresh = Secret(token.RefreshToken)
-	}
-	old.Renewed = now
-	old.Expiry = now.Add(lifetime(token))
-	if scope, ok := token.Extra("scope").(string); ok && scope != "" {
-		old.Scopes = strings.Fields(scope)
-	} else if old.Scopes == nil {
-		old.Scopes = c.Scopes // RFC 6749 section 5.1: left out means as asked
-	}
-	return old, nil
-}
-
-// notVSCHAR tells what RFC 6749 (appendix A.12) does not allow in a token.
-func notVSCHAR(r rune) bool { return r < 0x20 || r > 0x7e }
-
-const (
-	lifeUnsaid = time.Hour // a provider that does not say: Amazon's, and most, are an hour
-	lifeMost   = 365 * 24 * time.Hour
-)
-
-// lifetime reads expires_in, which some answers leave out or get wrong.
-func lifetime(token *oauth2.Token) time.Duration {
-	life := time.Duration(token.ExpiresIn) * time.Second
-	if life == 0 && !token.Expiry.IsZero() { // a form-encoded answer
-		life = time.Until(token.Expiry).Round(time.Second)
-	}
-	if life <= 0 {
-		return lifeUnsaid
-	}
-	return min(life, lifeMost)
-}
-
-// Revoker returns a function for [Source.Revoke] that tells the endpoint at
-// revokeURL that a grant is no longer wanted (RFC 7009): its refresh token where
-// there is one, which ends its access tokens too.
-func (c *Client) Revoker(revokeURL string) func(context.Context, Grant) error {
-	return func(ctx context.Context, grant Grant) error {
-		token := grant.Refresh
-		if token.IsZero() {
-			token = grant.Access
-		}
-		return c.revoke(ctx, revokeURL, token)
-	}
-}
-
-func (c *Client) revoke(ctx context.Context, revokeURL string, token Secret) error {
-	conf, err := c.secretConfig()
-	if err != nil {
-		return err
-	}
-	form := url.Values{"token": {token.Reveal()}, "client_id": {c.ID}}
-	if conf.ClientSecret != "" {
-		form.Set("client_secret", conf.ClientSecret)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, revokeURL, strings.NewReader(form.Encode()))
-	if err != nil {
-		return errors.New("the revocation endpoint's URL is not valid")
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := c.httpClient().Do(req)
-	if err != nil {
-		return unreachable(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("the revocation endpoint answered %d", resp.StatusCode)
-	}
-	return nil
+	return secret, nil
 }

@@ -10,7 +10,9 @@
 // "login needed"; every other failure leaves the grant as it is.
 //
 // [Logins] runs the authorization code grant with state and PKCE S256 (RFC 6749
-// section 4.1, RFC 7636, RFC 8252). The wire calls are golang.org/x/oauth2's;
-// its token sources are not used, because they have no hook to save a rotated
-// refresh token and hold a lock over the network.
+// section 4.1, RFC 7636, RFC 8252) and the device grant (RFC 8628), by a [Client]
+// that spells out its provider's endpoints or discovers them (RFC 8414). A
+// [Command] asks a program for tokens instead. The wire calls are
+// golang.org/x/oauth2's; its token sources are not used, because they have no hook
+// to save a rotated refresh token and hold a lock over the network.
 package tokens

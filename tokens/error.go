@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/oauth2"
 )
@@ -65,7 +64,7 @@ func providerError(err error) *Error {
 	}
 	status := answer.Response.StatusCode
 	if answer.ErrorCode == "" || (status != http.StatusBadRequest && status != http.StatusUnauthorized) {
-		return strangeAnswer(answer.Response)
+		return strangeAnswer(answer)
 	}
 	return refusal(errorCode(answer.ErrorCode))
 }
@@ -75,7 +74,7 @@ func providerError(err error) *Error {
 func unreachable(err error) *Error {
 	return &Error{
 		Action: ActionRetry,
-		Say:    "the provider's token endpoint could not be used",
+		Say:    "the provider's endpoint could not be used",
 		Hint:   "check the network; " + hintKept,
 		Err:    plainCause(err),
 	}
@@ -84,7 +83,7 @@ func unreachable(err error) *Error {
 func notAnAnswer(cause error) *Error {
 	return &Error{
 		Action: ActionRetry,
-		Say:    "the provider's token endpoint gave no usable answer",
+		Say:    "the provider gave no usable answer",
 		Hint:   hintKept,
 		Err:    cause,
 	}
@@ -113,73 +112,27 @@ func plainCause(err error) error {
 	return errors.New("its answer broke off, or was none")
 }
 
-// exchangeError rewords the failure of a login's last step: nothing is kept yet,
-// and the code is spent.
-func exchangeError(e *Error) *Error {
-	switch e.Action {
-	case ActionLogin:
-		e.Say = "the provider did not accept the code of this login"
-		e.Hint = "start the login again; should that fail too, check client_id and redirect_url"
-	case ActionRetry, ActionWait:
-		e.Hint = "start the login again"
-	}
-	return e
-}
-
-func strangeAnswer(resp *http.Response) *Error {
+// strangeAnswer covers the answers that are neither tokens nor a refusal. An error
+// code in one is told, but proves nothing about a login.
+func strangeAnswer(answer *oauth2.RetrieveError) *Error {
+	resp := answer.Response
 	e := &Error{
 		Action:     ActionRetry,
-		Say:        fmt.Sprintf("the provider's token endpoint answered %d, which is no refusal by OAuth's rules", resp.StatusCode),
+		Say:        fmt.Sprintf("the provider answered %d, which is no refusal by OAuth's rules", resp.StatusCode),
 		Hint:       hintKept,
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After")),
 	}
 	if resp.StatusCode == http.StatusTooManyRequests || e.RetryAfter > 0 {
 		e.Action = ActionWait
 	}
-	return e
-}
-
-// refusal explains the error codes of RFC 6749 section 5.2 and the ones that
-// Login with Amazon adds. Unknown codes are passing faults.
-func refusal(code string) *Error {
-	e := &Error{Action: ActionConfig, Code: code}
-	switch code {
-	case "invalid_grant":
-		e.Action = ActionLogin
-		e.Say = "the provider no longer accepts this login"
-		e.Hint = "log in again; it was revoked, has expired, or belongs to another client_id"
-	case "invalid_client":
-		e.Say = "the provider refused the client's secret"
-		e.Hint = "check client_id and client_secret: rotated, from another security profile, or with a stray newline"
-	case "unauthorized_client":
-		e.Say = "the provider does not allow this client to use this grant"
-		e.Hint = "check the type of the client: web clients use a secret, device clients do not"
-	case "invalidvalue", "invalid_request":
-		e.Say = "the provider found a wrong parameter in the request"
-		e.Hint = "check client_id and redirect_url: a placeholder or the product id in their place is the usual cause"
-	case "invalid_scope":
-		e.Say = "the provider does not grant the configured scopes to this client"
-		e.Hint = "for alexa:all select the security profile of the product again and save, even where it is selected"
-	case "unsupported_grant_type":
-		e.Say = "the provider does not support this grant"
-		e.Hint = "check grant and token_url"
-	default:
-		e.Action = ActionRetry
-		e.Say = "the provider answered " + code
-		e.Hint = hintKept
+	if answer.ErrorCode != "" {
+		e.Code = errorCode(answer.ErrorCode)
+		e.Say += " (" + e.Code + ")"
+	}
+	if known := refusal(e.Code); known.Action == ActionConfig {
+		e.Hint = known.Hint + "; " + hintKept
 	}
 	return e
-}
-
-// errorCode puts a code into lower case: Amazon's own vary. The code is the one
-// thing of an answer that we repeat, so what does not look like one is left out.
-func errorCode(code string) string {
-	notLetter := func(r rune) bool { return r < 'a' || r > 'z' }
-	code = strings.ToLower(code)
-	if len(code) > 40 || strings.ContainsFunc(strings.ReplaceAll(code, "_", ""), notLetter) {
-		return "unknown_error"
-	}
-	return code
 }
 
 // retryAfterMost is for how long we take a provider's word that it is down: its
@@ -194,34 +147,4 @@ func retryAfter(value string) time.Duration {
 		wait = min(time.Until(at), retryAfterMost)
 	}
 	return max(0, wait)
-}
-
-// redirectError explains the errors that come by redirect (RFC 6749 section
-// 4.1.2.1). The description is the provider's, or a stranger's who knew the
-// state; it is shown as text only and bounded.
-func redirectError(code, description string) *Error {
-	e := &Error{Action: ActionLogin, Code: errorCode(code), Hint: "start the login again"}
-	switch e.Code {
-	case "access_denied":
-		e.Say = "the login was cancelled"
-	case "invalid_scope", "unauthorized_client", "invalid_request":
-		e = refusal(e.Code)
-	default:
-		e.Say = "the provider ended the login with " + e.Code
-	}
-	if text := sentence(description); text != "" {
-		e.Err = errors.New(text)
-	}
-	return e
-}
-
-// sentence leaves out what could play tricks on a terminal.
-func sentence(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	return strings.ToValidUTF8(text[:min(len(text), 256)], "")
 }

@@ -167,7 +167,7 @@ func TestGrantTooLargeToBeLoadedIsNotSaved(t *testing.T) {
 }
 
 func TestLockKeepsOthersOutUntilItIsFreed(t *testing.T) {
-	for name, store := range map[string]Store{"file": FileStore{Dir: t.TempDir()}, "memory": &MemoryStore{}} {
+	for name, store := range map[string]Store{"file": FileStore{Dir: t.TempDir()}, "memory": &MemoryStore{}, "keyring": &KeyringStore{Dir: t.TempDir()}} {
 		unlock, err := store.Lock(t.Context(), "alexa")
 		must(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -90,11 +90,15 @@ func (s *Source) Settle(ctx context.Context) error {
 func (s *Source) run(flight *renewal, a *attempt) {
 	grant, err := a.renew()
 	s.conclude(flight, a, grant, err)
-	if outcome := a.outcome(flight.err); outcome != "" && s.Outcome != nil {
+	outcome := a.outcome(flight.err)
+	if outcome != "" && s.Outcome != nil {
 		s.Outcome(outcome) // before the next renewal can begin, so that outcomes come in their order
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if outcome != "" {
+		s.last, s.lastAt = outcome, wallNow()
+	}
 	s.flight = nil
 	close(flight.done)
 }

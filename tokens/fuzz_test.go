@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/url"
@@ -49,6 +50,65 @@ func FuzzTokenAnswer(f *testing.F) {
 	})
 }
 
+func FuzzDeviceAnswer(f *testing.F) {
+	for _, body := range []string{
+		"", "null", "{}", pairAnswer, `{"device_code":"d","user_code":"u","verification_url":"https://x","verification_uri_complete":"javascript:x","expires_in":-1,"interval":-1}`,
+		`{"device_code":"d","user_code":"\u001b[31m","verification_uri":"https://x"}`, `{"device_code":"d","user_code":"u","verification_uri":"http://x"}`,
+		`{"device_code":"d","user_code":"u","verification_uri":"https://x","expires_in":9223372036854775807,"interval":9223372036854775807}`,
+		`{"error":"invalid_scope"}`, `{"error":7}`, "<h1>c4n4ry",
+	} {
+		f.Add(200, body)
+		f.Add(400, body)
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		p := newProvider()
+		p.now(answering(200+(status&0x7fff)%400, jsonType, body))
+		device, err := p.client().deviceCode(t.Context())
+		if err != nil {
+			e := asError(err)
+			if e.Say == "" || e.Hint == "" || len(e.Error()) > 400 {
+				t.Fatalf("%#v", err)
+			}
+			checkSilent(t, e)
+			return
+		}
+		life := time.Until(device.Expires)
+		if life > deviceLifeMost || life < -time.Minute || device.Interval < pollLeast || device.Interval > time.Hour || device.secret == "" || device.UserCode == "" {
+			t.Fatalf("%+v", device)
+		}
+		if !safeURL(device.VerificationURL) || device.CompleteURL != "" && !safeURL(device.CompleteURL) {
+			t.Fatalf("%+v", device)
+		}
+	})
+}
+
+func FuzzCommandOutput(f *testing.F) {
+	for _, text := range []string{
+		"", "a-token\n", "two words", "a\nb", "{}", `{"access_token":"a","expires_in":60}`, `{"token":"a","expires_in":"1e999"}`, `{"token":"a","expires_in":-1}`,
+		`{"kind":"ExecCredential","status":{"token":"a","expirationTimestamp":"2030-01-01T00:00:00Z"}}`, `{"token":"a","expiry":"soon"}`, `{"token":"a\n"}`, `[]`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		now := wallNow()
+		token, expiry, ok := parseCommandOutput(text, now)
+		if !ok {
+			return
+		}
+		if !bytes.Contains(text, []byte("{")) && token.Reveal() != string(bytes.TrimSpace(text)) {
+			t.Fatal("changed")
+		}
+		req, _ := http.NewRequest("GET", "http://x", nil)
+		req.Header.Set("Authorization", "Bearer "+token.Reveal())
+		if err := req.Write(&strings.Builder{}); err != nil || token.IsZero() {
+			t.Fatal(err)
+		}
+		if !bytes.ContainsAny(text, "TU\\") && expiry.Sub(now) > lifeMost { // no point in time, so a number of seconds
+			t.Fatal(expiry)
+		}
+	})
+}
+
 func FuzzCallback(f *testing.F) {
 	for _, query := range []string{
 		"", "state=STATE&code=ANx", "state=STATE&error=access_denied&error_description=c4n4ry", "state=STATE", "code=ANx",
@@ -57,8 +117,8 @@ func FuzzCallback(f *testing.F) {
 		f.Add(query)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, logins := newProvider(), Logins{}
-		login := logins.Begin(&Source{Name: "alexa", Store: &MemoryStore{}}, p.client())
+		p, logins := newProvider(), &Logins{}
+		login := begin(t, logins, &Source{Name: "alexa", Store: &MemoryStore{}}, p.client())
 		query, _ := url.ParseQuery(strings.ReplaceAll(text, "STATE", login.state))
 		got, err := logins.Callback(t.Context(), query)
 		over, _ := login.Done()

@@ -1,7 +1,9 @@
 package tokens
 
 import (
+	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,11 +21,18 @@ func (t Token) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(t))
 }
 
+// Fill returns format with the token in the place of "{token}", and its base64
+// in that of "{base64}", as Basic credentials need it (RFC 7617 section 2).
+func (t Token) Fill(format string) string {
+	plain := t.Access.Reveal()
+	return strings.NewReplacer("{token}", plain, "{base64}", base64.StdEncoding.EncodeToString([]byte(plain))).Replace(format)
+}
+
 // A Grant is all that is kept of one login: what the store holds.
 type Grant struct {
 	Kind     string // the OAuth grant it came from, such as "authorization_code"
 	ClientID string // the client it is bound to (RFC 6749 section 10.4)
-	Issuer   string // the token endpoint that issued it
+	Issuer   string // the issuer that gave it, or its token endpoint
 	Seed     string // fingerprint of the configured refresh token it grew from; empty after a login
 
 	Access  Secret

@@ -121,8 +121,9 @@ func (a *aftermath) source() *Source {
 
 func (a *aftermath) logIn(t *testing.T) {
 	logins := &Logins{}
-	login := logins.Begin(a.source(), a.client)
-	_, err := logins.Callback(t.Context(), consent(t, login))
+	login, err := logins.Begin(t.Context(), a.source(), a.client)
+	must(t, err)
+	_, err = logins.Callback(t.Context(), consent(t, login))
 	must(t, err)
 }
 

@@ -3,36 +3,11 @@ package tokens
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"net/url"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/oauth2"
 )
-
-// ErrUnknownState is the answer to a callback whose state belongs to no login
-// that is waiting: a stray request or somebody else's. The waiting logins go on.
-var ErrUnknownState = errors.New("this callback belongs to no login that is waiting")
-
-const (
-	loginLife = 10 * time.Minute // a login that nobody finishes by then is forgotten
-	loginMost = 16               // logins remembered at once; the oldest makes room
-)
-
-// Logins runs logins by the authorization code grant: it makes the URL for the
-// browser and takes the callback. One Logins serves all credentials; the state
-// tells whose login a callback belongs to. The zero value is ready for use and
-// safe for concurrent use.
-type Logins struct {
-	mu      sync.Mutex
-	pending []*Login // oldest first, finished ones included
-}
-
-// Format keeps the states from being printed.
-func (l *Logins) Format(f fmt.State, _ rune) { fmt.Fprint(f, "logins") }
 
 // A Login is one login on its way.
 type Login struct {
@@ -40,16 +15,20 @@ type Login struct {
 	ID string
 	// Credential is the name of what is logged in to.
 	Credential string
-	// URL is where the browser goes.
+	// URL is where the browser goes; empty for device logins.
 	URL string
+	// Device is what the person types and where; nil for browser logins.
+	Device *DeviceCode
 
 	source   *Source
 	client   *Client
-	state    string
+	state    string // of browser logins, with the verifier
 	verifier string
 	started  time.Time
+	life     time.Duration      // after which it is forgotten, its outcome included
+	stop     context.CancelFunc // ends the polling of device logins
 
-	taken bool // guarded by Logins.mu: a callback claimed it
+	taken atomic.Bool // somebody has claimed the right to end it
 	done  chan struct{}
 	shown chan struct{} // closed when the page that tells the outcome was served
 	once  sync.Once
@@ -57,127 +36,40 @@ type Login struct {
 	err   error
 }
 
-// Begin starts a login to the credential of source.
-func (l *Logins) Begin(source *Source, client *Client) *Login {
-	login := &Login{
+func newLogin(source *Source, client *Client) *Login {
+	return &Login{
 		ID:         rand.Text(),
 		Credential: source.Name,
 		source:     source,
 		client:     client,
-		state:      rand.Text() + rand.Text(), // 256 bits
-		verifier:   oauth2.GenerateVerifier(),
 		started:    time.Now(),
+		life:       loginLife,
+		stop:       func() {},
 		done:       make(chan struct{}),
 		shown:      make(chan struct{}),
 	}
-	login.URL = client.authURL(login.state, login.verifier)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.makeRoomLocked()
-	l.pending = append(l.pending, login)
-	time.AfterFunc(loginLife, l.forget)
-	return login
 }
 
-// forget drops the logins that are too old, their outcomes included.
-func (l *Logins) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.pending = slices.DeleteFunc(l.pending, func(login *Login) bool {
-		old := time.Since(login.started) >= loginLife
-		if old {
-			login.abandonLocked()
-		}
-		return old
-	})
-}
-
-// makeRoomLocked drops one login where there are too many: one that is over, if
-// there is any, else the oldest.
-func (l *Logins) makeRoomLocked() {
-	if len(l.pending) < loginMost {
-		return
-	}
-	i := max(0, slices.IndexFunc(l.pending, func(login *Login) bool { return login.taken }))
-	l.pending[i].abandonLocked()
-	l.pending = slices.Delete(l.pending, i, i+1)
-}
-
-// abandonLocked ends a login that no callback came for.
-func (login *Login) abandonLocked() {
-	if !login.taken {
-		login.taken = true
-		login.end(Grant{}, &Error{
-			Action: ActionLogin, Hint: "start the login again",
-			Say: "nobody finished this login within 10 minutes, or too many others were started",
-		})
-	}
-}
-
-// Find returns the login with that ID, or nil.
-func (l *Logins) Find(id string) *Login {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, login := range l.pending {
-		if login.ID == id {
-			return login
-		}
-	}
-	return nil
-}
-
-// Callback takes the query of a request to the redirect URI. The state is
-// checked before anything else is looked at; with a wrong one the error is
-// [ErrUnknownState] and nothing has happened. With the right one the login is
-// over, well or not, and is returned; a repeated callback returns it as it ended.
-func (l *Logins) Callback(ctx context.Context, query url.Values) (*Login, error) {
-	login, first := l.claim(query.Get("state"))
-	if login == nil {
-		return nil, ErrUnknownState
-	}
-	if first {
-		// The code is spent by the attempt, so a browser that hangs up must not end it.
-		login.finish(context.WithoutCancel(ctx), query)
-	}
-	return login, login.Wait(ctx)
-}
-
-// claim finds a login by its state and marks it as taken.
-func (l *Logins) claim(state string) (login *Login, first bool) {
-	l.forget()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, login := range l.pending {
-		if sameSecret(login.state, state) {
-			first = !login.taken
-			login.taken = true
-			return login, first
-		}
-	}
-	return nil, false
-}
-
-func (login *Login) finish(ctx context.Context, query url.Values) {
-	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout) // the call is bounded by itself; saving needs time after it
-	defer cancel()
-	if code := query.Get("error"); code != "" {
-		login.end(Grant{}, redirectError(code, query.Get("error_description")))
-		return
-	}
-	if query.Get("code") == "" {
-		login.end(Grant{}, &Error{Action: ActionLogin, Say: "the callback had neither a code nor an error", Hint: "start the login again"})
-		return
-	}
-	grant, err := login.client.exchange(ctx, query.Get("code"), login.verifier)
-	if err == nil {
-		err = login.source.Put(ctx, grant)
-	}
-	login.end(grant, err)
-}
+// take claims the right to end the login. It is given once.
+func (login *Login) take() bool { return login.taken.CompareAndSwap(false, true) }
 
 func (login *Login) end(grant Grant, err error) {
 	login.grant, login.err = grant, err
 	close(login.done)
+}
+
+// abandon ends a login that nobody has finished.
+func (login *Login) abandon(why *Error) {
+	if login.take() {
+		login.stop()
+		login.end(Grant{}, why)
+	}
+}
+
+// Cancel ends a login that waits for a person. One that already has its answer
+// from the provider, or is over, is left alone.
+func (login *Login) Cancel() {
+	login.abandon(&Error{Action: ActionLogin, Say: "the login was cancelled here", Hint: "start the login again"})
 }
 
 // Wait returns when the login is over: nil = a grant is saved and in use.

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestLoginWithPKCEGivesALastingGrant(t *testing.T) {
 	amazon, client := startAmazon(t, sandbox.Options{})
 	source := loginSource(t, client)
 	var logins Logins
-	login := logins.Begin(source, client)
+	login := begin(t, &logins, source, client)
 	asked, err := url.Parse(login.URL)
 	must(t, err)
 	query := asked.Query()
@@ -55,7 +56,7 @@ func TestLoginWithoutASecretRestsOnPKCE(t *testing.T) {
 		client.Secret = secret
 		source := loginSource(t, client)
 		var logins Logins
-		login := logins.Begin(source, client)
+		login := begin(t, &logins, source, client)
 		if _, err := logins.Callback(t.Context(), consent(t, login)); err != nil || !login.Lasting() {
 			t.Fatal(err)
 		}
@@ -73,8 +74,8 @@ func TestStrangersCallbacksAreIgnored(t *testing.T) {
 	source := loginSource(t, client)
 	var logins Logins
 	var waiting []*Login
-	for range loginMost {
-		waiting = append(waiting, logins.Begin(source, client))
+	for i := range loginMost {
+		waiting = append(waiting, begin(t, &logins, &Source{Name: fmt.Sprint(i), Store: source.Store}, client))
 	}
 	for _, query := range []string{
 		"", "code=ANx", "state=", "state=&code=ANx", "state=x&code=ANx", "state=x&error=access_denied",
@@ -115,7 +116,7 @@ func TestErrorWithTheRightStateEndsTheLogin(t *testing.T) {
 		{"", "", "neither a code nor an error"},
 	} {
 		p, logins := newProvider(), Logins{}
-		login := logins.Begin(loginSource(t, p.client()), p.client())
+		login := begin(t, &logins, loginSource(t, p.client()), p.client())
 		query, err := url.ParseQuery(c.query)
 		must(t, err)
 		query.Set("state", login.state)
@@ -134,7 +135,7 @@ func TestRepeatedCallbackRepeatsTheOutcome(t *testing.T) {
 	amazon, client := startAmazon(t, sandbox.Options{TokenDelay: 50 * time.Millisecond})
 	source := loginSource(t, client)
 	var logins Logins
-	login := logins.Begin(source, client)
+	login := begin(t, &logins, source, client)
 	query := consent(t, login)
 	outcomes := make(chan error, 8)
 	for range cap(outcomes) {
@@ -159,7 +160,7 @@ func TestRepeatedCallbackRepeatsTheOutcome(t *testing.T) {
 		t.Errorf("%d token calls", len(calls))
 	}
 
-	again := logins.Begin(source, client)
+	again := begin(t, &logins, source, client)
 	query.Set("state", again.state) // a code that was used already
 	for range 2 {
 		_, err := logins.Callback(t.Context(), query)
@@ -179,7 +180,7 @@ func TestBrowserThatHangsUpDoesNotEndTheLogin(t *testing.T) {
 		p, logins := newProvider(), Logins{}
 		p.delay = 5 * time.Second
 		source := &Source{Name: "alexa", Store: &MemoryStore{}}
-		login := logins.Begin(source, p.client())
+		login := begin(t, &logins, source, p.client())
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		logins.Callback(ctx, url.Values{"state": {login.state}, "code": {"ANx"}})
@@ -195,7 +196,7 @@ func TestLoginThatTheProviderCannotFinish(t *testing.T) {
 		p.now(c.answer)
 		source := &Source{Name: "alexa", Store: holding(t, stored(time.Hour))}
 		must(t, source.Open())
-		login := logins.Begin(source, p.client())
+		login := begin(t, &logins, source, p.client())
 		_, err := logins.Callback(t.Context(), url.Values{"state": {login.state}, "code": {"ANx"}})
 		var e *Error
 		if !errors.As(err, &e) || e.Action != c.action {
@@ -212,7 +213,7 @@ func TestRevokedGrantEndsInLoginNeeded(t *testing.T) {
 	amazon, client := startAmazon(t, sandbox.Options{})
 	source := loginSource(t, client)
 	var logins Logins
-	_, err := logins.Callback(t.Context(), consent(t, logins.Begin(source, client)))
+	_, err := logins.Callback(t.Context(), consent(t, begin(t, &logins, source, client)))
 	must(t, err)
 	amazon.RevokeGrants()
 	source.Reject(Token{Access: mustToken(t, source)})
@@ -224,7 +225,7 @@ func TestRevokedGrantEndsInLoginNeeded(t *testing.T) {
 	if calls := amazon.TokenCalls(); len(calls) != 2 || calls[1].Error != "invalid_grant" {
 		t.Errorf("%+v", calls)
 	}
-	_, err = logins.Callback(t.Context(), consent(t, logins.Begin(source, client)))
+	_, err = logins.Callback(t.Context(), consent(t, begin(t, &logins, source, client)))
 	must(t, err)
 	mustToken(t, source)
 }

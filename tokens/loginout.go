@@ -23,16 +23,23 @@ func (s *Source) Put(ctx context.Context, grant Grant) error {
 	return err
 }
 
-// Import makes a refresh token that was got elsewhere the login, once a renewal
-// has proven that it works; the grant says to which client it belongs. What is
-// stored stays where it does not.
-func (s *Source) Import(ctx context.Context, grant Grant) error {
-	grant.LoggedIn = wallNow()
-	renewed, err := s.Renew(ctx, grant)
+// Reload takes over a login that another process made since, without waiting for
+// the present token to end. It asks nothing of the provider.
+func (s *Source) Reload(ctx context.Context) error {
+	unlock, err := s.Store.Lock(ctx, s.Name)
 	if err != nil {
-		return asError(err)
+		return err
 	}
-	return s.Put(ctx, renewed)
+	defer unlock()
+	a := &attempt{source: s}
+	grant, err := a.load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && !a.held && a.epoch == s.epoch && grant.LoggedIn.After(s.grant.LoggedIn) {
+		s.epoch++
+		s.publishLocked(grant, nil)
+	}
+	return err
 }
 
 // Forget ends the login here: Revoke, if set, is called first, and its error does

@@ -13,7 +13,7 @@ func TestForgetRemovesAndRevokes(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(time.Hour))
 		source := open(t, p, store)
 		p.now(answering(200, "", ""))
-		source.Revoke = p.client().Revoker("https://provider.test/revoke")
+		source.Revoke = p.client().Revoke
 		if err := source.Forget(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestForgetSucceedsHereWhateverTheProviderSays(t *testing.T) {
 			p, store := newProvider(), holding(t, stored(time.Hour))
 			answer(p)
 			source := open(t, p, store)
-			source.Revoke = p.client().Revoker("https://provider.test/revoke")
+			source.Revoke = p.client().Revoke
 			if err := source.Forget(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -50,13 +50,13 @@ func TestForgetSucceedsHereWhateverTheProviderSays(t *testing.T) {
 	})
 }
 
-func TestRevokerTellsTheProvider(t *testing.T) {
+func TestRevokeTellsTheProvider(t *testing.T) {
 	p := newProvider()
 	grant := stored(time.Hour)
 	grant.Refresh = ""
 	for status, fails := range map[int]bool{200: false, 204: false, 302: true, 400: true, 503: true} {
 		p.now(answering(status, jsonType, canary))
-		err := p.client().Revoker("https://provider.test/revoke")(t.Context(), grant)
+		err := p.client().Revoke(t.Context(), grant)
 		if (err != nil) != fails || p.last().Get("token") != "access-0" {
 			t.Errorf("%d: %v", status, err)
 		}
@@ -64,7 +64,9 @@ func TestRevokerTellsTheProvider(t *testing.T) {
 			checkSilent(t, asError(err))
 		}
 	}
-	if err := p.client().Revoker("https://%zz"+canary)(t.Context(), grant); err == nil {
+	client := p.client()
+	client.RevokeURL = "https://%zz" + canary
+	if err := client.Revoke(t.Context(), grant); err == nil {
 		t.Error("a bad URL is no error")
 	} else {
 		checkSilent(t, asError(err))
@@ -143,6 +145,43 @@ func TestLoginDuringAnEndlessRenewalWins(t *testing.T) {
 		}
 		if got := load(t, store); got.Access != "new login" {
 			t.Errorf("stored %s", got.Access.Reveal())
+		}
+	})
+}
+
+func TestReloadTakesOverAnotherProcessesLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := newProvider(), holding(t, stored(time.Hour))
+		source := open(t, p, store)
+		must(t, source.Reload(t.Context()))
+		if got := mustToken(t, source); got != "access-0" {
+			t.Errorf("without another login: %s", got.Reveal())
+		}
+		time.Sleep(time.Second)
+		login := stored(2 * time.Hour)
+		login.Access, login.LoggedIn = "another", wallNow()
+		must(t, store.Save("alexa", login))
+		must(t, source.Reload(t.Context()))
+		if got := mustToken(t, source); got != "another" || p.calls() != 0 {
+			t.Errorf("%s, %d calls", got.Reveal(), p.calls())
+		}
+	})
+}
+
+func TestImportKeepsOnlyWhatTheProviderTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := newProvider(), holding(t, stored(time.Hour))
+		source := open(t, p, store)
+		imported := stored(0)
+		imported.Access, imported.Refresh, imported.Expiry = "", "Atzr|imported", time.Time{}
+		p.now(answering(400, jsonType, `{"error":"invalid_grant"}`))
+		if err := source.Import(t.Context(), imported); !LoginNeeded(err) || load(t, store).Refresh != "refresh-0" {
+			t.Errorf("%v; the store holds %v", err, load(t, store))
+		}
+		p.now(rotating)
+		must(t, source.Import(t.Context(), imported))
+		if got := load(t, store); p.last().Get("refresh_token") != "Atzr|imported" || got.Refresh != "refresh-2" || mustToken(t, source) != "access-2" {
+			t.Errorf("the store holds %v", got)
 		}
 	})
 }

@@ -14,13 +14,16 @@ import (
 func TestLoginIsForgottenAfterTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, logins := newProvider(), Logins{}
-		login := logins.Begin(&Source{Store: &MemoryStore{}}, p.client())
+		login := begin(t, &logins, &Source{Store: &MemoryStore{}}, p.client())
 		time.Sleep(loginLife - 1)
 		if over, _ := login.Done(); over {
 			t.Error("too early")
 		}
 		start := time.Now()
 		err := login.Wait(t.Context())
+		if e := asError(err); !strings.Contains(e.Hint, redirectURL) || !strings.Contains(e.Hint, "client_id") || !strings.Contains(e.Hint, "security profile") {
+			t.Errorf("the hint names no cause: %s", e.Hint)
+		}
 		if !LoginNeeded(err) || time.Since(start) != 1 || logins.Find(login.ID) != nil {
 			t.Errorf("%v after %v more", err, time.Since(start))
 		}
@@ -33,7 +36,7 @@ func TestLoginIsForgottenAfterTenMinutes(t *testing.T) {
 func TestOutcomeIsKeptForTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, logins := newProvider(), Logins{}
-		login := logins.Begin(&Source{Store: &MemoryStore{}}, p.client())
+		login := begin(t, &logins, &Source{Store: &MemoryStore{}}, p.client())
 		query := url.Values{"state": {login.state}, "code": {"ANx"}}
 		for range 2 {
 			if _, err := logins.Callback(t.Context(), query); err != nil || logins.Find(login.ID) != login {
@@ -54,12 +57,12 @@ func TestTooManyLoginsEndTheOldestThatWaits(t *testing.T) {
 	p, logins := newProvider(), Logins{}
 	source := &Source{Store: &MemoryStore{}}
 	var all []*Login
-	for range loginMost {
-		all = append(all, logins.Begin(source, p.client()))
+	for i := range loginMost {
+		all = append(all, begin(t, &logins, &Source{Name: fmt.Sprint(i), Store: &MemoryStore{}}, p.client()))
 	}
 	_, err := logins.Callback(t.Context(), url.Values{"state": {all[5].state}, "code": {"ANx"}})
 	must(t, err)
-	all = append(all, logins.Begin(source, p.client()), logins.Begin(source, p.client()))
+	all = append(all, begin(t, &logins, source, p.client()), begin(t, &logins, &Source{Name: "last"}, p.client()))
 	for i, login := range all {
 		over, err := login.Done()
 		if over != (i == 0 || i == 5) || i == 0 && !LoginNeeded(err) {
@@ -78,7 +81,10 @@ func TestAlexaScopeDataHasTheBytesAmazonWants(t *testing.T) {
 	}
 	client := &Client{ID: "id", AuthURL: "https://a/ap/oa", RedirectURL: redirectURL, Scopes: []string{"alexa:all"}}
 	client.AuthParams = map[string]string{"scope_data": AlexaScopeData("my_product", "42")}
-	u, err := url.Parse(client.authURL("s", "v"))
+	client.TokenURL = "https://a/token"
+	text, err := client.authURL(t.Context(), "s", "v")
+	must(t, err)
+	u, err := url.Parse(text)
 	must(t, err)
 	for key, want := range map[string]string{
 		"scope_data": want, "client_id": "id", "redirect_uri": redirectURL, "scope": "alexa:all", "response_type": "code", "state": "s",
@@ -95,7 +101,7 @@ func TestConfiguredParametersCannotWeakenALogin(t *testing.T) {
 	client.AuthParams = map[string]string{"state": "fixed", "code_challenge_method": "plain", "code_challenge": "x", "prompt": "consent"}
 	client.TokenParams = map[string]string{"code_verifier": "x", "audience": "y"}
 	var logins Logins
-	login := logins.Begin(&Source{Store: &MemoryStore{}}, client)
+	login := begin(t, &logins, &Source{Store: &MemoryStore{}}, client)
 	u, err := url.Parse(login.URL)
 	must(t, err)
 	query := u.Query()
@@ -111,8 +117,8 @@ func TestConfiguredParametersCannotWeakenALogin(t *testing.T) {
 func TestStatesAndIDsAreUnique(t *testing.T) {
 	seen := map[string]bool{}
 	var logins Logins
-	for range 100 {
-		login := logins.Begin(&Source{}, newProvider().client())
+	for i := range 100 {
+		login := begin(t, &logins, &Source{Name: fmt.Sprint(i)}, newProvider().client())
 		for _, text := range []string{login.ID, login.state, login.verifier} {
 			if seen[text] {
 				t.Fatal("repeated")
@@ -128,7 +134,7 @@ func TestStatesAndIDsAreUnique(t *testing.T) {
 func TestShownEndsTheWaitForThePage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logins Logins
-		login := logins.Begin(&Source{}, newProvider().client())
+		login := begin(t, &logins, &Source{}, newProvider().client())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		login.WaitShown(ctx)
@@ -144,13 +150,103 @@ func TestShownEndsTheWaitForThePage(t *testing.T) {
 	})
 }
 
-func TestAmazonHasThreeRegions(t *testing.T) {
-	for region, token := range map[string]string{
-		"na": "https://api.amazon.com/auth/o2/token", "eu": "https://api.amazon.co.uk/auth/o2/token",
-		"fe": "https://api.amazon.co.jp/auth/o2/token", "": "https://api.amazon.com/auth/o2/token",
-	} {
-		if got := Amazon(region); got.TokenURL != token || !strings.HasSuffix(got.AuthURL, "/ap/oa") {
-			t.Errorf("%q: %v", region, got)
+func TestLoginsOfOneKindAreJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, logins := planned(saying(400, "authorization_pending")), Logins{}
+		source := &Source{Name: "alexa", Store: &MemoryStore{}}
+		first := begin(t, &logins, source, p.client())
+		device, err := logins.BeginDevice(t.Context(), source, p.client())
+		must(t, err)
+		time.Sleep(loginLife/2 - 1)
+		again, err := logins.BeginDevice(t.Context(), source, p.client())
+		if err != nil || again != device || begin(t, &logins, source, p.client()) != first {
+			t.Error("not joined", err)
 		}
+		other, elsewhere := p.client(), p.client()
+		other.ID, elsewhere.RedirectURL = "other", redirectURL+"2"
+		seen := map[*Login]bool{first: true, device: true}
+		for _, login := range []*Login{
+			begin(t, &logins, source, other), begin(t, &logins, source, elsewhere), begin(t, &logins, &Source{Name: "other"}, p.client()),
+		} {
+			if seen[login] {
+				t.Error("joined what is another login")
+			}
+			seen[login] = true
+		}
+		time.Sleep(time.Second)
+		if late := begin(t, &logins, source, p.client()); seen[late] {
+			t.Error("joined a login that ends soon")
+		}
+		if over, _ := first.Done(); over {
+			t.Error("the older one does not wait on")
+		}
+		device.Cancel()
+		if again, err = logins.BeginDevice(t.Context(), source, p.client()); err != nil || again == device {
+			t.Error("joined a login that is over", err)
+		}
+		again.Cancel()
+	})
+}
+
+func TestFinishedLoginIsNotJoined(t *testing.T) {
+	p, logins := newProvider(), Logins{}
+	source := &Source{Name: "alexa", Store: &MemoryStore{}}
+	first := begin(t, &logins, source, p.client())
+	_, err := logins.Callback(t.Context(), url.Values{"state": {first.state}, "error": {"access_denied"}})
+	if err == nil || begin(t, &logins, source, p.client()) == first {
+		t.Error(err)
+	}
+}
+
+// Two that ask for codes at the same moment poll for one pair only.
+func TestDeviceLoginsThatRaceShareOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, logins := planned(saying(400, "authorization_pending")), Logins{}
+		p.delay = time.Second
+		source := &Source{Name: "alexa", Store: &MemoryStore{}}
+		begun := make(chan *Login, 4)
+		for range cap(begun) {
+			go func() {
+				login, err := logins.BeginDevice(t.Context(), source, p.client())
+				if err != nil {
+					t.Error(err)
+				}
+				begun <- login
+			}()
+		}
+		first := <-begun
+		for range cap(begun) - 1 {
+			if <-begun != first {
+				t.Error("another login")
+			}
+		}
+		time.Sleep(time.Minute)
+		first.Cancel()
+		if len(p.polls()) > 9 {
+			t.Errorf("%d polls in a minute", len(p.polls()))
+		}
+	})
+}
+
+func TestLoginNeedsItsEndpoints(t *testing.T) {
+	for name, strip := range map[string]func(*Client){
+		"auth_url": func(c *Client) { c.AuthURL = "" }, "token_url": func(c *Client) { c.TokenURL = "" },
+	} {
+		client := newProvider().client()
+		strip(client)
+		var logins Logins
+		if _, err := logins.Begin(t.Context(), &Source{}, client); err == nil || asError(err).Action != ActionConfig || !strings.Contains(asError(err).Hint, name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCancelEndsABrowserLogin(t *testing.T) {
+	p, logins := newProvider(), Logins{}
+	login := begin(t, &logins, &Source{Name: "alexa", Store: &MemoryStore{}}, p.client())
+	login.Cancel()
+	_, err := logins.Callback(t.Context(), url.Values{"state": {login.state}, "code": {"ANx"}})
+	if err == nil || !strings.Contains(err.Error(), "cancelled here") || p.calls() != 0 {
+		t.Error(err)
 	}
 }

@@ -126,6 +126,7 @@ func newProvider() *provider { return &provider{answer: rotating} }
 func (p *provider) client() *Client {
 	return &Client{
 		ID: "client", TokenURL: "https://provider.test/token", AuthURL: "https://provider.test/authorize",
+		DeviceURL: "https://provider.test/device", RevokeURL: "https://provider.test/revoke",
 		RedirectURL: redirectURL, Scopes: []string{"alexa:all"},
 		Secret: func() (Secret, error) { return canary, nil },
 		HTTP:   &http.Client{Transport: p},
@@ -208,10 +209,20 @@ func startAmazon(t *testing.T, o sandbox.Options) (*sandbox.Sandbox, *Client) {
 	})
 	return s, &Client{
 		ID: sandbox.ClientID, Secret: func() (Secret, error) { return sandbox.ClientSecret, nil },
-		AuthURL: s.LWA() + "/ap/oa", TokenURL: s.LWA() + "/auth/o2/token", RedirectURL: redirectURL,
+		DeviceURL: s.LWA() + "/auth/O2/create/codepair",
+		AuthURL:   s.LWA() + "/ap/oa", TokenURL: s.LWA() + "/auth/o2/token", RedirectURL: redirectURL,
 		Scopes: []string{"alexa:all"}, AuthParams: map[string]string{"scope_data": AlexaScopeData("test_device", "1")},
 		HTTP: &http.Client{Transport: transport},
 	}
+}
+
+func begin(t testing.TB, logins *Logins, source *Source, client *Client) *Login {
+	t.Helper()
+	login, err := logins.Begin(t.Context(), source, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return login
 }
 
 // consent goes where a login sends the browser and returns the callback's query.

@@ -1,23 +1,83 @@
 package tokens
 
-// Endpoints are where a provider is spoken to.
-type Endpoints struct {
-	AuthURL, TokenURL string
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/endpoints"
+)
+
+// A Provider is what is known of a provider's endpoints and habits; the fields
+// mean what they mean in [Client].
+type Provider struct {
+	Name                                            string
+	AuthURL, TokenURL, DeviceURL, RevokeURL, Issuer string
+	Scopes                                          []string // what to ask for where nothing is configured
+	AuthParams                                      map[string]string
+	Basic, CodeBasedLinking                         bool
 }
 
-// amazon lists Login with Amazon's endpoints by region. A code is valid on every
-// token host, whichever consent host issued it.
-var amazon = map[string]Endpoints{
-	"na": {"https://www.amazon.com/ap/oa", "https://api.amazon.com/auth/o2/token"},
-	"eu": {"https://eu.account.amazon.com/ap/oa", "https://api.amazon.co.uk/auth/o2/token"},
-	"fe": {"https://apac.account.amazon.com/ap/oa", "https://api.amazon.co.jp/auth/o2/token"},
-}
-
-// Amazon returns Login with Amazon's endpoints for a region: "na", "eu" or "fe".
-// Any other is taken for "na".
-func Amazon(region string) Endpoints {
-	if endpoints, ok := amazon[region]; ok {
-		return endpoints
+// FindProvider returns a provider by its name. Amazon has the regions "na", "eu"
+// and "fe", and "" is "na" (any code is valid at each token host, whichever host
+// showed the consent page); the others know none and ignore it.
+func FindProvider(name, region string) (Provider, bool) {
+	if name == "amazon" {
+		return amazon(region)
 	}
-	return amazon["na"]
+	p, ok := providers()[name]
+	p.Name = name
+	return p, ok
+}
+
+// ProviderNames lists the providers, sorted.
+func ProviderNames() []string {
+	return slices.Sorted(maps.Keys(providers()))
+}
+
+// amazon is Login with Amazon. No page of Amazon's describes a revocation endpoint.
+func amazon(region string) (Provider, bool) {
+	hosts, ok := map[string][2]string{
+		"na": {"www.amazon.com", "api.amazon.com"},
+		"eu": {"eu.account.amazon.com", "api.amazon.co.uk"},
+		"fe": {"apac.account.amazon.com", "api.amazon.co.jp"},
+	}[cmp.Or(region, "na")]
+	return Provider{
+		Name:      "amazon",
+		AuthURL:   "https://" + hosts[0] + "/ap/oa",
+		TokenURL:  "https://" + hosts[1] + "/auth/o2/token",
+		DeviceURL: "https://" + hosts[1] + "/auth/O2/create/codepair",
+		Scopes:    []string{"alexa:all"}, CodeBasedLinking: true,
+	}, ok
+}
+
+// providers are those whose answers follow RFC 6749 closely enough to work. Slack
+// is not among them: its user tokens come nested, and its bot tokens do not end.
+func providers() map[string]Provider {
+	with := func(e oauth2.Endpoint, p Provider) Provider {
+		p.AuthURL, p.TokenURL, p.DeviceURL = e.AuthURL, e.TokenURL, e.DeviceAuthURL
+		return p
+	}
+	offline := map[string]string{"access_type": "offline", "prompt": "consent"}
+	na, _ := amazon("")
+	return map[string]Provider{
+		"amazon":    na,
+		"asana":     with(endpoints.Asana, Provider{}),
+		"bitbucket": with(endpoints.Bitbucket, Provider{Basic: true}),
+		"discord":   with(endpoints.Discord, Provider{RevokeURL: "https://discord.com/api/oauth2/token/revoke"}),
+		"dropbox":   with(endpoints.Dropbox, Provider{AuthParams: map[string]string{"token_access_type": "offline"}}),
+		"facebook":  with(endpoints.Facebook, Provider{}),
+		"fitbit":    with(endpoints.Fitbit, Provider{Basic: true}),
+		"github":    with(endpoints.GitHub, Provider{}),
+		"gitlab":    with(endpoints.GitLab, Provider{RevokeURL: "https://gitlab.com/oauth/revoke"}),
+		"google":    with(endpoints.Google, Provider{RevokeURL: "https://oauth2.googleapis.com/revoke", AuthParams: offline}),
+		"linkedin":  with(endpoints.LinkedIn, Provider{}),
+		"microsoft": with(endpoints.AzureAD("common"), Provider{Scopes: []string{"offline_access"}}),
+		"spotify":   with(endpoints.Spotify, Provider{Basic: true}),
+		"strava":    with(endpoints.Strava, Provider{}),
+		"twitch":    with(endpoints.Twitch, Provider{RevokeURL: "https://id.twitch.tv/oauth2/revoke"}),
+		"x":         with(endpoints.X, Provider{Basic: true, Scopes: []string{"offline.access"}}),
+		"zoom":      with(endpoints.Zoom, Provider{Basic: true, RevokeURL: "https://zoom.us/oauth/revoke"}),
+	}
 }

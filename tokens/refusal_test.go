@@ -28,7 +28,20 @@ func TestProviderErrorsSayWhoCanEndThem(t *testing.T) {
 		{400, "invalid_request", ActionConfig, "invalid_request", "parameter"},
 		{400, "invalid_scope", ActionConfig, "invalid_scope", "scopes"},
 		{400, "unsupported_grant_type", ActionConfig, "unsupported_grant_type", "grant"},
+		{403, "unauthorized_client", ActionRetry, "unauthorized_client", "answered 403"},
+		{403, "invalid_grant", ActionRetry, "invalid_grant", "answered 403"},
+		{429, "throttling", ActionWait, "throttling", "answered 429"},
+		{400, "throttling", ActionRetry, "throttling", "throttling"},
+		{405, "invalid_request", ActionRetry, "invalid_request", "answered 405"},
+		{500, "servererror", ActionRetry, "servererror", "answered 500"},
+		{503, "ServerError", ActionRetry, "servererror", "answered 503"},
+		{400, "servererror", ActionRetry, "servererror", "servererror"},
+		// What is said about polls says nothing about a login that is there.
+		{400, "authorization_pending", ActionRetry, "authorization_pending", "authorization_pending"},
 		{400, "slow_down", ActionRetry, "slow_down", "slow_down"},
+		{400, "expired_token", ActionRetry, "expired_token", "expired_token"},
+		{400, "access_denied", ActionRetry, "access_denied", "access_denied"},
+		{400, "invalid_code_pair", ActionRetry, "invalid_code_pair", "invalid_code_pair"},
 		{400, canary, ActionRetry, "unknown_error", "unknown_error"},
 		{400, long, ActionRetry, "unknown_error", "unknown_error"},
 		{400, "refresh-0", ActionRetry, "unknown_error", "unknown_error"},
@@ -45,6 +58,9 @@ func TestProviderErrorsSayWhoCanEndThem(t *testing.T) {
 			if e.Action != c.action || e.Code != c.code || !strings.Contains(e.Say, c.say) || e.Hint == "" {
 				t.Errorf("%s %s: %s; %s", e.Action, e.Code, e.Say, e.Hint)
 			}
+			if c.status == 403 && c.error == "unauthorized_client" && !strings.Contains(e.Hint, "type of the client") {
+				t.Error(e.Hint)
+			}
 			if LoginNeeded(err) != (c.action == ActionLogin) {
 				t.Error("LoginNeeded disagrees")
 			}
@@ -59,7 +75,7 @@ func TestClientSecretThatCannotBeHadIsAConfigurationError(t *testing.T) {
 	client.Secret = func() (Secret, error) { return "", cause }
 	_, refresh := client.Refresh(t.Context(), stored(0))
 	_, exchange := client.exchange(t.Context(), "code", "verifier")
-	revoke := client.Revoker("https://provider.test/revoke")(t.Context(), stored(0))
+	revoke := client.Revoke(t.Context(), stored(0))
 	for _, err := range []error{refresh, exchange, revoke} {
 		var e *Error
 		if !errors.As(err, &e) || e.Action != ActionConfig || !errors.Is(err, cause) {

@@ -20,7 +20,7 @@ func (a *attempt) load() (Grant, error) {
 	start, startErr := s.start()
 	// A login is kept also where the refresh token that it began with cannot be read
 	// any more: it may have served its purpose.
-	if err == nil && s.fits(stored) && (startErr != nil || stored.Seed == start.Seed) {
+	if err == nil && s.fits(stored) && (s.Start == nil || startErr != nil || stored.Seed == start.Seed) {
 		return stored, nil
 	}
 	switch {

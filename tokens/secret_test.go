@@ -21,7 +21,7 @@ func TestSecretsCannotBePrinted(t *testing.T) {
 	source := open(t, p, store)
 	must(t, source.Put(t.Context(), grant))
 	var logins Logins
-	login := logins.Begin(source, p.client())
+	login := begin(t, &logins, source, p.client())
 	login.state, login.verifier, login.grant, login.URL = canary, canary, grant, ""
 	type nested struct {
 		Secret  Secret
@@ -36,6 +36,7 @@ func TestSecretsCannotBePrinted(t *testing.T) {
 		"nested": nested{secret, &secret, &grant, []Token{token}, map[string]Secret{"a": secret}, secret},
 		"list":   []any{secret, &grant}, "map key": map[Secret]int{secret: 1},
 		"source": source, "store": store, "login": login, "logins": &logins, "client": p.client(),
+		"device": DeviceCode{secret: canary}, "device pointer": &DeviceCode{secret: canary},
 		"error": fmt.Errorf("with %v: %w", secret, &Error{Say: "x", Err: errors.New(secret.String())}),
 	}
 	for name, value := range values {

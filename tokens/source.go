@@ -63,7 +63,9 @@ type Source struct {
 	rejected Secret      // an access token the upstream refused
 	healAt   time.Time   // a rejection before that causes no renewal
 	saver    *time.Timer // tries again what the store could not take; nil = it took all so far
-	began    time.Time   // when this process first looked
+	last     string      // outcome, and when it came
+	lastAt   time.Time
+	began    time.Time // when this process first looked
 }
 
 const (

@@ -96,7 +96,7 @@ func TestTwoHundredCallersAtExpiryMakeOneTokenCall(t *testing.T) {
 	amazon, client := startAmazon(t, sandbox.Options{TokenDelay: 50 * time.Millisecond})
 	source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Fits: client.Fits}
 	var logins Logins
-	login := logins.Begin(source, client)
+	login := begin(t, &logins, source, client)
 	if _, err := logins.Callback(t.Context(), consent(t, login)); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,10 @@ type Status struct {
 	Renewed  time.Time // zero = unknown
 	Expiry   time.Time // of the access token; zero = none or unknown
 	Renewing bool      // a renewal is under way
+	// Last is how the last renewal of this process ended, as [Source.Outcome] names
+	// it, and LastAt when; empty and zero = there was none.
+	Last   string
+	LastAt time.Time
 	// Renewable tells whether the grant can outlive its access token.
 	Renewable bool
 	// Ends is when the login ends, however often it is renewed, as far as
@@ -46,6 +50,8 @@ func (s *Source) Status() Status {
 		Renewed:   s.grant.Renewed,
 		Expiry:    s.grant.Expiry,
 		Renewing:  s.flight != nil,
+		Last:      s.last,
+		LastAt:    s.lastAt,
 		Renewable: s.renewable(s.grant),
 		Ends:      s.endLocked(),
 		Unsaved:   s.unsaved,

@@ -1,0 +1,160 @@
+package tokens
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// A Command is a program that prints an access token, such as
+// "gcloud auth print-access-token". It prints the token alone on one line, or
+// JSON: a Kubernetes ExecCredential (client.authentication.k8s.io), or an object
+// with access_token or token and, where known, expires_in (seconds), expires_at or
+// expiry (RFC 3339).
+type Command struct {
+	// Argv is the program and its arguments; no shell reads them. Other users of the
+	// machine can: they are no place for a secret.
+	Argv []string
+	Env  []string // nil = this process's
+	Dir  string   // where it runs; empty = here
+}
+
+const (
+	commandTimeout = 10 * time.Second
+	commandGrace   = time.Second // for what it leaves behind to let go of its output
+	commandMost    = 64 << 10    // bytes of output
+)
+
+// Renew runs the program, for at most 10 s and with nothing on its stdin; it is
+// for [Source.Renew]. Where the program does not say when its token ends, Expiry
+// is zero: the token is used until the upstream refuses it ([Source.Reject]). The
+// error is an [*Error] that repeats nothing of what the program printed.
+func (c Command) Renew(ctx context.Context, old Grant) (Grant, error) {
+	text, err := c.output(ctx)
+	if err != nil {
+		return Grant{}, err
+	}
+	now := wallNow()
+	grant := Grant{Kind: "command", Seed: c.seed(), Renewed: now, LoggedIn: old.LoggedIn}
+	if grant.LoggedIn.IsZero() {
+		grant.LoggedIn = now
+	}
+	var ok bool
+	if grant.Access, grant.Expiry, ok = parseCommandOutput(text, now); !ok {
+		return Grant{}, &Error{
+			Action: ActionConfig, Say: "the token command printed neither one token nor JSON with one",
+			Hint: "run it by hand; on stdout there must be the token alone, or JSON with access_token",
+		}
+	}
+	return grant, nil
+}
+
+// Fits reports whether a stored grant came from this very command; it is for
+// [Source.Fits].
+func (c Command) Fits(grant Grant) bool { return grant.Kind == "command" && grant.Seed == c.seed() }
+
+func (c Command) seed() string { return Fingerprint(Secret(strings.Join(c.Argv, "\x00"))) }
+
+func (c Command) output(ctx context.Context) ([]byte, error) {
+	if len(c.Argv) == 0 {
+		return nil, &Error{Action: ActionConfig, Say: "there is no token command", Hint: "write command = [\"program\", \"argument\"]"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	var out bounded
+	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.WaitDelay = c.Env, c.Dir, &out, commandGrace
+	killGroup(cmd)
+	err := cmd.Run()
+	switch {
+	case out.over:
+		return nil, &Error{Action: ActionConfig, Say: "the token command printed more than 64 KiB", Hint: "run it by hand and see what it prints"}
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it left something behind, an agent perhaps
+		return out.text.Bytes(), nil
+	}
+	return nil, commandError(ctx, err)
+}
+
+func commandError(ctx context.Context, err error) *Error {
+	e := &Error{Action: ActionRetry, Hint: "run it by hand to see what it says; it is tried again by itself"}
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		e.Say = "the token command did not end within 10 seconds"
+	case errors.As(err, &exit):
+		e.Say = fmt.Sprintf("the token command failed (%v)", exit.ProcessState)
+	default:
+		e.Action, e.Say, e.Hint = ActionConfig, "the token command could not be started", "check that the program exists and may be run"
+	}
+	return e
+}
+
+// bounded takes output up to a bound; beyond it the program's pipe breaks.
+type bounded struct {
+	text bytes.Buffer
+	over bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.over = b.text.Len()+len(p) > commandMost; b.over {
+		return 0, errors.New("too much output")
+	}
+	return b.text.Write(p)
+}
+
+// parseCommandOutput returns the token and when it ends, zero = not said.
+func parseCommandOutput(text []byte, now time.Time) (token Secret, expiry time.Time, ok bool) {
+	text = bytes.TrimSpace(text)
+	if !bytes.HasPrefix(text, []byte("{")) {
+		token = Secret(text)
+		return token, expiry, presentable(token)
+	}
+	var answer commandAnswer
+	if json.Unmarshal(text, &answer) != nil {
+		return "", expiry, false
+	}
+	token, expiry = answer.read(now)
+	return token, expiry, presentable(token)
+}
+
+// commandAnswer is every form of JSON that a command may print.
+type commandAnswer struct {
+	Status struct {
+		Token               Secret    `json:"token"`
+		ExpirationTimestamp time.Time `json:"expirationTimestamp"`
+	} `json:"status"`
+	AccessToken Secret      `json:"access_token"`
+	Token       Secret      `json:"token"`
+	ExpiresIn   json.Number `json:"expires_in"` // also in quotes
+	ExpiresAt   time.Time   `json:"expires_at"`
+	Expiry      time.Time   `json:"expiry"`
+}
+
+func (a *commandAnswer) read(now time.Time) (Secret, time.Time) {
+	expiry := firstSet(a.Status.ExpirationTimestamp, a.ExpiresAt, a.Expiry)
+	if life := seconds(a.ExpiresIn, 0, time.Second, lifeMost); life > 0 && expiry.IsZero() {
+		expiry = now.Add(life)
+	}
+	return firstSet(a.Status.Token, a.AccessToken, a.Token), expiry
+}
+
+// firstSet is [cmp.Or] for times, which are not compared by ==, and for secrets.
+func firstSet[T interface{ IsZero() bool }](values ...T) (set T) {
+	for _, value := range values {
+		if !value.IsZero() {
+			return value
+		}
+	}
+	return set
+}
+
+// presentable reports whether a token could be sent in a header. A space would
+// be an error message or a table, not a token (RFC 6750 section 2.1).
+func presentable(token Secret) bool {
+	return !token.IsZero() && !strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r == ' ' || notVSCHAR(r) })
+}

@@ -1,0 +1,180 @@
+package tokens
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// ErrUnknownState is the answer to a callback whose state belongs to no login
+// that is waiting: a stray request or somebody else's. The waiting logins go on.
+var ErrUnknownState = errors.New("this callback belongs to no login that is waiting")
+
+const (
+	loginLife = 10 * time.Minute // a login that nobody finishes by then is forgotten
+	loginMost = 16               // logins remembered at once; the oldest makes room
+)
+
+// Logins runs logins by the authorization code grant, for which it makes the URL
+// for the browser and takes the callback, and by the device grant. One Logins
+// serves all credentials; the state tells whose login a callback belongs to. The
+// zero value is ready for use and safe for concurrent use.
+type Logins struct {
+	mu      sync.Mutex
+	pending []*Login // oldest first, finished ones included
+}
+
+// Format keeps the states from being printed.
+func (l *Logins) Format(f fmt.State, _ rune) { fmt.Fprint(f, "logins") }
+
+// Begin starts a login to the credential of source by browser. Who begins one
+// while another of the same client and redirect URL waits, and has more than half
+// of its ten minutes left, gets that one: tabs and terminals share a login. The
+// error is an [*Error]: an endpoint is not known, or could not be discovered.
+func (l *Logins) Begin(ctx context.Context, source *Source, client *Client) (*Login, error) {
+	login := newLogin(source, client)
+	login.state = rand.Text() + rand.Text() // 256 bits
+	login.verifier = oauth2.GenerateVerifier()
+	var err error
+	if login.URL, err = client.authURL(ctx, login.state, login.verifier); err != nil {
+		return nil, err
+	}
+	joined, _ := l.join(login)
+	return joined, nil
+}
+
+// join remembers a login, unless one of its kind waits: then that one is returned.
+func (l *Logins) join(login *Login) (joined *Login, isNew bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if other := l.waitingLocked(login); other != nil {
+		return other, false
+	}
+	l.makeRoomLocked()
+	l.pending = append(l.pending, login)
+	time.AfterFunc(login.life, l.forget)
+	return login, true
+}
+
+// waitingLocked finds a login that one of this kind may join, nil if there is none.
+func (l *Logins) waitingLocked(login *Login) *Login {
+	for _, other := range l.pending {
+		same := other.Credential == login.Credential && (other.Device == nil) == (login.Device == nil) &&
+			other.client.ID == login.client.ID && other.client.RedirectURL == login.client.RedirectURL
+		if same && !other.taken.Load() && time.Since(other.started) < other.life/2 {
+			return other
+		}
+	}
+	return nil
+}
+
+// forget drops the logins that are too old, their outcomes included.
+func (l *Logins) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending = slices.DeleteFunc(l.pending, func(login *Login) bool {
+		old := time.Since(login.started) >= login.life
+		if old {
+			login.abandon(unfinished(login.client))
+		}
+		return old
+	})
+}
+
+// makeRoomLocked drops one login where there are too many: one that is over, if
+// there is any, else the oldest.
+func (l *Logins) makeRoomLocked() {
+	if len(l.pending) < loginMost {
+		return
+	}
+	i := max(0, slices.IndexFunc(l.pending, func(login *Login) bool { return login.taken.Load() }))
+	l.pending[i].abandon(&Error{Action: ActionLogin, Say: "too many other logins were started", Hint: "start the login again"})
+	l.pending = slices.Delete(l.pending, i, i+1)
+}
+
+// Find returns the login with that ID, or nil.
+func (l *Logins) Find(id string) *Login {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, login := range l.pending {
+		if login.ID == id {
+			return login
+		}
+	}
+	return nil
+}
+
+// Callback takes the query of a request to the redirect URI. The state is
+// checked before anything else is looked at; with a wrong one the error is
+// [ErrUnknownState] and nothing has happened. With the right one the login is
+// over, well or not, and is returned; a repeated callback returns it as it ended.
+func (l *Logins) Callback(ctx context.Context, query url.Values) (*Login, error) {
+	login := l.claimed(query.Get("state"))
+	if login == nil {
+		return nil, ErrUnknownState
+	}
+	if login.take() {
+		// The code is spent by the attempt, so a browser that hangs up must not end it.
+		login.finish(context.WithoutCancel(ctx), query)
+	}
+	return login, login.Wait(ctx)
+}
+
+// claimed finds a browser login by its state; device logins have none.
+func (l *Logins) claimed(state string) *Login {
+	l.forget()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, login := range l.pending {
+		if login.Device == nil && sameSecret(login.state, state) {
+			return login
+		}
+	}
+	return nil
+}
+
+func (login *Login) finish(ctx context.Context, query url.Values) {
+	ctx, cancel := context.WithTimeout(ctx, 2*callTimeout) // the call is bounded by itself; saving needs time after it
+	defer cancel()
+	grant, err := login.redeem(ctx, query)
+	if err == nil {
+		err = login.source.Put(ctx, grant)
+	}
+	login.end(grant, err)
+}
+
+func (login *Login) redeem(ctx context.Context, query url.Values) (Grant, error) {
+	if err := login.client.checkIssuer(query); err != nil {
+		return Grant{}, err
+	}
+	if code := query.Get("error"); code != "" {
+		return Grant{}, redirectError(code, query.Get("error_description"))
+	}
+	if query.Get("code") == "" {
+		return Grant{}, &Error{Action: ActionLogin, Say: "the callback had neither a code nor an error", Hint: "start the login again"}
+	}
+	return login.client.exchange(ctx, query.Get("code"), login.verifier)
+}
+
+// checkIssuer refuses a callback that another provider sent, or may have sent
+// (RFC 9207 section 2.4): its code is not for this one to see.
+func (c *Client) checkIssuer(query url.Values) error {
+	said := query["iss"]
+	known := c.discovery.known()
+	promised := known != nil && known.SaysIssuer
+	switch {
+	case c.Issuer == "", len(said) == 0 && !promised, len(said) == 1 && said[0] == c.Issuer:
+		return nil
+	}
+	return &Error{
+		Action: ActionLogin, Say: "the callback does not come from the configured issuer",
+		Hint: "start the login again; should that fail too, check issuer, and which provider the browser was sent to",
+	}
+}

@@ -1,0 +1,148 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+const (
+	pollLeast = 5 * time.Second
+	pollMost  = time.Minute // beyond which no slow_down and no trouble stretches the pause
+)
+
+// poll carries a device login to its end.
+func (login *Login) poll(ctx context.Context) {
+	defer login.stop()
+	first, err := login.await(ctx)
+	if !login.take() {
+		return // cancelled, or forgotten
+	}
+	if err != nil {
+		login.end(Grant{}, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*callTimeout) // the code may expire meanwhile
+	defer cancel()
+	grant, err := login.client.proven(ctx, first)
+	if err == nil {
+		err = login.source.Put(ctx, grant)
+	}
+	login.end(grant, err)
+}
+
+// await polls until there are tokens or a refusal, or ctx ends. The first poll
+// comes at once, as Amazon's own devices do it.
+func (login *Login) await(ctx context.Context) (Grant, error) {
+	pace := pace{interval: login.Device.Interval, doubles: login.client.CodeBasedLinking}
+	for {
+		grant, err := login.client.redeemDevice(ctx, login.Device)
+		if err == nil {
+			return grant, nil
+		}
+		if ctx.Err() != nil {
+			return Grant{}, deviceRefusal("expired_token")
+		}
+		if err.Action == ActionLogin || err.Action == ActionConfig {
+			return Grant{}, err
+		}
+		select {
+		case <-time.After(pace.next(err)):
+		case <-ctx.Done():
+			return Grant{}, deviceRefusal("expired_token")
+		}
+	}
+}
+
+// A pace decides on the pauses between polls (RFC 8628 section 3.5).
+type pace struct {
+	interval time.Duration
+	doubles  bool // slow_down doubles the interval, as in Amazon's SDK, not 5 s more
+	failures int  // in a row, of the network or the provider
+}
+
+func (p *pace) next(err *Error) time.Duration {
+	most := max(p.interval, pollMost) // a provider may ask for more itself
+	switch {
+	case err.Code == "slow_down" && p.doubles:
+		p.interval = min(2*p.interval, most)
+	case err.Code == "slow_down":
+		p.interval = min(p.interval+5*time.Second, most)
+	case err.Code != "authorization_pending":
+		p.failures++
+		return max(min(p.interval<<min(p.failures, 5), most), err.RetryAfter)
+	}
+	p.failures = 0
+	return p.interval
+}
+
+// redeemDevice asks once whether the person is done.
+func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *Error) {
+	conf, err := c.config(ctx, c.CodeBasedLinking)
+	if err != nil {
+		return Grant{}, asError(err)
+	}
+	form := url.Values{"grant_type": {deviceGrant}, "device_code": {device.secret}}
+	if c.CodeBasedLinking {
+		conf.ClientID = "" // the user code stands for it
+		form.Set("grant_type", deviceKind)
+		form.Set("user_code", device.UserCode)
+	}
+	token, err := c.ask(ctx, conf, form)
+	if err != nil {
+		return Grant{}, pollError(err)
+	}
+	grant, err := c.grant(token, c.newGrant(deviceKind))
+	if err != nil {
+		return Grant{}, asError(err)
+	}
+	return grant, nil
+}
+
+// pollError reads the answer to a poll. Its code counts whatever the status: 400
+// by the RFC, but 200 at GitHub, and 403 and 428 at Google.
+func pollError(err error) *Error {
+	var answer *oauth2.RetrieveError
+	if errors.As(err, &answer) && answer.ErrorCode != "" {
+		status := answer.Response.StatusCode
+		if status < 500 && status != http.StatusTooManyRequests {
+			return deviceRefusal(errorCode(answer.ErrorCode))
+		}
+	}
+	return loginError(providerError(err))
+}
+
+// proven renews what a device login gave at once and throws the first access
+// token away, to find out while the person is there whether the login will last.
+func (c *Client) proven(ctx context.Context, first Grant) (Grant, error) {
+	if first.Refresh.IsZero() {
+		return first, nil // legal: RFC 6749 section 5.1
+	}
+	renewed, err := c.Refresh(ctx, first)
+	if err == nil {
+		return renewed, nil
+	}
+	e := asError(err)
+	switch {
+	case e.Action == ActionRetry || e.Action == ActionWait:
+		return first, nil // a passing fault proves nothing, and the login may be good
+	case e.Code == "invalid_request" && c.CodeBasedLinking:
+		return Grant{}, notLinkable(e.Code)
+	case e.Action == ActionLogin:
+		e.Say = "the provider does not accept the refresh token that it gave a moment ago"
+		e.Hint = "start the login again; should that fail too, check the type of the client"
+	}
+	return Grant{}, e
+}
+
+// notLinkable is what a client gets at Amazon that is not for devices.
+func notLinkable(code string) *Error {
+	return &Error{
+		Action: ActionConfig, Code: code, Say: "client_id is not enabled for code-based linking",
+		Hint: "take the client ID from 'Other devices and platforms' in the product's security profile",
+	}
+}
