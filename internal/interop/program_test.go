@@ -1,0 +1,142 @@
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"avsproxy/tokens"
+)
+
+// A program is the command as it is shipped, with a folder of its own.
+type program struct {
+	binary, folder string
+	env            []string
+}
+
+// install builds the program and configures it for the provider, which is also
+// its upstream. The provider's certificate is known only by SSL_CERT_FILE.
+func install(t *testing.T, server *httptest.Server, redirect string) *program {
+	t.Helper()
+	folder := t.TempDir()
+	p := &program{binary: filepath.Join(folder, "avsproxy"), folder: folder}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary, "./cmd/avsproxy")
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	must(t, os.WriteFile(filepath.Join(folder, "roots.pem"), roots, 0o600))
+	must(t, os.WriteFile(filepath.Join(folder, "config.toml"), fmt.Appendf(nil, `
+sandbox = false
+proxy.listen = "localhost:0"
+console.listen = "localhost:0"
+store.path = %[1]q
+[[route]]
+name = "x"
+upstream = %[2]q
+credential = "x"
+[credential.x]
+provider = "oauth2"
+grant = "authorization_code"
+client_id = "secret"
+client_secret = "s3cret"
+auth_url = "%[2]s/auth"
+token_url = "%[2]s/oauth/token"
+redirect_url = %[3]q
+scopes = ["openid", "offline_access"]
+`, folder, server.URL, redirect), 0o600))
+	p.env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(folder, "roots.pem"), "AVSPROXY_CONFIG="+filepath.Join(folder, "config.toml"))
+	return p
+}
+
+// start runs a command of the program and returns its first line; end waits for it
+// and returns what it told the person. When the test ends it is interrupted.
+func (p *program) start(t *testing.T, args ...string) (line string, end func() string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), p.binary, args...)
+	cmd.Env, cmd.Dir = p.env, p.folder
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	var words bytes.Buffer
+	cmd.Stderr = &words
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { cmd.Wait() })
+	line, err = bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		cmd.Wait()
+		t.Fatalf("%v: %s", args, words.String())
+	}
+	return strings.TrimSpace(line), func() string {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v: %s", args, err, words.String())
+		}
+		return words.String()
+	}
+}
+
+func freeRedirect(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "localhost:0")
+	must(t, err)
+	defer listener.Close()
+	return fmt.Sprintf("https://localhost:%d/authresponse", listener.Addr().(*net.TCPAddr).Port)
+}
+
+// call goes to the program's own callback, whose certificate is its own too.
+func call(t *testing.T, callback *url.URL) {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Get(callback.String())
+	must(t, err)
+	defer resp.Body.Close()
+	if page, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 {
+		t.Fatalf("%s: %s", resp.Status, page)
+	}
+}
+
+func TestProgramFromLoginToInjectedToken(t *testing.T) {
+	redirect := freeRedirect(t)
+	server := startProvider(t, redirect)
+	p := install(t, server, redirect)
+
+	authURL, end := p.start(t, "login", "--no-browser")
+	call(t, newBrowser(t, server).login(t, authURL))
+	if words := end(); !strings.Contains(words, "logged in to x") {
+		t.Error(words)
+	}
+
+	first, end := p.start(t, "token")
+	end()
+	renewed, end := p.start(t, "token", "--min-ttl", "4m59.9s")
+	end()
+	if first == renewed {
+		t.Error("not renewed")
+	}
+	checkToken(t, server, tokens.Token{Access: tokens.Secret(renewed)})
+
+	ready, _ := p.start(t, "serve", "--json")
+	var addresses struct{ Proxy []string }
+	must(t, json.Unmarshal([]byte(ready), &addresses))
+	resp, err := http.Get(addresses.Proxy[0] + "/userinfo") // knows no token
+	must(t, err)
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !strings.Contains(string(body), `"sub"`) {
+		t.Errorf("%s: %s", resp.Status, body)
+	}
+}
