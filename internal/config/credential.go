@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"avsproxy/tokens"
 )
 
 func (d *decoder) allCredentials(root *table, sandbox bool) map[string]Credential {
@@ -79,10 +81,7 @@ func (t *table) credential(name string, sandbox bool) Credential {
 }
 
 // providerNames are those whose URLs need not be written, and "oauth2".
-func providerNames() []string {
-	return []string{"amazon", "google", "microsoft", "github", "gitlab", "spotify", "discord",
-		"dropbox", "slack", "twitch", "linkedin", "facebook", "oauth2"}
-}
+func providerNames() []string { return append(tokens.ProviderNames(), "oauth2") }
 
 // grant gets one of those that can be kept. Those that RFC 9700, sections 2.1.2
 // and 2.4, advises against have complaints of their own.
@@ -195,11 +194,17 @@ func (t *table) checkClient(c Credential, sandbox bool, endpoints ...string) {
 // checkEndpoints wants the URLs that neither the provider's name nor its issuer
 // tells.
 func (t *table) checkEndpoints(c Credential, keys ...string) {
-	if c.Provider != "oauth2" || t.has("issuer") && t.values["issuer"] != "" {
+	known, found := tokens.FindProvider(c.Provider, c.Region)
+	issuer := t.has("issuer") && t.values["issuer"] != "" // one of the wrong type has its complaint already
+	if issuer || known.Issuer != "" || !found && c.Provider != "oauth2" { // as has a wrong name
 		return
 	}
+	has := map[string]string{"auth_url": known.AuthURL, "token_url": known.TokenURL, "device_url": known.DeviceURL}
 	pages := map[string]string{"auth_url": "authorization page", "token_url": "token endpoint", "device_url": "device authorization endpoint"}
 	for _, key := range keys {
+		if has[key] != "" {
+			continue
+		}
 		t.require(key, "write the URL of the provider's "+pages[key]+", or its issuer")
 	}
 }
