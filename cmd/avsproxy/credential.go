@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,41 +21,70 @@ import (
 type credential struct {
 	conf   config.Credential
 	source *tokens.Source
-	client *tokens.Client // nil = no login, nothing to renew
+	client *tokens.Client // nil = no provider is spoken to
 }
 
 // interactive reports whether a person logs in to the credential.
-func (c *credential) interactive() bool { return c.conf.Grant == "authorization_code" }
+func (c *credential) interactive() bool {
+	return c.conf.Grant == "authorization_code" || c.conf.Grant == "device_code"
+}
+
+// imports reports whether 'login' takes a refresh token for the credential.
+func (c *credential) imports() bool {
+	return c.conf.Grant == "refresh_token" && c.conf.RefreshToken.IsZero()
+}
+
+// unasked reports whether the credential has to prove itself when 'serve' starts:
+// it needs nobody, so nobody would notice that it does not work.
+func (c *credential) unasked() bool { return !c.interactive() && !c.imports() }
 
 func (p *program) credential(conf config.Credential) (*credential, error) {
-	source := &tokens.Source{Name: conf.Name, Kind: conf.Grant, Store: p.store}
-	built := &credential{conf: conf, source: source}
-	if conf.Grant == "static" {
+	source := &tokens.Source{
+		Name: conf.Name, Kind: conf.Grant, Store: p.store,
+		KeepWarm: conf.KeepWarm, MaxAge: conf.RefreshTokenMaxAge,
+	}
+	switch conf.Grant {
+	case "static":
 		source.Store = &tokens.MemoryStore{} // what the configuration holds is not copied elsewhere
-		source.Start = func() (tokens.Grant, error) {
-			token, err := conf.Token.Resolve()
-			return tokens.Grant{Kind: conf.Grant, Access: token, Recheck: time.Now().Round(0).Add(staticRecheck)}, err
-		}
-		return built, nil
+		source.Start = static(conf)
+		return &credential{conf: conf, source: source}, nil
+	case "command":
+		source.Store = &tokens.MemoryStore{} // the program keeps its own login
+		command := tokens.Command{Argv: conf.Command}
+		source.Unattended, source.Renew, source.Fits = true, command.Renew, command.Fits
+		return &credential{conf: conf, source: source}, nil
 	}
 	client, err := p.client(conf)
 	if err != nil {
 		return nil, err
 	}
-	built.client = client
-	source.Renew = client.Refresh
-	source.Fits = client.Fits
-	if conf.RevokeURL != "" && p.stand == nil {
-		source.Revoke = client.Revoker(conf.RevokeURL)
-	}
-	if conf.Grant == "refresh_token" {
+	source.Renew, source.Revoke, source.Fits = client.Refresh, client.Revoke, fits(client, conf)
+	switch {
+	case conf.Grant == "client_credentials":
+		source.Unattended, source.Renew = true, client.ClientCredentials
+	case conf.Grant == "refresh_token" && !conf.RefreshToken.IsZero():
 		source.Start = seed(client, conf)
 	}
-	return built, nil
+	return &credential{conf: conf, source: source, client: client}, nil
+}
+
+// fits keeps a client's own grant apart from those that a person gave it.
+func fits(client *tokens.Client, conf config.Credential) func(tokens.Grant) bool {
+	const own = "client_credentials"
+	return func(grant tokens.Grant) bool {
+		return client.Fits(grant) && (grant.Kind == own) == (conf.Grant == own)
+	}
 }
 
 // staticRecheck is how often a configured token is read again.
 const staticRecheck = 10 * time.Second
+
+func static(conf config.Credential) func() (tokens.Grant, error) {
+	return func() (tokens.Grant, error) {
+		token, err := conf.Token.Resolve()
+		return tokens.Grant{Kind: conf.Grant, Access: token, Recheck: time.Now().Round(0).Add(staticRecheck)}, err
+	}
+}
 
 // seed lets a source start from the configured refresh token, whichever that is
 // at the time. A stored grant that grew from another one does not fit.
@@ -69,10 +99,8 @@ func seed(client *tokens.Client, conf config.Credential) func() (tokens.Grant, e
 		mu.Lock()
 		defer mu.Unlock()
 		if last.Refresh != refresh {
-			last = tokens.Grant{
-				Kind: conf.Grant, ClientID: client.ID, Issuer: client.TokenURL,
-				Seed: tokens.Fingerprint(refresh), Refresh: refresh, LoggedIn: time.Now().Round(0),
-			}
+			last = client.Imported(refresh)
+			last.Seed = tokens.Fingerprint(refresh)
 		}
 		return last, nil
 	}
@@ -93,20 +121,24 @@ func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	provider, _ := tokens.FindProvider(conf.Provider, conf.Region) // "oauth2" has nothing but what is configured
 	client := &tokens.Client{
-		ID:          conf.ClientID,
-		AuthURL:     conf.AuthURL,
-		TokenURL:    conf.TokenURL,
-		RedirectURL: p.redirectURL(conf),
-		Scopes:      conf.Scopes,
-		AuthParams:  authParams(conf),
-		TokenParams: conf.TokenParams,
-		HTTP:        httpClient(roots),
+		ID:               conf.ClientID,
+		Basic:            provider.Basic,
+		Issuer:           cmp.Or(conf.Issuer, provider.Issuer),
+		AuthURL:          cmp.Or(conf.AuthURL, provider.AuthURL),
+		TokenURL:         cmp.Or(conf.TokenURL, provider.TokenURL),
+		DeviceURL:        cmp.Or(conf.DeviceURL, provider.DeviceURL),
+		RevokeURL:        cmp.Or(conf.RevokeURL, provider.RevokeURL),
+		RedirectURL:      p.redirectURL(conf),
+		Scopes:           conf.Scopes,
+		AuthParams:       authParams(conf, provider),
+		TokenParams:      conf.TokenParams,
+		CodeBasedLinking: provider.CodeBasedLinking,
+		HTTP:             httpClient(roots),
 	}
-	if conf.Provider == "amazon" {
-		endpoints := tokens.Amazon(conf.Region)
-		client.AuthURL = cmp.Or(client.AuthURL, endpoints.AuthURL)
-		client.TokenURL = cmp.Or(client.TokenURL, endpoints.TokenURL)
+	if conf.TokenAuth != "" {
+		client.Basic = conf.TokenAuth == "basic"
 	}
 	if !conf.ClientSecret.IsZero() {
 		client.Secret = conf.ClientSecret.Resolve
@@ -114,16 +146,17 @@ func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 	return client, nil
 }
 
-// authParams adds the scope_data that Amazon demands with the scope alexa:all,
-// unless the configuration spells it out.
-func authParams(conf config.Credential) map[string]string {
-	params := map[string]string{}
+// authParams adds what the provider needs, and the scope_data that Amazon demands
+// with the scope alexa:all, unless the configuration spells it out.
+func authParams(conf config.Credential, provider tokens.Provider) map[string]string {
+	params := maps.Clone(provider.AuthParams)
+	if params == nil {
+		params = map[string]string{}
+	}
 	if conf.Provider == "amazon" && slices.Contains(conf.Scopes, "alexa:all") {
 		params["scope_data"] = tokens.AlexaScopeData(conf.ProductID, conf.DeviceSerialNumber)
 	}
-	for key, value := range conf.AuthParams {
-		params[key] = value
-	}
+	maps.Copy(params, conf.AuthParams)
 	return params
 }
 

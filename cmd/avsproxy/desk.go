@@ -50,12 +50,22 @@ func (d *desk) takeFreePort(conf *config.Config) ([]net.Listener, error) {
 }
 
 // begin implements [console.Console.Begin].
-func (d *desk) begin(credential console.Credential) (*tokens.Login, error) {
+func (d *desk) begin(ctx context.Context, credential console.Credential, byDevice bool) (*tokens.Login, error) {
+	if byDevice {
+		return d.logins.BeginDevice(ctx, credential.Source, credential.Client)
+	}
 	close, err := d.listen(credential.Client.RedirectURL)
 	if err != nil {
+		return nil, &tokens.Error{
+			Action: tokens.ActionConfig, Say: "cannot listen for the callback", Err: err,
+			Hint: "end the other program; redirect_url says which port the provider sends the browser to",
+		}
+	}
+	login, err := d.logins.Begin(ctx, credential.Source, credential.Client)
+	if err != nil {
+		close()
 		return nil, err
 	}
-	login := d.logins.Begin(credential.Source, credential.Client)
 	go func() {
 		defer close()
 		// Ends by itself: a login that nobody finishes is over after ten minutes.

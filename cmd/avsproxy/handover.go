@@ -1,30 +1,36 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 
+	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/tokens"
 )
 
 // beginLogin hands the login over to the running proxy's console.
-func (r *running) beginLogin(ctx context.Context, name string) (*loginAttempt, error) {
-	var begun console.LoginBegun
-	if err := r.call(ctx, http.MethodPost, withCredential("/api/logins", name), &begun); err != nil {
+func (r *running) beginLogin(ctx context.Context, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+	query := url.Values{"by": {"browser"}}
+	if name != "" {
+		query.Set("credential", name)
+	}
+	if flags.byDevice(conf.Credentials[cmp.Or(name, conf.Routes[0].Credential)]) {
+		query.Set("by", "device")
+	}
+	attempt := &loginAttempt{close: func() {}}
+	if err := r.call(ctx, http.MethodPost, "/api/logins?"+query.Encode(), &attempt.LoginBegun); err != nil {
 		return nil, err
 	}
-	return &loginAttempt{
-		credential: begun.Credential, url: begun.AuthorizeURL, redirectURL: begun.RedirectURL, fingerprint: begun.Fingerprint,
-		wait: func(ctx context.Context) (bool, error) { return r.awaitLogin(ctx, begun.ID) },
-		paste: func(ctx context.Context, query url.Values) error {
-			return r.deliver(ctx, begun.RedirectURL, query)
-		},
-		close: func() {},
-	}, nil
+	attempt.wait = func(ctx context.Context) (bool, error) { return r.awaitLogin(ctx, attempt.ID) }
+	attempt.paste = func(ctx context.Context, query url.Values) error {
+		return r.deliver(ctx, attempt.RedirectURL, query)
+	}
+	return attempt, nil
 }
 
 func (r *running) awaitLogin(ctx context.Context, id string) (lasting bool, err error) {

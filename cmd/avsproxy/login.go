@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
@@ -22,6 +23,12 @@ import (
 type loginFlags struct {
 	noBrowser bool
 	paste     bool
+	device    bool
+}
+
+// byDevice reports whether the person types a code on another device.
+func (f loginFlags) byDevice(conf config.Credential) bool {
+	return f.device || conf.Grant == "device_code" && !f.noBrowser && !f.paste
 }
 
 func (a *app) loginCommand() *cobra.Command {
@@ -29,9 +36,14 @@ func (a *app) loginCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "login [NAME]",
 		Short: "Log in to a credential (the default route's, if none is named)",
-		Long: `Log in to a credential by the authorization code grant. A browser opens at the
-provider, which sends it back to the redirect URI on this machine. Where 'serve'
-is running, its console takes the callback; else this command listens for it.`,
+		Long: `Log in to a credential. A browser opens at the provider, which sends it back to
+the redirect URI on this machine; where 'serve' is running, its console takes the
+callback, else this command listens for it.
+
+With --device, or where grant = "device_code", a code is shown instead, to be
+typed in on any other device. Where grant = "refresh_token" without a token in the
+configuration, the token is read from standard input. Each login is proven before
+it takes the place of an older one.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, name string) error {
 			return a.login(ctx, conf, name, flags)
@@ -39,23 +51,27 @@ is running, its console takes the callback; else this command listens for it.`,
 	}
 	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
 	cmd.Flags().BoolVar(&flags.paste, "paste", false, "open nothing; also take the redirected URL from stdin, for a browser on another machine")
+	cmd.Flags().BoolVar(&flags.device, "device", false, "show a code to type in on another device, where the provider offers that")
+	cmd.MarkFlagsMutuallyExclusive("device", "paste")
+	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")
 	return cmd
 }
 
 // A loginAttempt is one login under way, here or in the console of a running proxy.
 type loginAttempt struct {
-	credential  string
-	url         string
-	redirectURL string
-	fingerprint string
-	wait        func(context.Context) (lasting bool, err error)
-	paste       func(context.Context, url.Values) error
-	close       func()
+	console.LoginBegun
+	wait  func(context.Context) (lasting bool, err error)
+	paste func(context.Context, url.Values) error
+	close func()
 }
 
 func (a *app) login(ctx context.Context, conf *config.Config, name string, flags loginFlags) error {
-	attempt, err := a.beginLogin(ctx, conf, name)
-	if err != nil {
+	beside := a.running(ctx, conf)
+	if unasked, err := a.loginUnasked(ctx, conf, name, beside); unasked || err != nil {
+		return err
+	}
+	attempt, err := a.beginLogin(ctx, conf, name, flags, beside)
+	if attempt == nil || err != nil {
 		return err
 	}
 	defer attempt.close()
@@ -63,20 +79,24 @@ func (a *app) login(ctx context.Context, conf *config.Config, name string, flags
 	if flags.paste {
 		go a.readPasted(ctx, attempt)
 	}
+	stop := a.countDown(attempt.Device)
 	lasting, err := attempt.wait(ctx)
+	stop()
 	if err != nil {
 		return loginFailed(err)
 	}
-	a.ui.say("avsproxy: logged in to %s", attempt.credential)
+	a.ui.say("avsproxy: logged in to %s", attempt.Credential)
 	if !lasting {
 		a.ui.warn("the provider gave no refresh token: this login ends with its access token", "ask for a client type or scope that gets one")
 	}
 	return nil
 }
 
-func (a *app) beginLogin(ctx context.Context, conf *config.Config, name string) (*loginAttempt, error) {
-	if beside := a.running(ctx, conf); beside != nil {
-		return beside.beginLogin(ctx, name)
+// beginLogin returns nil where another login, which this one waited for, has
+// done what was asked.
+func (a *app) beginLogin(ctx context.Context, conf *config.Config, name string, flags loginFlags, beside *running) (*loginAttempt, error) {
+	if beside != nil {
+		return beside.beginLogin(ctx, conf, name, flags)
 	}
 	if conf.Sandbox {
 		return nil, failed(errNoSandbox, "run 'avsproxy serve': it has its sandbox with it and logs in by itself")
@@ -84,17 +104,36 @@ func (a *app) beginLogin(ctx context.Context, conf *config.Config, name string) 
 	if conf.Store.Kind == "memory" {
 		return nil, failed(errors.New("the store is memory, and no 'avsproxy serve' is running that could keep the login"), "start it first")
 	}
-	return a.beginLoginHere(conf, name)
+	return a.beginLoginHere(ctx, conf, name, flags)
 }
 
 // beginLoginHere takes the callback in this process.
-func (a *app) beginLoginHere(conf *config.Config, name string) (*loginAttempt, error) {
+func (a *app) beginLoginHere(ctx context.Context, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+	began := time.Now()
+	done, waited, err := a.takeTurn(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
 	desk := &desk{logins: &tokens.Logins{}, errorLog: quiet()}
+	attempt, err := a.beginAt(ctx, desk, conf, name, flags, began)
+	if attempt == nil || err != nil {
+		done()
+		return nil, err
+	}
+	if waited {
+		a.ui.say("The other login is over; now it is this one's turn.")
+	}
+	closeDesk := attempt.close
+	attempt.close = func() { closeDesk(); done() }
+	return attempt, nil
+}
+
+func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name string, flags loginFlags, began time.Time) (*loginAttempt, error) {
 	free, err := desk.takeFreePort(conf)
 	if err != nil {
 		return nil, err
 	}
-	program, err := build(conf, nil)
+	program, err := a.build(conf, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +141,9 @@ func (a *app) beginLoginHere(conf *config.Config, name string) (*loginAttempt, e
 	if err != nil {
 		return nil, err
 	}
-	if !credential.interactive() {
-		return nil, &exitError{exitUsage, fmt.Errorf("credential %s needs no login: its grant is %s", credential.conf.Name, credential.conf.Grant), ""}
+	if credential.source.Peek().LoggedIn.After(began) {
+		a.ui.say("avsproxy: the other login was to %s too, and succeeded", credential.conf.Name)
+		return nil, nil
 	}
 	leaf, err := callbackLeaf(conf)
 	if err != nil {
@@ -116,13 +156,15 @@ func (a *app) beginLoginHere(conf *config.Config, name string) (*loginAttempt, e
 	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
 	server := newServer(desk.handler, desk.errorLog)
 	serveOn(server, free, desk.tls)
-	login, err := desk.begin(console.Credential{Source: credential.source, Client: credential.client})
+	shown := credential.shown()
+	login, err := desk.begin(ctx, shown, flags.byDevice(credential.conf))
 	if err != nil {
-		return nil, failed(fmt.Errorf("cannot listen for the callback: %w", err), "end the other program; redirect_url says which port the provider sends the browser to")
+		return nil, loginFailed(err)
 	}
 	return &loginAttempt{
-		credential: login.Credential, url: login.URL, redirectURL: credential.client.RedirectURL, fingerprint: pages.Fingerprint,
+		LoginBegun: pages.Begun(shown, login),
 		wait: func(ctx context.Context) (bool, error) {
+			defer context.AfterFunc(ctx, login.Cancel)()
 			err := login.Wait(ctx)
 			return err == nil && login.Lasting(), err
 		},
@@ -163,18 +205,22 @@ func callbackLeaf(conf *config.Config) (*tls.Certificate, error) {
 // introduce tells the person what will happen and opens the browser, unless the
 // flags say otherwise.
 func (a *app) introduce(attempt *loginAttempt, flags loginFlags) {
-	a.ui.say("Logging in to %s. The provider must know this exact return URL:", attempt.credential)
-	a.ui.say("  %s", attempt.redirectURL)
+	if attempt.Device != nil {
+		a.showCode(attempt)
+		return
+	}
+	a.ui.say("Logging in to %s. The provider must know this exact return URL:", attempt.Credential)
+	a.ui.say("  %s", attempt.RedirectURL)
 	a.ui.say("If it shows an error page instead of sending you back, that URL is missing there, or client_id is wrong.")
-	if strings.HasPrefix(attempt.redirectURL, "https:") {
+	if strings.HasPrefix(attempt.RedirectURL, "https:") {
 		a.ui.say("The browser may warn about the certificate of this machine's callback; its SHA-256 fingerprint is")
-		a.ui.say("  %s", attempt.fingerprint)
+		a.ui.say("  %s", attempt.Fingerprint)
 	}
 	if flags.noBrowser || flags.paste {
-		fmt.Fprintln(a.stdout, attempt.url)
-	} else if err := openBrowser(attempt.url); err != nil {
+		fmt.Fprintln(a.stdout, attempt.AuthorizeURL)
+	} else if err := openBrowser(attempt.AuthorizeURL); err != nil {
 		a.ui.say("No browser could be opened here. Open this URL yourself:")
-		fmt.Fprintln(a.stdout, attempt.url)
+		fmt.Fprintln(a.stdout, attempt.AuthorizeURL)
 	}
 	if flags.paste {
 		a.ui.say("Paste the URL that the browser ends at, even if its page cannot be shown:")

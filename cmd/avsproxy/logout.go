@@ -37,7 +37,7 @@ func (a *app) logout(ctx context.Context, conf *config.Config, name string) erro
 		a.sayLoggedOut(conf, done.WasLoggedIn)
 		return nil
 	}
-	program, err := build(conf, standIf(conf.Sandbox))
+	program, err := a.build(conf, standIf(conf.Sandbox))
 	if err != nil {
 		return err
 	}

@@ -25,9 +25,9 @@ type program struct {
 
 // build makes the parts. stand is where the sandbox is reached, where the
 // configuration asks for one.
-func build(conf *config.Config, stand *stand) (*program, error) {
+func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
 	p := &program{conf: conf, stand: stand}
-	p.store = newStore(conf)
+	p.store = newStore(conf, a.tellRecovered)
 	for _, name := range credentialNames(conf) {
 		credential, err := p.credential(conf.Credentials[name])
 		if err != nil {
@@ -38,14 +38,16 @@ func build(conf *config.Config, stand *stand) (*program, error) {
 	return p, nil
 }
 
-func newStore(conf *config.Config) tokens.Store {
+func newStore(conf *config.Config, recovered func(path string)) tokens.Store {
 	switch {
 	case conf.Store.Kind == "memory":
 		return &tokens.MemoryStore{}
-	case conf.Sandbox:
+	case conf.Sandbox: // its tokens are worth nothing, and the system's keyring is not to be littered
 		return tokens.FileStore{Dir: sandboxFolder(conf)}
+	case conf.Store.Kind == "keyring":
+		return &tokens.KeyringStore{Dir: conf.Store.Path}
 	}
-	return tokens.FileStore{Dir: conf.Store.Path}
+	return tokens.FileStore{Dir: conf.Store.Path, Recovered: recovered}
 }
 
 // sandboxFolder keeps the sandbox's grants away from real ones.
@@ -89,13 +91,25 @@ func (p *program) find(name string) (*credential, error) {
 func (p *program) consoleCredentials() []console.Credential {
 	var list []console.Credential
 	for _, c := range p.credentials {
-		shown := console.Credential{Source: c.source}
-		if c.interactive() {
-			shown.Client = c.client
-		}
-		list = append(list, shown)
+		list = append(list, c.shown())
 	}
 	return list
+}
+
+func (c *credential) shown() console.Credential {
+	shown := console.Credential{Source: c.source, Asked: c.conf.Scopes, Device: c.conf.Grant == "device_code"}
+	if c.client != nil {
+		shown.Skew = c.client.Skew
+	}
+	if c.interactive() {
+		shown.Client = c.client
+	}
+	return shown
+}
+
+// tellRecovered warns of a damaged file, whose login lives on from a copy.
+func (a *app) tellRecovered(path string) {
+	a.ui.warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
 }
 
 // settle lets renewals under way save what they get, for drainTimeout at most.

@@ -28,7 +28,10 @@ func (s *server) loginToSandbox(ctx context.Context) error {
 		Timeout:   30 * time.Second,
 	}
 	for _, credential := range s.program.credentials {
-		form := url.Values{"credential": {credential.conf.Name}}
+		if !credential.interactive() {
+			continue
+		}
+		form := url.Values{"credential": {credential.conf.Name}, "by": {"browser"}}
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.console.Self+"/login", strings.NewReader(form.Encode()))
 		if err != nil {
 			return err
@@ -80,7 +83,7 @@ func (s *server) announce(asJSON bool) {
 	for _, credential := range s.program.credentials {
 		status := credential.source.Status()
 		say("  token    %s: %s", status.Name, tokenText(status))
-		needed = needed || (credential.interactive() && status.State == tokens.StateLoginNeeded)
+		needed = needed || (!credential.unasked() && status.State == tokens.StateLoginNeeded)
 	}
 	if needed {
 		say("Log in first: open %s in a browser, or run 'avsproxy login'", s.loginURL(""))

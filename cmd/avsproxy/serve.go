@@ -58,6 +58,7 @@ type server struct {
 	callback                 *tls.Config // what the console shows over TLS
 	ended                    []<-chan error
 	closers                  []func()
+	keepers                  []func(context.Context)
 }
 
 // serve listens on everything first, then serves, then says that it is ready.
@@ -68,7 +69,7 @@ func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 		a.ui.warn(fmt.Sprintf("another avsproxy (pid %d) serves from %s; other commands will speak to that one", s.beside.PID, conf.Store.Path),
 			"give this one a folder of its own with path in [store]")
 	}
-	steps := []func(context.Context) error{s.listen, s.startSandbox, s.build, s.start, s.loginToSandbox, s.leaveRunFile}
+	steps := []func(context.Context) error{s.listen, s.startSandbox, s.build, s.start, s.loginToSandbox, s.leaveRunFile, s.keepLogins}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -125,7 +126,7 @@ func (s *server) startSandbox(ctx context.Context) error {
 }
 
 func (s *server) build(context.Context) error {
-	program, err := build(s.conf, s.stand)
+	program, err := s.app.build(s.conf, s.stand)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func (s *server) build(context.Context) error {
 	metrics := console.NewMetrics()
 	for _, credential := range program.credentials {
 		metrics.Credential(credential.source)
-		credential.source.Outcome = tellRenewals(s.app.ui.log, metrics, credential.conf.Name, s.loginURL(credential.conf.Name))
+		s.keepers = append(s.keepers, s.keeper(credential, metrics))
 	}
 	s.line, err = program.pipeline(watch(s.app.ui.log, metrics), s.loginURL)
 	if err != nil {

@@ -41,11 +41,15 @@ func (s *stand) client(conf config.Credential, redirectURL string) *tokens.Clien
 		Secret:      func() (tokens.Secret, error) { return sandbox.ClientSecret, nil },
 		AuthURL:     s.LWA + "/ap/oa",
 		TokenURL:    s.LWA + "/auth/o2/token",
+		DeviceURL:   s.LWA + "/auth/O2/create/codepair",
 		RedirectURL: redirectURL,
 		Scopes:      conf.Scopes,
-		AuthParams:  authParams(conf),
+		AuthParams:  authParams(conf, tokens.Provider{}),
 		TokenParams: conf.TokenParams,
-		HTTP:        httpClient(s.roots()),
+
+		CodeBasedLinking: true,
+
+		HTTP: httpClient(s.roots()),
 	}
 }
 

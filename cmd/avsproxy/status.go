@@ -44,7 +44,7 @@ func (a *app) status(ctx context.Context, conf *config.Config) (*console.Status,
 		var status console.Status
 		return &status, beside.call(ctx, http.MethodGet, "/api/status", &status)
 	}
-	program, err := build(conf, standIf(conf.Sandbox))
+	program, err := a.build(conf, standIf(conf.Sandbox))
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +53,7 @@ func (a *app) status(ctx context.Context, conf *config.Config) (*console.Status,
 		status.Routes = append(status.Routes, console.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
 	}
 	for _, credential := range program.credentials {
-		described := console.Describe(credential.source.Peek(), credential.interactive())
-		status.Credentials = append(status.Credentials, described)
+		status.Credentials = append(status.Credentials, console.Describe(credential.shown(), credential.source.Peek()))
 	}
 	return status, nil
 }
@@ -78,9 +77,10 @@ func (a *app) printStatus(status *console.Status) error {
 		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, orNone(route.Credential))
 	}
 	for _, credential := range status.Credentials {
-		fmt.Fprintf(table, "credential %s\t%s\n", credential.Name, credentialText(credential))
-		if problem := credential.Problem; problem != nil {
-			fmt.Fprintf(table, "\t%s; %s\n", problem.Detail, problem.Hint)
+		label := "credential " + credential.Name
+		for _, line := range credentialLines(credential, time.Now()) {
+			fmt.Fprintf(table, "%s\t%s\n", label, line)
+			label = ""
 		}
 	}
 	return table.Flush()
@@ -93,16 +93,73 @@ func orNone(text string) string {
 	return text
 }
 
-func credentialText(c console.CredentialStatus) string {
-	text := strings.ReplaceAll(string(c.State), "_", " ") + ", grant " + c.Grant
+// credentialLines tell first how a credential stands, then what may need a person.
+func credentialLines(c console.CredentialStatus, now time.Time) []string {
+	state := strings.ReplaceAll(string(c.State), "_", " ") + ", grant " + c.Grant
 	if c.ExpiresAt != nil {
-		text += ", token until " + clock(*c.ExpiresAt)
+		state += ", token until " + clock(*c.ExpiresAt)
 	}
-	if c.LoggedInAt != nil {
-		text += ", logged in " + c.LoggedInAt.Local().Format(time.DateTime)
+	lines := []string{state}
+	if c.LoggedInAt != nil && c.Login {
+		lines = append(lines, "logged in "+day(*c.LoggedInAt)+age(*c.LoggedInAt, now))
 	}
-	if len(c.Scopes) > 0 {
-		text += ", scopes " + strings.Join(c.Scopes, " ")
+	if c.EndsAt != nil {
+		lines = append(lines, "the login ends "+day(*c.EndsAt)+endHint(*c.EndsAt, now))
+	}
+	if len(c.Scopes)+len(c.Asked) > 0 {
+		lines = append(lines, scopesText(c))
+	}
+	if c.LastAt != nil {
+		lines = append(lines, "last renewal: "+strings.ReplaceAll(c.Last, "_", " ")+age(*c.LastAt, now))
+	} else if c.RenewedAt != nil {
+		lines = append(lines, "token got "+day(*c.RenewedAt)+age(*c.RenewedAt, now))
+	}
+	if c.ClockAhead != 0 {
+		lines = append(lines, clockText(time.Duration(c.ClockAhead*float64(time.Second))))
+	}
+	if problem := c.Problem; problem != nil {
+		lines = append(lines, problem.Detail+"; "+problem.Hint)
+	}
+	return lines
+}
+
+func scopesText(c console.CredentialStatus) string {
+	text := "scopes " + orNone(strings.Join(c.Scopes, " "))
+	if asked := strings.Join(c.Asked, " "); asked != strings.Join(c.Scopes, " ") {
+		text += "; asked for " + orNone(asked)
 	}
 	return text
+}
+
+func day(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+func age(t, now time.Time) string { return " (" + roughly(now.Sub(t)) + " ago)" }
+
+// endSoon is how long before the end of a login a person is told.
+const endSoon = 14 * 24 * time.Hour
+
+func endHint(end, now time.Time) string {
+	text := " (in " + roughly(end.Sub(now)) + ")"
+	if end.Sub(now) < endSoon {
+		text += "; log in again before"
+	}
+	return text
+}
+
+// roughly names a length of time as people do.
+func roughly(d time.Duration) string {
+	switch days := int(d.Hours() / 24); {
+	case days >= 2:
+		return fmt.Sprintf("%d days", days)
+	case d >= time.Minute:
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+	return d.Round(time.Second).String()
+}
+
+func clockText(ahead time.Duration) string {
+	if ahead < 0 {
+		return "this machine's clock is " + roughly(-ahead) + " behind the provider's; set it, or tokens seem to live longer than they do"
+	}
+	return "this machine's clock is " + roughly(ahead) + " ahead of the provider's; set it"
 }

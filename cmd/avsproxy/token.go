@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"avsproxy/internal/config"
@@ -83,13 +82,13 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 // doors; in sandbox mode it needs the sandbox of a running proxy.
 func (a *app) buildBeside(ctx context.Context, conf *config.Config) (*program, error) {
 	if !conf.Sandbox {
-		return build(conf, nil)
+		return a.build(conf, nil)
 	}
 	beside := a.running(ctx, conf)
 	if beside == nil || beside.Sandbox == nil {
 		return nil, &exitError{exitLogin, errNoSandbox, "run 'avsproxy serve'; it logs in to its sandbox by itself"}
 	}
-	return build(conf, beside.Sandbox)
+	return a.build(conf, beside.Sandbox)
 }
 
 func (a *app) printToken(credential *credential, token tokens.Token, flags tokenFlags) error {
@@ -101,8 +100,7 @@ func (a *app) printToken(credential *credential, token tokens.Token, flags token
 			Credential  string     `json:"credential"`
 		}{token.Access.Reveal(), expiresAt(token), credential.conf.Name})
 	case flags.header:
-		value := strings.ReplaceAll(credential.conf.Format, "{token}", token.Access.Reveal())
-		_, err := fmt.Fprintf(a.stdout, "%s: %s\n", credential.conf.Header, value)
+		_, err := fmt.Fprintf(a.stdout, "%s: %s\n", credential.conf.Header, token.Fill(credential.conf.Format))
 		return err
 	}
 	_, err := fmt.Fprintln(a.stdout, token.Access.Reveal())

@@ -15,14 +15,15 @@ import (
 // command ends, and log is for what happens while serving. Sentences start in
 // lower case and have no full stop; what to do next stands on a line of its own.
 type voice struct {
-	out io.Writer
-	log *slog.Logger
+	out   io.Writer
+	log   *slog.Logger
+	plain bool
 }
 
 func newVoice(out io.Writer, getenv func(string) string) *voice {
 	plain := getenv("NO_COLOR") != "" || !isTerminal(out)
 	handler := tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05", NoColor: plain})
-	return &voice{out: out, log: slog.New(handler)}
+	return &voice{out: out, log: slog.New(handler), plain: plain}
 }
 
 // isTerminal takes every character device for one, which is enough to choose
@@ -37,6 +38,13 @@ func isTerminal(out io.Writer) bool {
 }
 
 func (v *voice) say(format string, args ...any) { fmt.Fprintf(v.out, format+"\n", args...) }
+
+func (v *voice) bold(text string) string {
+	if v.plain {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
 
 func (v *voice) warn(text, hint string) {
 	v.say("avsproxy: warning: %s", text)

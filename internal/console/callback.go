@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -51,7 +52,12 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	over, err := login.Done()
-	if !over {
+	switch {
+	case !over && login.Device != nil:
+		w.Header().Set("Refresh", "3") // without a script, which the policy forbids
+		p.show(w, http.StatusOK, "device.html", devicePage{login.Credential, *login.Device, deviceLink(login.Device)})
+		return
+	case !over:
 		p.show(w, http.StatusOK, "message.html", message{
 			Title: "The login is waiting", Text: "Finish it in the window of the provider.", Next: r.URL.Path, NextText: "Look again",
 		})
@@ -71,6 +77,16 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 	p.show(w, status, "outcome.html", page)
 	login.Shown()
 }
+
+// A devicePage shows the code of a device login that waits.
+type devicePage struct {
+	Credential string
+	Device     tokens.DeviceCode
+	Link       string
+}
+
+// deviceLink prefers the address that has the code in it.
+func deviceLink(d *tokens.DeviceCode) string { return cmp.Or(d.CompleteURL, d.VerificationURL) }
 
 // serves reports whether a login that ended with err serves all the same,
 // because only saving it failed.

@@ -3,11 +3,13 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"embed"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"avsproxy/internal/guard"
 	"avsproxy/internal/problem"
@@ -19,6 +21,12 @@ type Credential struct {
 	Source *tokens.Source
 	// Client runs the login; nil = this credential needs none.
 	Client *tokens.Client
+	// Device makes its logins by device, unless a browser is asked for.
+	Device bool
+	// Asked are the configured scopes; nil = none.
+	Asked []string
+	// Skew tells how far this machine's clock is ahead of the provider's; nil = unknown.
+	Skew func() time.Duration
 }
 
 // A Route is what the pages show of a route.
@@ -45,9 +53,9 @@ type Console struct {
 	Try string
 	// Fingerprint is the SHA-256 of the callback's certificate, for people to compare.
 	Fingerprint string
-	// Begin starts a login; it makes sure that something listens at the redirect
-	// URI while the login is pending.
-	Begin func(Credential) (*tokens.Login, error)
+	// Begin starts a login. For one by browser it makes sure that something listens
+	// at the redirect URI while the login is pending.
+	Begin func(ctx context.Context, credential Credential, byDevice bool) (*tokens.Login, error)
 }
 
 //go:embed pages
@@ -71,6 +79,7 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("POST /api/logins", c.beginLogin)
 	mux.HandleFunc("GET /api/logins/{id}", c.awaitLogin)
 	mux.HandleFunc("DELETE /api/login", c.logout)
+	mux.HandleFunc("POST /api/reload", c.reload)
 	if c.Metrics != nil {
 		mux.Handle("GET /metrics", c.Metrics.Handler())
 	}

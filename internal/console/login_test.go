@@ -127,7 +127,7 @@ func TestSpentCodeFailsWithAHint(t *testing.T) {
 
 func TestOutcomeBeforeTheEnd(t *testing.T) {
 	d := start(t, setup{})
-	login, _ := d.Begin(d.Credentials[0])
+	login, _ := d.Begin(t.Context(), d.Credentials[0], false)
 	want(t, d.ask("GET", "/login/"+login.ID), 200, "The login is waiting")
 	want(t, d.ask("GET", "/login/nobody"), 404, "This login is over")
 }
@@ -165,8 +165,10 @@ func TestBeginNeedsACredential(t *testing.T) {
 	want(t, d.ask("GET", "/login?credential=nobody"), 404)
 	want(t, d.ask("GET", "/login?credential=fixed"), 200, "needs no login", "Other credentials")
 	want(t, d.send("POST", d.url+"/login", "", formType), http.StatusSeeOther)
-	d.Begin = func(Credential) (*tokens.Login, error) { return nil, errors.New("port <9> is taken") }
-	want(t, d.send("POST", d.url+"/login", "", formType), 500, "Port &lt;9&gt; is taken.", "redirect_url")
+	d.Begin = func(context.Context, Credential, bool) (*tokens.Login, error) {
+		return nil, &tokens.Error{Say: "port <9> is taken", Hint: "see redirect_url"}
+	}
+	want(t, d.send("POST", d.url+"/login", "", formType), 500, "Port &lt;9&gt; is taken.", "See redirect_url.")
 }
 
 // noRoom is a store on a full disk.

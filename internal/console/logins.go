@@ -12,11 +12,31 @@ import (
 // LoginBegun is the answer to POST /api/logins, by which a command hands a login
 // over to the running console.
 type LoginBegun struct {
-	ID           string `json:"id"`
-	Credential   string `json:"credential"`
-	AuthorizeURL string `json:"authorize_url"`
-	RedirectURL  string `json:"redirect_url"`
-	Fingerprint  string `json:"fingerprint,omitempty"`
+	ID           string      `json:"id"`
+	Credential   string      `json:"credential"`
+	AuthorizeURL string      `json:"authorize_url,omitempty"`
+	RedirectURL  string      `json:"redirect_url,omitempty"`
+	Fingerprint  string      `json:"fingerprint,omitempty"`
+	Device       *DeviceCode `json:"device,omitempty"` // instead of the three above
+}
+
+// A DeviceCode is what to type in on another device (RFC 8628 section 3.2).
+type DeviceCode struct {
+	UserCode        string    `json:"user_code"`
+	VerificationURL string    `json:"verification_url"`
+	CompleteURL     string    `json:"complete_url,omitempty"` // with the code in it
+	ExpiresAt       time.Time `json:"expires_at"`
+}
+
+// Begun describes a login that waits for its person.
+func (c *Console) Begun(credential Credential, login *tokens.Login) LoginBegun {
+	begun := LoginBegun{ID: login.ID, Credential: login.Credential}
+	if d := login.Device; d != nil {
+		begun.Device = &DeviceCode{d.UserCode, d.VerificationURL, d.CompleteURL, d.Expires}
+		return begun
+	}
+	begun.AuthorizeURL, begun.RedirectURL, begun.Fingerprint = login.URL, credential.Client.RedirectURL, c.Fingerprint
+	return begun
 }
 
 // LoginEnded is the answer to GET /api/logins/ID.
@@ -35,15 +55,27 @@ func (c *Console) beginLogin(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "this credential does not exist or needs no login", "see 'avsproxy status'"})
 		return
 	}
-	login, err := c.Begin(credential)
+	by := r.URL.Query().Get("by")
+	login, err := c.Begin(r.Context(), credential, by == "device" || by == "" && credential.Device)
 	if err != nil {
 		writeJSON(w, http.StatusInternalServerError, trouble(err))
 		return
 	}
-	writeJSON(w, http.StatusCreated, LoginBegun{
-		ID: login.ID, Credential: login.Credential, AuthorizeURL: login.URL,
-		RedirectURL: credential.Client.RedirectURL, Fingerprint: c.Fingerprint,
-	})
+	writeJSON(w, http.StatusCreated, c.Begun(credential, login))
+}
+
+// reload takes over a login that a command made beside the running proxy.
+func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
+	credential, ok := c.find(r.URL.Query().Get("credential"))
+	if !ok {
+		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "the running proxy has no such credential", "start it again with the present configuration"})
+		return
+	}
+	if err := credential.Source.Reload(r.Context()); err != nil {
+		writeJSON(w, http.StatusInternalServerError, trouble(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, struct{}{})
 }
 
 func (c *Console) awaitLogin(w http.ResponseWriter, r *http.Request) {

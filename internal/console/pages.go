@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -68,6 +69,7 @@ type loginPage struct {
 	Credential  CredentialStatus
 	Others      []CredentialStatus
 	Interactive bool
+	Device      bool
 	RedirectURL string
 	Provider    string   // the host of the page to log in at
 	Fingerprint []string // its pairs; empty where the callback does not come over TLS
@@ -83,19 +85,19 @@ func (p pages) login(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	page := loginPage{Credential: describe(credential)}
+	page := loginPage{Credential: Describe(credential, credential.Source.Status())}
 	for _, other := range p.Credentials {
 		if other.Source != credential.Source && other.Client != nil {
-			page.Others = append(page.Others, describe(other))
+			page.Others = append(page.Others, Describe(other, other.Source.Status()))
 		}
 	}
 	if client := credential.Client; client != nil {
-		page.Interactive = true
+		page.Interactive, page.Device = true, credential.Device
 		page.RedirectURL = client.RedirectURL
 		if strings.HasPrefix(client.RedirectURL, "https:") && p.Fingerprint != "" {
 			page.Fingerprint = strings.Split(p.Fingerprint, ":")
 		}
-		if authorize, err := url.Parse(client.AuthURL); err == nil {
+		if authorize, err := url.Parse(cmp.Or(client.AuthURL, client.Issuer)); err == nil {
 			page.Provider = authorize.Host
 			page.Amazon = authorize.Path == "/ap/oa" && !p.Sandbox // which takes every return address
 		}
@@ -119,13 +121,17 @@ func (p pages) begin(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	login, err := p.Begin(credential)
+	byDevice := credential.Device && r.PostForm.Get("by") != "browser"
+	login, err := p.Begin(r.Context(), credential, byDevice)
 	if err != nil {
 		p.show(w, http.StatusInternalServerError, "message.html", message{
-			Title: "The login could not be started", Text: sentence(err.Error()) +
-				" The provider sends the browser to redirect_url, so its port must be free, or be the console's.",
+			Title: "The login could not be started", Text: sentence(err.Error()) + " " + sentence(trouble(err).Hint),
 			Next: "/login?credential=" + url.QueryEscape(credential.Source.Name), NextText: "Back",
 		})
+		return
+	}
+	if byDevice {
+		http.Redirect(w, r, "/login/"+login.ID, http.StatusSeeOther)
 		return
 	}
 	http.Redirect(w, r, login.URL, http.StatusSeeOther)

@@ -114,7 +114,12 @@ func (d *desk) build(s setup) {
 		Self:        strings.Replace(d.url, "localhost", "127.0.0.1", 1),
 		Fingerprint: "AA:BB",
 	}
-	d.Begin = func(c Credential) (*tokens.Login, error) { return d.Logins.Begin(c.Source, c.Client), nil }
+	d.Begin = func(ctx context.Context, c Credential, byDevice bool) (*tokens.Login, error) {
+		if byDevice {
+			return d.Logins.BeginDevice(ctx, c.Source, c.Client)
+		}
+		return d.Logins.Begin(ctx, c.Source, c.Client)
+	}
 	d.source.Outcome = func(outcome string) { d.Metrics.Refreshed("alexa", outcome) }
 	d.Metrics.Credential(d.source)
 	for _, route := range d.Routes {

@@ -27,7 +27,12 @@ type CredentialStatus struct {
 	ExpiresAt  *time.Time   `json:"expires_at,omitempty"`
 	LoggedInAt *time.Time   `json:"logged_in_at,omitempty"`
 	RenewedAt  *time.Time   `json:"renewed_at,omitempty"`
-	Scopes     []string     `json:"scopes,omitempty"`
+	EndsAt     *time.Time   `json:"ends_at,omitempty"` // of the login itself, where that is known
+	Scopes     []string     `json:"scopes,omitempty"`  // as granted
+	Asked      []string     `json:"scopes_asked,omitempty"`
+	Last       string       `json:"last_renewal,omitempty"` // how it ended, in this process
+	LastAt     *time.Time   `json:"last_renewal_at,omitempty"`
+	ClockAhead float64      `json:"clock_ahead_seconds,omitempty"` // of the provider's; what is not worth a word is left out
 	Renewable  bool         `json:"renewable"`
 	Login      bool         `json:"login"` // a person can log in to it
 	Problem    *Trouble     `json:"problem,omitempty"`
@@ -51,20 +56,20 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 func (c *Console) credentials() []CredentialStatus {
 	list := []CredentialStatus{}
 	for _, credential := range c.Credentials {
-		list = append(list, describe(credential))
+		list = append(list, Describe(credential, credential.Source.Status()))
 	}
 	return list
 }
 
-func describe(c Credential) CredentialStatus {
-	return Describe(c.Source.Status(), c.Client != nil)
-}
-
-// Describe puts the status of a source into the form of the API.
-func Describe(s tokens.Status, login bool) CredentialStatus {
+// Describe puts the status of a credential's source into the form of the API.
+func Describe(c Credential, s tokens.Status) CredentialStatus {
 	status := CredentialStatus{
-		Name: s.Name, Grant: s.Kind, State: s.State, Scopes: s.Scopes, Renewable: s.Renewable, Login: login,
-		ExpiresAt: instant(s.Expiry), LoggedInAt: instant(s.LoggedIn), RenewedAt: instant(s.Renewed),
+		Name: s.Name, Grant: s.Kind, State: s.State, Scopes: s.Scopes, Asked: c.Asked, Renewable: s.Renewable, Login: c.Client != nil,
+		ExpiresAt: instant(s.Expiry), LoggedInAt: instant(s.LoggedIn), RenewedAt: instant(s.Renewed), EndsAt: instant(s.Ends),
+		Last: s.Last, LastAt: instant(s.LastAt),
+	}
+	if c.Skew != nil {
+		status.ClockAhead = c.Skew().Seconds()
 	}
 	switch {
 	case s.Failure != nil:

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"avsproxy/internal/config"
+	"avsproxy/tokens"
+)
+
+// loginTurn is how long a login may find the callback's port taken by another
+// login before it says that it waits.
+const loginTurn = 100 * time.Millisecond
+
+// takeTurn waits until no other process is logging in with this state folder:
+// they would fight for the callback's port. It says so where it has to wait.
+func (a *app) takeTurn(ctx context.Context, conf *config.Config) (done func(), waited bool, err error) {
+	store := tokens.FileStore{Dir: filepath.Clean(conf.Store.Path)}
+	soon, cancel := context.WithTimeout(ctx, loginTurn)
+	defer cancel()
+	if done, err = store.Lock(soon, ".login"); err == nil || ctx.Err() != nil {
+		return done, false, err
+	}
+	a.ui.say("Another 'avsproxy login' is under way in %s; waiting for it (Ctrl-C to stop)", conf.Store.Path)
+	done, err = store.Lock(ctx, ".login")
+	return done, true, err
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"avsproxy/internal/config"
+	"avsproxy/tokens"
+
+	"golang.org/x/term"
+)
+
+// loginUnasked does what 'login' means for a credential that no provider asks a
+// person about: it takes a refresh token, or proves that the configured one works.
+func (a *app) loginUnasked(ctx context.Context, conf *config.Config, name string, beside *running) (handled bool, err error) {
+	if conf.Sandbox {
+		return false, nil
+	}
+	program, err := a.build(conf, nil)
+	if err != nil {
+		return false, err
+	}
+	credential, err := program.find(name)
+	if err != nil || credential.interactive() {
+		return false, err
+	}
+	if !credential.imports() {
+		return true, a.prove(ctx, program, credential)
+	}
+	if conf.Store.Kind == "memory" {
+		return true, failed(errors.New("the store is memory, which would forget the refresh token at once"), "set kind = \"file\" in [store], or refresh_token in the configuration")
+	}
+	if err := a.importToken(ctx, credential); err != nil {
+		return true, err
+	}
+	if beside != nil { // it goes on with the new login at once
+		return true, beside.call(ctx, http.MethodPost, withCredential("/api/reload", credential.conf.Name), &struct{}{})
+	}
+	return true, nil
+}
+
+// prove gets a token, which is all that can be tried here.
+func (a *app) prove(ctx context.Context, program *program, credential *credential) error {
+	if err := credential.source.Open(); err != nil {
+		return failed(err, "nothing was changed")
+	}
+	defer program.settle()
+	token, err := credential.source.Token(ctx)
+	if err != nil {
+		return tokenFailed(err)
+	}
+	a.ui.say("avsproxy: %s needs no login (grant %s); a token was got%s", credential.conf.Name, credential.conf.Grant, lifeText(token))
+	return nil
+}
+
+func lifeText(token tokens.Token) string {
+	if token.Expiry.IsZero() {
+		return ""
+	}
+	return ", live until " + clock(token.Expiry)
+}
+
+// importToken reads a refresh token and keeps what a first renewal makes of it.
+func (a *app) importToken(ctx context.Context, credential *credential) error {
+	typed, err := a.readSecret(ctx, "Refresh token of "+credential.conf.Name+": ")
+	if err != nil {
+		return err
+	}
+	if err := credential.conf.RefreshToken.Check(typed); err != nil {
+		return &exitError{exitUsage, fmt.Errorf("what was read %w", err), ""}
+	}
+	if err := credential.source.Import(ctx, credential.client.Imported(typed)); err != nil {
+		return importFailed(err)
+	}
+	a.ui.say("avsproxy: logged in to %s; the refresh token works and is kept", credential.conf.Name)
+	return nil
+}
+
+// importFailed words a refusal for somebody who has just brought the token.
+func importFailed(err error) error {
+	var e *tokens.Error
+	if errors.As(err, &e) && e.Action == tokens.ActionLogin {
+		return failed(fmt.Errorf("the provider does not accept this refresh token (%s)", e.Code), "check that it is whole, is not spent, and belongs to client_id")
+	}
+	return loginFailed(err)
+}
+
+// readSecret reads one line from stdin, unseen where that is a terminal.
+func (a *app) readSecret(ctx context.Context, prompt string) (tokens.Secret, error) {
+	read := make(chan tokens.Secret, 1)
+	go func() {
+		if file, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			fmt.Fprint(a.ui.out, prompt)
+			text, _ := term.ReadPassword(int(file.Fd()))
+			a.ui.say("")
+			read <- tokens.Secret(strings.TrimSpace(string(text)))
+			return
+		}
+		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
+		read <- tokens.Secret(strings.TrimSpace(line))
+	}()
+	select {
+	case text := <-read:
+		if text.IsZero() {
+			return "", &exitError{exitUsage, errors.New("no refresh token came from standard input"), "give it as one line: avsproxy login NAME < FILE"}
+		}
+		return text, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// proveSoon lets credentials that need nobody get their first token while 'serve'
+// starts, for as long as that is short. Their failures are told like all others.
+func (p *program) proveSoon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, provePatience)
+	defer cancel()
+	for _, credential := range p.credentials {
+		if credential.unasked() {
+			_, _ = credential.source.Token(ctx)
+		}
+	}
+}
+
+// provePatience is for how long starting waits for tokens that nobody asked for yet.
+const provePatience = 3 * time.Second
