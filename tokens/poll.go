@@ -39,21 +39,27 @@ func (login *Login) poll(ctx context.Context) {
 // comes at once, as Amazon's own devices do it.
 func (login *Login) await(ctx context.Context) (Grant, error) {
 	pace := pace{interval: login.Device.Interval, doubles: login.client.CodeBasedLinking}
+	expired := deviceRefusal("expired_token")
 	for {
 		grant, err := login.client.redeemDevice(ctx, login.Device)
 		if err == nil {
 			return grant, nil
 		}
 		if ctx.Err() != nil {
-			return Grant{}, deviceRefusal("expired_token")
+			return Grant{}, expired
 		}
 		if err.Action == ActionLogin || err.Action == ActionConfig {
 			return Grant{}, err
 		}
+		pause := pace.next(err)
+		expired.Err = nil
+		if pace.failures > 0 {
+			expired.Err = err // the person may have done their part
+		}
 		select {
-		case <-time.After(pace.next(err)):
+		case <-time.After(pause):
 		case <-ctx.Done():
-			return Grant{}, deviceRefusal("expired_token")
+			return Grant{}, expired
 		}
 	}
 }

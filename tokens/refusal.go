@@ -27,7 +27,7 @@ func refusal(code string) *Error {
 		e.Hint = "check client_id and redirect_url: a placeholder or the product id in their place is the usual cause"
 	case "invalid_scope":
 		e.Say = "the provider does not grant the configured scopes to this client"
-		e.Hint = "for alexa:all select the security profile of the product again and save, even where it is selected"
+		e.Hint = "check scopes; for alexa:all select the security profile of the product again and save, even where it is selected"
 	case "unsupported_grant_type":
 		e.Say = "the provider does not support this grant"
 		e.Hint = "check grant and token_url"

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // What a keyring entry holds, before the colon that the token follows, is a
@@ -36,7 +37,7 @@ func split(name string, grant Grant) (entry string, rest Grant, err error) {
 }
 
 // joined is what split divided. A rest that was not sealed under this entry is
-// from before it: its access token is lost, and a refusal was about another login.
+// from before it: its access token is lost, and a refusal or a mark was about another refresh token.
 func joined(name string, rest Grant, entry string) (Grant, error) {
 	refresh, renewable := strings.CutPrefix(entry, label(kindRefresh, rest))
 	switch {
@@ -47,7 +48,7 @@ func joined(name string, rest Grant, entry string) (Grant, error) {
 	}
 	access, err := unseal(name, entry, rest.Access)
 	if err != nil {
-		access, rest.Refused = "", ""
+		access, rest.Refused, rest.Posted = "", "", time.Time{}
 	}
 	rest.Access = access
 	return rest, nil

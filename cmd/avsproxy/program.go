@@ -45,7 +45,8 @@ func newStore(conf *config.Config, recovered func(path string)) tokens.Store {
 	case conf.Sandbox: // its tokens are worth nothing, and the system's keyring is not to be littered
 		return tokens.FileStore{Dir: sandboxFolder(conf)}
 	case conf.Store.Kind == "keyring":
-		return &tokens.KeyringStore{Dir: conf.Store.Path}
+		// The name keeps apart what belongs to different folders, and what people put into the keyring themselves.
+		return &tokens.KeyringStore{Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path}
 	}
 	return tokens.FileStore{Dir: conf.Store.Path, Recovered: recovered}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/sandbox/faults"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -200,6 +201,17 @@ func amazonCmd(ts *testscript.TestScript, neg bool, args []string) {
 			options.TokenLife = life
 		case "http1":
 			options.HTTP1 = true
+		case "ask": // instead of consenting by itself
+			options.AskConsent = true
+		case "scale":
+			scale, err := strconv.ParseFloat(value, 64)
+			ts.Check(err)
+			options.TimeScale = scale
+		case "faults":
+			list, err := faults.Parse(value)
+			ts.Check(err)
+			options.Faults = new(faults.Set)
+			ts.Check(options.Faults.Replace(list))
 		default:
 			ts.Fatalf("amazon: unknown flag %s", arg)
 		}
