@@ -11,20 +11,20 @@ import (
 
 // grant carries old over into what the token endpoint answered just now.
 func (c *Client) grant(token *oauth2.Token, old Grant) (Grant, error) {
+	if token.RefreshToken != "" {
+		old.Refresh = Secret(token.RefreshToken)
+	}
 	if strings.ContainsFunc(token.AccessToken, notVSCHAR) {
-		return Grant{}, notAnAnswer(errors.New("its token could not be sent in a header"))
+		return old, notAnAnswer(errors.New("its token could not be sent in a header"))
 	}
 	if kind := token.TokenType; kind != "" && !strings.EqualFold(kind, "bearer") {
-		return Grant{}, &Error{
+		return old, &Error{
 			Action: ActionConfig, Say: "the provider gave a token that is no bearer token (RFC 6750)",
 			Hint: "have it give this client bearer tokens; those that are bound to a key (DPoP, MAC) cannot be injected",
 		}
 	}
 	now := wallNow()
 	old.Access = Secret(token.AccessToken)
-	if token.RefreshToken != "" {
-		old.Refresh = Secret(token.RefreshToken)
-	}
 	old.Renewed, old.Expiry = now, time.Time{}
 	life := lifetime(token)
 	if life == 0 && (!old.Refresh.IsZero() || old.Kind == clientKind) {

@@ -186,7 +186,9 @@ func (f FileStore) keep(name string, successor []byte) error {
 	case errors.Is(err, ErrNoGrant), bytes.Equal(text, successor):
 		return nil
 	case errors.As(err, &found) && found.damaged:
-		return os.Rename(f.target(name), f.target(name)+".damaged")
+		// A copy, not a rename: without a file in its place the previous generation would not be looked for.
+		_ = durable.WriteFile(f.target(name)+".damaged", text, 0o600)
+		return nil
 	case err != nil:
 		return err
 	}
@@ -248,7 +250,9 @@ func (f FileStore) Lock(ctx context.Context, name string) (func(), error) {
 		return nil, unusable(f.Dir, "cannot be made: "+reason(err), "check the owner and mode of the folder above it, or set store.path")
 	}
 	lock := flock.New(filepath.Join(f.Dir, name+".lock"), flock.SetPermissions(0o600))
-	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+	if _, err := lock.TryLockContext(ctx, lockRetry); errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
+		return func() {}, nil // nobody can save here, so nobody can undo what another saves
+	} else if err != nil {
 		return nil, fmt.Errorf("waiting for the lock of %s: %w", name, err)
 	}
 	return func() { lock.Close() }, nil

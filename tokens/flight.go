@@ -18,6 +18,7 @@ type renewal struct {
 const (
 	backoffFirst = time.Second
 	backoffMost  = 5 * time.Minute
+	startAgain   = 10 * time.Second // between looks for another token in the configuration, where a login is needed
 )
 
 // startLocked joins the renewal under way or starts one, unless the last one
@@ -39,9 +40,10 @@ func (s *Source) startLocked(unwanted Secret) (*renewal, *Error) {
 
 // backingOffLocked reports whether it is too early for another renewal. "Login
 // needed" has no back-off once the token has ended: finding it out costs no
-// network, and a login may be there by now.
+// network, and a login may be there by now. To look into the configuration again
+// may cost a program, so that has a pause.
 func (s *Source) backingOffLocked() bool {
-	if s.failure == nil || (s.failure.Action == ActionLogin && !s.usableLocked(wallNow())) {
+	if s.failure == nil || (s.failure.Action == ActionLogin && s.Start == nil && !s.usableLocked(wallNow())) {
 		return false
 	}
 	return until(s.retryAt) > 0
@@ -73,15 +75,17 @@ func (s *Source) Settle(ctx context.Context) error {
 	s.mu.Lock()
 	flight := s.flight
 	s.mu.Unlock()
-	if flight == nil {
-		return nil
+	if flight != nil {
+		select {
+		case <-flight.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	select {
-	case <-flight.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	if s.Status().Unsaved != nil {
+		s.saveHeld() // the last chance
 	}
+	return nil
 }
 
 // run carries one renewal to its end. It has no caller's context: whoever
@@ -107,6 +111,9 @@ func (s *Source) run(flight *renewal, a *attempt) {
 func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err == nil && !grant.live(wallNow()) { // a back-off keeps it from being asked for with each request
+		err = &Error{Action: ActionRetry, Say: "the new token had ended before it could be used", Hint: "try again"}
+	}
 	switch {
 	case a.epoch != s.epoch: // a login or a logout came in between, and its word is newer
 		flight.err = s.failure
@@ -124,11 +131,16 @@ func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 
 // publishLocked makes grant the current one; unsaved is why it could not be saved.
 func (s *Source) publishLocked(grant Grant, unsaved error) {
+	if grant.Refresh != s.grant.Refresh {
+		s.spent = s.grant.Refresh
+	}
 	s.grant, s.unsaved = grant, unsaved
 	s.rejected = ""
 	s.failure, s.failures, s.retryAt = nil, 0, time.Time{}
 	if unsaved != nil {
 		s.saveSoonLocked()
+	} else if s.saver != nil {
+		s.saver.Stop()
 	}
 }
 
@@ -140,10 +152,15 @@ func (s *Source) failLocked(err *Error, grant Grant, unsaved error) {
 	if !grant.same(Grant{}) {
 		s.grant, s.unsaved = grant, unsaved
 	}
+	if s.unsaved != nil {
+		s.saveSoonLocked()
+	}
 	ceiling := min(backoffFirst<<min(s.failures, 16), backoffMost)
 	wait := max(err.RetryAfter, backoffFirst/2+rand.N(ceiling))
 	failure := *err // the original may be shared
-	if failure.Action != ActionLogin {
+	if failure.Action == ActionLogin {
+		wait = startAgain
+	} else {
 		failure.RetryAfter = wait
 		s.rejected = ""
 	}

@@ -18,15 +18,23 @@ func (s *Source) saveSoonLocked() {
 	s.saver = time.AfterFunc(saveAgain, s.saveHeld)
 }
 
-// saveHeld saves what only memory holds. It asks nothing of the provider.
+var (
+	errWentBack = errors.New("the store went back to a login that was renewed since")
+	errRenewing = errors.New("a renewal is under way")
+)
+
+// saveHeld saves what only memory holds.
 func (s *Source) saveHeld() {
 	ctx, cancel := context.WithTimeout(context.Background(), saveAgain)
 	defer cancel()
 	a := &attempt{source: s, held: true} // as long as nothing else is known
-	unlock, err := s.Store.Lock(ctx, s.Name)
+	unlock, err := s.Store.Lock(ctx, s.key())
 	if err == nil {
 		defer unlock()
-		if grant, _ := a.load(); a.held {
+		// One under way has what is newer, or waits for the lock and then saves what is held.
+		if s.Status().Renewing {
+			err = errRenewing
+		} else if grant, _ := a.load(); a.held {
 			a.save(grant)
 		}
 	}
@@ -51,12 +59,15 @@ func (a *attempt) compare(stored Grant, err error) (held Grant, ok bool) {
 	s := a.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.epoch, a.present = s.epoch, s.grant.Access
+	a.epoch, a.present, a.login = s.epoch, s.grant.Access, s.grant.LoggedIn
+	if err == nil && s.unsaved == nil && !s.spent.IsZero() && stored.Refresh == s.spent && !stored.later(s.grant) {
+		s.unsaved = errWentBack // a damaged file, or a backup that was put in its place
+	}
 	older := stored.same(s.stored) || (err == nil && (stored.Refused != "" || !stored.later(s.grant)))
 	unusable := err != nil && !errors.Is(err, ErrNoGrant)
 	s.stored = stored
 	if !older && !unusable {
 		s.unsaved = nil
 	}
-	return s.grant, s.unsaved != nil
+	return s.grant, s.unsaved != nil || unusable && !s.grant.same(Grant{})
 }

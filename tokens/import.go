@@ -1,6 +1,9 @@
 package tokens
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Imported is a grant of this client that consists of a refresh token which was
 // got elsewhere; it is for [Source.Import] and [Source.Start].
@@ -14,9 +17,16 @@ func (c *Client) Imported(refresh Secret) Grant {
 // has proven that it works; the grant says to which client it belongs. What is
 // stored stays where it does not.
 func (s *Source) Import(ctx context.Context, grant Grant) error {
-	renewed, err := s.Renew(ctx, grant)
-	if err != nil {
-		return asError(err)
+	// First it is kept beside: what could not be kept afterwards must not be spent now.
+	beside := s.key() + ".importing"
+	if err := s.Store.Save(beside, grant); err != nil {
+		return unsavedError(err)
 	}
-	return s.Put(ctx, renewed)
+	renewed, err := s.Renew(ctx, grant)
+	if err == nil {
+		err = s.Put(ctx, renewed)
+	} else {
+		err = asError(err)
+	}
+	return errors.Join(err, s.Store.Delete(beside))
 }

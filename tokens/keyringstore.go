@@ -35,6 +35,8 @@ type KeyringStore struct {
 	// Service names the program in the keyring; empty = "avsproxy". Stores in
 	// different folders need different ones, or they take each other's entries.
 	Service string
+	// Recovered is as in [FileStore].
+	Recovered func(path string)
 
 	once sync.Once
 	turn chan struct{} // holds a value while a call is under way
@@ -44,7 +46,9 @@ const keyringTimeout = 30 * time.Second // of one call; there may be a prompt th
 
 var errNoAnswer = errors.New("it did not answer in time")
 
-func (k *KeyringStore) file() FileStore { return FileStore{Dir: filepath.Join(k.Dir, "keyring")} }
+func (k *KeyringStore) file() FileStore {
+	return FileStore{Dir: filepath.Join(k.Dir, "keyring"), Recovered: k.Recovered}
+}
 
 func (k *KeyringStore) service() string { return cmp.Or(k.Service, "avsproxy") }
 

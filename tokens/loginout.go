@@ -3,30 +3,39 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Put saves a new login and makes it current. If it cannot be saved it serves
-// from memory all the same and the error says so; it is saved as soon as that
-// can be done.
+// from memory all the same and the error is an [ErrUnsaved]; it is saved as soon as
+// that can be done.
 func (s *Source) Put(ctx context.Context, grant Grant) error {
-	unlock, err := s.Store.Lock(ctx, s.Name)
+	unlock, err := s.Store.Lock(ctx, s.key())
 	if err == nil {
 		defer unlock()
-		err = s.Store.Save(s.Name, grant)
+		err = s.Store.Save(s.key(), grant)
 	}
-	stored, _ := s.Store.Load(s.Name) // one that cannot be used counts as none
+	stored, _ := s.Store.Load(s.key()) // one that cannot be used counts as none
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
 	s.stored = stored
 	s.publishLocked(grant, err)
-	return err
+	if err != nil {
+		return unsavedError(err)
+	}
+	return nil
 }
+
+// ErrUnsaved is in the error of a login that serves but would not outlive the process.
+var ErrUnsaved = errors.New("the login could not be saved")
+
+func unsavedError(err error) error { return fmt.Errorf("%w: %w", ErrUnsaved, err) }
 
 // Reload takes over a login that another process made since, without waiting for
 // the present token to end. It asks nothing of the provider.
 func (s *Source) Reload(ctx context.Context) error {
-	unlock, err := s.Store.Lock(ctx, s.Name)
+	unlock, err := s.Store.Lock(ctx, s.key())
 	if err != nil {
 		return err
 	}
@@ -46,7 +55,7 @@ func (s *Source) Reload(ctx context.Context) error {
 // not keep the grant from being removed from memory and store. It returns
 // ErrNoGrant where there was none.
 func (s *Source) Forget(ctx context.Context) error {
-	unlock, err := s.Store.Lock(ctx, s.Name)
+	unlock, err := s.Store.Lock(ctx, s.key())
 	if err != nil {
 		return err
 	}
@@ -61,7 +70,7 @@ func (s *Source) Forget(ctx context.Context) error {
 	if err == nil && s.Revoke != nil {
 		_ = s.Revoke(ctx, grant) // a provider that is down must not keep anybody logged in here
 	}
-	if err := s.Store.Delete(s.Name); err != nil {
+	if err := s.Store.Delete(s.key()); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -75,7 +84,7 @@ func (s *Source) Forget(ctx context.Context) error {
 
 // loaded is what the store holds, or what it could not take.
 func (s *Source) loaded() (Grant, error) {
-	grant, err := s.Store.Load(s.Name)
+	grant, err := s.Store.Load(s.key())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unsaved != nil && (err == nil || errors.Is(err, ErrNoGrant)) {

@@ -94,7 +94,7 @@ func (l *Logins) makeRoomLocked() {
 	if len(l.pending) < loginMost {
 		return
 	}
-	i := max(0, slices.IndexFunc(l.pending, func(login *Login) bool { return login.taken.Load() }))
+	i := max(0, slices.IndexFunc(l.pending, func(login *Login) bool { over, _ := login.Done(); return over }))
 	l.pending[i].abandon(&Error{Action: ActionLogin, Say: "too many other logins were started", Hint: "start the login again"})
 	l.pending = slices.Delete(l.pending, i, i+1)
 }

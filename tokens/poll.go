@@ -135,7 +135,8 @@ func (c *Client) proven(ctx context.Context, first Grant) (Grant, error) {
 	e := asError(err)
 	switch {
 	case e.Action == ActionRetry || e.Action == ActionWait:
-		return first, nil // a passing fault proves nothing, and the login may be good
+		first.Posted = wallNow() // the provider may have taken it
+		return first, nil        // a passing fault proves nothing, and the login may be good
 	case e.Code == "invalid_request" && c.CodeBasedLinking:
 		return Grant{}, notLinkable(e.Code)
 	case e.Action == ActionLogin:

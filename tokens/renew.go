@@ -12,11 +12,12 @@ import (
 // An attempt is one passage through lock, store, provider and store.
 type attempt struct {
 	source   *Source
-	unwanted Secret // an access token that will not do, though it may look live
-	epoch    int    // of the source, when the attempt read what it goes on from
-	present  Secret // what the source handed out until then
-	held     bool   // it goes on from a grant that only memory has
-	result   string // "renewed", "adopted", or empty while neither happened
+	unwanted Secret    // an access token that will not do, though it may look live
+	epoch    int       // of the source, when the attempt read what it goes on from
+	present  Secret    // what the source handed out until then
+	login    time.Time // when that login was made
+	held     bool      // it goes on from a grant that only memory has
+	result   string    // "renewed", "adopted", or empty while neither happened
 	saveErr  error
 }
 
@@ -27,7 +28,7 @@ func (a *attempt) renew() (Grant, error) {
 	timeout := cmp.Or(s.Timeout, renewTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	unlock, err := s.Store.Lock(ctx, s.Name)
+	unlock, err := s.Store.Lock(ctx, s.key())
 	if err != nil {
 		return Grant{}, err
 	}
@@ -68,14 +69,16 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	if LoginNeeded(err) && !a.source.Unattended {
 		return a.refused(old, err)
 	}
-	if err != nil {
-		return a.unmark(old, marked, err), err
-	}
 	renewed.Posted = time.Time{}
-	if renewed.same(marked) {
-		return renewed, nil // a command that still prints the token it printed before
+	switch rotated := !renewed.Refresh.IsZero() && renewed.Refresh != marked.Refresh; {
+	case err != nil && rotated: // beside an access token that is of no use
+		a.save(renewed)
+		return renewed, err
+	case err != nil:
+		return a.unmark(old, marked, err), err
+	case !renewed.same(marked): // else a command that still prints the token it printed before
+		a.result = "renewed"
 	}
-	a.result = "renewed"
 	a.save(renewed)
 	return renewed, nil
 }
@@ -104,7 +107,7 @@ func (a *attempt) unmark(old, marked Grant, err error) Grant {
 		dial *net.OpError
 		cert *tls.CertificateVerificationError
 	)
-	said := errors.As(err, &e) && e.Code != ""
+	said := errors.As(err, &e) && e.Code != "" && (e.Action == ActionLogin || e.Action == ActionConfig)
 	neverSent := errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
 	if a.source.Unattended || !said && !neverSent {
 		return marked
@@ -130,7 +133,7 @@ func (a *attempt) refused(old Grant, err error) (Grant, error) {
 
 func (a *attempt) save(grant Grant) {
 	s := a.source
-	a.saveErr = s.Store.Save(s.Name, grant)
+	a.saveErr = s.Store.Save(s.key(), grant)
 	if a.saveErr == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()

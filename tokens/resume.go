@@ -9,7 +9,7 @@ import (
 // store holds, else what to start from.
 func (a *attempt) load() (Grant, error) {
 	s := a.source
-	stored, err := s.Store.Load(s.Name)
+	stored, err := s.Store.Load(s.key())
 	var held Grant
 	if held, a.held = a.compare(stored, err); a.held {
 		return held, nil
@@ -26,7 +26,7 @@ func (a *attempt) load() (Grant, error) {
 	switch {
 	case startErr != nil:
 		return Grant{}, &Error{Action: ActionConfig, Say: "the configured token cannot be had", Hint: "see the configuration", Err: startErr}
-	case err == nil && stored.LoggedIn.After(s.begin()):
+	case err == nil && stored.LoggedIn.After(s.begin()) && !stored.LoggedIn.Equal(a.login):
 		return Grant{}, s.outdated()
 	case s.Start != nil || s.Unattended:
 		return start, nil

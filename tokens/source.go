@@ -23,7 +23,8 @@ type Source struct {
 	// way to be told.
 	Revoke func(ctx context.Context, grant Grant) error
 	// Fits reports whether a stored grant belongs to the present configuration;
-	// nil accepts all. One that does not fit is ignored, not deleted.
+	// nil accepts all. One that does not fit is ignored, until a login or, where that
+	// is the newer one, the configured refresh token takes its place.
 	Fits func(Grant) bool
 	// Start gives what to begin with while the store holds nothing that fits: a
 	// static token, or a refresh token from the configuration, told from others by
@@ -54,6 +55,7 @@ type Source struct {
 	mu       sync.Mutex
 	grant    Grant
 	stored   Grant    // what the store held when we last saw it; zero = nothing that could be used
+	spent    Secret   // the refresh token that the present one has replaced
 	unsaved  error    // why the store does not hold grant; nil = it does
 	epoch    int      // counts logins and logouts, which no renewal from before may undo
 	flight   *renewal // the one under way; nil = none
@@ -155,6 +157,19 @@ func (s *Source) Reject(token Token) {
 // Format keeps the tokens from being printed: fmt shows what is in unexported
 // fields as it is.
 func (s *Source) Format(f fmt.State, _ rune) { fmt.Fprint(f, "token source of ", s.Name) }
+
+// key is where the store keeps the grant. Logins have the plain name; what needs
+// none is kept beside them, so that neither replaces the other when a
+// configuration changes, and changes back.
+func (s *Source) key() string {
+	switch {
+	case s.Unattended:
+		return s.Name + ".own"
+	case s.Start != nil:
+		return s.Name + ".given"
+	}
+	return s.Name
+}
 
 // replaceableLocked reports whether another token than the present one can be had.
 func (s *Source) replaceableLocked() bool { return s.Start != nil || s.renewable(s.grant) }

@@ -55,8 +55,11 @@ func (b *brokenStore) Lock(ctx context.Context, name string) (func(), error) {
 	unlock, err := b.MemoryStore.Lock(ctx, name)
 	return func() {
 		unlock()
-		if then := b.unlocked; then != nil {
-			b.unlocked = nil
+		b.mu.Lock()
+		then := b.unlocked
+		b.unlocked = nil
+		b.mu.Unlock()
+		if then != nil {
 			then()
 		}
 	}, err

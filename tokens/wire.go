@@ -1,12 +1,15 @@
 package tokens
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -138,7 +141,32 @@ func (c *clocked) RoundTrip(req *http.Request) (*http.Response, error) {
 	if date, bad := http.ParseTime(resp.Header.Get("Date")); bad == nil {
 		c.clock.compare(date, sent, time.Since(sent))
 	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, answerMost))
+	resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(mended(text)))
 	return resp, nil
+}
+
+// mended is an answer whose expires_in x/oauth2 can read: it takes whole numbers
+// alone and would throw the whole answer away, a rotated refresh token included.
+func mended(text []byte) []byte {
+	var answer map[string]json.RawMessage
+	if json.Unmarshal(text, &answer) != nil || answer["expires_in"] == nil {
+		return text
+	}
+	number := json.Number(strings.Trim(string(answer["expires_in"]), `"`))
+	if _, err := number.Float64(); err != nil {
+		number = "0" // as good as left out
+	}
+	answer["expires_in"] = strconv.AppendInt(nil, int64(seconds(number, 0, time.Second, lifeMost)/time.Second), 10)
+	mended, err := json.Marshal(answer)
+	if err != nil {
+		return text
+	}
+	return mended
 }
 
 // drained reads what is left of an answer's body, and nil of one that is too long.

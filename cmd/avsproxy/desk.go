@@ -109,17 +109,24 @@ func (d *desk) listen(redirectURL string) (closeDoor func(), err error) {
 }
 
 func (d *desk) leave(addr string) {
+	if door := d.vacated(addr); door != nil {
+		shutDown(door.server)
+	}
+}
+
+// vacated takes out the door that has lost its last user, if it has.
+func (d *desk) vacated(addr string) *callbackDoor {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	door := d.open[addr]
-	if door == nil {
-		return // closed with all others
+	if door == nil { // closed with all others
+		return nil
 	}
 	if door.users--; door.users > 0 {
-		return
+		return nil
 	}
 	delete(d.open, addr)
-	shutDown(door.server)
+	return door
 }
 
 // close shuts all doors, letting pages that are being served go out.

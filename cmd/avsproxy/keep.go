@@ -59,7 +59,7 @@ func tellSkew(log *slog.Logger, c *credential) {
 	}
 }
 
-// skewTold is what the margin before a token's end no longer covers comfortably.
+// skewTold is what no network's delay explains.
 const skewTold = 2 * time.Minute
 
 // tellAge warns once a day of a login that ends soon, where that can be known.

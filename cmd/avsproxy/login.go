@@ -114,6 +114,10 @@ func (a *app) beginLoginHere(ctx context.Context, conf *config.Config, name stri
 	if err != nil {
 		return nil, err
 	}
+	if beside := a.running(ctx, conf); waited && beside != nil { // it began to serve meanwhile
+		done()
+		return beside.beginLogin(ctx, conf, name, flags)
+	}
 	desk := &desk{logins: &tokens.Logins{}, errorLog: quiet()}
 	attempt, err := a.beginAt(ctx, desk, conf, name, flags, began)
 	if attempt == nil || err != nil {
@@ -174,7 +178,7 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 			return err
 		},
 		close: func() {
-			waitShown(login)
+			waitShown(ctx, login)
 			desk.close()
 			shutDown(server)
 		},
@@ -182,10 +186,10 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 }
 
 // waitShown keeps the process alive for the page after the callback.
-func waitShown(login *tokens.Login) {
+func waitShown(attempted context.Context, login *tokens.Login) {
 	ctx, cancel := context.WithTimeout(context.Background(), shownPatience)
 	defer cancel()
-	if over, _ := login.Done(); over {
+	if over, _ := login.Done(); over && login.Device == nil && attempted.Err() == nil {
 		login.WaitShown(ctx)
 	}
 }

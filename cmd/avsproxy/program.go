@@ -46,7 +46,7 @@ func newStore(conf *config.Config, recovered func(path string)) tokens.Store {
 		return tokens.FileStore{Dir: sandboxFolder(conf)}
 	case conf.Store.Kind == "keyring":
 		// The name keeps apart what belongs to different folders, and what people put into the keyring themselves.
-		return &tokens.KeyringStore{Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path}
+		return &tokens.KeyringStore{Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path, Recovered: recovered}
 	}
 	return tokens.FileStore{Dir: conf.Store.Path, Recovered: recovered}
 }

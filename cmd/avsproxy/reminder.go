@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -43,21 +44,24 @@ func (r *reminder) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for r.stillNeeded(ctx) {
-			r.remind(ctx)
-			if r.every == 0 || !sleep(ctx, r.every) {
-				break
+		for first := true; r.stillNeeded(ctx); first = false {
+			if first || r.every > 0 {
+				r.remind(ctx)
+			}
+			if !sleep(ctx, cmp.Or(r.every, time.Minute)) {
+				return
 			}
 		}
 	}
 }
 
-// stillNeeded also finds the login that another process made meanwhile. It asks
+// stillNeeded is true too while a token outlives its refused login. It also finds the login that another process made meanwhile. It asks
 // the store, never the provider: that one has said no.
 func (r *reminder) stillNeeded(ctx context.Context) bool {
 	_, err := r.source.Token(ctx)
 	drain(r.needed) // asking had the need told once more
-	return tokens.LoginNeeded(err)
+	failure := r.source.Status().Failure
+	return tokens.LoginNeeded(err) || failure != nil && failure.Action == tokens.ActionLogin
 }
 
 func (r *reminder) remind(ctx context.Context) {
@@ -65,7 +69,6 @@ func (r *reminder) remind(ctx context.Context) {
 	defer cancel()
 	command := exec.CommandContext(ctx, r.command[0], r.command[1:]...)
 	command.Env = append(os.Environ(), "AVSPROXY_LOGIN_URL="+r.loginURL, "AVSPROXY_CREDENTIAL="+r.source.Name)
-	command.WaitDelay = time.Second // for what it left running with our pipes
 	if err := command.Run(); err != nil {
 		r.log.Warn("on_login_needed failed; run it by hand to see why", "credential", r.source.Name, "command", printable(r.command[0]), "cause", printable(err.Error()))
 	}

@@ -139,6 +139,9 @@ func age(t, now time.Time) string { return " (" + roughly(now.Sub(t)) + " ago)" 
 const endSoon = 14 * 24 * time.Hour
 
 func endHint(end, now time.Time) string {
+	if end.Before(now) {
+		return ", by what refresh_token_max_age says; log in again"
+	}
 	text := " (in " + roughly(end.Sub(now)) + ")"
 	if end.Sub(now) < endSoon {
 		text += "; log in again before"
@@ -158,8 +161,9 @@ func roughly(d time.Duration) string {
 }
 
 func clockText(ahead time.Duration) string {
+	way := "ahead of"
 	if ahead < 0 {
-		return "this machine's clock is " + roughly(-ahead) + " behind the provider's; set it, or tokens seem to live longer than they do"
+		way = "behind"
 	}
-	return "this machine's clock is " + roughly(ahead) + " ahead of the provider's; set it"
+	return "this machine's clock is " + roughly(ahead.Abs()) + " " + way + " the provider's; set it, for APIs may refuse requests that carry a time"
 }

@@ -72,10 +72,18 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 	if printErr := a.printToken(credential, token, flags); printErr != nil {
 		return failed(printErr, "")
 	}
-	if err != nil {
-		return tokenFailed(err)
+	if err != nil { // a token was had, but not the one that was asked for
+		return &exitError{exitUnreachable, err, hintOf(err)}
 	}
 	return nil
+}
+
+func hintOf(err error) string {
+	var e *tokens.Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
 }
 
 // buildBeside builds the program for a command that works without the network

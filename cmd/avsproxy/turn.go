@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -9,8 +10,7 @@ import (
 	"avsproxy/tokens"
 )
 
-// loginTurn is how long a login may find the callback's port taken by another
-// login before it says that it waits.
+// loginTurn is how long a login waits for another one before it says so.
 const loginTurn = 100 * time.Millisecond
 
 // takeTurn waits until no other process is logging in with this state folder:
@@ -19,10 +19,18 @@ func (a *app) takeTurn(ctx context.Context, conf *config.Config) (done func(), w
 	store := tokens.FileStore{Dir: filepath.Clean(conf.Store.Path)}
 	soon, cancel := context.WithTimeout(ctx, loginTurn)
 	defer cancel()
-	if done, err = store.Lock(soon, ".login"); err == nil || ctx.Err() != nil {
-		return done, false, err
+	done, err = store.Lock(soon, ".login")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return done, false, asFailed(err)
 	}
 	a.ui.say("Another 'avsproxy login' is under way in %s; waiting for it (Ctrl-C to stop)", conf.Store.Path)
 	done, err = store.Lock(ctx, ".login")
 	return done, true, err
+}
+
+func asFailed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failed(err, "")
 }

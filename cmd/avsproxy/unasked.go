@@ -47,6 +47,7 @@ func (a *app) loginUnasked(ctx context.Context, conf *config.Config, name string
 
 // prove gets a token, which is all that can be tried here.
 func (a *app) prove(ctx context.Context, program *program, credential *credential) error {
+	credential.source.MustSave = true
 	if err := credential.source.Open(); err != nil {
 		return failed(err, "nothing was changed")
 	}

@@ -195,7 +195,7 @@ func (t *table) checkClient(c Credential, sandbox bool, endpoints ...string) {
 // tells.
 func (t *table) checkEndpoints(c Credential, keys ...string) {
 	known, found := tokens.FindProvider(c.Provider, c.Region)
-	issuer := t.has("issuer") && t.values["issuer"] != "" // one of the wrong type has its complaint already
+	issuer := t.has("issuer") && t.values["issuer"] != ""                 // one of the wrong type has its complaint already
 	if issuer || known.Issuer != "" || !found && c.Provider != "oauth2" { // as has a wrong name
 		return
 	}

@@ -67,7 +67,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	switch {
 	case err == nil:
-	case p.serves(login, err):
+	case errors.Is(err, tokens.ErrUnsaved): // it serves all the same
 		page.Unsaved = err.Error()
 	default:
 		status = http.StatusBadGateway
@@ -87,17 +87,6 @@ type devicePage struct {
 
 // deviceLink prefers the address that has the code in it.
 func deviceLink(d *tokens.DeviceCode) string { return cmp.Or(d.CompleteURL, d.VerificationURL) }
-
-// serves reports whether a login that ended with err serves all the same,
-// because only saving it failed.
-func (p pages) serves(login *tokens.Login, err error) bool {
-	credential, ok := p.find(login.Credential)
-	if !ok {
-		return false
-	}
-	status := credential.Source.Status()
-	return status.State == tokens.StateReady && errors.Is(status.Unsaved, err)
-}
 
 // consoleURL is the console's base URL, for links of the pages around a callback: it
 // may have come in by another port, which is closed soon after. Empty = this

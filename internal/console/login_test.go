@@ -178,7 +178,7 @@ func (*noRoom) Save(string, tokens.Grant) error { return errors.New("no space le
 
 func TestLoginThatCannotBeSavedSaysSo(t *testing.T) {
 	d := start(t, setup{store: &noRoom{}})
-	want(t, d.login(), 200, "Logged in to", "could not be saved", "No space left on device.")
+	want(t, d.login(), 200, "Logged in to", "could not be saved: no space left on device.")
 	want(t, d.ask("GET", "/readyz"), 503, "no space left")
 	want(t, d.ask("GET", "/api/status"), 200, `"ready"`, "could not be saved")
 	want(t, d.ask("GET", "/"), 200, "could not be saved")
