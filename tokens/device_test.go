@@ -291,7 +291,7 @@ func TestCodesThatCannotBeHad(t *testing.T) {
 		"scope":            {saying(400, "invalid_scope"), ActionConfig, "scopes"},
 		"client type":      {saying(400, "unauthorized_client"), ActionConfig, "not enabled for code-based linking"},
 		"client type, 403": {saying(403, "unauthorized_client"), ActionConfig, "not enabled for code-based linking"},
-		"throttled":        {saying(429, "throttling"), ActionWait, "answered 429"},
+		"throttled":        {saying(429, "throttling"), ActionWait, "(429"},
 		"portal":           {answering(200, "text/html", "<h1>c4n4ry"), ActionRetry, "no usable answer"},
 		"no code":          {answering(200, jsonType, `{}`), ActionRetry, "no usable answer"},
 		"200 with error":   {saying(200, "device_flow_disabled"), ActionRetry, "device_flow_disabled"},

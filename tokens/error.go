@@ -3,7 +3,6 @@ package tokens
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -115,24 +114,35 @@ func plainCause(err error) error {
 // strangeAnswer covers the answers that are neither tokens nor a refusal. An error
 // code in one is told, but proves nothing about a login.
 func strangeAnswer(answer *oauth2.RetrieveError) *Error {
-	resp := answer.Response
+	resp, code := answer.Response, ""
+	if answer.ErrorCode != "" {
+		code = errorCode(answer.ErrorCode)
+	}
 	e := &Error{
 		Action:     ActionRetry,
-		Say:        fmt.Sprintf("the provider answered %d, which is no refusal by OAuth's rules", resp.StatusCode),
+		Code:       code,
+		Say:        strangeStatus(resp.StatusCode, code),
 		Hint:       hintKept,
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After")),
 	}
 	if resp.StatusCode == http.StatusTooManyRequests || e.RetryAfter > 0 {
 		e.Action = ActionWait
 	}
-	if answer.ErrorCode != "" {
-		e.Code = errorCode(answer.ErrorCode)
-		e.Say += " (" + e.Code + ")"
-	}
 	if known := refusal(e.Code); known.Action == ActionConfig {
 		e.Hint = known.Hint + "; " + hintKept
 	}
 	return e
+}
+
+func strangeStatus(status int, code string) string {
+	said := strings.TrimSpace(strconv.Itoa(status) + " " + code)
+	switch {
+	case status == http.StatusTooManyRequests:
+		return "the provider asks for a pause (" + said + ")"
+	case status >= 500:
+		return "the provider is in trouble (" + said + ")"
+	}
+	return "the provider's answer was neither a token nor a refusal (" + said + ")"
 }
 
 // retryAfterMost is for how long we take a provider's word that it is down: its

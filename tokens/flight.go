@@ -3,13 +3,13 @@ package tokens
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 )
 
 // A renewal is shared by all that wait for it and belongs to none of them.
 type renewal struct {
 	done   chan struct{}
+	beyond Secret // it will not be content with this token
 	grant  Grant
 	usable bool // grant may be sent, whatever err says
 	err    *Error
@@ -33,7 +33,7 @@ func (s *Source) startLocked(unwanted Secret) (*renewal, *Error) {
 		shared.RetryAfter = until(s.retryAt)
 		return nil, &shared
 	}
-	s.flight = &renewal{done: make(chan struct{})}
+	s.flight = &renewal{done: make(chan struct{}), beyond: unwanted}
 	go s.run(s.flight, &attempt{source: s, unwanted: unwanted, epoch: s.epoch})
 	return s.flight, nil
 }
@@ -120,7 +120,7 @@ func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 	case err == nil:
 		s.publishLocked(grant, a.saveErr)
 	default:
-		s.failLocked(asError(err), grant, a.saveErr)
+		s.failLocked(asError(err), grant, a.saveErr, a.wait)
 		flight.err = s.failure
 	}
 	flight.grant, flight.usable = s.grant, s.usableLocked(wallNow())
@@ -144,23 +144,22 @@ func (s *Source) publishLocked(grant Grant, unsaved error) {
 	}
 }
 
-// failLocked notes a failure and when to try again: after what the provider
-// asked for, else after a back-off with full jitter. The grant that was to be
-// renewed (zero = none could be had) serves on while it lives, also where the
-// upstream refused it, for that may have been about the request alone.
-func (s *Source) failLocked(err *Error, grant Grant, unsaved error) {
+// failLocked notes a failure and after which pause to try again (0 = to be chosen
+// here). The grant that was to be renewed (zero = none could be had) serves on
+// while it lives, also where the upstream refused it, for that may have been about
+// the request alone.
+func (s *Source) failLocked(err *Error, grant Grant, unsaved error, wait time.Duration) {
 	if !grant.same(Grant{}) {
 		s.grant, s.unsaved = grant, unsaved
 	}
 	if s.unsaved != nil {
 		s.saveSoonLocked()
 	}
-	ceiling := min(backoffFirst<<min(s.failures, 16), backoffMost)
-	wait := max(err.RetryAfter, backoffFirst/2+rand.N(ceiling))
+	if wait == 0 {
+		wait = s.pauseLocked(err)
+	}
 	failure := *err // the original may be shared
-	if failure.Action == ActionLogin {
-		wait = startAgain
-	} else {
+	if failure.Action != ActionLogin {
 		failure.RetryAfter = wait
 		s.rejected = ""
 	}

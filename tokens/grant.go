@@ -49,6 +49,10 @@ type Grant struct {
 	// Posted is the write-ahead mark: when Refresh was sent to the provider in a
 	// renewal of which no good end is known. It may be spent. Zero = no such renewal.
 	Posted time.Time
+	// Failed is how the last renewal failed; the zero value = it did not. It is kept so
+	// that processes share it, and what the provider asked for with it.
+	Failed Failed
+
 	// Refused is the provider's reason why Refresh is dead, such as
 	// "invalid_grant". Such a grant is kept for diagnosis, never used again.
 	Refused string

@@ -32,14 +32,25 @@ type grantFile struct {
 	Renewed      time.Time `json:"renewed"`
 	Expiry       time.Time `json:"expiry,omitzero"`
 	Posted       time.Time `json:"posted,omitzero"`
+	Failed       failed    `json:"failed,omitzero"`
 	Refused      string    `json:"refused,omitempty"`
+}
+
+// failed is a [Failed] as it is stored.
+type failed struct {
+	Action Action    `json:"action"`
+	Code   string    `json:"code,omitempty"`
+	Say    string    `json:"say"`
+	Hint   string    `json:"hint,omitempty"`
+	At     time.Time `json:"at"`
+	Retry  time.Time `json:"retry"`
 }
 
 func formatGrant(name string, g Grant) ([]byte, error) {
 	grant, err := json.Marshal(grantFile{
 		Kind: g.Kind, ClientID: g.ClientID, Issuer: g.Issuer, Seed: g.Seed,
 		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), Scopes: g.Scopes,
-		LoggedIn: g.LoggedIn, Renewed: g.Renewed, Expiry: g.Expiry, Posted: g.Posted, Refused: g.Refused,
+		LoggedIn: g.LoggedIn, Renewed: g.Renewed, Expiry: g.Expiry, Posted: g.Posted, Failed: failed(g.Failed), Refused: g.Refused,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("writing the login of %s: %w", name, err)
@@ -73,7 +84,7 @@ func parseGrant(path, name string, text []byte) (Grant, error) {
 	return Grant{
 		Kind: grant.Kind, ClientID: grant.ClientID, Issuer: grant.Issuer, Seed: grant.Seed,
 		Access: Secret(grant.AccessToken), Refresh: Secret(grant.RefreshToken), Scopes: grant.Scopes,
-		LoggedIn: grant.LoggedIn, Renewed: grant.Renewed, Expiry: grant.Expiry, Posted: grant.Posted, Refused: grant.Refused,
+		LoggedIn: grant.LoggedIn, Renewed: grant.Renewed, Expiry: grant.Expiry, Posted: grant.Posted, Failed: Failed(grant.Failed), Refused: grant.Refused,
 	}, nil
 }
 

@@ -108,7 +108,7 @@ func TestErrorWithTheRightStateEndsTheLogin(t *testing.T) {
 	for _, c := range []struct{ query, code, says string }{
 		{"error=access_denied&error_description=no", "access_denied", "cancelled: no"},
 		{"error=access_denied&code=ANx", "access_denied", "cancelled"},
-		{"error=invalid_scope&error_description=An+unknown+scope", "invalid_scope", "scopes to this client: An unknown scope"},
+		{"error=invalid_scope&error_description=An+unknown+scope", "invalid_scope", "scopes to this client (invalid_scope): An unknown scope"},
 		{"error=unauthorized_client", "unauthorized_client", "this client"},
 		{"error=server_error", "server_error", "server_error"},
 		{"error=%1b%5b31m", "unknown_error", "unknown_error"},

@@ -35,6 +35,9 @@ func (s *tellingStore) Save(name string, grant Grant) error {
 	if !grant.Posted.IsZero() {
 		what += " marked"
 	}
+	if grant.Failed.Action != "" {
+		what += " failed"
+	}
 	if grant.Refused != "" {
 		what += " " + grant.Refused
 	}
@@ -60,7 +63,7 @@ func TestOneMarkServesManyAttempts(t *testing.T) {
 		refused(t, source)
 		time.Sleep(time.Hour)
 		refused(t, source)
-		if got := strings.Join(*seen, ", "); got != "save refresh-0 marked, post refresh-0, post refresh-0" {
+		if got := strings.Join(*seen, ", "); got != "save refresh-0 marked, post refresh-0, save refresh-0 marked failed, post refresh-0, save refresh-0 marked failed" {
 			t.Error(got)
 		}
 	})
@@ -167,4 +170,45 @@ func TestDamagedFileFallsBackToThePreviousGeneration(t *testing.T) {
 		t.Errorf("went on with %v", got)
 	}
 	stat(t, path+".damaged")
+}
+
+func TestProcessesShareAFailureAndItsPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider()
+		p.now(answering(429, jsonType, `{"error":"throttling"}`, "Retry-After", "90"))
+		store := holding(t, stored(-time.Second))
+		first := refused(t, open(t, p, store))
+		for range 10 {
+			again := refused(t, open(t, p, store))
+			if again.Action != ActionWait || again.Say != first.Say || again.RetryAfter > 90*time.Second || again.RetryAfter < 80*time.Second {
+				t.Fatalf("%+v", again)
+			}
+			time.Sleep(time.Second)
+		}
+		if got := open(t, p, store).Peek(); got.State != StateFailing || got.Failure.Code != "throttling" {
+			t.Errorf("a process that only looks sees %+v", got)
+		}
+		p.now(rotating)
+		time.Sleep(80 * time.Second)
+		if mustToken(t, open(t, p, store)); p.calls() != 2 || load(t, store).Failed.Action != "" {
+			t.Errorf("%d calls", p.calls())
+		}
+	})
+}
+
+func TestARefusedLoginIsToldEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider()
+		p.now(answering(400, jsonType, `{"error":"invalid_grant"}`))
+		store := holding(t, stored(time.Hour))
+		for range 3 {
+			token, err := open(t, p, store).Fresh(t.Context(), 2*time.Hour)
+			if token.Access != "access-0" || !LoginNeeded(err) {
+				t.Errorf("%v, %v", token.Expiry, err)
+			}
+		}
+		if p.calls() != 1 {
+			t.Errorf("%d calls", p.calls())
+		}
+	})
 }

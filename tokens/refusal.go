@@ -17,19 +17,19 @@ func refusal(code string) *Error {
 		e.Say = "the provider no longer accepts this login"
 		e.Hint = "log in again; it was revoked, has expired, or belongs to another client_id"
 	case "invalid_client":
-		e.Say = "the provider refused the client's secret"
+		e.Say = "the provider refused the client's secret (invalid_client)"
 		e.Hint = "check client_id and client_secret: rotated, from another security profile, or with a stray newline"
 	case "unauthorized_client":
-		e.Say = "the provider does not allow this client to use this grant"
+		e.Say = "the provider does not allow this client to use this grant (unauthorized_client)"
 		e.Hint = "check the type of the client: web clients use a secret, device clients do not"
 	case "invalidvalue", "invalid_request":
-		e.Say = "the provider found a wrong parameter in the request"
-		e.Hint = "check client_id and redirect_url: a placeholder or the product id in their place is the usual cause"
+		e.Say = "the provider found a wrong parameter in the request (" + code + ")"
+		e.Hint = "check client_id and, for a login by browser, redirect_url: a placeholder in their place is the usual cause, or at Amazon the product id"
 	case "invalid_scope":
-		e.Say = "the provider does not grant the configured scopes to this client"
-		e.Hint = "check scopes; for alexa:all select the security profile of the product again and save, even where it is selected"
+		e.Say = "the provider does not grant the configured scopes to this client (invalid_scope)"
+		e.Hint = "check scopes; at Amazon, for alexa:all, select the security profile of the product again and save, even where it is selected"
 	case "unsupported_grant_type":
-		e.Say = "the provider does not support this grant"
+		e.Say = "the provider does not support this grant (unsupported_grant_type)"
 		e.Hint = "check grant and token_url"
 	default:
 		e.Action = ActionRetry
@@ -64,7 +64,7 @@ func exchangeError(e *Error) *Error {
 // that could be kept.
 func loginError(e *Error) *Error {
 	if e.Action == ActionRetry || e.Action == ActionWait {
-		e.Hint = "start the login again"
+		e.Hint = "check the network, wait a little, and start the login again"
 	}
 	return e
 }

@@ -19,6 +19,7 @@ type attempt struct {
 	held     bool      // it goes on from a grant that only memory has
 	result   string    // "renewed", "adopted", or empty while neither happened
 	saveErr  error
+	wait     time.Duration // until the next attempt, where this one has decided about it
 }
 
 // renew returns the best grant there is, also beside an error: a stored token
@@ -40,12 +41,16 @@ func (a *attempt) renew() (Grant, error) {
 	if a.held {
 		a.save(grant) // at once: the provider may be down for long, and the store have room again
 	}
-	if now := wallNow(); grant.live(now) && !grant.due(now) && grant.Access != a.unwanted {
+	if now := wallNow(); grant.live(now) && !grant.due(now) && grant.Access != a.unwanted && grant.Refused == "" {
 		a.adopt(grant)
 		return grant, nil
 	}
 	if dead := s.deadEnd(grant); dead != nil {
 		return grant, dead
+	}
+	if grant.Failed.pending() { // another process has found out
+		a.wait = until(grant.Failed.Retry)
+		return grant, grant.Failed.error()
 	}
 	return a.post(timeout, grant)
 }
@@ -69,13 +74,15 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	if LoginNeeded(err) && !a.source.Unattended {
 		return a.refused(old, err)
 	}
-	renewed.Posted = time.Time{}
+	renewed.Posted, renewed.Failed = time.Time{}, Failed{}
 	switch rotated := !renewed.Refresh.IsZero() && renewed.Refresh != marked.Refresh; {
 	case err != nil && rotated: // beside an access token that is of no use
 		a.save(renewed)
 		return renewed, err
+	case err != nil && a.source.Unattended && marked.same(Grant{}):
+		return marked, err // there is nothing to note it in
 	case err != nil:
-		return a.unmark(old, marked, err), err
+		return a.fail(a.unmark(old, marked, err), err), err
 	case !renewed.same(marked): // else a command that still prints the token it printed before
 		a.result = "renewed"
 	}
@@ -94,7 +101,7 @@ func (a *attempt) mark(old Grant) (Grant, error) {
 	marked := old
 	marked.Posted = cmp.Or(old.Posted, wallNow())
 	if a.save(marked); a.saveErr != nil && a.source.MustSave {
-		return old, &Error{Action: ActionConfig, Say: "the token was not renewed, because the renewed login could not be kept", Hint: a.saveErr.Error()}
+		return old, &Error{Action: ActionConfig, Say: "the token was not renewed: the store takes nothing, and what the provider gave would be lost at the end of this command", Hint: a.saveErr.Error()}
 	}
 	return marked, nil
 }
@@ -112,14 +119,13 @@ func (a *attempt) unmark(old, marked Grant, err error) Grant {
 	if a.source.Unattended || !said && !neverSent {
 		return marked
 	}
-	a.save(old)
 	return old
 }
 
 // refused keeps the grant, marked as dead, for diagnosis. A mark from before this
 // call tells the likely reason.
 func (a *attempt) refused(old Grant, err error) (Grant, error) {
-	old.Refused = refusedCode(err)
+	old.Refused, old.Failed = refusedCode(err), Failed{}
 	a.save(old)
 	var refusal *Error
 	if old.Posted.IsZero() || !errors.As(err, &refusal) {

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -88,10 +89,13 @@ func (s *Source) Open() error {
 	} else if s.grant, s.failure = grant, nil; grant.Refused != "" || !grant.live(wallNow()) {
 		s.failure = s.deadEnd(grant)
 	}
-	if LoginNeeded(err) {
-		return nil
+	if s.failure == nil && !grant.Failed.At.IsZero() {
+		s.failure = grant.Failed.error()
 	}
-	return err
+	if errors.As(err, new(*UnusableError)) {
+		return err
+	}
+	return nil
 }
 
 // Token returns an access token that is live now. A fresh one is returned
@@ -123,20 +127,25 @@ func (s *Source) Token(ctx context.Context) (Token, error) {
 // the error. The provider may still give less life than was asked for.
 func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error) {
 	token, err := s.Token(ctx)
-	if err != nil || token.Expiry.IsZero() || time.Until(token.Expiry) >= minTTL {
-		return token, err
+	for range 2 { // the first may join a renewal that was content with less
+		if err != nil || token.Expiry.IsZero() || time.Until(token.Expiry) >= minTTL {
+			return token, err
+		}
+		s.mu.Lock()
+		flight, failure := s.startLocked(token.Access)
+		s.mu.Unlock()
+		if failure != nil {
+			return token, failure
+		}
+		renewed, err := flight.wait(ctx)
+		if err != nil {
+			return token, err
+		}
+		if failure := flight.failure(); failure != nil || flight.beyond == token.Access || renewed.Access != token.Access {
+			return renewed, failure
+		}
 	}
-	s.mu.Lock()
-	flight, failure := s.startLocked(token.Access)
-	s.mu.Unlock()
-	if failure != nil {
-		return token, failure
-	}
-	renewed, err := flight.wait(ctx)
-	if err != nil {
-		return token, err
-	}
-	return renewed, flight.failure()
+	return token, nil
 }
 
 // Reject reports that the upstream refused token. If that is still the current

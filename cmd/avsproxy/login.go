@@ -51,9 +51,13 @@ it takes the place of an older one.`,
 	}
 	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
 	cmd.Flags().BoolVar(&flags.paste, "paste", false, "open nothing; also take the redirected URL from stdin, for a browser on another machine")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if flags.device && (flags.paste || flags.noBrowser) {
+			return &exitError{exitUsage, errors.New("--device uses no browser here, so --paste and --no-browser mean nothing with it"), "give one of them"}
+		}
+		return nil
+	}
 	cmd.Flags().BoolVar(&flags.device, "device", false, "show a code to type in on another device, where the provider offers that")
-	cmd.MarkFlagsMutuallyExclusive("device", "paste")
-	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")
 	return cmd
 }
 
@@ -75,6 +79,7 @@ func (a *app) login(ctx context.Context, conf *config.Config, name string, flags
 		return err
 	}
 	defer attempt.close()
+	a.warnOfOtherClient(conf, attempt)
 	a.introduce(attempt, flags)
 	if flags.paste {
 		go a.readPasted(ctx, attempt)
@@ -90,6 +95,15 @@ func (a *app) login(ctx context.Context, conf *config.Config, name string, flags
 		a.ui.warn("the provider gave no refresh token: this login ends with its access token", "ask for a client type or scope that gets one")
 	}
 	return nil
+}
+
+// warnOfOtherClient tells that the running proxy was started with another
+// configuration than this command: a client_id that was mended since, most likely.
+func (a *app) warnOfOtherClient(conf *config.Config, attempt *loginAttempt) {
+	mine := conf.Credentials[attempt.Credential].ClientID
+	if !conf.Sandbox && mine != "" && attempt.ClientID != mine {
+		a.ui.warn("the running proxy logs in with another client_id than "+conf.File+" has", "start it again to have it use the present configuration")
+	}
 }
 
 // beginLogin returns nil where another login, which this one waited for, has

@@ -110,6 +110,9 @@ func (c *credential) shown() console.Credential {
 
 // tellRecovered warns of a damaged file, whose login lives on from a copy.
 func (a *app) tellRecovered(path string) {
+	if _, told := a.recovered.LoadOrStore(path, true); told {
+		return
+	}
 	a.ui.warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
 }
 

@@ -122,7 +122,14 @@ func tokenText(status tokens.Status) string {
 }
 
 func clock(t time.Time) string {
-	return fmt.Sprintf("%s (in %v)", t.Local().Format("15:04:05"), time.Until(t).Round(time.Second))
+	left := time.Until(t)
+	switch {
+	case left < 0:
+		return fmt.Sprintf("%s (%s ago)", day(t), roughly(-left))
+	case left < 24*time.Hour:
+		return fmt.Sprintf("%s (in %s)", t.Local().Format("15:04:05"), roughly(left))
+	}
+	return fmt.Sprintf("%s (in %s)", day(t), roughly(left))
 }
 
 // shown lists addresses as people write them, each once.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"avsproxy/internal/config"
@@ -45,6 +46,7 @@ type app struct {
 	stdout     io.Writer
 	ui         *voice
 	configPath string
+	recovered  sync.Map // paths of damaged files that were told of
 }
 
 // run is the whole program. A first SIGINT or SIGTERM cancels the command's

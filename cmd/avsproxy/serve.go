@@ -134,7 +134,7 @@ func (s *server) build(context.Context) error {
 	s.closers = append(s.closers, program.settle)
 	for _, credential := range program.credentials {
 		if err := credential.source.Open(); err != nil {
-			return failed(err, "nothing was changed")
+			return failed(err, "")
 		}
 	}
 	if s.roots, err = certs.Open(s.conf.Store.Path); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
+	"avsproxy/tokens"
 
 	"github.com/spf13/cobra"
 )
@@ -78,6 +79,9 @@ func (a *app) printStatus(status *console.Status) error {
 	}
 	for _, credential := range status.Credentials {
 		label := "credential " + credential.Name
+		if problem := credential.Problem; problem != nil && problem.Action == tokens.ActionLogin && strings.HasPrefix(problem.Hint, "log in") {
+			problem.Hint = "run '" + commandFor(credential, status.Routes) + "'"
+		}
 		for _, line := range credentialLines(credential, time.Now()) {
 			fmt.Fprintf(table, "%s\t%s\n", label, line)
 			label = ""
@@ -93,11 +97,26 @@ func orNone(text string) string {
 	return text
 }
 
+// commandFor is what to type where a login is needed.
+func commandFor(c console.CredentialStatus, routes []console.Route) string {
+	command := "avsproxy login"
+	if len(routes) == 0 || c.Name != routes[0].Credential {
+		command += " " + c.Name
+	}
+	if !c.Login {
+		command += " < FILE-WITH-REFRESH-TOKEN"
+	}
+	return command
+}
+
 // credentialLines tell first how a credential stands, then what may need a person.
 func credentialLines(c console.CredentialStatus, now time.Time) []string {
-	state := strings.ReplaceAll(string(c.State), "_", " ") + ", grant " + c.Grant
+	state := stateText(c) + ", grant " + c.Grant
 	if c.ExpiresAt != nil {
 		state += ", token until " + clock(*c.ExpiresAt)
+	}
+	if c.ExpiresAt != nil && c.State == tokens.StateReady && !c.Renewable {
+		state += "; it cannot be renewed: log in again before"
 	}
 	lines := []string{state}
 	if c.LoggedInAt != nil && c.Login {
@@ -106,10 +125,10 @@ func credentialLines(c console.CredentialStatus, now time.Time) []string {
 	if c.EndsAt != nil {
 		lines = append(lines, "the login ends "+day(*c.EndsAt)+endHint(*c.EndsAt, now))
 	}
-	if len(c.Scopes)+len(c.Asked) > 0 {
+	if len(c.Scopes) > 0 {
 		lines = append(lines, scopesText(c))
 	}
-	if c.LastAt != nil {
+	if c.LastAt != nil && c.Last != "login_needed" { // which the first line says
 		lines = append(lines, "last renewal: "+strings.ReplaceAll(c.Last, "_", " ")+age(*c.LastAt, now))
 	} else if c.RenewedAt != nil {
 		lines = append(lines, "token got "+day(*c.RenewedAt)+age(*c.RenewedAt, now))
@@ -117,14 +136,32 @@ func credentialLines(c console.CredentialStatus, now time.Time) []string {
 	if c.ClockAhead != 0 {
 		lines = append(lines, clockText(time.Duration(c.ClockAhead*float64(time.Second))))
 	}
-	if problem := c.Problem; problem != nil {
-		lines = append(lines, problem.Detail+"; "+problem.Hint)
+	if c.Problem != nil {
+		lines = append(lines, problemText(*c.Problem))
 	}
 	return lines
 }
 
+func stateText(c console.CredentialStatus) string {
+	switch {
+	case c.State == tokens.StateUnknown && c.ExpiresAt != nil:
+		return "renewed with the next use"
+	case c.State == tokens.StateUnknown:
+		return "not used yet"
+	}
+	return strings.ReplaceAll(string(c.State), "_", " ")
+}
+
+// problemText leaves out a hint that the detail has in it.
+func problemText(p console.Trouble) string {
+	if p.Hint == "" || strings.Contains(p.Detail, p.Hint) {
+		return p.Detail
+	}
+	return p.Detail + "; " + p.Hint
+}
+
 func scopesText(c console.CredentialStatus) string {
-	text := "scopes " + orNone(strings.Join(c.Scopes, " "))
+	text := "scopes " + strings.Join(c.Scopes, " ")
 	if asked := strings.Join(c.Asked, " "); asked != strings.Join(c.Scopes, " ") {
 		text += "; asked for " + orNone(asked)
 	}

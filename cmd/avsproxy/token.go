@@ -34,8 +34,10 @@ code 3 means that a login is needed, 4 that it could not be renewed.`,
 	cmd.Flags().DurationVar(&flags.minTTL, "min-ttl", 0, "renew the token if it lives for less than this `DURATION`, such as 10m")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print access_token, expires_at and credential as JSON")
 	cmd.Flags().BoolVar(&flags.header, "header", false, "print the whole header line, for 'curl -H'")
-	cmd.MarkFlagsMutuallyExclusive("json", "header")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if flags.asJSON && flags.header {
+			return &exitError{exitUsage, errors.New("--json and --header exclude each other"), "give one of them"}
+		}
 		if flags.minTTL < 0 {
 			return &exitError{exitUsage, fmt.Errorf("--min-ttl: %v is negative", flags.minTTL), "give a duration such as 10m"}
 		}
@@ -58,12 +60,12 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 	}
 	credential.source.MustSave = true
 	if err := credential.source.Open(); err != nil {
-		return failed(err, "nothing was changed")
+		return failed(err, "")
 	}
 	defer program.settle() // also where a signal ends the wait
 	token, err := credential.source.Fresh(ctx, flags.minTTL)
 	if err != nil && token.Access.IsZero() {
-		return tokenFailed(err)
+		return program.tokenFailed(credential, err)
 	}
 	left := time.Until(token.Expiry)
 	if !token.Expiry.IsZero() && left < flags.minTTL {
@@ -123,15 +125,37 @@ func expiresAt(token tokens.Token) *time.Time {
 	return &at
 }
 
-func tokenFailed(err error) error {
+func (p *program) tokenFailed(credential *credential, err error) error {
 	var e *tokens.Error
 	switch {
 	case errors.Is(err, context.Canceled) || !errors.As(err, &e):
 		return err
+	case e.Action == tokens.ActionLogin && credential.unasked():
+		return &exitError{exitLogin, e, e.Hint}
 	case e.Action == tokens.ActionLogin:
-		return &exitError{exitLogin, e, "run 'avsproxy login'"}
+		return &exitError{exitLogin, e, "run '" + p.loginCommand(credential) + "'"}
 	case e.Action == tokens.ActionConfig:
 		return failed(e, e.Hint)
 	}
-	return &exitError{exitUnreachable, e, e.Hint}
+	return &exitError{exitUnreachable, e, laterHint(e)}
+}
+
+// laterHint is for a command that ends now: nobody tries again by itself.
+func laterHint(e *tokens.Error) string {
+	if e.RetryAfter > time.Second {
+		return fmt.Sprintf("the login is kept; try again in %v", e.RetryAfter.Round(time.Second))
+	}
+	return "the login is kept; check the network and try again"
+}
+
+// loginCommand is what a person types to log in to a credential.
+func (p *program) loginCommand(c *credential) string {
+	command := "avsproxy login"
+	if c.conf.Name != p.conf.Routes[0].Credential {
+		command += " " + c.conf.Name
+	}
+	if c.imports() {
+		command += " < FILE-WITH-REFRESH-TOKEN"
+	}
+	return command
 }

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,12 +50,12 @@ func (a *app) loginUnasked(ctx context.Context, conf *config.Config, name string
 func (a *app) prove(ctx context.Context, program *program, credential *credential) error {
 	credential.source.MustSave = true
 	if err := credential.source.Open(); err != nil {
-		return failed(err, "nothing was changed")
+		return failed(err, "")
 	}
 	defer program.settle()
 	token, err := credential.source.Token(ctx)
 	if err != nil {
-		return tokenFailed(err)
+		return program.tokenFailed(credential, err)
 	}
 	a.ui.say("avsproxy: %s needs no login (grant %s); a token was got%s", credential.conf.Name, credential.conf.Grant, lifeText(token))
 	return nil
@@ -73,6 +74,9 @@ func (a *app) importToken(ctx context.Context, credential *credential) error {
 	if err != nil {
 		return err
 	}
+	if err := plausible(typed); err != nil {
+		return err
+	}
 	if err := credential.conf.RefreshToken.Check(typed); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("what was read %w", err), ""}
 	}
@@ -83,11 +87,25 @@ func (a *app) importToken(ctx context.Context, credential *credential) error {
 	return nil
 }
 
+// plausible keeps what cannot be a token (RFC 6749 appendix A.17) from being sent
+// to the provider: it may be the wrong file.
+func plausible(typed tokens.Secret) error {
+	const most = 16 << 10
+	strange := func(r rune) bool { return r <= 0x20 || r > 0x7e }
+	if text := typed.Reveal(); len(text) > most || strings.ContainsFunc(text, strange) {
+		return &exitError{exitUsage, errors.New("what was read is no refresh token; it was sent to nobody"), "give the token alone, as one line"}
+	}
+	return nil
+}
+
 // importFailed words a refusal for somebody who has just brought the token.
 func importFailed(err error) error {
 	var e *tokens.Error
 	if errors.As(err, &e) && e.Action == tokens.ActionLogin {
 		return failed(fmt.Errorf("the provider does not accept this refresh token (%s)", e.Code), "check that it is whole, is not spent, and belongs to client_id")
+	}
+	if errors.As(err, &e) && (e.Action == tokens.ActionRetry || e.Action == tokens.ActionWait) {
+		return &exitError{exitUnreachable, e, "nothing was changed; check the network and try again"}
 	}
 	return loginFailed(err)
 }
@@ -103,8 +121,8 @@ func (a *app) readSecret(ctx context.Context, prompt string) (tokens.Secret, err
 			read <- tokens.Secret(strings.TrimSpace(string(text)))
 			return
 		}
-		line, _ := bufio.NewReader(a.stdin).ReadString('\n')
-		read <- tokens.Secret(strings.TrimSpace(line))
+		text, _ := io.ReadAll(io.LimitReader(a.stdin, 64<<10))
+		read <- tokens.Secret(strings.TrimSpace(string(text)))
 	}()
 	select {
 	case text := <-read:
@@ -123,7 +141,8 @@ func (p *program) proveSoon(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, provePatience)
 	defer cancel()
 	for _, credential := range p.credentials {
-		if credential.unasked() {
+		routed := slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.Credential == credential.conf.Name })
+		if credential.unasked() && routed {
 			_, _ = credential.source.Token(ctx)
 		}
 	}

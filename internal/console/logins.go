@@ -14,6 +14,7 @@ import (
 type LoginBegun struct {
 	ID           string      `json:"id"`
 	Credential   string      `json:"credential"`
+	ClientID     string      `json:"client_id"`
 	AuthorizeURL string      `json:"authorize_url,omitempty"`
 	RedirectURL  string      `json:"redirect_url,omitempty"`
 	Fingerprint  string      `json:"fingerprint,omitempty"`
@@ -30,7 +31,7 @@ type DeviceCode struct {
 
 // Begun describes a login that waits for its person.
 func (c *Console) Begun(credential Credential, login *tokens.Login) LoginBegun {
-	begun := LoginBegun{ID: login.ID, Credential: login.Credential}
+	begun := LoginBegun{ID: login.ID, Credential: login.Credential, ClientID: credential.Client.ID}
 	if d := login.Device; d != nil {
 		begun.Device = &DeviceCode{d.UserCode, d.VerificationURL, d.CompleteURL, d.Expires}
 		return begun
