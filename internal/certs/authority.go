@@ -1,5 +1,6 @@
 // Package certs is a local certificate authority: a root of its own, limited by
-// critical name constraints to local names, and leaves signed by it.
+// critical name constraints to local names and the hosts it is made for, and leaves
+// signed by it.
 package certs
 
 import (
@@ -28,26 +29,35 @@ const (
 	backdate     = time.Hour // for clients whose clock is behind
 )
 
-// An Authority signs leaves for local names. It is safe for concurrent use.
+// An Authority signs leaves for local names and its hosts. It is safe for
+// concurrent use.
 type Authority struct {
-	root *x509.Certificate
-	key  *ecdsa.PrivateKey
+	root  *x509.Certificate
+	key   *ecdsa.PrivateKey
+	hosts []string // in canonical form
+	newTo []string // the hosts that it was made anew for
 }
 
 // New makes an authority that lives in memory only. Its root may sign for
 // "localhost" (RFC 5280 section 4.2.1.10: which covers its subdomains), the
-// loopback addresses, and the extra names; verifiers refuse leaves for any other.
+// loopback addresses, and the hosts (names, which cover their subdomains, or
+// addresses, without ports); verifiers refuse leaves for any other.
 // It may sign for servers only: names of other kinds, such as those of mail
 // certificates, escape constraints on host names and addresses.
-func New(commonName string, names ...string) (*Authority, error) {
+func New(commonName string, hosts ...string) (*Authority, error) {
+	hosts, err := canonicalHosts(hosts)
+	if err != nil {
+		return nil, err
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("making the authority's key: %w", err)
 	}
-	template, err := rootTemplate(commonName, names)
+	template, err := rootTemplate(commonName)
 	if err != nil {
 		return nil, err
 	}
+	constrain(template, hosts)
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		return nil, fmt.Errorf("signing the authority's root: %w", err)
@@ -56,37 +66,38 @@ func New(commonName string, names ...string) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading back the authority's root: %w", err)
 	}
-	return &Authority{root: root, key: key}, nil
+	return &Authority{root: root, key: key, hosts: hosts}, nil
 }
 
-func rootTemplate(commonName string, names []string) (*x509.Certificate, error) {
+func rootTemplate(commonName string) (*x509.Certificate, error) {
 	serial, err := serialNumber()
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	_, loopback4, _ := net.ParseCIDR("127.0.0.0/8")
-	_, loopback6, _ := net.ParseCIDR("::1/128")
 	return &x509.Certificate{
-		SerialNumber:                serial,
-		Subject:                     pkix.Name{CommonName: commonName},
-		NotBefore:                   now.Add(-backdate),
-		NotAfter:                    now.Add(rootLife),
-		KeyUsage:                    x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		ExtKeyUsage:                 []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IsCA:                        true,
-		BasicConstraintsValid:       true,
-		MaxPathLenZero:              true,
-		PermittedDNSDomainsCritical: true,
-		PermittedDNSDomains:         append([]string{"localhost"}, names...),
-		PermittedIPRanges:           []*net.IPNet{loopback4, loopback6},
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: commonName},
+		NotBefore:             now.Add(-backdate),
+		NotAfter:              now.Add(rootLife),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLenZero:        true,
 	}, nil
 }
 
 // Leaf makes a server certificate for names (host names or IP addresses) that
 // is valid for life from now. The chain holds the root too, so that a client
-// that shows the chain shows who signed it.
+// that shows the chain shows who signed it. A name that is neither local nor
+// exactly one of the hosts is an error.
 func (a *Authority) Leaf(life time.Duration, names ...string) (*tls.Certificate, error) {
+	for _, name := range names {
+		if !a.signsFor(name) {
+			return nil, fmt.Errorf("the local authority does not sign for %q", name)
+		}
+	}
 	now := time.Now()
 	return a.leaf(now.Add(-backdate), now.Add(life), names)
 }
@@ -130,6 +141,13 @@ func (a *Authority) leaf(from, to time.Time, names []string) (*tls.Certificate, 
 	}
 	return &tls.Certificate{Certificate: [][]byte{der, a.root.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
+
+// Root returns the root certificate.
+func (a *Authority) Root() *x509.Certificate { return a.root }
+
+// NewTo lists the hosts for which [Open] had to make the authority anew. It is
+// empty where the stored one was kept, and where there was none before.
+func (a *Authority) NewTo() []string { return a.newTo }
 
 // RootPEM returns the root certificate, without its key.
 func (a *Authority) RootPEM() []byte {

@@ -30,19 +30,31 @@ const (
 const renewBefore = 30 * 24 * time.Hour
 
 // Open returns the authority whose files are in dir, making it the first time.
+// It signs for local names and the hosts (see [New]). A stored root that does not
+// permit all of them is made anew, with a new key, which [Authority.NewTo] tells;
+// hosts of the old one stay permitted, so that configurations which share the
+// folder do not take turns at that, and those that are asked for no more cost
+// nothing.
+//
 // Files that are there and cannot be used are an error, never overwritten: a
 // person may have told a browser to trust them. A missing [RootFile] is written
 // again from the key's file, since a crash may have come between the two.
-func Open(dir string) (*Authority, error) {
+func Open(dir string, hosts ...string) (*Authority, error) {
+	hosts, err := canonicalHosts(hosts)
+	if err != nil {
+		return nil, err
+	}
 	unlock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	authority, err := load(dir)
-	if errors.Is(err, errNoAuthority) {
-		host, _ := os.Hostname() // for people who look at a list of authorities; empty does no harm
-		authority, err = New("avsproxy local authority " + host)
+	switch {
+	case errors.Is(err, errNoAuthority):
+		authority, err = New(rootName(), hosts...)
+	case err == nil:
+		authority, err = authority.serving(dir, hosts)
 	}
 	if err != nil {
 		return nil, err
@@ -51,6 +63,28 @@ func Open(dir string) (*Authority, error) {
 		return nil, err
 	}
 	return authority, nil
+}
+
+// rootName is for people who look at a list of authorities; a host name that is
+// not to be had does no harm.
+func rootName() string {
+	host, _ := os.Hostname()
+	return "avsproxy local authority " + host
+}
+
+// serving returns the authority, or its successor, with hosts that it signs for.
+func (a *Authority) serving(dir string, hosts []string) (*Authority, error) {
+	a.hosts = hosts
+	missing := beyond(a.root, hosts)
+	if len(missing) == 0 {
+		return a, nil
+	}
+	next, err := New(rootName(), append(permitted(a.root), hosts...)...)
+	if err != nil {
+		return nil, err
+	}
+	next.hosts, next.newTo = hosts, missing
+	return next, next.replace(dir)
 }
 
 // lockFolder keeps other processes from making files at the same time.
@@ -111,6 +145,27 @@ func checkPrivate(path string) error {
 	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return fmt.Errorf("%s can be used by others (mode %#o); if nobody had it: chmod 600 %s, else move it and %s away", path, mode, path, RootFile)
+	}
+	return nil
+}
+
+// replace puts the authority into the place of the one in dir. The old root goes
+// first: a crash then leaves a key's file alone, old or new, which is enough to go
+// on from, and never a key beside a root that is not its own.
+func (a *Authority) replace(dir string) error {
+	text, err := keyText(a.key, a.root.Raw)
+	if err != nil {
+		return err
+	}
+	key, err := durable.Prepare(filepath.Join(dir, rootKeyFile), text, 0o600)
+	if err != nil {
+		return fmt.Errorf("saving the authority's new key: %w", err)
+	}
+	if err := os.Remove(filepath.Join(dir, RootFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the authority's old root: %w", err)
+	}
+	if err := key.Commit(); err != nil {
+		return fmt.Errorf("saving the authority's new key: %w", err)
 	}
 	return nil
 }

@@ -2,13 +2,13 @@ package certs
 
 import (
 	"crypto/tls"
-	"strings"
 	"sync"
 	"time"
 )
 
-// ServerConfig serves leaves for "localhost", its subdomains and the loopback
-// addresses, made on demand. ALPN offers h2 and http/1.1.
+// ServerConfig serves leaves for "localhost", its subdomains, the loopback
+// addresses and exactly the authority's hosts, made on demand for the name that
+// the client asks for (RFC 6066 section 3). ALPN offers h2 and http/1.1.
 func (a *Authority) ServerConfig() *tls.Config {
 	minter := &minter{authority: a, leaves: map[string]*tls.Certificate{}}
 	return &tls.Config{
@@ -37,13 +37,17 @@ type minter struct {
 }
 
 func (m *minter) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name := leafName(hello.ServerName)
+	name := m.authority.leafName(hello.ServerName)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if leaf := m.leaves[name]; leaf != nil && time.Until(leaf.Leaf.NotAfter) > LeafLife/2 {
 		return leaf, nil
 	}
-	leaf, err := m.authority.Leaf(LeafLife, name, "127.0.0.1", "::1")
+	names := []string{name}
+	if isLocal(name) {
+		names = append(names, "127.0.0.1", "::1")
+	}
+	leaf, err := m.authority.Leaf(LeafLife, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -54,16 +58,12 @@ func (m *minter) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return leaf, nil
 }
 
-// leafName is the name to sign for. Whatever is no subdomain of localhost gets
-// "localhost", as do clients that name an address and so send nothing: it is for
-// the client to say that this will not do.
-func leafName(asked string) string {
-	name := strings.ToLower(asked)
-	sub, ok := strings.CutSuffix(name, ".localhost")
-	if !ok || len(name) > 253 || strings.Trim(sub, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
-		return "localhost"
-	}
-	if strings.Contains("."+sub+".", "..") {
+// leafName is the name to sign for. Whatever is not ours gets "localhost", as do
+// clients that name an address and so send nothing: it is for the client to say
+// that this will not do.
+func (a *Authority) leafName(asked string) string {
+	name := canonical(asked)
+	if !a.signsFor(name) {
 		return "localhost"
 	}
 	return name
