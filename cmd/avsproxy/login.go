@@ -163,7 +163,7 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 		a.ui.say("avsproxy: the other login was to %s too, and succeeded", credential.conf.Name)
 		return nil, nil
 	}
-	leaf, err := callbackLeaf(conf)
+	leaf, err := a.callbackLeaf(conf)
 	if err != nil {
 		return nil, err
 	}
@@ -208,10 +208,10 @@ func waitShown(attempted context.Context, login *tokens.Login) {
 	}
 }
 
-func callbackLeaf(conf *config.Config) (*tls.Certificate, error) {
-	roots, err := certs.Open(conf.Store.Path)
+func (a *app) callbackLeaf(conf *config.Config) (*tls.Certificate, error) {
+	roots, err := a.authority(conf)
 	if err != nil {
-		return nil, failed(err, "")
+		return nil, err
 	}
 	leaf, err := roots.Callback(conf.Store.Path)
 	if err != nil {

@@ -35,7 +35,7 @@ import (
 //	free NAME         set a variable to a port that nobody has
 //	amazon [FLAG...]  start a sandbox of its own, set $LWA, $AVS, $AMAZON_CA
 func TestScripts(t *testing.T) {
-	needTool(t, "curl", "sh")
+	needTool(t, "curl", "openssl", "sh")
 	repo, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

@@ -137,8 +137,8 @@ func (s *server) build(context.Context) error {
 			return failed(err, "")
 		}
 	}
-	if s.roots, err = certs.Open(s.conf.Store.Path); err != nil {
-		return failed(err, "")
+	if s.roots, err = s.app.authority(s.conf); err != nil {
+		return err
 	}
 	metrics := console.NewMetrics()
 	for _, credential := range program.credentials {

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"avsproxy/internal/certs"
+	"avsproxy/internal/config"
+	"avsproxy/internal/guard"
+)
+
+// A routeHost is a host that requests for a route may name.
+type routeHost struct{ route, host string }
+
+// certifiedHosts are the hosts that clients which are sent here by HTTPS_PROXY ask
+// for over TLS: of each route the upstream's own and the configured ones. What is
+// no plain host is left out, since no request can name it either.
+func certifiedHosts(conf *config.Config) (list []routeHost) {
+	for _, route := range conf.Routes {
+		names := route.Hosts
+		if upstream, err := url.Parse(route.Upstream); err == nil {
+			names = append([]string{upstream.Host}, names...)
+		}
+		for _, name := range names {
+			if authority, ok := guard.ParseAuthority(name); ok {
+				list = append(list, routeHost{route.Name, authority.Host})
+			}
+		}
+	}
+	return list
+}
+
+// authority opens this installation's authority for the hosts of all routes. Only
+// the process that makes it anew knows that it did, so every command tells.
+func (a *app) authority(conf *config.Config) (*certs.Authority, error) {
+	hosts := certifiedHosts(conf)
+	var names []string
+	for _, h := range hosts {
+		names = append(names, h.host)
+	}
+	authority, err := certs.Open(conf.Store.Path, names...)
+	if err != nil {
+		return nil, failed(err, "")
+	}
+	if len(authority.NewTo()) > 0 {
+		a.ui.warn("the certificate authority was made anew, because "+broughtText(hosts, authority.NewTo()),
+			"run 'avsproxy ca trust' again, and give the new "+certs.RootFile+" to clients that have a copy of the old one")
+	}
+	return authority, nil
+}
+
+// broughtText says which route brought which host.
+func broughtText(hosts []routeHost, fresh []string) string {
+	var parts []string
+	for _, host := range fresh {
+		i := slices.IndexFunc(hosts, func(h routeHost) bool { return h.host == host })
+		if i >= 0 {
+			parts = append(parts, fmt.Sprintf("route %s brought the host %s", hosts[i].route, host))
+		}
+	}
+	return strings.Join(parts, ", and ")
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"avsproxy/internal/certs"
+	"avsproxy/internal/config"
+	"avsproxy/internal/durable"
+
+	"github.com/smallstep/truststore"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) caCommand() *cobra.Command {
+	parent := &cobra.Command{
+		Use:   "ca",
+		Short: "Look after the certificate authority of this installation",
+		Long: `Look after the certificate authority that signs for https://localhost:9744 and, to
+clients that are sent here by HTTPS_PROXY, for the hosts of the routes. It was made
+on this machine, can sign for these names alone (critical name constraints), and its
+key does not leave the state folder. Nothing has to trust it; 'avsproxy run' gives
+it to one command at a time.
+
+Use 'trust' and 'untrust' as yourself, not under sudo: they call sudo where they
+need it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	parent.AddCommand(
+		a.caSubcommand("path", "Print the file of the root certificate, which is made if there is none", a.caPath),
+		a.caSubcommand("trust", "Add the root certificate to the system's store", a.caTrust),
+		a.caSubcommand("untrust", "Remove the root certificate from the system's store", a.caUntrust),
+	)
+	return parent
+}
+
+func (a *app) caSubcommand(name, short string, run func(*config.Config) error) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Args: cobra.NoArgs,
+		RunE: a.configured(config.LoadBeside, func(_ context.Context, conf *config.Config, _ string) error { return run(conf) }),
+	}
+}
+
+func rootPath(conf *config.Config) string { return filepath.Join(conf.Store.Path, certs.RootFile) }
+
+// trustedPath is a copy of what was put into the system's store, since the root
+// itself may be made anew or lost.
+func trustedPath(conf *config.Config) string {
+	return filepath.Join(conf.Store.Path, "ca-trusted.pem")
+}
+
+func (a *app) caPath(conf *config.Config) error {
+	if _, err := a.authority(conf); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(a.stdout, rootPath(conf))
+	return err
+}
+
+// systemName begins the names of our files in the system's store.
+const systemName = "avsproxy-"
+
+func (a *app) caTrust(conf *config.Config) error {
+	authority, err := a.authority(conf)
+	if err != nil {
+		return err
+	}
+	a.sayRoot()
+	if former, err := readCertificate(trustedPath(conf)); err == nil && !former.Equal(authority.Root()) {
+		if err := truststore.Uninstall(former, truststore.WithPrefix(systemName)); err != nil {
+			return a.storeFailed(conf, "removing the former root from", err)
+		}
+	}
+	if err := truststore.Install(authority.Root(), truststore.WithPrefix(systemName)); err != nil {
+		return a.storeFailed(conf, "adding the root to", err)
+	}
+	if err := durable.WriteFile(trustedPath(conf), authority.RootPEM(), 0o644); err != nil {
+		return failed(fmt.Errorf("the system trusts the root now, but this could not be noted: %w", err), "")
+	}
+	a.ui.say("avsproxy: the system's store trusts %s now", authority.Root().Subject.CommonName)
+	a.ui.say("  it can sign for %s", strings.Join(authority.Root().PermittedDNSDomains, ", "))
+	a.ui.say("  SHA-256 %s", certs.Fingerprint(authority.Root()))
+	a.sayOwnStores(rootPath(conf))
+	return nil
+}
+
+func (a *app) caUntrust(conf *config.Config) error {
+	root, err := readCertificate(trustedPath(conf))
+	if err != nil {
+		root, err = readCertificate(rootPath(conf))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return failed(fmt.Errorf("there is no root in %s, so nothing says what the system's store may have of it", conf.Store.Path), "to remove one by hand: "+manually(rootPath(conf), false))
+	}
+	if err != nil {
+		return failed(err, "to remove the root by hand: "+manually(rootPath(conf), false))
+	}
+	a.sayRoot()
+	if err := truststore.Uninstall(root, truststore.WithPrefix(systemName)); err != nil {
+		return a.storeFailed(conf, "removing the root from", err)
+	}
+	if err := os.Remove(trustedPath(conf)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return failed(err, "")
+	}
+	a.ui.say("avsproxy: the system's store does not trust %s any more", root.Subject.CommonName)
+	a.ui.say("Where stores of their own were given it: keytool -delete -alias avsproxy -cacerts -storepass changeit")
+	a.ui.say("and, in Firefox, about:preferences#privacy, View Certificates, Authorities, Delete.")
+	return nil
+}
+
+// sayRoot prepares the person for a question by sudo.
+func (a *app) sayRoot() {
+	if os.Getuid() > 0 {
+		a.ui.say("Changing the system's store needs root: sudo may ask for your password.")
+	}
+}
+
+// sayOwnStores tells how to reach the tools that do not ask the system.
+func (a *app) sayOwnStores(root string) {
+	quoted := shellQuote(root)
+	a.ui.say("Tools with a store of their own ('avsproxy run -- CMD' sets all but the last for one command):")
+	a.ui.say("  curl     curl --cacert %s, or CURL_CA_BUNDLE=%s", quoted, quoted)
+	a.ui.say("  Python   SSL_CERT_FILE=%s REQUESTS_CA_BUNDLE=%s", quoted, quoted)
+	a.ui.say("  Node     NODE_EXTRA_CA_CERTS=%s", quoted)
+	a.ui.say("  Java     keytool -importcert -noprompt -alias avsproxy -cacerts -storepass changeit -file %s", quoted)
+	a.ui.say("  Firefox  about:preferences#privacy, View Certificates, Authorities, Import")
+}
+
+// shellQuote is for lines that people copy into a shell.
+func shellQuote(text string) string {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,") == "" && text != "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+func readCertificate(path string) (*x509.Certificate, error) {
+	cert, err := truststore.ReadCertificate(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not a certificate: %w", path, err)
+	}
+	return cert, err
+}
+
+// storeFailed adds what the system's own tool said, and the way around it.
+func (a *app) storeFailed(conf *config.Config, doing string, err error) error {
+	text := err.Error()
+	var tool *truststore.CmdError
+	if errors.As(err, &tool) {
+		if said := strings.TrimSpace(string(tool.Out())); said != "" {
+			text += ": " + printable(said)
+		}
+	}
+	hint := "as root by hand: " + manually(rootPath(conf), strings.HasPrefix(doing, "adding"))
+	return failed(fmt.Errorf("%s the system's store: %s", doing, text), hint)
+}
+
+// manually is how a person changes the store without us.
+func manually(root string, add bool) string {
+	root = shellQuote(root)
+	switch {
+	case runtime.GOOS == "darwin" && add:
+		return "sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain " + root
+	case runtime.GOOS == "darwin":
+		return "Keychain Access, System, 'avsproxy local authority', Delete"
+	case runtime.GOOS == "windows" && add:
+		return "certutil -addstore -f ROOT " + root
+	case runtime.GOOS == "windows":
+		return "certlm.msc, Trusted Root Certification Authorities, 'avsproxy local authority', Delete"
+	case add:
+		return "cp " + root + " /usr/local/share/ca-certificates/avsproxy.crt && update-ca-certificates (Debian), or trust anchor " + root + " (Fedora, Arch)"
+	}
+	return "rm /usr/local/share/ca-certificates/avsproxy* && update-ca-certificates (Debian), or trust list and trust anchor --remove (Fedora, Arch)"
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"avsproxy/internal/certs"
+)
+
+// TestSystemTrust changes the store of the system it runs on, so it runs only where
+// that is there for tests, and takes back what it did.
+func TestSystemTrust(t *testing.T) {
+	if os.Getenv("CI") == "" || os.Getuid() != 0 {
+		t.Skip("changes the system's store: for root with CI set")
+	}
+	needTool(t, "curl", "update-ca-certificates")
+	work := t.TempDir()
+	config := filepath.Join(work, "config.toml")
+	if err := os.WriteFile(config, []byte("[[route]]\nname = \"api\"\nupstream = \"https://api.example.com\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ca := func(verb string) string {
+		cmd := exec.Command(binary, "--config", config, "ca", verb)
+		cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+work)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("ca %s: %v\n%s", verb, err, out)
+		}
+		return string(out)
+	}
+	state := filepath.Join(work, "avsproxy")
+	ca("path")
+	address := serveBy(t, state)
+	reach := func() error {
+		return exec.Command("curl", "-sS", "--noproxy", "*", "-o", os.DevNull, address).Run()
+	}
+	if reach() == nil {
+		t.Error("it is trusted before 'ca trust'")
+	}
+	t.Cleanup(func() { ca("untrust") })
+	t.Log(ca("trust"))
+	if err := reach(); err != nil {
+		t.Errorf("after 'ca trust': %v", err)
+	}
+	for _, name := range []string{certs.RootFile, "ca-key.pem"} { // what was trusted is known all the same
+		if err := os.Remove(filepath.Join(state, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Log(ca("untrust"))
+	if reach() == nil {
+		t.Error("it is trusted after 'ca untrust'")
+	}
+	ca("path") // for the clean-up
+}
+
+// serveBy answers over TLS with a leaf of the authority in the folder.
+func serveBy(t *testing.T, state string) (address string) {
+	t.Helper()
+	authority, err := certs.Open(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := newServer(http.NotFoundHandler(), quiet())
+	serveOn(server, []net.Listener{ln}, authority.ServerConfig())
+	t.Cleanup(func() { server.Close() })
+	return "https://localhost:" + portOf(ln.Addr().String()) + "/"
+}
