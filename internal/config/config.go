@@ -26,7 +26,7 @@ type Config struct {
 // Proxy says where requests are taken and from whom.
 type Proxy struct {
 	Listen     []string // each "host:port" (port 0: any free one) or "unix:/path"
-	Others     string   // forward requests to hosts without a route: always "reject" in this version
+	Others     string   // forward requests to hosts without a route: "reject" or "tunnel"
 	ClientKey  Secret   // zero: callers need no key; never zero when a Listen is not loopback
 	AllowUsers []string // always empty in this version
 }
@@ -67,7 +67,11 @@ type Route struct {
 
 	Allow      []string // "METHOD /path"; empty: everything
 	ClientAuth string   // the client's own Authorization: "replace", "keep" or "reject"
+	Strip      []string // further header fields of the client's that are not sent on
 	HealOn     []int    // statuses that mean "token refused"
+
+	TokenEndpoint bool // answer the client's own token requests, with a token that stands for ours; never without a Credential
+	WebSocket     bool // let connections become WebSockets
 
 	SingleConnection bool          // at most one HTTP/2 connection to the upstream
 	PingInterval     time.Duration // 0: no pings

@@ -133,16 +133,13 @@ func (t *table) sub(key, want string) *table {
 }
 
 // oneOf gets one of a few words. It is "" when the file has something else.
-// Those in later are words of the file format that this version cannot obey.
-func (t *table) oneOf(key, otherwise string, allowed []string, later ...string) string {
+func (t *table) oneOf(key, otherwise string, allowed []string) string {
 	value := t.text(key, otherwise)
 	_, isText := t.values[key].(string)
 	switch {
 	case t.has(key) && !isText: // has its complaint
 	case slices.Contains(allowed, value) || value == otherwise:
 		return value
-	case slices.Contains(later, value):
-		t.complain(key, fmt.Sprintf("%q is not supported by this version", value), "allowed: "+quoted(allowed))
 	default:
 		t.complain(key, "is not one of the allowed values", meant(value, allowed)+"allowed: "+quoted(allowed))
 	}

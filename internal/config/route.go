@@ -46,9 +46,13 @@ func (t *table) route() Route {
 		Format:     p.format,
 		Allow:      t.texts("allow", nil),
 		ClientAuth: t.oneOf("client_auth", "replace", []string{"replace", "keep", "reject"}),
+		Strip:      t.texts("strip", nil),
 		HealOn:     t.numbers("heal_on", p.healOn),
 		Hosts:      t.texts("hosts", nil),
 		Line:       t.at.line,
+
+		TokenEndpoint: t.flag("token_endpoint", false),
+		WebSocket:     t.flag("websocket", false),
 
 		SingleConnection: t.flag("single_connection", p.singleConnection),
 		PingInterval:     t.span("ping_interval", 4*time.Minute),
@@ -76,7 +80,11 @@ func (t *table) checkRoute(r *Route) {
 	if r.TLSKey != "" {
 		t.require("tls_cert", "tls_key needs its certificate")
 	}
+	if r.TokenEndpoint && !t.has("credential") {
+		t.complain("token_endpoint", "needs a credential whose tokens the client's stand for", "name a credential, or leave the line out")
+	}
 	t.checkHeaders(r.Headers)
+	t.checkStrip(r)
 	t.checkAllow(r.Allow)
 	for _, status := range r.HealOn {
 		if status < 400 || status > 599 {
@@ -139,6 +147,24 @@ func (t *table) checkHeaders(headers map[string]string) {
 			t.d.complain(at.key(name), "is set by the connection and cannot be configured", "")
 		case !isFieldValue(value):
 			t.d.complain(at.key(name), "has characters that a header cannot carry", "")
+		}
+	}
+}
+
+// checkStrip leaves the fields alone that make up the connection, and a WebSocket's
+// handshake (RFC 6455 section 4.1).
+func (t *table) checkStrip(r *Route) {
+	for i, name := range r.Strip {
+		at := t.at.key("strip").item(i)
+		switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
+		case !isFieldName(name):
+			t.d.complain(at, "is not the name of a header", "")
+		case connectionField(name):
+			t.d.complain(at, "is set by the connection and cannot be removed", "")
+		case r.WebSocket && (canonical == "Sec-Websocket-Key" || canonical == "Sec-Websocket-Version"):
+			t.d.complain(at, "is what a WebSocket begins with", "leave it out, or set websocket = false")
+		case canonical == "Authorization" && (r.ClientAuth == "keep" || r.ClientAuth == "reject"):
+			t.d.complain(at, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (d *decoder) config(root *table) *Config {
 func (t *table) proxy() Proxy {
 	p := Proxy{
 		Listen:     t.listen(),
-		Others:     t.oneOf("others", "reject", []string{"reject"}, "tunnel"),
+		Others:     t.oneOf("others", "reject", []string{"reject", "tunnel"}),
 		ClientKey:  t.secret("client_key"),
 		AllowUsers: t.texts("allow_users", nil),
 	}
