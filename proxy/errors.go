@@ -108,6 +108,8 @@ func describe(err error) (detail, hint string) {
 		return "it ended the TLS handshake", "it may ask for a client certificate: tls_cert and tls_key of the route"
 	case errors.As(err, &noTLS):
 		return "it does not speak TLS", "check the upstream in config.toml, above all its port"
+	case errors.Is(err, errUnasked):
+		return "it switched to a protocol that was not asked for", "check the upstream in config.toml"
 	case isForeign(err):
 		return "its answer is not HTTP, or was cut within its head", "check the upstream in config.toml; whether the request was acted upon is not known"
 	case errors.As(err, new(connectError)):

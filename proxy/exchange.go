@@ -16,6 +16,7 @@ const (
 	LoginMissing  Decision = "login_required" // answered locally: nobody has logged in
 	RefreshFailed Decision = "refresh_failed" // answered locally: the token ended and could not be renewed
 	Refused       Decision = "refused"        // answered locally: policy
+	StoodIn       Decision = "stood_in"       // answered locally: a token request, with a dummy
 )
 
 // An Exchange is what became of one request.
@@ -25,13 +26,15 @@ type Exchange struct {
 	Path     string // without the query, which may hold anything
 	Proto    string // the client's protocol, as net/http names it
 	Status   int    // 499 = the client hung up before an answer
-	Written  int64  // bytes of the answer's body
+	Written  int64  // bytes of the answer's body, or of what followed a 101
 	Began    time.Time
 	Took     time.Duration
 	Decision Decision
 	// Fault is why the answer is ours or was cut; nil = it is the upstream's, whole,
 	// or the client hung up. Its text quotes nothing that the upstream sent.
 	Fault error
+
+	taken *switched // the upstream's side, where the connection was taken over
 }
 
 // statusClientGone is the status that logs use for a client that hung up.
@@ -60,13 +63,20 @@ func Observe(route string, began func(route string) (done func(Exchange)), next 
 		exchange := &Exchange{Route: route, Method: r.Method, Path: r.URL.EscapedPath(), Proto: r.Proto, Began: time.Now()}
 		observed := &observedWriter{ResponseWriter: w, http10: !r.ProtoAtLeast(1, 1)}
 		defer func() { // also when next panics with http.ErrAbortHandler
-			exchange.Took = time.Since(exchange.Began)
-			exchange.Status = observed.finalStatus()
-			exchange.Written = observed.written
+			exchange.settle(observed)
 			done(*exchange)
 		}()
 		next.ServeHTTP(observed, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, exchange)))
 	})
+}
+
+func (e *Exchange) settle(w *observedWriter) {
+	e.Took = time.Since(e.Began)
+	e.Status, e.Written = w.finalStatus(), w.written
+	if e.taken != nil && w.status == 0 {
+		e.Status, e.Written = http.StatusSwitchingProtocols, e.taken.read.Load()
+	}
+	e.taken = nil
 }
 
 // An observedWriter notes status and size. http.ResponseController reaches the

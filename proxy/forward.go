@@ -23,6 +23,11 @@ type ForwardOptions struct {
 	Send http.RoundTripper
 	// Headers are set on each request, whatever the client sent.
 	Headers map[string]string
+	// Strip names header fields of the client's that are not sent on, and are not
+	// as trailers either.
+	Strip []string
+	// WebSocket lets requests become WebSocket connections (RFC 6455).
+	WebSocket bool
 	// LoginURL is where a person can log in to the route's credential.
 	LoginURL string
 	// ErrorLog gets what net/http has to say; nil = log's default.
@@ -36,7 +41,7 @@ const copyBuffer = 32 << 10
 // Forward relays requests: both bodies flow at the same time and every chunk is
 // flushed as it comes; trailers and 1xx answers pass; redirects are the client's
 // to follow. Hop-by-hop fields end here (RFC 9110 section 7.6.1), Upgrade among
-// them.
+// them, but for WebSockets where the options say so.
 func Forward(options ForwardOptions) http.Handler {
 	reverse := &httputil.ReverseProxy{
 		Rewrite:        options.rewrite,
@@ -59,7 +64,7 @@ func Forward(options ForwardOptions) http.Handler {
 		}
 		if r.ContentLength != 0 {
 			r = r.WithContext(r.Context()) // the server goes by what the body of its own is
-			r.Body = &upload{ReadCloser: r.Body, trailer: r.Trailer}
+			r.Body = &upload{ReadCloser: r.Body, trailer: r.Trailer, strip: options.Strip}
 		}
 		if !r.ProtoAtLeast(1, 1) {
 			defer cutShort(w)
@@ -71,13 +76,16 @@ func Forward(options ForwardOptions) http.Handler {
 func (o ForwardOptions) rewrite(pr *httputil.ProxyRequest) {
 	pr.SetURL(o.Origin) // leaves Out.Host empty: the upstream's own name is sent
 	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
-	dropTrailers(pr.In.Trailer)
+	dropTrailers(pr.In.Trailer, o.Strip)
 	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
-	// The proxied connection cannot become another protocol: "Upgrade: h2c" would
-	// be a tunnel past everything that is decided here (golang/go#80416).
-	pr.Out.Header.Del("Upgrade")
-	pr.Out.Header.Del("Connection")
+	if !o.WebSocket || !opensWebSocket(pr.In) {
+		// "Upgrade: h2c" would be a tunnel past everything that is decided here
+		// (golang/go#80416).
+		pr.Out.Header.Del("Upgrade")
+		pr.Out.Header.Del("Connection")
+	}
 	pr.Out.Header.Del("Http2-Settings")
+	drop(pr.Out.Header, o.Strip)
 	for name, value := range o.Headers {
 		pr.Out.Header.Set(name, value)
 	}
@@ -89,7 +97,10 @@ func (o ForwardOptions) fail(w http.ResponseWriter, r *http.Request, err error) 
 		// The client is gone; cutting the connection is all that can still be said.
 		panic(http.ErrAbortHandler)
 	}
-	p := explain(err, o)
+	answerFault(w, r, err, explain(err, o))
+}
+
+func answerFault(w http.ResponseWriter, r *http.Request, err error, p problem.Problem) {
 	note(r.Context(), func(e *Exchange) {
 		e.Fault = cause{err}
 		switch p.Code {
@@ -106,6 +117,9 @@ func (o ForwardOptions) fail(w http.ResponseWriter, r *http.Request, err error) 
 
 func receive(resp *http.Response) error {
 	resp.Header.Del(problem.Header)
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return switchProtocols(resp)
+	}
 	if client := resp.Request; len(resp.Trailer) > 0 && client.ProtoMajor == 1 && client.Method != http.MethodHead {
 		resp.Header.Del("Content-Length") // HTTP/1.1 has trailers on chunked bodies only
 	}
@@ -120,6 +134,7 @@ func receive(resp *http.Response) error {
 type upload struct {
 	io.ReadCloser
 	trailer http.Header
+	strip   []string // what is no trailer either
 	closed  atomic.Bool
 }
 
@@ -130,7 +145,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	n, err := u.ReadCloser.Read(p)
 	if err == io.EOF {
-		dropTrailers(u.trailer)
+		dropTrailers(u.trailer, u.strip)
 	}
 	return n, err
 }
@@ -142,8 +157,10 @@ func (u *upload) Close() error {
 }
 
 // dropTrailers removes the fields that RFC 9110 section 6.5.1 keeps out of
-// trailers, such as a second Authorization: some servers merge them.
-func dropTrailers(trailer http.Header) {
+// trailers, such as a second Authorization, and those to strip: some servers merge
+// them.
+func dropTrailers(trailer http.Header, strip []string) {
+	drop(trailer, strip)
 	for name := range trailer {
 		if !httpguts.ValidTrailerHeader(name) {
 			delete(trailer, name)

@@ -40,6 +40,9 @@ type Injector struct {
 	Header, Format string
 	// ClientAuth is about a credential the client sent; empty = replace it.
 	ClientAuth ClientAuth
+	// Dummy is what [StandIn] gives to clients. It is no credential of theirs:
+	// wherever it stands in a header, the real token takes its place.
+	Dummy Dummy
 	// HealOn lists the statuses by which the upstream says that the token is no
 	// good: the next request then renews it first.
 	HealOn []int
@@ -62,7 +65,8 @@ func (i *Injector) RoundTrip(req *http.Request) (*http.Response, error) {
 		decide(req.Context(), NoCredential)
 		return i.Next.RoundTrip(req)
 	}
-	if hasCredential(req.Header, i.header()) && i.ClientAuth != "" && i.ClientAuth != ReplaceClientAuth {
+	own := i.ClientAuth != "" && i.ClientAuth != ReplaceClientAuth && i.bringsOwn(req.Header)
+	if own && (i.ClientAuth == RejectClientAuth || !i.bringsDummy(req.Header)) {
 		return i.clientsOwn(req)
 	}
 	token, err := i.Source.Token(req.Context())
@@ -70,7 +74,7 @@ func (i *Injector) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, refuse(req, fmt.Errorf("getting the token: %w", err))
 	}
 	decide(req.Context(), Injected)
-	resp, err := i.Next.RoundTrip(i.withToken(req, token))
+	resp, err := i.Next.RoundTrip(i.withToken(req, token, own))
 	if err == nil && slices.Contains(i.HealOn, resp.StatusCode) {
 		i.Source.Reject(token)
 	}
@@ -95,16 +99,24 @@ func (i *Injector) clientsOwn(req *http.Request) (*http.Response, error) {
 	return i.Next.RoundTrip(req)
 }
 
-func (i *Injector) withToken(req *http.Request, token tokens.Token) *http.Request {
+// withToken leaves a credential that is to be kept where it is; the token then goes
+// only where the client wants it, into the place of the dummy.
+func (i *Injector) withToken(req *http.Request, token tokens.Token, keep bool) *http.Request {
 	out := *req // a RoundTripper must not change the request it was given
 	out.Header = req.Header.Clone()
-	dropCredentials(out.Header, i.header())
-	format := i.Format
-	if format == "" {
-		format = "Bearer {token}"
+	if !keep {
+		dropCredentials(out.Header, i.header())
+		out.Header[i.header()] = []string{i.filled(token)}
 	}
-	out.Header[i.header()] = []string{token.Fill(format)}
+	i.Dummy.replace(out.Header, token)
 	return &out
+}
+
+func (i *Injector) filled(token tokens.Token) string {
+	if i.Format == "" {
+		return token.Fill("Bearer {token}")
+	}
+	return token.Fill(i.Format)
 }
 
 func (i *Injector) header() string {
@@ -115,8 +127,7 @@ func (i *Injector) header() string {
 }
 
 // dropCredentials removes every field that some server would read as the
-// credential: whatever the case, and with "_" for "-", which CGI-like servers
-// take for the same name.
+// credential.
 func dropCredentials(h http.Header, header string) {
 	for name := range h {
 		if isCredential(name, header) {
@@ -125,18 +136,14 @@ func dropCredentials(h http.Header, header string) {
 	}
 }
 
-func hasCredential(h http.Header, header string) bool {
-	for name := range h {
-		if isCredential(name, header) {
-			return true
-		}
-	}
-	return false
+func isCredential(name, header string) bool {
+	return sameField(name, header) || sameField(name, "Authorization") || sameField(name, "Proxy-Authorization")
 }
 
-func isCredential(name, header string) bool {
-	name = strings.ReplaceAll(name, "_", "-")
-	return strings.EqualFold(name, header) || strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "Proxy-Authorization")
+// sameField reports whether some server would take two field names for one:
+// whatever the case, and with "_" for "-", as CGI-like servers do.
+func sameField(a, b string) bool {
+	return strings.EqualFold(strings.ReplaceAll(a, "_", "-"), strings.ReplaceAll(b, "_", "-"))
 }
 
 func decide(ctx context.Context, decision Decision) {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"avsproxy/internal/problem"
@@ -43,6 +44,15 @@ func allowed(rules []string, method, path string) bool {
 		}
 	}
 	return false
+}
+
+// drop removes the named fields, in every spelling.
+func drop(h http.Header, names []string) {
+	for name := range h {
+		if slices.ContainsFunc(names, func(unwanted string) bool { return sameField(name, unwanted) }) {
+			delete(h, name)
+		}
+	}
 }
 
 // plainPath reports whether every server reads the path alike: no empty, "." or

@@ -80,7 +80,9 @@ type plan struct {
 	source  *tokens.Source
 	forward ForwardOptions
 	allow   []string
-	inject  Injector // HealOn, ClientAuth, Header, Format are taken
+	inject  Injector // HealOn, ClientAuth, Header, Format, Dummy are taken
+
+	tokenURL string // the route stands in for it; empty = it does not
 }
 
 // build starts a proxy in front of origin.
@@ -108,7 +110,11 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 			l.exchanges = append(l.exchanges, e)
 		}
 	}
-	routes := []http.Handler{Observe("avs", began, Allow(p.allow, Forward(p.forward)))}
+	answer := Allow(p.allow, Forward(p.forward))
+	if p.tokenURL != "" {
+		answer = StandIn(StandInOptions{Dummy: p.inject.Dummy, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
+	}
+	routes := []http.Handler{Observe("avs", began, answer)}
 	l.serve(t, guard.Guard(guard.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
 	return l
 }

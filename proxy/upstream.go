@@ -51,6 +51,7 @@ type Upstream struct {
 	tls       *tls.Config
 	transport *http.Transport
 	single    *singleConn // nil = pooled connections
+	upgrading *http.Transport
 	// http1 is whether the latest TLS handshake gave no HTTP/2.
 	http1 atomic.Bool
 
@@ -83,6 +84,7 @@ func NewUpstream(options UpstreamOptions) *Upstream {
 		u.tls.Certificates = []tls.Certificate{*options.Certificate}
 	}
 	u.transport = u.newTransport()
+	u.upgrading = u.newUpgrading()
 	if options.SingleConnection {
 		u.single = &singleConn{dial: u.dialSingle}
 	}
@@ -94,7 +96,13 @@ func (u *Upstream) newTransport() *http.Transport {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	return &http.Transport{
-		DialTLSContext:         u.dialTLS,
+		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := u.dialTLS(ctx, network, addr, u.tls)
+			if err == nil {
+				u.http1.Store(conn.ConnectionState().NegotiatedProtocol != "h2")
+			}
+			return conn, err
+		},
 		Protocols:              &protocols,
 		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
 		ResponseHeaderTimeout:  u.options.HeaderTimeout,
@@ -110,24 +118,26 @@ func (u *Upstream) newTransport() *http.Transport {
 
 // dialTLS connects and shakes hands within one bound, which net/http's own steps
 // would each have for themselves.
-func (u *Upstream) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.Config) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, connectError{err}
 	}
-	conn := tls.Client(u.keep(raw), u.tls)
+	conn := tls.Client(u.keep(raw), conf)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.NetConn().Close() // without TLS's goodbye, which might wait
 		return nil, connectError{err}
 	}
-	u.http1.Store(conn.ConnectionState().NegotiatedProtocol != "h2")
 	return conn, nil
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Header.Get("Upgrade") != "" {
+		return u.upgrading.RoundTrip(req)
+	}
 	if u.single != nil && !u.http1.Load() {
 		resp, err := u.single.RoundTrip(req)
 		if err != errNotHTTP2 {
@@ -165,6 +175,7 @@ func (u *Upstream) Close() {
 		u.single.close()
 	}
 	u.transport.CloseIdleConnections()
+	u.upgrading.CloseIdleConnections()
 	u.mu.Lock()
 	open := slices.Collect(maps.Keys(u.open))
 	u.mu.Unlock()

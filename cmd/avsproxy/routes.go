@@ -33,12 +33,14 @@ type watcher struct {
 
 // pipeline joins the parts:
 //
-//	guard(route(observe(allow(forward(inject(upstream))))))
+//	guard(route(observe(standIn(allow(forward(inject(upstream)))))))
 //
-// The observer stands before the injector, so it never holds a token.
+// The observer stands before the injector, so it never holds a token. The stand-in
+// is there for routes with token_endpoint alone.
 func (p *program) pipeline(watch watcher, loginURL func(credential string) string) (*pipeline, error) {
 	line := &pipeline{}
 	table := &proxy.Table{}
+	dummy := proxy.NewDummy() // one for all: a client may use what one route gave it on another
 	var handlers []http.Handler
 	for _, route := range p.conf.Routes {
 		origin, upstream, err := p.connect(route, watch.metrics)
@@ -50,10 +52,15 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 			return nil, err
 		}
 		forward := proxy.Forward(proxy.ForwardOptions{
-			Origin: origin, Send: inject, Headers: route.Headers,
+			Origin: origin, Send: inject, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
 			LoginURL: loginURL(route.Credential), ErrorLog: watch.errorLog,
 		})
-		handlers = append(handlers, proxy.Observe(route.Name, watch.began, proxy.Allow(route.Allow, forward)))
+		allowed := proxy.Allow(route.Allow, forward)
+		if route.TokenEndpoint {
+			inject.Dummy = dummy
+			allowed = proxy.StandIn(p.standInOptions(route, inject, loginURL), allowed)
+		}
+		handlers = append(handlers, proxy.Observe(route.Name, watch.began, allowed))
 		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
 			return nil, &exitError{exitUsage, err, "give every host to one route only"}
 		}
@@ -127,6 +134,15 @@ func (p *program) injector(route config.Route, origin *url.URL, upstream *proxy.
 	inject.Source = credential.source
 	inject.Header, inject.Format = credential.header(route)
 	return inject, nil
+}
+
+// standInOptions are for a route that has a credential.
+func (p *program) standInOptions(route config.Route, inject *proxy.Injector, loginURL func(credential string) string) proxy.StandInOptions {
+	options := proxy.StandInOptions{Dummy: inject.Dummy, Source: inject.Source, LoginURL: loginURL(route.Credential)}
+	if credential, err := p.find(route.Credential); err == nil && credential.client != nil {
+		options.TokenURL = credential.client.TokenURL
+	}
+	return options
 }
 
 // header is the route's choice of field and format, or else the credential's.

@@ -1,0 +1,167 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"avsproxy/tokens"
+)
+
+// A Dummy is what clients that ask for tokens themselves are given: tokens that
+// are good for nothing but to be replaced by the real one in an [Injector]. They
+// are no secrets; who can spend them can reach the proxy and needs none. The zero
+// value is none.
+type Dummy struct {
+	Access  string
+	Refresh string
+}
+
+// NewDummy returns tokens of Amazon's form that nobody can have guessed: a header
+// of the client's may repeat what others wrote, which must not become a token.
+func NewDummy() Dummy {
+	return Dummy{Access: "Atza|local" + random(), Refresh: "Atzr|local" + random()}
+}
+
+func random() string {
+	var bits [24]byte
+	rand.Read(bits[:])
+	return base64.RawURLEncoding.EncodeToString(bits[:])
+}
+
+// StandInOptions say for which token endpoint a route stands in.
+type StandInOptions struct {
+	// Dummy is given out; the route's injector must have it too.
+	Dummy Dummy
+	// Source is asked whether there is a token for which the dummy can stand.
+	Source *tokens.Source
+	// TokenURL is the token endpoint of the credential's provider, whose path is
+	// added to the usual ones; empty = unknown.
+	TokenURL string
+	// LoginURL is where a person can log in to the route's credential.
+	LoginURL string
+}
+
+const (
+	standInMost = 64 << 10         // bytes of a token request
+	standInWait = 10 * time.Second // for them
+)
+
+var errNoTokenRequest = errors.New("the body is not a token request")
+
+// StandIn answers the token requests (RFC 6749 section 3.2) of clients that have
+// OAuth built in: whatever grant they ask for, and whatever credentials they send,
+// they get a dummy token, and the credentials go nowhere. Without a live token
+// behind it the answer is the problem that a request would get, which makes such
+// clients try again; an OAuth error would make them drop their login. All other
+// requests go to next.
+func StandIn(options StandInOptions, next http.Handler) http.Handler {
+	paths := tokenPaths(options.TokenURL)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isTokenRequest(r, paths) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		decide(r.Context(), StoodIn)
+		if err := readTokenRequest(w, r); err != nil {
+			options.refuse(w, r, err)
+			return
+		}
+		if _, err := options.Source.Token(r.Context()); err != nil {
+			options.fail(w, r, err)
+			return
+		}
+		writeToken(w, http.StatusOK, map[string]any{
+			"access_token": options.Dummy.Access, "token_type": "bearer", "expires_in": 3600, "refresh_token": options.Dummy.Refresh,
+		})
+	})
+}
+
+func tokenPaths(tokenURL string) []string {
+	paths := []string{"/auth/o2/token", "/oauth2/token", "/oauth/token", "/token"}
+	if own, err := url.Parse(tokenURL); err == nil && len(own.Path) > 1 {
+		paths = append(paths, own.EscapedPath())
+	}
+	return paths
+}
+
+// isTokenRequest takes paths in any case: clients write /auth/O2/token, too.
+func isTokenRequest(r *http.Request, paths []string) bool {
+	path := r.URL.EscapedPath()
+	return r.Method == http.MethodPost && slices.ContainsFunc(paths, func(known string) bool { return strings.EqualFold(known, path) })
+}
+
+// readTokenRequest wants to see a grant_type in a form, or in JSON as Amazon takes
+// it too, and looks at nothing else.
+func readTokenRequest(w http.ResponseWriter, r *http.Request) error {
+	// Not every writer has deadlines; then the connection's own bounds hold.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(standInWait))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, standInMost))
+	_ = control.SetReadDeadline(time.Time{}) // net/http goes on reading, to see the client hang up
+	if err != nil {
+		return errNoTokenRequest
+	}
+	grantType := formGrantType
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) { // clients are careless about Content-Type
+		grantType = jsonGrantType
+	}
+	if grantType(body) == "" {
+		return errNoTokenRequest
+	}
+	return nil
+}
+
+func formGrantType(body []byte) string {
+	form, err := url.ParseQuery(string(bytes.TrimSpace(body)))
+	if err != nil {
+		return ""
+	}
+	return form.Get("grant_type")
+}
+
+func jsonGrantType(body []byte) string {
+	var asked struct {
+		GrantType string `json:"grant_type"`
+	}
+	if json.Unmarshal(body, &asked) != nil {
+		return ""
+	}
+	return asked.GrantType
+}
+
+// refuse answers as RFC 6749 section 5.2 wants it, in words that repeat nothing of
+// the request.
+func (o StandInOptions) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	note(r.Context(), func(e *Exchange) { e.Fault = err })
+	writeToken(w, http.StatusBadRequest, map[string]any{
+		"error":             "invalid_request",
+		"error_description": "avsproxy answers token requests here and wants a form or JSON with a grant_type, 64 KiB at most",
+	})
+}
+
+func (o StandInOptions) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var tokenErr *tokens.Error
+	if !errors.As(err, &tokenErr) { // the context's: the client is gone
+		panic(http.ErrAbortHandler)
+	}
+	answerFault(w, r, err, tokenProblem(tokenErr, o.LoginURL))
+}
+
+// writeToken sends JSON that nothing on its way keeps (RFC 6749 section 5.1).
+func writeToken(w http.ResponseWriter, status int, answer map[string]any) {
+	text, _ := json.Marshal(answer) // strings and numbers cannot fail to encode
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+	w.WriteHeader(status)
+	w.Write(append(text, '\n')) // a client that is gone is no error of ours
+}

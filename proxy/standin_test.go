@@ -1,0 +1,228 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/problem"
+	"avsproxy/internal/sandbox"
+)
+
+// standingIn is a line whose route stands in for the token endpoint.
+func standingIn(p plan) plan {
+	p.inject.Dummy = NewDummy()
+	p.tokenURL = "https://login.example.com/v1/own-token"
+	return p
+}
+
+type granted struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int    `json:"expires_in"`
+	RefreshToken string `json:"refresh_token"`
+	Error        string `json:"error"`
+}
+
+func tokenAnswer(t *testing.T, a answer) granted {
+	t.Helper()
+	var got granted
+	if err := json.Unmarshal(a.body, &got); err != nil || !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") || a.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%s %v %q", a.Status, a.Header, a.body)
+	}
+	return got
+}
+
+// unsized hides a reader's length, so that it is sent in chunks.
+type unsized struct{ io.Reader }
+
+func TestStandInAnswersTokenRequests(t *testing.T) {
+	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
+	form, text := "grant_type=refresh_token&refresh_token=Atzr%7Cmine&client_secret=canary-secret", `{"grant_type":"authorization_code","code":"x","client_secret":"canary-secret"}`
+	shape := regexp.MustCompile(`^Atz[ar]\|local[A-Za-z0-9_-]{32}$`)
+	before := len(s.TokenCalls())
+	over(t, func(t *testing.T, client *http.Client) {
+		for _, path := range []string{"/auth/o2/token", "/auth/O2/token", "/oauth2/token", "/OAuth/Token", "/token", "/v1/own-token", "/token?x=1"} {
+			for _, body := range []io.Reader{strings.NewReader(form), strings.NewReader(text), unsized{strings.NewReader(form)}, unsized{strings.NewReader(" \n" + text)}} {
+				r := request(t, "POST", l.url+path, body)
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.SetBasicAuth("me", "canary-secret")
+				a := do(t, client, r)
+				got := tokenAnswer(t, a)
+				want := granted{AccessToken: l.inject.Dummy.Access, TokenType: "bearer", ExpiresIn: 3600, RefreshToken: l.inject.Dummy.Refresh}
+				if a.StatusCode != http.StatusOK || got != want || !shape.MatchString(got.AccessToken) || !shape.MatchString(got.RefreshToken) {
+					t.Fatalf("%s: %s %s", path, a.Status, a.body)
+				}
+			}
+		}
+	})
+	if e := l.ended(t, 1); e.Decision != StoodIn || e.Status != http.StatusOK || e.Fault != nil {
+		t.Errorf("%+v", e)
+	}
+	if len(s.Ledger()) != 0 || len(s.TokenCalls()) != before {
+		t.Error("a token request was passed on")
+	}
+	if told := fmt.Sprintf("%+v %s", l.exchanges, l.logged()); strings.Contains(told, "canary") {
+		t.Errorf("told: %s", told)
+	}
+}
+
+func TestStandInRefusesWhatIsNoTokenRequest(t *testing.T) {
+	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
+	over(t, func(t *testing.T, client *http.Client) {
+		for _, body := range []string{
+			"", "grant_type=", "grant_type=%zz", "a=b", "{", "{}", `{"grant_type":7}`, `{"grant_type":""}`, `["grant_type"]`,
+			"--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nx\r\n--b--\r\n",
+			"grant_type=x&pad=" + strings.Repeat("a", standInMost),
+		} {
+			a := do(t, client, request(t, "POST", l.url+"/token", strings.NewReader(body)))
+			if got := tokenAnswer(t, a); a.StatusCode != http.StatusBadRequest || got.Error != "invalid_request" || got.AccessToken != "" {
+				t.Errorf("%.40q: %s %s", body, a.Status, a.body)
+			}
+		}
+	})
+	if len(s.Ledger()) != 0 {
+		t.Error("it was passed on")
+	}
+}
+
+func TestStandInLeavesOtherRequestsAlone(t *testing.T) {
+	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
+	for i, request := range []*http.Request{
+		request(t, "GET", l.url+"/auth/o2/token", nil), request(t, "POST", l.url+"/tokens", strings.NewReader("grant_type=x")),
+		request(t, "POST", l.url+"/token/", strings.NewReader("grant_type=x")), request(t, "POST", l.url+"/%74oken", strings.NewReader("grant_type=x")),
+	} {
+		if do(t, h1Client(t), request); len(s.Ledger()) != i+1 {
+			t.Errorf("%s %s did not arrive", request.Method, request.URL)
+		}
+	}
+	other, s := toSandbox(t, sandbox.Options{}, plan{})
+	if do(t, h1Client(t), request(t, "POST", other.url+"/token", strings.NewReader("grant_type=x"))); len(s.Ledger()) != 1 {
+		t.Error("a route without the setting stands in")
+	}
+}
+
+// An OAuth error would make a client drop its login; a 503 makes it try again.
+func TestStandInWithoutATokenSaysWhy(t *testing.T) {
+	s := start(t, sandbox.Options{})
+	l := build(t, s.AVS(), s.Pool(), standingIn(plan{source: loggedOut()}))
+	p := problemOf(t, do(t, h1Client(t), request(t, "POST", l.url+"/token", strings.NewReader("grant_type=refresh_token"))), problem.LoginRequired)
+	if p.LoginURL != loginURL {
+		t.Errorf("login_url %q", p.LoginURL)
+	}
+	if e := l.ended(t, 1); e.Decision != LoginMissing || e.Fault == nil {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestDummyIsReplacedWhereverItStands(t *testing.T) {
+	dummy := NewDummy()
+	for _, c := range []struct {
+		auth     ClientAuth
+		sent     http.Header
+		want     http.Header
+		decision Decision
+	}{
+		{"", http.Header{"Authorization": {"Bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, Injected},
+		{"", http.Header{"X-Amz-Access-Token": {dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}, "X-Amz-Access-Token": {canary}}, Injected},
+		{"", http.Header{"Cookie": {"a=b; t=" + dummy.Access + "; c=d"}}, http.Header{"Authorization": {"Bearer " + canary}, "Cookie": {"a=b; t=" + canary + "; c=d"}}, Injected},
+		{"", http.Header{"X-Refresh": {dummy.Refresh}}, http.Header{"Authorization": {"Bearer " + canary}, "X-Refresh": {dummy.Refresh}}, Injected},
+		{"keep", http.Header{"Authorization": {"bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, Injected},
+		{"reject", http.Header{"Authorization": {"Bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, Injected},
+		{"keep", http.Header{"Authorization": {"AWS4-HMAC-SHA256 own"}, "X-Amz-Access-Token": {dummy.Access}}, http.Header{"Authorization": {"AWS4-HMAC-SHA256 own"}, "X-Amz-Access-Token": {canary}}, Injected},
+		{"keep", http.Header{"Authorization": {"Bearer own"}}, http.Header{"Authorization": {"Bearer own"}}, Kept},
+		{"reject", http.Header{"Authorization": {"Bearer " + dummy.Access, "Bearer own"}}, nil, Refused},
+		{"reject", http.Header{"Authorization": {"Bearer own"}, "X-Other": {dummy.Access}}, nil, Refused},
+	} {
+		var arrived http.Header
+		origin, roots := upstreamTLS(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { arrived = r.Header }))
+		l := build(t, origin, roots, plan{source: static(), inject: Injector{ClientAuth: c.auth, Dummy: dummy}})
+		r := request(t, "GET", l.url, nil)
+		r.Header = c.sent.Clone()
+		a := do(t, h1Client(t), r)
+		for name, values := range c.want {
+			if got := arrived[name]; fmt.Sprint(got) != fmt.Sprint(values) {
+				t.Errorf("%q %v: %s arrived as %q", c.auth, c.sent, name, got)
+			}
+		}
+		if c.want == nil && arrived != nil {
+			t.Errorf("%q %v was sent", c.auth, c.sent)
+		}
+		if e := l.ended(t, 1); e.Decision != c.decision || bytes.Contains(a.body, []byte(canary)) {
+			t.Errorf("%q %v: %+v", c.auth, c.sent, e)
+		}
+	}
+}
+
+func TestC9_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
+	dummy := NewDummy()
+	inject := Injector{Origin: &url.URL{Scheme: "https", Host: "api.example.com"}, Source: static(), Dummy: dummy, Next: roundTrip(func(*http.Request) (*http.Response, error) {
+		t.Error("it was sent")
+		return nil, io.EOF
+	})}
+	r := request(t, "GET", "https://evil.example.com/", nil)
+	r.Header.Set("X-Token", dummy.Access)
+	if _, err := inject.RoundTrip(r); err != ErrWrongOrigin || r.Header.Get("X-Token") != dummy.Access {
+		t.Errorf("%v, %v", err, r.Header)
+	}
+}
+
+// Whatever a client puts where, it never gets the token, and a form with a
+// grant_type gets the dummy.
+func FuzzStandInBodies(f *testing.F) {
+	for _, seed := range []string{"grant_type=x", `{"grant_type":"x"}`, "{", "a=%zz", "\x00", "grant_type=x;y", `{"grant_type":"x"}{}`} {
+		f.Add([]byte(seed))
+	}
+	dummy := NewDummy()
+	handler := StandIn(StandInOptions{Dummy: dummy, Source: static()}, http.NotFoundHandler())
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w := httptest.NewRecorder()
+		r, _ := http.NewRequest("POST", "http://localhost/token", bytes.NewReader(body))
+		handler.ServeHTTP(w, r)
+		var got granted
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || strings.Contains(w.Body.String(), canary) {
+			t.Fatalf("%q: %q", body, w.Body)
+		}
+		if good := w.Code == http.StatusOK; good != (got.AccessToken == dummy.Access) || good == (got.Error == "invalid_request") {
+			t.Fatalf("%q: %d %q", body, w.Code, w.Body)
+		}
+	})
+}
+
+// A client as people wrote them: it holds a secret that nobody checks, asks for a
+// token and uses it. The upstream sees the real token, the client never does.
+func TestPromise2_LegacyClientNeverHoldsTheToken(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("no curl")
+	}
+	var arrived []string
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived = append(arrived, r.Header.Get("Authorization"), r.Header.Get("X-Amz-Access-Token"))
+		io.WriteString(w, "done")
+	}))
+	l := build(t, origin, roots, standingIn(plan{source: static()}))
+	script := `set -eu
+answer=$(curl -sS --fail -d grant_type=refresh_token -d refresh_token=old -d client_id=me --data-urlencode client_secret=s+/ "$1/auth/O2/token")
+echo "$answer"
+token=$(echo "$answer" | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+curl -sS --fail -H "Authorization: Bearer $token" -H "x-amz-access-token: $token" "$1/v1/things"`
+	cmd := exec.Command("sh", "-c", script, "sh", l.url)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasSuffix(string(out), "done") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if want := []string{"Bearer " + canary, canary}; fmt.Sprint(arrived) != fmt.Sprint(want) {
+		t.Errorf("%q arrived", arrived)
+	}
+	if strings.Contains(string(out), canary) || !strings.Contains(string(out), l.inject.Dummy.Access) {
+		t.Errorf("the client saw %s", out)
+	}
+}
