@@ -3,8 +3,11 @@ package proxy
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"avsproxy/internal/problem"
 )
@@ -14,20 +17,21 @@ var errNotListed = errors.New("no rule in the route's allow list covers the requ
 // Allow lets through to next only what one of the rules names: a method and a
 // path, such as "GET /v20160207/*", where a "*" stands for any characters. Rules
 // match the very bytes that will be sent; where there are rules, a path that
-// servers might read differently is refused, not cleaned. No rules = all may pass.
+// servers might read differently is refused, not cleaned, and so is a request with
+// a header that names another method or path to some. No rules = all may pass.
 func Allow(rules []string, next http.Handler) http.Handler {
 	if len(rules) == 0 {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if allowed(rules, r.Method, r.URL.EscapedPath()) {
+		if allowed(rules, r.Method, r.URL.EscapedPath()) && !overrides(r.Header) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		note(r.Context(), func(e *Exchange) { e.Decision, e.Fault = Refused, errNotListed })
 		problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
-			Detail: "no rule in the route's allow list covers this method and path, or the path is not in its plain form",
+			Detail: "no rule in the route's allow list covers this method and path, the path is not in its plain form, or a header names another method or path",
 			Hint:   "change the request, or add a rule to 'allow' of the route in config.toml",
 		}.Write(w)
 	})
@@ -46,6 +50,22 @@ func allowed(rules []string, method, path string) bool {
 	return false
 }
 
+// overrides reports whether a field tells some server to act on another method or
+// path than those of the request line.
+func overrides(h http.Header) bool {
+	for name := range h {
+		for _, field := range []string{
+			"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
+			"X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Method",
+		} {
+			if sameField(name, field) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // drop removes the named fields, in every spelling.
 func drop(h http.Header, names []string) {
 	for name := range h {
@@ -56,14 +76,19 @@ func drop(h http.Header, names []string) {
 }
 
 // plainPath reports whether every server reads the path alike: no empty, "." or
-// ".." segments, no backslash, and nothing percent-encoded that stands for one of
-// those or for itself.
+// ".." segments, no backslash, nothing percent-encoded that stands for one of those
+// or for itself, no control characters, and no bytes that are not UTF-8, such as
+// overlong forms of "." and "/".
 func plainPath(path string) bool {
 	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\\;") {
 		return false
 	}
+	decoded, err := url.PathUnescape(path)
+	if err != nil || !utf8.ValidString(decoded) || strings.ContainsFunc(decoded, unicode.IsControl) {
+		return false
+	}
 	folded := strings.ToLower(path)
-	for _, coded := range []string{"%2e", "%2f", "%5c", "%25", "%00", "%3b"} {
+	for _, coded := range []string{"%2e", "%2f", "%5c", "%25", "%3b"} {
 		if strings.Contains(folded, coded) {
 			return false
 		}

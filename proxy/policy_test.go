@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
@@ -23,6 +24,8 @@ func TestC18_AllowListsMatchWhatIsSent(t *testing.T) {
 		"POST /events/": false, "POST /eventsx": false, "GET /a/b": false, "GET /only/x.jsonx": false, "GET": false,
 		"GET /v20160207/../secret": false, "GET /v20160207/%2e%2E/secret": false, "GET /v20160207/x%2fy": false,
 		"GET /v20160207//x": false, "GET /v20160207/.": false, "GET /v20160207/a\\b": false, "GET /v20160207/%5cb": false,
+		"GET /v20160207/%c0%ae%C0%AE/x": false, "GET /v20160207/%0d%0aX": false, "GET /v20160207/%7f": false, "GET /v20160207/%c2%85": false,
+		"GET /v20160207/\xff": false, "GET /v20160207/%zz": false, "GET /v20160207/%C3%A9": true,
 		"GET /v20160207/%252e": false, "GET /v20160207/%00": false, "GET /v20160207/x;y": false, "GET /v20160207/x%3By": false,
 		"GET *": false, "OPTIONS *": false,
 	} {
@@ -55,10 +58,24 @@ func TestC18_RefusedPathsAreNotSent(t *testing.T) {
 	}
 }
 
+func TestC18_HeadersCannotNameAnotherMethodOrPath(t *testing.T) {
+	l, s := toSandbox(t, sandbox.Options{}, plan{allow: []string{"GET /ping"}})
+	over(t, func(t *testing.T, client *http.Client) {
+		for _, name := range []string{"X-Http-Method-Override", "X_HTTP_METHOD_OVERRIDE", "x-original-url", "X-Rewrite-Url", "X-Forwarded-Uri"} {
+			r := request(t, "GET", l.url+"/ping", nil)
+			r.Header[name] = []string{"/secret"}
+			problemOf(t, do(t, client, r), problem.NotAllowed)
+		}
+	})
+	if n := len(s.Ledger()); n != 0 {
+		t.Errorf("%d arrived", n)
+	}
+}
+
 // A path that passes is read alike by every server: cleaning changes nothing, and
 // decoding brings no new segments.
 func FuzzAllowedPaths(f *testing.F) {
-	for _, seed := range []string{"/", "/a/b", "/a/../b", "/%2e%2e/", "/a//b", "/a%2fb", "/%25", "/a\\b", "/a;b", "/é", "/a/"} {
+	for _, seed := range []string{"/", "/a/b", "/a/../b", "/%2e%2e/", "/a//b", "/a%2fb", "/%25", "/a\\b", "/a;b", "/é", "/a/", "/%c0%ae/", "/%0a", "/a/.b", "/..."} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -69,7 +86,7 @@ func FuzzAllowedPaths(f *testing.F) {
 		if clean := path.Clean(target.Path); clean != target.Path && clean+"/" != target.Path {
 			t.Fatalf("%q passes and is cleaned to %q", raw, clean)
 		}
-		if strings.Count(target.Path, "/") != strings.Count(target.EscapedPath(), "/") || strings.ContainsAny(target.Path, "\\;\x00%") {
+		if strings.Count(target.Path, "/") != strings.Count(target.EscapedPath(), "/") || strings.ContainsAny(target.Path, "\\;\x00\r\n\x7f%") || !utf8.ValidString(target.Path) {
 			t.Fatalf("%q passes and decodes to %q", raw, target.Path)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"golang.org/x/net/websocket"
@@ -255,6 +256,9 @@ func FuzzC14_CredentialFields(f *testing.F) {
 		f.Add(seed, "value")
 	}
 	f.Fuzz(func(t *testing.T, name, value string) {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return
+		}
 		var sent http.Header
 		inject := Injector{
 			Origin: &url.URL{Scheme: "https", Host: "h"}, Source: static(), Header: "x-amz-access-token", Format: "{token}",
