@@ -1,0 +1,72 @@
+package peer
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+func tcpSupported() error { return nil }
+
+// tcpUID asks the kernel whose the socket at the other end is: the one that has
+// theirs for its own address and ours for its peer's. Nothing is believed once our
+// own end is dead. Until then no other socket can have these two addresses; after,
+// a later client of another user might, while a request that the first one sent
+// before it broke off still waits to be read.
+func tcpUID(c *net.TCPConn, theirs, ours netip.AddrPort) (uid int, known bool) {
+	found, err := lookUp(theirs, ours)
+	if err != nil || found.inode == 0 || !connected(found.state) || !alive(c) || !certain(found.uid) {
+		return 0, false
+	}
+	return int(found.uid), true
+}
+
+// connected leaves out what is no end of a connection (yet). A client of a later
+// connection in SYN_SENT could otherwise pass for the one that is gone.
+func connected(state uint8) bool {
+	switch state {
+	case unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_FIN_WAIT1, unix.BPF_TCP_FIN_WAIT2, unix.BPF_TCP_CLOSE_WAIT, unix.BPF_TCP_CLOSING, unix.BPF_TCP_LAST_ACK:
+		return true
+	}
+	return false
+}
+
+// alive reports whether our own end still holds its place among the connections.
+func alive(c *net.TCPConn) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var info *unix.TCPInfo
+	failed := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+	return failed == nil && err == nil && connected(info.State)
+}
+
+// lookUp finds the TCP socket between two addresses by sock_diag(7). The kernel
+// answers within the call that asks, so nothing here waits.
+func lookUp(own, peer netip.AddrPort) (diag, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return diag{}, err
+	}
+	defer unix.Close(fd)
+	if err := unix.Sendto(fd, diagRequest(own, peer), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return diag{}, err
+	}
+	var answer [1024]byte // the fixed part has 88 bytes, and no attributes are asked for
+	n, from, err := unix.Recvfrom(fd, answer[:], 0)
+	if err != nil {
+		return diag{}, err
+	}
+	if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
+		return diag{}, errors.New("the answer is not the kernel's")
+	}
+	found, err := parseDiag(answer[:n])
+	if err == nil && (found.own != own || found.peer != peer) {
+		// The kernel looks for a listener where there is no such connection.
+		return diag{}, errors.New("the answer is about another socket")
+	}
+	return found, err
+}

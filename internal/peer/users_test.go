@@ -1,0 +1,44 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+func TestUsers(t *testing.T) {
+	off := errors.New("not here")
+	for _, c := range []struct {
+		users Users
+		peer  Peer
+		want  bool
+	}{
+		{Users{}, Peer{}, false},
+		{Users{}, Peer{Loopback, 0, true}, true},
+		{Users{}, Peer{Loopback, 1, true}, false},
+		{Users{}, Peer{Loopback, 0, false}, false},
+		{Users{}, Peer{Socket, 0, false}, false},
+		{Users{}, Peer{Way: Network}, true},
+		{Users{UIDs: []int{1}}, Peer{Loopback, 1, true}, true},
+		{Users{UIDs: []int{1}}, Peer{Socket, 2, true}, false},
+		{Users{TCP: off}, Peer{Way: Loopback}, true},
+		{Users{TCP: off}, Peer{Way: Socket}, false},
+		{Users{TCP: off}, Peer{Socket, 2, true}, false},
+		{Users{Unix: off}, Peer{Way: Socket}, true},
+		{Users{TCP: off, Unix: off}, Peer{}, false},
+	} {
+		if got := c.users.Admit(c.peer); got != c.want {
+			t.Errorf("%+v, %+v: %v", c.users, c.peer, got)
+		}
+	}
+}
+
+func TestContext(t *testing.T) {
+	if got := FromContext(context.Background()); got != (Peer{}) {
+		t.Errorf("%+v", got)
+	}
+	want := Peer{Socket, 5, true}
+	if got := FromContext(NewContext(context.Background(), want)); got != want {
+		t.Errorf("%+v", got)
+	}
+}
