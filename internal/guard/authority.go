@@ -1,5 +1,6 @@
-// Package guard decides who may use a local port: by the host a request names,
-// by the marks a browser leaves, and by a client key. The decisions are plain
+// Package guard decides who may use a local port: by the local user at the other
+// end, by the host a request names, by the marks a browser leaves, and by a client
+// key. The decisions are plain
 // functions over the fields of a request.
 package guard
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 )
 
@@ -18,6 +19,14 @@ const KeyHeader = "Avsproxy-Key"
 
 // Rules are what one listener asks of a request. The zero value lets nothing in.
 type Rules struct {
+	// Users are the local users who may come in; nil = everybody. Whoever presents
+	// the client key may, too: it says more than a user ID does.
+	Users *peer.Users
+	// UsersHint is the sentence that tells other users what to do.
+	UsersHint string
+	// Anyone reports whether a request is one that every local user may make; nil =
+	// none is.
+	Anyone func(r *http.Request) bool
 	// Host reports whether a request at the door may name the authority.
 	Host func(Authority, Door) bool
 	// Names is the sentence that tells which hosts would do.
@@ -44,7 +53,14 @@ func Guard(rules Rules, refused func(*http.Request, problem.Problem), next http.
 	})
 }
 
+// check asks for the user first: a stranger must not learn from the other refusals
+// which hosts and routes there are.
 func (rules Rules) check(r *http.Request) *problem.Problem {
+	found := rules.KeySum != nil && takeKey(r.Header, *rules.KeySum)
+	r.Header.Del(KeyHeader) // ours alone, right or wrong
+	if !found && !rules.admits(r) {
+		return rules.otherUser(r)
+	}
 	authority, ok := ParseAuthority(r.Host)
 	if !ok || rules.Host == nil || !rules.Host(authority, RequestDoor(r)) {
 		return rules.unknownHost(r)
@@ -62,8 +78,6 @@ func (rules Rules) check(r *http.Request) *problem.Problem {
 			Detail: "TRACE would show the credential to the client", Hint: "use another method",
 		}
 	}
-	found := rules.KeySum != nil && takeKey(r.Header, *rules.KeySum)
-	r.Header.Del(KeyHeader) // ours alone, right or wrong
 	if rules.KeySum != nil && !found {
 		return &problem.Problem{
 			Code: problem.ClientKeyRequired, Title: "the client key is missing or wrong",
@@ -72,6 +86,21 @@ func (rules Rules) check(r *http.Request) *problem.Problem {
 		}
 	}
 	return nil
+}
+
+func (rules Rules) admits(r *http.Request) bool {
+	return rules.Users == nil || rules.Users.Admit(peer.FromContext(r.Context())) || (rules.Anyone != nil && rules.Anyone(r))
+}
+
+func (rules Rules) otherUser(r *http.Request) *problem.Problem {
+	detail := "the system does not tell whose connection this is: its program has closed it, or runs in another container"
+	if p := peer.FromContext(r.Context()); p.Known {
+		detail = "the connection belongs to the user with uid " + strconv.Itoa(p.UID)
+	}
+	return &problem.Problem{
+		Code: problem.UserForbidden, Title: "other users of this machine are refused",
+		Detail: detail, Hint: rules.UsersHint,
+	}
 }
 
 func (rules Rules) unknownHost(r *http.Request) *problem.Problem {

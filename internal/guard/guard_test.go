@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 )
 
@@ -304,5 +305,34 @@ func TestHostsAreQuotedAndClipped(t *testing.T) {
 	g.send(t, "GET / HTTP/1.1", "Host: "+strings.Repeat("a", 5000)+"\r\n")
 	if n := len(g.told[0].Detail); n > 400 {
 		t.Errorf("%d bytes", n)
+	}
+}
+
+// A stranger learns nothing from the other refusals. A peer that nobody looked up
+// is a stranger.
+func TestC04_StrangersAreRefusedFirst(t *testing.T) {
+	g := serve(t, Rules{
+		Host: local, KeySum: KeySum("the key"), Users: &peer.Users{}, UsersHint: "see allow_users",
+		Anyone: func(r *http.Request) bool { return r.URL.Path == "/open" },
+	}, tcp(t))
+	for _, c := range []struct{ line, fields, code string }{
+		{"GET / HTTP/1.1", "", "user_forbidden"},
+		{"GET / HTTP/1.1", "Host: evil.example.com\r\n", "user_forbidden"},
+		{"CONNECT evil.example.com:443 HTTP/1.1", "", "user_forbidden"},
+		{"GET / HTTP/1.1", "Origin: http://localhost\r\n", "user_forbidden"},
+		{"TRACE / HTTP/1.1", "", "user_forbidden"},
+		{"GET / HTTP/1.1", "Avsproxy-Key: wrong\r\n", "user_forbidden"},
+		{"GET /open HTTP/1.1", "", "client_key_required"},
+		{"GET / HTTP/1.1", "Avsproxy-Key: the key\r\n", ""},
+		{"GET / HTTP/1.1", "Avsproxy-Key: the key\r\nOrigin: http://localhost\r\n", "origin_forbidden"},
+		{"GET / HTTP/1.1", "Host: evil.example.com\r\nAvsproxy-Key: the key\r\n", "unknown_host"},
+	} {
+		fields := c.fields
+		if !strings.Contains(fields, "Host:") {
+			fields = "Host: localhost\r\n" + fields
+		}
+		if got := g.send(t, c.line, fields).Header.Get(problem.Header); got != c.code {
+			t.Errorf("%s, %q: %q, want %q", c.line, c.fields, got, c.code)
+		}
 	}
 }
