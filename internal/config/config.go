@@ -28,7 +28,7 @@ type Proxy struct {
 	Listen     []string // each "host:port" (port 0: any free one) or "unix:/path"
 	Others     string   // forward requests to hosts without a route: "reject" or "tunnel"
 	ClientKey  Secret   // zero: callers need no key; never zero when a Listen is not loopback
-	AllowUsers []string // always empty in this version
+	AllowUsers []string // names or numeric IDs of local users who may come in besides the one it runs as and root
 }
 
 // Console says where the local pages are served.

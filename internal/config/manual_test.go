@@ -148,7 +148,7 @@ func TestExampleBlockIsAccepted(t *testing.T) {
 // TestManualNamesEverySetting keeps settings from being added in silence.
 func TestManualNamesEverySetting(t *testing.T) {
 	later := map[string]bool{ // refused or without effect in this version
-		"capture": true, "allow_users": true,
+		"capture": true,
 	}
 	text := shippedText(t)
 	for _, key := range settings(t) {

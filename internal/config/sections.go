@@ -32,12 +32,10 @@ func (t *table) proxy() Proxy {
 		ClientKey:  t.secret("client_key"),
 		AllowUsers: t.texts("allow_users", nil),
 	}
-	if len(p.AllowUsers) > 0 {
-		t.complain("allow_users", "is not supported by this version", "leave it out or empty")
-	}
 	t.finish()
 	t.checkExposure(p)
 	t.needs("client_key", p.ClientKey)
+	t.needsUsers("allow_users", p.AllowUsers)
 	return p
 }
 
@@ -140,20 +138,24 @@ func (t *table) capture() Capture {
 }
 
 // A need is a secret that must be readable at the start, since it would
-// otherwise fail at its first use.
+// otherwise fail at its first use; or a user that the machine must know.
 type need struct {
 	d      *decoder
 	at     place
 	secret Secret
+	user   string
 }
 
 // needs notes a secret that is used.
 func (t *table) needs(key string, s Secret) {
-	t.d.needs = append(t.d.needs, need{t.d, t.at.key(key), s})
+	t.d.needs = append(t.d.needs, need{d: t.d, at: t.at.key(key), secret: s})
 }
 
-// complaints reads the secret. There is one at most.
+// complaints reads the secret, or looks for the user. There is one at most.
 func (n need) complaints() Complaints {
+	if n.user != "" {
+		return n.userComplaints()
+	}
 	if _, err := n.secret.resolve(); err != nil {
 		say, hint, _ := strings.Cut(err.Error(), "; ")
 		return Complaints{n.d.complaint(n.at, n.secret.source()+" "+say, hint)}
