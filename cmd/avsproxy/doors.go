@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avsproxy/internal/listen"
+	"avsproxy/internal/peer"
 )
 
 // Bounds of every server here. There is none on writing and none on a whole
@@ -44,7 +45,11 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               headerMost,
 		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: streamsMost},
-		ErrorLog:                     errorLog,
+		// At once: a peer that has closed can no longer be told from others.
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return peer.NewContext(ctx, peer.Of(conn))
+		},
+		ErrorLog: errorLog,
 	}
 }
 

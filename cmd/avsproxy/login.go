@@ -14,6 +14,7 @@ import (
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
+	"avsproxy/internal/peer"
 	"avsproxy/tokens"
 
 	"github.com/pkg/browser"
@@ -169,6 +170,7 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 	}
 	pages := &console.Console{
 		Version: version(), Credentials: program.consoleCredentials(),
+		Users:  peer.LocalUsers(),
 		Logins: desk.logins, Begin: desk.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
 	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)

@@ -18,6 +18,7 @@ type program struct {
 	store tokens.Store
 	// stand is the sandbox in Amazon's place; nil = the real endpoints.
 	stand *stand
+	users users // may use the doors; the zero value is everybody
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials []*credential

@@ -53,10 +53,16 @@ func startProxy(t *testing.T, config string) *runningProxy {
 	case <-time.After(30 * time.Second):
 		t.Fatal("serve did not get ready")
 	}
-	if err := json.Unmarshal(proxy.Stdout.Bytes(), &proxy.readyLine); err != nil {
+	proxy.read(t)
+	return proxy
+}
+
+// read takes the line that tells where the program listens.
+func (p *runningProxy) read(t *testing.T) {
+	t.Helper()
+	if err := json.Unmarshal(p.Stdout.Bytes(), &p.readyLine); err != nil {
 		t.Fatal(err)
 	}
-	return proxy
 }
 
 // startBoth runs a sandbox and a proxy that takes it for the real Amazon.

@@ -72,10 +72,13 @@ func (s *server) announce(asJSON bool) {
 	}
 	say := s.app.ui.say
 	say("avsproxy %s is ready%s", version(), map[bool]string{true: ": sandbox mode, no account needed"}[s.stand != nil])
+	users := s.program.users.told("you")
 	for _, address := range shown(s.console.Proxy) {
 		say("  proxy    %s", address)
 	}
+	say("  users    %s", users.Proxy)
 	say("  console  %s", localhostURL(s.console.Self))
+	say("  users    %s", users.Console)
 	for _, route := range s.conf.Routes {
 		say("  route    %s", s.routeText(route.Name))
 	}

@@ -68,16 +68,29 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 		line.upstreams = append(line.upstreams, upstream)
 		line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential})
 	}
-	rules := guard.Rules{Host: table.Knows, Names: table.Names()}
-	if !p.conf.Proxy.ClientKey.IsZero() {
-		key, err := p.conf.Proxy.ClientKey.Resolve()
-		if err != nil {
-			return nil, asUsage(err)
-		}
-		rules.KeySum = guard.KeySum(key.Reveal())
+	rules, err := p.rules(table)
+	if err != nil {
+		return nil, asUsage(err)
 	}
 	line.handler = guard.Guard(rules, watch.refused, proxy.Route(table, handlers))
 	return line, nil
+}
+
+// rules are what the proxy asks of every request.
+func (p *program) rules(table *proxy.Table) (guard.Rules, error) {
+	rules := guard.Rules{
+		Users: p.users.proxy, UsersHint: "name that user in allow_users, in [proxy] of config.toml; or set client_key there and present it",
+		Host: table.Knows, Names: table.Names(),
+	}
+	if p.conf.Proxy.ClientKey.IsZero() {
+		return rules, nil
+	}
+	key, err := p.conf.Proxy.ClientKey.Resolve()
+	if err != nil {
+		return rules, err
+	}
+	rules.KeySum = guard.KeySum(key.Reveal())
+	return rules, nil
 }
 
 // routeHosts are the further names of a route: the configured ones, and its

@@ -131,6 +131,9 @@ func (s *server) build(context.Context) error {
 		return err
 	}
 	s.program = program
+	if program.users, err = newUsers(s.conf); err != nil {
+		return err
+	}
 	s.closers = append(s.closers, program.settle)
 	for _, credential := range program.credentials {
 		if err := credential.source.Open(); err != nil {
@@ -178,6 +181,8 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 		Logins:      desk.logins,
 		Begin:       desk.begin,
 		Metrics:     metrics,
+		Users:       s.program.users.console,
+		UsersTold:   s.program.users.told("the user it runs as"),
 		Proxy:       addresses(s.proxyDoors),
 		Self:        addresses(s.consoleDoors)[0],
 		Try:         s.try(),

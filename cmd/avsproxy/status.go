@@ -49,7 +49,11 @@ func (a *app) status(ctx context.Context, conf *config.Config) (*console.Status,
 	if err != nil {
 		return nil, err
 	}
-	status := &console.Status{Version: version(), Sandbox: conf.Sandbox, Credentials: []console.CredentialStatus{}}
+	users, err := newUsers(conf)
+	if err != nil {
+		return nil, err
+	}
+	status := &console.Status{Version: version(), Sandbox: conf.Sandbox, Users: users.told("the user it runs as"), Credentials: []console.CredentialStatus{}}
 	for _, route := range conf.Routes {
 		status.Routes = append(status.Routes, console.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
 	}
@@ -74,6 +78,7 @@ func (a *app) printStatus(status *console.Status) error {
 	} else {
 		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(shown(status.Proxy), " "), localhostURL(status.Console))
 	}
+	fmt.Fprintf(table, "users\tproxy: %s\n\tconsole: %s\n", status.Users.Proxy, status.Users.Console)
 	for _, route := range status.Routes {
 		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, orNone(route.Credential))
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"avsproxy/internal/guard"
+	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 	"avsproxy/tokens"
 )
@@ -45,6 +46,10 @@ type Console struct {
 	Routes      []Route
 	Logins      *tokens.Logins
 	Metrics     *Metrics // nil = no /metrics
+	// Users are the local users who may use the pages; nil = everybody.
+	Users *peer.Users
+	// UsersTold says it of both doors, for people.
+	UsersTold UsersTold
 	// Proxy and Self are the addresses to show: base URLs without a slash at the end.
 	Proxy []string
 	Self  string
@@ -98,10 +103,29 @@ func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Han
 		Host: func(a guard.Authority, d guard.Door) bool {
 			return guard.IsLocal(a.Host) && d.Fits(a)
 		},
-		Names:   "use localhost with the console's port",
-		Browser: c.fromOwnPage,
+		Names:     "use localhost with the console's port",
+		Browser:   c.fromOwnPage,
+		Users:     c.Users,
+		UsersHint: "the console is for the user that avsproxy runs as, and for root; allow_users in config.toml opens the proxy alone",
+		Anyone:    c.forEveryUser,
 	}
 	return secure(guard.Guard(rules, refused, c.handler()))
+}
+
+// forEveryUser says what is no secret from other users of this machine: what
+// monitors ask, which run as users of their own; and the end of a login, whose
+// browser may run as another user than avsproxy. There the state, and then the
+// login's ID, are what nobody else knows.
+func (c *Console) forEveryUser(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	switch r.URL.Path {
+	case "/livez", "/readyz", "/metrics", "/style.css":
+		return true
+	}
+	id, isOutcome := strings.CutPrefix(r.URL.Path, "/login/")
+	return c.isCallback(r) || (isOutcome && c.Logins.Find(id) != nil)
 }
 
 // fromOwnPage says which requests of browsers may pass: those of our own pages,

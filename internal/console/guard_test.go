@@ -1,11 +1,14 @@
 package console
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 )
 
@@ -148,5 +151,37 @@ func TestRefusalsAreTold(t *testing.T) {
 	handler.ServeHTTP(httptest.NewRecorder(), r)
 	if len(told) != 2 || told[0] != problem.OriginForbidden || told[1] != problem.UnknownHost {
 		t.Errorf("told of %v", told)
+	}
+}
+
+// A browser may run as another user than avsproxy. It can bring a login to its
+// end, which takes the state, and do nothing else.
+func TestC04_ABrowserOfAnotherUserEndsALogin(t *testing.T) {
+	d := start(t, setup{})
+	callback := d.consent(d.begin())
+	d.Users = &peer.Users{UIDs: []int{1}}
+	handler := d.Guarded(nil)
+	ask := func(uid int, path string) *httptest.ResponseRecorder {
+		answer := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", path, nil)
+		r.Host = "localhost"
+		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
+		handler.ServeHTTP(answer, r.WithContext(peer.NewContext(ctx, peer.Peer{Way: peer.Loopback, UID: uid, Known: true})))
+		return answer
+	}
+	end := ask(2, strings.TrimPrefix(callback, d.url))
+	if end.Code != http.StatusSeeOther {
+		t.Fatalf("the callback: %d\n%s", end.Code, end.Body)
+	}
+	for path, want := range map[string]int{
+		end.Header().Get("Location"): 200, "/style.css": 200, "/authresponse?state=guess&code=x": 400,
+		"/": 403, "/login": 403, "/login/other": 403, "/api/status": 403, "/api/logins/" + strings.TrimPrefix(end.Header().Get("Location"), "/login/"): 403,
+	} {
+		if got := ask(2, path); got.Code != want {
+			t.Errorf("%s for another user: %d, want %d", path, got.Code, want)
+		}
+		if got := ask(1, path); got.Code == 403 {
+			t.Errorf("%s for the user: %d", path, got.Code)
+		}
 	}
 }

@@ -15,8 +15,15 @@ type Status struct {
 	Sandbox     bool               `json:"sandbox"`
 	Proxy       []string           `json:"proxy"`
 	Console     string             `json:"console"`
+	Users       UsersTold          `json:"users"`
 	Routes      []Route            `json:"routes"`
 	Credentials []CredentialStatus `json:"credentials"`
+}
+
+// UsersTold says for each door which local users may use it, in words.
+type UsersTold struct {
+	Proxy   string `json:"proxy"`
+	Console string `json:"console"`
 }
 
 // CredentialStatus is how one credential stands.
@@ -49,7 +56,7 @@ type Trouble struct {
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, Status{
 		Version: c.Version, PID: os.Getpid(), Sandbox: c.Sandbox,
-		Proxy: c.Proxy, Console: c.Self, Routes: c.Routes, Credentials: c.credentials(),
+		Proxy: c.Proxy, Console: c.Self, Users: c.UsersTold, Routes: c.Routes, Credentials: c.credentials(),
 	})
 }
 
