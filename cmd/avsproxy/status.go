@@ -53,7 +53,7 @@ func (a *app) status(ctx context.Context, conf *config.Config) (*console.Status,
 	if err != nil {
 		return nil, err
 	}
-	status := &console.Status{Version: version(), Sandbox: conf.Sandbox, Users: users.told("the user it runs as"), Credentials: []console.CredentialStatus{}}
+	status := &console.Status{Version: version(), Sandbox: conf.Sandbox, Users: users.told("you"), Credentials: []console.CredentialStatus{}}
 	for _, route := range conf.Routes {
 		status.Routes = append(status.Routes, console.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
 	}

@@ -3,10 +3,12 @@ package peer
 import (
 	"crypto/tls"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -53,7 +55,10 @@ func listen(t testing.TB, network, addr string) net.Listener {
 // dial connects in the thread of its caller.
 func dial(t testing.TB, network, addr string, from net.Addr) net.Conn {
 	t.Helper()
-	client, err := (&net.Dialer{LocalAddr: from}).Dial(network, addr)
+	reuse := func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
+	}
+	client, err := (&net.Dialer{LocalAddr: from, Control: reuse}).Dial(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +190,9 @@ func TestHalfClosedPeersAreKnown(t *testing.T) {
 // port. What the stranger sent can still be read, and must not pass for ours.
 func TestC04_NobodyInheritsAPort(t *testing.T) {
 	ln := listen(t, "tcp", "127.0.0.1:0")
-	first := dial(t, "tcp", ln.Addr().String(), nil).(*net.TCPConn)
+	// An address of its own: on the usual one the port may be taken by what old connections left behind.
+	own := &net.TCPAddr{IP: net.IPv4(127, 0, byte(rand.IntN(256)), byte(1+rand.IntN(254)))}
+	first := dial(t, "tcp", ln.Addr().String(), own).(*net.TCPConn)
 	io.WriteString(first, "POST /spend HTTP/1.0\r\n\r\n")
 	port := first.LocalAddr()
 	old := accept(t, ln)
@@ -287,4 +294,24 @@ func TestC04_AListenerIsNobodysPeer(t *testing.T) {
 			t.Errorf("%s: %+v", addr, found)
 		}
 	}
+}
+
+// Go listens for Multipath TCP where the kernel has it; a client's socket then is
+// one that holds the TCP socket.
+func TestC04_MultipathClientsAreKnown(t *testing.T) {
+	ln := listen(t, "tcp", "127.0.0.1:0")
+	dialer := net.Dialer{}
+	dialer.SetMultipathTCP(true)
+	as(t, stranger, func() {
+		client, err := dialer.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		multipath, err := client.(*net.TCPConn).MultipathTCP()
+		t.Log("multipath:", multipath, err)
+		if got := Of(accept(t, ln)); got != (Peer{Loopback, stranger, true}) {
+			t.Errorf("%+v", got)
+		}
+	})
 }
