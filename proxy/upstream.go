@@ -42,6 +42,10 @@ const (
 	idleTimeout  = 90 * time.Second // of connections without a request
 	idleMost     = 64               // spare HTTP/1.1 connections kept
 	headMost     = 1 << 20          // bytes of an answer's head
+	// streamBuffer is what an upstream can send ahead of a client that reads slowly.
+	// There is no smaller bound for a connection: with one, slow clients would hold up
+	// the others' streams.
+	streamBuffer = 512 << 10
 )
 
 // An Upstream sends requests to one origin: HTTP/2 or HTTP/1.1 as ALPN decides,
@@ -110,8 +114,9 @@ func (u *Upstream) newTransport() *http.Transport {
 		MaxIdleConnsPerHost:    idleMost,
 		MaxResponseHeaderBytes: headMost,
 		HTTP2: &http.HTTP2Config{
-			SendPingTimeout: u.options.PingInterval,
-			PingTimeout:     pingPatience,
+			SendPingTimeout:           u.options.PingInterval,
+			PingTimeout:               pingPatience,
+			MaxReceiveBufferPerStream: streamBuffer,
 		},
 	}
 }

@@ -44,7 +44,7 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 		ReadHeaderTimeout:            headerTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               headerMost,
-		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: streamsMost},
+		HTTP2:                        bodyBuffers(),
 		// At once: a peer that has closed can no longer be told from others.
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return peer.NewContext(ctx, peer.Of(conn))

@@ -14,6 +14,7 @@ import (
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
+	"avsproxy/internal/listen"
 	"avsproxy/internal/sandbox"
 	"avsproxy/tokens"
 
@@ -48,6 +49,7 @@ type server struct {
 	line    *pipeline
 	console *console.Console
 	proxy   *http.Server
+	busy    underWay // of proxy
 	pages   *http.Server
 	roots   *certs.Authority
 	run     runFile
@@ -80,15 +82,16 @@ func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 }
 
 func (s *server) listen(ctx context.Context) error {
+	limit := listen.NewLimit(proxyConnections(openFiles()))
 	for _, addr := range s.conf.Proxy.Listen {
 		lns, err := s.doors.open(ctx, addr)
 		if err != nil {
 			return err
 		}
-		s.proxyDoors = append(s.proxyDoors, lns...)
+		s.proxyDoors = append(s.proxyDoors, limited(lns, limit)...)
 	}
 	lns, err := s.doors.open(ctx, s.conf.Console.Listen)
-	s.consoleDoors = lns
+	s.consoleDoors = limited(lns, listen.NewLimit(consoleConnectionsMost))
 	if err != nil {
 		return err
 	}
@@ -191,7 +194,7 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 	desk.handler = s.console.Guarded(watch.refused)
 	s.closers = append(s.closers, desk.close)
 	s.pages = newServer(desk.handler, watch.errorLog)
-	s.proxy = newServer(s.line.handler, watch.errorLog)
+	s.proxy = newServer(s.busy.counted(s.line.handler), watch.errorLog)
 	return nil
 }
 
@@ -227,13 +230,20 @@ func (s *server) wait(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	drained := make(chan error, 2)
-	for _, server := range []*http.Server{s.proxy, s.pages} {
-		go func() { drained <- server.Shutdown(drain) }()
+	for _, end := range []func(context.Context) error{s.endProxy, s.pages.Shutdown} {
+		go func() { drained <- end(drain) }()
 	}
 	if err := errors.Join(<-drained, <-drained); err != nil {
 		s.app.ui.say("avsproxy: cut what was still open")
 	}
 	return nil
+}
+
+func (s *server) endProxy(ctx context.Context) error {
+	if err := s.proxy.Shutdown(ctx); err != nil {
+		return err
+	}
+	return s.busy.drain(ctx)
 }
 
 // close undoes everything, the latest first. It also runs where starting failed

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+func TestConnectionsLeaveFilesToTheUpstreams(t *testing.T) {
+	for files, want := range map[int]int{256: 128, 1024: 512, 1 << 20: connectionsMost} {
+		if got := proxyConnections(files); got != want {
+			t.Errorf("%d files: %d connections", files, got)
+		}
+	}
+	if files := openFiles(); files < 256 {
+		t.Errorf("only %d files", files)
+	}
+}
+
+// What docs/security.md says of HTTP/2 is what clients are told.
+func TestC22_SettingsAreAsDocumented(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config = newServer(http.NotFoundHandler(), quiet())
+	server.Start()
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, http2.ClientPreface)
+	framer := http2.NewFramer(conn, conn)
+	framer.WriteSettings()
+	window := 65535
+	for settings := false; !settings || window == 65535; {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			settings = settings || !frame.IsAck()
+			for id, want := range map[http2.SettingID]uint32{
+				http2.SettingMaxConcurrentStreams: 250, http2.SettingInitialWindowSize: 64 << 10, http2.SettingMaxFrameSize: 16 << 10,
+			} {
+				if got, _ := frame.Value(id); got != want && !frame.IsAck() {
+					t.Errorf("%v is %d", id, got)
+				}
+			}
+		case *http2.WindowUpdateFrame:
+			window += int(frame.Increment)
+		}
+	}
+	if window != 256<<10 {
+		t.Errorf("the connection's window is %d", window)
+	}
+}
+
+// The figure of docs/security.md.
+const memoryMost = 1 << 30
+
+func TestPromise7_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T) {
+	if testing.Short() || raceEnabled || openFiles() < 4<<10 {
+		t.Skip("needs time, a plain build and 4,096 files")
+	}
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("the system does not tell how much memory a process holds")
+	}
+	pid, address := startChild(t, endlessUpstream(t))
+	before := resident(t, pid)
+	many := min(10_000, proxyConnections(openFiles())-1_020)
+	openMany(t, address, many, "GET /idle HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	idle := resident(t, pid)
+	openMany(t, address, 1_000, "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	most := 0
+	for range 20 { // the buffers fill up meanwhile
+		time.Sleep(100 * time.Millisecond)
+		most = max(most, resident(t, pid))
+	}
+	t.Logf("%d MiB at the start, %d with %d idle connections, %d with 1,000 slow readers besides", before>>20, idle>>20, many, most>>20)
+	if most > memoryMost {
+		t.Errorf("%d bytes", most)
+	}
+}
+
+// endlessUpstream is an API over HTTP/2 whose answers do not end, and its route.
+func endlessUpstream(t *testing.T) (config string) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		chunk := make([]byte, 64<<10)
+		for r.URL.Path == "/endless" {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\n", server.URL, roots)
+}
+
+// startChild runs the built program, whose memory is its own.
+func startChild(t *testing.T, config string) (pid int, address string) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "serve", "--json")
+	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	var ready readyLine
+	if err := json.NewDecoder(out).Decode(&ready); err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid, strings.TrimPrefix(ready.Proxy[0], "http://")
+}
+
+// openMany opens connections, sends a request on each and reads the head of the
+// answer alone.
+func openMany(t *testing.T, address string, n int, request string) {
+	t.Helper()
+	var opening sync.WaitGroup
+	for range 20 {
+		opening.Go(func() {
+			for range n / 20 {
+				conn, err := net.Dial("tcp", address)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(func() { conn.Close() })
+				conn.SetDeadline(time.Now().Add(time.Minute))
+				io.WriteString(conn, request)
+				if resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil); err != nil || resp.StatusCode != http.StatusOK {
+					t.Errorf("%v, %v", resp, err)
+					return
+				}
+			}
+		})
+	}
+	opening.Wait()
+}
+
+// resident is how much memory a process holds, in bytes.
+func resident(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB`).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("no VmRSS in %s", text)
+	}
+	kib, _ := strconv.Atoi(string(found[1]))
+	return kib << 10
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/websocket"
+)
+
+// withoutOrigin is a connection of a program: the library's client sends an Origin,
+// as pages do.
+type withoutOrigin struct{ net.Conn }
+
+func (c withoutOrigin) Write(p []byte) (int, error) {
+	_, err := c.Conn.Write(bytes.Replace(p, []byte("Origin: http://localhost\r\n"), nil, 1))
+	return len(p), err
+}
+
+func openSocket(t *testing.T, address string) *websocket.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	conf, _ := websocket.NewConfig("ws://localhost:"+portOf(address)+"/", "http://localhost")
+	socket, err := websocket.NewClient(conf, withoutOrigin{conn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return socket
+}
+
+// echoUpstream is an API with nothing but a WebSocket, and its route.
+func echoUpstream(t *testing.T) (route string) {
+	echo := websocket.Server{Handler: func(conn *websocket.Conn) { io.Copy(conn, conn) }}
+	server := httptest.NewTLSServer(http.Handler(echo))
+	t.Cleanup(server.Close)
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n"+
+		"[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\nwebsocket = true\n", server.URL, roots)
+}
+
+func TestWebSocketsDrain(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(echoUpstream(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": filepath.Join(dir, "config.toml"), "NO_COLOR": "1"}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	stdout, stderr := newLockedBuffer(), newLockedBuffer()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, stdout, stderr)
+	}()
+	<-stdout.written
+	var ready readyLine
+	if err := json.Unmarshal(stdout.Bytes(), &ready); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.TrimPrefix(ready.Proxy[0], "http://")
+	socket := openSocket(t, address)
+	stop()
+	for open := true; open; { // there is no event to wait for
+		conn, err := net.Dial("tcp", address)
+		if open = err == nil; open {
+			conn.Close()
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if _, err := socket.Write([]byte("still there")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := socket.Read(make([]byte, 99)); err != nil || n != len("still there") {
+		t.Errorf("%d, %v", n, err)
+	}
+	select {
+	case code := <-ended:
+		t.Fatalf("serve ended with %d before the socket did", code)
+	default:
+	}
+	socket.Close()
+	if code := <-ended; code != exitDone {
+		t.Errorf("serve ended with %d:\n%s", code, stderr)
+	}
+	if !bytes.Contains(stderr.Bytes(), []byte("GET / status=101")) {
+		t.Errorf("the exchange is not told:\n%s", stderr)
+	}
+}

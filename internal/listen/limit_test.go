@@ -1,0 +1,138 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func openLimited(t *testing.T, limit *Limit, addr string) net.Listener {
+	t.Helper()
+	lns, _, err := Open(context.Background(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := limit.Listener(lns[0])
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+func dialTo(t *testing.T, ln net.Listener) net.Conn {
+	t.Helper()
+	conn, err := net.Dial(ln.Addr().Network(), ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// accepting hands over what the listener accepts.
+func accepting(ln net.Listener) <-chan net.Conn {
+	conns := make(chan net.Conn)
+	go func() {
+		defer close(conns)
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			conns <- conn
+		}
+	}()
+	return conns
+}
+
+func TestLimitIsSharedAndFreedByClose(t *testing.T) {
+	limit := NewLimit(2)
+	tcp, unix := openLimited(t, limit, "127.0.0.1:0"), openLimited(t, limit, "unix:"+filepath.Join(t.TempDir(), "a.sock"))
+	fromTCP, fromUnix := accepting(tcp), accepting(unix)
+	dialTo(t, tcp)
+	dialTo(t, unix)
+	first, second := <-fromTCP, <-fromUnix
+	dialTo(t, tcp)
+	select {
+	case <-fromTCP:
+		t.Fatal("there is one too many")
+	case <-time.After(50 * time.Millisecond):
+	}
+	second.Close()
+	second.Close() // counts once
+	third := <-fromTCP
+	dialTo(t, unix)
+	select {
+	case <-fromUnix:
+		t.Fatal("closing twice made two places")
+	case <-time.After(50 * time.Millisecond):
+	}
+	first.Close()
+	(<-fromUnix).Close()
+	third.Close()
+}
+
+func TestLimitedListenerClosesWhileFull(t *testing.T) {
+	ln := openLimited(t, NewLimit(1), "127.0.0.1:0")
+	dialTo(t, ln)
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	waiting := dialTo(t, ln)
+	ended := make(chan error)
+	go func() {
+		_, err := ln.Accept()
+		ended <- err
+	}()
+	time.AfterFunc(20*time.Millisecond, func() { ln.Close() })
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+	waiting.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := waiting.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the one that waited was left open: %v", err)
+	}
+}
+
+func TestLimitedConnectionsKeepWhatTheyCanDo(t *testing.T) {
+	limit := NewLimit(9)
+	for _, addr := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "a.sock")} {
+		ln := openLimited(t, limit, addr)
+		client := dialTo(t, ln)
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := conn.(stream); !ok {
+			t.Errorf("%T cannot do what the connection below can", conn)
+		}
+		if _, tcp := conn.(countedTCP); tcp {
+			_, reads := conn.(io.ReaderFrom)
+			_, lingers := conn.(interface{ SetLinger(int) error })
+			if !reads || !lingers {
+				t.Error("a TCP connection lost a method")
+			}
+		}
+		below := conn.(interface{ NetConn() net.Conn }).NetConn()
+		if below.LocalAddr().String() != conn.LocalAddr().String() || below == conn {
+			t.Errorf("%T is below", below)
+		}
+		conn.(stream).CloseWrite()
+		if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+			t.Error(err)
+		}
+		conn.Close()
+	}
+	pipe, other := net.Pipe()
+	defer other.Close()
+	limit.slots <- struct{}{}
+	conn := counted(pipe, &slot{limit: limit})
+	if conn.Close(); len(limit.slots) != 0 || conn.(countedConn).NetConn() != pipe {
+		t.Error("another kind of connection is not counted")
+	}
+}
