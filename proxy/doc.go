@@ -4,9 +4,10 @@
 //
 // The parts are joined where the program is built:
 //
-//	guard(route(observe(forward(inject(upstream)))))
+//	guard(route(observe(standIn(allow(forward(inject(upstream)))))))
 //
 // [Table] chooses the route, [Observe] notes what became of the exchange,
-// [Forward] relays bytes both ways at once, [Inject] adds the credential as the
+// [StandIn] answers token requests, [Allow] keeps to a list, [Forward] relays
+// bytes both ways at once, [Injector] adds the credential as the
 // last step before the wire, and [Upstream] keeps the connections.
 package proxy

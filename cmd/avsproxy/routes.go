@@ -152,7 +152,12 @@ func (p *program) injector(route config.Route, origin *url.URL, upstream *proxy.
 // standInOptions are for a route that has a credential.
 func (p *program) standInOptions(route config.Route, inject *proxy.Injector, loginURL func(credential string) string) proxy.StandInOptions {
 	options := proxy.StandInOptions{Dummy: inject.Dummy, Source: inject.Source, LoginURL: loginURL(route.Credential)}
-	if credential, err := p.find(route.Credential); err == nil && credential.client != nil {
+	credential, err := p.find(route.Credential)
+	if err != nil {
+		return options
+	}
+	options.TokenURL = credential.conf.TokenURL
+	if options.TokenURL == "" && credential.client != nil {
 		options.TokenURL = credential.client.TokenURL
 	}
 	return options

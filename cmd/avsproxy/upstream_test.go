@@ -88,5 +88,5 @@ func readHead(conn net.Conn) {
 func tellRequest(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Proto", r.Proto)
 	w.Header().Set("X-Authorization-Fields", strconv.Itoa(len(r.Header["Authorization"])))
-	w.Write([]byte("path " + r.URL.RequestURI() + "\nhost " + r.Host + "\nauthorization " + r.Header.Get("Authorization") + "\n"))
+	w.Write([]byte("path " + r.URL.RequestURI() + "\nhost " + r.Host + "\nauthorization " + r.Header.Get("Authorization") + "\ncookie " + r.Header.Get("Cookie") + "\n"))
 }
