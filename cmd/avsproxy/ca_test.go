@@ -41,7 +41,11 @@ func TestSystemTrust(t *testing.T) {
 	if reach() == nil {
 		t.Error("it is trusted before 'ca trust'")
 	}
-	t.Cleanup(func() { ca("untrust") })
+	t.Cleanup(func() {
+		ca("untrust")
+		// Debian's tool leaves links behind that lead nowhere, until something is added.
+		exec.Command("find", "/etc/ssl/certs", "-xtype", "l", "-delete").Run()
+	})
 	t.Log(ca("trust"))
 	if err := reach(); err != nil {
 		t.Errorf("after 'ca trust': %v", err)

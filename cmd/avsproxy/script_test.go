@@ -25,7 +25,7 @@ import (
 //
 //	serve [ARG...]    start "avsproxy serve", wait until it is ready, set $PROXY,
 //	                  $PROXY_PORT, $CONSOLE and $CONSOLE_PORT
-//	stop [-SIGNAL]    end it by a signal and expect the exit code 0; what it said
+//	quit [-SIGNAL]    end it by a signal and expect the exit code 0; what it said
 //	                  is then in stdout and stderr
 //	background NAME PROGRAM [ARG...]   start a program; its output goes to NAME.out and NAME.err
 //	await FILE REGEXP wait until the file has a line that matches
@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	noneStops(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -61,10 +62,29 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": serveCmd, "stop": stopCmd, "background": backgroundCmd, "await": awaitCmd,
+			"serve": serveCmd, "quit": quitCmd, "background": backgroundCmd, "await": awaitCmd,
 			"subst": substCmd, "upstream": upstreamCmd, "amazon": amazonCmd, "hold": holdCmd, "free": freeCmd,
 		},
 	})
+}
+
+// noneStops keeps out testscript's own "stop", which ends a script as passed,
+// whatever stands behind it.
+func noneStops(t *testing.T) {
+	t.Helper()
+	scripts, err := filepath.Glob("testdata/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`(?m)^stop\b`).Match(text) {
+			t.Errorf("%s: write quit to end serve; stop ends the script", script)
+		}
+	}
 }
 
 type programsKey struct{}
@@ -128,7 +148,7 @@ func serveCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("SERVE_PID", strconv.Itoa(p.cmd.Process.Pid))
 }
 
-func stopCmd(ts *testscript.TestScript, neg bool, args []string) {
+func quitCmd(ts *testscript.TestScript, neg bool, args []string) {
 	sig := syscall.SIGINT
 	if len(args) == 1 && args[0] == "-TERM" {
 		sig = syscall.SIGTERM

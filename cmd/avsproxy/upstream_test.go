@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -76,7 +77,10 @@ func eachConn(ln net.Listener, serve func(net.Conn)) {
 		if err != nil {
 			return
 		}
-		go serve(conn) // left open: whoever dialed gives up
+		go func() {
+			serve(conn)
+			io.Copy(io.Discard, conn) // holds it open, where serve did not close it, until whoever dialed gives up
+		}()
 	}
 }
 
