@@ -24,7 +24,7 @@ func certifiedHosts(conf *config.Config) (list []routeHost) {
 			names = append([]string{upstream.Host}, names...)
 		}
 		for _, name := range names {
-			if authority, ok := guard.ParseAuthority(name); ok {
+			if authority, ok := guard.ParseAuthority(name); ok && !guard.IsLocal(authority.Host) {
 				list = append(list, routeHost{route.Name, authority.Host})
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"avsproxy/internal/config"
@@ -47,6 +48,8 @@ type app struct {
 	ui         *voice
 	configPath string
 	recovered  sync.Map // paths of damaged files that were told of
+	// childRuns is set while signals are for the command that 'run' runs.
+	childRuns atomic.Bool
 }
 
 // run is the whole program. A first SIGINT or SIGTERM cancels the command's
@@ -68,10 +71,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		case err := <-ended:
 			return a.exitCode(ctx, err)
 		case sig := <-signals:
-			if ctx.Err() != nil {
+			switch {
+			case a.childRuns.Load():
+			case ctx.Err() != nil:
 				return signalCode(sig)
+			default:
+				cancel(signalError{sig})
 			}
-			cancel(signalError{sig})
 		}
 	}
 }

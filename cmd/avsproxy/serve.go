@@ -53,7 +53,12 @@ type server struct {
 	pages   *http.Server
 	roots   *certs.Authority
 	run     runFile
-	beside  *running // another proxy on the same state folder; nil = none
+
+	// apart: nobody else is to find this proxy, so it leaves no run.json, and the
+	// sandbox's grants stay in memory.
+	apart bool
+	// anyPort: where a configured port is taken, another will do.
+	anyPort bool
 
 	doors                    doorList
 	proxyDoors, consoleDoors []net.Listener
@@ -65,38 +70,56 @@ type server struct {
 
 // serve listens on everything first, then serves, then says that it is ready.
 func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error {
-	s := &server{app: a, conf: conf, doors: doorList{app: a}, beside: a.running(ctx, conf)}
-	defer s.close()
-	if s.beside != nil {
-		a.ui.warn(fmt.Sprintf("another avsproxy (pid %d) serves from %s; other commands will speak to that one", s.beside.PID, conf.Store.Path),
+	beside := a.running(ctx, conf)
+	if beside != nil {
+		a.ui.warn(fmt.Sprintf("another avsproxy (pid %d) serves from %s; other commands will speak to that one", beside.PID, conf.Store.Path),
 			"give this one a folder of its own with path in [store]")
 	}
+	s := &server{app: a, conf: conf, doors: doorList{app: a}, apart: beside != nil}
+	defer s.close()
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	s.announce(asJSON)
+	return s.wait(ctx)
+}
+
+// begin does all that is needed to serve. Where it fails, and in the end, the
+// server is to be closed.
+func (s *server) begin(ctx context.Context) error {
 	steps := []func(context.Context) error{s.listen, s.startSandbox, s.build, s.start, s.loginToSandbox, s.leaveRunFile, s.keepLogins}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	s.announce(asJSON)
-	return s.wait(ctx)
+	return nil
 }
 
 func (s *server) listen(ctx context.Context) error {
 	limit := listen.NewLimit(proxyConnections(openFiles()))
 	for _, addr := range s.conf.Proxy.Listen {
-		lns, err := s.doors.open(ctx, addr)
+		lns, err := s.open(ctx, addr)
 		if err != nil {
 			return err
 		}
 		s.proxyDoors = append(s.proxyDoors, limited(lns, limit)...)
 	}
-	lns, err := s.doors.open(ctx, s.conf.Console.Listen)
+	lns, err := s.open(ctx, s.conf.Console.Listen)
 	s.consoleDoors = limited(lns, listen.NewLimit(consoleConnectionsMost))
 	if err != nil {
 		return err
 	}
 	s.conf.Console.Listen = "localhost:" + portOf(lns[0].Addr().String())
 	return nil
+}
+
+func (s *server) open(ctx context.Context, addr string) ([]net.Listener, error) {
+	lns, err := s.doors.open(ctx, addr)
+	if s.anyPort && errors.As(err, new(*listen.InUse)) {
+		return s.doors.open(ctx, "localhost:0")
+	}
+	return lns, err
 }
 
 func (s *server) startSandbox(ctx context.Context) error {
@@ -117,8 +140,8 @@ func (s *server) startSandbox(ctx context.Context) error {
 	}
 	s.closers = append(s.closers, func() { amazon.Close() })
 	s.stand = &stand{LWA: amazon.LWA(), AVS: amazon.AVS(), CA: string(amazon.RootPEM())}
-	if s.beside != nil {
-		s.conf.Store.Kind = "memory" // the sandbox's folder is in use
+	if s.apart {
+		s.conf.Store.Kind = "memory" // the sandbox's folder may be in use
 		return nil
 	}
 	// Grants of an earlier sandbox mean nothing to this one.
@@ -206,7 +229,7 @@ func (s *server) start(context.Context) error {
 }
 
 func (s *server) leaveRunFile(context.Context) error {
-	if s.beside != nil {
+	if s.apart {
 		return nil
 	}
 	s.run = runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Sandbox: s.stand}

@@ -17,13 +17,15 @@ import (
 type voice struct {
 	out   io.Writer
 	log   *slog.Logger
+	level *slog.LevelVar // the least that log prints
 	plain bool
 }
 
 func newVoice(out io.Writer, getenv func(string) string) *voice {
 	plain := getenv("NO_COLOR") != "" || !isTerminal(out)
-	handler := tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05", NoColor: plain})
-	return &voice{out: out, log: slog.New(handler), plain: plain}
+	level := new(slog.LevelVar)
+	handler := tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05", NoColor: plain, Level: level})
+	return &voice{out: out, log: slog.New(handler), level: level, plain: plain}
 }
 
 // isTerminal takes every character device for one, which is enough to choose

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/guard"
+	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run [--] CMD [ARG...]",
+		Short: "Run a command whose requests go through the proxy",
+		Long: `Run a command whose requests go through the proxy, and end with its exit code. The
+running 'avsproxy serve' takes them, or else a proxy that lives as long as the
+command.
+
+The command's environment names the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY,
+AVSPROXY_URL) and the certificate authority beside the system's (SSL_CERT_FILE,
+REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, NODE_EXTRA_CA_CERTS, JAVA_TOOL_OPTIONS). A
+client_key is in the proxy's URL.`,
+		Example: "  avsproxy run -- curl -i https://api.example.com/v2/things",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runChild(cmd.Context(), args)
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // the flags behind CMD are the command's
+	return cmd
+}
+
+func (a *app) runChild(ctx context.Context, argv []string) error {
+	path, err := findProgram(argv[0])
+	if err != nil {
+		return err
+	}
+	conf, err := config.LoadBeside(a.configPath, a.getenv)
+	if err != nil {
+		return err
+	}
+	serving := a.running(ctx, conf)
+	if serving == nil {
+		own, err := a.serveChild(ctx)
+		if err != nil {
+			return err
+		}
+		defer own.close()
+		conf, serving = own.conf, own.asRunning()
+	}
+	env, err := a.childEnvironment(conf, serving.Proxy)
+	if err != nil {
+		return err
+	}
+	a.tellLogins(ctx, serving)
+	return a.runProgram(ctx, path, argv, env)
+}
+
+// serveChild starts a proxy for the command alone. It prints no line for each
+// request: the terminal is the command's.
+func (a *app) serveChild(ctx context.Context) (*server, error) {
+	conf, err := config.Load(a.configPath, a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	a.ui.level.Set(levelBesideChild)
+	conf.Proxy.Listen = []string{childDoor(conf.Proxy.Listen)}
+	s := &server{app: a, conf: conf, doors: doorList{app: a}, apart: true, anyPort: true}
+	if err := s.begin(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// childDoor is the first of the configured addresses that HTTP_PROXY can name. A
+// command on this machine needs no more than loopback.
+func childDoor(configured []string) string {
+	for _, addr := range configured {
+		host, port, err := net.SplitHostPort(addr)
+		switch {
+		case err != nil || strings.HasPrefix(addr, "unix:"):
+		case guard.IsLocal(host):
+			return addr
+		default:
+			return "localhost:" + port
+		}
+	}
+	return "localhost:0"
+}
+
+func (s *server) asRunning() *running {
+	return &running{
+		runFile: runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self},
+		client:  http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}},
+	}
+}
+
+// childAddress is how a command on this machine reaches the proxy.
+func childAddress(addresses []string) (*url.URL, error) {
+	i := slices.IndexFunc(addresses, func(address string) bool { return strings.HasPrefix(address, "http://") })
+	if i < 0 {
+		return nil, failed(errors.New("the running avsproxy listens on a unix socket only, which HTTP_PROXY cannot name"),
+			`add "localhost:9744" to listen in [proxy]`)
+	}
+	address, err := url.Parse(addresses[i])
+	if err != nil {
+		return nil, err
+	}
+	switch ip := net.ParseIP(address.Hostname()); {
+	case ip == nil || !ip.IsUnspecified():
+	case ip.To4() != nil:
+		address.Host = net.JoinHostPort("127.0.0.1", address.Port())
+	default:
+		address.Host = net.JoinHostPort("::1", address.Port())
+	}
+	return address, nil
+}
+
+// tellLogins says which routes will answer that a login is needed.
+func (a *app) tellLogins(ctx context.Context, serving *running) {
+	var status console.Status
+	if serving.call(ctx, http.MethodGet, "/api/status", &status) != nil {
+		return // the command's requests will tell
+	}
+	for _, c := range status.Credentials {
+		i := slices.IndexFunc(status.Routes, func(r console.Route) bool { return r.Credential == c.Name })
+		if i < 0 || c.State != tokens.StateLoginNeeded {
+			continue
+		}
+		hint := "run 'avsproxy login " + c.Name + "'"
+		if c.Login {
+			hint = "open " + withCredential(localhostURL(status.Console)+"/login", c.Name) + " in a browser"
+		}
+		a.ui.warn("route "+status.Routes[i].Name+" needs a login first", hint)
+	}
+}

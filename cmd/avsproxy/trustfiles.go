@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"avsproxy/internal/config"
+	"avsproxy/internal/durable"
+
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// trustFiles are what clients take instead of the system's roots, or, Node, besides
+// them. They hold no secret.
+type trustFiles struct {
+	bundle string // the system's roots and ours, PEM
+	node   string // ours, and those that Node was given before
+	java   string // as bundle, PKCS #12
+}
+
+// javaPassword is the one that Java's own store has; without any, older versions
+// read no certificates.
+const javaPassword = "changeit"
+
+// systemBundles is where systems keep all their roots in one file: Debian, Fedora,
+// openSUSE, Alpine and macOS.
+var systemBundles = []string{
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
+}
+
+// writeTrust writes the files into the state folder.
+func (a *app) writeTrust(conf *config.Config) (trustFiles, error) {
+	authority, err := a.authority(conf)
+	if err != nil {
+		return trustFiles{}, err
+	}
+	files := trustFiles{
+		bundle: filepath.Join(conf.Store.Path, "ca-bundle.pem"),
+		node:   rootPath(conf),
+		java:   filepath.Join(conf.Store.Path, "ca-bundle.p12"),
+	}
+	roots := a.systemRoots(files.bundle)
+	if len(roots) == 0 {
+		a.ui.warn("the system's roots were not found in any file", "the command trusts the hosts of the routes alone; name a file by SSL_CERT_FILE")
+	}
+	if given := a.getenv("NODE_EXTRA_CA_CERTS"); given != "" && given != files.node {
+		files.node = files.bundle
+	}
+	roots = distinct(append(roots, authority.Root()))
+	store, err := pkcs12.LegacyDES.EncodeTrustStore(roots, javaPassword) // the one form that every Java reads
+	if err != nil {
+		return trustFiles{}, failed(fmt.Errorf("encoding the roots for Java: %w", err), "")
+	}
+	for path, data := range map[string][]byte{files.bundle: encodeAll(roots), files.java: store} {
+		if err := durable.WriteFile(path, data, 0o644); err != nil {
+			return trustFiles{}, failed(fmt.Errorf("writing the roots for the command: %w", err), "check the state folder's owner and mode")
+		}
+	}
+	return files, nil
+}
+
+// systemRoots are the roots that the command would have without us: the system's,
+// or those of SSL_CERT_FILE, and what other variables name besides. bundle is our
+// own file, which the variables name in a command within a command.
+func (a *app) systemRoots(bundle string) (roots []*x509.Certificate) {
+	first := systemBundles
+	if given := a.getenv("SSL_CERT_FILE"); given != "" && given != bundle {
+		first = []string{given}
+	}
+	for _, path := range first {
+		if roots = readCertificates(path); len(roots) > 0 {
+			break
+		}
+	}
+	for _, name := range []string{"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"} {
+		if given := a.getenv(name); given != "" && given != bundle {
+			roots = append(roots, readCertificates(given)...)
+		}
+	}
+	return roots
+}
+
+// readCertificates reads those that can be read; a client would do the same.
+func readCertificates(path string) (list []*x509.Certificate) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" {
+			list = append(list, cert)
+		}
+	}
+	return list
+}
+
+func distinct(certs []*x509.Certificate) (list []*x509.Certificate) {
+	seen := map[string]bool{}
+	for _, cert := range certs {
+		if !seen[string(cert.Raw)] {
+			seen[string(cert.Raw)] = true
+			list = append(list, cert)
+		}
+	}
+	return list
+}
+
+func encodeAll(certs []*x509.Certificate) []byte {
+	var text bytes.Buffer
+	for _, cert := range certs {
+		_ = pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a buffer takes everything
+	}
+	return text.Bytes()
+}
