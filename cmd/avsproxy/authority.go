@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -34,7 +35,7 @@ func certifiedHosts(conf *config.Config) (list []routeHost) {
 
 // authority opens this installation's authority for the hosts of all routes. Only
 // the process that makes it anew knows that it did, so every command tells.
-func (a *app) authority(conf *config.Config) (*certs.Authority, error) {
+func (a *app) authority(ctx context.Context, conf *config.Config) (*certs.Authority, error) {
 	hosts := certifiedHosts(conf)
 	var names []string
 	for _, h := range hosts {
@@ -45,10 +46,17 @@ func (a *app) authority(conf *config.Config) (*certs.Authority, error) {
 		return nil, failed(err, "")
 	}
 	if len(authority.NewTo()) > 0 {
-		a.ui.warn("the certificate authority was made anew, because "+broughtText(hosts, authority.NewTo()),
-			"run 'avsproxy ca trust' again, and give the new "+certs.RootFile+" to clients that have a copy of the old one")
+		a.tellNewAuthority(ctx, conf, broughtText(hosts, authority.NewTo()))
 	}
 	return authority, nil
+}
+
+func (a *app) tellNewAuthority(ctx context.Context, conf *config.Config, brought string) {
+	hint := "run 'avsproxy ca trust' again, and give the new " + certs.RootFile + " to clients that have a copy of the old one"
+	if a.running(ctx, conf) != nil {
+		hint = "restart the running 'avsproxy serve', which still signs with the old one; " + hint
+	}
+	a.ui.warn("the certificate authority was made anew, because "+brought, hint)
 }
 
 // broughtText says which route brought which host.

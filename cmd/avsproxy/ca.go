@@ -42,10 +42,10 @@ need it.`,
 	return parent
 }
 
-func (a *app) caSubcommand(name, short string, run func(*config.Config) error) *cobra.Command {
+func (a *app) caSubcommand(name, short string, run func(context.Context, *config.Config) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
-		RunE: a.configured(config.LoadBeside, func(_ context.Context, conf *config.Config, _ string) error { return run(conf) }),
+		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error { return run(ctx, conf) }),
 	}
 }
 
@@ -57,8 +57,8 @@ func trustedPath(conf *config.Config) string {
 	return filepath.Join(conf.Store.Path, "ca-trusted.pem")
 }
 
-func (a *app) caPath(conf *config.Config) error {
-	if _, err := a.authority(conf); err != nil {
+func (a *app) caPath(ctx context.Context, conf *config.Config) error {
+	if _, err := a.authority(ctx, conf); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(a.stdout, rootPath(conf))
@@ -68,8 +68,8 @@ func (a *app) caPath(conf *config.Config) error {
 // systemName begins the names of our files in the system's store.
 const systemName = "avsproxy-"
 
-func (a *app) caTrust(conf *config.Config) error {
-	authority, err := a.authority(conf)
+func (a *app) caTrust(ctx context.Context, conf *config.Config) error {
+	authority, err := a.authority(ctx, conf)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (a *app) caTrust(conf *config.Config) error {
 	return nil
 }
 
-func (a *app) caUntrust(conf *config.Config) error {
+func (a *app) caUntrust(_ context.Context, conf *config.Config) error {
 	root, err := readCertificate(trustedPath(conf))
 	if err != nil {
 		root, err = readCertificate(rootPath(conf))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -16,12 +17,12 @@ import (
 const levelBesideChild = slog.LevelWarn
 
 // childEnvironment is ours, with the proxy and its authority added.
-func (a *app) childEnvironment(conf *config.Config, proxies []string) ([]string, error) {
+func (a *app) childEnvironment(ctx context.Context, conf *config.Config, proxies []string) ([]string, error) {
 	address, err := childAddress(proxies)
 	if err != nil {
 		return nil, err
 	}
-	files, err := a.writeTrust(conf)
+	files, err := a.writeTrust(ctx, conf)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func (a *app) childEnvironment(conf *config.Config, proxies []string) ([]string,
 		"NO_PROXY="+direct, "no_proxy="+direct,
 		"SSL_CERT_FILE="+files.bundle, "REQUESTS_CA_BUNDLE="+files.bundle, "CURL_CA_BUNDLE="+files.bundle,
 		"NODE_EXTRA_CA_CERTS="+files.node,
-		"NODE_USE_ENV_PROXY=1", // from version 22 on Node heeds HTTP_PROXY where this is set
+		"NODE_USE_ENV_PROXY=1", // Node heeds HTTP_PROXY where this is set, from 22.21 on
 		"JAVA_TOOL_OPTIONS="+javaOptions(a.getenv("JAVA_TOOL_OPTIONS"), address, files.java),
 	), nil
 }

@@ -58,7 +58,7 @@ func (a *app) runChild(ctx context.Context, argv []string) error {
 		defer own.close()
 		conf, serving = own.conf, own.asRunning()
 	}
-	env, err := a.childEnvironment(conf, serving.Proxy)
+	env, err := a.childEnvironment(ctx, conf, serving.Proxy)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 		a.ui.say("avsproxy: the other login was to %s too, and succeeded", credential.conf.Name)
 		return nil, nil
 	}
-	leaf, err := a.callbackLeaf(conf)
+	leaf, err := a.callbackLeaf(ctx, conf)
 	if err != nil {
 		return nil, err
 	}
@@ -210,8 +210,8 @@ func waitShown(attempted context.Context, login *tokens.Login) {
 	}
 }
 
-func (a *app) callbackLeaf(conf *config.Config) (*tls.Certificate, error) {
-	roots, err := a.authority(conf)
+func (a *app) callbackLeaf(ctx context.Context, conf *config.Config) (*tls.Certificate, error) {
+	roots, err := a.authority(ctx, conf)
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func (s *server) startSandbox(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) build(context.Context) error {
+func (s *server) build(ctx context.Context) error {
 	program, err := s.app.build(s.conf, s.stand)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (s *server) build(context.Context) error {
 			return failed(err, "")
 		}
 	}
-	if s.roots, err = s.app.authority(s.conf); err != nil {
+	if s.roots, err = s.app.authority(ctx, s.conf); err != nil {
 		return err
 	}
 	metrics := console.NewMetrics()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -34,8 +35,8 @@ var systemBundles = []string{
 }
 
 // writeTrust writes the files into the state folder.
-func (a *app) writeTrust(conf *config.Config) (trustFiles, error) {
-	authority, err := a.authority(conf)
+func (a *app) writeTrust(ctx context.Context, conf *config.Config) (trustFiles, error) {
+	authority, err := a.authority(ctx, conf)
 	if err != nil {
 		return trustFiles{}, err
 	}
