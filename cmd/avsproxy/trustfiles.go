@@ -53,7 +53,7 @@ func (a *app) writeTrust(ctx context.Context, conf *config.Config) (trustFiles, 
 		files.node = files.bundle
 	}
 	roots = distinct(append(roots, authority.Root()))
-	store, err := pkcs12.LegacyDES.EncodeTrustStore(roots, javaPassword) // the one form that every Java reads
+	store, err := javaStore(roots)
 	if err != nil {
 		return trustFiles{}, failed(fmt.Errorf("encoding the roots for Java: %w", err), "")
 	}
@@ -63,6 +63,16 @@ func (a *app) writeTrust(ctx context.Context, conf *config.Config) (trustFiles, 
 		}
 	}
 	return files, nil
+}
+
+// javaStore has the one form that every Java reads. Java keeps one entry of each
+// name, and subjects repeat: our own does when the authority was made anew.
+func javaStore(roots []*x509.Certificate) ([]byte, error) {
+	var entries []pkcs12.TrustStoreEntry
+	for i, cert := range roots {
+		entries = append(entries, pkcs12.TrustStoreEntry{Cert: cert, FriendlyName: fmt.Sprintf("%d %s", i, cert.Subject)})
+	}
+	return pkcs12.LegacyDES.EncodeTrustStoreEntries(entries, javaPassword)
 }
 
 // systemRoots are the roots that the command would have without us: the system's,
