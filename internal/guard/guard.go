@@ -31,6 +31,8 @@ type Rules struct {
 	Host func(Authority, Door) bool
 	// Names is the sentence that tells which hosts would do.
 	Names string
+	// Others lets forward requests (see [IsForward]) pass that name any other host.
+	Others bool
 	// Browser reports whether a request with these browser marks may pass all the
 	// same; nil = none may.
 	Browser func(r *http.Request) bool
@@ -58,11 +60,14 @@ func Guard(rules Rules, refused func(*http.Request, problem.Problem), next http.
 func (rules Rules) check(r *http.Request) *problem.Problem {
 	found := rules.KeySum != nil && takeKey(r.Header, *rules.KeySum)
 	r.Header.Del(KeyHeader) // ours alone, right or wrong
-	if !found && !rules.admits(r) {
+	_, inside := Bound(r.Context())
+	if !found && !inside && !rules.admits(r) {
 		return rules.otherUser(r)
 	}
-	authority, ok := ParseAuthority(r.Host)
-	if !ok || rules.Host == nil || !rules.Host(authority, RequestDoor(r)) {
+	if p := strays(r); p != nil {
+		return p
+	}
+	if !rules.serves(r) {
 		return rules.unknownHost(r)
 	}
 	if FromBrowser(r.Header) && (rules.Browser == nil || !rules.Browser(r)) {
@@ -78,7 +83,7 @@ func (rules Rules) check(r *http.Request) *problem.Problem {
 			Detail: "TRACE would show the credential to the client", Hint: "use another method",
 		}
 	}
-	if rules.KeySum != nil && !found {
+	if rules.KeySum != nil && !found && !inside {
 		return &problem.Problem{
 			Code: problem.ClientKeyRequired, Title: "the client key is missing or wrong",
 			Detail: "this proxy was configured with a client_key",
@@ -103,13 +108,28 @@ func (rules Rules) otherUser(r *http.Request) *problem.Problem {
 	}
 }
 
+func (rules Rules) serves(r *http.Request) bool {
+	authority, ok := Named(r)
+	if !ok || rules.Host == nil {
+		return false
+	}
+	return rules.Host(authority, RequestDoor(r)) || (rules.Others && IsForward(r))
+}
+
 func (rules Rules) unknownHost(r *http.Request) *problem.Problem {
 	host := strconv.Quote(clip(r.Host))
-	if r.URL.Host != "" { // absolute form or CONNECT: we are its forward proxy
+	switch {
+	case IsForward(r) && rules.Others:
+		return &problem.Problem{
+			Code: problem.NotAllowed, Title: "the request is not allowed",
+			Detail: host + " is not a host and, for CONNECT, a port",
+			Hint:   "name the host in plain letters, digits, hyphens and dots",
+		}
+	case IsForward(r):
 		return &problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
 			Detail: "no route belongs to the host " + host + ", and others = \"reject\" in config.toml refuses the rest",
-			Hint:   rules.Names + ", or ask that host without this proxy",
+			Hint:   rules.Names + ", set others = \"tunnel\" under [proxy], or ask that host without this proxy",
 		}
 	}
 	return &problem.Problem{
@@ -194,13 +214,21 @@ func RequestDoor(r *http.Request) Door {
 	return DoorOf(addr, secureScheme(r))
 }
 
-// secureScheme reports whether the request is for https: by the scheme of its
-// absolute form where it has one, for CONNECT always, else by the connection.
+// secureScheme reports whether the request is for https: for a CONNECT and what
+// comes in by one, unless its port is that of http; else by the scheme of its
+// absolute form where it has one, else by the connection.
 func secureScheme(r *http.Request) bool {
-	if r.URL.Scheme != "" {
+	target, tunnelled := Bound(r.Context())
+	if r.Method == http.MethodConnect {
+		target, tunnelled = ParseAuthority(r.Host)
+	}
+	switch {
+	case tunnelled:
+		return target.Port != "80"
+	case r.URL.Scheme != "":
 		return r.URL.Scheme == "https"
 	}
-	return r.TLS != nil || r.Method == http.MethodConnect
+	return r.TLS != nil
 }
 
 func portText(port int) string { return strconv.Itoa(port) }
