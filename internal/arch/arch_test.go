@@ -23,7 +23,7 @@ const (
 // towards what knows less.
 var arrows = map[string]string{
 	"cmd/avsproxy":            "*",
-	"proxy":                   "tokens internal/avs internal/guard internal/problem",
+	"proxy":                   "tokens internal/avs internal/guard internal/problem internal/tunnel",
 	"tokens":                  "internal/durable",
 	"internal/arch":           "",
 	"internal/avs":            "",
@@ -38,6 +38,7 @@ var arrows = map[string]string{
 	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults internal/sandbox/frames",
 	"internal/sandbox/faults": "",
 	"internal/sandbox/frames": "",
+	"internal/tunnel":         "internal/guard",
 }
 
 // onlyCmd are packages that nobody but the command may import, whatever the

@@ -1,0 +1,108 @@
+package tunnel
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+
+	"avsproxy/internal/guard"
+)
+
+// Intercept accepts the CONNECTs it gets, which must have passed the guard, and puts
+// what is inside into the inbox, bound to the CONNECT's target (see [guard.Bind]).
+func Intercept(inbox *Inbox) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		target, ok := guard.Named(r)
+		if !ok {
+			panic("tunnel: a CONNECT without a target passed the guard")
+		}
+		client, err := Accept(w, r)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the client is gone
+		}
+		inner := &innerConn{
+			Conn: client, target: target, outer: guard.Bind(context.WithoutCancel(r.Context()), target),
+			local: client.LocalAddr(), remote: client.RemoteAddr(),
+		}
+		if r.ProtoMajor < 2 {
+			inbox.put(inner)
+			return
+		}
+		// net/http moves the deadlines of its connections about, and a stream has none
+		// that can be moved; a pipe has.
+		ours, theirs := net.Pipe()
+		inner.Conn = theirs
+		inbox.put(inner)
+		relay(client, ours)
+	})
+}
+
+// An innerConn is a connection inside a CONNECT.
+type innerConn struct {
+	net.Conn
+	target        guard.Authority
+	outer         context.Context // of the CONNECT
+	local, remote net.Addr
+}
+
+// LocalAddr tells where the CONNECT came in.
+func (c *innerConn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr tells who sent the CONNECT.
+func (c *innerConn) RemoteAddr() net.Addr { return c.remote }
+
+// NetConn returns the connection below.
+func (c *innerConn) NetConn() net.Conn { return c.Conn }
+
+// Inherit is for [http.Server.ConnContext]: it adds to ctx the values of the CONNECT
+// that conn is inside of, if it is inside of one, whatever is wrapped around it.
+func Inherit(ctx context.Context, conn net.Conn) context.Context {
+	if inner := find(conn); inner != nil {
+		return inherited{ctx, inner.outer}
+	}
+	return ctx
+}
+
+func find(conn net.Conn) *innerConn {
+	for {
+		switch c := conn.(type) {
+		case *innerConn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// inherited ends as the first context does, and has the values of both.
+type inherited struct {
+	context.Context
+	outer context.Context
+}
+
+// Value implements [context.Context].
+func (c inherited) Value(key any) any {
+	if value := c.Context.Value(key); value != nil {
+		return value
+	}
+	return c.outer.Value(key)
+}
+
+// ByTarget returns a configuration that takes the CONNECT's target for the name that
+// a client does not send (RFC 6066 section 3): old ones send none.
+func ByTarget(conf *tls.Config) *tls.Config {
+	conf = conf.Clone()
+	byName := conf.GetCertificate
+	conf.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if inner := find(hello.Conn); inner != nil && hello.ServerName == "" {
+			named := *hello
+			named.ServerName = inner.target.Host
+			hello = &named
+		}
+		return byName(hello)
+	}
+	return conf
+}

@@ -1,0 +1,97 @@
+package tunnel
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// A stream is the inside of a CONNECT over HTTP/2, as a connection. Deadlines of the
+// past end what is under way, for good; those of the future are no more than a bound
+// for the whole stream.
+type stream struct {
+	w             http.ResponseWriter
+	body          io.ReadCloser
+	control       *http.ResponseController
+	local, remote net.Addr
+	ended         atomic.Bool
+}
+
+func acceptStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
+	s := &stream{w: w, body: r.Body, control: http.NewResponseController(w), remote: textAddr(r.RemoteAddr)}
+	s.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		s.remote = net.TCPAddrFromAddrPort(addr)
+	}
+	w.WriteHeader(http.StatusOK)
+	return s, s.control.Flush()
+}
+
+// Read implements [net.Conn].
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if err != nil && s.ended.Load() {
+		err = io.EOF // it was us
+	}
+	return n, err
+}
+
+// Write implements [net.Conn].
+func (s *stream) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if err != nil {
+		return n, err
+	}
+	return n, s.control.Flush()
+}
+
+// CloseWrite ends reading too: END_STREAM is sent when the handler returns, and no
+// sooner.
+func (s *stream) CloseWrite() error {
+	s.ended.Store(true)
+	return s.control.SetReadDeadline(past())
+}
+
+// Close implements [net.Conn]. A stream that was not brought to its end by
+// CloseWrite is reset.
+func (s *stream) Close() error {
+	if s.ended.Swap(true) {
+		return nil
+	}
+	_ = s.control.SetReadDeadline(past())
+	return s.control.SetWriteDeadline(past())
+}
+
+func past() time.Time { return time.Unix(1, 0) }
+
+// LocalAddr implements [net.Conn].
+func (s *stream) LocalAddr() net.Addr { return s.local }
+
+// RemoteAddr implements [net.Conn].
+func (s *stream) RemoteAddr() net.Addr { return s.remote }
+
+// SetDeadline implements [net.Conn].
+func (s *stream) SetDeadline(t time.Time) error {
+	if err := s.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(t)
+}
+
+// SetReadDeadline implements [net.Conn].
+func (s *stream) SetReadDeadline(t time.Time) error { return s.control.SetReadDeadline(t) }
+
+// SetWriteDeadline implements [net.Conn].
+func (s *stream) SetWriteDeadline(t time.Time) error { return s.control.SetWriteDeadline(t) }
+
+// A textAddr is the address of a client that has none of TCP.
+type textAddr string
+
+// Network implements [net.Addr].
+func (a textAddr) Network() string { return "unix" }
+
+// String implements [net.Addr].
+func (a textAddr) String() string { return string(a) }
