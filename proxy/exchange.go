@@ -17,16 +17,18 @@ const (
 	RefreshFailed Decision = "refresh_failed" // answered locally: the token ended and could not be renewed
 	Refused       Decision = "refused"        // answered locally: policy
 	StoodIn       Decision = "stood_in"       // answered locally: a token request, with a dummy
+	Tunnelled     Decision = "tunnelled"      // a CONNECT whose bytes nobody looked at
 )
 
 // An Exchange is what became of one request.
 type Exchange struct {
 	Route    string
 	Method   string
-	Path     string // without the query, which may hold anything
+	Path     string // without the query, which may hold anything; whole, with the host, where there is no route
 	Proto    string // the client's protocol, as net/http names it
 	Status   int    // 499 = the client hung up before an answer
-	Written  int64  // bytes of the answer's body, or of what followed a 101
+	Written  int64  // bytes of the answer's body, of what followed a 101, or to a tunnel's client
+	Sent     int64  // bytes from a tunnel's client
 	Began    time.Time
 	Took     time.Duration
 	Decision Decision
@@ -49,7 +51,7 @@ func note(ctx context.Context, f func(*Exchange)) {
 	}
 }
 
-// Observe calls began with the route's name when a request arrives, and what
+// Observe calls began with the route's name ("" = none) when a request arrives, and what
 // that returned when next has finished with it. It stands before the injector
 // and so never sees a token.
 func Observe(route string, began func(route string) (done func(Exchange)), next http.Handler) http.Handler {
@@ -72,6 +74,9 @@ func Observe(route string, began func(route string) (done func(Exchange)), next 
 
 func (e *Exchange) settle(w *observedWriter) {
 	e.Took = time.Since(e.Began)
+	if e.Decision == Tunnelled { // its bytes do not come by here
+		return
+	}
 	e.Status, e.Written = w.finalStatus(), w.written
 	if e.taken != nil && w.status == 0 {
 		e.Status, e.Written = http.StatusSwitchingProtocols, e.taken.read.Load()

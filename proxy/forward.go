@@ -17,7 +17,8 @@ import (
 
 // ForwardOptions say how a route relays its requests.
 type ForwardOptions struct {
-	// Origin is where requests go; a path in it is put before theirs.
+	// Origin is where requests go; a path in it is put before theirs. nil = where
+	// their absolute form says.
 	Origin *url.URL
 	// Send is the rest of the chain: the injector before the upstream.
 	Send http.RoundTripper
@@ -74,7 +75,9 @@ func Forward(options ForwardOptions) http.Handler {
 }
 
 func (o ForwardOptions) rewrite(pr *httputil.ProxyRequest) {
-	pr.SetURL(o.Origin) // leaves Out.Host empty: the upstream's own name is sent
+	if o.Origin != nil {
+		pr.SetURL(o.Origin) // leaves Out.Host empty: the upstream's own name is sent
+	}
 	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
 	dropTrailers(pr.In.Trailer, o.Strip)
 	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
@@ -97,7 +100,7 @@ func (o ForwardOptions) fail(w http.ResponseWriter, r *http.Request, err error) 
 		// The client is gone; cutting the connection is all that can still be said.
 		panic(http.ErrAbortHandler)
 	}
-	answerFault(w, r, err, explain(err, o))
+	answerFault(w, r, err, o.explain(err, r))
 }
 
 func answerFault(w http.ResponseWriter, r *http.Request, err error, p problem.Problem) {
@@ -113,6 +116,13 @@ func answerFault(w http.ResponseWriter, r *http.Request, err error, p problem.Pr
 		}
 	})
 	p.Write(w)
+}
+
+func (o ForwardOptions) explain(err error, r *http.Request) problem.Problem {
+	if o.Origin == nil {
+		return explainOther(err, r.Host)
+	}
+	return explain(err, o)
 }
 
 func receive(resp *http.Response) error {

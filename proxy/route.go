@@ -78,7 +78,7 @@ func (t *Table) Names() string {
 // order of the table.
 func Route(table *Table, handlers []http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		authority, ok := guard.ParseAuthority(r.Host)
+		authority, ok := guard.Named(r)
 		index := 0
 		if ok {
 			index, ok = table.Choose(authority, guard.RequestDoor(r))
@@ -91,5 +91,23 @@ func Route(table *Table, handlers []http.Handler) http.Handler {
 			return
 		}
 		handlers[index].ServeHTTP(w, r)
+	})
+}
+
+// Split parts what a forward proxy is asked for from what goes to the routes: a
+// CONNECT to a host of the table goes to intercept, forward requests for other hosts
+// go to others, everything else to routed.
+func Split(table *Table, routed, intercept, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		authority, ok := guard.Named(r)
+		known := ok && table.Knows(authority, guard.RequestDoor(r))
+		switch {
+		case known && r.Method == http.MethodConnect:
+			intercept.ServeHTTP(w, r)
+		case known || !guard.IsForward(r):
+			routed.ServeHTTP(w, r)
+		default:
+			others.ServeHTTP(w, r)
+		}
 	})
 }

@@ -1,0 +1,253 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"avsproxy/internal/certs"
+	"avsproxy/internal/guard"
+	"avsproxy/internal/listen"
+	"avsproxy/internal/tunnel"
+)
+
+// A forwardLine is a proxy that takes CONNECT, joined as the program joins it.
+type forwardLine struct {
+	line
+	roots    *certs.Authority
+	server   *http.Server
+	inbox    *tunnel.Inbox
+	tunnels  *tunnel.Group
+	dialer   *tunnel.Dialer
+	upstream struct {
+		mu  sync.Mutex
+		got []*http.Request
+	}
+}
+
+const clientKey = "sesame"
+
+// forwarding starts a proxy whose one route has the host avs.example and an upstream
+// of the test's own. keyed makes it ask for a client key.
+func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
+	t.Helper()
+	f := &forwardLine{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: &tunnel.Dialer{Loopback: true}}
+	origin, roots := upstreamTLS(t, http.HandlerFunc(f.answer))
+	target, err := url.Parse(origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.roots, err = certs.New("test", "avs.example", "other.example"); err != nil {
+		t.Fatal(err)
+	}
+	f.line.upstream = NewUpstream(UpstreamOptions{Origin: target, Roots: roots})
+	inject := &Injector{Next: f.line.upstream, Origin: target, Source: static()}
+	table := &Table{}
+	for name, host := range map[string]string{"avs": "avs.example"} {
+		if err := table.Add(name, host, "listed.example:8443"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rules := guard.Rules{Host: table.Knows, Names: table.Names(), Others: others == "tunnel"}
+	if keyed {
+		rules.KeySum = guard.KeySum(clientKey)
+	}
+	quiet := log.New(&f.line, "", 0)
+	forward := Forward(ForwardOptions{Origin: target, Send: inject, ErrorLog: quiet})
+	elsewhere := NewOthers(OthersOptions{Dial: f.dialer.Dial, Tunnels: f.tunnels, ErrorLog: quiet})
+	t.Cleanup(elsewhere.Close)
+	f.listen(t, guard.Guard(rules, nil, Split(table,
+		Route(table, []http.Handler{Observe("avs", f.began, forward)}),
+		tunnel.Intercept(f.inbox),
+		Observe("", f.began, elsewhere))))
+	return f
+}
+
+func (f *forwardLine) began(string) func(Exchange) {
+	return func(e Exchange) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.exchanges = append(f.exchanges, e)
+	}
+}
+
+// answer tells the client what arrived, but for the token.
+func (f *forwardLine) answer(w http.ResponseWriter, r *http.Request) {
+	f.upstream.mu.Lock()
+	f.upstream.got = append(f.upstream.got, r)
+	f.upstream.mu.Unlock()
+	body, _ := io.ReadAll(r.Body)
+	with := "without a token"
+	if r.Header.Get("Authorization") == "Bearer "+canary {
+		with = "with the token"
+	}
+	io.WriteString(w, r.Method+" "+r.URL.Path+" "+with+" "+string(body))
+}
+
+// reached is how many requests the upstream saw.
+func (f *forwardLine) reached() int {
+	f.upstream.mu.Lock()
+	defer f.upstream.mu.Unlock()
+	return len(f.upstream.got)
+}
+
+func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.addr, f.url = ln.Addr().String(), "http://"+ln.Addr().String()
+	f.dialer.Own = []net.Addr{ln.Addr()}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	f.server = &http.Server{Handler: handler, Protocols: &protocols, ErrorLog: log.New(&f.line, "", 0), ConnContext: tunnel.Inherit}
+	var serving sync.WaitGroup
+	conf := tunnel.ByTarget(f.roots.ServerConfig())
+	for _, ln := range []net.Listener{ln, f.inbox} {
+		serving.Go(func() { f.server.Serve(listen.Sniff(ln, conf, patience)) })
+	}
+	t.Cleanup(func() {
+		f.server.Close()
+		cut, cancel := context.WithCancel(context.Background())
+		cancel()
+		f.tunnels.Drain(cut)
+		f.line.upstream.Close()
+		serving.Wait()
+	})
+}
+
+// curl runs the real one through the proxy and returns what it printed.
+func (f *forwardLine) curl(t *testing.T, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip(err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, f.roots.RootPEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"-sS", "-q", "--max-time", "20", "-x", f.url, "--cacert", ca}, args...)
+	cmd := exec.Command("curl", args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no_proxy would turn the test into another one
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		out = append(out, "\n"+err.Error()...)
+	}
+	return string(out)
+}
+
+// A dialer opens a CONNECT and returns its inside, or the proxy's refusal.
+type connector func(t *testing.T, f *forwardLine, target string) (net.Conn, *http.Response)
+
+// connectors are the protocols in which clients send CONNECT.
+var connectors = map[string]connector{"HTTP1": connect1, "HTTP2": connect2}
+
+func eachConnect(t *testing.T, test func(t *testing.T, connect connector)) {
+	for name, connect := range connectors {
+		t.Run(name, func(t *testing.T) { test(t, connect) })
+	}
+}
+
+func connect1(t *testing.T, f *forwardLine, target string) (net.Conn, *http.Response) {
+	t.Helper()
+	conn := dial(t, f.addr)
+	io.WriteString(conn, "CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n\r\n")
+	return conn, connectHead(t, conn)
+}
+
+// readHead reads an answer's head byte by byte: what follows belongs to others.
+func connectHead(t *testing.T, conn net.Conn) *http.Response {
+	t.Helper()
+	var head strings.Builder
+	for b := make([]byte, 1); !strings.HasSuffix(head.String(), "\r\n\r\n"); head.Write(b) {
+		if _, err := io.ReadFull(conn, b); err != nil {
+			t.Fatalf("%v after %q", err, head.String())
+		}
+	}
+	return parseHead(t, head.String(), conn)
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+// connect2 opens a stream of an HTTP/2 connection of its own.
+func connect2(t *testing.T, f *forwardLine, target string) (net.Conn, *http.Response) {
+	t.Helper()
+	client := h2cClient(t)
+	up, feed := io.Pipe()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	r := (&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: f.addr}, Host: target, Header: http.Header{}, Body: up}).WithContext(ctx)
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return &clientStream{feed, resp.Body}, resp
+}
+
+// A clientStream is the client's side of an HTTP/2 CONNECT.
+type clientStream struct {
+	*io.PipeWriter
+	body io.ReadCloser
+}
+
+func (c *clientStream) Read(p []byte) (int, error) { return c.body.Read(p) }
+func (c *clientStream) CloseWrite() error          { return c.PipeWriter.Close() }
+func (c *clientStream) Close() error {
+	c.PipeWriter.Close()
+	return c.body.Close()
+}
+func (c *clientStream) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (c *clientStream) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *clientStream) SetDeadline(time.Time) error      { return nil }
+func (c *clientStream) SetReadDeadline(time.Time) error  { return nil }
+func (c *clientStream) SetWriteDeadline(time.Time) error { return nil }
+
+// inside speaks HTTP to what is at the other end of conn: "http/1.1" or "h2" over
+// TLS, or "clear" HTTP/1.1, or "h2c".
+func inside(t *testing.T, conn net.Conn, proto, sni string, roots *x509.CertPool) *http.Client {
+	t.Helper()
+	transport := &http.Transport{Protocols: &http.Protocols{}, DisableCompression: true}
+	used := false
+	once := func(context.Context, string, string) (net.Conn, error) {
+		if used {
+			return nil, io.ErrClosedPipe
+		}
+		used = true
+		if proto == "clear" || proto == "h2c" {
+			return conn, nil
+		}
+		secure := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: sni, NextProtos: []string{proto}})
+		return secure, secure.Handshake()
+	}
+	transport.DialContext, transport.DialTLSContext = once, once
+	transport.Protocols.SetHTTP1(proto == "http/1.1" || proto == "clear")
+	transport.Protocols.SetHTTP2(proto == "h2")
+	transport.Protocols.SetUnencryptedHTTP2(proto == "h2c")
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
