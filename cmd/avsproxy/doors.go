@@ -13,8 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"avsproxy/internal/guard"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/peer"
+	"avsproxy/internal/tunnel"
 )
 
 // Bounds of every server here. There is none on writing and none on a whole
@@ -45,16 +47,24 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               headerMost,
 		HTTP2:                        bodyBuffers(),
-		// At once: a peer that has closed can no longer be told from others.
-		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return peer.NewContext(ctx, peer.Of(conn))
-		},
-		ErrorLog: errorLog,
+		ConnContext:                  whose,
+		ErrorLog:                     errorLog,
 	}
 }
 
 // lingerTime bounds the wait for an upload whose answer was given early.
 const lingerTime = 2 * time.Second
+
+// whose notes what is known of a connection: inside a CONNECT what that one
+// established, else who made it. At once, since a peer that has closed can no longer
+// be told from others.
+func whose(ctx context.Context, conn net.Conn) context.Context {
+	ctx = tunnel.Inherit(ctx, conn)
+	if _, inside := guard.Bound(ctx); inside {
+		return ctx
+	}
+	return peer.NewContext(ctx, peer.Of(conn))
+}
 
 // lingering reads on, for a while, in HTTP/2 uploads that were answered before
 // their end. net/http would reset such a stream at once, and clients that are still
@@ -62,7 +72,7 @@ const lingerTime = 2 * time.Second
 func lingering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
-		if r.ProtoMajor < 2 || r.Body == nil || r.Body == http.NoBody {
+		if r.ProtoMajor < 2 || r.Method == http.MethodConnect || r.Body == nil || r.Body == http.NoBody {
 			return
 		}
 		control := http.NewResponseController(w)

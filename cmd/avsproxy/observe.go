@@ -37,6 +37,9 @@ func watch(log *slog.Logger, metrics *console.Metrics) watcher {
 func logExchange(log *slog.Logger, e proxy.Exchange) {
 	level := slog.LevelInfo
 	args := []any{"status", e.Status, "route", e.Route, "took", rounded(e.Took), "bytes", e.Written, "via", e.Proto, "token", e.Decision}
+	if e.Decision == proxy.Tunnelled {
+		args = append(args, "sent", e.Sent)
+	}
 	if e.Fault != nil {
 		level = slog.LevelWarn
 		args = append(args, "cause", faultText(e.Fault))

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,12 +16,16 @@ import (
 	"avsproxy/internal/console"
 	"avsproxy/internal/guard"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/tunnel"
 	"avsproxy/proxy"
 )
 
 // A pipeline is the way of every request, from the door to the upstreams.
 type pipeline struct {
 	handler   http.Handler
+	inbox     *tunnel.Inbox // what came inside CONNECT, for the server of handler to serve as well
+	tunnels   *tunnel.Group
+	others    *proxy.Others
 	routes    []console.Route
 	upstreams []*proxy.Upstream
 }
@@ -33,12 +40,16 @@ type watcher struct {
 
 // pipeline joins the parts:
 //
-//	guard(route(observe(standIn(allow(forward(inject(upstream)))))))
+//	guard(split(
+//	    route(observe(standIn(allow(forward(inject(upstream)))))),
+//	    intercept,         a CONNECT to a route's host: its inside comes to the guard again
+//	    observe(others)))  a forward request for another host, where others = "tunnel"
 //
 // The observer stands before the injector, so it never holds a token. The stand-in
-// is there for routes with token_endpoint alone.
-func (p *program) pipeline(watch watcher, loginURL func(credential string) string) (*pipeline, error) {
-	line := &pipeline{}
+// is there for routes with token_endpoint alone. own are the addresses that the
+// proxy must not dial.
+func (p *program) pipeline(watch watcher, loginURL func(credential string) string, own []net.Addr) (*pipeline, error) {
+	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}}
 	table := &proxy.Table{}
 	dummy := proxy.NewDummy() // one for all: a client may use what one route gave it on another
 	var handlers []http.Handler
@@ -68,11 +79,16 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 		line.upstreams = append(line.upstreams, upstream)
 		line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential})
 	}
+	dialer := &tunnel.Dialer{Own: own, Loopback: localOnly(p.conf.Proxy.Listen)}
+	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, ErrorLog: watch.errorLog})
 	rules, err := p.rules(table)
 	if err != nil {
 		return nil, asUsage(err)
 	}
-	line.handler = guard.Guard(rules, watch.refused, proxy.Route(table, handlers))
+	line.handler = guard.Guard(rules, watch.refused, proxy.Split(table,
+		proxy.Route(table, handlers),
+		tunnel.Intercept(line.inbox),
+		proxy.Observe("", watch.began, line.others)))
 	return line, nil
 }
 
@@ -80,7 +96,7 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 func (p *program) rules(table *proxy.Table) (guard.Rules, error) {
 	rules := guard.Rules{
 		Users: p.users.proxy, UsersHint: "name that user in allow_users, in [proxy] of config.toml; or set client_key there and present it",
-		Host: table.Knows, Names: table.Names(),
+		Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel",
 	}
 	if p.conf.Proxy.ClientKey.IsZero() {
 		return rules, nil
@@ -91,6 +107,27 @@ func (p *program) rules(table *proxy.Table) (guard.Rules, error) {
 	}
 	rules.KeySum = guard.KeySum(key.Reveal())
 	return rules, nil
+}
+
+// close ends what the handler left open.
+func (l *pipeline) close() {
+	cut, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = l.tunnels.Drain(cut) // says that it had to cut, which was the point
+	l.others.Close()
+	for _, upstream := range l.upstreams {
+		upstream.Close()
+	}
+}
+
+// localOnly reports whether only this machine's programs reach the listeners.
+func localOnly(listen []string) bool {
+	return !slices.ContainsFunc(listen, func(addr string) bool {
+		host, _, err := net.SplitHostPort(addr)
+		ip, parsed := netip.ParseAddr(host)
+		local := host == "localhost" || (parsed == nil && ip.IsLoopback())
+		return !strings.HasPrefix(addr, "unix:") && (err != nil || !local)
+	})
 }
 
 // routeHosts are the further names of a route: the configured ones, and its

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"avsproxy/internal/console"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/tunnel"
 	"avsproxy/tokens"
 
 	"github.com/spf13/cobra"
@@ -174,15 +176,11 @@ func (s *server) build(ctx context.Context) error {
 		metrics.Credential(credential.source)
 		s.keepers = append(s.keepers, s.keeper(credential, metrics))
 	}
-	s.line, err = program.pipeline(watch(s.app.ui.log, metrics), s.loginURL)
+	s.line, err = program.pipeline(watch(s.app.ui.log, metrics), s.loginURL, s.own())
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, func() {
-		for _, upstream := range s.line.upstreams {
-			upstream.Close()
-		}
-	})
+	s.closers = append(s.closers, s.line.close)
 	return s.buildConsole(metrics)
 }
 
@@ -224,8 +222,17 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 func (s *server) start(context.Context) error {
 	s.ended = append(s.ended,
 		serveOn(s.pages, s.consoleDoors, s.callback),
-		serveOn(s.proxy, s.proxyDoors, s.roots.ServerConfig()))
+		serveOn(s.proxy, append(slices.Clone(s.proxyDoors), s.line.inbox), tunnel.ByTarget(s.roots.ServerConfig())))
 	return nil
+}
+
+// own are the addresses that no client is to reach through the proxy.
+func (s *server) own() []net.Addr {
+	var own []net.Addr
+	for _, ln := range slices.Concat(s.proxyDoors, s.consoleDoors) {
+		own = append(own, ln.Addr())
+	}
+	return own
 }
 
 func (s *server) leaveRunFile(context.Context) error {
@@ -252,11 +259,13 @@ func (s *server) wait(ctx context.Context) error {
 	s.app.ui.say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	drained := make(chan error, 2)
-	for _, end := range []func(context.Context) error{s.endProxy, s.pages.Shutdown} {
+	// Tunnels are no longer the server's.
+	ends := []func(context.Context) error{s.endProxy, s.pages.Shutdown, s.line.tunnels.Drain}
+	drained := make(chan error, len(ends))
+	for _, end := range ends {
 		go func() { drained <- end(drain) }()
 	}
-	if err := errors.Join(<-drained, <-drained); err != nil {
+	if err := errors.Join(<-drained, <-drained, <-drained); err != nil {
 		s.app.ui.say("avsproxy: cut what was still open")
 	}
 	return nil

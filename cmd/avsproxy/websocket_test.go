@@ -28,7 +28,7 @@ func (c withoutOrigin) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-func openSocket(t *testing.T, address string) *websocket.Conn {
+func openWebSocket(t *testing.T, address string) *websocket.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -76,7 +76,7 @@ func TestWebSocketsDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := strings.TrimPrefix(ready.Proxy[0], "http://")
-	socket := openSocket(t, address)
+	socket := openWebSocket(t, address)
 	stop()
 	for open := true; open; { // there is no event to wait for
 		conn, err := net.Dial("tcp", address)
