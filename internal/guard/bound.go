@@ -40,8 +40,9 @@ func Named(r *http.Request) (authority Authority, ok bool) {
 }
 
 // IsForward reports whether the client takes us for its forward proxy: it sent a
-// CONNECT or the absolute form (RFC 9112 section 3.2).
-func IsForward(r *http.Request) bool { return r.URL.Host != "" }
+// CONNECT or the absolute form (RFC 9112 section 3.2), whose host is then the
+// request's. Over HTTP/2 a :path may hold another one, which means nothing.
+func IsForward(r *http.Request) bool { return r.URL.Host != "" && r.URL.Host == r.Host }
 
 // strays refuses a request inside a CONNECT that names another host than the
 // CONNECT did, be it in Host, :authority or the TLS handshake: what was decided for

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 
@@ -34,8 +35,21 @@ func Intercept(inbox *Inbox) http.Handler {
 		ours, theirs := net.Pipe()
 		inner.Conn = theirs
 		inbox.put(inner)
-		relay(client, ours)
+		relay(client, bridge{ours})
 	})
+}
+
+// A bridge is our end of a pipe, which cannot be closed by halves: the end of what
+// the client sends closes it, and that is no failure of the other way.
+type bridge struct{ net.Conn }
+
+// Read implements [net.Conn].
+func (b bridge) Read(p []byte) (int, error) {
+	n, err := b.Conn.Read(p)
+	if err == io.ErrClosedPipe {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // An innerConn is a connection inside a CONNECT.

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -17,7 +18,7 @@ type stream struct {
 	body          io.ReadCloser
 	control       *http.ResponseController
 	local, remote net.Addr
-	ended         atomic.Bool
+	ended         atomic.Bool // by CloseWrite
 }
 
 func acceptStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
@@ -34,7 +35,7 @@ func acceptStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
 	if err != nil && s.ended.Load() {
-		err = io.EOF // it was us
+		err = io.EOF // there is no more to be read, and nothing went wrong
 	}
 	return n, err
 }
@@ -58,11 +59,11 @@ func (s *stream) CloseWrite() error {
 // Close implements [net.Conn]. A stream that was not brought to its end by
 // CloseWrite is reset.
 func (s *stream) Close() error {
-	if s.ended.Swap(true) {
+	if s.ended.Load() {
 		return nil
 	}
-	_ = s.control.SetReadDeadline(past())
-	return s.control.SetWriteDeadline(past())
+	err := s.control.SetWriteDeadline(past()) // which resets it
+	return errors.Join(err, s.control.SetReadDeadline(past()))
 }
 
 func past() time.Time { return time.Unix(1, 0) }

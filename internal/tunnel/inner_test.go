@@ -1,0 +1,120 @@
+package tunnel
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"avsproxy/internal/guard"
+)
+
+type peerKey struct{}
+
+// serve takes CONNECTs, and tells what is known of the other requests' connection.
+func serve(t *testing.T) (addr string, inbox *Inbox) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox = NewInbox()
+	intercept := Intercept(inbox)
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{
+		Protocols: &protocols,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			if ctx = Inherit(ctx, conn); ctx.Value(peerKey{}) != nil {
+				return ctx
+			}
+			return context.WithValue(ctx, peerKey{}, "peer of "+conn.RemoteAddr().String())
+		},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodConnect {
+				intercept.ServeHTTP(w, r)
+				return
+			}
+			target, _ := guard.Bound(r.Context())
+			fmt.Fprintf(w, "%v|%s|%v|%s", r.Context().Value(peerKey{}), r.RemoteAddr, r.Context().Value(http.LocalAddrContextKey), target.Host)
+		}),
+	}
+	var serving sync.WaitGroup
+	for _, ln := range []net.Listener{ln, inbox} {
+		serving.Go(func() { server.Serve(ln) })
+	}
+	t.Cleanup(func() { server.Close(); serving.Wait() })
+	return ln.Addr().String(), inbox
+}
+
+// What the outer connection established is known inside: who is there, where it
+// came in, and for which host.
+func TestInnerConnectionInherits(t *testing.T) {
+	addr, _ := serve(t)
+	check := func(client, got string) {
+		t.Helper()
+		if want := "peer of " + client + "|" + client + "|" + addr + "|avs.example"; !strings.HasSuffix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	io.WriteString(conn, "CONNECT avs.example:80 HTTP/1.1\r\n\r\nGET / HTTP/1.0\r\nHost: avs.example\r\n\r\n")
+	got, _ := io.ReadAll(conn)
+	check(conn.LocalAddr().String(), string(got))
+
+	var client string // the same over HTTP/2
+	transport := &http.Transport{Protocols: &http.Protocols{}, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		client = conn.LocalAddr().String()
+		return conn, err
+	}}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	up, feed := io.Pipe()
+	resp, err := transport.RoundTrip(&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: addr}, Host: "avs.example:80", Header: http.Header{}, Body: up})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	for range 2 { // a kept-alive connection: net/http has moved its deadlines by then
+		io.WriteString(feed, "GET / HTTP/1.1\r\nHost: avs.example\r\n\r\n")
+		inner, err := http.ReadResponse(bufio.NewReader(io.LimitReader(resp.Body, 1<<20)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := io.ReadAll(io.LimitReader(inner.Body, inner.ContentLength))
+		check(client, string(got))
+	}
+	feed.Close()
+	if rest, err := io.ReadAll(resp.Body); len(rest) > 0 || err != nil {
+		t.Errorf("%q, %v", rest, err)
+	}
+}
+
+func TestClosedInboxTakesNothing(t *testing.T) {
+	inbox := NewInbox()
+	if inbox.Close() != nil || inbox.Close() == nil {
+		t.Error("closed twice")
+	}
+	if _, err := inbox.Accept(); err == nil {
+		t.Error("accepted")
+	}
+	ours, theirs := net.Pipe()
+	inbox.put(theirs)
+	if _, err := ours.Read(make([]byte, 1)); err != io.EOF {
+		t.Error(err)
+	}
+}
