@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -118,5 +120,25 @@ func TestC09_HostBesideAuthority(t *testing.T) {
 		if got := c.status(id); got != step.want {
 			t.Errorf("%s: %s", step.host, got)
 		}
+	}
+}
+
+// A :path that names a host is no way to it.
+func TestC09_AbsolutePathOverHTTP2(t *testing.T) {
+	f := forwarding(t, "tunnel", false)
+	reached := false
+	host := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	t.Cleanup(host.Close)
+	c := frames(t, dial(t, f.addr))
+	c.open(1, true, ":method", "GET", ":scheme", "http", ":path", host.URL+"/a", ":authority", "evil.example")
+	switch frame := c.next(1).(type) {
+	case *http2.RSTStreamFrame: // net/http itself will not have it
+	case *http2.MetaHeadersFrame:
+		if got := frame.PseudoValue("status"); got != "421" {
+			t.Error(got)
+		}
+	}
+	if reached {
+		t.Error("the host was reached")
 	}
 }

@@ -215,8 +215,16 @@ type clientStream struct {
 	body io.ReadCloser
 }
 
-func (c *clientStream) Read(p []byte) (int, error) { return c.body.Read(p) }
-func (c *clientStream) CloseWrite() error          { return c.PipeWriter.Close() }
+// Read hides the errors of the stream: an HTTP/2 client inside would take them for
+// its own streams', and read on for ever.
+func (c *clientStream) Read(p []byte) (int, error) {
+	n, err := c.body.Read(p)
+	if err != nil && err != io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+func (c *clientStream) CloseWrite() error { return c.PipeWriter.Close() }
 func (c *clientStream) Close() error {
 	c.PipeWriter.Close()
 	return c.body.Close()

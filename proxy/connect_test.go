@@ -11,11 +11,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"avsproxy/internal/problem"
+	"avsproxy/internal/tunnel"
 )
 
 func parseHead(t *testing.T, head string, body io.Reader) *http.Response {
@@ -433,6 +435,34 @@ func TestTunnelThatCannotBe(t *testing.T) {
 		if resp := connectHead(t, conn); resp.StatusCode != 403 && resp.StatusCode != 400 {
 			t.Errorf("%s: %s", target, resp.Status)
 		}
+	}
+}
+
+// A dial that takes too long is told as such, and one whose client has left is not
+// told at all.
+func TestTunnelWhoseDialHangs(t *testing.T) {
+	began := make(chan context.Context, 1)
+	others := NewOthers(OthersOptions{Tunnels: &tunnel.Group{}, Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
+		if strings.HasPrefix(addr, "slow") {
+			return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
+		}
+		began <- ctx
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}})
+	host := httptest.NewServer(others)
+	t.Cleanup(host.Close)
+	f := &forwardLine{line: line{addr: host.Listener.Addr().String()}}
+	_, resp := connect1(t, f, "slow.example:443")
+	refusalOf(t, resp, problem.UpstreamTimeout)
+	conn := dial(t, f.addr)
+	io.WriteString(conn, "CONNECT stuck.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
+	ctx := <-began
+	conn.Close()
+	select {
+	case <-ctx.Done():
+	case <-time.After(patience):
+		t.Error("the dial goes on")
 	}
 }
 
