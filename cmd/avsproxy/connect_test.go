@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"avsproxy/internal/config"
+)
+
+// curlThrough runs curl with the proxy as its forward proxy.
+func curlThrough(t *testing.T, proxy *runningProxy, args ...string) string {
+	t.Helper()
+	needTool(t, "curl")
+	args = append([]string{"-qsS", "--max-time", "20", "-x", proxy.Proxy[0], "--cacert", filepath.Join(proxy.State, "ca.pem")}, args...)
+	cmd := exec.Command("curl", args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no_proxy would make of it another test
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		out = append(out, "\n"+err.Error()...)
+	}
+	return string(out)
+}
+
+func TestForwardProxyInjects(t *testing.T) {
+	proxy, amazon := startBoth(t)
+	logIn(t, proxy, amazon)
+	for _, args := range [][]string{
+		{"https://avs.localhost/ping"}, {"--http1.1", "https://avs.localhost/ping"}, {"https://localhost/ping"},
+		{"-p", "http://avs.localhost/ping"}, {"http://avs.localhost/ping"},
+	} {
+		if got := curlThrough(t, proxy, append(args, "-w", "%{http_code}")...); got != "204" {
+			t.Errorf("%v: %s", args, got)
+		}
+	}
+	if got := curlThrough(t, proxy, "https://elsewhere.example/"); !strings.Contains(got, "403") {
+		t.Error(got)
+	}
+}
+
+// startTunnelling is startProxy with others = "tunnel".
+func startTunnelling(t *testing.T, text string) *runningProxy {
+	t.Helper()
+	dir := t.TempDir()
+	env := map[string]string{"HOME": dir, "NO_COLOR": "1"}
+	getenv := func(name string) string { return env[name] }
+	file := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf, err := config.Load(file, getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf.Proxy.Others = "tunnel"
+	proxy := &runningProxy{State: conf.Store.Path, Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
+	a := &app{getenv: getenv, stdin: http.NoBody, stdout: proxy.Stdout, ui: newVoice(proxy.Stderr, getenv)}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.serve(ctx, conf, true) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case <-proxy.Stdout.written:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("serve did not get ready:\n%s", proxy.Stderr)
+	}
+	if err := json.Unmarshal(proxy.Stdout.Bytes(), &proxy.readyLine); err != nil {
+		t.Fatal(err)
+	}
+	return proxy
+}
+
+func TestOthersAreTunnelled(t *testing.T) {
+	proxy := startTunnelling(t, "sandbox = true\n[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"avs\"\npreset = \"avs\"\nupstream = \"https://alexa.na.gateway.devices.a2z.com\"\ncredential = \"alexa\"\n[credential.alexa]\nprovider = \"amazon\"\nproduct_id = \"test_device\"\ndevice_serial_number = \"1\"\n")
+	other := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "untouched "+r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(other.Close)
+	if got := curlThrough(t, proxy, "-k", other.URL); got != "untouched " {
+		t.Error(got)
+	}
+	host := strings.TrimPrefix(other.URL, "https://")
+	deadline := time.Now().Add(20 * time.Second)
+	for !strings.Contains(proxy.Stderr.String(), "CONNECT "+host) && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	if said := proxy.Stderr.String(); !strings.Contains(said, "CONNECT "+host) || !strings.Contains(said, "tunnelled") {
+		t.Error(said)
+	}
+	_, console, _ := net.SplitHostPort(strings.TrimPrefix(proxy.Console, "http://"))
+	for _, target := range []string{"http://localhost:" + console + "/metrics", "http://127.0.0.1:" + console + "/metrics", "http://169.254.169.254/"} {
+		if got := curlThrough(t, proxy, target); !strings.Contains(got, `"not_allowed"`) {
+			t.Errorf("%s: %s", target, got)
+		}
+		if got := curlThrough(t, proxy, "-p", target); !strings.Contains(got, "403") {
+			t.Errorf("CONNECT %s: %s", target, got)
+		}
+	}
+}
+
+func TestLocalOnly(t *testing.T) {
+	for addr, want := range map[string]bool{
+		"localhost:9744": true, "127.0.0.1:0": true, "[::1]:9744": true, "unix:/run/x": true,
+		":9744": false, "0.0.0.0:9744": false, "[::]:9744": false, "192.168.1.1:9744": false, "box.example:9744": false,
+	} {
+		if got := localOnly([]string{"localhost:1", addr}); got != want {
+			t.Errorf("%s: %t", addr, got)
+		}
+	}
+}
