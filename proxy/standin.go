@@ -106,10 +106,10 @@ func readTokenRequest(w http.ResponseWriter, r *http.Request) error {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(standInWait))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, standInMost))
-	_ = control.SetReadDeadline(time.Time{}) // net/http goes on reading, to see the client hang up
-	if err != nil {
+	if err != nil { // the deadline stays: net/http would read on before it answers
 		return errNoTokenRequest
 	}
+	_ = control.SetReadDeadline(time.Time{}) // net/http reads on, to see the client hang up
 	grantType := formGrantType
 	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) { // clients are careless about Content-Type
 		grantType = jsonGrantType
