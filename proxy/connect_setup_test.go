@@ -55,10 +55,8 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	f.line.upstream = NewUpstream(UpstreamOptions{Origin: target, Roots: roots})
 	inject := &Injector{Next: f.line.upstream, Origin: target, Source: static()}
 	table := &Table{}
-	for name, host := range map[string]string{"avs": "avs.example"} {
-		if err := table.Add(name, host, "listed.example:8443"); err != nil {
-			t.Fatal(err)
-		}
+	if err := table.Add("avs", "avs.example", "listed.example:8443"); err != nil {
+		t.Fatal(err)
 	}
 	rules := guard.Rules{Host: table.Knows, Names: table.Names(), Others: others == "tunnel"}
 	if keyed {

@@ -2,22 +2,15 @@ package proxy
 
 import (
 	"bufio"
-	"bytes"
-	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/problem"
-	"avsproxy/internal/tunnel"
 )
 
 func parseHead(t *testing.T, head string, body io.Reader) *http.Response {
@@ -106,11 +99,10 @@ func TestPipelinedClientHelloIsServed(t *testing.T) {
 	if got, _ := io.ReadAll(conn); !strings.HasSuffix(string(got), "GET /a with the token ") {
 		t.Errorf("%q", got)
 	}
-	if raw := dial(t, f.addr); true { // and all of it at once, in the clear
-		io.WriteString(raw, "CONNECT avs.example:80 HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\nHost: avs.example\r\nConnection: close\r\n\r\n")
-		if got, _ := io.ReadAll(raw); !strings.HasSuffix(string(got), "GET /a with the token ") {
-			t.Errorf("%q", got)
-		}
+	clear := dial(t, f.addr) // and all of it at once
+	io.WriteString(clear, "CONNECT avs.example:80 HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\nHost: avs.example\r\nConnection: close\r\n\r\n")
+	if got, _ := io.ReadAll(clear); !strings.HasSuffix(string(got), "GET /a with the token ") {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -238,21 +230,6 @@ func TestC09_EveryRequestInsideConnectIsJudged(t *testing.T) {
 	}
 }
 
-func TestOthersRejected(t *testing.T) {
-	f := forwarding(t, "reject", false)
-	eachConnect(t, func(t *testing.T, connect connector) {
-		for _, target := range []string{"evil.example:443", "avs.example:8443", "avs.example:22", "127.0.0.1:1", "listed.example:443"} {
-			_, resp := connect(t, f, target)
-			if p := refusalOf(t, resp, problem.NotAllowed); !strings.Contains(p.Detail, `others = "reject"`) || !strings.Contains(p.Detail, target) {
-				t.Errorf("%s: %+v", target, p)
-			}
-		}
-	})
-	if got := f.curl(t, "http://evil.example/"); !strings.Contains(got, `others = \"reject\"`) {
-		t.Error(got)
-	}
-}
-
 func TestC2_ConnectOfPagesIsRefused(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	conn := dial(t, f.addr)
@@ -289,291 +266,8 @@ func TestC4_ClientKeyIsShownOnceForAConnect(t *testing.T) {
 }
 
 // echo is a host without a route: it sends back what comes, and then its goodbye.
-func echo(t *testing.T) (addr string) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				io.Copy(conn, conn)
-				io.WriteString(conn, "goodbye")
-			}()
-		}
-	}()
-	return ln.Addr().String()
-}
-
-func TestTunnelCarriesBytesAndHalfCloses(t *testing.T) {
-	f := forwarding(t, "tunnel", false)
-	host := echo(t)
-	payload := make([]byte, 3<<20)
-	rand.Read(payload)
-	n := 0
-	eachConnect(t, func(t *testing.T, connect connector) {
-		conn, resp := connect(t, f, host)
-		if resp.StatusCode != 200 {
-			t.Fatal(resp.Status)
-		}
-		go func() {
-			conn.Write(payload)
-			conn.(interface{ CloseWrite() error }).CloseWrite()
-		}()
-		got, err := io.ReadAll(conn)
-		if err != nil || !bytes.Equal(got, append(payload[:len(payload):len(payload)], "goodbye"...)) {
-			t.Errorf("%d bytes, %v", len(got), err)
-		}
-		n++
-		e := f.ended(t, n)
-		if e.Method != "CONNECT" || e.Path != host || e.Decision != Tunnelled || e.Status != 200 || e.Route != "" || e.Sent != 3<<20 || e.Written != 3<<20+7 {
-			t.Errorf("%+v", e)
-		}
-	})
-	for _, r := range f.upstream.got {
-		t.Errorf("the upstream got %s", r.URL)
-	}
-}
-
 // A target that ends first ends the client's reading, and it may go on sending where
 // its protocol can tell that.
-func TestTunnelEndsWithItsTarget(t *testing.T) {
-	f := forwarding(t, "tunnel", false)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	rest := make(chan string, 2)
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			io.WriteString(conn, "hello")
-			conn.(*net.TCPConn).CloseWrite()
-			got, _ := io.ReadAll(conn)
-			conn.Close()
-			rest <- string(got)
-		}
-	}()
-	eachConnect(t, func(t *testing.T, connect connector) {
-		conn, _ := connect(t, f, ln.Addr().String())
-		if got, err := io.ReadAll(conn); string(got) != "hello" || err != nil {
-			t.Fatalf("%q, %v", got, err)
-		}
-		tcp, ok := conn.(*net.TCPConn)
-		if !ok {
-			if got := <-rest; got != "" {
-				t.Errorf("%q", got)
-			}
-			return
-		}
-		io.WriteString(conn, "bye")
-		tcp.CloseWrite()
-		if got := <-rest; got != "bye" {
-			t.Errorf("%q", got)
-		}
-	})
-}
-
-func TestC08_OwnListenersAreNotReachedByATunnel(t *testing.T) {
-	f := forwarding(t, "tunnel", false)
-	_, port, _ := net.SplitHostPort(f.addr)
-	eachConnect(t, func(t *testing.T, connect connector) {
-		// Under its usual names the proxy is a route's host; this one only resolves to it.
-		for _, target := range []string{"127.0.0.1.:" + port, "LOCALHOST.:" + port} {
-			conn, resp := connect(t, f, target)
-			if resp.StatusCode != 200 { // intercepted: the route is there for all who may speak to the port
-				t.Errorf("%s: %s", target, resp.Status)
-			}
-			conn.Close()
-		}
-		_, resp := connect(t, f, "[::ffff:127.0.0.1]:"+port)
-		refusalOf(t, resp, problem.NotAllowed)
-	})
-	if got := f.curl(t, "http://[::ffff:127.0.0.1]:"+port+"/a"); !strings.Contains(got, "this proxy itself") {
-		t.Error(got)
-	}
-}
-
-func TestC11_MetadataAddressesAreNotReachedByATunnel(t *testing.T) {
-	f := forwarding(t, "tunnel", false)
-	eachConnect(t, func(t *testing.T, connect connector) {
-		for _, host := range []string{"169.254.169.254", "[fe80::1]", "[fd00:ec2::254]", "100.100.100.200", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "0.0.0.0", "[::]", "224.0.0.1"} {
-			_, resp := connect(t, f, host+":80")
-			refusalOf(t, resp, problem.NotAllowed)
-			if got := f.curl(t, "-g", "http://"+host+"/latest/meta-data/"); !strings.Contains(got, `"not_allowed"`) {
-				t.Errorf("%s: %s", host, got)
-			}
-		}
-	})
-	if e := f.ended(t, 1); e.Decision != Refused || e.Status != 403 || e.Fault == nil {
-		t.Errorf("%+v", e)
-	}
-}
-
-func TestTunnelThatCannotBe(t *testing.T) {
-	f := forwarding(t, "tunnel", false)
-	eachConnect(t, func(t *testing.T, connect connector) {
-		_, resp := connect(t, f, closedPort(t))
-		refusalOf(t, resp, problem.UpstreamUnreachable)
-		_, resp = connect(t, f, "nowhere.invalid:443")
-		refusalOf(t, resp, problem.UpstreamUnreachable)
-	})
-	for _, target := range []string{"evil.example", "evil.example:", "evil.example:https", "evil_ü.example:443"} {
-		conn := dial(t, f.addr)
-		io.WriteString(conn, "CONNECT "+target+" HTTP/1.1\r\nHost: x\r\n\r\n")
-		if resp := connectHead(t, conn); resp.StatusCode != 403 && resp.StatusCode != 400 {
-			t.Errorf("%s: %s", target, resp.Status)
-		}
-	}
-}
-
 // A dial that takes too long is told as such, and one whose client has left is not
 // told at all.
-func TestTunnelWhoseDialHangs(t *testing.T) {
-	began := make(chan context.Context, 1)
-	others := NewOthers(OthersOptions{Tunnels: &tunnel.Group{}, Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
-		if strings.HasPrefix(addr, "slow") {
-			return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
-		}
-		began <- ctx
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}})
-	host := httptest.NewServer(others)
-	t.Cleanup(host.Close)
-	f := &forwardLine{line: line{addr: host.Listener.Addr().String()}}
-	_, resp := connect1(t, f, "slow.example:443")
-	refusalOf(t, resp, problem.UpstreamTimeout)
-	conn := dial(t, f.addr)
-	io.WriteString(conn, "CONNECT stuck.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
-	ctx := <-began
-	conn.Close()
-	select {
-	case <-ctx.Done():
-	case <-time.After(patience):
-		t.Error("the dial goes on")
-	}
-}
-
-func TestPlainHTTPGoesOnWithoutACredential(t *testing.T) {
-	f := forwarding(t, "tunnel", false)
-	var got *http.Request
-	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got = r
-		body, _ := io.ReadAll(r.Body)
-		w.Write(append([]byte("plain "), body...))
-	}))
-	t.Cleanup(host.Close)
-	said := f.curl(t, "-d", "x", "--proxy-user", "me:secret", "-H", "Authorization: Bearer mine", "-H", "Avsproxy-Key: k", host.URL+"/p?q=secret")
-	if said != "plain x" || got.Host != strings.TrimPrefix(host.URL, "http://") || got.RequestURI != "/p?q=secret" {
-		t.Errorf("%q, %+v", said, got)
-	}
-	if h := got.Header; h.Get("Authorization") != "Bearer mine" || h.Get("Proxy-Authorization")+h.Get("Avsproxy-Key")+h.Get("Proxy-Connection") != "" {
-		t.Error(h)
-	}
-	if e := f.ended(t, 1); e.Path != host.URL+"/p" || e.Decision != NoCredential || e.Status != 200 || e.Written != 7 {
-		t.Errorf("%+v", e)
-	}
-	if said := f.curl(t, "http://"+closedPort(t)+"/"); !strings.Contains(said, `"upstream_unreachable"`) {
-		t.Error(said)
-	}
-	conn := dial(t, f.addr)
-	io.WriteString(conn, "GET https://evil.example/ HTTP/1.1\r\nHost: x\r\n\r\n")
-	if resp := connectHead(t, conn); resp.Header.Get(problem.Header) != "not_allowed" {
-		t.Error(resp.Status)
-	}
-}
-
-func TestTunnelsDrain(t *testing.T) {
-	for _, patient := range []bool{true, false} {
-		eachConnect(t, func(t *testing.T, connect connector) {
-			f := forwarding(t, "tunnel", false)
-			conn, _ := connect(t, f, echo(t))
-			io.WriteString(conn, "x")
-			if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			if !patient {
-				ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
-				defer cancel()
-			}
-			ended := make(chan error, 2)
-			go func() { ended <- f.tunnels.Drain(ctx) }()
-			go func() { ended <- f.server.Shutdown(ctx) }()
-			if patient { // what is under way still works, and its end is the end
-				io.WriteString(conn, "y")
-				if got := make([]byte, 1); string(mustRead(t, conn, got)) != "y" {
-					t.Errorf("%q", got)
-				}
-				conn.(interface{ CloseWrite() error }).CloseWrite()
-			}
-			rest, _ := io.ReadAll(conn)
-			if patient != (string(rest) == "goodbye") {
-				t.Errorf("patient %t: %q", patient, rest)
-			}
-			conn.Close()
-			if a, b := <-ended, <-ended; patient && (a != nil || b != nil) {
-				t.Error(a, b)
-			}
-		})
-	}
-}
-
-func mustRead(t *testing.T, r io.Reader, p []byte) []byte {
-	t.Helper()
-	if _, err := io.ReadFull(r, p); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // Shutdown waits for what goes on inside a CONNECT, and not for what is idle.
-func TestInterceptedConnectionsDrain(t *testing.T) {
-	eachConnect(t, func(t *testing.T, connect connector) {
-		for _, proto := range []string{"http/1.1", "h2"} {
-			f := forwarding(t, "reject", false)
-			conn, _ := connect(t, f, "avs.example:443")
-			client := inside(t, conn, proto, "avs.example", f.roots.Pool())
-			get(t, client, "https://avs.example/a")
-			body, feed := io.Pipe()
-			answered := make(chan string, 1)
-			go func() {
-				resp, err := client.Do(request(t, "POST", "https://avs.example/slow", body))
-				if err != nil {
-					answered <- err.Error()
-					return
-				}
-				got, _ := io.ReadAll(resp.Body)
-				answered <- string(got)
-			}()
-			io.WriteString(feed, "one ")
-			eventually(t, "the upload to arrive", func() bool { return f.reached() == 2 })
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			down := make(chan error, 1)
-			go func() { down <- f.server.Shutdown(ctx) }()
-			io.WriteString(feed, "two")
-			feed.Close()
-			if got := <-answered; got != "POST /slow with the token one two" {
-				t.Errorf("%s: %q", proto, got)
-			}
-			if err := <-down; err != nil {
-				t.Errorf("%s: %v", proto, err)
-			}
-			conn.Close()
-		}
-	})
-}
