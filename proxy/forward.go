@@ -70,7 +70,8 @@ func Forward(options ForwardOptions) http.Handler {
 		if !r.ProtoAtLeast(1, 1) {
 			defer cutShort(w)
 		}
-		reverse.ServeHTTP(&bodilessWriter{ResponseWriter: w, method: r.Method}, r)
+		answer := newAnswerWriter(w, r)
+		reverse.ServeHTTP(answer, r.WithContext(answer.withSending(r.Context())))
 	})
 }
 

@@ -140,6 +140,7 @@ func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.
 
 // RoundTrip implements [http.RoundTripper].
 func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
+	sending(req.Context())
 	if req.Header.Get("Upgrade") != "" {
 		return u.upgrading.RoundTrip(req)
 	}

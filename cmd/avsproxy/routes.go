@@ -22,6 +22,7 @@ import (
 
 // A pipeline is the way of every request, from the door to the upstreams.
 type pipeline struct {
+	dummy     proxy.Dummy // the zero value: no route stands in for a token endpoint
 	handler   http.Handler
 	inbox     *tunnel.Inbox // what came inside CONNECT, for the server of handler to serve as well
 	tunnels   *tunnel.Group
@@ -51,33 +52,19 @@ type watcher struct {
 func (p *program) pipeline(watch watcher, loginURL func(credential string) string, own []net.Addr) (*pipeline, error) {
 	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}}
 	table := &proxy.Table{}
-	dummy := proxy.NewDummy() // one for all: a client may use what one route gave it on another
+	if slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.TokenEndpoint }) {
+		line.dummy = proxy.NewDummy() // one for all: clients ask at one route and use what they get at another
+	}
 	var handlers []http.Handler
 	for _, route := range p.conf.Routes {
-		origin, upstream, err := p.connect(route, watch.metrics)
+		handler, err := p.addRoute(line, route, watch, loginURL(route.Credential))
 		if err != nil {
 			return nil, err
 		}
-		inject, err := p.injector(route, origin, upstream)
-		if err != nil {
-			return nil, err
-		}
-		forward := proxy.Forward(proxy.ForwardOptions{
-			Origin: origin, Send: inject, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
-			LoginURL: loginURL(route.Credential), ErrorLog: watch.errorLog,
-		})
-		allowed := proxy.Allow(route.Allow, forward)
-		if route.TokenEndpoint {
-			inject.Dummy = dummy
-			allowed = proxy.StandIn(p.standInOptions(route, inject, loginURL), allowed)
-		}
-		handlers = append(handlers, proxy.Observe(route.Name, watch.began, allowed))
+		handlers = append(handlers, handler)
 		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
 			return nil, &exitError{exitUsage, err, "give every host to one route only"}
 		}
-		watch.metrics.Route(route.Name)
-		line.upstreams = append(line.upstreams, upstream)
-		line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential})
 	}
 	dialer := &tunnel.Dialer{Own: own, Loopback: localOnly(p.conf.Proxy.Listen)}
 	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, ErrorLog: watch.errorLog})
@@ -90,6 +77,30 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 		tunnel.Intercept(line.inbox),
 		proxy.Observe("", watch.began, line.others)))
 	return line, nil
+}
+
+// addRoute joins the parts of one route.
+func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, loginURL string) (http.Handler, error) {
+	origin, upstream, err := p.connect(route, watch.metrics)
+	if err != nil {
+		return nil, err
+	}
+	inject, err := p.injector(route, origin, upstream)
+	if err != nil {
+		return nil, err
+	}
+	inject.Dummy = line.dummy
+	handler := proxy.Allow(route.Allow, proxy.Forward(proxy.ForwardOptions{
+		Origin: origin, Send: inject, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
+		LoginURL: loginURL, ErrorLog: watch.errorLog,
+	}))
+	if route.TokenEndpoint {
+		handler = proxy.StandIn(p.standInOptions(route, inject, loginURL), handler)
+	}
+	watch.metrics.Route(route.Name)
+	line.upstreams = append(line.upstreams, upstream)
+	line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential})
+	return proxy.Observe(route.Name, watch.began, handler), nil
 }
 
 // rules are what the proxy asks of every request.
@@ -187,8 +198,8 @@ func (p *program) injector(route config.Route, origin *url.URL, upstream *proxy.
 }
 
 // standInOptions are for a route that has a credential.
-func (p *program) standInOptions(route config.Route, inject *proxy.Injector, loginURL func(credential string) string) proxy.StandInOptions {
-	options := proxy.StandInOptions{Dummy: inject.Dummy, Source: inject.Source, LoginURL: loginURL(route.Credential)}
+func (p *program) standInOptions(route config.Route, inject *proxy.Injector, loginURL string) proxy.StandInOptions {
+	options := proxy.StandInOptions{Dummy: inject.Dummy, Source: inject.Source, LoginURL: loginURL}
 	credential, err := p.find(route.Credential)
 	if err != nil {
 		return options

@@ -13,7 +13,7 @@ func (a *Authority) ServerConfig() *tls.Config {
 	minter := &minter{authority: a, leaves: map[string]*tls.Certificate{}}
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"h2", "http/1.1"},
+		NextProtos:     []string{"h2", "http/1.1", "http/1.0"}, // the last one is what curl -0 offers
 		GetCertificate: minter.get,
 	}
 }
@@ -22,7 +22,7 @@ func (a *Authority) ServerConfig() *tls.Config {
 func FixedConfig(leaf *tls.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"h2", "http/1.1"},
+		NextProtos:   []string{"h2", "http/1.1", "http/1.0"},
 		Certificates: []tls.Certificate{*leaf},
 	}
 }

@@ -1,0 +1,74 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// An answerWriter makes up for two habits of what it is used by.
+//
+// httputil.ReverseProxy flushes every head at once, from a timer: over HTTP/2 that
+// would make of an answer without a body, now and then, a HEADERS frame and an
+// empty DATA frame. Its head goes out with its end.
+//
+// net/http says "100 Continue" when the body of an HTTP/1.1 request is first read,
+// on whichever goroutine that is, and mixes it with a 103 that is written at that
+// moment. So it is said before the request is sent, while nobody else writes.
+type answerWriter struct {
+	http.ResponseWriter
+	method    string
+	expected  bool // the client waits for a 100
+	continued bool // and has got it
+	bodiless  bool
+}
+
+func newAnswerWriter(w http.ResponseWriter, r *http.Request) *answerWriter {
+	expected := r.ProtoMajor == 1 && r.ProtoAtLeast(1, 1) && r.ContentLength != 0 &&
+		httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
+	return &answerWriter{ResponseWriter: w, method: r.Method, expected: expected}
+}
+
+type sendingKey struct{}
+
+// withSending lets sending find w.
+func (w *answerWriter) withSending(ctx context.Context) context.Context {
+	if !w.expected {
+		return ctx
+	}
+	return context.WithValue(ctx, sendingKey{}, w)
+}
+
+// sending notes that the request is about to be sent, nothing more being in its way
+// here: the client may go on.
+func sending(ctx context.Context) {
+	if w, ok := ctx.Value(sendingKey{}).(*answerWriter); ok && !w.continued {
+		w.WriteHeader(http.StatusContinue)
+	}
+}
+
+func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader passes one 100 only: the upstream says its own.
+func (w *answerWriter) WriteHeader(status int) {
+	if status == http.StatusContinue && w.expected {
+		if w.continued {
+			return
+		}
+		w.continued = true
+	}
+	if status >= 200 {
+		w.bodiless = w.method == http.MethodHead || status == http.StatusNoContent ||
+			status == http.StatusNotModified || w.Header().Get("Content-Length") == "0"
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// FlushError is what [http.ResponseController] calls.
+func (w *answerWriter) FlushError() error {
+	if w.bodiless {
+		return nil
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
