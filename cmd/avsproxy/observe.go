@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,7 +82,9 @@ func faultText(err error) string {
 	return printable(err.Error())
 }
 
-func requestLine(method, path string) string { return printable(method) + " " + printable(path) }
+func requestLine(method, path string) string {
+	return strings.TrimSpace(printable(method) + " " + printable(path))
+}
 
 // printable bounds what clients can put into a log line, in length and kind.
 func printable(text string) string {

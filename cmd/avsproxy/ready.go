@@ -74,11 +74,9 @@ func (s *server) announce(asJSON bool) {
 	say("avsproxy %s is ready%s", version(), map[bool]string{true: ": sandbox mode, no account needed"}[s.stand != nil])
 	users := s.program.users.told("you")
 	for _, address := range shown(s.console.Proxy) {
-		say("  proxy    %s", address)
+		say("  proxy    %s for %s", address, users.Proxy)
 	}
-	say("  users    %s", users.Proxy)
-	say("  console  %s", localhostURL(s.console.Self))
-	say("  users    %s", users.Console)
+	say("  console  %s for %s", localhostURL(s.console.Self), users.Console)
 	for _, route := range s.conf.Routes {
 		say("  route    %s", s.routeText(route.Name))
 	}

@@ -168,7 +168,7 @@ func TestC04_OtherUsersOfTheConsole(t *testing.T) {
 func TestC04_TheUserItRunsAs(t *testing.T) {
 	needRoot(t)
 	proxy := serveAs(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}})
-	if want := "  users    you (uid 12345) and root\n"; !strings.Contains(proxy.Stderr.String(), want) {
+	if want := " for you (uid 12345) and root\n"; !strings.Contains(proxy.Stderr.String(), want) {
 		t.Errorf("it said\n%s", proxy.Stderr)
 	}
 	for _, uid := range []uint32{stranger, 0} {
