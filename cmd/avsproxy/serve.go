@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"avsproxy/internal/certs"
@@ -226,15 +225,6 @@ func (s *server) start(context.Context) error {
 	return nil
 }
 
-// own are the addresses that no client is to reach through the proxy.
-func (s *server) own() []net.Addr {
-	var own []net.Addr
-	for _, ln := range slices.Concat(s.proxyDoors, s.consoleDoors) {
-		own = append(own, ln.Addr())
-	}
-	return own
-}
-
 func (s *server) leaveRunFile(context.Context) error {
 	if s.apart {
 		return nil
@@ -244,82 +234,6 @@ func (s *server) leaveRunFile(context.Context) error {
 		return failed(err, "check the state folder's owner and mode, or set store.path")
 	}
 	return nil
-}
-
-// wait serves until a signal, then lets what is under way finish.
-func (s *server) wait(ctx context.Context) error {
-	select {
-	case err := <-s.ended[0]:
-		return failed(fmt.Errorf("the console stopped: %w", err), "")
-	case err := <-s.ended[1]:
-		return failed(fmt.Errorf("the proxy stopped: %w", err), "")
-	case <-ctx.Done():
-	}
-	s.run.remove(s.conf) // before draining: a second signal leaves no time for it
-	s.app.ui.say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
-	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	// Tunnels are no longer the server's.
-	ends := []func(context.Context) error{s.endProxy, s.pages.Shutdown, s.line.tunnels.Drain}
-	drained := make(chan error, len(ends))
-	for _, end := range ends {
-		go func() { drained <- end(drain) }()
-	}
-	if err := errors.Join(<-drained, <-drained, <-drained); err != nil {
-		s.app.ui.say("avsproxy: cut what was still open")
-	}
-	return nil
-}
-
-func (s *server) endProxy(ctx context.Context) error {
-	if err := s.proxy.Shutdown(ctx); err != nil {
-		return err
-	}
-	return s.busy.drain(ctx)
-}
-
-// close undoes everything, the latest first. It also runs where starting failed
-// halfway.
-func (s *server) close() {
-	s.run.remove(s.conf)
-	for _, server := range []*http.Server{s.proxy, s.pages} {
-		if server != nil {
-			server.Close()
-		}
-	}
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		s.closers[i]()
-	}
-	s.doors.close()
-}
-
-func (s *server) loginURL(name string) string {
-	page := "http://localhost:" + portOf(s.conf.Console.Listen) + "/login"
-	if name == "" || name == s.conf.Routes[0].Credential {
-		return page
-	}
-	return withCredential(page, name)
-}
-
-// addresses are what clients can be pointed at.
-func addresses(lns []net.Listener) []string {
-	var list []string
-	for _, ln := range lns {
-		if ln.Addr().Network() == "unix" {
-			list = append(list, "unix:"+ln.Addr().String())
-		} else {
-			list = append(list, "http://"+ln.Addr().String())
-		}
-	}
-	return list
-}
-
-// localhostURL is the friendlier form of a loopback address.
-func localhostURL(address string) string {
-	for _, ip := range []string{"127.0.0.1", "[::1]"} {
-		address = strings.Replace(address, "http://"+ip+":", "http://localhost:", 1)
-	}
-	return address
 }
 
 // trustBoth is for the login to the sandbox: it meets our console and the sandbox.

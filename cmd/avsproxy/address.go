@@ -1,0 +1,45 @@
+package main
+
+import (
+	"net"
+	"slices"
+	"strings"
+)
+
+// own are the addresses that no client is to reach through the proxy.
+func (s *server) own() []net.Addr {
+	var own []net.Addr
+	for _, ln := range slices.Concat(s.proxyDoors, s.consoleDoors) {
+		own = append(own, ln.Addr())
+	}
+	return own
+}
+
+func (s *server) loginURL(name string) string {
+	page := "http://localhost:" + portOf(s.conf.Console.Listen) + "/login"
+	if name == "" || name == s.conf.Routes[0].Credential {
+		return page
+	}
+	return withCredential(page, name)
+}
+
+// addresses are what clients can be pointed at.
+func addresses(lns []net.Listener) []string {
+	var list []string
+	for _, ln := range lns {
+		if ln.Addr().Network() == "unix" {
+			list = append(list, "unix:"+ln.Addr().String())
+		} else {
+			list = append(list, "http://"+ln.Addr().String())
+		}
+	}
+	return list
+}
+
+// localhostURL is the friendlier form of a loopback address.
+func localhostURL(address string) string {
+	for _, ip := range []string{"127.0.0.1", "[::1]"} {
+		address = strings.Replace(address, "http://"+ip+":", "http://localhost:", 1)
+	}
+	return address
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// wait serves until a signal, then lets what is under way finish.
+func (s *server) wait(ctx context.Context) error {
+	select {
+	case err := <-s.ended[0]:
+		return failed(fmt.Errorf("the console stopped: %w", err), "")
+	case err := <-s.ended[1]:
+		return failed(fmt.Errorf("the proxy stopped: %w", err), "")
+	case <-ctx.Done():
+	}
+	s.run.remove(s.conf) // before draining: a second signal leaves no time for it
+	s.app.ui.say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	// Tunnels are no longer the server's.
+	ends := []func(context.Context) error{s.endProxy, s.pages.Shutdown, s.line.tunnels.Drain}
+	drained := make(chan error, len(ends))
+	for _, end := range ends {
+		go func() { drained <- end(drain) }()
+	}
+	if err := errors.Join(<-drained, <-drained, <-drained); err != nil {
+		s.app.ui.say("avsproxy: cut what was still open")
+	}
+	return nil
+}
+
+func (s *server) endProxy(ctx context.Context) error {
+	if err := s.proxy.Shutdown(ctx); err != nil {
+		return err
+	}
+	return s.busy.drain(ctx)
+}
+
+// close undoes everything, the latest first. It also runs where starting failed
+// halfway.
+func (s *server) close() {
+	s.run.remove(s.conf)
+	for _, server := range []*http.Server{s.proxy, s.pages} {
+		if server != nil {
+			server.Close()
+		}
+	}
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+	s.doors.close()
+}
