@@ -108,7 +108,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 		t.Fatal(err)
 	}
 	f.addr, f.url = ln.Addr().String(), "http://"+ln.Addr().String()
-	f.dialer.Own = []net.Addr{ln.Addr()}
+	f.dialer.Own = func() []net.Addr { return []net.Addr{ln.Addr()} }
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)

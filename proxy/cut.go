@@ -19,18 +19,20 @@ func cutShort(w http.ResponseWriter) {
 	panic(broken)
 }
 
-// reset closes a connection with RST instead of FIN, where it is TCP below.
+// reset closes a connection with RST instead of FIN, where it is TCP below, and
+// without TLS's goodbye, which would make the answer whole.
 func reset(conn net.Conn) {
 	defer conn.Close()
-	for below := conn; ; {
-		switch c := below.(type) {
-		case interface{ SetLinger(sec int) error }:
-			_ = c.SetLinger(0) // what cannot linger is closed all the same
-			return
-		case interface{ NetConn() net.Conn }:
-			below = c.NetConn()
-		default:
-			return
+	below := conn
+	for {
+		wrapper, wraps := below.(interface{ NetConn() net.Conn })
+		if !wraps {
+			break
 		}
+		below = wrapper.NetConn()
 	}
+	if tcp, ok := below.(interface{ SetLinger(sec int) error }); ok {
+		_ = tcp.SetLinger(0) // what cannot linger is closed all the same
+	}
+	below.Close()
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avsproxy/internal/problem"
+	"avsproxy/internal/tunnel"
 	"avsproxy/tokens"
 )
 
@@ -86,6 +87,10 @@ func isTimeout(err error) bool {
 // describe says what went wrong in words of our own: the library's may quote
 // what the upstream sent.
 func describe(err error) (detail, hint string) {
+	var forbidden *tunnel.Forbidden
+	if errors.As(err, &forbidden) {
+		return forbidden.Error(), "correct 'upstream' of the route in config.toml"
+	}
 	var (
 		dns      *net.DNSError
 		unknown  x509.UnknownAuthorityError

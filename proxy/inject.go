@@ -85,6 +85,9 @@ func (i *Injector) RoundTrip(req *http.Request) (*http.Response, error) {
 // earlier step meant to.
 func (i *Injector) checkOrigin(req *http.Request) error {
 	sameHost := req.Host == "" || req.Host == i.Origin.Host
+	if req.URL.Opaque != "" { // it goes before host and path in the request line, and may be an absolute form
+		return ErrWrongOrigin
+	}
 	if i.Origin.Scheme != "https" || req.URL.Scheme != "https" || req.URL.Host != i.Origin.Host || !sameHost {
 		return ErrWrongOrigin
 	}

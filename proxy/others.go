@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log"
@@ -18,6 +19,8 @@ type OthersOptions struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Tunnels is who looks after the tunnels while they are open.
 	Tunnels *tunnel.Group
+	// Most is how many tunnels there may be at once. Zero = 1,024.
+	Most int
 	// ErrorLog gets what net/http has to say; nil = log's default.
 	ErrorLog *log.Logger
 }
@@ -26,21 +29,35 @@ type OthersOptions struct {
 // leave TLS to us, and know whether we did it well.
 var errAbsoluteTLS = errors.New("only http:// can be sent on in this form where no route belongs to the host")
 
+const tunnelsMost = 1 << 10
+
+var errTooMany = errors.New("as many tunnels are open as there may be")
+
 // Others serves forward requests for hosts without a route: a CONNECT becomes a
 // tunnel whose bytes are not touched, plain http:// is sent on over HTTP/1.1. No
 // credential comes near either.
 type Others struct {
 	options   OthersOptions
+	places    chan struct{} // one for each tunnel
 	transport *http.Transport
 	plain     http.Handler
 }
 
 // NewOthers returns a handler that has not connected yet.
 func NewOthers(options OthersOptions) *Others {
-	o := &Others{options: options}
+	o := &Others{options: options, places: make(chan struct{}, cmp.Or(options.Most, tunnelsMost))}
 	o.transport = o.newTransport()
-	o.plain = Forward(ForwardOptions{Send: o.transport, ErrorLog: options.ErrorLog})
+	o.plain = Forward(ForwardOptions{Send: announced{o.transport}, ErrorLog: options.ErrorLog})
 	return o
+}
+
+// An announced transport tells the client to go on before it sends, as [Upstream] does.
+type announced struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (a announced) RoundTrip(req *http.Request) (*http.Response, error) {
+	sending(req.Context())
+	return a.RoundTripper.RoundTrip(req)
 }
 
 // ServeHTTP implements [http.Handler].
@@ -92,6 +109,13 @@ func (o *Others) dial(ctx context.Context, network, addr string) (net.Conn, erro
 
 // tunnel says 200 once there is a connection, and not before.
 func (o *Others) tunnel(w http.ResponseWriter, r *http.Request) {
+	select {
+	case o.places <- struct{}{}:
+		defer func() { <-o.places }()
+	default:
+		ForwardOptions{}.fail(w, r, errTooMany)
+		return
+	}
 	authority, _ := guard.ParseAuthority(r.Host)
 	target, err := o.dial(r.Context(), "tcp", net.JoinHostPort(authority.Host, authority.Port))
 	if err != nil {
@@ -117,6 +141,11 @@ func explainOther(err error, host string) problem.Problem {
 		return notAllowed(forbidden, "ask that host without this proxy")
 	case errors.Is(err, errAbsoluteTLS):
 		return notAllowed(err, "use CONNECT, as clients do for https:// (curl -p)")
+	case errors.Is(err, errTooMany):
+		return problem.Problem{
+			Code: problem.UpstreamUnreachable, Title: "the upstream could not be reached",
+			Detail: "no connection to " + host + ": " + err.Error(), Hint: "close some of them and try again",
+		}
 	case isTimeout(err):
 		return problem.Problem{
 			Code: problem.UpstreamTimeout, Title: "the upstream did not answer in time",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path"
 	"strings"
@@ -117,4 +118,15 @@ func slowGlob(pattern, text string) bool {
 		match = next
 	}
 	return match[len(text)]
+}
+
+func TestAllowMatchesWhatTheUpstreamGets(t *testing.T) {
+	for path, want := range map[string]int{"/ping": 200, "/base/ping": 403} {
+		w := httptest.NewRecorder()
+		passed := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+		Allow([]string{"GET /base/ping"}, "/base/", passed).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
 }

@@ -110,7 +110,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 			l.exchanges = append(l.exchanges, e)
 		}
 	}
-	answer := Allow(p.allow, Forward(p.forward))
+	answer := Allow(p.allow, "", Forward(p.forward))
 	if p.tokenURL != "" {
 		answer = StandIn(StandInOptions{Dummy: p.inject.Dummy, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
 	}

@@ -58,6 +58,14 @@ type switched struct {
 	read atomic.Int64
 }
 
+// CloseWrite passes the end of what the client sends, as net/http's own body does.
+func (s *switched) CloseWrite() error {
+	if half, ok := s.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // Read reads on.
 func (s *switched) Read(p []byte) (int, error) {
 	n, err := s.ReadWriteCloser.Read(p)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -32,6 +33,8 @@ type UpstreamOptions struct {
 	// HeaderTimeout bounds the wait for an answer's head. Zero = none, which long
 	// polls and downchannels need.
 	HeaderTimeout time.Duration
+	// Control, if set, judges each address before it is dialed; see [net.Dialer].
+	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
 	// Connections, if set, hears +1 and -1 as connections come and go.
 	Connections func(delta int)
 }
@@ -126,7 +129,7 @@ func (u *Upstream) newTransport() *http.Transport {
 func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.Config) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
 	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	raw, err := (&net.Dialer{ControlContext: u.options.Control}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, connectError{err}
 	}

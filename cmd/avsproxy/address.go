@@ -6,11 +6,15 @@ import (
 	"strings"
 )
 
-// own are the addresses that no client is to reach through the proxy.
+// own are the addresses that no client is to reach through the proxy: at this
+// moment, since those of a login's callback come and go.
 func (s *server) own() []net.Addr {
 	var own []net.Addr
 	for _, ln := range slices.Concat(s.proxyDoors, s.consoleDoors) {
 		own = append(own, ln.Addr())
+	}
+	if s.desk != nil {
+		own = append(own, s.desk.addrs()...)
 	}
 	return own
 }
@@ -38,7 +42,7 @@ func addresses(lns []net.Listener) []string {
 
 // localhostURL is the friendlier form of a loopback address.
 func localhostURL(address string) string {
-	for _, ip := range []string{"127.0.0.1", "[::1]"} {
+	for _, ip := range []string{"127.0.0.1", "[::1]", "0.0.0.0", "[::]"} {
 		address = strings.Replace(address, "http://"+ip+":", "http://localhost:", 1)
 	}
 	return address

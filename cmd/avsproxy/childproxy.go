@@ -31,7 +31,12 @@ AVSPROXY_URL) and the certificate authority beside the system's (SSL_CERT_FILE,
 REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, NODE_EXTRA_CA_CERTS, JAVA_TOOL_OPTIONS). A
 client_key is in the proxy's URL.`,
 		Example: "  avsproxy run -- curl -i https://api.example.com/v2/things",
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &exitError{exitUsage, errors.New("there is no command to run"), "write it behind two hyphens: avsproxy run -- curl -i https://api.example.com/"}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runChild(cmd.Context(), args)
 		},

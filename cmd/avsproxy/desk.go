@@ -32,6 +32,18 @@ type desk struct {
 type callbackDoor struct {
 	server *http.Server
 	users  int
+	addrs  []net.Addr
+}
+
+// addrs are the addresses of the doors that are open.
+func (d *desk) addrs() []net.Addr {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []net.Addr
+	for _, door := range d.open {
+		all = append(all, door.addrs...)
+	}
+	return all
 }
 
 // takeFreePort opens the console's port now where the configuration leaves it
@@ -100,6 +112,9 @@ func (d *desk) listen(redirectURL string) (closeDoor func(), err error) {
 		return nil, err
 	}
 	door := &callbackDoor{server: newServer(d.handler, d.errorLog), users: 1}
+	for _, ln := range lns {
+		door.addrs = append(door.addrs, ln.Addr())
+	}
 	serveOn(door.server, lns, d.tls)
 	if d.open == nil {
 		d.open = map[string]*callbackDoor{}

@@ -19,6 +19,10 @@ const (
 // upstreams and the store. Go has raised that number as far as the system lets it.
 func proxyConnections(files int) int { return min(connectionsMost, files/2) }
 
+// tunnelsMost is for tunnels to other hosts, each of which takes a file besides the
+// client's, and over HTTP/2 without one of the client's.
+func tunnelsMost(files int) int { return min(connectionsMost, files) / 4 }
+
 // limited counts the connections of several listeners together.
 func limited(lns []net.Listener, limit *listen.Limit) []net.Listener {
 	var all []net.Listener

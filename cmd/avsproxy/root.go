@@ -22,6 +22,7 @@ live bearer token, over HTTP/2 where the API speaks it.
 
 Start with 'avsproxy serve'. As shipped it talks to an embedded stand-in for the
 Alexa Voice Service, so that everything works without an account.`,
+		Version:       version(),
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
@@ -22,6 +23,7 @@ import (
 
 // A pipeline is the way of every request, from the door to the upstreams.
 type pipeline struct {
+	dialer    *tunnel.Dialer
 	dummy     proxy.Dummy // the zero value: no route stands in for a token endpoint
 	handler   http.Handler
 	inbox     *tunnel.Inbox // what came inside CONNECT, for the server of handler to serve as well
@@ -39,6 +41,9 @@ type watcher struct {
 	errorLog *log.Logger
 }
 
+// dialControl is what a [net.Dialer] asks before it dials.
+type dialControl = func(ctx context.Context, network, address string, c syscall.RawConn) error
+
 // pipeline joins the parts:
 //
 //	guard(split(
@@ -49,8 +54,9 @@ type watcher struct {
 // The observer stands before the injector, so it never holds a token. The stand-in
 // is there for routes with token_endpoint alone. own are the addresses that the
 // proxy must not dial.
-func (p *program) pipeline(watch watcher, loginURL func(credential string) string, own []net.Addr) (*pipeline, error) {
-	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}}
+func (p *program) pipeline(watch watcher, loginURL func(credential string) string, own func() []net.Addr) (*pipeline, error) {
+	dialer := &tunnel.Dialer{Own: own, Loopback: ownersOnly(p.conf.Proxy)}
+	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer}
 	table := &proxy.Table{}
 	if slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.TokenEndpoint }) {
 		line.dummy = proxy.NewDummy() // one for all: clients ask at one route and use what they get at another
@@ -66,8 +72,7 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 			return nil, &exitError{exitUsage, err, "give every host to one route only"}
 		}
 	}
-	dialer := &tunnel.Dialer{Own: own, Loopback: localOnly(p.conf.Proxy.Listen)}
-	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, ErrorLog: watch.errorLog})
+	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: tunnelsMost(openFiles()), ErrorLog: watch.errorLog})
 	rules, err := p.rules(table)
 	if err != nil {
 		return nil, asUsage(err)
@@ -81,7 +86,7 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 
 // addRoute joins the parts of one route.
 func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, loginURL string) (http.Handler, error) {
-	origin, upstream, err := p.connect(route, watch.metrics)
+	origin, upstream, err := p.connect(route, watch.metrics, line.dialer.NotOwn)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +95,7 @@ func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, lo
 		return nil, err
 	}
 	inject.Dummy = line.dummy
-	handler := proxy.Allow(route.Allow, proxy.Forward(proxy.ForwardOptions{
+	handler := proxy.Allow(route.Allow, origin.EscapedPath(), proxy.Forward(proxy.ForwardOptions{
 		Origin: origin, Send: inject, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
 		LoginURL: loginURL, ErrorLog: watch.errorLog,
 	}))
@@ -131,6 +136,12 @@ func (l *pipeline) close() {
 	}
 }
 
+// ownersOnly reports whether all who may use the proxy may use this machine's loopback as its user, too: programs that
+// listen there, the console and the login's callback among them, take a tunnel for that user's.
+func ownersOnly(conf config.Proxy) bool {
+	return localOnly(conf.Listen) && len(conf.AllowUsers) == 0 && conf.ClientKey.IsZero()
+}
+
 // localOnly reports whether only this machine's programs reach the listeners.
 func localOnly(listen []string) bool {
 	return !slices.ContainsFunc(listen, func(addr string) bool {
@@ -150,13 +161,17 @@ func routeHosts(route config.Route, table *proxy.Table) []string {
 		return route.Hosts
 	}
 	own := guard.Authority{Host: strings.ToLower(upstream.Hostname())}
-	if guard.IsLocal(own.Host) || table.Knows(own, guard.Door{}) || slices.Contains(route.Hosts, own.Host) {
+	name := own.Host
+	if port := upstream.Port(); port != "" && port != "443" { // another port is another origin
+		own.Port, name = port, net.JoinHostPort(own.Host, port)
+	}
+	if guard.IsLocal(own.Host) || table.Knows(own, guard.Door{}) || slices.Contains(route.Hosts, name) {
 		return route.Hosts
 	}
-	return append([]string{own.Host}, route.Hosts...)
+	return append([]string{name}, route.Hosts...)
 }
 
-func (p *program) connect(route config.Route, metrics *console.Metrics) (*url.URL, *proxy.Upstream, error) {
+func (p *program) connect(route config.Route, metrics *console.Metrics, control dialControl) (*url.URL, *proxy.Upstream, error) {
 	origin, roots, err := p.upstream(route)
 	if err != nil {
 		return nil, nil, err
@@ -168,6 +183,7 @@ func (p *program) connect(route config.Route, metrics *console.Metrics) (*url.UR
 		PingInterval:     route.PingInterval,
 		DialTimeout:      route.DialTimeout,
 		HeaderTimeout:    route.HeaderTimeout,
+		Control:          control,
 		Connections:      func(delta int) { metrics.Connections(route.Name, delta) },
 	}
 	if route.TLSCert != "" {

@@ -63,6 +63,7 @@ type server struct {
 
 	doors                    doorList
 	proxyDoors, consoleDoors []net.Listener
+	desk                     *desk
 	callback                 *tls.Config // what the console shows over TLS
 	ended                    []<-chan error
 	closers                  []func()
@@ -175,7 +176,7 @@ func (s *server) build(ctx context.Context) error {
 		metrics.Credential(credential.source)
 		s.keepers = append(s.keepers, s.keeper(credential, metrics))
 	}
-	s.line, err = program.pipeline(watch(s.app.ui.log, metrics), s.loginURL, s.own())
+	s.line, err = program.pipeline(watch(s.app.ui.log, metrics), s.loginURL, s.own)
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,7 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 	}
 	s.callback = certs.FixedConfig(leaf)
 	watch := watch(s.app.ui.log, metrics)
-	desk := &desk{
+	s.desk = &desk{
 		logins:      &tokens.Logins{},
 		consolePort: portOf(s.conf.Console.Listen),
 		tls:         s.callback,
@@ -201,8 +202,8 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 		Sandbox:     s.stand != nil,
 		Credentials: s.program.consoleCredentials(),
 		Routes:      s.line.routes,
-		Logins:      desk.logins,
-		Begin:       desk.begin,
+		Logins:      s.desk.logins,
+		Begin:       s.desk.begin,
 		Metrics:     metrics,
 		Users:       s.program.users.console,
 		UsersTold:   s.program.users.told("the user it runs as"),
@@ -211,9 +212,9 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 		Try:         s.try(),
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
-	desk.handler = s.console.Guarded(watch.refused)
-	s.closers = append(s.closers, desk.close)
-	s.pages = newServer(desk.handler, watch.errorLog)
+	s.desk.handler = s.console.Guarded(watch.refused)
+	s.closers = append(s.closers, s.desk.close)
+	s.pages = newServer(s.desk.handler, watch.errorLog)
 	s.proxy = newServer(s.busy.counted(s.line.handler), watch.errorLog)
 	return nil
 }

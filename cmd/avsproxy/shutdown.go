@@ -34,6 +34,7 @@ func (s *server) wait(ctx context.Context) error {
 
 func (s *server) endProxy(ctx context.Context) error {
 	if err := s.proxy.Shutdown(ctx); err != nil {
+		s.proxy.Close() // or a tunnel over HTTP/2 whose client does not read could not be cut
 		return err
 	}
 	return s.busy.drain(ctx)

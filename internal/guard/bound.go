@@ -50,7 +50,7 @@ func IsForward(r *http.Request) bool { return r.URL.Host != "" && r.URL.Host == 
 func strays(r *http.Request) *problem.Problem {
 	target, bound := Bound(r.Context())
 	if !bound {
-		return nil
+		return twoHosts(r)
 	}
 	if r.Method == http.MethodConnect {
 		return &problem.Problem{
@@ -64,6 +64,26 @@ func strays(r *http.Request) *problem.Problem {
 				Code: problem.UnknownHost, Title: "this host is not served here",
 				Detail: "the request is for " + strconv.Quote(clip(name)) + ", inside a CONNECT to " + strconv.Quote(target.Host+":"+target.Port),
 				Hint:   "send it through a CONNECT to its own host",
+			}
+		}
+	}
+	return nil
+}
+
+// twoHosts refuses an HTTP/2 request whose Host differs from its :authority (RFC 9113
+// section 8.3.1), and a target of a scheme that is not for proxies.
+func twoHosts(r *http.Request) *problem.Problem {
+	if scheme := r.URL.Scheme; scheme != "" && scheme != "http" && scheme != "https" {
+		return &problem.Problem{
+			Code: problem.NotAllowed, Title: "the request is not allowed",
+			Detail: "the scheme of the request's target is neither http nor https", Hint: "correct the URL",
+		}
+	}
+	for _, host := range r.Header["Host"] {
+		if host != r.Host {
+			return &problem.Problem{
+				Code: problem.UnknownHost, Title: "this host is not served here",
+				Detail: "the request names two hosts, " + strconv.Quote(clip(r.Host)) + " and " + strconv.Quote(clip(host)), Hint: "name one",
 			}
 		}
 	}

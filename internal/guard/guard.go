@@ -48,6 +48,9 @@ func Guard(rules Rules, refused func(*http.Request, problem.Problem), next http.
 			if refused != nil {
 				refused(r, *p)
 			}
+			if p.Code == problem.UserForbidden {
+				w.Header().Set("Connection", "close") // the places are for those who may be here
+			}
 			p.Write(w)
 			return
 		}
@@ -55,14 +58,17 @@ func Guard(rules Rules, refused func(*http.Request, problem.Problem), next http.
 	})
 }
 
-// check asks for the user first: a stranger must not learn from the other refusals
-// which hosts and routes there are.
+// check asks for user and key first: a stranger must not learn from the other
+// refusals which hosts and routes there are.
 func (rules Rules) check(r *http.Request) *problem.Problem {
 	found := rules.KeySum != nil && takeKey(r.Header, *rules.KeySum)
 	r.Header.Del(KeyHeader) // ours alone, right or wrong
 	_, inside := Bound(r.Context())
 	if !found && !inside && !rules.admits(r) {
 		return rules.otherUser(r)
+	}
+	if rules.KeySum != nil && !found && !inside {
+		return clientKeyRequired()
 	}
 	if p := strays(r); p != nil {
 		return p
@@ -83,14 +89,15 @@ func (rules Rules) check(r *http.Request) *problem.Problem {
 			Detail: "TRACE would show the credential to the client", Hint: "use another method",
 		}
 	}
-	if rules.KeySum != nil && !found && !inside {
-		return &problem.Problem{
-			Code: problem.ClientKeyRequired, Title: "the client key is missing or wrong",
-			Detail: "this proxy was configured with a client_key",
-			Hint:   "send it as 'Avsproxy-Key: KEY' or 'Proxy-Authorization: Bearer KEY', or with curl --proxy-user x:KEY",
-		}
-	}
 	return nil
+}
+
+func clientKeyRequired() *problem.Problem {
+	return &problem.Problem{
+		Code: problem.ClientKeyRequired, Title: "the client key is missing or wrong",
+		Detail: "this proxy was configured with a client_key",
+		Hint:   "send it as 'Avsproxy-Key: KEY' or 'Proxy-Authorization: Bearer KEY', or with curl --proxy-user x:KEY",
+	}
 }
 
 func (rules Rules) admits(r *http.Request) bool {
@@ -147,9 +154,9 @@ func KeySum(key string) *[sha256.Size]byte {
 // FromBrowser reports whether the header bears what browsers add to requests of
 // pages: any Origin (the Fetch standard sends it with every request that could
 // read an answer or change something), or a Sec-Fetch-Site that is neither the
-// user's own navigation nor the same origin.
+// user's own navigation nor the same origin. Preflights are theirs alone.
 func FromBrowser(h http.Header) bool {
-	if len(h["Origin"]) > 0 {
+	if len(h["Origin"]) > 0 || len(h["Access-Control-Request-Method"]) > 0 {
 		return true
 	}
 	for _, site := range h["Sec-Fetch-Site"] {

@@ -127,7 +127,7 @@ func misstate(members map[string]any, f faults.Fault) {
 	case "negative":
 		members["expires_in"] = -3600
 	case "huge":
-		members["expires_in"] = 99_999_999_999 // more than a time.Duration holds
+		members["expires_in"] = int64(99_999_999_999) // more than a time.Duration holds
 	default:
 		members["expires_in"] = f.Number()
 	}

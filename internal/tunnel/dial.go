@@ -19,10 +19,10 @@ const DialTimeout = 10 * time.Second
 // where clouds hand out credentials. Private networks are open: whoever may use a
 // local proxy is in them too.
 type Dialer struct {
-	// Own are the listeners of this program.
-	Own []net.Addr
+	// Own returns the listeners that this program has at the moment; nil = it has none.
+	Own func() []net.Addr
 	// Loopback opens this machine's loopback, which is right where all clients come
-	// from it.
+	// from it, as the user that this program runs as.
 	Loopback bool
 }
 
@@ -50,6 +50,21 @@ func (d *Dialer) control(_ context.Context, _, address string, _ syscall.RawConn
 	return d.check(target)
 }
 
+// NotOwn is a [net.Dialer.ControlContext] that refuses our own listeners alone. It is
+// for addresses that the configuration names: one of ours among them would make of
+// one request as many as there is room for.
+func (d *Dialer) NotOwn(_ context.Context, _, address string, _ syscall.RawConn) error {
+	target, err := netip.ParseAddrPort(address)
+	if addr := target.Addr().WithZone("").Unmap(); err == nil && d.isOwn(netip.AddrPortFrom(addr, target.Port())) {
+		return ownAddress(addr, target.Port())
+	}
+	return nil
+}
+
+func ownAddress(addr netip.Addr, port uint16) error {
+	return &Forbidden{addr, "with port " + strconv.Itoa(int(port)) + " is this proxy itself"}
+}
+
 // check returns a *[Forbidden] for what is not dialed.
 func (d *Dialer) check(target netip.AddrPort) error {
 	addr := target.Addr().WithZone("").Unmap()
@@ -62,10 +77,10 @@ func (d *Dialer) check(target netip.AddrPort) error {
 		return &Forbidden{addr, "hides one that is not public"} // RFC 6052 section 3.1
 	}
 	if d.isOwn(netip.AddrPortFrom(addr, target.Port())) {
-		return &Forbidden{addr, "with port " + strconv.Itoa(int(target.Port())) + " is this proxy itself"}
+		return ownAddress(addr, target.Port())
 	}
 	if addr.IsLoopback() && !d.Loopback {
-		return &Forbidden{addr, "is this machine's loopback, and clients come from elsewhere too"}
+		return &Forbidden{addr, "is this machine's loopback, and clients come from elsewhere or as other users too"}
 	}
 	return nil
 }
@@ -124,7 +139,10 @@ func embedded(addr netip.Addr) []netip.Addr {
 
 // isOwn reports whether somebody of this program listens there.
 func (d *Dialer) isOwn(target netip.AddrPort) bool {
-	for _, own := range d.Own {
+	if d.Own == nil {
+		return false
+	}
+	for _, own := range d.Own() {
 		tcp, ok := own.(*net.TCPAddr)
 		if !ok || tcp.Port != int(target.Port()) {
 			continue

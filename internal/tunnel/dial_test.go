@@ -45,7 +45,7 @@ func TestC8_OwnListenersAreNotDialed(t *testing.T) {
 			t.Skip(err)
 		}
 		defer own.Close()
-		dialer := &Dialer{Own: []net.Addr{&net.UnixAddr{}, own.Addr()}, Loopback: true}
+		dialer := &Dialer{Own: func() []net.Addr { return []net.Addr{&net.UnixAddr{}, own.Addr()} }, Loopback: true}
 		_, port, _ := net.SplitHostPort(own.Addr().String())
 		for _, host := range append(thisMachine(t, listen), "127.0.0.1", "localhost") {
 			conn, err := dialer.Dial(context.Background(), "tcp4", net.JoinHostPort(host, port))

@@ -1,0 +1,80 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An upstream that is asked without a route says 103 while net/http says 100.
+func TestOthers100AndInterimDoNotMix(t *testing.T) {
+	f := forwarding(t, "tunnel", false)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				in := bufio.NewReader(conn)
+				for {
+					r, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					io.WriteString(conn, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20))
+					io.Copy(io.Discard, r.Body)
+					io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+				}
+			}()
+		}
+	}()
+	bad := 0
+	for range 400 {
+		conn := dial(t, f.addr)
+		conn.SetDeadline(time.Now().Add(3 * time.Second))
+		io.WriteString(conn, "POST http://"+ln.Addr().String()+"/ HTTP/1.1\r\nHost: "+ln.Addr().String()+"\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
+		in := bufio.NewReader(conn)
+		sent := false
+		var all strings.Builder
+		for {
+			line, err := in.ReadString('\n')
+			all.WriteString(line)
+			if strings.HasPrefix(line, "HTTP/1.1 100") && !sent {
+				sent = true
+				io.WriteString(conn, "hello")
+			}
+			if err != nil {
+				break
+			}
+		}
+		conn.Close()
+		for _, block := range strings.Split(all.String(), "\r\n\r\n") {
+			if strings.Count(block, "HTTP/1.1 ") > 1 || (block != "" && !strings.HasPrefix(block, "HTTP/1.1 ")) {
+				bad++
+				t.Logf("%q", block)
+				break
+			}
+		}
+		if !sent || !strings.Contains(all.String(), " 200 OK") {
+			bad++
+			t.Logf("no 100 or no 200: %.300q", all.String())
+		}
+		if bad > 2 {
+			break
+		}
+	}
+	if bad > 0 {
+		t.Errorf("%d answers were mixed", bad)
+	}
+}
