@@ -99,11 +99,11 @@ func TestRenewalUndoesNeitherLogoutNorLogin(t *testing.T) {
 					t.Fatal(err)
 				}
 				source := open(t, p, store)
-				store.unlocked = func() {
+				store.afterUnlock(func() {
 					if err := c.meanwhile(t.Context(), source); err != nil {
 						t.Error(err)
 					}
-				}
+				})
 				for range 2 {
 					if c.want == "" {
 						if e := refused(t, source); e.Action != ActionLogin {

@@ -42,7 +42,7 @@ func TestTheSaverNeverOverwritesARenewal(t *testing.T) {
 			store.set(nil, nil, nil)
 			return answer(call, form)
 		})
-		store.unlocked = source.saveHeld // the saver waited for the lock
+		store.afterUnlock(source.saveHeld) // the saver waited for the lock
 		if got := mustToken(t, source); got != "access-2" {
 			t.Fatal(got.Reveal())
 		}

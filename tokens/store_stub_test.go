@@ -64,3 +64,17 @@ func (b *brokenStore) Lock(ctx context.Context, name string) (func(), error) {
 		}
 	}, err
 }
+
+// tried is how many saves were tried.
+func (b *brokenStore) tried() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.saves
+}
+
+// afterUnlock has f called once, when the lock was freed.
+func (b *brokenStore) afterUnlock(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unlocked = f
+}
