@@ -13,6 +13,7 @@ import (
 const (
 	connectionsMost        = 16 << 10 // to the proxy
 	consoleConnectionsMost = 256
+	requestsMost           = 20_000 // under way through the proxy; further ones wait for their turn
 )
 
 // proxyConnections leaves half of the files that this process may open to the
@@ -49,8 +50,19 @@ func bodyBuffers() *http.HTTP2Config {
 // WebSockets do.
 type underWay struct{ sync.WaitGroup }
 
-func (u *underWay) counted(next http.Handler) http.Handler {
+// counted lets most requests through at a time. A CONNECT takes no place: what is
+// inside it would wait for that very place.
+func (u *underWay) counted(most int, next http.Handler) http.Handler {
+	places := make(chan struct{}, most)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			select {
+			case places <- struct{}{}:
+				defer func() { <-places }()
+			case <-r.Context().Done():
+				return
+			}
+		}
 		u.Add(1)
 		defer u.Done()
 		next.ServeHTTP(w, r)

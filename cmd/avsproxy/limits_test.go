@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -76,7 +77,7 @@ func TestC22_SettingsAreAsDocumented(t *testing.T) {
 // The figure of docs/security.md.
 const memoryMost = 1 << 30
 
-func TestPromise7_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T) {
+func TestPromise7_C24_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T) {
 	if testing.Short() || raceEnabled || openFiles() < 4<<10 {
 		t.Skip("needs time, a plain build and 4,096 files")
 	}
@@ -186,4 +187,33 @@ func resident(t *testing.T, pid int) int {
 	}
 	kib, _ := strconv.Atoi(string(found[1]))
 	return kib << 10
+}
+
+func TestRequestsBeyondTheBoundWaitForTheirTurn(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	busy := &underWay{}
+	handler := busy.counted(1, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { entered <- struct{}{}; <-leave }))
+	ask := func(ctx context.Context, method string) <-chan struct{} {
+		over := make(chan struct{})
+		go func() {
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, "/", nil))
+			close(over)
+		}()
+		return over
+	}
+	first := ask(t.Context(), "GET")
+	<-entered
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	<-ask(gone, "GET") // a client that leaves while it waits
+	connect := ask(t.Context(), "CONNECT")
+	<-entered // which does not wait
+	second := ask(t.Context(), "GET")
+	leave <- struct{}{}
+	leave <- struct{}{}
+	<-entered
+	leave <- struct{}{}
+	<-first
+	<-second
+	<-connect
 }

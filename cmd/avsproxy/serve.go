@@ -215,7 +215,7 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 	s.desk.handler = s.console.Guarded(watch.refused)
 	s.closers = append(s.closers, s.desk.close)
 	s.pages = newServer(s.desk.handler, watch.errorLog)
-	s.proxy = newServer(s.busy.counted(s.line.handler), watch.errorLog)
+	s.proxy = newServer(s.busy.counted(requestsMost, s.line.handler), watch.errorLog)
 	return nil
 }
 
