@@ -25,17 +25,31 @@ func Allow(rules []string, under string, next http.Handler) http.Handler {
 	}
 	under = strings.TrimSuffix(under, "/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if allowed(rules, r.Method, under+r.URL.EscapedPath()) && !overrides(r.Header) {
+		why := forbidden(rules, r.Method, under+r.URL.EscapedPath(), r.Header)
+		if why == "" {
 			next.ServeHTTP(w, r)
 			return
 		}
 		note(r.Context(), func(e *Exchange) { e.Decision, e.Fault = Refused, errNotListed })
 		problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
-			Detail: "no rule in the route's allow list covers this method and path, the path is not in its plain form, or a header names another method or path",
+			Detail: why,
 			Hint:   "change the request, or add a rule to 'allow' of the route in config.toml",
 		}.Write(w)
 	})
+}
+
+// forbidden says why the rules do not let a request pass; "" = they do.
+func forbidden(rules []string, method, path string, h http.Header) string {
+	switch {
+	case !plainPath(path):
+		return "the path is not in its plain form, which servers read differently"
+	case overrides(h):
+		return "a header of the request names another method or path"
+	case !allowed(rules, method, path):
+		return "no rule in the route's allow list covers this method and path"
+	}
+	return ""
 }
 
 func allowed(rules []string, method, path string) bool {

@@ -111,8 +111,11 @@ func (d *doorList) open(ctx context.Context, addr string) ([]net.Listener, error
 	if errors.As(err, &inUse) && inUse.PID == os.Getpid() {
 		return nil, &exitError{exitUsage, fmt.Errorf("two parts are to listen on %s", inUse.Addr), "give each a port of its own"}
 	}
-	if err != nil {
+	if inUse != nil {
 		return nil, failed(fmt.Errorf("cannot listen on %s: %w", addr, err), "end the other program, or choose another port")
+	}
+	if err != nil {
+		return nil, failed(fmt.Errorf("cannot listen on %s: %s", addr, strings.TrimPrefix(err.Error(), addr+": ")), "")
 	}
 	d.lns = append(d.lns, lns...)
 	return lns, nil

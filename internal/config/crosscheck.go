@@ -13,6 +13,7 @@ import (
 func (d *decoder) crossCheck(c *Config) {
 	d.checkNames(c.Routes)
 	d.checkClaims(c.Routes)
+	d.checkDoors(c)
 	var used []string
 	for i := range c.Routes {
 		if name := c.Routes[i].Credential; d.checkReference(&c.Routes[i], d.routes[i], c) {
@@ -23,6 +24,16 @@ func (d *decoder) crossCheck(c *Config) {
 	for _, name := range slices.Compact(used) {
 		if !c.Sandbox {
 			d.credentials[name].needsOf(c.Credentials[name])
+		}
+	}
+}
+
+// checkDoors wants each listener to be for one thing.
+func (d *decoder) checkDoors(c *Config) {
+	_, console, err := net.SplitHostPort(c.Console.Listen)
+	for _, address := range c.Proxy.Listen {
+		if _, port, bad := net.SplitHostPort(address); err == nil && bad == nil && port == console && port != "0" {
+			d.complain(d.consoleListen, "has the same port as proxy.listen", "give the console a port of its own")
 		}
 	}
 }

@@ -15,6 +15,8 @@ type decoder struct {
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table
+
+	consoleListen place
 }
 
 func (d *decoder) complain(at place, say, hint string) {

@@ -100,6 +100,7 @@ func loopback(host string) bool {
 
 func (t *table) console() Console {
 	c := Console{Listen: t.text("listen", "localhost:9745")}
+	t.d.consoleListen = t.at.key("listen")
 	t.finish()
 	if host, ok := listenHost(c.Listen); !ok || strings.HasPrefix(c.Listen, "unix:") {
 		t.complain("listen", "is not an address to listen on", `write host:port, like "localhost:9745"`)
