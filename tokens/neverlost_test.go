@@ -56,20 +56,28 @@ func TestTheSaverNeverOverwritesARenewal(t *testing.T) {
 	})
 }
 
+// seeded is a source whose refresh token the configuration gives, as it stands there
+// at the time.
+func seeded(t *testing.T, p *provider, store Store, refresh *Secret) *Source {
+	t.Helper()
+	client := p.client()
+	var last Grant
+	source := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Fits: client.Fits, Start: func() (Grant, error) {
+		if last.Refresh != *refresh {
+			last = client.Imported(*refresh)
+			last.Seed = Fingerprint(*refresh)
+		}
+		return last, nil
+	}}
+	must(t, source.Open())
+	return source
+}
+
 func TestAChangedTokenIsTakenInTheSameProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		refresh := Secret("A")
-		client := p.client()
-		var last Grant
-		source := &Source{Name: "alexa", Store: &MemoryStore{}, Renew: client.Refresh, Fits: client.Fits, Start: func() (Grant, error) { // as cmd's seed
-			if last.Refresh != refresh {
-				last = client.Imported(refresh)
-				last.Seed = Fingerprint(refresh)
-			}
-			return last, nil
-		}}
-		must(t, source.Open())
+		source := seeded(t, p, &MemoryStore{}, &refresh)
 		time.Sleep(time.Second)
 		refresh = "A2" // so that LoggedIn is after the begin, as with a real clock
 		mustToken(t, source)
@@ -89,16 +97,7 @@ func TestARefusedTokenIsReplacedByTheNextOne(t *testing.T) {
 		p := newProvider()
 		p.now(answering(400, jsonType, `{"error":"invalid_grant"}`))
 		refresh := Secret("A")
-		client := p.client()
-		var last Grant
-		source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Fits: client.Fits, Start: func() (Grant, error) {
-			if last.Refresh != refresh {
-				last = client.Imported(refresh)
-				last.Seed = Fingerprint(refresh)
-			}
-			return last, nil
-		}}
-		must(t, source.Open())
+		source := seeded(t, p, FileStore{Dir: t.TempDir()}, &refresh)
 		time.Sleep(time.Second)
 		refused(t, source)
 		p.now(rotating)

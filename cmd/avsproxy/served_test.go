@@ -30,19 +30,25 @@ func serveBuilt(t *testing.T, config string) *runningProxy {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	proxy.awaitAndEnd(t, cmd)
+	return proxy
+}
+
+// awaitAndEnd waits until a "serve --json" is ready, and has it end with the test.
+func (p *runningProxy) awaitAndEnd(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("serve: %v:\n%s", err, proxy.Stderr)
+			t.Errorf("serve: %v:\n%s", err, p.Stderr)
 		}
 	})
 	select {
-	case <-proxy.Stdout.written:
+	case <-p.Stdout.written:
 	case <-time.After(30 * time.Second):
-		t.Fatalf("serve did not get ready:\n%s", proxy.Stderr)
+		t.Fatalf("serve did not get ready:\n%s", p.Stderr)
 	}
-	proxy.read(t)
-	return proxy
+	p.read(t)
 }
 
 // A doorway is a built program that serves on every door and is logged in, with

@@ -29,11 +29,8 @@ func TestJavaStoreKeepsEveryRoot(t *testing.T) {
 	if err := os.WriteFile(path, store, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	keytool, err := exec.LookPath("keytool")
-	if err != nil {
-		t.Skip("keytool is not installed")
-	}
-	out, err := exec.Command(keytool, "-list", "-storetype", "PKCS12", "-storepass", javaPassword, "-keystore", path).CombinedOutput()
+	needTool(t, "keytool")
+	out, err := exec.Command("keytool", "-list", "-storetype", "PKCS12", "-storepass", javaPassword, "-keystore", path).CombinedOutput()
 	if err != nil || strings.Count(string(out), "trustedCertEntry") != 2 {
 		t.Errorf("%v\n%s", err, out)
 	}

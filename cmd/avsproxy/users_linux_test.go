@@ -220,18 +220,7 @@ func serveAs(t *testing.T, as *syscall.SysProcAttr) *runningProxy {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v:\n%s", err, proxy.Stderr)
-		}
-	})
-	select {
-	case <-proxy.Stdout.written:
-	case <-time.After(30 * time.Second):
-		t.Fatalf("serve did not get ready:\n%s", proxy.Stderr)
-	}
-	proxy.read(t)
+	proxy.awaitAndEnd(t, cmd)
 	for tries := 5000; tries > 0 && !strings.Contains(proxy.Stderr.String(), "\nTry:"); tries-- { // said after that line
 		time.Sleep(time.Millisecond)
 	}

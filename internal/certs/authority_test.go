@@ -184,10 +184,7 @@ func TestRootPEMHoldsNoKey(t *testing.T) {
 
 // openssl is what curl, Python, Ruby and most programs of a Linux system verify with.
 func TestOpenSSLKeepsToTheLimit(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	openssl := needTool(t, "openssl")
 	authority := newAuthority(t)
 	dir := t.TempDir()
 	root := writePEM(t, dir, "root.pem", authority.root.Raw)

@@ -145,10 +145,7 @@ func TestServerConfigServesTheHosts(t *testing.T) {
 
 // The constraints hold in OpenSSL too, whatever somebody with the key signs.
 func TestOpenSSLKeepsToTheHosts(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	openssl := needTool(t, "openssl")
 	authority, err := New("test", "api.example.com", "192.0.2.7", "2001:db8::7")
 	if err != nil {
 		t.Fatal(err)
