@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"avsproxy/tokens"
@@ -37,10 +38,21 @@ func startProvider(t *testing.T, redirects ...string) *httptest.Server {
 		"device": storage.DeviceClient("device", "s3cret"),
 	}
 	users := userStore{storage.NewUserStore(issuer)}
-	server.Config.Handler = exampleop.SetupServer(issuer, storage.NewStorageWithClients(users, clients), slog.New(slog.DiscardHandler), false)
+	server.Config.Handler = oneAtATime(exampleop.SetupServer(issuer, storage.NewStorageWithClients(users, clients), slog.New(slog.DiscardHandler), false))
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server
+}
+
+// oneAtATime is for the provider's storage, which hands out what it goes on
+// writing to: two requests at once are a data race that is not ours.
+func oneAtATime(next http.Handler) http.Handler {
+	var turn sync.Mutex
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		turn.Lock()
+		defer turn.Unlock()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // A userStore finds users by name as well as by ID: the provider's pages for
