@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,7 +116,7 @@ func TestUpstreamThatLearnsHTTP2(t *testing.T) {
 			t.Fatalf("%s", a.body)
 		}
 	}
-	if conn, _, _ := l.upstream.single.present(); conn == nil {
+	if link, _, _, _ := l.upstream.links.present(false); link == nil {
 		t.Error("no single connection")
 	}
 }
@@ -188,10 +187,13 @@ func TestManyGoAwaysLeakNothing(t *testing.T) {
 			t.Fatalf("%s %s", a.Status, a.body)
 		}
 	}
-	if n := len(l.upstream.single.retired); n > 3 {
+	eventually(t, "the connections to end", func() bool { return conns.open() <= 1 })
+	get(t, h1Client(t), l.url)
+	l.upstream.links.mu.Lock()
+	defer l.upstream.links.mu.Unlock()
+	if n := len(l.upstream.links.leaving); n > 3 {
 		t.Errorf("%d retired connections are kept", n)
 	}
-	eventually(t, "the connections to end", func() bool { return conns.open() <= 1 })
 }
 
 func copyFlushed(w http.ResponseWriter, r io.Reader) {
@@ -257,7 +259,8 @@ func TestRefusedStreams(t *testing.T) {
 	}{
 		{http2.ErrCodeRefusedStream, "", 2, 200},
 		{http2.ErrCodeInternal, "", 1, 502},
-		{http2.ErrCodeRefusedStream, "body", 1, 502}, // some of it was read: it cannot be sent again
+		{http2.ErrCodeRefusedStream, "body", 2, 200},                                   // it is kept
+		{http2.ErrCodeRefusedStream, strings.Repeat("body", keptMost/4) + "+", 1, 502}, // too much of it was read
 	} {
 		var attempts, conns atomic.Int64
 		addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) {
@@ -306,7 +309,10 @@ func TestPromise6_CallerThatHangsUpWhileDialingHarmsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		dials := 0
-		s := &singleConn{dial: func() (*http.ClientConn, error) { dials++; <-gate; return nil, errors.New("no") }}
+		s := &links{
+			single: true, patience: time.Hour,
+			dial: func(func(*link, error)) (*link, error) { dials++; <-gate; return nil, errors.New("no") },
+		}
 		ctx, hangUp := context.WithCancel(t.Context())
 		var left, stayed error
 		go func() { _, left = s.RoundTrip(httptest.NewRequest("GET", "https://h/", nil).WithContext(ctx)) }()
@@ -328,26 +334,4 @@ func TestPromise6_CallerThatHangsUpWhileDialingHarmsNobody(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// The texts that [takesNoMore] goes by are those of the Go in use.
-func TestErrorTextsOfThisGo(t *testing.T) {
-	addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) {
-		serveFrames(conn, func(framer *http2.Framer, stream uint32) { framer.WriteGoAway(0, http2.ErrCodeNo, nil) })
-	})
-	origin, _ := url.Parse("https://" + addr)
-	u := NewUpstream(UpstreamOptions{Origin: origin, Roots: roots, SingleConnection: true})
-	defer u.Close()
-	conn, err := u.dialSingle()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = conn.RoundTrip(request(t, "GET", origin.String(), nil))
-	if err == nil || !takesNoMore(err) {
-		t.Errorf("after GOAWAY: %v", err)
-	}
-	_, err = conn.RoundTrip(request(t, "GET", origin.String(), nil))
-	if err == nil || !takesNoMore(err) {
-		t.Errorf("on a connection that takes no more: %v", err)
-	}
 }

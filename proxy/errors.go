@@ -121,7 +121,7 @@ func describe(err error) (detail, hint string) {
 		return "no connection came about", "check the network and the upstream in config.toml; see the log for the cause"
 	case hasAny(err, "request header list larger than peer's advertised limit"):
 		return "the request's header is larger than it takes", "send less: long cookies and tokens are the usual cause"
-	case neverSent(err), hasAny(err, "cannot retry err"): // the latter is what the pool says
+	case errors.As(err, new(unprocessed)), hasAny(err, "cannot retry err"): // the latter is what the pool says
 		return "it closed the connection or refused the request before it looked at it", "try again; the request was not acted upon"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), isCut(err):
 		return "the connection was cut before the answer", "try again; whether the request was acted upon is not known"

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -11,8 +12,10 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/http2"
 
 	"avsproxy/internal/problem"
+	"avsproxy/internal/wire"
 )
 
 // ForwardOptions say how a route relays its requests.
@@ -190,8 +193,18 @@ func (d *download) Read(p []byte) (int, error) {
 	n, err := d.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && d.ctx.Err() == nil {
 		note(d.ctx, func(e *Exchange) { e.Fault = cause{err} })
+		passReset(d.ctx, err)
 	}
 	return n, err
+}
+
+// passReset has the client's stream reset with the code with which the upstream reset
+// its own. NO_ERROR would make of a broken answer a whole one (RFC 9113 section 8.1).
+func passReset(ctx context.Context, err error) {
+	var reset http2.StreamError
+	if errors.As(err, &reset) && reset.Code != http2.ErrCodeNo {
+		wire.ResetWith(ctx, reset.Code)
+	}
 }
 
 // A bufferPool is an [httputil.BufferPool]. It holds pointers, since putting a

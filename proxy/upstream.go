@@ -8,11 +8,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"avsproxy/internal/wire"
 )
 
 // UpstreamOptions say how to reach one upstream.
@@ -37,6 +40,9 @@ type UpstreamOptions struct {
 	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
 	// Connections, if set, hears +1 and -1 as connections come and go.
 	Connections func(delta int)
+	// Told, if set, hears what becomes of HTTP/2 connections, with the cause where there
+	// is one. It must not wait.
+	Told func(event LinkEvent, cause error)
 }
 
 const (
@@ -56,8 +62,9 @@ const (
 type Upstream struct {
 	options   UpstreamOptions
 	tls       *tls.Config
-	transport *http.Transport
-	single    *singleConn // nil = pooled connections
+	links     *links          // over HTTP/2
+	over2     *http.Transport // makes them
+	transport *http.Transport // over HTTP/1.x
 	upgrading *http.Transport
 	// http1 is whether the latest TLS handshake gave no HTTP/2.
 	http1 atomic.Bool
@@ -92,8 +99,10 @@ func NewUpstream(options UpstreamOptions) *Upstream {
 	}
 	u.transport = u.newTransport()
 	u.upgrading = u.newUpgrading()
-	if options.SingleConnection {
-		u.single = &singleConn{dial: u.dialSingle}
+	u.over2 = u.newOver2()
+	u.links = &links{
+		dial: u.dialLink, single: options.SingleConnection, patience: options.DialTimeout,
+		told: options.Told, connected: make(chan struct{}, 1),
 	}
 	return u
 }
@@ -141,33 +150,91 @@ func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.
 	return conn, nil
 }
 
+// newOver2 speaks HTTP/2 on connections that were made, and encrypted, by dialLink.
+func (u *Upstream) newOver2() *http.Transport {
+	t := u.newTransport()
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	t.Protocols = &protocols
+	t.DialTLSContext = nil
+	t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return ctx.Value(dialedKey{}).(*wire.Client), nil
+	}
+	if u.options.SingleConnection {
+		t.IdleConnTimeout = 0 // it is to be there when it is needed
+	}
+	return t
+}
+
+// dialedKey is where newOver2 finds the connection.
+type dialedKey struct{}
+
 // RoundTrip implements [http.RoundTripper].
 func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
-	sending(req.Context())
 	if req.Header.Get("Upgrade") != "" {
+		sending(req.Context())
 		return u.upgrading.RoundTrip(req)
 	}
-	if u.single != nil && !u.http1.Load() {
-		resp, err := u.single.RoundTrip(req)
+	if !u.http1.Load() {
+		resp, err := u.links.RoundTrip(req)
 		if err != errNotHTTP2 {
 			return resp, err
 		}
 	}
+	sending(req.Context())
 	return u.transport.RoundTrip(req)
 }
 
-// dialSingle makes the one connection. Over HTTP/1.1 one connection would mean
-// that everything waits behind a downchannel, so there it is given up for the pool.
-func (u *Upstream) dialSingle() (*http.ClientConn, error) {
-	conn, err := u.transport.NewClientConn(context.Background(), u.options.Origin.Scheme, addressOf(u.options.Origin))
+// dialLink makes an HTTP/2 connection. gone hears when it takes no more requests.
+func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
+	conn, err := u.dialTLS(context.Background(), "tcp", addressOf(u.options.Origin), u.tls)
 	if err != nil {
 		return nil, err
 	}
-	if conn.Available() == 1 { // requests at a time: HTTP/1.1. One of HTTP/2 starts with 100
+	http1 := conn.ConnectionState().NegotiatedProtocol != "h2"
+	if u.http1.Store(http1); http1 {
 		conn.Close()
 		return nil, errNotHTTP2
 	}
-	return conn, nil
+	return u.newLink(conn, gone)
+}
+
+func (u *Upstream) newLink(conn net.Conn, gone func(*link, error)) (*link, error) {
+	l := &link{wire: wire.NewClient(conn), gone: make(chan struct{})}
+	var made atomic.Bool
+	l.wire.Ended = func(cause error) {
+		if made.Load() {
+			gone(l, cause)
+		} else {
+			l.retire() // nobody has it yet
+		}
+	}
+	var err error
+	ctx := context.WithValue(context.Background(), dialedKey{}, l.wire)
+	if l.conn, err = u.over2.NewClientConn(ctx, "http", addressOf(u.options.Origin)); err != nil {
+		l.wire.Close()
+		return nil, connectError{err}
+	}
+	made.Store(true)
+	return l, u.settle(l)
+}
+
+// settle waits until it is known how many streams the connection may have.
+func (u *Upstream) settle(l *link) error {
+	timeout := time.NewTimer(u.options.DialTimeout)
+	defer timeout.Stop()
+	var err error
+	select {
+	case <-l.wire.Settled():
+		return nil
+	case <-l.wire.Done():
+		err = net.ErrClosed
+	case <-timeout.C:
+		err = os.ErrDeadlineExceeded
+	}
+	l.retire()
+	l.conn.Close()
+	return connectError{err}
 }
 
 func addressOf(origin *url.URL) string {
@@ -180,9 +247,7 @@ func addressOf(origin *url.URL) string {
 
 // Close ends all connections, with whatever is under way on them.
 func (u *Upstream) Close() {
-	if u.single != nil {
-		u.single.close()
-	}
+	u.links.close()
 	u.transport.CloseIdleConnections()
 	u.upgrading.CloseIdleConnections()
 	u.mu.Lock()

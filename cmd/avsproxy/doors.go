@@ -17,6 +17,7 @@ import (
 	"avsproxy/internal/listen"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/tunnel"
+	"avsproxy/internal/wire"
 )
 
 // Bounds of every server here. There is none on writing and none on a whole
@@ -39,7 +40,7 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler: lingering(handler),
+		Handler: wire.Numbered(lingering(handler)),
 		// "OPTIONS *" is for the guard to judge too.
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    &protocols,
@@ -59,7 +60,7 @@ const lingerTime = 2 * time.Second
 // established, else who made it. At once, since a peer that has closed can no longer
 // be told from others.
 func whose(ctx context.Context, conn net.Conn) context.Context {
-	ctx = tunnel.Inherit(ctx, conn)
+	ctx = wire.NewContext(tunnel.Inherit(ctx, conn), conn)
 	if _, inside := guard.Bound(ctx); inside {
 		return ctx
 	}
@@ -87,7 +88,7 @@ func serveOn(server *http.Server, lns []net.Listener, conf *tls.Config) <-chan e
 	ended := make(chan error, len(lns))
 	for _, ln := range lns {
 		go func() {
-			err := server.Serve(listen.Sniff(ln, conf, firstByteTimeout))
+			err := server.Serve(wire.Listen(listen.Sniff(ln, conf, firstByteTimeout)))
 			if !errors.Is(err, http.ErrServerClosed) {
 				ended <- err
 			}

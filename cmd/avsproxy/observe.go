@@ -25,6 +25,7 @@ func watch(log *slog.Logger, metrics *console.Metrics) watcher {
 			metrics.Refused(status)
 			log.Warn(requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", printable(r.Host))
 		},
+		connection: func(route, host string) func(proxy.LinkEvent, error) { return tellConnection(log, route, host) },
 		began: func(route string) func(proxy.Exchange) {
 			metrics.Began(route)
 			return func(e proxy.Exchange) {

@@ -35,10 +35,12 @@ type pipeline struct {
 
 // watcher is who hears about what goes through the pipeline.
 type watcher struct {
-	began    func(route string) (done func(proxy.Exchange))
-	refused  func(*http.Request, problem.Problem)
-	metrics  *console.Metrics
-	errorLog *log.Logger
+	began   func(route string) (done func(proxy.Exchange))
+	refused func(*http.Request, problem.Problem)
+	// connection returns who hears about the connection that a route keeps to.
+	connection func(route, host string) func(proxy.LinkEvent, error)
+	metrics    *console.Metrics
+	errorLog   *log.Logger
 }
 
 // dialControl is what a [net.Dialer] asks before it dials.
@@ -86,7 +88,7 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 
 // addRoute joins the parts of one route.
 func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, loginURL string) (http.Handler, error) {
-	origin, upstream, err := p.connect(route, watch.metrics, line.dialer.NotOwn)
+	origin, upstream, err := p.connect(route, watch, line.dialer.NotOwn)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +173,7 @@ func routeHosts(route config.Route, table *proxy.Table) []string {
 	return append([]string{name}, route.Hosts...)
 }
 
-func (p *program) connect(route config.Route, metrics *console.Metrics, control dialControl) (*url.URL, *proxy.Upstream, error) {
+func (p *program) connect(route config.Route, watch watcher, control dialControl) (*url.URL, *proxy.Upstream, error) {
 	origin, roots, err := p.upstream(route)
 	if err != nil {
 		return nil, nil, err
@@ -184,7 +186,10 @@ func (p *program) connect(route config.Route, metrics *console.Metrics, control 
 		DialTimeout:      route.DialTimeout,
 		HeaderTimeout:    route.HeaderTimeout,
 		Control:          control,
-		Connections:      func(delta int) { metrics.Connections(route.Name, delta) },
+		Connections:      func(delta int) { watch.metrics.Connections(route.Name, delta) },
+	}
+	if route.SingleConnection {
+		options.Told = watch.connection(route.Name, origin.Host)
 	}
 	if route.TLSCert != "" {
 		pair, err := tls.LoadX509KeyPair(route.TLSCert, route.TLSKey)

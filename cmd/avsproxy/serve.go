@@ -181,6 +181,9 @@ func (s *server) build(ctx context.Context) error {
 		return err
 	}
 	s.closers = append(s.closers, s.line.close)
+	for _, upstream := range s.line.upstreams {
+		s.keepers = append(s.keepers, upstream.Keep)
+	}
 	return s.buildConsole(metrics)
 }
 

@@ -23,7 +23,7 @@ const (
 // towards what knows less.
 var arrows = map[string]string{
 	"cmd/avsproxy":            "*",
-	"proxy":                   "tokens internal/avs internal/guard internal/problem internal/tunnel",
+	"proxy":                   "tokens internal/avs internal/guard internal/problem internal/tunnel internal/wire",
 	"tokens":                  "internal/durable",
 	"internal/arch":           "",
 	"internal/avs":            "",
@@ -39,6 +39,7 @@ var arrows = map[string]string{
 	"internal/sandbox/faults": "",
 	"internal/sandbox/frames": "",
 	"internal/tunnel":         "internal/guard",
+	"internal/wire":           "",
 }
 
 // onlyCmd are packages that nobody but the command may import, whatever the

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"log/slog"
+	"sync"
+
+	"avsproxy/proxy"
+)
+
+// tellConnection prints what becomes of the connection that a route keeps to: what
+// changes something, and not each try.
+func tellConnection(log *slog.Logger, route, host string) func(proxy.LinkEvent, error) {
+	log = log.With("route", route, "upstream", host)
+	var mu sync.Mutex
+	var last proxy.LinkEvent
+	return func(event proxy.LinkEvent, cause error) {
+		mu.Lock()
+		defer mu.Unlock()
+		before := last
+		last = event
+		switch {
+		case event == proxy.Connected && before == proxy.Unreachable:
+			log.Info("the upstream is reached again")
+		case event == proxy.Connected:
+			log.Debug("connected")
+		case event == proxy.Left:
+			log.Info("the upstream ended the connection, as it does every hour; requests go over a new one")
+		case event == proxy.Lost && before != proxy.Unreachable:
+			log.Warn("the connection was lost; connecting anew", "cause", printable(cause.Error()))
+		case event == proxy.Unreachable && before != proxy.Unreachable:
+			log.Warn("the upstream cannot be reached; trying on", "cause", printable(cause.Error()))
+		}
+	}
+}

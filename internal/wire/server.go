@@ -1,0 +1,205 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/net/http2"
+)
+
+// A server is the server's end of a connection that may speak HTTP/2. Every request
+// gets a header field with the number of its stream, which [Numbered] takes out again.
+type server struct {
+	net.Conn
+	field string // the name of that header field, which no client can guess
+
+	// Of reading; net/http does it on one goroutine.
+	seen int // bytes of the preface
+	in   *bufio.Reader
+	head [headLen]byte
+	give []byte // what was not handed out yet: a head, or a frame of ours
+	left int    // bytes to come of the payload that is being read
+	last uint32 // stream that was opened last
+	now  frame  // with the flags as they came
+
+	mode atomic.Int32 // what the client speaks
+
+	writing sync.Mutex
+	out     track
+
+	mu    sync.Mutex
+	codes map[uint32]http2.ErrCode // of streams that are to be reset
+}
+
+// What a client speaks: not known yet, HTTP/2 as its preface said or as TLS
+// negotiated, or something else.
+const (
+	unknown int32 = iota
+	speaksHTTP2
+	negotiated // the preface is still to come
+	other
+)
+
+func newServer(conn net.Conn) *server {
+	random := make([]byte, 8)
+	rand.Read(random)
+	return &server{Conn: conn, field: "avsproxy-stream-" + hex.EncodeToString(random), codes: map[uint32]http2.ErrCode{}}
+}
+
+// NetConn returns the connection below.
+func (s *server) NetConn() net.Conn { return s.Conn }
+
+// Read implements [net.Conn].
+func (s *server) Read(p []byte) (int, error) {
+	switch s.mode.Load() {
+	case other:
+		return s.Conn.Read(p)
+	case unknown, negotiated:
+		return s.readPreface(p)
+	}
+	if len(s.give) == 0 && s.left == 0 {
+		if err := s.nextFrame(); err != nil {
+			return 0, err
+		}
+	}
+	if len(s.give) > 0 {
+		n := copy(p, s.give)
+		s.give = s.give[n:]
+		return n, nil
+	}
+	n, err := s.in.Read(p[:min(len(p), s.left)])
+	if s.left -= n; s.left == 0 {
+		s.frameEnded()
+	}
+	return n, err
+}
+
+// readPreface compares what comes with the preface, and reads no further than that.
+func (s *server) readPreface(p []byte) (int, error) {
+	n, err := s.Conn.Read(p[:min(len(p), len(preface)-s.seen)])
+	if string(p[:n]) != preface[s.seen:s.seen+n] {
+		s.mode.Store(other)
+		return n, err
+	}
+	if s.seen += n; s.seen == len(preface) {
+		s.in = bufio.NewReader(s.Conn)
+		s.mode.Store(speaksHTTP2)
+	}
+	return n, err
+}
+
+func (s *server) nextFrame() error {
+	if _, err := io.ReadFull(s.in, s.head[:]); err != nil {
+		return err
+	}
+	s.now = parseHead(s.head[:])
+	if s.opens() {
+		s.head[4] &^= byte(http2.FlagHeadersEndHeaders) // ours is what ends it
+	}
+	s.give, s.left = s.head[:], s.now.length
+	if s.left == 0 {
+		s.give = append([]byte(nil), s.give...)
+		s.frameEnded()
+	}
+	return nil
+}
+
+// opens reports whether the frame ends the header block of a new request.
+// HEADERS on a stream that is known are trailers.
+func (s *server) opens() bool {
+	switch s.now.kind {
+	case http2.FrameHeaders:
+		return s.now.stream > s.last && s.now.flags.Has(http2.FlagHeadersEndHeaders)
+	case http2.FrameContinuation:
+		return s.now.stream > s.last && s.now.flags.Has(http2.FlagContinuationEndHeaders)
+	}
+	return false
+}
+
+// frameEnded puts a CONTINUATION (RFC 9113 section 6.10) behind the header block of a
+// new request. What is in it changes no compression state: a literal field without
+// indexing (RFC 7541 section 6.2.2).
+func (s *server) frameEnded() {
+	if !s.opens() {
+		return
+	}
+	s.last = s.now.stream
+	value := strconv.FormatUint(uint64(s.now.stream), 10)
+	block := []byte{0, byte(len(s.field))}
+	block = append(block, s.field...)
+	block = append(block, byte(len(value)))
+	block = append(block, value...)
+	ours := frame{length: len(block), kind: http2.FrameContinuation, flags: http2.FlagContinuationEndHeaders, stream: s.now.stream}
+	s.give = append(appendHead(s.give, ours), block...)
+}
+
+// Write implements [net.Conn].
+func (s *server) Write(p []byte) (int, error) {
+	if mode := s.mode.Load(); mode != speaksHTTP2 && mode != negotiated {
+		return s.Conn.Write(p)
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.Conn.Write(s.recoded(p))
+}
+
+// recoded returns p, or a copy of it in which streams are reset with the codes that
+// are wanted.
+func (s *server) recoded(p []byte) []byte {
+	out := p
+	s.out.follow(p, func(frame) {}, func(f frame, offset int, piece []byte) {
+		if f.kind != http2.FrameRSTStream {
+			return
+		}
+		code, ok := s.wanted(f.stream, offset+len(piece) == f.length)
+		if !ok {
+			return
+		}
+		if &out[0] == &p[0] {
+			out = bytes.Clone(p) // a writer may not change what it is given
+		}
+		at := cap(p) - cap(piece)
+		recode(out[at:at+len(piece)], offset, code)
+	})
+	return out
+}
+
+// recode writes the bytes of code from offset on.
+func recode(piece []byte, offset int, code http2.ErrCode) {
+	for i := range piece {
+		if shift := 24 - 8*(offset+i); shift >= 0 {
+			piece[i] = byte(code >> shift)
+		}
+	}
+}
+
+// wanted returns the code that the stream's RST_STREAM should have. It is asked a last
+// time when the frame ends.
+func (s *server) wanted(stream uint32, last bool) (http2.ErrCode, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	code, ok := s.codes[stream]
+	if last {
+		delete(s.codes, stream)
+	}
+	return code, ok
+}
+
+// codesMost bounds what is kept of streams that ended in another way after all.
+const codesMost = 1024
+
+func (s *server) want(stream uint32, code http2.ErrCode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.codes) == codesMost {
+		clear(s.codes)
+	}
+	s.codes[stream] = code
+}

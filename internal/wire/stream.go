@@ -1,0 +1,123 @@
+package wire
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/net/http2"
+)
+
+// A Stream is one request and its answer, as the frames tell it. Forget it when the
+// answer has ended.
+type Stream struct {
+	ID     uint32
+	conn   *Client
+	unsent atomic.Bool // writing its HEADERS failed
+
+	mu    sync.Mutex
+	data  []int // sizes of the DATA frames that came and were not read yet
+	reset bool
+	code  http2.ErrCode
+}
+
+func (s *Stream) came(size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.data = append(s.data, size)
+}
+
+func (s *Stream) wasReset(code http2.ErrCode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reset, s.code = true, code
+}
+
+// next takes the size of the next DATA frame, if it has come.
+func (s *Stream) next() (size int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.data) == 0 {
+		return 0, false
+	}
+	size, s.data = s.data[0], s.data[1:]
+	return size, true
+}
+
+// Reset returns the code with which the server reset the stream, if it did.
+func (s *Stream) Reset() (code http2.ErrCode, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.code, s.reset
+}
+
+// Unprocessed reports whether the server did not and will not look at the request: it
+// refused the stream, or left with GOAWAY before it (RFC 9113 section 8.7), or never
+// got it.
+func (s *Stream) Unprocessed() bool {
+	if s.unsent.Load() {
+		return true
+	}
+	if code, reset := s.Reset(); reset {
+		return code == http2.ErrCodeRefusedStream
+	}
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.conn.away != nil && s.ID > s.conn.away.last
+}
+
+// Forget ends the notes on the stream.
+func (s *Stream) Forget() {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	delete(s.conn.streams, s.ID)
+}
+
+// Body returns body, the stream's answer, so that no Read returns more than one
+// DATA frame's bytes: what the server flushed by itself can be passed on by itself.
+func (s *Stream) Body(body io.ReadCloser) io.ReadCloser {
+	return &framedBody{ReadCloser: body, stream: s}
+}
+
+type framedBody struct {
+	io.ReadCloser
+	stream *Stream
+	left   int // bytes to come of the frame that is being read
+}
+
+// Read implements [io.Reader].
+func (b *framedBody) Read(p []byte) (int, error) {
+	if b.left == 0 && len(p) > 0 {
+		if size, ok := b.stream.next(); ok {
+			b.left = size
+		} else {
+			return b.await(p)
+		}
+	}
+	return b.read(p)
+}
+
+// await reads one byte: by then the size of its frame is known.
+func (b *framedBody) await(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p[:1])
+	if n == 0 || err != nil {
+		return n, err
+	}
+	size, _ := b.stream.next()
+	b.left = max(0, size-n)
+	if b.left == 0 || len(p) == n {
+		return n, nil
+	}
+	more, err := b.read(p[n:]) // is there already, as frames come whole
+	return n + more, err
+}
+
+func (b *framedBody) read(p []byte) (int, error) {
+	if b.left > 0 {
+		p = p[:min(len(p), b.left)]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= n
+	b.left = max(0, b.left)
+	return n, err
+}

@@ -1,0 +1,100 @@
+package proxy
+
+import (
+	"context"
+	"time"
+)
+
+// A LinkEvent is what became of the connection to an upstream.
+type LinkEvent string
+
+const (
+	Connected   LinkEvent = "connected"   // requests can go
+	Left        LinkEvent = "left"        // the upstream said goodbye (GOAWAY), as AVS does every hour
+	Lost        LinkEvent = "lost"        // it ended without a goodbye, or does not answer
+	Unreachable LinkEvent = "unreachable" // a try to connect failed
+)
+
+const (
+	// asleepCheck is how often is looked whether the machine has slept, and
+	// asleepLeast what counts as sleep.
+	asleepCheck = 15 * time.Second
+	asleepLeast = 5 * time.Second
+)
+
+// Keep makes the single connection ahead of the first request, and again whenever it is
+// lost: after 0.25, 1, 3, 5, 10 and then every 20 s, each times 0.67 to 1.5, and never
+// more than 50 times in 10 minutes. While it runs, requests that find the connection
+// lost wait for the next one, up to the dial timeout. It returns when ctx ends; at once
+// where SingleConnection is not set, and when the upstream turns out to speak no HTTP/2.
+func (u *Upstream) Keep(ctx context.Context) {
+	if !u.links.single {
+		return
+	}
+	u.links.keep(ctx)
+}
+
+func (s *links) keep(ctx context.Context) {
+	s.setKept(true)
+	defer s.setKept(false)
+	for ctx.Err() == nil {
+		l, d, wait, err := s.present(true)
+		switch {
+		case err != nil: // closed
+			return
+		case l != nil:
+			s.watch(ctx, l)
+		case d != nil:
+			if _, err := d.wait(ctx); err == errNotHTTP2 {
+				return
+			}
+		default:
+			s.rest(ctx, wait)
+		}
+	}
+}
+
+func (s *links) setKept(kept bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = kept
+}
+
+// rest waits between tries; a request may have connected meanwhile.
+func (s *links) rest(ctx context.Context, wait time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	select {
+	case <-ctx.Done():
+	case <-s.connected:
+	}
+}
+
+// watch returns when the connection takes no more requests. After the machine has slept
+// it asks whether the connection has survived that: timers, the one for pings among
+// them, stood still.
+func (s *links) watch(ctx context.Context, l *link) {
+	ticks := time.NewTicker(asleepCheck)
+	defer ticks.Stop()
+	before := time.Now()
+	for {
+		select {
+		case <-l.gone:
+			return
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			now := time.Now()
+			if asleep(before, now) > asleepLeast && !s.alive(ctx, l) {
+				return
+			}
+			before = now
+		}
+	}
+}
+
+// asleep is by how much the wall clock went on more than the monotonic one, which stands
+// still while the machine sleeps.
+func asleep(before, now time.Time) time.Duration {
+	return now.Round(0).Sub(before.Round(0)) - now.Sub(before)
+}

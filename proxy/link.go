@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+
+	"avsproxy/internal/wire"
+)
+
+// A link is one HTTP/2 connection to the upstream.
+type link struct {
+	conn *http.ClientConn
+	wire *wire.Client
+	gone chan struct{} // closed when the link takes no more requests
+	off  sync.Once
+}
+
+// retire ends the link for new requests; those under way go on. Only the first call
+// does.
+func (l *link) retire() (did bool) {
+	l.off.Do(func() { close(l.gone); did = true })
+	return did
+}
+
+func (l *link) retired() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return l.conn.Err() != nil
+	}
+}
+
+// lost reports whether the connection is closed.
+func (l *link) lost() bool {
+	select {
+	case <-l.wire.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// roundTrip sends a request and returns the stream that it went on; nil = none was
+// opened for it.
+func (l *link) roundTrip(req *http.Request) (*http.Response, *wire.Stream, error) {
+	o := &opening{link: l, wrote: make(chan struct{})}
+	trace := &httptrace.ClientTrace{WroteHeaders: o.written}
+	resp, err := l.conn.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err != nil {
+		return nil, o.end(), err
+	}
+	<-o.wrote // by another goroutine than the one that reads answers
+	resp.Body = &linkBody{o.stream.Body(resp.Body), o.stream}
+	return resp, o.stream, nil
+}
+
+// An opening finds out which stream a request goes on.
+type opening struct {
+	link  *link
+	wrote chan struct{}
+
+	mu     sync.Mutex
+	stream *wire.Stream
+	ended  bool
+}
+
+// written is called where net/http lets one request at a time write its HEADERS.
+func (o *opening) written() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stream != nil {
+		return
+	}
+	if o.stream = o.link.wire.Opened(); o.ended {
+		o.stream.Forget()
+	}
+	close(o.wrote)
+}
+
+// end is for a request that failed. One that was given up by its client may still
+// be written.
+func (o *opening) end() *wire.Stream {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
+	if o.stream != nil {
+		o.stream.Forget()
+	}
+	return o.stream
+}
+
+// A linkBody is an answer; its stream is forgotten with it.
+type linkBody struct {
+	io.ReadCloser
+	stream *wire.Stream
+}
+
+// Close implements [io.Closer].
+func (b *linkBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.stream.Forget()
+	return err
+}

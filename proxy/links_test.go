@@ -1,0 +1,394 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// A fakeNet makes connections to an upstream in memory, for tests in a bubble.
+type fakeNet struct {
+	upstream *Upstream
+	links    *links
+
+	mu     sync.Mutex
+	down   error // of dials, while set
+	dials  []time.Time
+	peers  []*fakePeer
+	answer func(framer *http2.Framer, stream uint32) // nil = 204
+	events []LinkEvent
+}
+
+// A fakePeer is the upstream's end of one connection.
+type fakePeer struct {
+	net.Conn
+	framer *http2.Framer
+	dead   atomic.Bool // reads, and never says anything again
+}
+
+func newFakeNet(t *testing.T, single bool) *fakeNet {
+	t.Helper()
+	origin, _ := url.Parse("https://h")
+	f := &fakeNet{upstream: NewUpstream(UpstreamOptions{Origin: origin, SingleConnection: single})}
+	f.links = f.upstream.links
+	f.links.dial = f.dial
+	f.links.told = func(event LinkEvent, _ error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.events = append(f.events, event)
+	}
+	t.Cleanup(func() {
+		f.upstream.Close()
+		for _, peer := range f.peers {
+			peer.Close()
+		}
+	})
+	return f
+}
+
+func (f *fakeNet) dial(gone func(*link, error)) (*link, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dials = append(f.dials, time.Now())
+	if f.down != nil {
+		return nil, connectError{f.down}
+	}
+	near, far := net.Pipe()
+	peer := &fakePeer{Conn: far}
+	out := make(chan []byte, 1000)
+	peer.framer = http2.NewFramer(chanWriter(out), far)
+	f.peers = append(f.peers, peer)
+	go func() {
+		for p := range out {
+			far.Write(p)
+		}
+	}()
+	go func() {
+		defer close(out)
+		f.serve(peer)
+	}()
+	return f.upstream.newLink(near, gone)
+}
+
+type chanWriter chan []byte
+
+func (c chanWriter) Write(p []byte) (int, error) {
+	c <- append([]byte(nil), p...)
+	return len(p), nil
+}
+
+func (f *fakeNet) serve(peer *fakePeer) {
+	io.ReadFull(peer, make([]byte, len(http2.ClientPreface)))
+	peer.framer.WriteSettings()
+	for {
+		frame, err := peer.framer.ReadFrame()
+		if err != nil {
+			return
+		}
+		if peer.dead.Load() {
+			continue
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			if !frame.IsAck() {
+				peer.framer.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			if !frame.IsAck() {
+				peer.framer.WritePing(true, frame.Data)
+			}
+		case *http2.HeadersFrame:
+			if f.answer != nil {
+				f.answer(peer.framer, frame.StreamID)
+			} else {
+				noContent(peer.framer, frame.StreamID)
+			}
+		}
+	}
+}
+
+func noContent(framer *http2.Framer, stream uint32) {
+	framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x89}, EndHeaders: true, EndStream: true}) // ":status: 204"
+}
+
+func (f *fakeNet) setDown(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down = err
+}
+
+func (f *fakeNet) dialed() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.dials)
+}
+
+func (f *fakeNet) ask(ctx context.Context, method string) (time.Duration, error) {
+	began := time.Now()
+	resp, err := f.links.RoundTrip(httptest.NewRequest(method, "https://h/", nil).WithContext(ctx))
+	if err == nil {
+		resp.Body.Close()
+	}
+	return time.Since(began), err
+}
+
+func (f *fakeNet) keep(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { f.upstream.Keep(ctx); close(ended) }()
+	t.Cleanup(func() { cancel(); <-ended })
+}
+
+var errDown = errors.New("the network is down")
+
+func TestPromise5_ConnectionIsMadeAheadAndAgainAfterGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.keep(t)
+		synctest.Wait()
+		if n := f.dialed(); n != 1 {
+			t.Fatalf("%d dials before the first request", n)
+		}
+		f.peers[0].framer.WriteGoAway(0, http2.ErrCodeNo, nil)
+		synctest.Wait()
+		if n := f.dialed(); n != 2 || f.events[1] != Left {
+			t.Fatalf("%d dials after the goodbye, %v", n, f.events)
+		}
+		f.peers[1].Close()
+		synctest.Wait()
+		if n := f.dialed(); n != 3 || f.events[3] != Lost {
+			t.Fatalf("%d dials after the loss, %v", n, f.events)
+		}
+		if took, err := f.ask(t.Context(), "GET"); err != nil || took != 0 {
+			t.Error(took, err)
+		}
+	})
+}
+
+func TestPromise5_TriesToConnectHaveTheirPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.setDown(errDown)
+		f.keep(t)
+		time.Sleep(3 * time.Hour)
+		for i := 1; i < len(f.dials); i++ {
+			gap, want := f.dials[i].Sub(f.dials[i-1]), pauses[min(i-1, len(pauses)-1)]
+			if gap < want*66/100 || gap > want*151/100 && f.within(i) < triesMost {
+				t.Errorf("try %d came after %v, want about %v", i, gap, want)
+			}
+		}
+		f.checkBudget(t)
+		f.setDown(nil)
+		time.Sleep(31 * time.Second)
+		if _, err := f.ask(t.Context(), "GET"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// within counts the tries of the span that ends with the i-th.
+func (f *fakeNet) within(i int) (n int) {
+	for _, at := range f.dials[:i] {
+		if f.dials[i].Sub(at) < triesSpan {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fakeNet) checkBudget(t *testing.T) {
+	t.Helper()
+	for i := range f.dials {
+		if n := f.within(i); n >= triesMost {
+			t.Fatalf("try %d is number %d in %v", i, n+1, triesSpan)
+		}
+	}
+}
+
+// Clients that never tire do not make more tries than the upstream stands.
+func TestPromise5_RequestsDuringAnOutageKeepToTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.keep(t)
+		synctest.Wait()
+		f.setDown(errDown)
+		f.peers[0].Close()
+		for range 500 {
+			took, err := f.ask(t.Context(), "POST")
+			if err == nil || took > dialTimeout {
+				t.Fatalf("held for %v, %v", took, err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		f.checkBudget(t)
+		if n := len(f.dials); n < 50 {
+			t.Errorf("only %d tries", n)
+		}
+	})
+}
+
+func TestPromise5_RequestsWaitForAConnectionThatIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.keep(t)
+		synctest.Wait()
+		f.setDown(errDown)
+		f.peers[0].Close()
+		synctest.Wait()
+		go func() { time.Sleep(8 * time.Second); f.setDown(nil) }()
+		took, err := f.ask(t.Context(), "POST")
+		if err != nil || took < 7*time.Second || took > dialTimeout {
+			t.Errorf("held for %v, %v", took, err)
+		}
+	})
+}
+
+// Nothing is known of an upstream that was never reached, but that it cannot be.
+func TestRequestFailsAtOnceWhereNothingWasReachedYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.setDown(errDown)
+		f.keep(t)
+		synctest.Wait()
+		for range 200 {
+			if took, err := f.ask(t.Context(), "GET"); took != 0 || !errors.Is(err, errDown) {
+				t.Fatal(took, err)
+			}
+		}
+		f.checkBudget(t)
+	})
+}
+
+func TestPromise5_DeadConnectionIsNoticedByTheNextRequest(t *testing.T) {
+	for _, single := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFakeNet(t, single)
+			if _, err := f.ask(t.Context(), "POST"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(staleAfter)
+			if took, err := f.ask(t.Context(), "POST"); err != nil || took != 0 || f.dialed() != 1 {
+				t.Fatalf("on a connection that lives: %v, %v, %d dials", took, err, f.dialed())
+			}
+			time.Sleep(staleAfter)
+			f.peers[0].dead.Store(true)
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() {
+					if took, err := f.ask(t.Context(), "POST"); err != nil || took > dialTimeout {
+						t.Errorf("single=%t: %v, %v", single, took, err)
+					}
+				})
+			}
+			all.Wait()
+			if n := f.dialed(); n != 2 {
+				t.Errorf("single=%t: %d dials", single, n)
+			}
+		})
+	}
+}
+
+func TestClientThatLeavesWhileAConnectionIsAskedHarmsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.ask(t.Context(), "GET")
+		time.Sleep(time.Minute)
+		f.peers[0].dead.Store(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		ctx, hangUp := context.WithCancel(ctx)
+		time.AfterFunc(500*time.Millisecond, hangUp)
+		if took, err := f.ask(ctx, "GET"); took != 500*time.Millisecond || !errors.Is(err, context.Canceled) {
+			t.Error(took, err)
+		}
+		if f.links.open[0].retired() {
+			t.Error("the connection was given up")
+		}
+	})
+}
+
+// The connection breaks under a request: what only asks is asked again, what does
+// something is not done twice.
+func TestPromise5_OnlyQuestionsAreAskedAgain(t *testing.T) {
+	for method, want := range map[string]int{"GET": 2, "HEAD": 2, "POST": 1, "DELETE": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFakeNet(t, true)
+			asked := 0
+			f.answer = func(framer *http2.Framer, stream uint32) {
+				if asked++; asked == 1 {
+					f.peers[0].Close()
+				} else {
+					noContent(framer, stream)
+				}
+			}
+			_, err := f.ask(t.Context(), method)
+			if asked != want || (err == nil) != (want == 2) {
+				t.Errorf("%s: asked %d times, %v", method, asked, err)
+			}
+		})
+	}
+}
+
+func TestStreamsAboveTheLastOfAGoAwayAreSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		var asked []uint32
+		f.answer = func(framer *http2.Framer, stream uint32) {
+			if asked = append(asked, stream); len(asked) == 1 {
+				framer.WriteGoAway(0, http2.ErrCodeNo, nil)
+			} else {
+				noContent(framer, stream)
+			}
+		}
+		body := strings.NewReader("once")
+		resp, err := f.links.RoundTrip(httptest.NewRequest("POST", "https://h/", body))
+		if err != nil || resp.StatusCode != http.StatusNoContent || len(asked) != 2 {
+			t.Errorf("asked %v, %v", asked, err)
+		}
+	})
+}
+
+// Without the rule of one connection there are as many as the streams need.
+func TestConnectionsGrowWithRequests(t *testing.T) {
+	const at = 7
+	var conns counter
+	arrived := make(chan struct{}, at)
+	release := make(chan struct{})
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}), conns.watch, func(server *httptest.Server) {
+		server.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2}
+	})
+	l := build(t, origin, roots, plan{source: static()})
+	client := h2cClient(t)
+	var all sync.WaitGroup
+	for range at {
+		all.Go(func() {
+			if a := get(t, client, l.url); a.StatusCode != 200 {
+				t.Error(a.Status)
+			}
+		})
+	}
+	for range at {
+		<-arrived
+	}
+	if n := conns.open(); n < at/2 {
+		t.Errorf("%d connections", n)
+	}
+	close(release)
+	all.Wait()
+}
