@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"slices"
 	"strings"
 
 	"avsproxy/tokens"
@@ -44,7 +43,8 @@ type Injector struct {
 	// wherever it stands in a header, the real token takes its place.
 	Dummy Dummy
 	// HealOn lists the statuses by which the upstream says that the token is no
-	// good: the next request then renews it first.
+	// good. It is renewed then, and the request sent once more, if its body is short
+	// and was read whole; otherwise the next request renews it first.
 	HealOn []int
 }
 
@@ -74,11 +74,7 @@ func (i *Injector) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, refuse(req, fmt.Errorf("getting the token: %w", err))
 	}
 	decide(req.Context(), Injected)
-	resp, err := i.Next.RoundTrip(i.withToken(req, token, own))
-	if err == nil && slices.Contains(i.HealOn, resp.StatusCode) {
-		i.Source.Reject(token)
-	}
-	return resp, err
+	return i.send(req, token, own)
 }
 
 // checkOrigin compares what will really be dialed and asked for, not what some

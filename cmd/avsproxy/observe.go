@@ -42,6 +42,9 @@ func logExchange(log *slog.Logger, e proxy.Exchange) {
 	if e.Decision == proxy.Tunnelled {
 		args = append(args, "sent", e.Sent)
 	}
+	if e.Replayed {
+		args = append(args, "replayed", true)
+	}
 	if e.Fault != nil {
 		level = slog.LevelWarn
 		args = append(args, "cause", faultText(e.Fault))

@@ -1,0 +1,249 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"sync"
+)
+
+// keptMost is how many bytes of a request's body are kept for another attempt.
+const keptMost = 64 << 10
+
+var errNotKept = errors.New("the request cannot be sent again: too much of its body has passed")
+
+// A sendable is the body of a request that may have to be sent more than once.
+// What is read from it is copied while it passes, never waited for, as long as it
+// fits in keptMost.
+type sendable struct {
+	body *keptBody // nil = the request has none
+	lent bool      // by who asked first, and so decides when it is over
+}
+
+// sendableOf returns the sendable that req's body is an attempt of, or makes one
+// around its body. A request without a body has one that is always whole.
+func sendableOf(req *http.Request) *sendable {
+	if req.Body == nil || req.Body == http.NoBody {
+		return &sendable{}
+	}
+	if a, ok := req.Body.(*attempt); ok {
+		return &sendable{body: a.body, lent: true}
+	}
+	b := &keptBody{source: req.Body, length: req.ContentLength, trailer: req.Trailer, announced: req.Trailer.Clone()}
+	b.changed.L = &b.mu
+	return &sendable{body: b}
+}
+
+// attempt returns a copy of req whose body begins with the first byte, and ends the
+// attempt before: its reads fail from now on, its Close does nothing. Where the
+// first bytes are gone, all reads fail.
+func (s *sendable) attempt(req *http.Request) *http.Request {
+	out := *req
+	if s.body == nil {
+		return &out
+	}
+	a := s.body.begin()
+	if out.Body = a; a.trailer != nil {
+		out.Trailer = a.trailer
+	}
+	return &out
+}
+
+// restartable reports whether all that was read so far is kept, so that another
+// attempt sends the same bytes and then goes on with the rest.
+func (s *sendable) restartable() bool {
+	if s.body == nil {
+		return true
+	}
+	s.body.mu.Lock()
+	defer s.body.mu.Unlock()
+	return s.body.restartableLocked()
+}
+
+// whole reports whether all of the body was read, and is kept.
+func (s *sendable) whole() bool {
+	if s.body == nil {
+		return true
+	}
+	s.body.mu.Lock()
+	defer s.body.mu.Unlock()
+	ended := s.body.end == io.EOF || int64(len(s.body.kept)) == s.body.length
+	return ended && s.body.restartableLocked()
+}
+
+// forget ends the copying and frees what is kept: nobody will ask for another
+// attempt. The present one goes on where it is. Whoever was lent the body by an
+// earlier step cannot know that, and changes nothing.
+func (s *sendable) forget() {
+	if s.body != nil && !s.lent {
+		s.body.forget()
+	}
+}
+
+// close closes the underlying body, and ends the present attempt.
+func (s *sendable) close() {
+	if s.body != nil {
+		s.body.close()
+	}
+}
+
+// A keptBody is what all attempts to send a body share.
+type keptBody struct {
+	source    io.ReadCloser
+	length    int64       // as announced; negative = it was not
+	trailer   http.Header // filled in by the source's end
+	announced http.Header // the trailer before that
+
+	mu      sync.Mutex
+	changed sync.Cond
+	present *attempt
+	kept    []byte // from the first byte; once it is passing, what the present attempt has yet to read
+	passing bool   // bytes are no longer kept
+	reading bool   // some attempt, maybe an old one, reads the source
+	end     error  // of the source; nil = it goes on
+	settled bool   // the present attempt is the last
+	closed  bool
+}
+
+func (b *keptBody) restartableLocked() bool { return !b.passing && len(b.kept) <= keptMost }
+
+// begin makes the next attempt the present one. A read of the source that an old one
+// has begun may write trailers at any time, so they get a map of their own then.
+func (b *keptBody) begin() *attempt {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := &attempt{body: b, missing: b.passing}
+	if b.reading {
+		a.trailer = b.announced.Clone()
+	}
+	b.present = a
+	b.changed.Broadcast()
+	return a
+}
+
+func (b *keptBody) forget() {
+	b.mu.Lock()
+	b.settled, b.passing = true, true
+	over := false
+	if b.present != nil {
+		b.present.freeLocked()
+		over = b.present.closed
+	}
+	b.mu.Unlock()
+	if over {
+		b.close()
+	}
+}
+
+// close does not hold the lock while the source closes, which may take its time.
+func (b *keptBody) close() error {
+	b.mu.Lock()
+	again := b.closed
+	b.closed, b.passing, b.kept = true, true, nil
+	b.changed.Broadcast()
+	b.mu.Unlock()
+	if again {
+		return nil
+	}
+	return b.source.Close()
+}
+
+// An attempt is the body of one attempt to send a request.
+type attempt struct {
+	body    *keptBody
+	trailer http.Header // of its own; nil = the source's
+	missing bool        // its first bytes were gone when it began
+
+	// Under the body's lock:
+	next   int // the place in kept
+	closed bool
+}
+
+// Read gives what is kept, and then reads on. The source is read by one at a time;
+// what an old attempt gets from it comes here by what is kept.
+func (a *attempt) Read(p []byte) (int, error) {
+	b := a.body
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		switch {
+		case a.overLocked():
+			return 0, http.ErrBodyReadAfterClose
+		case a.missing:
+			return 0, errNotKept
+		case a.next < len(b.kept):
+			return a.rereadLocked(p), nil
+		case b.end != nil:
+			return 0, a.endLocked()
+		case !b.reading:
+			return a.passLocked(p)
+		}
+		b.changed.Wait()
+	}
+}
+
+func (a *attempt) overLocked() bool {
+	return a.closed || a.body.closed || a.body.present != a
+}
+
+func (a *attempt) rereadLocked(p []byte) int {
+	n := copy(p, a.body.kept[a.next:])
+	a.next += n
+	a.freeLocked()
+	return n
+}
+
+// freeLocked frees what was read by this attempt, if no other will come.
+func (a *attempt) freeLocked() {
+	if a.body.passing && a.next == len(a.body.kept) {
+		a.body.kept, a.next = nil, 0
+	}
+}
+
+// passLocked reads the source right into p, without the lock.
+func (a *attempt) passLocked(p []byte) (int, error) {
+	b := a.body
+	b.reading = true
+	b.mu.Unlock()
+	n, err := b.source.Read(p)
+	b.mu.Lock()
+	b.reading, b.end = false, err
+	b.changed.Broadcast()
+	if a.overLocked() {
+		b.kept = append(b.kept, p[:n]...) // beyond the bound too: the next attempt has nowhere else to get it from
+		return 0, http.ErrBodyReadAfterClose
+	}
+	b.passing = b.passing || len(b.kept)+n > keptMost
+	if b.passing {
+		b.kept = nil
+	} else {
+		b.kept = append(b.kept, p[:n]...)
+	}
+	a.next = len(b.kept)
+	if err != nil {
+		return n, a.endLocked()
+	}
+	return n, nil
+}
+
+func (a *attempt) endLocked() error {
+	if a.trailer != nil && a.body.end == io.EOF {
+		maps.Copy(a.trailer, a.body.trailer)
+	}
+	return a.body.end
+}
+
+// Close ends the attempt. The source is closed with the last one.
+func (a *attempt) Close() error {
+	b := a.body
+	b.mu.Lock()
+	a.closed = true
+	last := b.settled && b.present == a
+	b.changed.Broadcast()
+	b.mu.Unlock()
+	if last {
+		return b.close()
+	}
+	return nil
+}
