@@ -32,7 +32,7 @@ type Exchange struct {
 	Began    time.Time
 	Took     time.Duration
 	Decision Decision
-	Replayed bool // the upstream refused the token; the answer is to the second sending, with a new one
+	Replayed bool // the upstream refused the token, and the request was sent again with a new one
 	// Fault is why the answer is ours or was cut; nil = it is the upstream's, whole,
 	// or the client hung up. Its text quotes nothing that the upstream sent.
 	Fault error

@@ -137,7 +137,8 @@ func receive(resp *http.Response) error {
 	if client := resp.Request; len(resp.Trailer) > 0 && client.ProtoMajor == 1 && client.Method != http.MethodHead {
 		resp.Header.Del("Content-Length") // HTTP/1.1 has trailers on chunked bodies only
 	}
-	resp.Body = &download{resp.Body, resp.Request.Context()}
+	sent := resp.Request.Body
+	resp.Body = &download{resp.Body, resp.Request.Context(), sent != nil && sent != http.NoBody}
 	return nil
 }
 
@@ -185,7 +186,8 @@ func dropTrailers(trailer http.Header, strip []string) {
 // A download is the body of an answer; it notes how it was cut, if it was.
 type download struct {
 	io.ReadCloser
-	ctx context.Context
+	ctx       context.Context
+	uploading bool // maybe
 }
 
 // Read reads on.
@@ -205,6 +207,16 @@ func passReset(ctx context.Context, err error) {
 	if errors.As(err, &reset) && reset.Code != http2.ErrCodeNo {
 		wire.ResetWith(ctx, reset.Code)
 	}
+}
+
+// Close does not wait. net/http's own waits for the upload's next chunk, and with it
+// would the end of an answer that came early, for which the client may wait in turn.
+func (d *download) Close() error {
+	if !d.uploading {
+		return d.ReadCloser.Close()
+	}
+	go d.ReadCloser.Close() // until the server ends the upload, after the answer
+	return nil
 }
 
 // A bufferPool is an [httputil.BufferPool]. It holds pointers, since putting a

@@ -57,5 +57,5 @@ func discard(resp *http.Response) {
 	if resp.ContentLength >= 0 && resp.ContentLength <= short {
 		_, _ = io.CopyN(io.Discard, resp.Body, short)
 	}
-	resp.Body.Close()
+	go resp.Body.Close() // see download.Close
 }

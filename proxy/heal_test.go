@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/tokens"
@@ -288,6 +289,20 @@ func TestASecondRefusalPasses(t *testing.T) {
 	}
 }
 
+// Whether a request that was sent again was acted upon is not known then, so the
+// earlier refusal would be the wrong answer.
+func TestAReplayThatIsCutIsAnError(t *testing.T) {
+	l, s := toSandbox(t, sandbox.Options{}, plan{})
+	s.ExpireTokens()
+	if err := s.Faults().Add(faults.Fault{Name: "rst", At: 2}); err != nil {
+		t.Fatal(err)
+	}
+	problemOf(t, get(t, h1Client(t), l.url+"/ping"), problem.UpstreamUnreachable)
+	if e := l.ended(t, 1); !e.Replayed || len(s.Ledger()) != 2 {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestPostsThatAreNotRefusedArriveOnce(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		l, s := toSandbox(t, sandbox.Options{}, plan{})
@@ -314,11 +329,9 @@ func TestARefusalOfAnUploadUnderWayPasses(t *testing.T) {
 		defer sent.Close()
 		r := request(t, "POST", l.url+"/sandbox/echo", upload)
 		r.Header.Set("Content-Type", "application/json")
-		resp, err := client.Do(r)
-		if err != nil || resp.StatusCode != http.StatusForbidden {
-			t.Fatal(resp, err)
+		if a := do(t, client, r); a.StatusCode != http.StatusForbidden { // which waits for the answer's end
+			t.Error(a.Status)
 		}
-		resp.Body.Close()
 		if n := len(s.Ledger()); n != 1 || l.ended(t, 1).Replayed {
 			t.Errorf("%d requests", n)
 		}
