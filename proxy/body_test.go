@@ -171,31 +171,30 @@ func TestWhatAnOldAttemptReadsIsNotLost(t *testing.T) {
 // Trailers come with the end of the body, into a map that the transport of a new
 // attempt may be reading: the race detector would tell.
 func TestTrailersDoNotRaceWithANewAttempt(t *testing.T) {
-	source := newSlowSource()
-	r := posting(t, nil)
-	r.Trailer = http.Header{"X-Sum": nil}
-	r.Body = &trailed{source, r.Trailer}
-	body := sendableOf(r)
-	old := body.attempt(r)
-	var reading sync.WaitGroup
-	reading.Go(func() { old.Body.Read(make([]byte, 1)) })
-	for reads := false; !reads; {
-		body.body.mu.Lock()
-		reads = body.body.reading
-		body.body.mu.Unlock()
-	}
-	next := body.attempt(r)
-	source.sent.Close()
-	if _, announced := next.Trailer["X-Sum"]; !announced {
-		t.Error("the trailer is not announced")
-	}
-	if n, err := next.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF || next.Trailer.Get("X-Sum") != "abc" {
-		t.Errorf("%d, %v, %v", n, err, next.Trailer)
-	}
-	reading.Wait()
-	if again := body.attempt(r); again.Trailer.Get("X-Sum") != "abc" {
-		t.Errorf("%v", again.Trailer)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		source := newSlowSource()
+		r := posting(t, nil)
+		r.Trailer = http.Header{"X-Sum": nil}
+		r.Body = &trailed{source, r.Trailer}
+		body := sendableOf(r)
+		old := body.attempt(r)
+		go old.Body.Read(make([]byte, 1))
+		synctest.Wait()
+		next := body.attempt(r)
+		source.sent.Close()
+		if _, announced := next.Trailer["X-Sum"]; !announced {
+			t.Error("the trailer is not announced")
+		}
+		if n, err := next.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF || next.Trailer.Get("X-Sum") != "abc" {
+			t.Errorf("%d, %v, %v", n, err, next.Trailer)
+		}
+		if delete(next.Trailer, "X-Sum"); r.Trailer.Get("X-Sum") != "abc" {
+			t.Error("both have one map")
+		}
+		if again := body.attempt(r); again.Trailer.Get("X-Sum") != "abc" {
+			t.Errorf("%v", again.Trailer)
+		}
+	})
 }
 
 type trailed struct {
