@@ -7,7 +7,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// An answerWriter makes up for two habits of what it is used by.
+// An answerWriter makes up for three habits of what it is used by.
 //
 // httputil.ReverseProxy flushes every head at once, from a timer: over HTTP/2 that
 // would make of an answer without a body, now and then, a HEADERS frame and an
@@ -16,6 +16,9 @@ import (
 // net/http says "100 Continue" when the body of an HTTP/1.1 request is first read,
 // on whichever goroutine that is, and mixes it with a 103 that is written at that
 // moment. So it is said before the request is sent, while nobody else writes.
+//
+// And net/http guesses a Content-Type where the answer has none and its first bytes
+// come soon enough. That is the client's to do, or not to do.
 type answerWriter struct {
 	http.ResponseWriter
 	method    string
@@ -59,6 +62,9 @@ func (w *answerWriter) WriteHeader(status int) {
 		w.continued = true
 	}
 	if status >= 200 {
+		if _, said := w.Header()["Content-Type"]; !said {
+			w.Header()["Content-Type"] = nil
+		}
 		w.bodiless = w.method == http.MethodHead || status == http.StatusNoContent ||
 			status == http.StatusNotModified || w.Header().Get("Content-Length") == "0"
 	}

@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
 	"strings"
@@ -291,32 +292,41 @@ func TestUnannouncedTrailersReachAnUpstreamThatReadsThem(t *testing.T) {
 }
 
 func TestC20_InformationalAnswersPass(t *testing.T) {
-	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Link", "</a>; rel=preload")
+	hint := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Link"] = []string{"</b>; rel=preload", "</a>; rel=preload"}
 		w.WriteHeader(http.StatusEarlyHints)
 		w.Header().Del("Link")
 		io.Copy(io.Discard, r.Body)
 		w.WriteHeader(http.StatusOK)
-	}))
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
-	over(t, func(t *testing.T, client *http.Client) {
-		var hints []int
-		r := request(t, "POST", l.url+"/", strings.NewReader("body"))
-		r.Header.Set("Expect", "100-continue")
-		a := do(t, client, r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-			Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
-				if code != http.StatusContinue {
-					hints = append(hints, code)
-				}
-				return nil
-			},
-		})))
-		if len(hints) != 1 || hints[0] != http.StatusEarlyHints || a.StatusCode != http.StatusOK || a.Header.Get("Link") != "" {
-			t.Fatalf("%v, %s %v", hints, a.Status, a.Header)
-		}
 	})
-	if e := l.ended(t, 1); e.Status != http.StatusOK {
-		t.Errorf("observed %d", e.Status)
+	for _, http1 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("upstreamHTTP1=%v", http1), func(t *testing.T) {
+			origin, roots := upstreamTLS(t, hint, func(server *httptest.Server) { server.EnableHTTP2 = !http1 })
+			l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+			over(t, func(t *testing.T, client *http.Client) { wantHint(t, client, l) })
+			if e := l.ended(t, 1); e.Status != http.StatusOK {
+				t.Errorf("observed %d", e.Status)
+			}
+		})
+	}
+}
+
+// wantHint sends a request that waits for a 100, and is to hear of a 103 besides.
+func wantHint(t *testing.T, client *http.Client, l *line) {
+	var hints []string
+	r := request(t, "POST", l.url+"/", strings.NewReader("body"))
+	r.Header.Set("Expect", "100-continue")
+	a := do(t, client, r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+			if code != http.StatusContinue {
+				hints = append(hints, fmt.Sprint(code, header["Link"]))
+			}
+			return nil
+		},
+	})))
+	want := "103 [</b>; rel=preload </a>; rel=preload]"
+	if len(hints) != 1 || hints[0] != want || a.StatusCode != http.StatusOK || a.Header.Get("Link") != "" {
+		t.Fatalf("%q, %s %v", hints, a.Status, a.Header)
 	}
 }
 
