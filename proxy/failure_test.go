@@ -238,6 +238,7 @@ func TestBrokenAnswersArriveBroken(t *testing.T) {
 		"cut":           {"h2", h2Answer(func(_ *http2.Framer, _ uint32, c net.Conn) { c.Close() })},
 		"short length":  {"http/1.1", h1Answer("Content-Length: 100", "half of it")},
 		"no last chunk": {"http/1.1", h1Answer("Transfer-Encoding: chunked", "a\r\nhalf of it\r\n")},
+		"no goodbye":    {"http/1.1", h1Answer("Connection: close", "half of it")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr, roots := rawTLS(t, []string{c.protocol}, c.serve)

@@ -31,7 +31,11 @@ func (u *Upstream) newUpgrading() *http.Transport {
 	conf.NextProtos = []string{"http/1.1"}
 	t := u.newTransport()
 	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return u.dialTLS(ctx, network, addr, conf)
+		conn, err := u.dialTLS(ctx, network, addr, conf)
+		if err != nil {
+			return nil, err
+		}
+		return untruncated(conn), nil
 	}
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)

@@ -114,10 +114,11 @@ func (u *Upstream) newTransport() *http.Transport {
 	return &http.Transport{
 		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := u.dialTLS(ctx, network, addr, u.tls)
-			if err == nil {
-				u.http1.Store(conn.ConnectionState().NegotiatedProtocol != "h2")
+			if err != nil {
+				return nil, err
 			}
-			return conn, err
+			u.http1.Store(conn.ConnectionState().NegotiatedProtocol != "h2")
+			return untruncated(conn), nil
 		},
 		Protocols:              &protocols,
 		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
@@ -142,7 +143,7 @@ func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.
 	if err != nil {
 		return nil, connectError{err}
 	}
-	conn := tls.Client(u.keep(raw), conf)
+	conn := tls.Client(&endNoting{Conn: u.keep(raw)}, conf)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.NetConn().Close() // without TLS's goodbye, which might wait
 		return nil, connectError{err}
