@@ -58,6 +58,9 @@ func timeoutProblem(err error, host string) problem.Problem {
 		p.Detail = "no connection to " + host + " in time; nothing was sent"
 		p.Hint = "check the network and the upstream in config.toml; dial_timeout of the route sets the bound"
 	}
+	if errors.As(err, new(proxyError)) {
+		p.Hint = "check the proxy that HTTPS_PROXY names; dial_timeout of the route sets the bound"
+	}
 	return p
 }
 
@@ -87,6 +90,10 @@ func isTimeout(err error) bool {
 // describe says what went wrong in words of our own: the library's may quote
 // what the upstream sent.
 func describe(err error) (detail, hint string) {
+	var onTheWay proxyError
+	if errors.As(err, &onTheWay) {
+		return describeProxy(onTheWay.error)
+	}
 	var forbidden *tunnel.Forbidden
 	if errors.As(err, &forbidden) {
 		return forbidden.Error(), "correct 'upstream' of the route in config.toml"

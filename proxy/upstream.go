@@ -36,7 +36,10 @@ type UpstreamOptions struct {
 	// HeaderTimeout bounds the wait for an answer's head. Zero = none, which long
 	// polls and downchannels need.
 	HeaderTimeout time.Duration
-	// Control, if set, judges each address before it is dialed; see [net.Dialer].
+	// Proxy chooses the proxy on the way to the origin, by its URL: http and https (for
+	// CONNECT), socks5 and socks5h. Nil, or nil from it = direct.
+	Proxy func(*url.URL) (*url.URL, error)
+	// Control, if set, judges each address before it is dialed, a proxy's too; see [net.Dialer].
 	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
 	// Connections, if set, hears +1 and -1 as connections come and go.
 	Connections func(delta int)
@@ -139,7 +142,7 @@ func (u *Upstream) newTransport() *http.Transport {
 func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.Config) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
 	defer cancel()
-	raw, err := (&net.Dialer{ControlContext: u.options.Control}).DialContext(ctx, network, addr)
+	raw, err := u.dialRaw(ctx, network, addr)
 	if err != nil {
 		return nil, connectError{err}
 	}

@@ -135,7 +135,7 @@ func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 		AuthParams:       authParams(conf, provider),
 		TokenParams:      conf.TokenParams,
 		CodeBasedLinking: provider.CodeBasedLinking,
-		HTTP:             httpClient(roots),
+		HTTP:             httpClient(roots, p.proxy),
 	}
 	if conf.TokenAuth != "" {
 		client.Basic = conf.TokenAuth == "basic"
@@ -210,8 +210,12 @@ func loadRoots(files ...string) (*x509.CertPool, error) {
 }
 
 // httpClient calls token endpoints; [tokens.Client] bounds each call.
-func httpClient(roots *x509.CertPool) *http.Client {
+func httpClient(roots *x509.CertPool, choose proxyChoice) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy, transport.OnProxyConnectResponse = nil, tellRefusal
+	if choose != nil {
+		transport.Proxy = func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
+	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &http.Client{Transport: transport}
 }

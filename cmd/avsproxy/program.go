@@ -18,7 +18,8 @@ type program struct {
 	store tokens.Store
 	// stand is the sandbox in Amazon's place; nil = the real endpoints.
 	stand *stand
-	users users // may use the doors; the zero value is everybody
+	proxy proxyChoice // on the way to upstreams and providers
+	users users       // may use the doors; the zero value is everybody
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials []*credential
@@ -28,6 +29,12 @@ type program struct {
 // configuration asks for one.
 func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
 	p := &program{conf: conf, stand: stand}
+	if !conf.Sandbox { // which is on this machine
+		var err error
+		if p.proxy, err = a.corporateProxy(); err != nil {
+			return nil, err
+		}
+	}
 	p.store = newStore(conf, a.tellRecovered)
 	for _, name := range credentialNames(conf) {
 		credential, err := p.credential(conf.Credentials[name])

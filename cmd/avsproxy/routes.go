@@ -185,6 +185,7 @@ func (p *program) connect(route config.Route, watch watcher, control dialControl
 		PingInterval:     route.PingInterval,
 		DialTimeout:      route.DialTimeout,
 		HeaderTimeout:    route.HeaderTimeout,
+		Proxy:            p.proxy,
 		Control:          control,
 		Connections:      func(delta int) { watch.metrics.Connections(route.Name, delta) },
 	}

@@ -34,6 +34,7 @@ import (
 //	hold              take a port as another program would, and set $HELD
 //	free NAME         set a variable to a port that nobody has
 //	amazon [FLAG...]  start a sandbox of its own, set $LWA, $AVS, $AMAZON_CA
+//	corporate         start a proxy that is the only way to it (see corporate_test.go), set $CORPORATE
 func TestScripts(t *testing.T) {
 	needTool(t, "curl", "openssl", "sh")
 	repo, err := filepath.Abs("../..")
@@ -63,7 +64,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serveCmd, "quit": quitCmd, "background": backgroundCmd, "await": awaitCmd,
-			"subst": substCmd, "upstream": upstreamCmd, "amazon": amazonCmd, "hold": holdCmd, "free": freeCmd,
+			"subst": substCmd, "upstream": upstreamCmd, "amazon": amazonCmd, "hold": holdCmd, "free": freeCmd, "corporate": corporateCmd,
 		},
 	})
 }
@@ -120,7 +121,7 @@ func start(ts *testscript.TestScript, name string, program string, args ...strin
 
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "SECRET", "CLIENT_KEY"} {
+	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "SECRET", "CLIENT_KEY", "HTTPS_PROXY"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}

@@ -49,7 +49,7 @@ func (s *stand) client(conf config.Credential, redirectURL string) *tokens.Clien
 
 		CodeBasedLinking: true,
 
-		HTTP: httpClient(s.roots()),
+		HTTP: httpClient(s.roots(), nil),
 	}
 }
 

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/elazarl/goproxy"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+const corporateUser = "user:canary-p@ss"
+
+// corporateCmd starts a proxy that wants a user name and password. It sets $CORPORATE,
+// with them, and $CORPORATE_BARE, and writes each host it connects to into
+// corporate.log. Whatever the name, port 443 leads to the sandbox's AVS and any other
+// to its LWA.
+func corporateCmd(ts *testscript.TestScript, neg bool, args []string) {
+	file, err := os.OpenFile(ts.MkAbs("corporate.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	avs, lwa := strings.TrimPrefix(ts.Getenv("AVS"), "https://"), strings.TrimPrefix(ts.Getenv("LWA"), "https://")
+	server := goproxy.NewProxyHttpServer()
+	server.Logger = log.New(io.Discard, "", 0)
+	server.OnRequest().HandleConnectFunc(func(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+		if ctx.Req.Header.Get("Proxy-Authorization") != "Basic "+base64.StdEncoding.EncodeToString([]byte(corporateUser)) {
+			ctx.Resp = &http.Response{StatusCode: http.StatusProxyAuthRequired, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}
+			return goproxy.RejectConnect, host
+		}
+		fmt.Fprintln(file, "CONNECT", host)
+		return goproxy.OkConnect, host
+	})
+	server.ConnectDial = func(network, host string) (net.Conn, error) {
+		if strings.HasSuffix(host, ":443") {
+			return net.Dial(network, avs)
+		}
+		return net.Dial(network, lwa)
+	}
+	corporate := httptest.NewServer(server)
+	ts.Defer(func() { corporate.Close(); file.Close() })
+	name, password, _ := strings.Cut(corporateUser, ":")
+	ts.Setenv("CORPORATE_BARE", corporate.URL)
+	ts.Setenv("CORPORATE", strings.Replace(corporate.URL, "://", "://"+url.UserPassword(name, password).String()+"@", 1))
+}
+
+func TestCorporateProxyOfTheEnvironment(t *testing.T) {
+	for _, c := range []struct{ https, no, target, want string }{
+		{"http://proxy.example:3128", "", "https://api.example", "http://proxy.example:3128"},
+		{"proxy.example:3128", "", "https://api.example", "http://proxy.example:3128"},
+		{"socks5h://proxy.example", "", "https://api.example", "socks5h://proxy.example"},
+		{"http://proxy.example", "api.example", "https://v2.api.example", ""},
+		{"http://proxy.example", "10.0.0.0/8", "https://10.1.2.3", ""},
+		{"http://proxy.example", "*", "https://api.example", ""},
+		{"http://proxy.example", "", "https://localhost:9752", ""},
+		{"http://proxy.example", "", "https://avs.localhost:9752", ""},
+		{"http://proxy.example", "", "https://127.0.0.9", ""},
+		{"http://proxy.example", "", "https://[::1]", ""},
+		{"", "", "https://api.example", ""},
+		{"user:canary@", "", "https://api.example", "error"},
+		{"gopher://proxy.example", "", "https://api.example", "error"},
+		{"http://canary:%zz@proxy.example", "", "https://api.example", "error"},
+	} {
+		for _, change := range []func(string) string{strings.ToLower, strings.ToUpper} {
+			env := map[string]string{change("https_proxy"): c.https, change("no_proxy"): c.no}
+			a := &app{getenv: func(name string) string { return env[name] }}
+			if got := chosen(t, a, c.target); got != c.want {
+				t.Errorf("%+v: %q", c, got)
+			}
+		}
+	}
+}
+
+// chosen is the proxy on the way to target; "" = none.
+func chosen(t *testing.T, a *app, target string) string {
+	t.Helper()
+	choose, err := a.corporateProxy()
+	if err != nil {
+		if strings.Contains(err.Error(), "canary") {
+			t.Error(err)
+		}
+		return "error"
+	}
+	parsed, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	via, err := choose(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if via == nil {
+		return ""
+	}
+	return via.String()
+}
