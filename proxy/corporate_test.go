@@ -151,9 +151,13 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 		"no such name": {func(*testing.T) string { return "http://no-such-proxy.invalid" }, problem.UpstreamUnreachable, "resolved", "HTTPS_PROXY"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			bound := patience
+			if c.code == problem.UpstreamTimeout {
+				bound = 300 * time.Millisecond
+			}
 			for _, single := range []bool{true, false} {
 				l := build(t, "https://upstream.example", x509.NewCertPool(), plan{source: static(), options: UpstreamOptions{
-					SingleConnection: single, DialTimeout: 300 * time.Millisecond, Proxy: through(t, c.proxy(t)),
+					SingleConnection: single, DialTimeout: bound, Proxy: through(t, c.proxy(t)),
 				}})
 				a := get(t, h1Client(t), l.url)
 				p := problemOf(t, a, c.code)

@@ -57,7 +57,7 @@ var samples = map[string]sample{
 	},
 }
 
-// serve answers with the sample of the path, and tells what arrived.
+// serveSamples answers with the sample of the path, and tells what arrived.
 func serveSamples(arrived chan<- http.Header) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)

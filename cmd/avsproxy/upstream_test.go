@@ -3,7 +3,10 @@ package main
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +26,7 @@ import (
 //	reset     cuts the connection after the request's head
 //	garbage   answers something that is not HTTP
 //	http1     a working server that speaks HTTP/1.1 alone
+//	mutual    one of HTTP/2 that asks for a certificate, which is in device.pem and device.key
 //	unknown   has a certificate of an authority that $UPSTREAM_CA does not hold
 func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	authority, err := certs.New("test authority")
@@ -66,9 +70,26 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 		server := &http.Server{Handler: http.HandlerFunc(tellRequest)}
 		go server.Serve(tls.NewListener(ln, conf))
 		ts.Defer(func() { server.Close() })
+	case "mutual":
+		writeDevice(ts, authority)
+		conf.NextProtos, conf.ClientAuth = []string{"h2"}, tls.RequireAnyClientCert
+		server := &http.Server{Handler: http.HandlerFunc(tellRequest), ErrorLog: log.New(io.Discard, "", 0)}
+		go server.Serve(tls.NewListener(ln, conf))
+		ts.Defer(func() { server.Close() })
 	default:
 		ts.Fatalf("unknown fault %s", args[0])
 	}
+}
+
+// writeDevice makes the certificate that a route shows.
+func writeDevice(ts *testscript.TestScript, authority *certs.Authority) {
+	leaf, err := authority.Leaf(time.Hour, "device.localhost")
+	ts.Check(err)
+	key, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
+	ts.Check(err)
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Certificate[0]})
+	ts.Check(os.WriteFile(ts.MkAbs("device.pem"), chain, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("device.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
 }
 
 func eachConn(ln net.Listener, serve func(net.Conn)) {
@@ -91,6 +112,9 @@ func readHead(conn net.Conn) {
 // tellRequest answers with what arrived.
 func tellRequest(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Proto", r.Proto)
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		w.Header().Set("X-Device", r.TLS.PeerCertificates[0].DNSNames[0])
+	}
 	w.Header().Set("X-Authorization-Fields", strconv.Itoa(len(r.Header["Authorization"])))
 	w.Write([]byte("path " + r.URL.RequestURI() + "\nhost " + r.Host + "\nauthorization " + r.Header.Get("Authorization") + "\ncookie " + r.Header.Get("Cookie") + "\n"))
 }
