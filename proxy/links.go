@@ -24,6 +24,8 @@ const (
 	// staleAfter is the silence after which a connection is asked whether it still
 	// lives, before a request is entrusted to it.
 	staleAfter = 15 * time.Second
+	// dialGrace lets a dial that takes all of the patience say itself what it waited for.
+	dialGrace = 100 * time.Millisecond
 )
 
 // links are the HTTP/2 connections to one upstream. Requests that find none share
@@ -132,7 +134,7 @@ func onlyAsks(req *http.Request) bool {
 // connection was lost the request is held until there is another one, for as long as
 // the patience lasts.
 func (s *links) get(ctx context.Context) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience+dialGrace)
 	defer cancel()
 	var last error
 	for {

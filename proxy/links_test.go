@@ -228,7 +228,7 @@ func TestPromise5_RequestsDuringAnOutageKeepToTheBudget(t *testing.T) {
 		f.peers[0].Close()
 		for range 500 {
 			took, err := f.ask(t.Context(), "POST")
-			if err == nil || took > dialTimeout {
+			if err == nil || took > dialTimeout+dialGrace {
 				t.Fatalf("held for %v, %v", took, err)
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -250,7 +250,7 @@ func TestPromise5_RequestsWaitForAConnectionThatIsReplaced(t *testing.T) {
 		synctest.Wait()
 		go func() { time.Sleep(8 * time.Second); f.setDown(nil) }()
 		took, err := f.ask(t.Context(), "POST")
-		if err != nil || took < 7*time.Second || took > dialTimeout {
+		if err != nil || took < 7*time.Second || took > dialTimeout+dialGrace {
 			t.Errorf("held for %v, %v", took, err)
 		}
 	})
@@ -288,7 +288,7 @@ func TestPromise5_DeadConnectionIsNoticedByTheNextRequest(t *testing.T) {
 			var all sync.WaitGroup
 			for range 20 {
 				all.Go(func() {
-					if took, err := f.ask(t.Context(), "POST"); err != nil || took > dialTimeout {
+					if took, err := f.ask(t.Context(), "POST"); err != nil || took > dialTimeout+dialGrace {
 						t.Errorf("single=%t: %v, %v", single, took, err)
 					}
 				})
