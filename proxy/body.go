@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // keptMost is how many bytes of a request's body are kept for another attempt.
@@ -70,6 +72,30 @@ func (s *sendable) whole() bool {
 	defer s.body.mu.Unlock()
 	ended := s.body.end == io.EOF || int64(len(s.body.kept)) == s.body.length
 	return ended && s.body.restartableLocked()
+}
+
+// completeIn is what reading bytes that are there may take.
+const completeIn = 100 * time.Millisecond
+
+// complete reads on where the present attempt has stopped, if it is known that the rest
+// is short, and reports whether all was there. It does not wait for a client.
+func (s *sendable) complete(ctx context.Context) bool {
+	if s.body == nil || s.body.length < 0 || s.body.length > keptMost || !s.restartable() {
+		return s.whole()
+	}
+	rest := s.body.begin()
+	done := make(chan struct{})
+	go func() { // at the latest until the server ends the request
+		defer close(done)
+		_, _ = io.Copy(io.Discard, rest)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, completeIn)
+	defer cancel()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	return s.whole()
 }
 
 // forget ends the copying and frees what is kept: nobody will ask for another

@@ -283,7 +283,7 @@ func TestRefusedStreams(t *testing.T) {
 }
 
 // serveFrames speaks just enough HTTP/2 for a request at a time.
-func serveFrames(conn net.Conn, answer func(framer *http2.Framer, stream uint32)) {
+func serveFrames(conn io.ReadWriter, answer func(framer *http2.Framer, stream uint32)) {
 	io.ReadFull(conn, make([]byte, len(http2.ClientPreface)))
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()

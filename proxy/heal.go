@@ -17,7 +17,7 @@ func (i *Injector) send(req *http.Request, token tokens.Token, keep bool) (*http
 	body := sendableOf(req)
 	defer body.forget()
 	resp, err := i.sendOnce(req, body, token, keep)
-	if err != nil || !i.refused(resp) || !replayable(req) || !body.whole() {
+	if err != nil || !i.refused(resp) || !replayable(req) || !atHand(body, resp) {
 		return resp, err
 	}
 	next, err := i.Source.Token(req.Context())
@@ -48,6 +48,12 @@ func replayable(req *http.Request) bool {
 	kind := strings.ToLower(strings.TrimSpace(req.Header.Get("Content-Type")))
 	streamed := req.ContentLength < 0 && strings.HasPrefix(kind, "multipart/")
 	return !streamed && req.Header.Get("Upgrade") == ""
+}
+
+// atHand reports whether the whole body is. A refusal stops net/http's upload over
+// HTTP/2, of bytes too that have come and only were not read yet.
+func atHand(body *sendable, resp *http.Response) bool {
+	return body.whole() || resp.ProtoMajor == 2 && body.complete(resp.Request.Context())
 }
 
 // discard ends an answer that nobody will see. A short one is read to its end, so

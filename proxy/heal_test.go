@@ -209,3 +209,17 @@ func TestOnlyOursIsSentAgain(t *testing.T) {
 		t.Errorf("a dummy: %s", a.Status)
 	}
 }
+
+// AVS refuses by the head alone, before it has read what is sent with it.
+func TestPromise5_SmallPostsAreHealedEachTime(t *testing.T) {
+	over(t, func(t *testing.T, client *http.Client) {
+		for round := range 30 {
+			l, s := toSandbox(t, sandbox.Options{}, plan{})
+			s.ExpireTokens()
+			req := request(t, "POST", l.url+"/sandbox/echo", strings.NewReader("small"))
+			if a := do(t, client, req); a.StatusCode != http.StatusOK || string(a.body) != "small" {
+				t.Fatalf("round %d: %s, %q; the upstream answered %v", round, a.Status, a.body, statuses(s))
+			}
+		}
+	})
+}

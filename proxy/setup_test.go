@@ -21,6 +21,7 @@ import (
 	"avsproxy/internal/guard"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/wire"
 	"avsproxy/tokens"
 )
 
@@ -129,9 +130,11 @@ func (l *line) serve(t testing.TB, handler http.Handler) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: handler, Protocols: &protocols, ErrorLog: log.New(l, "", 0)}
+	server := &http.Server{
+		Handler: wire.Numbered(handler), Protocols: &protocols, ConnContext: wire.NewContext, ErrorLog: log.New(l, "", 0),
+	}
 	var serving sync.WaitGroup
-	serving.Go(func() { server.Serve(ln) })
+	serving.Go(func() { server.Serve(wire.Listen(ln)) })
 	t.Cleanup(func() {
 		server.Close()
 		l.upstream.Close()
