@@ -15,11 +15,15 @@ const (
 	maxPartHeaders = 64
 )
 
-// A partHead is what the headers of a part say: the name it has in the form,
-// and its content type.
-type partHead struct {
-	name        string
-	contentType string
+// A PartHead is what a part begins with. Empty texts mean that its headers do not
+// say.
+type PartHead struct {
+	// Raw is the header block as it came, line ends included, without the blank line
+	// that ends it. A [PartScanner] alone keeps it.
+	Raw []byte
+	// ContentType is as it came. ContentID is the bare id, as in a cid: URL. Name is
+	// the part's in a form.
+	ContentType, ContentID, Name string
 }
 
 // partReader splits a multipart message into its parts as it arrives. It works
@@ -38,22 +42,22 @@ func newPartReader(body io.Reader, boundary string) *partReader {
 
 // next goes to the next part and reads its headers. The content of the part
 // before must have been read. At the end of the message the error is io.EOF.
-func (r *partReader) next() (partHead, error) {
+func (r *partReader) next() (PartHead, error) {
 	if !r.begun {
 		r.begun = true
 		if err := r.content(io.Discard); err != nil {
-			return partHead{}, err
+			return PartHead{}, err
 		}
 	}
 	if r.ended {
-		return partHead{}, io.EOF
+		return PartHead{}, io.EOF
 	}
 	r.count++
 	return r.head()
 }
 
-func (r *partReader) head() (partHead, error) {
-	var head partHead
+func (r *partReader) head() (PartHead, error) {
+	var head PartHead
 	for range maxPartHeaders {
 		line, err := r.lines.ReadSlice('\n')
 		if err == io.EOF && len(bytes.TrimSpace(line)) == 0 {
@@ -77,16 +81,18 @@ func (r *partReader) head() (partHead, error) {
 	return head, fmt.Errorf("%w: part %d has more than %d headers", ErrMalformed, r.count, maxPartHeaders)
 }
 
-func (h *partHead) add(line string) error {
+func (h *PartHead) add(line string) error {
 	name, value, found := strings.Cut(line, ":")
 	if !found {
 		return fmt.Errorf("%w: a blank line is missing between a part's headers and its content", ErrMalformed)
 	}
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "content-type":
-		h.contentType = strings.ToLower(strings.TrimSpace(value))
+		h.ContentType = strings.TrimSpace(value)
+	case "content-id":
+		h.ContentID = strings.Trim(strings.TrimSpace(value), "<>")
 	case "content-disposition":
-		h.name = formName(value)
+		h.Name = formName(value)
 	}
 	return nil
 }
@@ -103,8 +109,8 @@ func formName(disposition string) string {
 
 // isMetadata tells the metadata part from attachments. Its name is "metadata"
 // by the book, but clients in use call it "request", or all parts "file".
-func (r *partReader) isMetadata(head partHead) bool {
-	if head.name == "metadata" || head.name == "request" || strings.Contains(head.contentType, "json") {
+func (r *partReader) isMetadata(head PartHead) bool {
+	if head.Name == "metadata" || head.Name == "request" || head.IsJSON() {
 		return true
 	}
 	first, _ := r.lines.Peek(1)
@@ -162,11 +168,18 @@ func (r *partReader) end(sink io.Writer, held string, err error) error {
 }
 
 func (r *partReader) delimits(line []byte) bool {
-	rest, found := bytes.CutPrefix(line, []byte(r.delimiter))
+	found, last := delimits(line, r.delimiter)
+	r.ended = last
+	return found
+}
+
+// delimits reports whether a line is a delimiter, and whether it is the last.
+func delimits(line []byte, delimiter string) (found, last bool) {
+	rest, found := bytes.CutPrefix(line, []byte(delimiter))
 	if !found {
-		return false
+		return false, false
 	}
 	rest = bytes.TrimRight(rest, " \t\r\n")
-	r.ended = string(rest) == "--"
-	return r.ended || len(rest) == 0
+	last = string(rest) == "--"
+	return last || len(rest) == 0, last
 }

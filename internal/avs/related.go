@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // A Part is one piece of a multipart/related answer. ContentID is the bare id,
@@ -48,12 +49,20 @@ func (r *RelatedWriter) StartID() string {
 
 // Open writes the boundary line before the first part.
 func (r *RelatedWriter) Open() error {
-	_, err := fmt.Fprintf(r.w, "--%s\r\n", r.boundary)
+	_, err := r.w.Write(r.OpenLine())
 	return err
 }
 
+// OpenLine is what Open writes.
+func (r *RelatedWriter) OpenLine() []byte { return []byte("--" + r.boundary + "\r\n") }
+
 // Write writes a part after which another one may come.
 func (r *RelatedWriter) Write(part Part) error { return r.write(part, "\r\n") }
+
+// Frame returns a part as Write would write it, its header block as it came.
+func (r *RelatedWriter) Frame(head PartHead, body []byte) []byte {
+	return slices.Concat(head.Raw, []byte("\r\n"), body, []byte("\r\n"), r.OpenLine())
+}
 
 // Last writes the last part and closes the answer.
 func (r *RelatedWriter) Last(part Part) error { return r.write(part, "--\r\n") }
