@@ -18,12 +18,15 @@ const (
 	// askedPause is the least time between a try that failed and the next, when a
 	// request waits for it.
 	askedPause = time.Second
+	// lastsLeast is how long a connection has to last to be no failure.
+	lastsLeast = time.Second
 )
 
 // A backOff says when to try to connect again. It is not safe for concurrent use.
 type backOff struct {
 	failures int           // in a row
-	failed   time.Time     // when the last try ended
+	made     time.Time     // when the last try succeeded
+	failed   time.Time     // when the last one failed, or what it made was lost
 	pause    time.Duration // after that
 	err      error         // of that try
 	tries    []time.Time   // of the last triesSpan
@@ -40,9 +43,22 @@ func (b *backOff) begin(now time.Time) {
 // end notes how it ended.
 func (b *backOff) end(now time.Time, err error) {
 	if err == nil {
-		b.failures = 0
-		return
+		b.made = now
+	} else {
+		b.fail(now, err)
 	}
+}
+
+// lost notes that a connection was lost, or left.
+func (b *backOff) lost(now time.Time, cause error) {
+	if now.Sub(b.made) >= lastsLeast {
+		b.failures = 0
+	} else {
+		b.fail(now, cause)
+	}
+}
+
+func (b *backOff) fail(now time.Time, err error) {
 	b.pause = jitter(pauses[min(b.failures, len(pauses)-1)])
 	b.failures++
 	b.failed, b.err = now, err

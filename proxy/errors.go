@@ -106,6 +106,8 @@ func describe(err error) (detail, hint string) {
 		noTLS    tls.RecordHeaderError
 	)
 	switch {
+	case errors.As(err, new(refusedError)):
+		return err.Error(), "try again; the answers to other requests tell more, such as GET /ping"
 	case errors.As(err, &dns):
 		return "its name could not be resolved", "check the network and the upstream in config.toml"
 	case errors.Is(err, syscall.ECONNREFUSED):

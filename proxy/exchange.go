@@ -17,6 +17,7 @@ const (
 	RefreshFailed Decision = "refresh_failed" // answered locally: the token ended and could not be renewed
 	Refused       Decision = "refused"        // answered locally: policy
 	StoodIn       Decision = "stood_in"       // answered locally: a token request, with a dummy
+	Shared        Decision = "shared"         // a client of the downchannel that the proxy holds
 	Tunnelled     Decision = "tunnelled"      // a CONNECT whose bytes nobody looked at
 )
 

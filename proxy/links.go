@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 // errNotHTTP2 is what links answer where the upstream does not speak HTTP/2; the
 // request was not sent.
 var errNotHTTP2 = errors.New("the upstream does not speak HTTP/2")
+
+var errGoodbye = errors.New("the upstream ended the connection")
 
 var errClosed = errors.New("the proxy is closing")
 
@@ -85,6 +88,7 @@ func (s *links) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp, stream, err := l.roundTrip(body.attempt(req))
 		if err == nil {
 			body.forget()
+			l.tellLeaving(req.Context())
 			return resp, nil
 		}
 		fate := fateOf(req, l, stream)
@@ -315,6 +319,7 @@ func (s *links) retire(l *link, cause error) {
 	}
 	s.mu.Lock()
 	s.sortOutLocked()
+	s.back.lost(time.Now(), connectError{cmp.Or(cause, errGoodbye)})
 	closed := s.closed
 	s.mu.Unlock()
 	switch {

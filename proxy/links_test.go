@@ -162,11 +162,13 @@ func TestPromise5_ConnectionIsMadeAheadAndAgainAfterGoodbye(t *testing.T) {
 		if n := f.dialed(); n != 1 {
 			t.Fatalf("%d dials before the first request", n)
 		}
+		time.Sleep(time.Hour)
 		f.peers[0].framer.WriteGoAway(0, http2.ErrCodeNo, nil)
 		synctest.Wait()
 		if n := f.dialed(); n != 2 || f.events[1] != Left {
 			t.Fatalf("%d dials after the goodbye, %v", n, f.events)
 		}
+		time.Sleep(time.Hour)
 		f.peers[1].Close()
 		synctest.Wait()
 		if n := f.dialed(); n != 3 || f.events[3] != Lost {

@@ -82,6 +82,7 @@ type plan struct {
 	forward ForwardOptions
 	allow   []string
 	inject  Injector // HealOn, ClientAuth, Header, Format, Dummy are taken
+	habits  func(Leg) http.RoundTripper
 
 	tokenURL string // the route stands in for it; empty = it does not
 }
@@ -99,6 +100,9 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	l.inject = &p.inject
 	l.inject.Next, l.inject.Origin, l.inject.Source = l.upstream, target, p.source
 	p.forward.Origin, p.forward.Send, p.forward.LoginURL = target, l.inject, loginURL
+	if p.habits != nil {
+		p.forward.Send = p.habits(Leg{l.inject, l.upstream})
+	}
 	p.forward.ErrorLog = log.New(l, "", 0)
 	table := &Table{}
 	if err := table.Add("avs", "alexa.example.com"); err != nil {

@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"avsproxy/internal/avs"
+)
+
+type leavingKey struct{}
+
+// whenLeaving has f called when the connection that a request went over takes no more
+// requests, while the answer goes on.
+func whenLeaving(ctx context.Context, f func()) context.Context {
+	return context.WithValue(ctx, leavingKey{}, f)
+}
+
+func (l *link) tellLeaving(ctx context.Context) {
+	f, ok := ctx.Value(leavingKey{}).(func())
+	if !ok {
+		return
+	}
+	go func() {
+		select {
+		case <-l.gone:
+			if !l.lost() { // then there is nothing to leave
+				f()
+			}
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// A farewell ends a downchannel whose connection is about to end, so that it can be
+// opened on the next one; but not in the middle of a part.
+type farewell struct {
+	end func()
+
+	mu     sync.Mutex
+	asked  bool
+	inside bool
+}
+
+// ask asks for the end.
+func (f *farewell) ask() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = true
+	if !f.inside {
+		f.end()
+	}
+}
+
+// watch returns h, and sees where parts begin and end.
+func (f *farewell) watch(h avs.PartHandler) avs.PartHandler {
+	begin, end := h.Begin, h.End
+	h.Begin = func(head avs.PartHead) {
+		f.set(true)
+		begin(head)
+	}
+	h.End = func(complete bool) {
+		end(complete)
+		f.set(false)
+	}
+	return h
+}
+
+func (f *farewell) set(inside bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.inside = inside; f.asked && !inside {
+		f.end()
+	}
+}
+
+// errLeft means that a downchannel was left for the next connection.
+var errLeft = errors.New("the connection takes no more requests")
+
+// excuse returns the error that ended the channel, if it was not we who did.
+func (f *farewell) excuse(err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked {
+		return errLeft
+	}
+	return err
+}

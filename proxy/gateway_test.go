@@ -1,0 +1,232 @@
+package proxy
+
+import (
+	"crypto/x509"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"avsproxy/internal/avs"
+	"avsproxy/internal/sandbox"
+)
+
+// A moving is a line through a gateway, with a second sandbox that it may move to.
+type moving struct {
+	*line
+	*Gateway
+	first, second *sandbox.Sandbox
+	asked         chan Redirection
+	returned      chan *url.URL
+}
+
+func toMoving(t *testing.T, follow bool) *moving {
+	m := &moving{asked: make(chan Redirection, 64), returned: make(chan *url.URL, 64), second: start(t, sandbox.Options{})}
+	m.line, m.first = toSandbox(t, sandbox.Options{}, plan{habits: func(first Leg) http.RoundTripper {
+		options := GatewayOptions{First: first, Asked: func(r Redirection) { m.asked <- r }, Returned: func(u *url.URL) { m.returned <- u }}
+		if follow {
+			options.Next = m.to
+		}
+		m.Gateway = NewGateway(options)
+		t.Cleanup(m.Gateway.Close)
+		return m.Gateway
+	}})
+	return m
+}
+
+// to makes a leg that trusts both sandboxes.
+func (m *moving) to(origin *url.URL) (Leg, error) {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(m.first.RootPEM())
+	roots.AppendCertsFromPEM(m.second.RootPEM())
+	upstream := NewUpstream(UpstreamOptions{Origin: origin, Roots: roots, SingleConnection: true})
+	return Leg{&Injector{Next: upstream, Origin: origin, Source: m.source}, upstream}, nil
+}
+
+func (m *moving) wantHost(t *testing.T, origin string) {
+	t.Helper()
+	if got := m.Origin().String(); got != origin {
+		t.Errorf("the route is at %s, not at %s", got, origin)
+	}
+}
+
+func (m *moving) direct(t *testing.T, namespace, name, key, address string) {
+	t.Helper()
+	if m.first.Direct(namespace, name, map[string]string{key: address}) == 0 {
+		t.Fatal("nobody took the directive")
+	}
+}
+
+func TestRouteMovesToTheGatewayThatAVSNames(t *testing.T) {
+	for _, c := range [][3]string{{"System", "SetEndpoint", "endpoint"}, {"Alexa.ApiGateway", "SetGateway", "gateway"}} {
+		over(t, func(t *testing.T, client *http.Client) {
+			m := toMoving(t, true)
+			_, old := openDownchannel(t, client, m.line)
+			m.direct(t, c[0], c[1], c[2], m.second.AVS())
+			told := next(t, m.asked)
+			if !told.Followed || told.Origin.String() != m.second.AVS() || told.Directive != c[0]+"."+c[1] {
+				t.Errorf("%+v", told)
+			}
+			m.wantHost(t, m.second.AVS())
+			// The second sandbox does not know the token: it answers 403, as AVS does.
+			if got := statusOf(client, request(t, "GET", m.url+"/ping", nil)); got != http.StatusForbidden {
+				t.Errorf("%d", got)
+			}
+			arrived := m.second.Ledger()
+			if len(arrived) != 1 || arrived[0].Token != m.first.Ledger()[0].Token || "https://"+arrived[0].Authority != m.second.AVS() {
+				t.Errorf("%+v", arrived)
+			}
+			// Streams to the former one go on, but what they say of gateways counts no more.
+			m.direct(t, c[0], c[1], c[2], "https://localhost:1")
+			m.first.Direct("Test", "Marker", nil)
+			for line := ""; !strings.Contains(line, "Marker"); {
+				var err error
+				if line, err = old.ReadString('\n'); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.wantHost(t, m.second.AVS())
+			if len(m.asked) != 0 {
+				t.Errorf("%+v", next(t, m.asked))
+			}
+		})
+	}
+}
+
+func TestPromise2_TokenFollowsToNoStrangersGateway(t *testing.T) {
+	m := toMoving(t, true)
+	client := h1Client(t)
+	openDownchannel(t, client, m.line)
+	stranger := strings.Replace(m.second.AVS(), "localhost", "127.0.0.1", 1)
+	for _, address := range []string{
+		stranger, "http://localhost:9", "https://alexa.eu.gateway.devices.a2z.com", "https://user@localhost:9",
+		"https://localhost:9/path", "https://localhost:9?q", "//localhost:9", "https:localhost:9", "", "https://localhost:9#f",
+	} {
+		m.direct(t, "System", "SetEndpoint", "endpoint", address)
+	}
+	m.direct(t, "System", "SetEndpoint", "endpoint", "https://last.example")
+	for r := (Redirection{}); r.Origin == nil || r.Origin.Host != "last.example"; {
+		if r = next(t, m.asked); r.Followed || r.Why == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	m.wantHost(t, m.first.AVS())
+	wantPing(t, client, m.line)
+	if n := len(m.second.Ledger()); n != 0 {
+		t.Errorf("%d requests went to a stranger", n)
+	}
+}
+
+func TestGatewayThatIsNotToBeFollowedIsToldOnce(t *testing.T) {
+	m := toMoving(t, false)
+	client := h2cClient(t)
+	openDownchannel(t, client, m.line)
+	for range 3 {
+		m.direct(t, "System", "SetEndpoint", "endpoint", m.second.AVS())
+	}
+	m.direct(t, "System", "SetEndpoint", "endpoint", m.first.AVS())
+	if r := next(t, m.asked); r.Followed || r.Why != "follow_gateway is false" || r.Origin.String() != m.second.AVS() {
+		t.Errorf("%+v", r)
+	}
+	if r := next(t, m.asked); r.Followed || r.Why != "" || r.Origin.String() != m.first.AVS() {
+		t.Errorf("%+v", r)
+	}
+	for i := range 2 * addressesMost {
+		m.direct(t, "System", "SetEndpoint", "endpoint", "https://"+strings.Repeat("a", i+1)+".example")
+		wantPing(t, client, m.line) // or the sandbox's queue would overflow
+	}
+	m.wantHost(t, m.first.AVS())
+	m.Gateway.mu.Lock()
+	defer m.Gateway.mu.Unlock()
+	if len(m.told) > addressesMost {
+		t.Errorf("%d addresses are remembered", len(m.told))
+	}
+}
+
+func TestRouteComesBackFromWhereNobodyIs(t *testing.T) {
+	m := toMoving(t, true)
+	client := h1Client(t)
+	openDownchannel(t, client, m.line)
+	nobody := "https://" + strings.Replace(closedPort(t), "127.0.0.1", "localhost", 1)
+	m.direct(t, "Alexa.ApiGateway", "SetGateway", "gateway", nobody)
+	next(t, m.asked)
+	if a := get(t, client, m.url+"/ping"); a.StatusCode != http.StatusBadGateway {
+		t.Errorf("%s", a.Status)
+	}
+	if from := next(t, m.returned); from.String() != nobody {
+		t.Errorf("%s", from)
+	}
+	m.wantHost(t, m.first.AVS())
+	wantPing(t, client, m.line)
+}
+
+func TestFormerUpstreamIsClosedInTheEnd(t *testing.T) {
+	m := toMoving(t, true)
+	m.grace = time.Millisecond
+	client := h1Client(t)
+	_, old := openDownchannel(t, client, m.line)
+	m.direct(t, "System", "SetEndpoint", "endpoint", m.second.AVS())
+	for err := error(nil); err == nil; {
+		_, err = old.ReadString('\n')
+	}
+	eventually(t, "the end of the connection", func() bool { open, _ := m.first.Connections(); return open == 0 })
+	m.wantHost(t, m.second.AVS())
+}
+
+// Requests go through at any time while the route goes to and fro, as often as it
+// may.
+func TestNoRequestFailsWhileTheRouteMoves(t *testing.T) {
+	m := toMoving(t, true)
+	client := h2cClient(t)
+	wantPing(t, client, m.line)
+	var moves sync.WaitGroup
+	moves.Go(func() {
+		for i := range 2 * formerMost {
+			to := []*sandbox.Sandbox{m.second, m.first}[i%2]
+			m.heard(m.Gateway.leg(), avs.Passing{Header: avs.Header{Namespace: "System", Name: "SetEndpoint"}, Payload: []byte(`{"endpoint":"` + to.AVS() + `"}`)})
+		}
+	})
+	together(t, 40, func(int) {
+		switch got := statusOf(client, request(t, "GET", m.url+"/ping", nil)); got {
+		case http.StatusNoContent, http.StatusForbidden:
+		default:
+			t.Errorf("%d", got)
+		}
+	})
+	moves.Wait()
+	for i := range 2 * formerMost {
+		if r := next(t, m.asked); r.Followed != (i < formerMost) {
+			t.Errorf("%d: %+v", i, r)
+		}
+		if i == formerMost {
+			break // what is refused is told once
+		}
+	}
+}
+
+func TestTrusts(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"https://alexa.na.gateway.devices.a2z.com", "https://ALEXA.eu.gateway.devices.a2z.com/", true},
+		{"https://avs-alexa-na.amazon.com", "https://alexa.fe.gateway.devices.a2z.com:443", true},
+		{"https://h.example", "https://H.example:8443", true},
+		{"https://[::1]", "https://[::1]:8443", true},
+		{"https://h.example", "https://alexa.fe.gateway.devices.a2z.com", false},
+		{"https://alexa.na.gateway.devices.a2z.com", "https://h.example", false},
+		{"https://alexa.na.gateway.devices.a2z.com", "https://alexa.na.gateway.devices.a2z.com.example", false},
+	} {
+		to := originOf(c.to)
+		if to == nil || trusts(request(t, "GET", c.from, nil).URL, to) != c.want {
+			t.Errorf("%v: %v", c, to)
+		}
+	}
+	for _, address := range []string{"http://h", "https://", "h", "https://h/x", "https://h?q", "https://h#f", "https://a@h", "https://h:x", "https://h_\u212a", "https://h:", "https://%68", "https://h:99999999", "https://a b"} {
+		if got := originOf(address); got != nil {
+			t.Errorf("%s is taken for %s", address, got)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"avsproxy/internal/avs"
+	"avsproxy/internal/sandbox"
+)
+
+// openDownchannel opens one and reads its first line.
+func openDownchannel(t testing.TB, client *http.Client, l *line) (*http.Response, *bufio.Reader) {
+	t.Helper()
+	resp, err := client.Do(request(t, "GET", l.url+avs.PathDirectives, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	reader := bufio.NewReader(resp.Body)
+	if line, err := reader.ReadString('\n'); err != nil || !strings.HasPrefix(line, "--------") {
+		t.Fatalf("%s %q %v", resp.Status, line, err)
+	}
+	return resp, reader
+}
+
+func TestSecondDownchannelIsTold(t *testing.T) {
+	over(t, func(t *testing.T, client *http.Client) {
+		var told atomic.Int64
+		l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Leg) http.RoundTripper {
+			return Notice(first.Inject.Origin, func() { told.Add(1) }, first.Inject)
+		}})
+		first, _ := openDownchannel(t, client, l)
+		second, reader := openDownchannel(t, client, l)
+		if got := first.Header.Values(NoticeHeader); len(got) != 0 || told.Load() != 1 {
+			t.Errorf("the first was told %q; %d calls", got, told.Load())
+		}
+		if got := second.Header.Get(NoticeHeader); !strings.Contains(got, "another downchannel") || strings.ContainsFunc(got, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("the second was told %q", got)
+		}
+		if a := get(t, client, l.url+"/ping"); a.Header.Get(NoticeHeader) != "" {
+			t.Error("a ping was told")
+		}
+		s.Direct("Test", "Marker", nil)
+		for line := ""; !strings.Contains(line, "Marker"); {
+			var err error
+			if line, err = reader.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first.Body.Close()
+		second.Body.Close()
+		l.ended(t, 3) // both, and the ping
+		third, _ := openDownchannel(t, client, l)
+		if got := third.Header.Get(NoticeHeader); got != "" || told.Load() != 1 {
+			t.Errorf("one by itself was told %q; %d calls", got, told.Load())
+		}
+	})
+}
+
+// An end that the client has seen is known here: it may come again at once.
+func TestDownchannelThatEndedIsNotCounted(t *testing.T) {
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(NoticeHeader, "the upstream's own")
+		w.(http.Flusher).Flush() // an end of its own, no length
+		io.WriteString(w, "over")
+	}))
+	l := build(t, origin, roots, plan{source: static(), habits: func(first Leg) http.RoundTripper {
+		return Notice(first.Inject.Origin, func() { t.Error("two at a time") }, first.Inject)
+	}})
+	over(t, func(t *testing.T, client *http.Client) {
+		for range 50 {
+			if a := get(t, client, l.url+avs.PathDirectives); a.Header.Get(NoticeHeader) != "" || string(a.body) != "over" {
+				t.Fatalf("%v %s", a.Header, a.body)
+			}
+		}
+	})
+}

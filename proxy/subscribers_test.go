@@ -1,0 +1,83 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"avsproxy/internal/avs"
+	"avsproxy/internal/problem"
+)
+
+func TestPromise7_SlowReadersAreCutOffWhileOthersGoOn(t *testing.T) {
+	l, d, speak, _ := spoken(t, DownchannelOptions{})
+	over(t, func(t *testing.T, client *http.Client) {
+		good := tune(t, h1Client(t), l.url)
+		slow, err := client.Do(request(t, "GET", l.url+avs.PathDirectives, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer slow.Body.Close()
+		before := l.count()
+		part := "X: y\r\n\r\n" + strings.Repeat("x", 256<<10) + "\r\n--B\r\n"
+		sent := 0
+		for ; l.count() == before && sent < 200; sent++ {
+			io.WriteString(speak, part)
+			good.next(t)
+		}
+		if e := l.ended(t, before+1); !errors.Is(e.Fault, errSlowReader) || e.Decision != Shared {
+			t.Errorf("after %d parts: %v, %s", sent, e.Fault, e.Decision)
+		}
+		if _, err := io.Copy(io.Discard, slow.Body); err == nil {
+			t.Error("the slow client's stream ended as if it were whole")
+		}
+		good.resp.Body.Close()
+		l.ended(t, before+2)
+	})
+	if len(d.clients.open) > 0 {
+		t.Errorf("%d clients are still there", len(d.clients.open))
+	}
+}
+
+func TestQueuesAreBounded(t *testing.T) {
+	for _, c := range []struct{ size, most int }{{1, queueMost}, {queueBytes / 4, 4}, {2 * queueBytes, 1}} {
+		var s subscribers
+		s.init()
+		ctx, client := s.join(t.Context())
+		sent := 0
+		for ; ctx.Err() == nil; sent++ {
+			s.publish(&channelPart{frame: make([]byte, c.size)})
+		}
+		if sent-1 != c.most || context.Cause(ctx) != errSlowReader || len(s.open) != 0 {
+			t.Errorf("%d parts of %d bytes were taken", sent-1, c.size)
+		}
+		s.leave(client)
+	}
+}
+
+func TestClientsAreCutWhenTheProxyEnds(t *testing.T) {
+	origin, _ := url.Parse("https://upstream.example")
+	own := channel{make(chan *io.PipeWriter, 1)}
+	d := NewDownchannel(DownchannelOptions{Origin: origin, Send: own})
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { d.Run(ctx) })
+	server := httptest.NewServer(d.Serve(nil))
+	defer server.Close()
+	client := tune(t, h1Client(t), server.URL)
+	subscribed := d.Subscribe(t.Context())
+	stop()
+	client.cut(t)
+	for range subscribed {
+	}
+	for range d.Subscribe(t.Context()) { // who comes late
+	}
+	problemOf(t, get(t, h1Client(t), server.URL+avs.PathDirectives), problem.UpstreamUnreachable)
+	running.Wait()
+}

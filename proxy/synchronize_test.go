@@ -1,0 +1,190 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"avsproxy/internal/avs"
+	"avsproxy/internal/sandbox"
+	"avsproxy/internal/sandbox/faults"
+)
+
+// A synchronized is a line that synchronizes; done has how its posts ended.
+type synchronized struct {
+	*line
+	*sandbox.Sandbox
+	done chan error
+}
+
+func toSynchronized(t *testing.T) synchronized {
+	done := make(chan error, 64)
+	l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Leg) http.RoundTripper {
+		synchronizer := NewSynchronizer(SynchronizeOptions{
+			Origin: first.Inject.Origin, Headers: map[string]string{"X-Device": "kitchen"},
+			Next: first.Inject, Done: func(err error) { done <- err },
+		})
+		t.Cleanup(synchronizer.Close)
+		return synchronizer
+	}})
+	return synchronized{l, s, done}
+}
+
+func next[T any](t *testing.T, told <-chan T) (value T) {
+	t.Helper()
+	select {
+	case value = <-told:
+	case <-time.After(patience):
+		t.Fatal("waited in vain to be told")
+	}
+	return value
+}
+
+func misbehave(t *testing.T, s *sandbox.Sandbox, text string) {
+	t.Helper()
+	list, err := faults.Parse(text)
+	if err == nil {
+		err = s.Faults().Replace(list)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connections returns the connections that downchannels and SynchronizeStates
+// came over.
+func (s synchronized) connections() (downchannels, states []int) {
+	for _, a := range s.Ledger() {
+		switch a.Method + " " + a.Path {
+		case "GET " + avs.PathDirectives:
+			downchannels = append(downchannels, a.ConnID)
+		case "POST " + avs.PathEvents:
+			states = append(states, a.ConnID)
+		}
+	}
+	return downchannels, states
+}
+
+func TestStateFollowsEachDownchannelOnItsConnection(t *testing.T) {
+	over(t, func(t *testing.T, client *http.Client) {
+		s := toSynchronized(t)
+		wantPing(t, client, s.line) // is followed by nothing
+		first, _ := openDownchannel(t, client, s.line)
+		if err := next(t, s.done); err != nil {
+			t.Fatal(err)
+		}
+		event := atPath(s.Sandbox, avs.PathEvents)[0]
+		if event.Status != http.StatusNoContent || event.Token == "" || event.Header.Get("X-Device") != "kitchen" {
+			t.Errorf("%+v", event)
+		}
+		misbehave(t, s.Sandbox, "goaway x1")
+		wantPing(t, client, s.line)
+		first.Body.Close()
+		openDownchannel(t, client, s.line)
+		if err := next(t, s.done); err != nil {
+			t.Fatal(err)
+		}
+		downchannels, states := s.connections()
+		if len(downchannels) != 2 || len(states) != 2 || downchannels[0] != states[0] || downchannels[1] != states[1] || states[0] == states[1] {
+			t.Errorf("downchannels on connections %v, states on %v", downchannels, states)
+		}
+	})
+}
+
+func TestStateThatFailedComesWithTheNextDownchannel(t *testing.T) {
+	s := toSynchronized(t)
+	misbehave(t, s.Sandbox, "500@2 x1")
+	first, _ := openDownchannel(t, h1Client(t), s.line)
+	if err := next(t, s.done); err == nil || !strings.Contains(err.Error(), "500") {
+		t.Errorf("%v", err)
+	}
+	first.Body.Close()
+	openDownchannel(t, h1Client(t), s.line)
+	if err := next(t, s.done); err != nil {
+		t.Error(err)
+	}
+	if _, states := s.connections(); len(states) != 2 {
+		t.Errorf("%d states", len(states))
+	}
+}
+
+func TestRefusedDownchannelHasNoState(t *testing.T) {
+	s := toSynchronized(t)
+	misbehave(t, s.Sandbox, "503 x1")
+	if a := get(t, h1Client(t), s.url+avs.PathDirectives); a.StatusCode != 503 {
+		t.Fatal(a.Status)
+	}
+	openDownchannel(t, h1Client(t), s.line)
+	next(t, s.done)
+	if downchannels, states := s.connections(); len(downchannels) != 2 || len(states) != 1 {
+		t.Errorf("%v %v", downchannels, states)
+	}
+}
+
+// Posts end with their downchannel, with the synchronizer, and in 30 seconds.
+func TestStateIsNotWaitedForForEver(t *testing.T) {
+	origin := request(t, "GET", "https://h", nil).URL
+	for name, c := range map[string]struct {
+		end  func(hangUp, close func())
+		took time.Duration
+		told int
+	}{
+		"downchannel": {func(hangUp, close func()) { hangUp() }, 0, 0},
+		"closed":      {func(hangUp, close func()) { close() }, 0, 0},
+		"time":        {func(hangUp, close func()) {}, 30 * time.Second, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var told, posts int
+				var took time.Duration
+				began := time.Now()
+				s := NewSynchronizer(SynchronizeOptions{Origin: origin, Done: func(error) { told++ }, Next: roundTripper(func(r *http.Request) (*http.Response, error) {
+					if r.Method == http.MethodGet {
+						return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+					}
+					posts++
+					<-r.Context().Done()
+					took = time.Since(began)
+					return nil, r.Context().Err()
+				})})
+				ctx, hangUp := context.WithCancel(t.Context())
+				req := httptest.NewRequest("GET", "https://h"+avs.PathDirectives, nil).WithContext(ctx)
+				s.RoundTrip(req)
+				synctest.Wait()
+				c.end(hangUp, s.Close)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if told != c.told || posts != 1 || took != c.took {
+					t.Errorf("%d posts, %d told, ended after %v", posts, told, took)
+				}
+				s.Close()
+				s.RoundTrip(req)
+				if synctest.Wait(); posts != 1 {
+					t.Error("a post after the end")
+				}
+				hangUp()
+			})
+		})
+	}
+}
+
+// Downchannels that open while all ends: nothing is left behind.
+func TestSynchronizersEndMayComeAtAnyTime(t *testing.T) {
+	origin := request(t, "GET", "https://h", nil).URL
+	for range 50 {
+		s := NewSynchronizer(SynchronizeOptions{Origin: origin, Done: func(error) {}, Next: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		})})
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { s.RoundTrip(request(t, "GET", "https://h"+avs.PathDirectives, nil)) })
+		}
+		s.Close()
+		all.Wait()
+	}
+}
