@@ -73,6 +73,11 @@ type Route struct {
 	TokenEndpoint bool // answer the client's own token requests, with a token that stands for ours; never without a Credential
 	WebSocket     bool // let connections become WebSockets
 
+	SerializeEvents bool   // send events to AVS one after another
+	Synchronize     bool   // send SynchronizeState when a downchannel opened; never without a Credential
+	FollowGateway   bool   // move when AVS names another gateway; never without a Credential
+	Downchannel     string // AVS's stream of directives: "pass" it, or "keep" it, which needs a Credential
+
 	SingleConnection bool          // at most one HTTP/2 connection to the upstream
 	PingInterval     time.Duration // 0: no pings
 	DialTimeout      time.Duration // 0: none of our own

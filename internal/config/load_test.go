@@ -113,7 +113,8 @@ func TestEverySettingIsTaken(t *testing.T) {
 		Name: "sp", Upstream: "https://sandbox.sellingpartnerapi-eu.amazon.com", Credential: "alexa", Preset: "sp-api",
 		CAFile: "ca.pem", TLSCert: "cert.pem", TLSKey: "key.pem", Headers: map[string]string{"X-One": "1"},
 		Header: "x-amz-access-token", Format: "{token}", Allow: []string{"GET /a/*"}, ClientAuth: "keep", HealOn: []int{403},
-		Strip: []string{"Cookie", "x-api-key"}, TokenEndpoint: true, WebSocket: true,
+		Strip: []string{"Cookie", "x-api-key"}, TokenEndpoint: true, WebSocket: true, Downchannel: "pass",
+		SerializeEvents: true, Synchronize: true, FollowGateway: true,
 		SingleConnection: true, DialTimeout: time.Minute, HeaderTimeout: 2 * time.Second,
 		Hosts: []string{"one.example.com:8443"}, Line: 21,
 	}
@@ -123,14 +124,14 @@ func TestEverySettingIsTaken(t *testing.T) {
 	if ads.Headers["Amazon-Advertising-API-ClientId"] != "amzn1.client" || ads.Header != "" || !cmp.Equal(ads.HealOn, []int{401, 403}) {
 		t.Errorf("amazon-ads: %+v", ads)
 	}
-	if !cmp.Equal(files.HealOn, []int{401}) || files.PingInterval != 4*time.Minute || files.SingleConnection {
+	if files.Downchannel != "keep" || !cmp.Equal(files.HealOn, []int{401}) || files.PingInterval != 4*time.Minute || files.SingleConnection {
 		t.Errorf("defaults: %+v", files)
 	}
 	if c.Proxy.Others != "tunnel" || c.Capture != (Capture{false, 1000, 2 << 30}) || c.Store != (Store{"memory", "/var/lib/avsproxy"}) || len(c.Proxy.Listen) != 3 {
 		t.Errorf("got %+v", c)
 	}
 	a, f := c.Credentials["alexa"], c.Credentials["files"]
-	if !a.RedirectURLSet || a.Region != "eu" || a.AuthParams["ui"] != "x" || a.TokenParams["b"] != "y" || a.Line != 72 {
+	if !a.RedirectURLSet || a.Region != "eu" || a.AuthParams["ui"] != "x" || a.TokenParams["b"] != "y" || a.Line != 76 {
 		t.Errorf("alexa: %+v", a)
 	}
 	if f.RedirectURLSet || f.Header != "X-Token" || f.Format != "{token}" || f.Scopes != nil {

@@ -54,6 +54,11 @@ func (t *table) route() Route {
 		TokenEndpoint: t.flag("token_endpoint", false),
 		WebSocket:     t.flag("websocket", false),
 
+		SerializeEvents: t.flag("serialize_events", false),
+		Synchronize:     t.flag("synchronize", false),
+		FollowGateway:   t.flag("follow_gateway", false),
+		Downchannel:     t.oneOf("downchannel", "pass", []string{"pass", "keep"}),
+
 		SingleConnection: t.flag("single_connection", p.singleConnection),
 		PingInterval:     t.span("ping_interval", 4*time.Minute),
 		DialTimeout:      t.span("dial_timeout", 10*time.Second),
@@ -83,6 +88,8 @@ func (t *table) checkRoute(r *Route) {
 	if r.TokenEndpoint && !t.has("credential") {
 		t.complain("token_endpoint", "needs a credential whose tokens the client's stand for", "name a credential, or leave the line out")
 	}
+	t.checkHabits(r)
+	t.checkDownchannel(r)
 	t.checkHeaders(r.Headers)
 	t.checkStrip(r)
 	t.checkAllow(r.Allow)
@@ -94,6 +101,19 @@ func (t *table) checkRoute(r *Route) {
 	for i, host := range r.Hosts {
 		r.Hosts[i] = strings.ToLower(host)
 		t.checkHost(t.at.key("hosts").item(i), r.Hosts[i])
+	}
+}
+
+// checkHabits wants a credential for what AVS takes from a device alone.
+func (t *table) checkHabits(r *Route) {
+	if t.has("credential") {
+		return
+	}
+	if r.Synchronize {
+		t.complain("synchronize", "needs the credential of the device that it speaks for", "name a credential, or leave the line out")
+	}
+	if r.FollowGateway {
+		t.complain("follow_gateway", "needs the credential of the device that AVS speaks to", "name a credential, or leave the line out")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"avsproxy/internal/avs"
 	"avsproxy/internal/guard"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
@@ -35,6 +36,16 @@ type Route struct {
 	Name       string `json:"name"`
 	Upstream   string `json:"upstream"`
 	Credential string `json:"credential,omitempty"`
+	// Present says where requests go now, of a route that may move; nil = to Upstream.
+	Present func() string `json:"-"`
+}
+
+// now is the route as it is at this moment.
+func (r Route) now() Route {
+	if r.Present != nil {
+		r.Upstream = r.Present()
+	}
+	return r
 }
 
 // A Console is the local pages of one running proxy. Set the fields before
@@ -53,6 +64,10 @@ type Console struct {
 	// Proxy and Self are the addresses to show: base URLs without a slash at the end.
 	Proxy []string
 	Self  string
+	// Directives joins a route's downchannel until ctx ends, "" = the first that is
+	// kept. The directives end early for who reads too slowly. A nil channel = no such
+	// route keeps its own. Nil = none does.
+	Directives func(ctx context.Context, route string) <-chan avs.Passing
 	// Try is the curl command that the pages suggest for a first request, without
 	// "curl -i"; empty = none.
 	Try string
@@ -81,6 +96,7 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("GET /livez", c.livez)
 	mux.HandleFunc("GET /readyz", c.readyz)
 	mux.HandleFunc("GET /api/status", c.status)
+	mux.HandleFunc("GET /api/directives", c.directives)
 	mux.HandleFunc("POST /api/logins", c.beginLogin)
 	mux.HandleFunc("GET /api/logins/{id}", c.awaitLogin)
 	mux.HandleFunc("DELETE /api/login", c.logout)
@@ -95,6 +111,14 @@ func (c *Console) handler() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+func (c *Console) routes() []Route {
+	var routes []Route
+	for _, route := range c.Routes {
+		routes = append(routes, route.now())
+	}
+	return routes
 }
 
 // Guarded is Handler behind the console's guard.

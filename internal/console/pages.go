@@ -60,7 +60,7 @@ type homePage struct {
 
 func (p pages) home(w http.ResponseWriter, r *http.Request) {
 	p.show(w, http.StatusOK, "home.html", homePage{
-		Version: p.Version, Sandbox: p.Sandbox, Routes: p.Routes,
+		Version: p.Version, Sandbox: p.Sandbox, Routes: p.routes(),
 		Credentials: p.credentials(), Try: p.Try,
 	})
 }

@@ -56,7 +56,7 @@ type Trouble struct {
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, Status{
 		Version: c.Version, PID: os.Getpid(), Sandbox: c.Sandbox,
-		Proxy: c.Proxy, Console: c.Self, Users: c.UsersTold, Routes: c.Routes, Credentials: c.credentials(),
+		Proxy: c.Proxy, Console: c.Self, Users: c.UsersTold, Routes: c.routes(), Credentials: c.credentials(),
 	})
 }
 

@@ -1,0 +1,75 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"avsproxy/internal/avs"
+	"avsproxy/tokens"
+)
+
+const (
+	// heartbeat is how often a stream without directives shows that it lives.
+	heartbeat = 15 * time.Second
+	// eventPatience bounds the wait for a client to take an event.
+	eventPatience = 10 * time.Second
+)
+
+// directives are the server-sent events (WHATWG HTML, section 9.2) of a downchannel
+// that is kept.
+func (c *Console) directives(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	var directives <-chan avs.Passing
+	if c.Directives != nil {
+		directives = c.Directives(ctx, r.URL.Query().Get("route"))
+	}
+	if directives == nil {
+		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "no such route keeps its downchannel", `set downchannel = "keep" in the route, in config.toml`})
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for err := sendEvent(w, ": the directives from now on\n\n"); err == nil; {
+		select {
+		case directive, more := <-directives:
+			if !more {
+				return
+			}
+			err = sendEvent(w, eventOf(directive))
+		case <-beat.C:
+			err = sendEvent(w, ":\n\n")
+		}
+	}
+}
+
+// eventOf puts a directive on one line. Its id is the service's word, which must
+// not begin a line of its own.
+func eventOf(directive avs.Passing) string {
+	var data bytes.Buffer
+	if err := json.Compact(&data, directive.Raw); err != nil {
+		return ":\n\n" // not JSON, and so no directive
+	}
+	id := strings.Map(func(c rune) rune {
+		if c < ' ' {
+			return -1
+		}
+		return c
+	}, directive.MessageID)
+	return fmt.Sprintf("event: directive\nid: %s\ndata: %s\n\n", id, data.Bytes())
+}
+
+func sendEvent(w http.ResponseWriter, event string) error {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(eventPatience)) // not every writer has deadlines
+	if _, err := w.Write([]byte(event)); err != nil {
+		return err
+	}
+	return control.Flush()
+}
