@@ -19,6 +19,7 @@ import (
 func watch(log *slog.Logger, metrics *console.Metrics) watcher {
 	return watcher{
 		metrics:  metrics,
+		log:      log,
 		errorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the lines below tell the same, better
 		refused: func(r *http.Request, p problem.Problem) {
 			status := p.Code.Status()

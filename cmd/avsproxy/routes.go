@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,7 +31,10 @@ type pipeline struct {
 	tunnels   *tunnel.Group
 	others    *proxy.Others
 	routes    []console.Route
+	ends      []func() // of what routes do by themselves
 	upstreams []*proxy.Upstream
+	keepers   []func(context.Context)       // of single connections and of downchannels
+	channels  map[string]*proxy.Downchannel // by route, those that are kept
 }
 
 // watcher is who hears about what goes through the pipeline.
@@ -40,6 +44,7 @@ type watcher struct {
 	// connection returns who hears about the connection that a route keeps to.
 	connection func(route, host string) func(proxy.LinkEvent, error)
 	metrics    *console.Metrics
+	log        *slog.Logger
 	errorLog   *log.Logger
 }
 
@@ -49,16 +54,16 @@ type dialControl = func(ctx context.Context, network, address string, c syscall.
 // pipeline joins the parts:
 //
 //	guard(split(
-//	    route(observe(standIn(allow(forward(inject(upstream)))))),
+//	    route(observe(standIn(allow(downchannel(forward(habits(inject(upstream)))))))),
 //	    intercept,         a CONNECT to a route's host: its inside comes to the guard again
 //	    observe(others)))  a forward request for another host, where others = "tunnel"
 //
 // The observer stands before the injector, so it never holds a token. The stand-in
-// is there for routes with token_endpoint alone. own are the addresses that the
+// is there for routes with token_endpoint alone, the downchannel where it is kept, the habits for routes to AVS. own are the addresses that the
 // proxy must not dial.
 func (p *program) pipeline(watch watcher, loginURL func(credential string) string, own func() []net.Addr) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: own, Loopback: ownersOnly(p.conf.Proxy)}
-	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer}
+	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}}
 	table := &proxy.Table{}
 	if slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.TokenEndpoint }) {
 		line.dummy = proxy.NewDummy() // one for all: clients ask at one route and use what they get at another
@@ -88,26 +93,48 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 
 // addRoute joins the parts of one route.
 func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, loginURL string) (http.Handler, error) {
-	origin, upstream, err := p.connect(route, watch, line.dialer.NotOwn)
+	reach, err := p.reach(route, watch, line.dialer.NotOwn)
 	if err != nil {
 		return nil, err
 	}
-	inject, err := p.injector(route, origin, upstream)
+	origin := reach.Origin
+	leg := func(origin *url.URL) (proxy.Leg, error) { return p.leg(line, route, reach, origin) }
+	first, err := leg(origin)
 	if err != nil {
 		return nil, err
 	}
-	inject.Dummy = line.dummy
-	handler := proxy.Allow(route.Allow, origin.EscapedPath(), proxy.Forward(proxy.ForwardOptions{
-		Origin: origin, Send: inject, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
+	send, present := p.habits(line, route, watch, first, leg)
+	handler := proxy.Forward(proxy.ForwardOptions{
+		Origin: origin, Send: send, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
 		LoginURL: loginURL, ErrorLog: watch.errorLog,
-	}))
+	})
+	if route.Downchannel == "keep" {
+		channel := downchannel(route, origin, send, loginURL, watch.log)
+		line.channels[route.Name] = channel
+		line.keepers = append(line.keepers, channel.Run)
+		handler = channel.Serve(handler)
+	}
+	handler = proxy.Allow(route.Allow, origin.EscapedPath(), handler)
 	if route.TokenEndpoint {
-		handler = proxy.StandIn(p.standInOptions(route, inject, loginURL), handler)
+		handler = proxy.StandIn(p.standInOptions(route, first.Inject, loginURL), handler)
 	}
 	watch.metrics.Route(route.Name)
-	line.upstreams = append(line.upstreams, upstream)
-	line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential})
+	line.upstreams = append(line.upstreams, first.Upstream)
+	line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential, Present: present})
 	return proxy.Observe(route.Name, watch.began, handler), nil
+}
+
+// leg is inject(upstream): the last part of a route, to the configured origin or the
+// one it moves to.
+func (p *program) leg(line *pipeline, route config.Route, reach proxy.UpstreamOptions, origin *url.URL) (proxy.Leg, error) {
+	reach.Origin = origin
+	upstream := proxy.NewUpstream(reach)
+	inject, err := p.injector(route, origin, upstream)
+	if err != nil {
+		return proxy.Leg{}, err
+	}
+	inject.Dummy = line.dummy
+	return proxy.Leg{Inject: inject, Upstream: upstream}, nil
 }
 
 // rules are what the proxy asks of every request.
@@ -133,6 +160,9 @@ func (l *pipeline) close() {
 	cancel()
 	_ = l.tunnels.Drain(cut) // says that it had to cut, which was the point
 	l.others.Close()
+	for _, end := range slices.Backward(l.ends) {
+		end()
+	}
 	for _, upstream := range l.upstreams {
 		upstream.Close()
 	}
@@ -173,10 +203,11 @@ func routeHosts(route config.Route, table *proxy.Table) []string {
 	return append([]string{name}, route.Hosts...)
 }
 
-func (p *program) connect(route config.Route, watch watcher, control dialControl) (*url.URL, *proxy.Upstream, error) {
+// reach says how a route's upstream is reached, and any other that it moves to.
+func (p *program) reach(route config.Route, watch watcher, control dialControl) (proxy.UpstreamOptions, error) {
 	origin, roots, err := p.upstream(route)
 	if err != nil {
-		return nil, nil, err
+		return proxy.UpstreamOptions{}, err
 	}
 	options := proxy.UpstreamOptions{
 		Origin:           origin,
@@ -195,11 +226,11 @@ func (p *program) connect(route config.Route, watch watcher, control dialControl
 	if route.TLSCert != "" {
 		pair, err := tls.LoadX509KeyPair(route.TLSCert, route.TLSKey)
 		if err != nil {
-			return nil, nil, &exitError{exitUsage, fmt.Errorf("route %s: tls_cert and tls_key: %w", route.Name, err), "both are files in PEM form that belong together"}
+			return options, &exitError{exitUsage, fmt.Errorf("route %s: tls_cert and tls_key: %w", route.Name, err), "both are files in PEM form that belong together"}
 		}
 		options.Certificate = &pair
 	}
-	return origin, proxy.NewUpstream(options), nil
+	return options, nil
 }
 
 func (p *program) injector(route config.Route, origin *url.URL, upstream *proxy.Upstream) (*proxy.Injector, error) {

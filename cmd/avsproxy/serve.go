@@ -180,10 +180,8 @@ func (s *server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.keepers = append(s.keepers, s.line.keepers...)
 	s.closers = append(s.closers, s.line.close)
-	for _, upstream := range s.line.upstreams {
-		s.keepers = append(s.keepers, upstream.Keep)
-	}
 	return s.buildConsole(metrics)
 }
 
@@ -212,6 +210,7 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 		UsersTold:   s.program.users.told("the user it runs as"),
 		Proxy:       addresses(s.proxyDoors),
 		Self:        addresses(s.consoleDoors)[0],
+		Directives:  s.line.directives,
 		Try:         s.try(),
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
