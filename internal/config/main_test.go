@@ -1,10 +1,10 @@
 package config
 
 import (
-	"os"
 	"testing"
 
 	"github.com/zalando/go-keyring"
+	"go.uber.org/goleak"
 )
 
 // TestMain puts a keyring in memory in the place of this machine's.
@@ -13,5 +13,5 @@ func TestMain(m *testing.M) {
 	if err := keyring.Set("https://service", "user", "from-the-keyring"); err != nil {
 		panic(err)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }

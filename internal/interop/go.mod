@@ -11,6 +11,7 @@ toolchain go1.27.4
 require (
 	avsproxy v0.0.0
 	github.com/zitadel/oidc/v3 v3.51.17
+	go.uber.org/goleak v1.3.0
 )
 
 require (
