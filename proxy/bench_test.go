@@ -42,7 +42,7 @@ func bareProxy(b *testing.B, origin string, roots *x509.CertPool) string {
 	}
 	b.Cleanup(transport.CloseIdleConnections)
 	l := &line{upstream: NewUpstream(UpstreamOptions{Origin: target})}
-	l.serve(b, &httputil.ReverseProxy{
+	l.serve(b, nil, &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Header.Set("Authorization", "Bearer "+canary) },
 		Transport:     transport,
 		FlushInterval: -1,

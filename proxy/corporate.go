@@ -24,7 +24,7 @@ const proxyHeadMost = 64 << 10
 // A corporate proxy is the only way out of its network.
 type corporate struct {
 	url    *url.URL
-	dialer *net.Dialer    // connects to the proxy, or refuses its address
+	dialer dialFunc       // connects to the proxy, or refuses its address
 	roots  *x509.CertPool // verify a proxy that is spoken to over TLS
 }
 
@@ -41,7 +41,7 @@ func (c corporate) dial(ctx context.Context, network, addr string) (net.Conn, er
 	if strings.HasPrefix(c.url.Scheme, "socks5") {
 		return c.dialSOCKS(ctx, network, at, addr)
 	}
-	raw, err := c.dialer.DialContext(ctx, network, at)
+	raw, err := c.dialer(ctx, network, at)
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,7 @@ type plan struct {
 	allow   []string
 	inject  Injector // HealOn, ClientAuth, Header, Format, Dummy are taken
 	habits  func(Leg) http.RoundTripper
+	front   net.Listener // nil = a free port
 
 	tokenURL string // the route stands in for it; empty = it does not
 }
@@ -120,20 +121,19 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 		answer = StandIn(StandInOptions{Dummy: p.inject.Dummy, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
 	}
 	routes := []http.Handler{Observe("avs", began, answer)}
-	l.serve(t, guard.Guard(guard.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
+	l.serve(t, p.front, guard.Guard(guard.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
 	return l
 }
 
-func (l *line) serve(t testing.TB, handler http.Handler) {
+func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	t.Helper()
+	if ln == nil {
+		ln = listenLocal(t)
+	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	server := &http.Server{
 		Handler: wire.Numbered(handler), Protocols: &protocols, ConnContext: wire.NewContext, ErrorLog: log.New(l, "", 0),
 	}
@@ -146,6 +146,15 @@ func (l *line) serve(t testing.TB, handler http.Handler) {
 	})
 	l.addr = ln.Addr().String()
 	l.url = "http://" + l.addr
+}
+
+func listenLocal(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
 }
 
 // toSandbox is a line to a sandbox whose login is made.
@@ -187,7 +196,11 @@ func clientOf(t testing.TB, s *sandbox.Sandbox) *tokens.Client {
 // login makes the login to a sandbox through its pages.
 func login(t testing.TB, s *sandbox.Sandbox) *tokens.Source {
 	t.Helper()
-	client := clientOf(t, s)
+	return loginBy(t, clientOf(t, s))
+}
+
+func loginBy(t testing.TB, client *tokens.Client) *tokens.Source {
+	t.Helper()
 	source := &tokens.Source{Name: "alexa", Kind: "authorization_code", Store: &tokens.MemoryStore{}, Renew: client.Refresh}
 	var logins tokens.Logins
 	begun, err := logins.Begin(t.Context(), source, client)
@@ -230,10 +243,7 @@ func loggedOut() *tokens.Source {
 // closedPort is an address where nobody listens.
 func closedPort(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := listenLocal(t)
 	defer ln.Close()
 	return ln.Addr().String()
 }

@@ -41,6 +41,8 @@ type UpstreamOptions struct {
 	Proxy func(*url.URL) (*url.URL, error)
 	// Control, if set, judges each address before it is dialed, a proxy's too; see [net.Dialer].
 	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
+	// Dial makes the connections below TLS; nil = [net.Dialer] with Control.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Connections, if set, hears +1 and -1 as connections come and go.
 	Connections func(delta int)
 	// Told, if set, hears what becomes of HTTP/2 connections, with the cause where there
@@ -86,6 +88,9 @@ func (e connectError) Unwrap() error { return e.error }
 func NewUpstream(options UpstreamOptions) *Upstream {
 	if options.DialTimeout == 0 {
 		options.DialTimeout = dialTimeout
+	}
+	if options.Dial == nil {
+		options.Dial = (&net.Dialer{ControlContext: options.Control}).DialContext
 	}
 	u := &Upstream{
 		options: options,
