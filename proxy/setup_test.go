@@ -38,6 +38,7 @@ const (
 type line struct {
 	url       string // of the proxy
 	addr      string
+	handler   http.Handler
 	upstream  *Upstream
 	source    *tokens.Source
 	inject    *Injector
@@ -134,6 +135,7 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
+	l.handler = handler
 	server := &http.Server{
 		Handler: wire.Numbered(handler), Protocols: &protocols, ConnContext: wire.NewContext, ErrorLog: log.New(l, "", 0),
 	}

@@ -25,7 +25,7 @@ type runningProxy struct {
 }
 
 // startProxy runs "serve" with the configuration and ends it with the test.
-func startProxy(t *testing.T, config string) *runningProxy {
+func startProxy(t testing.TB, config string) *runningProxy {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
@@ -58,7 +58,7 @@ func startProxy(t *testing.T, config string) *runningProxy {
 }
 
 // read takes the line that tells where the program listens.
-func (p *runningProxy) read(t *testing.T) {
+func (p *runningProxy) read(t testing.TB) {
 	t.Helper()
 	if err := json.Unmarshal(p.Stdout.Bytes(), &p.readyLine); err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func (d *doorway) inStream(name, scheme string, outer *http.Protocols, base stri
 	}}
 }
 
-func trusted(t *testing.T, root string) *x509.CertPool {
+func trusted(t testing.TB, root string) *x509.CertPool {
 	t.Helper()
 	pem, err := os.ReadFile(root)
 	if err != nil {
