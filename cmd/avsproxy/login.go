@@ -174,6 +174,7 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 	shown := credential.shown()
 	login, err := desk.begin(ctx, shown, flags.byDevice(credential.conf))
 	if err != nil {
+		shutDown(server)
 		return nil, loginFailed(err)
 	}
 	return &loginAttempt{

@@ -17,10 +17,11 @@ import (
 	"avsproxy/internal/sandbox"
 )
 
-// A runningProxy is the program serving in this process.
+// A runningProxy is the program serving in this process, or in one of its own.
 type runningProxy struct {
 	readyLine
 	State          string
+	pid            int // of its own process
 	Stdout, Stderr *lockedBuffer
 }
 

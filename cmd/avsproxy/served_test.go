@@ -30,6 +30,7 @@ func serveBuilt(t *testing.T, config string) *runningProxy {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	proxy.pid = cmd.Process.Pid
 	proxy.awaitAndEnd(t, cmd)
 	return proxy
 }

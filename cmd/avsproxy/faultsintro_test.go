@@ -1,0 +1,23 @@
+package main
+
+// faultsIntroduction is how docs/faults.md begins.
+const faultsIntroduction = `# What clients see when Amazon misbehaves
+
+Each row is one fault of the [sandbox](sandbox.md), struck once at a running proxy, with what a client of the proxy saw
+and when it got its next good answer. A test strikes them all, over HTTP/1.1 and HTTP/2, and compares what it sees with
+this page; it also writes the page:
+
+` + "```sh" + `
+go test ./cmd/avsproxy -run Faults -update
+` + "```" + `
+
+- A number is the status of the answer. One with a code behind it was made by the proxy, see [errors.md](errors.md); all
+  others are the upstream's own.
+- *the connection is cut* and *RST_STREAM* are what a broken answer looks like under HTTP/1.1 and HTTP/2. It never
+  ends as if it were whole.
+- *the next request* means that a request sent at once gets its good answer at once. Other waits are named.
+- ` + "`tls-wrong-name` and `tls-expired`" + ` strike until they are cleared; all others strike once.
+- A stalled connection is found by a ping. The route has ` + "`ping_interval = \"1s\"` and `dial_timeout = \"2s\"`" + ` here, and a
+  ping is given 15 s; with the usual ` + "`ping_interval = \"4m\"`" + ` it takes as much longer.
+- The GET has a body, and so has the *Recognize*, of a length that is not known before.
+`
