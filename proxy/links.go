@@ -92,6 +92,9 @@ func (s *links) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 		fate := fateOf(req, l, stream)
+		if fate == onlyAsked && try > 1 { // its answer may be what ends connections
+			fate = mayHaveBeenRead
+		}
 		if l.retired() {
 			s.retire(l, err)
 		}

@@ -19,5 +19,6 @@ go test ./cmd/avsproxy -run Faults -update
 - ` + "`tls-wrong-name` and `tls-expired`" + ` strike until they are cleared; all others strike once.
 - A stalled connection is found by a ping. The route has ` + "`ping_interval = \"1s\"` and `dial_timeout = \"2s\"`" + ` here, and a
   ping is given 15 s; with the usual ` + "`ping_interval = \"4m\"`" + ` it takes as much longer.
-- The GET has a body, and so has the *Recognize*, of a length that is not known before.
+- The GET is answered with 1,000 bytes. The *Recognize* is an upload whose length is not known before.
+- Where a GET sees 200 although the fault struck, it was sent again: nothing that the upstream may have acted upon is.
 `

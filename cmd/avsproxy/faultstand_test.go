@@ -190,26 +190,16 @@ func retryAfter(d time.Duration) string {
 	return "Retry-After, " + d.String()
 }
 
-// tryGateway strikes a GET and a Recognize of either protocol.
+// tryGateway strikes a GET and a Recognize of either protocol, each at a proxy of its own.
 func tryGateway(t *testing.T, fault string) []string {
 	var seen, next [4]string
-	if strings.HasPrefix(fault, "stall") || fault == "expire-token" { // which take their time, also between two of them
-		var trying sync.WaitGroup
-		for i := range seen {
-			trying.Go(func() {
-				t.Run(strconv.Itoa(i), func(t *testing.T) { seen[i], next[i] = newFaultStand(t, "").strikeOne(fault, i) })
-			})
-		}
-		trying.Wait()
-	} else {
-		stand := newFaultStand(t, "")
-		for i := range seen {
-			seen[i], next[i] = stand.strikeOne(fault, i)
-			for strings.HasPrefix(fault, "cut-body") && strings.HasPrefix(seen[i], "502") { // TCP's reset took the head with it
-				seen[i], next[i] = stand.strikeOne(fault, i)
-			}
-		}
+	var trying sync.WaitGroup
+	for i := range seen {
+		trying.Go(func() {
+			t.Run(strconv.Itoa(i), func(t *testing.T) { seen[i], next[i] = newFaultStand(t, "").strikeOne(fault, i) })
+		})
 	}
+	trying.Wait()
 	if late := ", within 20 s"; fault == "stall-reads" && strings.HasSuffix(seen[2], late) && strings.HasSuffix(seen[3], late) {
 		seen[2] = "502 `upstream_unreachable`, or a broken answer if enough was read before" + late
 		seen[3] = seen[2]
