@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"avsproxy/internal/guard"
@@ -72,15 +73,32 @@ func whose(ctx context.Context, conn net.Conn) context.Context {
 // sending (curl 7 in the clear is one) then lose the answer over the reset.
 func lingering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r)
 		if r.ProtoMajor < 2 || r.Method == http.MethodConnect || r.Body == nil || r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
 			return
 		}
+		body := &oneReader{ReadCloser: r.Body}
+		r = r.WithContext(r.Context()) // the server goes by what the body of its own is
+		r.Body = body
+		next.ServeHTTP(w, r)
 		control := http.NewResponseController(w)
 		if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-			io.Copy(io.Discard, r.Body) // ends with the upload, or in time
+			io.Copy(io.Discard, body) // ends with the upload, or in time
 		}
 	})
+}
+
+// A oneReader lets one goroutine read at a time: the upstream's transport may still be
+// at it, and of two that wait for an HTTP/2 body, net/http wakes but one.
+type oneReader struct {
+	io.ReadCloser
+	reading sync.Mutex
+}
+
+func (o *oneReader) Read(p []byte) (int, error) {
+	o.reading.Lock()
+	defer o.reading.Unlock()
+	return o.ReadCloser.Read(p)
 }
 
 // serveOn serves listeners that speak TLS and clear text by the first bytes.
