@@ -16,8 +16,8 @@ import (
 type cable struct {
 	mu        sync.Mutex
 	listeners map[int]*cableListener // by port
-	halves    []*half               // of connections, those that are over too
-	thawed    chan struct{}         // closed while the cable works
+	halves    []*half                // of connections, those that are over too
+	thawed    chan struct{}          // closed while the cable works
 }
 
 func newCable() *cable {

@@ -70,11 +70,16 @@ func (s *links) rest(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// watch returns when the connection takes no more requests. After the machine has slept
-// it asks whether the connection has survived that: timers, the one for pings among
-// them, stood still.
+// watch returns when the connection takes no more requests. It pings one on which we
+// were quiet for long: net/http does that only where the upstream is. And after the
+// machine has slept it asks whether the connection has survived that: timers stood
+// still.
 func (s *links) watch(ctx context.Context, l *link) {
-	ticks := time.NewTicker(asleepCheck)
+	check := asleepCheck
+	if s.ping > 0 {
+		check = min(check, s.ping/2)
+	}
+	ticks := time.NewTicker(check)
 	defer ticks.Stop()
 	before := time.Now()
 	for {
@@ -85,7 +90,8 @@ func (s *links) watch(ctx context.Context, l *link) {
 			return
 		case <-ticks.C:
 			now := time.Now()
-			if asleep(before, now) > asleepLeast && !s.alive(ctx, l) {
+			quiet := s.ping > 0 && l.wire.Quiet() >= s.ping-check
+			if (quiet || asleep(before, now) > asleepLeast) && !s.answers(ctx, l) {
 				return
 			}
 			before = now

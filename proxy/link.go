@@ -18,9 +18,13 @@ type link struct {
 }
 
 // retire ends the link for new requests; those under way go on. Only the first call
-// does.
-func (l *link) retire() (did bool) {
-	l.off.Do(func() { close(l.gone); did = true })
+// does, and tells of it before anybody can look for a successor.
+func (l *link) retire(tell func()) (did bool) {
+	l.off.Do(func() {
+		tell()
+		close(l.gone)
+		did = true
+	})
 	return did
 }
 

@@ -39,6 +39,7 @@ type links struct {
 	dial     func(gone func(*link, error)) (*link, error)
 	single   bool
 	patience time.Duration // how long a request waits for a connection
+	ping     time.Duration // the longest that we are quiet; 0 = as long as it may be
 
 	// told, if set, hears what becomes of the connections.
 	told func(LinkEvent, error)
@@ -256,17 +257,22 @@ func (s *links) sortOutLocked() {
 // alive makes sure that a connection which was silent for long still is one. A dead
 // one is closed, with what is under way on it.
 func (s *links) alive(ctx context.Context, l *link) bool {
-	if l.wire.Silence() < staleAfter {
+	if l.wire.Silence() < staleAfter || s.answers(ctx, l) {
 		return true
 	}
+	if !s.single {
+		l.conn.Release()
+	}
+	return false
+}
+
+// answers pings a connection, and closes it if it is dead.
+func (s *links) answers(ctx context.Context, l *link) bool {
 	bounded, cancel := context.WithTimeout(ctx, s.patience/2) // the other half is for a successor
 	defer cancel()
 	err := l.wire.Ping(bounded)
 	if err == nil {
 		return true
-	}
-	if !s.single {
-		l.conn.Release()
 	}
 	if ctx.Err() == nil {
 		s.lose(l, fmt.Errorf("a ping was not answered: %w", err))
@@ -314,15 +320,20 @@ func (s *links) connect(d *dialing) {
 // retire makes way for a successor. Streams on the old connection go on; one that has
 // none is closed. cause is nil where the upstream just said goodbye.
 func (s *links) retire(l *link, cause error) {
-	if !l.retire() {
+	if !l.retire(func() { s.tellEnd(cause) }) {
 		return
 	}
-	if l.conn != nil && l.conn.InFlight() == 0 {
+	if l.conn.InFlight() == 0 {
 		l.conn.Close()
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.sortOutLocked()
 	s.back.lost(time.Now(), connectError{cmp.Or(cause, errGoodbye)})
+}
+
+func (s *links) tellEnd(cause error) {
+	s.mu.Lock()
 	closed := s.closed
 	s.mu.Unlock()
 	switch {
@@ -350,7 +361,7 @@ func (s *links) close() {
 	all := append(s.open, s.leaving...)
 	s.mu.Unlock()
 	for _, l := range all {
-		l.retire()
+		l.retire(func() {})
 		l.conn.Close()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,12 +30,20 @@ type fakeNet struct {
 	peers  []*fakePeer
 	answer func(framer *http2.Framer, stream uint32) // nil = 204
 	events []LinkEvent
+	pings  []time.Time
+}
+
+func (f *fakeNet) notePing() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pings = append(f.pings, time.Now())
 }
 
 // A fakePeer is the upstream's end of one connection.
 type fakePeer struct {
 	net.Conn
 	framer *http2.Framer
+	out    chan []byte
 	dead   atomic.Bool // reads, and never says anything again
 }
 
@@ -68,7 +77,7 @@ func (f *fakeNet) dial(gone func(*link, error)) (*link, error) {
 	near, far := net.Pipe()
 	peer := &fakePeer{Conn: far}
 	out := make(chan []byte, 1000)
-	peer.framer = http2.NewFramer(chanWriter(out), far)
+	peer.framer, peer.out = http2.NewFramer(chanWriter(out), far), out
 	f.peers = append(f.peers, peer)
 	go func() {
 		for p := range out {
@@ -81,6 +90,9 @@ func (f *fakeNet) dial(gone func(*link, error)) (*link, error) {
 	}()
 	return f.upstream.newLink(near, gone)
 }
+
+// says is for what the upstream says of itself.
+func (p *fakePeer) says() *http2.Framer { return http2.NewFramer(chanWriter(p.out), nil) }
 
 type chanWriter chan []byte
 
@@ -109,6 +121,7 @@ func (f *fakeNet) serve(peer *fakePeer) {
 			if !frame.IsAck() {
 				peer.framer.WritePing(true, frame.Data)
 			}
+			f.notePing()
 		case *http2.HeadersFrame:
 			if f.answer != nil {
 				f.answer(peer.framer, frame.StreamID)
@@ -129,10 +142,13 @@ func (f *fakeNet) setDown(err error) {
 	f.down = err
 }
 
-func (f *fakeNet) dialed() int {
+func (f *fakeNet) dialed() int { return len(f.times()) }
+
+// times are those of all dials.
+func (f *fakeNet) times() []time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.dials)
+	return slices.Clone(f.dials)
 }
 
 func (f *fakeNet) ask(ctx context.Context, method string) (time.Duration, error) {
@@ -163,7 +179,7 @@ func TestPromise5_ConnectionIsMadeAheadAndAgainAfterGoodbye(t *testing.T) {
 			t.Fatalf("%d dials before the first request", n)
 		}
 		time.Sleep(time.Hour)
-		f.peers[0].framer.WriteGoAway(0, http2.ErrCodeNo, nil)
+		f.peers[0].says().WriteGoAway(0, http2.ErrCodeNo, nil)
 		synctest.Wait()
 		if n := f.dialed(); n != 2 || f.events[1] != Left {
 			t.Fatalf("%d dials after the goodbye, %v", n, f.events)
@@ -186,9 +202,10 @@ func TestPromise5_TriesToConnectHaveTheirPauses(t *testing.T) {
 		f.setDown(errDown)
 		f.keep(t)
 		time.Sleep(3 * time.Hour)
-		for i := 1; i < len(f.dials); i++ {
-			gap, want := f.dials[i].Sub(f.dials[i-1]), pauses[min(i-1, len(pauses)-1)]
-			if gap < want*66/100 || gap > want*151/100 && f.within(i) < triesMost {
+		dials := f.times()
+		for i := 1; i < len(dials); i++ {
+			gap, want := dials[i].Sub(dials[i-1]), pauses[min(i-1, len(pauses)-1)]
+			if gap < want*66/100 || gap > want*151/100 && within(dials, i) < triesMost {
 				t.Errorf("try %d came after %v, want about %v", i, gap, want)
 			}
 		}
@@ -202,9 +219,9 @@ func TestPromise5_TriesToConnectHaveTheirPauses(t *testing.T) {
 }
 
 // within counts the tries of the span that ends with the i-th.
-func (f *fakeNet) within(i int) (n int) {
-	for _, at := range f.dials[:i] {
-		if f.dials[i].Sub(at) < triesSpan {
+func within(dials []time.Time, i int) (n int) {
+	for _, at := range dials[:i] {
+		if dials[i].Sub(at) < triesSpan {
 			n++
 		}
 	}
@@ -213,8 +230,9 @@ func (f *fakeNet) within(i int) (n int) {
 
 func (f *fakeNet) checkBudget(t *testing.T) {
 	t.Helper()
-	for i := range f.dials {
-		if n := f.within(i); n >= triesMost {
+	dials := f.times()
+	for i := range dials {
+		if n := within(dials, i); n >= triesMost {
 			t.Fatalf("try %d is number %d in %v", i, n+1, triesSpan)
 		}
 	}
@@ -236,7 +254,7 @@ func TestPromise5_RequestsDuringAnOutageKeepToTheBudget(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		f.checkBudget(t)
-		if n := len(f.dials); n < 50 {
+		if n := f.dialed(); n < 50 {
 			t.Errorf("only %d tries", n)
 		}
 	})
@@ -318,6 +336,34 @@ func TestClientThatLeavesWhileAConnectionIsAskedHarmsNothing(t *testing.T) {
 		}
 		if f.links.open[0].retired() {
 			t.Error("the connection was given up")
+		}
+	})
+}
+
+// AVS ends a connection on which the client says nothing, however much it says itself.
+func TestPromise5_QuietConnectionIsPinged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.links.ping = 4 * time.Minute
+		f.keep(t)
+		synctest.Wait()
+		last := time.Now()
+		for range 60 * 60 { // the upstream speaks all the time
+			time.Sleep(time.Second)
+			synctest.Wait()
+			f.peers[0].says().WriteWindowUpdate(0, 1)
+		}
+		synctest.Wait()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, at := range f.pings {
+			if quiet := at.Sub(last); quiet > 4*time.Minute {
+				t.Errorf("quiet for %v", quiet)
+			}
+			last = at
+		}
+		if n := len(f.pings); n < 15 || n > 17 || len(f.dials) != 1 {
+			t.Errorf("%d pings in an hour, %d dials", n, len(f.dials))
 		}
 	})
 }

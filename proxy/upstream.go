@@ -109,7 +109,7 @@ func NewUpstream(options UpstreamOptions) *Upstream {
 	u.upgrading = u.newUpgrading()
 	u.over2 = u.newOver2()
 	u.links = &links{
-		dial: u.dialLink, single: options.SingleConnection, patience: options.DialTimeout,
+		dial: u.dialLink, single: options.SingleConnection, patience: options.DialTimeout, ping: options.PingInterval,
 		told: options.Told, connected: make(chan struct{}, 1),
 	}
 	return u
@@ -215,7 +215,7 @@ func (u *Upstream) newLink(conn net.Conn, gone func(*link, error)) (*link, error
 		if made.Load() {
 			gone(l, cause)
 		} else {
-			l.retire() // nobody has it yet
+			l.retire(func() {}) // nobody has it yet
 		}
 	}
 	var err error
@@ -241,7 +241,7 @@ func (u *Upstream) settle(l *link) error {
 	case <-timeout.C:
 		err = os.ErrDeadlineExceeded
 	}
-	l.retire()
+	l.retire(func() {})
 	l.conn.Close()
 	return connectError{err}
 }

@@ -30,8 +30,9 @@ type Client struct {
 	in    *bufio.Reader
 	left  int // bytes to come of the payload that is being read
 	head  [headLen]byte
-	give  []byte // what of head was not handed out yet
-	heard atomic.Int64
+	give  []byte                // what of head was not handed out yet
+	heard atomic.Int64          // when something came, and
+	said  atomic.Int64          // when something was sent, in nanoseconds since 1970
 	cause atomic.Pointer[error] // why reading ended
 	done  chan struct{}
 	shut  sync.Once
@@ -74,6 +75,7 @@ func NewClient(conn net.Conn) *Client {
 		streams: map[uint32]*Stream{},
 	}
 	c.hear()
+	c.said.Store(c.heard.Load())
 	return c
 }
 
@@ -82,10 +84,16 @@ func NewClient(conn net.Conn) *Client {
 func (c *Client) hear() { c.heard.Store(time.Now().UnixNano()) }
 
 // Silence is how long nothing has come from the server, time asleep included.
-func (c *Client) Silence() time.Duration {
-	silence := time.Duration(time.Now().UnixNano() - c.heard.Load())
-	return max(silence, -silence) // the clock may have been set back
+func (c *Client) Silence() time.Duration { return since(&c.heard) }
+
+func since(at *atomic.Int64) time.Duration {
+	passed := time.Duration(time.Now().UnixNano() - at.Load())
+	return max(passed, -passed) // the clock may have been set back
 }
+
+// Quiet is how long nothing has been sent to the server, which may end a connection
+// whose client says nothing, however much it says itself.
+func (c *Client) Quiet() time.Duration { return since(&c.said) }
 
 // Settled is closed when net/http knows the server's first SETTINGS, and with them how
 // many streams it may open (RFC 9113 section 5.1.2).
@@ -285,6 +293,7 @@ func (c *Client) sendWanted() {
 		between := c.out.between()
 		if p := c.wanted.Load(); between && p != nil {
 			c.wanted.Store(nil)
+			c.said.Store(time.Now().UnixNano())
 			_, _ = c.Conn.Write(p.frame[:]) // where it fails, no answer comes
 		}
 		c.writing.Unlock()
@@ -307,6 +316,7 @@ func (c *Client) write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	before := c.Opened()
+	c.said.Store(time.Now().UnixNano())
 	c.out.follow(p, c.opened, ignore)
 	n, err := c.Conn.Write(p)
 	if now := c.Opened(); err != nil && now != nil && now != before {
