@@ -70,7 +70,8 @@ func (s *server) announce(asJSON bool) {
 		// Nobody may be reading stdout, which must not stop the proxy.
 		_ = json.NewEncoder(s.app.stdout).Encode(readyLine{s.console.Proxy, s.console.Self, s.console.Routes})
 	}
-	say := s.app.ui.say
+	var text strings.Builder // said at once: the log may have begun to speak
+	say := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	say("avsproxy %s is ready%s", version(), map[bool]string{true: ": sandbox mode, no account needed"}[s.stand != nil])
 	users := s.program.users.told("you")
 	for _, address := range shown(s.console.Proxy) {
@@ -91,6 +92,7 @@ func (s *server) announce(asJSON bool) {
 	}
 	say("Try:")
 	say("  curl -i %s", s.try())
+	s.app.ui.say("%s", strings.TrimSuffix(text.String(), "\n"))
 }
 
 func (s *server) routeText(name string) string {
