@@ -67,7 +67,7 @@ type opening struct {
 	wrote chan struct{}
 
 	mu     sync.Mutex
-	stream *wire.Stream
+	stream *wire.Stream // nil also where no HEADERS could be written any more
 	ended  bool
 }
 
@@ -75,10 +75,7 @@ type opening struct {
 func (o *opening) written() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.stream != nil {
-		return
-	}
-	if o.stream = o.link.wire.Opened(); o.ended {
+	if o.stream = o.link.wire.Claim(); o.stream != nil && o.ended {
 		o.stream.Forget()
 	}
 	close(o.wrote)

@@ -47,7 +47,8 @@ type Client struct {
 	mu      sync.Mutex
 	ping    *ping
 	pings   uint64
-	last    uint32 // stream that was opened last
+	last    uint32  // stream that was opened last
+	fresh   *Stream // it, until it is claimed
 	streams map[uint32]*Stream
 	away    *goAway
 }
@@ -336,7 +337,8 @@ func (c *Client) opened(f frame) {
 	defer c.mu.Unlock()
 	if f.stream > c.last {
 		c.last = f.stream
-		c.streams[f.stream] = &Stream{ID: f.stream, conn: c}
+		c.fresh = &Stream{ID: f.stream, conn: c}
+		c.streams[f.stream] = c.fresh
 	}
 }
 
@@ -345,6 +347,16 @@ func (c *Client) Opened() *Stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.streams[c.last]
+}
+
+// Claim returns the stream that was opened last, to the first who asks; nil = none was
+// since the last Claim. Call it where net/http has written HEADERS, or has failed to.
+func (c *Client) Claim() *Stream {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	claimed := c.fresh
+	c.fresh = nil
+	return claimed
 }
 
 func (c *Client) stream(id uint32) *Stream {
