@@ -29,6 +29,7 @@ type fakeNet struct {
 	dials  []time.Time
 	peers  []*fakePeer
 	answer func(framer *http2.Framer, stream uint32) // nil = 204
+	greet  func(*fakePeer)                           // nil = SETTINGS without any
 	events []LinkEvent
 	pings  []time.Time
 }
@@ -103,7 +104,11 @@ func (c chanWriter) Write(p []byte) (int, error) {
 
 func (f *fakeNet) serve(peer *fakePeer) {
 	io.ReadFull(peer, make([]byte, len(http2.ClientPreface)))
-	peer.framer.WriteSettings()
+	if f.greet != nil {
+		f.greet(peer)
+	} else {
+		peer.framer.WriteSettings()
+	}
 	for {
 		frame, err := peer.framer.ReadFrame()
 		if err != nil {
@@ -405,6 +410,38 @@ func TestStreamsAboveTheLastOfAGoAwayAreSentAgain(t *testing.T) {
 		resp, err := f.links.RoundTrip(httptest.NewRequest("POST", "https://h/", body))
 		if err != nil || resp.StatusCode != http.StatusNoContent || len(asked) != 2 {
 			t.Errorf("asked %v, %v", asked, err)
+		}
+	})
+}
+
+// net/http opens no more streams on a connection of which one was reset as a breach of
+// the protocol, whatever else goes on there.
+func TestConnectionIsReplacedWhereNoMoreStreamsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.answer = func(framer *http2.Framer, stream uint32) {
+			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true}) // ":status: 200"
+		}
+		f.keep(t)
+		left := make(chan struct{})
+		leaving := whenLeaving(t.Context(), func() { close(left) })
+		held, err := f.links.RoundTrip(httptest.NewRequest("GET", "https://h/", nil).WithContext(leaving))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Body.Close()
+		broken, err := f.links.RoundTrip(httptest.NewRequest("GET", "https://h/", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		f.peers[0].says().WriteRSTStream(3, http2.ErrCodeProtocol)
+		io.Copy(io.Discard, broken.Body)
+		broken.Body.Close()
+		<-left
+		synctest.Wait()
+		if took, err := f.ask(t.Context(), "POST"); err != nil || took != 0 || f.dialed() != 2 {
+			t.Errorf("%v, %v, %d dials", took, err, f.dialed())
 		}
 	})
 }

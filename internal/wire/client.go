@@ -23,8 +23,8 @@ var ErrClosed = errors.New("the connection is closed")
 type Client struct {
 	net.Conn
 	// Ended, if set, is called when the connection takes no more requests: nil = the
-	// server said goodbye by GOAWAY (RFC 9113 section 6.8). It may be called again when
-	// the connection closes. Set it before net/http gets the connection.
+	// server said goodbye by GOAWAY (RFC 9113 section 6.8). It may be called again, as
+	// when the connection closes. Set it before net/http gets the connection.
 	Ended func(cause error)
 
 	in    *bufio.Reader
@@ -176,7 +176,7 @@ func (c *Client) note(f frame) error {
 	case http2.FrameRSTStream:
 		code, err := c.number(0)
 		if stream := c.stream(f.stream); err == nil && stream != nil {
-			stream.wasReset(http2.ErrCode(code))
+			c.noteReset(stream, http2.ErrCode(code))
 		}
 		return err
 	case http2.FrameGoAway:
@@ -187,6 +187,15 @@ func (c *Client) note(f frame) error {
 		}
 	}
 	return nil
+}
+
+// noteReset knows of net/http that it opens no more streams where the server calls one
+// a breach of the protocol.
+func (c *Client) noteReset(stream *Stream, code http2.ErrCode) {
+	stream.wasReset(code)
+	if code == http2.ErrCodeProtocol {
+		c.ended(fmt.Errorf("it reset a stream with %v", code))
+	}
 }
 
 func (c *Client) noteData(f frame) error {
