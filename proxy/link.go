@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync"
 
 	"avsproxy/internal/wire"
@@ -45,6 +47,16 @@ func (l *link) lost() bool {
 	default:
 		return false
 	}
+}
+
+// wake has the requests that wait for a stream look again whether there can be one:
+// after GOAWAY net/http leaves them asleep until another stream ends. What wakes them
+// is a request that is given up; it is not sent.
+func (l *link) wake() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	none := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "https", Host: "none"}, Header: http.Header{}}
+	_, _ = l.conn.RoundTrip(none.WithContext(ctx)) // always an error
 }
 
 // roundTrip sends a request and returns the stream that it went on; nil = none was

@@ -446,6 +446,39 @@ func TestConnectionIsReplacedWhereNoMoreStreamsOpen(t *testing.T) {
 	})
 }
 
+// What waits for a stream of a full connection does not stay behind with the streams
+// that go on there.
+func TestRequestsThatWaitForAStreamMoveAfterGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.greet = func(p *fakePeer) {
+			p.framer.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 1})
+		}
+		f.answer = func(framer *http2.Framer, stream uint32) {
+			if f.dialed() > 1 {
+				noContent(framer, stream)
+			}
+		}
+		f.keep(t)
+		ctx, hangUp := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		defer all.Wait()
+		defer hangUp()
+		all.Go(func() { f.ask(ctx, "GET") })
+		synctest.Wait()
+		for range 3 {
+			all.Go(func() {
+				if took, err := f.ask(t.Context(), "POST"); err != nil || took != time.Minute {
+					t.Error(took, err)
+				}
+			})
+		}
+		time.Sleep(time.Minute)
+		f.peers[0].says().WriteGoAway(1, http2.ErrCodeNo, nil)
+		time.Sleep(time.Minute)
+	})
+}
+
 // Without the rule of one connection there are as many as the streams need.
 func TestConnectionsGrowWithRequests(t *testing.T) {
 	const at = 7

@@ -212,11 +212,14 @@ func (u *Upstream) newLink(conn net.Conn, gone func(*link, error)) (*link, error
 	l := &link{wire: wire.NewClient(conn), gone: make(chan struct{})}
 	var made atomic.Bool
 	l.wire.Ended = func(cause error) {
-		if made.Load() {
-			gone(l, cause)
-		} else {
+		if !made.Load() {
 			l.retire(func() {}) // nobody has it yet
+			return
 		}
+		if cause == nil && l.retired() {
+			l.wake()
+		}
+		gone(l, cause)
 	}
 	var err error
 	ctx := context.WithValue(context.Background(), dialedKey{}, l.wire)

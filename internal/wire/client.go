@@ -23,8 +23,8 @@ var ErrClosed = errors.New("the connection is closed")
 type Client struct {
 	net.Conn
 	// Ended, if set, is called when the connection takes no more requests: nil = the
-	// server said goodbye by GOAWAY (RFC 9113 section 6.8). It may be called again, as
-	// when the connection closes. Set it before net/http gets the connection.
+	// server said goodbye by GOAWAY (RFC 9113 section 6.8). It is called again when
+	// net/http knows of the goodbye, and when the connection closes. Set it before net/http gets the connection.
 	Ended func(cause error)
 
 	in    *bufio.Reader
@@ -39,6 +39,7 @@ type Client struct {
 
 	greeted bool // SETTINGS came; of reading
 	settled chan struct{}
+	parted  bool // GOAWAY came; of reading
 
 	writing sync.Mutex // for out, and so that frames stay whole
 	out     track
@@ -157,6 +158,10 @@ func (c *Client) nextFrame() error {
 		c.greeted = false
 		c.settleOnce()
 	}
+	if c.parted {
+		c.parted = false
+		c.ended(nil)
+	}
 	if _, err := io.ReadFull(c.in, c.head[:]); err != nil {
 		return err
 	}
@@ -237,6 +242,7 @@ func (c *Client) noteGoAway() error {
 	c.mu.Lock()
 	c.away = &goAway{last & (1<<31 - 1), http2.ErrCode(code)}
 	c.mu.Unlock()
+	c.parted = true
 	if http2.ErrCode(code) == http2.ErrCodeNo {
 		c.ended(nil)
 	} else {
