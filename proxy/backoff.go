@@ -28,7 +28,7 @@ type backOff struct {
 	made     time.Time     // when the last try succeeded
 	failed   time.Time     // when the last one failed, or what it made was lost
 	pause    time.Duration // after that
-	err      error         // of that try
+	err      error         // of that try, or why what it made was lost
 	tries    []time.Time   // of the last triesSpan
 }
 
@@ -52,7 +52,7 @@ func (b *backOff) end(now time.Time, err error) {
 // lost notes that a connection was lost, or left.
 func (b *backOff) lost(now time.Time, cause error) {
 	if now.Sub(b.made) >= lastsLeast {
-		b.failures = 0
+		b.failures, b.err = 0, cause
 	} else {
 		b.fail(now, cause)
 	}
@@ -88,5 +88,5 @@ func (b *backOff) wait(now time.Time, asked bool) time.Duration {
 
 // spent reports whether all tries were made that the time allows.
 func (b *backOff) spent(now time.Time) bool {
-	return b.failures > 0 && len(b.tries) >= triesMost && now.Sub(b.tries[len(b.tries)-triesMost]) < triesSpan
+	return len(b.tries) >= triesMost && now.Sub(b.tries[len(b.tries)-triesMost]) < triesSpan
 }

@@ -61,6 +61,8 @@ func newFakeNet(t *testing.T, single bool) *fakeNet {
 	}
 	t.Cleanup(func() {
 		f.upstream.Close()
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		for _, peer := range f.peers {
 			peer.Close()
 		}
@@ -239,6 +241,34 @@ func (f *fakeNet) checkBudget(t *testing.T) {
 	for i := range dials {
 		if n := within(dials, i); n >= triesMost {
 			t.Fatalf("try %d is number %d in %v", i, n+1, triesSpan)
+		}
+	}
+}
+
+// Connections that are taken away again soon are tries like others.
+func TestPromise5_ConnectionsThatDoNotLastKeepToTheBudget(t *testing.T) {
+	for _, lasts := range []time.Duration{0, time.Millisecond, 1500 * time.Millisecond} {
+		for _, kept := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeNet(t, true)
+				f.greet = func(p *fakePeer) {
+					p.framer.WriteSettings()
+					time.AfterFunc(lasts, func() { p.says().WriteGoAway(0, http2.ErrCodeNo, nil) })
+				}
+				if kept {
+					f.keep(t)
+				}
+				for range 3 * triesSpan / time.Second {
+					time.Sleep(time.Second)
+					if !kept {
+						f.ask(t.Context(), "POST")
+					}
+				}
+				f.checkBudget(t)
+				if n := f.dialed(); n < triesMost {
+					t.Errorf("lasting %v: only %d tries", lasts, n)
+				}
+			})
 		}
 	}
 }
