@@ -17,6 +17,8 @@ type link struct {
 	wire *wire.Client
 	gone chan struct{} // closed when the link takes no more requests
 	off  sync.Once
+
+	listed bool // among the links, under their lock
 }
 
 // retire ends the link for new requests; those under way go on. Only the first call

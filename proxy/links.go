@@ -289,21 +289,23 @@ func (s *links) lose(l *link, cause error) {
 // connect belongs to no request: the one that started it may hang up while others
 // wait.
 func (s *links) connect(d *dialing) {
-	link, err := s.dial(s.retire)
-	if d.err = err; err == nil {
-		d.link = link
-	}
+	made, err := s.dial(s.retire)
 	s.mu.Lock()
-	closed := s.closed
-	s.back.end(time.Now(), d.err)
-	if d.err == nil {
-		s.open = append(s.open, d.link)
+	if err == nil && made.retired() {
+		err = connectError{errGoodbye}
+	}
+	over := s.closed || err != nil
+	s.back.end(time.Now(), err)
+	if d.err = err; err == nil {
+		made.listed = true
+		d.link = made
+		s.open = append(s.open, made)
 		s.reached = true
 	}
 	s.dialing = nil
 	s.mu.Unlock()
-	if closed && d.link != nil {
-		d.link.conn.Close()
+	if over && made != nil {
+		made.conn.Close()
 	}
 	close(d.done)
 	if d.err == nil {
@@ -329,7 +331,9 @@ func (s *links) retire(l *link, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sortOutLocked()
-	s.back.lost(time.Now(), connectError{cmp.Or(cause, errGoodbye)})
+	if l.listed {
+		s.back.lost(time.Now(), connectError{cmp.Or(cause, errGoodbye)})
+	} // else connect sees it
 }
 
 func (s *links) tellEnd(cause error) {

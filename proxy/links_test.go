@@ -273,6 +273,32 @@ func TestPromise5_ConnectionsThatDoNotLastKeepToTheBudget(t *testing.T) {
 	}
 }
 
+// The goodbye may come with the greeting, before anybody has the connection.
+func TestPromise5_GoodbyeBeforeTheFirstRequestIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.links.dial = func(gone func(*link, error)) (*link, error) {
+			l, err := f.dial(gone)
+			f.peers[len(f.peers)-1].says().WriteGoAway(0, http2.ErrCodeNo, nil)
+			<-l.gone
+			synctest.Wait()
+			return l, err
+		}
+		if took, err := f.ask(t.Context(), "POST"); err == nil || took != 0 || f.dialed() != 1 {
+			t.Errorf("%v, %v, %d dials", took, err, f.dialed())
+		}
+		f.keep(t)
+		time.Sleep(3 * time.Minute)
+		dials := f.times()
+		for i := 1; i < len(dials); i++ {
+			gap, want := dials[i].Sub(dials[i-1]), pauses[min(i-1, len(pauses)-1)]
+			if gap < want*66/100 || gap > want*151/100 {
+				t.Errorf("try %d came after %v, want about %v", i, gap, want)
+			}
+		}
+	})
+}
+
 // Clients that never tire do not make more tries than the upstream stands.
 func TestPromise5_RequestsDuringAnOutageKeepToTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
