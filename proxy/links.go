@@ -19,6 +19,8 @@ var errNotHTTP2 = errors.New("the upstream does not speak HTTP/2")
 
 var errGoodbye = errors.New("the upstream ended the connection")
 
+var errNoStreams = errors.New("the upstream allows no streams on a new connection")
+
 var errClosed = errors.New("the proxy is closing")
 
 const (
@@ -291,8 +293,12 @@ func (s *links) lose(l *link, cause error) {
 func (s *links) connect(d *dialing) {
 	made, err := s.dial(s.retire)
 	s.mu.Lock()
-	if err == nil && made.retired() {
+	switch {
+	case err != nil:
+	case made.retired():
 		err = connectError{errGoodbye}
+	case !s.single && made.conn.Available() == 0: // another one would be no better
+		err = connectError{errNoStreams}
 	}
 	over := s.closed || err != nil
 	s.back.end(time.Now(), err)

@@ -535,6 +535,20 @@ func TestRequestsThatWaitForAStreamMoveAfterGoodbye(t *testing.T) {
 	})
 }
 
+func TestUpstreamThatAllowsNoStreamsIsNotDialedOverAndOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, false)
+		f.greet = func(p *fakePeer) {
+			time.Sleep(time.Millisecond)
+			p.framer.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0})
+		}
+		took, err := f.ask(t.Context(), "GET")
+		if !errors.Is(err, errNoStreams) || f.dialed() != 1 {
+			t.Errorf("%v after %v and %d dials", err, took, f.dialed())
+		}
+	})
+}
+
 // Without the rule of one connection there are as many as the streams need.
 func TestConnectionsGrowWithRequests(t *testing.T) {
 	const at = 7
