@@ -80,8 +80,11 @@ func (s *links) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := sendableOf(req)
 	for try := 1; ; try++ {
 		l, err := s.get(req.Context())
-		if err == errNotHTTP2 {
+		if err == errNotHTTP2 && try == 1 {
 			return nil, err // the caller sends the request, body and all, in another way
+		}
+		if err == errNotHTTP2 { // it did before: the body has begun
+			err = unprocessed{err}
 		}
 		if err != nil {
 			body.close()

@@ -549,6 +549,23 @@ func TestUpstreamThatAllowsNoStreamsIsNotDialedOverAndOver(t *testing.T) {
 	})
 }
 
+// The upstream may change over to HTTP/1.1 between two tries. What is left of the
+// body then must not pass for all of it.
+func TestBegunRequestIsNotGivenToHTTP1(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.answer = func(framer *http2.Framer, _ uint32) {
+			f.links.dial = func(func(*link, error)) (*link, error) { return nil, errNotHTTP2 }
+			framer.WriteGoAway(0, http2.ErrCodeNo, nil)
+		}
+		body := io.MultiReader(strings.NewReader("all "), strings.NewReader("of it"))
+		_, err := f.links.RoundTrip(httptest.NewRequest("POST", "https://h/", body))
+		if err == errNotHTTP2 || !errors.As(err, new(unprocessed)) {
+			t.Errorf("%v, of a request whose body had begun", err)
+		}
+	})
+}
+
 // Without the rule of one connection there are as many as the streams need.
 func TestConnectionsGrowWithRequests(t *testing.T) {
 	const at = 7
