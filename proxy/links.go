@@ -124,7 +124,7 @@ func fateOf(req *http.Request, l *link, stream *wire.Stream) fate {
 	switch {
 	case stream == nil || stream.Unprocessed():
 		return neverRead
-	case l.lost() && onlyAsks(req):
+	case (l.lost() || l.conn.Err() != nil) && onlyAsks(req):
 		return onlyAsked
 	}
 	return mayHaveBeenRead

@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	patience = 20 * time.Second // no test should need it
+	patience = 90 * time.Second // no test should need it, however busy the machine
 	canary   = "Atza|canary-token-sandbox"
 	loginURL = "https://localhost:9745/login"
 )

@@ -115,12 +115,20 @@ func (c *Client) Done() <-chan struct{} { return c.done }
 // NetConn returns the connection below.
 func (c *Client) NetConn() net.Conn { return c.Conn }
 
+// closePatience bounds TLS's goodbye: a dead connection may have no room for it. net/http
+// does the same where TLS is on top.
+const closePatience = 250 * time.Millisecond
+
 // Close implements [net.Conn].
 func (c *Client) Close() error {
 	first := false
 	c.shut.Do(func() { close(c.done); first = true })
 	if first { // not within Do: who hears of it may close too
 		c.ended(c.why())
+	}
+	if below, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
+		sever := time.AfterFunc(closePatience, func() { below.NetConn().Close() })
+		defer sever.Stop()
 	}
 	return c.Conn.Close()
 }
@@ -275,7 +283,7 @@ func (c *Client) notePong() error {
 // Whoever asks meanwhile waits for the same one.
 func (c *Client) Ping(ctx context.Context) error {
 	p := c.begin()
-	c.sendWanted()
+	go c.sendWanted() // which may wait for room until the connection is closed
 	select {
 	case <-p.done:
 		return nil

@@ -124,7 +124,7 @@ func TestWhatWasNotProcessedIsKnown(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
 	client := NewClient(near)
-	away := make(chan error, 1)
+	away := make(chan error, 2) // it is told twice
 	client.Ended = func(cause error) { away <- cause }
 	go func() {
 		defer far.Close()
