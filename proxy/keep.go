@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -35,6 +36,8 @@ func (u *Upstream) Keep(ctx context.Context) {
 }
 
 func (s *links) keep(ctx context.Context) {
+	var leaving sync.WaitGroup
+	defer leaving.Wait()
 	s.setKept(true)
 	defer s.setKept(false)
 	for ctx.Err() == nil {
@@ -43,7 +46,8 @@ func (s *links) keep(ctx context.Context) {
 		case err != nil: // closed
 			return
 		case l != nil:
-			s.watch(ctx, l)
+			s.watch(ctx, l, l.gone)
+			leaving.Go(func() { s.watch(ctx, l, l.wire.Done()) })
 		case d != nil:
 			if _, err := d.wait(ctx); err == errNotHTTP2 {
 				return
@@ -70,11 +74,11 @@ func (s *links) rest(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// watch returns when the connection takes no more requests. It pings one on which we
-// were quiet for long: net/http does that only where the upstream is. And after the
-// machine has slept it asks whether the connection has survived that: timers stood
-// still.
-func (s *links) watch(ctx context.Context, l *link) {
+// watch returns when the time is over, and when the connection is dead. It pings one on
+// which we were quiet for long: net/http does that only where the upstream is. And after
+// the machine has slept it asks whether the connection has survived that: timers stood
+// still. A connection that takes no more requests still has streams to finish.
+func (s *links) watch(ctx context.Context, l *link, over <-chan struct{}) {
 	check := asleepCheck
 	if s.ping > 0 {
 		check = min(check, s.ping/2)
@@ -84,7 +88,7 @@ func (s *links) watch(ctx context.Context, l *link) {
 	before := time.Now()
 	for {
 		select {
-		case <-l.gone:
+		case <-over:
 			return
 		case <-ctx.Done():
 			return

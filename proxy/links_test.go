@@ -429,6 +429,35 @@ func TestPromise5_QuietConnectionIsPinged(t *testing.T) {
 	})
 }
 
+// A downchannel may outlive the goodbye of its connection, which is silent where it only listens.
+func TestPromise5_QuietConnectionIsPingedWhileItLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeNet(t, true)
+		f.links.ping = 4 * time.Minute
+		f.answer = func(framer *http2.Framer, stream uint32) {
+			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true}) // ":status: 200"
+			framer.WriteGoAway(stream, http2.ErrCodeNo, nil)
+		}
+		f.keep(t)
+		resp, err := f.links.RoundTrip(httptest.NewRequest("GET", "https://h/", nil).WithContext(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		for range 60 * 60 { // both upstreams speak all the time
+			time.Sleep(time.Second)
+			synctest.Wait()
+			for _, peer := range f.peers {
+				peer.says().WriteWindowUpdate(0, 1)
+			}
+		}
+		synctest.Wait()
+		if n := len(f.pings); n < 2*15 || n > 2*17 || len(f.dials) != 2 {
+			t.Errorf("%d pings in an hour, %d dials", n, len(f.dials))
+		}
+	})
+}
+
 // The connection breaks under a request: what only asks is asked again, what does
 // something is not done twice.
 func TestPromise5_OnlyQuestionsAreAskedAgain(t *testing.T) {
