@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
 	"avsproxy/tokens"
@@ -104,6 +106,7 @@ func describe(err error) (detail, hint string) {
 		hostname x509.HostnameError
 		verify   *tls.CertificateVerificationError
 		noTLS    tls.RecordHeaderError
+		reset    http2.StreamError
 	)
 	switch {
 	case errors.As(err, new(refusedError)):
@@ -132,6 +135,8 @@ func describe(err error) (detail, hint string) {
 		return "the request's header is larger than it takes", "send less: long cookies and tokens are the usual cause"
 	case errors.As(err, new(unprocessed)), hasAny(err, "cannot retry err"): // the latter is what the pool says
 		return "it closed the connection or refused the request before it looked at it", "try again; the request was not acted upon"
+	case errors.As(err, &reset):
+		return "it reset the request's stream (" + reset.Code.String() + ") before the answer", "try again; whether the request was acted upon is not known"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), isCut(err):
 		return "the connection was cut before the answer", "try again; whether the request was acted upon is not known"
 	}
@@ -165,6 +170,7 @@ type cause struct{ error }
 // Error returns the text up to its first quotation.
 func (c cause) Error() string {
 	text, _, _ := strings.Cut(c.error.Error(), `"`)
+	text, _, _ = strings.Cut(text, "; LastStreamID") // of a GOAWAY
 	return strings.TrimRight(text, " :")
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,7 +30,8 @@ const (
 	// staleAfter is the silence after which a connection is asked whether it still
 	// lives, before a request is entrusted to it.
 	staleAfter = 15 * time.Second
-	// dialGrace lets a dial that takes all of the patience say itself what it waited for.
+	// dialGrace is by how much a dial ends before the patience does: it says itself what
+	// it waited for.
 	dialGrace = 100 * time.Millisecond
 )
 
@@ -147,7 +149,7 @@ func onlyAsks(req *http.Request) bool {
 // connection was lost the request is held until there is another one, for as long as
 // the patience lasts.
 func (s *links) get(ctx context.Context) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience+dialGrace)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	var last error
 	for {
@@ -178,7 +180,7 @@ func (s *links) get(ctx context.Context) (*link, error) {
 func (s *links) holds(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reached && s.kept && !s.closed && err != errNotHTTP2
+	return s.reached && s.kept && !s.closed && err != errNotHTTP2 && !errors.As(err, new(*tls.CertificateVerificationError))
 }
 
 // heldError is the last try's error, or says that there was none in time.

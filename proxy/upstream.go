@@ -196,7 +196,9 @@ func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // dialLink makes an HTTP/2 connection. gone hears when it takes no more requests.
 func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
-	conn, err := u.dialTLS(context.Background(), "tcp", addressOf(u.options.Origin), u.tls)
+	ctx, cancel := context.WithTimeout(context.Background(), max(u.options.DialTimeout-dialGrace, u.options.DialTimeout/2))
+	defer cancel()
+	conn, err := u.dialTLS(ctx, "tcp", addressOf(u.options.Origin), u.tls)
 	if err != nil {
 		return nil, err
 	}

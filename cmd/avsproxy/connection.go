@@ -13,21 +13,24 @@ func tellConnection(log *slog.Logger, route, host string) func(proxy.LinkEvent, 
 	log = log.With("route", route, "upstream", host)
 	var mu sync.Mutex
 	var last proxy.LinkEvent
+	var why string
 	return func(event proxy.LinkEvent, cause error) {
 		mu.Lock()
 		defer mu.Unlock()
-		before := last
-		last = event
+		before, changed := last, cause != nil && why != cause.Error()
+		if last = event; cause != nil {
+			why = cause.Error()
+		}
 		switch {
 		case event == proxy.Connected && before == proxy.Unreachable:
 			log.Info("the upstream is reached again")
 		case event == proxy.Connected:
 			log.Debug("connected")
 		case event == proxy.Left:
-			log.Info("the upstream ended the connection, as it does every hour; requests go over a new one")
+			log.Info("the upstream ended the connection, which is usual; requests go over a new one")
 		case event == proxy.Lost && before != proxy.Unreachable:
 			log.Warn("the connection was lost; connecting anew", "cause", printable(cause.Error()))
-		case event == proxy.Unreachable && before != proxy.Unreachable:
+		case event == proxy.Unreachable && (changed || before != proxy.Unreachable):
 			log.Warn("the upstream cannot be reached; trying on", "cause", printable(cause.Error()))
 		}
 	}

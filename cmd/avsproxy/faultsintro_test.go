@@ -17,8 +17,10 @@ go test ./cmd/avsproxy -run Faults -update
   ends as if it were whole.
 - *the next request* means that a request sent at once gets its good answer at once. Other waits are named.
 - ` + "`tls-wrong-name` and `tls-expired`" + ` strike until they are cleared; all others strike once.
-- A stalled connection is found by a ping. The route has ` + "`ping_interval = \"1s\"` and `dial_timeout = \"2s\"`" + ` here, and a
-  ping is given 15 s; with the usual ` + "`ping_interval = \"4m\"`" + ` it takes as much longer.
+- A stalled connection is found by a ping. The route has ` + "`ping_interval = \"1s\"` and `dial_timeout = \"2s\"`" + ` here, and an
+  answer to the ping is waited for as long as half of the latter; with the usual ` + "`ping_interval = \"4m\"`" + ` and requests under
+  way it takes as much longer.
 - The GET is answered with 1,000 bytes. The *Recognize* is an upload whose length is not known before.
+- A token that is refused again within ten seconds of a renewal is not renewed once more: the refusal passes.
 - Where a GET sees 200 although the fault struck, it was sent again: nothing that the upstream may have acted upon is.
 `

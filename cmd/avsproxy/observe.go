@@ -97,7 +97,7 @@ func printable(text string) string {
 	clean := make([]rune, 0, min(len(text), most))
 	for _, r := range text {
 		if len(clean) == most {
-			break
+			return string(clean) + "…"
 		}
 		if r < 0x20 || r == 0x7f {
 			r = '?'
