@@ -1,0 +1,91 @@
+package capture
+
+import (
+	"strings"
+	"unsafe"
+)
+
+// What is kept of a head at most. Servers have larger limits, and we have more
+// exchanges.
+const (
+	maxFields    = 200
+	maxHeadBytes = 32 << 10
+	maxTarget    = 8 << 10
+	maxWord      = 512
+	maxInterim   = 8
+)
+
+// overhead is the bookkeeping of an exchange: itself and its place in the map.
+const overhead = int(unsafe.Sizeof(Exchange{})) + 128
+
+// keepFields returns masked copies of as many fields as are kept, and what memory
+// they take.
+func keepFields(fields []Field, set *patterns) (kept []Field, cost int, cut bool) {
+	if len(fields) == 0 {
+		return nil, 0, false
+	}
+	kept = make([]Field, 0, min(len(fields), maxFields))
+	room := maxHeadBytes
+	for _, f := range fields {
+		if len(kept) == maxFields || room <= 0 {
+			cut = true
+			break
+		}
+		one := Field{Name: clip(f.Name, min(room, maxWord)), Value: set.field(f.Name, f.Value)}
+		if len(one.Value) > room {
+			one.Value, cut = clip(one.Value, room), true
+		}
+		one.Value = strings.Clone(one.Value)
+		kept = append(kept, one)
+		room -= len(one.Name) + len(one.Value)
+	}
+	return kept, maxHeadBytes - room + cap(kept)*int(unsafe.Sizeof(Field{})), cut
+}
+
+// clip returns a copy of at most about n bytes: copied, because a text may be a
+// piece of a whole head.
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return strings.Clone(text)
+	}
+	return text[:n] + "…"
+}
+
+func value(fields []Field, name string) string {
+	for _, f := range fields {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+func (q Request) bounded(set *patterns) Request {
+	q.Route, q.Method = clip(q.Route, maxWord), clip(set.text(q.Method), maxWord)
+	q.Scheme, q.Host = clip(q.Scheme, maxWord), clip(set.text(q.Host), maxWord)
+	q.Target, q.Proto = clip(set.text(q.Target), maxTarget), clip(q.Proto, maxWord)
+	q.Client = q.Client.bounded()
+	return q
+}
+
+func (q Request) cost() int {
+	return len(q.Route) + len(q.Method) + len(q.Scheme) + len(q.Host) + len(q.Target) + len(q.Proto) + q.Client.cost()
+}
+
+func (l Leg) bounded() Leg {
+	l.Proto, l.Address = clip(l.Proto, maxWord), clip(l.Address, maxWord)
+	return l
+}
+
+func (l Leg) cost() int { return len(l.Proto) + len(l.Address) }
+
+func (f Facts) bounded(set *patterns) Facts {
+	f.Upstream = f.Upstream.bounded()
+	f.Decision, f.Credential = clip(f.Decision, maxWord), clip(f.Credential, maxWord)
+	f.Ended, f.Error = clip(set.text(f.Ended), maxWord), clip(f.Error, maxWord)
+	return f
+}
+
+func (f Facts) cost() int {
+	return f.Upstream.cost() + len(f.Decision) + len(f.Credential) + len(f.Ended) + len(f.Error)
+}

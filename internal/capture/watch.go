@@ -1,0 +1,108 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// watcherQueue is how many events a watcher may lag behind.
+const watcherQueue = 256
+
+// watchers are told what happens, or cut off: nobody waits for them.
+type watchers struct {
+	count atomic.Int32 // of list, so that most need not lock
+	mu    sync.Mutex
+	list  map[*watcher]struct{}
+}
+
+type watcher struct {
+	follow uint64
+	events chan Event
+}
+
+// Watch returns events from now on, with the chunks of the exchange follow (0 is
+// none). The channel is closed once ctx is done, or when 256 events wait in it.
+func (r *Recorder) Watch(ctx context.Context, follow uint64) <-chan Event {
+	w := &watcher{follow: follow, events: make(chan Event, watcherQueue)}
+	r.watch.add(w)
+	context.AfterFunc(ctx, func() { r.watch.remove(w) })
+	return w.events
+}
+
+func (w *watchers) add(one *watcher) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.list == nil {
+		w.list = map[*watcher]struct{}{}
+	}
+	w.list[one] = struct{}{}
+	w.count.Store(int32(len(w.list)))
+}
+
+func (w *watchers) remove(one *watcher) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut(one)
+}
+
+// cut ends a watcher, once. The caller holds mu.
+func (w *watchers) cut(one *watcher) {
+	if _, found := w.list[one]; !found {
+		return
+	}
+	delete(w.list, one)
+	w.count.Store(int32(len(w.list)))
+	close(one.events)
+}
+
+func (w *watchers) any() bool { return w.count.Load() > 0 }
+
+func (w *watchers) publish(event Event) {
+	if !w.any() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for one := range w.list {
+		w.send(one, event)
+	}
+}
+
+func (w *watchers) send(one *watcher, event Event) {
+	select {
+	case one.events <- event:
+	default:
+		w.cut(one)
+	}
+}
+
+func (w *watchers) follows(id uint64) bool {
+	if !w.any() {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for one := range w.list {
+		if one.follow == id {
+			return true
+		}
+	}
+	return false
+}
+
+// chunk tells those who follow the exchange id of a piece of its body.
+func (w *watchers) chunk(id uint64, side string, offset int64, p []byte) {
+	if !w.follows(id) {
+		return
+	}
+	event := Event{Kind: KindChunk, Chunk: &Chunk{ID: id, Side: side, Offset: offset, Bytes: bytes.Clone(p)}}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for one := range w.list {
+		if one.follow == id {
+			w.send(one, event)
+		}
+	}
+}
