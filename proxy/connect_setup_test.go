@@ -67,9 +67,9 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	elsewhere := NewOthers(OthersOptions{Dial: f.dialer.Dial, Tunnels: f.tunnels, ErrorLog: quiet})
 	t.Cleanup(elsewhere.Close)
 	f.listen(t, guard.Guard(rules, nil, Split(table,
-		Route(table, []http.Handler{Observe("avs", f.began, forward)}),
+		Route(table, []http.Handler{Observe(ObserveOptions{Route: "avs", Began: f.began}, forward)}),
 		tunnel.Intercept(f.inbox),
-		Observe("", f.began, elsewhere))))
+		Observe(ObserveOptions{Began: f.began}, elsewhere))))
 	return f
 }
 

@@ -57,7 +57,7 @@ func keep(t testing.TB, l *line, options DownchannelOptions) (*Downchannel, *new
 		}
 	}
 	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	l.serve(t, nil, Observe("avs", began, d.Serve(next)))
+	l.serve(t, nil, Observe(ObserveOptions{Route: "avs", Began: began}, d.Serve(next)))
 	return d, news
 }
 

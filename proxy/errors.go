@@ -137,7 +137,7 @@ func describe(err error) (detail, hint string) {
 		return "it closed the connection or refused the request before it looked at it", "try again; the request was not acted upon"
 	case errors.As(err, &reset):
 		return "it reset the request's stream (" + reset.Code.String() + ") before the answer", "try again; whether the request was acted upon is not known"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), isCut(err):
+	case isLost(err):
 		return "the connection was cut before the answer", "try again; whether the request was acted upon is not known"
 	}
 	return "the request could not be sent", "try again; see the log for the cause"
@@ -152,6 +152,11 @@ func isAlert(err error) bool {
 
 // isForeign reports whether what came was not to be understood.
 func isForeign(err error) bool { return hasAny(err, "malformed", "http2: frame", "connection error: ") }
+
+// isLost reports whether the connection ended early.
+func isLost(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) || isCut(err)
+}
 
 // isCut knows net/http's ways of saying that a connection ended early.
 func isCut(err error) bool {

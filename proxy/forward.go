@@ -131,6 +131,8 @@ func (o ForwardOptions) explain(err error, r *http.Request) problem.Problem {
 
 func receive(resp *http.Response) error {
 	resp.Header.Del(problem.Header)
+	resp.Header.Del(DecisionHeader)
+	note(resp.Request.Context(), func(e *Exchange) { e.Upstream.Proto = resp.Proto })
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return switchProtocols(resp)
 	}

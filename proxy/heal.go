@@ -20,7 +20,7 @@ func (i *Injector) send(req *http.Request, token tokens.Token, keep bool) (*http
 	if err != nil || !i.refused(resp) || !replayable(req) || !atHand(body, resp) {
 		return resp, err
 	}
-	next, err := i.Source.Token(req.Context())
+	next, err := i.token(req.Context())
 	if err != nil || next.Access == token.Access {
 		return resp, nil
 	}

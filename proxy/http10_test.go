@@ -20,7 +20,7 @@ func TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne(t *testing.T) 
 		panic(http.ErrAbortHandler)
 	})
 	began := func(string) func(Exchange) { return func(Exchange) {} }
-	server := httptest.NewServer(Observe("api", began, handler))
+	server := httptest.NewServer(Observe(ObserveOptions{Route: "api", Began: began}, handler))
 	defer server.Close()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"time"
 
 	"avsproxy/tokens"
 )
@@ -69,12 +70,30 @@ func (i *Injector) RoundTrip(req *http.Request) (*http.Response, error) {
 	if own && (i.ClientAuth == RejectClientAuth || !i.bringsDummy(req.Header)) {
 		return i.clientsOwn(req)
 	}
-	token, err := i.Source.Token(req.Context())
+	token, err := i.token(req.Context())
 	if err != nil {
 		return nil, refuse(req, fmt.Errorf("getting the token: %w", err))
 	}
 	decide(req.Context(), Injected)
 	return i.send(req, token, own)
+}
+
+// token gets one, and notes how long that took and what it is.
+func (i *Injector) token(ctx context.Context) (tokens.Token, error) {
+	began := time.Now()
+	token, err := i.Source.Token(ctx)
+	now := time.Now()
+	note(ctx, func(e *Exchange) {
+		e.Token += now.Sub(began)
+		e.Credential, e.TokenAge, e.TokenLeft = i.Source.Name, -1, -1
+		if err == nil && !token.Obtained.IsZero() {
+			e.TokenAge = max(0, now.Sub(token.Obtained))
+		}
+		if err == nil && !token.Expiry.IsZero() {
+			e.TokenLeft = max(0, token.Expiry.Sub(now))
+		}
+	})
+	return token, err
 }
 
 // checkOrigin compares what will really be dialed and asked for, not what some

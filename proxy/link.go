@@ -7,16 +7,19 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync"
+	"sync/atomic"
 
 	"avsproxy/internal/wire"
 )
 
 // A link is one HTTP/2 connection to the upstream.
 type link struct {
-	conn *http.ClientConn
-	wire *wire.Client
-	gone chan struct{} // closed when the link takes no more requests
-	off  sync.Once
+	conn   *http.ClientConn
+	wire   *wire.Client
+	number uint64        // see Hop
+	used   atomic.Bool   // it had a request
+	gone   chan struct{} // closed when the link takes no more requests
+	off    sync.Once
 
 	listed bool // among the links, under their lock
 }
@@ -68,9 +71,14 @@ func (l *link) roundTrip(req *http.Request) (*http.Response, *wire.Stream, error
 	trace := &httptrace.ClientTrace{WroteHeaders: o.written}
 	resp, err := l.conn.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
-		return nil, o.end(), err
+		stream := o.end()
+		if stream != nil {
+			note(req.Context(), func(e *Exchange) { e.Upstream.Stream = stream.ID })
+		}
+		return nil, stream, err
 	}
 	<-o.wrote // by another goroutine than the one that reads answers
+	note(req.Context(), func(e *Exchange) { e.Upstream.Stream = o.stream.ID })
 	resp.Body = &linkBody{o.stream.Body(resp.Body), o.stream}
 	return resp, o.stream, nil
 }

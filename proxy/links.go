@@ -81,7 +81,9 @@ func (u unprocessed) Unwrap() error { return u.error }
 func (s *links) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := sendableOf(req)
 	for try := 1; ; try++ {
+		began := time.Now()
 		l, err := s.get(req.Context())
+		note(req.Context(), func(e *Exchange) { e.Connect += time.Since(began) })
 		if err == errNotHTTP2 && try == 1 {
 			return nil, err // the caller sends the request, body and all, in another way
 		}
@@ -93,6 +95,7 @@ func (s *links) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		sending(req.Context())
+		noteHop(req, Hop{Conn: l.number, Reused: l.used.Swap(true)})
 		resp, stream, err := l.roundTrip(body.attempt(req))
 		if err == nil {
 			body.forget()

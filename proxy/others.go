@@ -57,7 +57,7 @@ type announced struct{ http.RoundTripper }
 // RoundTrip implements [http.RoundTripper].
 func (a announced) RoundTrip(req *http.Request) (*http.Response, error) {
 	sending(req.Context())
-	return a.RoundTripper.RoundTrip(req)
+	return a.RoundTripper.RoundTrip(hopNoted(req))
 }
 
 // ServeHTTP implements [http.Handler].

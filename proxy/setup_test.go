@@ -121,7 +121,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	if p.tokenURL != "" {
 		answer = StandIn(StandInOptions{Dummy: p.inject.Dummy, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
 	}
-	routes := []http.Handler{Observe("avs", began, answer)}
+	routes := []http.Handler{Observe(ObserveOptions{Route: "avs", Began: began}, answer)}
 	l.serve(t, p.front, guard.Guard(guard.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
 	return l
 }

@@ -71,6 +71,7 @@ func StandIn(options StandInOptions, next http.Handler) http.Handler {
 			return
 		}
 		decide(r.Context(), StoodIn)
+		recordWithoutBodies(r.Context())
 		if err := readTokenRequest(w, r); err != nil {
 			options.refuse(w, r, err)
 			return

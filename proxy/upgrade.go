@@ -51,6 +51,9 @@ func switchProtocols(resp *http.Response) error {
 	}
 	taken := &switched{ReadWriteCloser: backend}
 	note(resp.Request.Context(), func(e *Exchange) { e.taken = taken })
+	if o := observationOf(resp.Request.Context()); o != nil {
+		o.head(resp.StatusCode, resp.Header)
+	}
 	resp.Body = taken
 	return nil
 }
@@ -59,7 +62,7 @@ func switchProtocols(resp *http.Response) error {
 // read from when its exchange has ended already.
 type switched struct {
 	io.ReadWriteCloser
-	read atomic.Int64
+	read, wrote atomic.Int64
 }
 
 // CloseWrite passes the end of what the client sends, as net/http's own body does.
@@ -68,6 +71,13 @@ func (s *switched) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return errors.ErrUnsupported
+}
+
+// Write writes on.
+func (s *switched) Write(p []byte) (int, error) {
+	n, err := s.ReadWriteCloser.Write(p)
+	s.wrote.Add(int64(n))
+	return n, err
 }
 
 // Read reads on.

@@ -74,8 +74,9 @@ type Upstream struct {
 	// http1 is whether the latest TLS handshake gave no HTTP/2.
 	http1 atomic.Bool
 
-	mu   sync.Mutex
-	open map[*upstreamConn]struct{}
+	mu     sync.Mutex
+	open   map[*upstreamConn]struct{}
+	number uint64 // of the latest connection
 }
 
 // A connectError says that no connection came about, so that nothing was sent.
@@ -182,7 +183,7 @@ type dialedKey struct{}
 func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("Upgrade") != "" {
 		sending(req.Context())
-		return u.upgrading.RoundTrip(req)
+		return u.upgrading.RoundTrip(hopNoted(req))
 	}
 	if !u.http1.Load() {
 		resp, err := u.links.RoundTrip(req)
@@ -191,7 +192,7 @@ func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	sending(req.Context())
-	return u.transport.RoundTrip(req)
+	return u.transport.RoundTrip(hopNoted(req))
 }
 
 // dialLink makes an HTTP/2 connection. gone hears when it takes no more requests.
@@ -211,7 +212,7 @@ func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
 }
 
 func (u *Upstream) newLink(conn net.Conn, gone func(*link, error)) (*link, error) {
-	l := &link{wire: wire.NewClient(conn), gone: make(chan struct{})}
+	l := &link{wire: wire.NewClient(conn), number: numberOf(conn), gone: make(chan struct{})}
 	var made atomic.Bool
 	l.wire.Ended = func(cause error) {
 		if !made.Load() {
@@ -276,12 +277,15 @@ func (u *Upstream) Close() {
 type upstreamConn struct {
 	net.Conn
 	upstream *Upstream
+	number   uint64
 }
 
 func (u *Upstream) keep(conn net.Conn) net.Conn {
 	kept := &upstreamConn{Conn: conn, upstream: u}
 	u.mu.Lock()
 	u.open[kept] = struct{}{}
+	u.number++
+	kept.number = u.number
 	u.mu.Unlock()
 	u.tell(+1)
 	return kept

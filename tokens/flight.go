@@ -134,8 +134,8 @@ func (s *Source) publishLocked(grant Grant, unsaved error) {
 	if grant.Refresh != s.grant.Refresh {
 		s.spent = s.grant.Refresh
 	}
-	s.grant, s.unsaved = grant, unsaved
-	s.rejected = ""
+	s.holdLocked(grant)
+	s.unsaved, s.rejected = unsaved, ""
 	s.failure, s.failures, s.retryAt = nil, 0, time.Time{}
 	if unsaved != nil {
 		s.saveSoonLocked()
@@ -150,7 +150,8 @@ func (s *Source) publishLocked(grant Grant, unsaved error) {
 // the request alone.
 func (s *Source) failLocked(err *Error, grant Grant, unsaved error, wait time.Duration) {
 	if !grant.same(Grant{}) {
-		s.grant, s.unsaved = grant, unsaved
+		s.holdLocked(grant)
+		s.unsaved = unsaved
 	}
 	if s.unsaved != nil {
 		s.saveSoonLocked()

@@ -12,6 +12,8 @@ type Token struct {
 	Access Secret
 	// Expiry is the wall-clock end of the token's life; zero means it has none.
 	Expiry time.Time
+	// Obtained is when it was got; zero = unknown.
+	Obtained time.Time
 }
 
 // Format hides the token from fmt also where a verb does not fit: for a pointer
@@ -108,7 +110,7 @@ func (g Grant) later(other Grant) bool {
 	return g.Renewed.After(other.Renewed)
 }
 
-func (g Grant) token() Token { return Token{Access: g.Access, Expiry: g.Expiry} }
+func (g Grant) token() Token { return Token{Access: g.Access, Expiry: g.Expiry, Obtained: g.Renewed} }
 
 // until is how long it is to t by whichever clock comes there first: the wall
 // clock may be set back, and the monotonic one stops while the machine sleeps.

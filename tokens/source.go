@@ -57,6 +57,7 @@ type Source struct {
 	grant    Grant
 	stored   Grant    // what the store held when we last saw it; zero = nothing that could be used
 	spent    Secret   // the refresh token that the present one has replaced
+	former   []Secret // tokens that were replaced, the latest last
 	unsaved  error    // why the store does not hold grant; nil = it does
 	epoch    int      // counts logins and logouts, which no renewal from before may undo
 	flight   *renewal // the one under way; nil = none
@@ -84,10 +85,15 @@ func (s *Source) Open() error {
 	grant, err := (&attempt{source: s}).load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		s.failure = asError(err)
-	} else if s.grant, s.failure = grant, nil; grant.Refused != "" || !grant.live(wallNow()) {
+	case grant.Refused != "" || !grant.live(wallNow()):
+		s.holdLocked(grant)
 		s.failure = s.deadEnd(grant)
+	default:
+		s.holdLocked(grant)
+		s.failure = nil
 	}
 	if s.failure == nil && !grant.Failed.At.IsZero() {
 		s.failure = grant.Failed.error()

@@ -115,7 +115,9 @@ func asUsage(err error) error {
 
 func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 	if p.stand != nil {
-		return p.stand.client(conf, p.redirectURL(conf)), nil
+		client := p.stand.client(conf, p.redirectURL(conf))
+		client.Secret = p.hidden.of(client.Secret)
+		return client, nil
 	}
 	roots, err := p.providerRoots(conf.Name)
 	if err != nil {
@@ -141,7 +143,7 @@ func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 		client.Basic = conf.TokenAuth == "basic"
 	}
 	if !conf.ClientSecret.IsZero() {
-		client.Secret = conf.ClientSecret.Resolve
+		client.Secret = p.hidden.read(conf.ClientSecret)
 	}
 	return client, nil
 }

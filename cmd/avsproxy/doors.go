@@ -49,7 +49,7 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               headerMost,
 		HTTP2:                        bodyBuffers(),
-		ConnContext:                  whose,
+		ConnContext:                  whose(&wire.Connections{}),
 		ErrorLog:                     errorLog,
 	}
 }
@@ -57,15 +57,17 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 // lingerTime bounds the wait for an upload whose answer was given early.
 const lingerTime = 2 * time.Second
 
-// whose notes what is known of a connection: inside a CONNECT what that one
-// established, else who made it. At once, since a peer that has closed can no longer
-// be told from others.
-func whose(ctx context.Context, conn net.Conn) context.Context {
-	ctx = wire.NewContext(tunnel.Inherit(ctx, conn), conn)
-	if _, inside := guard.Bound(ctx); inside {
-		return ctx
+// whose notes what is known of a connection: its number, and inside a CONNECT what that
+// one established, else who made it. At once, since a peer that has closed can no
+// longer be told from others.
+func whose(all *wire.Connections) func(context.Context, net.Conn) context.Context {
+	return func(ctx context.Context, conn net.Conn) context.Context {
+		ctx = all.Count(wire.NewContext(tunnel.Inherit(ctx, conn), conn))
+		if _, inside := guard.Bound(ctx); inside {
+			return ctx
+		}
+		return peer.NewContext(ctx, peer.Of(conn))
 	}
-	return peer.NewContext(ctx, peer.Of(conn))
 }
 
 // lingering reads on, for a while, in HTTP/2 uploads that were answered before

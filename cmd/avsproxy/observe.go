@@ -15,8 +15,9 @@ import (
 	"avsproxy/tokens"
 )
 
-// watch counts what goes through the pipeline and prints a line for each request.
-func watch(log *slog.Logger, metrics *console.Metrics) watcher {
+// watch counts what goes through the pipeline, writes it down, and prints a line for
+// each request.
+func watch(log *slog.Logger, metrics *console.Metrics, scribe *scribe) watcher {
 	return watcher{
 		metrics:  metrics,
 		log:      log,
@@ -27,6 +28,7 @@ func watch(log *slog.Logger, metrics *console.Metrics) watcher {
 			log.Warn(requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", printable(r.Host))
 		},
 		connection: func(route, host string) func(proxy.LinkEvent, error) { return tellConnection(log, route, host) },
+		record:     scribe.begin,
 		began: func(route string) func(proxy.Exchange) {
 			metrics.Began(route)
 			return func(e proxy.Exchange) {

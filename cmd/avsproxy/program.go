@@ -23,6 +23,7 @@ type program struct {
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials []*credential
+	hidden      keptSecrets // of the configuration's secrets
 }
 
 // build makes the parts. stand is where the sandbox is reached, where the

@@ -35,11 +35,13 @@ type pipeline struct {
 	upstreams []*proxy.Upstream
 	keepers   []func(context.Context)       // of single connections and of downchannels
 	channels  map[string]*proxy.Downchannel // by route, those that are kept
+	observed  map[string]http.Handler       // by route, what stands behind the guard
 }
 
 // watcher is who hears about what goes through the pipeline.
 type watcher struct {
 	began   func(route string) (done func(proxy.Exchange))
+	record  func(*http.Request, proxy.Exchange) proxy.Recording
 	refused func(*http.Request, problem.Problem)
 	// connection returns who hears about the connection that a route keeps to.
 	connection func(route, host string) func(proxy.LinkEvent, error)
@@ -63,7 +65,7 @@ type dialControl = func(ctx context.Context, network, address string, c syscall.
 // proxy must not dial.
 func (p *program) pipeline(watch watcher, loginURL func(credential string) string, own func() []net.Addr) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: own, Loopback: ownersOnly(p.conf.Proxy)}
-	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}}
+	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}, observed: map[string]http.Handler{}}
 	table := &proxy.Table{}
 	if slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.TokenEndpoint }) {
 		line.dummy = proxy.NewDummy() // one for all: clients ask at one route and use what they get at another
@@ -75,6 +77,7 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 			return nil, err
 		}
 		handlers = append(handlers, handler)
+		line.observed[route.Name] = handler
 		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
 			return nil, &exitError{exitUsage, err, "give every host to one route only"}
 		}
@@ -87,7 +90,7 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 	line.handler = guard.Guard(rules, watch.refused, proxy.Split(table,
 		proxy.Route(table, handlers),
 		tunnel.Intercept(line.inbox),
-		proxy.Observe("", watch.began, line.others)))
+		p.observe(watch, "", line.others)))
 	return line, nil
 }
 
@@ -121,7 +124,13 @@ func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, lo
 	watch.metrics.Route(route.Name)
 	line.upstreams = append(line.upstreams, first.Upstream)
 	line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential, Present: present})
-	return proxy.Observe(route.Name, watch.began, handler), nil
+	return p.observe(watch, route.Name, handler), nil
+}
+
+func (p *program) observe(watch watcher, route string, next http.Handler) http.Handler {
+	return proxy.Observe(proxy.ObserveOptions{
+		Route: route, Began: watch.began, Record: watch.record, DecisionHeader: p.conf.Proxy.DecisionHeader,
+	}, next)
 }
 
 // leg is inject(upstream): the last part of a route, to the configured origin or the
@@ -146,7 +155,7 @@ func (p *program) rules(table *proxy.Table) (guard.Rules, error) {
 	if p.conf.Proxy.ClientKey.IsZero() {
 		return rules, nil
 	}
-	key, err := p.conf.Proxy.ClientKey.Resolve()
+	key, err := p.hidden.read(p.conf.Proxy.ClientKey)()
 	if err != nil {
 		return rules, err
 	}

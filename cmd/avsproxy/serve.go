@@ -17,6 +17,7 @@ import (
 	"avsproxy/internal/listen"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/tunnel"
+	"avsproxy/proxy"
 	"avsproxy/tokens"
 
 	"github.com/spf13/cobra"
@@ -48,6 +49,7 @@ type server struct {
 	stand   *stand
 	program *program
 	line    *pipeline
+	scribe  *scribe
 	console *console.Console
 	proxy   *http.Server
 	busy    underWay // of proxy
@@ -64,6 +66,7 @@ type server struct {
 	doors                    doorList
 	proxyDoors, consoleDoors []net.Listener
 	desk                     *desk
+	replayer                 *replayer
 	callback                 *tls.Config // what the console shows over TLS
 	ended                    []<-chan error
 	closers                  []func()
@@ -171,27 +174,29 @@ func (s *server) build(ctx context.Context) error {
 	if s.roots, err = s.app.authority(ctx, s.conf); err != nil {
 		return err
 	}
+	s.scribe = newScribe(s.conf.Capture, program.secrets)
 	metrics := console.NewMetrics()
 	for _, credential := range program.credentials {
 		metrics.Credential(credential.source)
 		s.keepers = append(s.keepers, s.keeper(credential, metrics))
 	}
-	s.line, err = program.pipeline(watch(s.app.ui.log, metrics), s.loginURL, s.own)
+	watch := watch(s.app.ui.log, metrics, s.scribe)
+	s.line, err = program.pipeline(watch, s.loginURL, s.own)
 	if err != nil {
 		return err
 	}
 	s.keepers = append(s.keepers, s.line.keepers...)
-	s.closers = append(s.closers, s.line.close)
-	return s.buildConsole(metrics)
+	s.replayer = newReplayer(s.scribe.recorder, s.line.observed, watch.errorLog)
+	s.closers = append(s.closers, s.line.close, s.replayer.close)
+	return s.buildConsole(metrics, watch)
 }
 
-func (s *server) buildConsole(metrics *console.Metrics) error {
+func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 	leaf, err := s.roots.Callback(s.conf.Store.Path)
 	if err != nil {
 		return failed(err, "")
 	}
 	s.callback = certs.FixedConfig(leaf)
-	watch := watch(s.app.ui.log, metrics)
 	s.desk = &desk{
 		logins:      &tokens.Logins{},
 		consolePort: portOf(s.conf.Console.Listen),
@@ -217,7 +222,7 @@ func (s *server) buildConsole(metrics *console.Metrics) error {
 	s.desk.handler = s.console.Guarded(watch.refused)
 	s.closers = append(s.closers, s.desk.close)
 	s.pages = newServer(s.desk.handler, watch.errorLog)
-	s.proxy = newServer(s.busy.counted(requestsMost, s.line.handler), watch.errorLog)
+	s.proxy = newServer(proxy.Arrived(s.busy.counted(requestsMost, s.line.handler)), watch.errorLog)
 	return nil
 }
 

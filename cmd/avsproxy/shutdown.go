@@ -34,6 +34,7 @@ func (s *server) wait(ctx context.Context) error {
 
 func (s *server) endProxy(ctx context.Context) error {
 	if err := s.proxy.Shutdown(ctx); err != nil {
+		s.scribe.cut()
 		s.proxy.Close() // or a tunnel over HTTP/2 whose client does not read could not be cut
 		return err
 	}
@@ -44,6 +45,7 @@ func (s *server) endProxy(ctx context.Context) error {
 // halfway.
 func (s *server) close() {
 	s.run.remove(s.conf)
+	s.scribe.cut()
 	for _, server := range []*http.Server{s.proxy, s.pages} {
 		if server != nil {
 			server.Close()

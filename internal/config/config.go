@@ -29,6 +29,8 @@ type Proxy struct {
 	Others     string   // forward requests to hosts without a route: "reject" or "tunnel"
 	ClientKey  Secret   // zero: callers need no key; never zero when a Listen is not loopback
 	AllowUsers []string // names or numeric IDs of local users who may come in besides the one it runs as and root
+	// DecisionHeader has each answer of a route say what was decided about its request.
+	DecisionHeader bool
 }
 
 // Console says where the local pages are served.

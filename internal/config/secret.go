@@ -35,6 +35,15 @@ func (s Secret) elsewhere() bool {
 	return s.env != "" || s.file != "" || len(s.command) > 0 || s.keyring != ""
 }
 
+// Inline returns the secret where the configuration holds it itself; zero = it is
+// elsewhere, or there is none. That never takes time.
+func (s Secret) Inline() tokens.Secret {
+	if s.elsewhere() {
+		return ""
+	}
+	return s.text
+}
+
 // Resolve reads the secret now, so that a rotated one is picked up without a
 // restart; that takes up to 10 s for a command and 30 s for a keyring. A newline
 // at the end is not part of it. The zero Secret gives "" and no error; any other

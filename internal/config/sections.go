@@ -31,6 +31,8 @@ func (t *table) proxy() Proxy {
 		Others:     t.oneOf("others", "reject", []string{"reject", "tunnel"}),
 		ClientKey:  t.secret("client_key"),
 		AllowUsers: t.texts("allow_users", nil),
+
+		DecisionHeader: t.flag("decision_header", false),
 	}
 	t.finish()
 	t.checkExposure(p)
