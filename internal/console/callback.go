@@ -47,7 +47,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 	login := p.Logins.Find(r.PathValue("id"))
 	if login == nil {
 		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "This login is over", Text: "Its page is kept for ten minutes.", Next: "/", NextText: "See how things stand",
+			Title: "This login is over", Text: "Its page is kept for ten minutes.", Next: "/status", NextText: "See how things stand",
 		})
 		return
 	}

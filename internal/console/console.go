@@ -1,4 +1,4 @@
-// Package console serves the local pages: login, health, metrics and status.
+// Package console serves the local pages: inspector, login, status, health and metrics.
 package console
 
 import (
@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/capture"
 	"avsproxy/internal/guard"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
@@ -73,9 +75,26 @@ type Console struct {
 	Try string
 	// Fingerprint is the SHA-256 of the callback's certificate, for people to compare.
 	Fingerprint string
+	// Exchanges are what the inspector shows; nil = capture is off.
+	Exchanges *capture.Recorder
+	// Replay sends an exchange again, the way of all requests of its route, and
+	// returns the ID of the new exchange at once. Nil = it cannot.
+	Replay func(ctx context.Context, again Again) (id uint64, err error)
+	// Explain says what would become of a request for the URL, as a value to write
+	// as JSON; errors are for people. Nil = it cannot.
+	Explain func(method, url string) (any, error)
+	// Key is what the inspector asks for where other users of this machine can
+	// connect: commands send it as [KeyHeader], and browsers come with a
+	// [Console.Ticket]. Empty = everybody whom the guard lets in sees the traffic.
+	Key string
+	// Ended ends the streams of events when the process does; nil = never.
+	Ended <-chan struct{}
 	// Begin starts a login. For one by browser it makes sure that something listens
 	// at the redirect URI while the login is pending.
 	Begin func(ctx context.Context, credential Credential, byDevice bool) (*tokens.Login, error)
+
+	gate     gate
+	watchers atomic.Int32
 }
 
 //go:embed pages
@@ -87,7 +106,10 @@ func (c *Console) Handler() http.Handler { return secure(c.handler()) }
 func (c *Console) handler() http.Handler {
 	pages := pages{Console: c, templates: parseTemplates()}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", pages.home)
+	mux.HandleFunc("GET /{$}", pages.inspector)
+	mux.HandleFunc("GET /inspector.css", pages.inspectorStyle)
+	mux.HandleFunc("GET /js/{file}", pages.script)
+	mux.HandleFunc("GET /status", pages.home)
 	mux.HandleFunc("GET /login", pages.login)
 	mux.HandleFunc("POST /login", pages.begin)
 	mux.HandleFunc("GET /login/{id}", pages.outcome)
@@ -101,6 +123,7 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("GET /api/logins/{id}", c.awaitLogin)
 	mux.HandleFunc("DELETE /api/login", c.logout)
 	mux.HandleFunc("POST /api/reload", c.reload)
+	c.inspect(mux)
 	if c.Metrics != nil {
 		mux.Handle("GET /metrics", c.Metrics.Handler())
 	}
@@ -133,7 +156,7 @@ func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Han
 		UsersHint: "the console is for the user that avsproxy runs as, and for root; allow_users in config.toml opens the proxy alone",
 		Anyone:    c.forEveryUser,
 	}
-	return secure(guard.Guard(rules, refused, c.handler()))
+	return secure(guard.Guard(rules, refused, c.keyed(refused, c.handler())))
 }
 
 // forEveryUser says what is no secret from other users of this machine: what
@@ -166,7 +189,7 @@ func (c *Console) fromOwnPage(r *http.Request) bool {
 		return false
 	}
 	navigation := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-	return navigation && !strings.HasPrefix(r.URL.Path, "/api/")
+	return navigation && !strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != "/har" // a link elsewhere must not put traffic on the disk
 }
 
 func originOf(r *http.Request) string {

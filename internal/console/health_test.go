@@ -46,7 +46,7 @@ func TestReadinessTurnsRedWithTheProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, d.ask("GET", "/readyz"), 503, "no longer accepts")
-	want(t, d.ask("GET", "/"), 200, "login needed", "no longer accepts", "No token can be sent")
+	want(t, d.ask("GET", "/status"), 200, "login needed", "no longer accepts", "No token can be sent")
 	want(t, d.ask("GET", "/livez"), 200)
 	d.login()
 	want(t, d.ask("GET", "/readyz"), 200)
@@ -72,7 +72,7 @@ func TestStatusHoldsNoSecret(t *testing.T) {
 	}
 	d.client.Secret = func() (tokens.Secret, error) { return canary + "client", nil }
 	authorize := d.begin()
-	for _, path := range []string{"/api/status", "/", "/login", "/readyz", "/metrics", "/livez"} {
+	for _, path := range []string{"/api/status", "/status", "/login", "/readyz", "/metrics", "/livez"} {
 		a := d.ask("GET", path)
 		want(t, a, 200)
 		for _, secret := range []string{canary, authorize.Query().Get("state"), authorize.Query().Get("code_challenge")} {

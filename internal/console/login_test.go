@@ -37,7 +37,7 @@ func TestLoginEndToEnd(t *testing.T) {
 			if _, err := d.source.Token(context.Background()); err != nil {
 				t.Error(err)
 			}
-			want(t, d.ask("GET", "/"), 200, `<span class="good">ready</span>`, "Log in again", "upstream.example")
+			want(t, d.ask("GET", "/status"), 200, `<span class="good">ready</span>`, "Log in again", "upstream.example")
 		})
 	}
 }
@@ -136,7 +136,7 @@ func TestRedirectURIMayHaveThePathOfAPage(t *testing.T) {
 	for _, path := range []string{"/", "/login", "/a{b}", "/auth/", "/readyz"} {
 		t.Run(path, func(t *testing.T) {
 			d := start(t, setup{path: path})
-			want(t, d.ask("GET", "/"), 200)
+			want(t, d.ask("GET", "/status"), 200)
 			want(t, d.ask("GET", "/login"), 200, "<form")
 			want(t, d.login(), 200, "Logged in to")
 		})
@@ -181,7 +181,7 @@ func TestLoginThatCannotBeSavedSaysSo(t *testing.T) {
 	want(t, d.login(), 200, "Logged in to", "could not be saved: no space left on device.")
 	want(t, d.ask("GET", "/readyz"), 503, "no space left")
 	want(t, d.ask("GET", "/api/status"), 200, `"ready"`, "could not be saved")
-	want(t, d.ask("GET", "/"), 200, "could not be saved")
+	want(t, d.ask("GET", "/status"), 200, "could not be saved")
 }
 
 func decode[T any](t *testing.T, a answer) (value T) {

@@ -81,7 +81,7 @@ func (p pages) login(w http.ResponseWriter, r *http.Request) {
 	credential, ok := p.find(name)
 	if !ok {
 		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "No such credential", Text: "The configuration has no credential of that name.", Next: "/", NextText: "See what there is",
+			Title: "No such credential", Text: "The configuration has no credential of that name.", Next: "/status", NextText: "See what there is",
 		})
 		return
 	}
@@ -117,7 +117,7 @@ func (p pages) begin(w http.ResponseWriter, r *http.Request) {
 	credential, ok := p.find(r.PostForm.Get("credential"))
 	if !ok || credential.Client == nil {
 		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "Nothing to log in to", Text: "This credential does not exist or needs no login.", Next: "/", NextText: "See what there is",
+			Title: "Nothing to log in to", Text: "This credential does not exist or needs no login.", Next: "/status", NextText: "See what there is",
 		})
 		return
 	}
@@ -147,7 +147,7 @@ func (p pages) notFound(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "the console has nothing at this path", "see the documentation of /api/"})
 	default:
 		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "Nothing is here", Text: "The console has no page at this address.", Next: "/", NextText: "See what there is",
+			Title: "Nothing is here", Text: "The console has no page at this address.", Next: "/status", NextText: "See what there is",
 		})
 	}
 }

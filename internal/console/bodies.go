@@ -1,0 +1,91 @@
+package console
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"avsproxy/internal/capture"
+)
+
+// plainMost bounds what a compressed body is unpacked to; what goes beyond is left
+// out. A few bytes can unpack to gigabytes.
+const plainMost = 1 << 20
+
+// body serves the bytes of a body as they were kept, with ?plain=1 unpacked. They are
+// anybody's: no browser may take them for a page of ours.
+func (c *Console) body(w http.ResponseWriter, r *http.Request) {
+	_, message, ok := c.message(w, r)
+	if !ok {
+		return
+	}
+	text := message.Body.Bytes
+	if r.URL.Query().Get("plain") == "1" {
+		text, _ = plainBody(message)
+	}
+	download(w, r, "body-"+r.PathValue("id")+"-"+r.PathValue("side")+".bin", text)
+}
+
+// message finds the side of an exchange that a request names.
+func (c *Console) message(w http.ResponseWriter, r *http.Request) (capture.Record, capture.Message, bool) {
+	record, ok := c.record(w, r)
+	switch side := r.PathValue("side"); {
+	case !ok:
+	case side == "request":
+		return record, record.Request, true
+	case side == "response":
+		return record, record.Response, true
+	default:
+		refuse(w, http.StatusNotFound, "unknown_side", "an exchange has a request and a response, nothing else", "see the documentation of /api/")
+	}
+	return capture.Record{}, capture.Message{}, false
+}
+
+// download has the browser save the bytes, whatever they are.
+func download(w http.ResponseWriter, r *http.Request, name string, text []byte) {
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	serveBytes(w, r, "application/octet-stream", text)
+}
+
+// serveBytes answers ranges too, which players ask for. Opened as a page the bytes
+// have no origin and can do nothing.
+func serveBytes(w http.ResponseWriter, r *http.Request, contentType string, text []byte) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "sandbox; "+h.Get("Content-Security-Policy"))
+	h.Set("Content-Type", contentType)
+	http.ServeContent(w, r, "", noTime, bytes.NewReader(text))
+}
+
+// plainBody is a body without the coding it travelled in. Where that is none we know,
+// it stays as it is. whole is false if the end is missing.
+func plainBody(message capture.Message) (text []byte, whole bool) {
+	kept := message.Body.Bytes
+	var unpacked io.Reader
+	var err error
+	switch strings.ToLower(strings.TrimSpace(fieldOf(message.Header, "Content-Encoding"))) {
+	case "gzip", "x-gzip":
+		unpacked, err = gzip.NewReader(bytes.NewReader(kept))
+	case "deflate":
+		unpacked, err = zlib.NewReader(bytes.NewReader(kept))
+	default:
+		return kept, message.Body.Complete
+	}
+	if err != nil {
+		return kept, message.Body.Complete
+	}
+	text, err = io.ReadAll(io.LimitReader(unpacked, plainMost+1))
+	if len(text) > plainMost {
+		return text[:plainMost], false
+	}
+	return text, message.Body.Complete && err == nil
+}
+
+// number parses the index in a path.
+func number(text string) (int, bool) {
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 0
+}

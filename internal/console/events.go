@@ -1,0 +1,66 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"avsproxy/internal/capture"
+)
+
+// watchersMost bounds the streams of events, each of which has a queue.
+const watchersMost = 64
+
+// events are the server-sent events (WHATWG HTML, section 9.2) of the exchanges from
+// now on. Who reads too slowly is cut off; browsers then come again, and list anew.
+func (c *Console) events(w http.ResponseWriter, r *http.Request) {
+	var follow uint64
+	if text := r.URL.Query().Get("follow"); text != "" {
+		var err error
+		if follow, err = strconv.ParseUint(text, 10, 64); err != nil {
+			refuse(w, http.StatusBadRequest, "bad_request", "follow is no ID of an exchange", "leave it out, or take an ID from /api/exchanges")
+			return
+		}
+	}
+	if c.watchers.Add(1) > watchersMost {
+		c.watchers.Add(-1)
+		refuse(w, http.StatusServiceUnavailable, "too_many_watchers", "too many pages and programs watch the exchanges", "close some of them")
+		return
+	}
+	defer c.watchers.Add(-1)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	happened := c.Exchanges.Watch(ctx, follow)
+	w.Header().Set("Content-Type", "text/event-stream")
+	c.tell(w, happened)
+}
+
+func (c *Console) tell(w http.ResponseWriter, happened <-chan capture.Event) {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for err := sendEvent(w, "retry: 1000\n: the exchanges from now on\n\n"); err == nil; {
+		select {
+		case event, more := <-happened:
+			if !more {
+				return
+			}
+			err = sendEvent(w, lineOf(event))
+		case <-beat.C:
+			err = sendEvent(w, ": \n\n")
+		case <-c.Ended:
+			return
+		}
+	}
+}
+
+// lineOf writes an event's data on one line: JSON has no line ends in its texts.
+func lineOf(event capture.Event) string {
+	data, err := json.Marshal(event)
+	if err != nil {
+		return ": \n\n"
+	}
+	return fmt.Sprintf("event: %s\ndata: %s\n\n", event.Kind, data)
+}

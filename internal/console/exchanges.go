@@ -1,0 +1,223 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"avsproxy/internal/avs"
+	"avsproxy/internal/capture"
+	"avsproxy/tokens"
+)
+
+// inspect adds what shows and changes the exchanges that are remembered.
+func (c *Console) inspect(mux *http.ServeMux) {
+	captured := func(pattern string, handler http.HandlerFunc) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if c.Exchanges == nil {
+				captureOff(w)
+				return
+			}
+			handler(w, r)
+		})
+	}
+	captured("GET /api/exchanges", c.list)
+	captured("DELETE /api/exchanges", c.clear)
+	captured("POST /api/capture", c.pause)
+	captured("GET /api/exchanges/{id}", c.exchange)
+	captured("GET /api/exchanges/{id}/{side}/body", c.body)
+	captured("GET /api/exchanges/{id}/{side}/parts", c.parts)
+	captured("GET /api/exchanges/{id}/{side}/parts/{part}", c.part)
+	captured("POST /api/exchanges/{id}/replay", c.replay)
+	captured("GET /api/events", c.events)
+	captured("GET /har", c.har)
+	mux.HandleFunc("GET /api/explain", c.explain)
+	mux.HandleFunc("POST /api/tickets", c.newTicket)
+}
+
+func captureOff(w http.ResponseWriter) {
+	refuse(w, http.StatusNotFound, "capture_off", "capture is off: no exchange is remembered", "set enabled = true in [capture], in config.toml, and start avsproxy again")
+}
+
+// refuse answers a request to the API that cannot be done, in the form that every
+// answer of it has.
+func refuse(w http.ResponseWriter, status int, code, detail, hint string) {
+	writeJSON(w, status, Trouble{tokens.ActionConfig, code, detail, hint})
+}
+
+// Exchanges is the answer to GET /api/exchanges.
+type Exchanges struct {
+	Exchanges []capture.Summary `json:"exchanges"` // the newest last
+	Paused    bool              `json:"paused"`
+	Dropped   uint64            `json:"dropped"` // so many made room for others
+}
+
+func (c *Console) list(w http.ResponseWriter, r *http.Request) {
+	wanted, err := parseFilter(r.URL.Query())
+	if err != nil {
+		badFilter(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, Exchanges{
+		Exchanges: wanted.of(c.Exchanges.List()), Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped(),
+	})
+}
+
+func badFilter(w http.ResponseWriter, err error) {
+	refuse(w, http.StatusBadRequest, "bad_filter", err.Error(), "filters are route, status (404 or 4xx), method, text, errors=1, after=ID and limit=N")
+}
+
+// A filter says which exchanges to show. The zero value shows all.
+type filter struct {
+	route, method, text string
+	status              string // "404", or "4xx"
+	errors              bool
+	after               uint64
+	limit               int // the newest so many; 0 = all
+}
+
+func parseFilter(query url.Values) (filter, error) {
+	f := filter{
+		route: query.Get("route"), method: strings.ToUpper(query.Get("method")),
+		text: strings.ToLower(query.Get("text")), status: strings.ToLower(query.Get("status")),
+	}
+	var err error
+	if f.status != "" && !isStatus(f.status) {
+		return f, fmt.Errorf("status=%q is no status", f.status)
+	}
+	if text := query.Get("errors"); text != "" {
+		if f.errors, err = strconv.ParseBool(text); err != nil {
+			return f, fmt.Errorf("errors=%q is neither 1 nor 0", text)
+		}
+	}
+	if text := query.Get("after"); text != "" {
+		if f.after, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return f, fmt.Errorf("after=%q is no ID", text)
+		}
+	}
+	if text := query.Get("limit"); text != "" {
+		if f.limit, err = strconv.Atoi(text); err != nil || f.limit < 1 {
+			return f, fmt.Errorf("limit=%q is no number of exchanges", text)
+		}
+	}
+	return f, nil
+}
+
+func isStatus(text string) bool {
+	return len(text) == 3 && strings.Contains("12345", text[:1]) && (text[1:] == "xx" || strings.Trim(text, "0123456789") == "")
+}
+
+// of picks what the filter shows, in the same order.
+func (f filter) of(all []capture.Summary) []capture.Summary {
+	shown := slices.DeleteFunc(all, func(s capture.Summary) bool { return !f.shows(s) })
+	if f.limit > 0 && len(shown) > f.limit {
+		shown = shown[len(shown)-f.limit:]
+	}
+	if shown == nil {
+		return []capture.Summary{} // null is no list
+	}
+	return shown
+}
+
+func (f filter) shows(s capture.Summary) bool {
+	status := strconv.Itoa(s.Status)
+	return s.ID > f.after &&
+		(f.route == "" || s.Route == f.route) &&
+		(f.method == "" || s.Method == f.method) &&
+		(f.status == "" || status == f.status || strings.TrimSuffix(f.status, "xx") == status[:1]) &&
+		(!f.errors || s.Status >= 400 || s.Error != "" || s.Ended != "") &&
+		(f.text == "" || strings.Contains(strings.ToLower(wordsOf(s)), f.text))
+}
+
+// wordsOf is where a text is looked for: what the list shows of an exchange.
+func wordsOf(s capture.Summary) string {
+	return strings.Join([]string{s.Method, s.Scheme + "://" + s.Host + s.Target, s.ContentType, s.AVS, s.Decision, s.Error, s.Ended}, "\n")
+}
+
+// ExchangeTold is the answer to GET /api/exchanges/ID.
+type ExchangeTold struct {
+	capture.Record
+	Findings []Finding `json:"findings"`
+}
+
+// A Finding is what is wrong with a body by the rules of AVS.
+type Finding struct {
+	Where string `json:"where"` // "request" or "response"
+	Level string `json:"level"` // "error", "warning" or "note"
+	Text  string `json:"text"`
+}
+
+func (c *Console) exchange(w http.ResponseWriter, r *http.Request) {
+	if record, ok := c.record(w, r); ok {
+		writeJSON(w, http.StatusOK, ExchangeTold{Record: record, Findings: findings(record)})
+	}
+}
+
+// record finds the exchange that a request names, or answers that there is none.
+func (c *Console) record(w http.ResponseWriter, r *http.Request) (capture.Record, bool) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	if err == nil {
+		if record, ok := c.Exchanges.Get(id); ok {
+			return record, true
+		}
+	}
+	noSuchExchange(w)
+	return capture.Record{}, false
+}
+
+func noSuchExchange(w http.ResponseWriter) {
+	refuse(w, http.StatusNotFound, "unknown_exchange", "no exchange of this ID is remembered", "it was cleared or made room for newer ones; total in [capture] says how much is kept")
+}
+
+// findings judges what a device posted to AVS.
+func findings(record capture.Record) []Finding {
+	list := []Finding{}
+	if record.Method != http.MethodPost || !isEventPath(record.Target) {
+		return list
+	}
+	text, whole := plainBody(record.Request)
+	for _, found := range avs.Lint(fieldOf(record.Request.Header, "Content-Type"), text, whole) {
+		list = append(list, Finding{"request", found.Level, found.Text})
+	}
+	return list
+}
+
+func isEventPath(target string) bool {
+	path, _, _ := strings.Cut(target, "?")
+	return strings.HasSuffix(path, "/events") || strings.HasSuffix(path, avs.PathRecognizeV1)
+}
+
+// fieldOf returns the first value of a field, "" where there is none.
+func fieldOf(fields []capture.Field, name string) string {
+	for _, field := range fields {
+		if strings.EqualFold(field.Name, name) {
+			return field.Value
+		}
+	}
+	return ""
+}
+
+func (c *Console) clear(w http.ResponseWriter, r *http.Request) {
+	c.Exchanges.Clear()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// Pause is the body of POST /api/capture, and its answer.
+type Pause struct {
+	Paused *bool `json:"paused"`
+}
+
+func (c *Console) pause(w http.ResponseWriter, r *http.Request) {
+	var asked Pause
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&asked)
+	if err != nil || asked.Paused == nil {
+		refuse(w, http.StatusBadRequest, "bad_request", "the body does not say whether to pause", `send {"paused": true} or {"paused": false}`)
+		return
+	}
+	c.Exchanges.Pause(*asked.Paused)
+	writeJSON(w, http.StatusOK, asked)
+}

@@ -1,0 +1,157 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"avsproxy/internal/problem"
+)
+
+// KeyHeader is the header in which commands present the console's key.
+const KeyHeader = "Avsproxy-Console-Key"
+
+// sessionCookie shows that a browser came with a ticket. Cookies know no ports: a
+// server of another user on this machine, should the browser visit it under the
+// same name, gets to see it. SameSite keeps it from all other sites.
+const sessionCookie = "avsproxy_inspector"
+
+// ticketsMost bounds the tickets that wait; the oldest goes first.
+const ticketsMost = 64
+
+// A gate lets browsers in that come with a ticket. The zero value has given out none.
+type gate struct {
+	mu      sync.Mutex
+	session string // of all browsers that are in; made with the first ticket
+	tickets []string
+}
+
+// Ticket returns what lets one browser see the inspector, as ?key=. It is not the key:
+// addresses stay behind in histories and lists of processes.
+func (c *Console) Ticket() string {
+	g := &c.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.session == "" {
+		g.session = rand.Text()
+	}
+	ticket := rand.Text()
+	if len(g.tickets) == ticketsMost {
+		g.tickets = slices.Delete(g.tickets, 0, 1)
+	}
+	g.tickets = append(g.tickets, ticket)
+	return ticket
+}
+
+// Address is where people open the inspector: base, with a ticket where one is needed.
+func (c *Console) Address(base string) string {
+	if c.Key == "" {
+		return base
+	}
+	return base + "/?key=" + c.Ticket()
+}
+
+// redeem takes a ticket, which is then spent, and returns the session it opens.
+func (g *gate) redeem(ticket string) (session string, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.IndexFunc(g.tickets, func(t string) bool { return same(t, ticket) })
+	if i < 0 {
+		return "", false
+	}
+	g.tickets = slices.Delete(g.tickets, i, i+1)
+	return g.session, true
+}
+
+func (g *gate) knows(session string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.session != "" && same(session, g.session)
+}
+
+func same(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// keyed lets only those see the traffic who show that they are the user's, where the
+// console has a key.
+func (c *Console) keyed(refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case c.Key == "" || !showsTraffic(r.URL.Path) || c.isCallback(r):
+			next.ServeHTTP(w, r)
+		case c.enters(w, r):
+		case c.hasKey(r):
+			next.ServeHTTP(w, r)
+		default:
+			p := keyMissing()
+			if refused != nil {
+				refused(r, p)
+			}
+			p.Write(w)
+		}
+	})
+}
+
+func keyMissing() problem.Problem {
+	return problem.Problem{
+		Code: problem.NotAllowed, Title: "the key of the inspector is missing or wrong",
+		Detail: "other users of this machine could connect here, so the traffic is shown to those who have its key",
+		Hint:   "open the address that 'avsproxy status' prints; it opens the inspector once, after that the browser has a cookie",
+	}
+}
+
+// showsTraffic reports whether a path is the inspector's. It errs on the side of the
+// key: paths below are meant, too.
+func showsTraffic(path string) bool {
+	for _, own := range []string{"/har", "/api/exchanges", "/api/events", "/api/directives", "/api/explain", "/api/capture", "/api/tickets"} {
+		if rest, ok := strings.CutPrefix(path, own); ok && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return path == "/"
+}
+
+func (c *Console) hasKey(r *http.Request) bool {
+	if key := r.Header.Get(KeyHeader); key != "" {
+		return same(key, c.Key)
+	}
+	cookies := r.CookiesNamed(sessionCookie)
+	return slices.ContainsFunc(cookies, func(cookie *http.Cookie) bool { return c.gate.knows(cookie.Value) })
+}
+
+// enters takes the ticket of a browser that opens the page, and leads it to the
+// page's address without it.
+func (c *Console) enters(w http.ResponseWriter, r *http.Request) bool {
+	query := r.URL.Query()
+	if r.Method != http.MethodGet || r.URL.Path != "/" || !query.Has("key") {
+		return false
+	}
+	session, ok := c.gate.redeem(query.Get("key"))
+	if ok {
+		http.SetCookie(w, &http.Cookie{
+			Name: sessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+			Secure: r.TLS != nil, // a cookie that came over TLS does not leave in the clear
+		})
+	} else if !c.hasKey(r) {
+		return false
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return true
+}
+
+// newTicket is for commands, which have the key.
+func (c *Console) newTicket(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, http.StatusCreated, TicketMade{Address: c.Address(originOf(r))})
+}
+
+// TicketMade is the answer to POST /api/tickets: where one browser may open the
+// inspector.
+type TicketMade struct {
+	Address string `json:"address"`
+}

@@ -1,0 +1,168 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"avsproxy/internal/capture"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// replayMost bounds the body of a request that is sent again.
+const replayMost = 16 << 20
+
+// Again is a request to send once more, edited or as it was.
+type Again struct {
+	Of                          uint64 // the exchange that it repeats
+	Route, Method, Scheme, Host string
+	Target                      string // path and query
+	// Header has neither hop-by-hop fields nor Content-Length, nor what was masked.
+	Header []capture.Field
+	Body   []byte
+}
+
+// An Edit is the body of POST /api/exchanges/ID/replay. What is missing stays as it
+// was.
+type Edit struct {
+	Method  *string         `json:"method"`
+	Target  *string         `json:"target"`
+	Headers []capture.Field `json:"headers"`
+	Body    *[]byte         `json:"body_base64"`
+}
+
+// ReplayBegun is the answer to it.
+type ReplayBegun struct {
+	ID uint64 `json:"id"` // of the new exchange
+}
+
+func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
+	record, ok := c.record(w, r)
+	if !ok {
+		return
+	}
+	if c.Replay == nil {
+		refuse(w, http.StatusNotFound, "no_replay", "this console cannot send requests again", "ask the console of 'avsproxy serve'")
+		return
+	}
+	edit, err := readEdit(w, r)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "bad_request", err.Error(), `send {}, or an object with method, target, headers ([["Name","value"]]) and body_base64`)
+		return
+	}
+	again, err := edit.apply(record)
+	switch {
+	case errors.Is(err, errNotWhole):
+		refuse(w, http.StatusConflict, "body_not_whole", err.Error(), "give the body as body_base64; body in [capture] says how much of each is kept")
+		return
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "bad_request", err.Error(), "correct the request")
+		return
+	}
+	id, err := c.Replay(r.Context(), again)
+	if err != nil {
+		refuse(w, http.StatusBadGateway, "replay_failed", err.Error(), "see 'avsproxy status'")
+		return
+	}
+	writeJSON(w, http.StatusAccepted, ReplayBegun{id})
+}
+
+// readEdit takes an empty body for "as it was".
+func readEdit(w http.ResponseWriter, r *http.Request) (Edit, error) {
+	var edit Edit
+	body := http.MaxBytesReader(w, r.Body, replayMost/3*4+256<<10) // in base64, and the rest
+	decoder := json.NewDecoder(body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&edit); err != nil && r.ContentLength != 0 {
+		return edit, errors.New("the edit cannot be read: " + err.Error())
+	}
+	if edit.Body != nil && len(*edit.Body) > replayMost {
+		return edit, errors.New("the body is larger than 16 MiB")
+	}
+	return edit, nil
+}
+
+var errNotWhole = errors.New("the request's body was not kept as it was sent")
+
+// apply makes the request to send of what was sent.
+func (e Edit) apply(record capture.Record) (Again, error) {
+	again := Again{
+		Of: record.ID, Route: record.Route, Method: record.Method, Scheme: record.Scheme, Host: record.Host, Target: record.Target,
+		Header: unmasked(record.Request.Header), Body: record.Request.Body.Bytes,
+	}
+	if e.Method != nil {
+		again.Method = *e.Method
+	}
+	if e.Target != nil {
+		again.Target = *e.Target
+	}
+	if e.Headers != nil {
+		again.Header = e.Headers
+	}
+	if body := record.Request.Body; e.Body != nil {
+		again.Body = *e.Body
+	} else if body.Masked || (!body.Complete && (body.Size > 0 || record.State == "active")) {
+		return again, errNotWhole
+	}
+	again.Header = endToEnd(again.Header)
+	return again, again.check()
+}
+
+// unmasked leaves out what a replay could only send as asterisks.
+func unmasked(fields []capture.Field) []capture.Field {
+	return slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return strings.Contains(f.Value, "***") })
+}
+
+// hopByHop are the fields that are for one connection alone (RFC 9110 section 7.6.1),
+// and those that the replay writes itself.
+var hopByHop = []string{
+	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
+	"Transfer-Encoding", "Upgrade", "HTTP2-Settings", "Expect", "Content-Length", "Host",
+}
+
+func endToEnd(fields []capture.Field) []capture.Field {
+	dropped := slices.Clone(hopByHop)
+	for _, field := range fields {
+		if strings.EqualFold(field.Name, "Connection") {
+			for name := range strings.SplitSeq(field.Value, ",") {
+				dropped = append(dropped, strings.TrimSpace(name))
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(fields), func(field capture.Field) bool {
+		return strings.HasPrefix(field.Name, ":") || slices.ContainsFunc(dropped, func(name string) bool { return strings.EqualFold(name, field.Name) })
+	})
+}
+
+// check refuses what must not stand in a request (RFC 9110 sections 5.5 and 9.1).
+func (a Again) check() error {
+	switch {
+	case !httpguts.ValidHeaderFieldName(a.Method):
+		return errors.New("the method is no token")
+	case slices.Contains([]string{http.MethodConnect, http.MethodTrace}, a.Method):
+		return errors.New(a.Method + " cannot be sent again")
+	case !strings.HasPrefix(a.Target, "/"):
+		return errors.New("the target does not begin with /")
+	case strings.ContainsFunc(a.Target, func(c rune) bool { return c <= ' ' || c >= 0x7f }) || strings.Contains(a.Target, "#"):
+		return errors.New("the target holds characters that must be percent-encoded")
+	}
+	for _, field := range a.Header {
+		if !httpguts.ValidHeaderFieldName(field.Name) || !httpguts.ValidHeaderFieldValue(field.Value) {
+			return errors.New("the header field " + cmp.Or(printable(field.Name), "without a name") + " is not valid")
+		}
+	}
+	return nil
+}
+
+func printable(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return -1
+		}
+		return c
+	}, text[:min(len(text), 64)])
+}
