@@ -31,7 +31,7 @@ func keepFields(fields []Field, set *patterns) (kept []Field, cost int, cut bool
 			cut = true
 			break
 		}
-		one := Field{Name: clip(f.Name, min(room, maxWord)), Value: set.field(f.Name, f.Value)}
+		one := Field{Name: clip(set.text(f.Name), min(room, maxWord)), Value: set.field(f.Name, f.Value)}
 		if len(one.Value) > room {
 			one.Value, cut = clip(one.Value, room), true
 		}

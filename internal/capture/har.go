@@ -1,9 +1,142 @@
 package capture
 
 import (
+	"encoding/json"
 	"io"
 	"iter"
+	"strings"
 )
 
-// WriteHAR writes records as an HTTP Archive of version 1.2.
-func WriteHAR(w io.Writer, creator string, records iter.Seq[Record]) error { return nil }
+// WriteHAR writes records as an HTTP Archive of version 1.2, entry by entry.
+// creator is the name of the program and its version, with a space between.
+// Fields whose name begins with "_" are extensions, as the format allows them.
+func WriteHAR(w io.Writer, creator string, records iter.Seq[Record]) error {
+	name, version, _ := strings.Cut(creator, " ")
+	head, err := json.Marshal(harCreator{Name: name, Version: version})
+	if err != nil {
+		return err
+	}
+	out := &harWriter{w: w}
+	out.text(`{"log":{"version":"1.2","creator":` + string(head) + `,"pages":[],"entries":[`)
+	separator := "\n"
+	for record := range records {
+		entry, err := json.Marshal(newHAREntry(record))
+		if err != nil {
+			return err
+		}
+		out.text(separator + string(entry))
+		separator = ",\n"
+		if out.err != nil {
+			return out.err
+		}
+	}
+	out.text("\n]}}\n")
+	return out.err
+}
+
+type harWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (w *harWriter) text(text string) {
+	if w.err == nil {
+		_, w.err = io.WriteString(w.w, text)
+	}
+}
+
+type harCreator struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+type harEntry struct {
+	Started  string      `json:"startedDateTime"`
+	Time     float64     `json:"time"`
+	Request  harRequest  `json:"request"`
+	Response harResponse `json:"response"`
+	Cache    struct{}    `json:"cache"`
+	Timings  harTimings  `json:"timings"`
+	Conn     string      `json:"connection,omitempty"`
+	Resource string      `json:"_resourceType"`
+	Ours     harOurs     `json:"_avsproxy"`
+	Comment  string      `json:"comment,omitempty"`
+}
+
+// harOurs is what the format has no place for.
+type harOurs struct {
+	ID       uint64    `json:"id"`
+	Route    string    `json:"route"`
+	State    string    `json:"state"`
+	AVS      string    `json:"avs,omitempty"`
+	Client   Leg       `json:"client"`
+	Upstream Leg       `json:"upstream"`
+	Tries    int       `json:"tries"`
+	Token    Token     `json:"token"`
+	Error    string    `json:"error,omitempty"`
+	ReplayOf uint64    `json:"replay_of,omitempty"`
+	Interim  []Interim `json:"interim"`
+}
+
+type harRequest struct {
+	Method      string       `json:"method"`
+	URL         string       `json:"url"`
+	Version     string       `json:"httpVersion"`
+	Cookies     []struct{}   `json:"cookies"`
+	Headers     []harPair    `json:"headers"`
+	Query       []harPair    `json:"queryString"`
+	PostData    *harPostData `json:"postData,omitempty"`
+	HeadersSize int          `json:"headersSize"`
+	BodySize    int64        `json:"bodySize"`
+	Trailers    []harPair    `json:"_trailers,omitempty"`
+}
+
+type harPostData struct {
+	Type string `json:"mimeType"`
+	harText
+}
+
+type harResponse struct {
+	Status       int        `json:"status"`
+	StatusText   string     `json:"statusText"`
+	Version      string     `json:"httpVersion"`
+	Cookies      []struct{} `json:"cookies"`
+	Headers      []harPair  `json:"headers"`
+	Content      harContent `json:"content"`
+	RedirectURL  string     `json:"redirectURL"`
+	HeadersSize  int        `json:"headersSize"`
+	BodySize     int64      `json:"bodySize"`
+	TransferSize int64      `json:"_transferSize"`
+	Trailers     []harPair  `json:"_trailers,omitempty"`
+	Error        string     `json:"_error,omitempty"`
+}
+
+type harContent struct {
+	Size int64  `json:"size"`
+	Type string `json:"mimeType"`
+	harText
+}
+
+// harText is a body. Encoding is "base64" for one that is no text; postData of
+// the format has no such field, and is taken for text by those who do not know it.
+type harText struct {
+	Text     string `json:"text"`
+	Encoding string `json:"encoding,omitempty"`
+	Comment  string `json:"comment,omitempty"`
+}
+
+type harPair struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// harTimings is in milliseconds; -1 means that it does not apply.
+type harTimings struct {
+	Blocked float64 `json:"blocked"`
+	DNS     float64 `json:"dns"`
+	Connect float64 `json:"connect"`
+	SSL     float64 `json:"ssl"`
+	Send    float64 `json:"send"`
+	Wait    float64 `json:"wait"`
+	Receive float64 `json:"receive"`
+}

@@ -119,7 +119,7 @@ func (e *Exchange) endBody(s *side, whole bool) {
 	if b.ended {
 		return
 	}
-	e.retell(s, b.mask.end(nil))
+	e.retell(s, b.mask.end(nil, e.r.secrets.recent()))
 	b.ended, b.whole = true, whole
 }
 

@@ -1,0 +1,174 @@
+package capture
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+func newHAREntry(r Record) harEntry {
+	started := r.Began
+	if !r.Arrived.IsZero() {
+		started = r.Arrived
+	}
+	entry := harEntry{
+		Started: started.Format(time.RFC3339Nano), Time: r.Timing.Guard + r.Timing.Total,
+		Request: newHARRequest(r), Response: newHARResponse(r), Timings: newHARTimings(r.Timing),
+		Resource: resourceType(r), Comment: r.Ended,
+		Ours: harOurs{
+			ID: r.ID, Route: r.Route, State: r.State, AVS: r.AVS, Client: r.Client, Upstream: r.Upstream, Tries: r.Tries,
+			Token: r.Token, Error: r.Error, ReplayOf: r.ReplayOf, Interim: r.Interim,
+		},
+	}
+	if r.Upstream.Conn != 0 {
+		entry.Conn = strconv.FormatUint(r.Upstream.Conn, 10)
+	}
+	return entry
+}
+
+// resourceType is in the words of Chrome's DevTools.
+func resourceType(r Record) string {
+	switch {
+	case r.Status == 101:
+		return "websocket"
+	case strings.HasPrefix(r.ContentType, "text/event-stream"):
+		return "eventsource"
+	}
+	return "fetch"
+}
+
+func newHARRequest(r Record) harRequest {
+	target := harURL(r)
+	request := harRequest{
+		Method: r.Method, URL: target, Version: r.Proto, Cookies: []struct{}{}, Headers: harPairs(r.Request.Header),
+		Query: harQuery(target), HeadersSize: -1, BodySize: r.Request.Body.Size, Trailers: harPairs(r.Request.Trailer),
+	}
+	if r.Request.Body.Size > 0 {
+		request.PostData = &harPostData{Type: value(r.Request.Header, "Content-Type"), harText: newHARText(r.Request.Body)}
+	}
+	return request
+}
+
+func newHARResponse(r Record) harResponse {
+	body := r.Response.Body
+	response := harResponse{
+		Status: r.Status, Version: r.UpstreamProto, Cookies: []struct{}{}, Headers: harPairs(r.Response.Header),
+		Content:     harContent{Size: body.Size, Type: r.ContentType, harText: newHARText(body)},
+		RedirectURL: value(r.Response.Header, "Location"), HeadersSize: -1, BodySize: body.Size, TransferSize: body.Size,
+		Trailers: harPairs(r.Response.Trailer), Error: r.Ended,
+	}
+	if r.Status == 0 || r.State == "active" {
+		response.BodySize, response.TransferSize = -1, -1
+	}
+	return response
+}
+
+// newHARTimings divides the time of an exchange so that the parts add up to it.
+func newHARTimings(t Timing) harTimings {
+	rest := t.Total
+	part := func(want float64) float64 {
+		got := max(0, min(want, rest))
+		rest -= got
+		return got
+	}
+	timings := harTimings{Blocked: t.Guard + part(t.Token), DNS: -1, Connect: -1, SSL: -1}
+	if t.Connect > 0 {
+		timings.Connect = part(t.Connect)
+	}
+	wait := rest // nothing came
+	if t.FirstByte > 0 {
+		wait = t.FirstByte - (t.Total - rest)
+	}
+	timings.Wait = part(wait)
+	timings.Receive = rest
+	return timings
+}
+
+func harPairs(fields []Field) []harPair {
+	pairs := make([]harPair, len(fields))
+	for i, f := range fields {
+		pairs[i] = harPair(f)
+	}
+	return pairs
+}
+
+// harURL is the URL in the form that RFC 3986 allows, whatever the client sent.
+func harURL(r Record) string {
+	text := r.Target
+	switch {
+	case strings.Contains(text, "://"):
+	case strings.HasPrefix(text, "/"):
+		text = r.Scheme + "://" + r.Host + text
+	default: // CONNECT and OPTIONS *
+		text = r.Scheme + "://" + r.Host + "/" + text
+	}
+	var escaped strings.Builder
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c >= 0x7F || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&escaped, "%%%02X", c)
+		} else {
+			escaped.WriteByte(c)
+		}
+	}
+	return escaped.String()
+}
+
+func harQuery(target string) []harPair {
+	pairs := []harPair{}
+	_, query, _ := strings.Cut(target, "?")
+	for pair := range strings.SplitSeq(query, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		pairs = append(pairs, harPair{Name: unescape(name), Value: unescape(value)})
+	}
+	return pairs
+}
+
+func unescape(text string) string {
+	if plain, err := url.QueryUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+func newHARText(b Body) harText {
+	text := harText{Comment: harComment(b)}
+	if isText(b.Bytes) {
+		text.Text = string(b.Bytes)
+	} else {
+		text.Text, text.Encoding = base64.StdEncoding.EncodeToString(b.Bytes), "base64"
+	}
+	return text
+}
+
+func harComment(b Body) string {
+	switch {
+	case b.Complete || b.Size == 0:
+		return ""
+	case b.Kept == 0:
+		return fmt.Sprintf("none of %d bytes were kept", b.Size)
+	}
+	return fmt.Sprintf("the first %d of %d bytes", b.Kept, b.Size)
+}
+
+// isText reports whether p is UTF-8, but for a character that was cut off at the
+// end, and holds no control characters that texts have not.
+func isText(p []byte) bool {
+	for len(p) > 0 {
+		c, size := utf8.DecodeRune(p)
+		if c == utf8.RuneError && size == 1 && utf8.FullRune(p) {
+			return false
+		}
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return false
+		}
+		p = p[size:]
+	}
+	return true
+}

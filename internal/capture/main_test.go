@@ -1,0 +1,82 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func live(secrets ...string) func() []string { return func() []string { return secrets } }
+
+// post begins an ordinary request.
+func post(r *Recorder, header ...Field) *Exchange {
+	return r.Begin(Request{
+		Began: time.Now(), Route: "avs", Method: "POST", Scheme: "http", Host: "localhost:9744",
+		Target: "/v20160207/events", Proto: "HTTP/1.1", Header: header,
+	})
+}
+
+func get(t testing.TB, r *Recorder, e *Exchange) Record {
+	t.Helper()
+	record, found := r.Get(e.ID())
+	if !found {
+		t.Fatalf("exchange %d is gone", e.ID())
+	}
+	return record
+}
+
+func har(t testing.TB, records ...Record) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := WriteHAR(&out, "avsproxy 1.2", slices.Values(records)); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func asJSON(t testing.TB, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !json.Valid(text) {
+		t.Fatalf("no JSON: %s", text)
+	}
+	return string(text)
+}
+
+// everything is all that a recorder tells, with the bodies as they are.
+func everything(t testing.TB, r *Recorder) string {
+	t.Helper()
+	var all strings.Builder
+	io.WriteString(&all, asJSON(t, r.List()))
+	for _, s := range r.List() {
+		record, _ := r.Get(s.ID)
+		io.WriteString(&all, asJSON(t, record)+string(record.Request.Body.Bytes)+string(record.Response.Body.Bytes)+har(t, record))
+	}
+	return all.String()
+}
+
+// watch collects what a watcher is told until the test ends it.
+func watch(t testing.TB, r *Recorder, follow uint64) (end func() []Event) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	events := r.Watch(ctx, follow)
+	return func() (list []Event) {
+		cancel()
+		for event := range events {
+			list = append(list, event)
+		}
+		return list
+	}
+}

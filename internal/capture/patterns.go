@@ -1,0 +1,212 @@
+package capture
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// shortest is the length of the shortest secret that is looked for. What is
+// shorter would be found everywhere.
+const shortest = 4
+
+// maxSpace and maxWordy bound how far a pattern looks ahead: over the space around
+// a colon, and over a word that might be no secret.
+const (
+	maxSpace = 32
+	maxWordy = 80
+)
+
+// names are those of the parameters and members that hold credentials.
+var names = []string{"access_token", "refresh_token", "client_secret", "code", "token"}
+
+// tokenPrefixes begin Amazon's access and refresh tokens, however they are escaped.
+var tokenPrefixes = []string{"|", "%7C", "%7c", `\u007c`, `\u007C`}
+
+type kind int
+
+const (
+	literal kind = iota // a secret
+	prefix              // of Amazon's tokens
+	member              // a JSON member's name
+	param               // a form's or query's parameter, with its "="
+)
+
+type pattern struct {
+	kind kind
+	text string
+}
+
+// patterns finds where something that has to be masked begins.
+type patterns struct {
+	pairs [1 << 10]uint64 // a bit for each first two bytes
+	by    [256][]pattern  // by first byte, longest first
+}
+
+func newPatterns(secrets []string) *patterns {
+	set := &patterns{}
+	for _, letter := range []string{"a", "r"} {
+		for _, end := range tokenPrefixes {
+			set.add(pattern{prefix, "Atz" + letter + end})
+		}
+	}
+	for _, name := range names {
+		set.add(pattern{member, `"` + name + `"`})
+		set.add(pattern{param, name + "="})
+	}
+	for _, secret := range secrets {
+		for _, text := range spellings(secret) {
+			set.add(pattern{literal, text})
+		}
+	}
+	for i := range set.by {
+		slices.SortFunc(set.by[i], func(a, b pattern) int { return cmp.Compare(len(b.text), len(a.text)) })
+	}
+	return set
+}
+
+func (s *patterns) add(p pattern) {
+	pair := int(p.text[0])<<8 | int(p.text[1])
+	s.pairs[pair>>6] |= 1 << (pair & 63)
+	s.by[p.text[0]] = append(s.by[p.text[0]], p)
+}
+
+// spellings returns a secret as it may stand in texts, URLs, forms and JSON.
+func spellings(secret string) []string {
+	if len(secret) < shortest {
+		return nil
+	}
+	quoted, _ := json.Marshal(secret)
+	inJSON := string(quoted[1 : len(quoted)-1])
+	all := []string{
+		secret, inJSON, strings.ReplaceAll(secret, "/", `\/`),
+		url.QueryEscape(secret), url.PathEscape(secret), lowerEscapes(url.QueryEscape(secret)),
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+var escape = regexp.MustCompile(`%[0-9A-F]{2}`)
+
+func lowerEscapes(text string) string { return escape.ReplaceAllStringFunc(text, strings.ToLower) }
+
+// find returns where in p a pattern may begin, or len(p).
+func (s *patterns) find(p []byte) int {
+	last := len(p) - 1
+	for i := range max(last, 0) {
+		pair := int(p[i])<<8 | int(p[i+1])
+		if s.pairs[pair>>6]&(1<<(pair&63)) != 0 {
+			return i
+		}
+	}
+	if last >= 0 && len(s.by[p[last]]) > 0 {
+		return last
+	}
+	return len(p)
+}
+
+// A hit says what stands at the beginning of some bytes: keep of them are retold,
+// the next eat are replaced by a mark, and what follows belongs to mode.
+type hit struct {
+	keep, eat int
+	mode      mode
+	wait      bool // more bytes are needed to tell
+}
+
+// match looks at the beginning of p, which before stands in front of. At the end
+// of a body (final) there is nothing to wait for: what may be the beginning of a
+// secret is taken for it.
+func (s *patterns) match(p []byte, before byte, final bool) (hit, bool) {
+	for _, one := range s.by[p[0]] {
+		if one.kind == param && isWordByte(before) {
+			continue
+		}
+		if len(p) < len(one.text) {
+			if !strings.HasPrefix(one.text, string(p)) {
+				continue
+			}
+			if !final {
+				return hit{wait: true}, true
+			}
+			if one.kind == literal && len(p) >= shortest {
+				return hit{eat: len(p)}, true
+			}
+			continue
+		}
+		if string(p[:len(one.text)]) != one.text {
+			continue
+		}
+		if found, ok := one.hit(p, final); ok {
+			return found, true
+		}
+	}
+	return hit{}, false
+}
+
+func (p pattern) hit(b []byte, final bool) (hit, bool) {
+	switch p.kind {
+	case literal:
+		return hit{eat: len(p.text)}, true
+	case prefix:
+		return hit{keep: len(p.text), mode: inToken}, true
+	case param:
+		return hit{keep: len(p.text), mode: inParam}, true
+	}
+	return p.memberHit(b, final)
+}
+
+// memberHit looks for the string behind a member's name.
+func (p pattern) memberHit(b []byte, final bool) (hit, bool) {
+	wait, limit := hit{wait: true}, len(p.text)+maxSpace
+	i := skipSpace(b, len(p.text))
+	if i < len(b) && b[i] == ':' {
+		i = skipSpace(b, i+1)
+	} else if i < len(b) {
+		return hit{}, false
+	}
+	if i >= limit || i == len(b) {
+		return wait, i < limit && !final
+	}
+	if b[i] != '"' {
+		return hit{}, false
+	}
+	found := hit{keep: i + 1, mode: inString}
+	if p.text != `"code"` {
+		return found, true
+	}
+	known, decided := isErrorCode(b[i+1:])
+	if !decided && !final {
+		return wait, true
+	}
+	return found, !known
+}
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n') {
+		i++
+	}
+	return i
+}
+
+// errorCode is what APIs call "code" in their errors: capital words, or the name
+// of an exception. An authorization code looks like neither.
+var errorCode = regexp.MustCompile(`^(?:[A-Z]+(?:_[A-Z]+)+|[A-Za-z.]+Exception)$`)
+
+// isErrorCode looks at the string that b begins with, as far as it is there.
+func isErrorCode(b []byte) (known, decided bool) {
+	end := slices.IndexFunc(b, func(c byte) bool { return c != '.' && c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') })
+	switch {
+	case end < 0 && len(b) < maxWordy:
+		return false, false
+	case end < 0 || end >= maxWordy || b[end] != '"':
+		return false, true
+	}
+	return errorCode.Match(b[:end]), true
+}
+
+func isWordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+}
