@@ -62,7 +62,7 @@ func (d *takenDown) End(e Exchange, trailer http.Header) {
 func shown(h http.Header) string {
 	text := ""
 	for _, name := range slices.Sorted(maps.Keys(h)) {
-		if name != "Date" && name != "Content-Type" && name != "Trailer" && h[name] != nil {
+		if !slices.Contains([]string{"Date", "Content-Type", "Content-Length", "Trailer"}, name) && h[name] != nil {
 			text += fmt.Sprintf(" %s=%s", name, strings.Join(h[name], ","))
 		}
 	}

@@ -86,7 +86,8 @@ type plan struct {
 	habits  func(Leg) http.RoundTripper
 	front   net.Listener // nil = a free port
 
-	tokenURL string // the route stands in for it; empty = it does not
+	tokenURL string         // the route stands in for it; empty = it does not
+	observe  ObserveOptions // Record and DecisionHeader are taken
 }
 
 // build starts a proxy in front of origin.
@@ -121,7 +122,8 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	if p.tokenURL != "" {
 		answer = StandIn(StandInOptions{Dummy: p.inject.Dummy, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
 	}
-	routes := []http.Handler{Observe(ObserveOptions{Route: "avs", Began: began}, answer)}
+	p.observe.Route, p.observe.Began = "avs", began
+	routes := []http.Handler{Observe(p.observe, answer)}
 	l.serve(t, p.front, guard.Guard(guard.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
 	return l
 }

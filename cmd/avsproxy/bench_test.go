@@ -84,7 +84,7 @@ func firstByteUpstream(b *testing.B, goOn <-chan struct{}) *httptest.Server {
 	return server
 }
 
-func firstByteConfig(b *testing.B, upstream *httptest.Server) string {
+func firstByteConfig(b testing.TB, upstream *httptest.Server) string {
 	roots := filepath.Join(b.TempDir(), "roots.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})
 	if err := os.WriteFile(roots, text, 0o600); err != nil {

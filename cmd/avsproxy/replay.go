@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/console"
 )
 
 const (
@@ -52,6 +53,13 @@ func (r *replayer) close() {
 	r.stop()
 	r.mu.Unlock()
 	r.under.Wait()
+}
+
+// again is for [console.Console].
+func (r *replayer) again(ctx context.Context, a console.Again) (id uint64, err error) {
+	return r.send(ctx, capture.Request{
+		Route: a.Route, Method: a.Method, Scheme: a.Scheme, Host: a.Host, Target: a.Target, Header: a.Header, ReplayOf: a.Of,
+	}, a.Body)
 }
 
 // send begins to send a request, for ten minutes at most, and returns the ID of the new

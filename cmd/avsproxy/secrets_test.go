@@ -33,7 +33,7 @@ func TestC26_NoSecretInAnyOutput(t *testing.T) {
 	refused := fetch(t, proxy.Proxy[0]+"/ping")
 
 	said := map[string]string{"stdout": proxy.Stdout.String(), "stderr": proxy.Stderr.String(), "a refusal": refused}
-	for _, path := range []string{"/", "/status", "/login", "/metrics", "/api/status", "/readyz"} {
+	for _, path := range []string{"/", "/status", "/login", "/metrics", "/api/status", "/readyz", "/api/exchanges", "/har"} {
 		said[path] = fetch(t, proxy.Console+path)
 	}
 	run, err := os.ReadFile(filepath.Join(proxy.State, "run.json"))

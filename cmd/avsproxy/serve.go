@@ -218,6 +218,8 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 		Directives:  s.line.directives,
 		Try:         s.try(),
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
+		Exchanges:   s.scribe.recorder,
+		Replay:      s.replayer.again,
 	}
 	s.desk.handler = s.console.Guarded(watch.refused)
 	s.closers = append(s.closers, s.desk.close)

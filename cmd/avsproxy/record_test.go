@@ -1,0 +1,154 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"avsproxy/internal/capture"
+	"avsproxy/internal/config"
+	"avsproxy/proxy"
+)
+
+// recordOf waits until the exchange with the target is over.
+func recordOf(t *testing.T, p *runningProxy, target string) (record capture.Record) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		var list struct{ Exchanges []capture.Summary }
+		text := fetch(t, p.Console+"/api/exchanges")
+		if err := json.Unmarshal([]byte(text), &list); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		for _, e := range list.Exchanges {
+			if e.Target != target || e.State != "done" {
+				continue
+			}
+			if err := json.Unmarshal([]byte(fetch(t, fmt.Sprint(p.Console, "/api/exchanges/", e.ID))), &record); err != nil {
+				t.Fatal(err)
+			}
+			return record
+		}
+	}
+	t.Fatalf("no exchange %s was recorded:\n%s", target, p.Stderr)
+	return record
+}
+
+func TestEveryDoorIsRecorded(t *testing.T) {
+	proxy, amazon := startBoth(t)
+	logIn(t, proxy, amazon)
+	door := proxy.Proxy[0]
+	secure := strings.Replace(door, "http://127.0.0.1", "https://localhost", 1)
+	for i, c := range []struct {
+		args  []string
+		proto string
+		tls   bool
+	}{
+		{[]string{"--noproxy", "*", "--http1.1", door}, "HTTP/1.1", false},
+		{[]string{"--noproxy", "*", "--http2-prior-knowledge", door}, "HTTP/2.0", false},
+		{[]string{"--noproxy", "*", secure}, "HTTP/2.0", true},
+		{[]string{"-p", "http://avs.localhost"}, "HTTP/1.1", false},
+		{[]string{"https://avs.localhost"}, "HTTP/2.0", true},
+	} {
+		target := fmt.Sprint("/ping?", i)
+		c.args[len(c.args)-1] += target
+		if got := curlThrough(t, proxy, append(c.args, "-w", "%{http_code}")...); got != "204" {
+			t.Fatalf("%v: %s", c.args, got)
+		}
+		r := recordOf(t, proxy, target)
+		client := capture.Leg{Proto: c.proto, Conn: r.Client.Conn, TLS: c.tls, Address: door, Stream: r.Client.Stream}
+		if r.Client != client || r.Client.Conn == 0 || (r.Client.Stream > 0) != (c.proto == "HTTP/2.0") {
+			t.Errorf("%v: client %+v", c.args, r.Client)
+		}
+		if up := r.Upstream; up.Proto != "HTTP/2.0" || up.Conn != 1 || up.Stream == 0 || up.Address != amazon.AVS() || !up.TLS {
+			t.Errorf("%v: upstream %+v", c.args, up)
+		}
+		if r.Token.Credential != "alexa" || r.Decision != "injected" || r.Token.Left == nil || r.Status != 204 || r.Tries != 1 {
+			t.Errorf("%v: %+v", c.args, r)
+		}
+	}
+}
+
+// canaryEcho is an upstream that repeats the credential wherever it can.
+func canaryEcho(t *testing.T, token string) *runningProxy {
+	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		got := r.Header.Get("Authorization")
+		if got != "Bearer "+token {
+			http.Error(w, "no token", http.StatusTeapot)
+			return
+		}
+		w.Header().Set("X-Echo", got)
+		w.Header().Set("Link", "<"+got+">")
+		w.WriteHeader(http.StatusEarlyHints)
+		io.WriteString(w, `{"headers":{"Authorization":"`+got+`"}}`)
+		http.NewResponseController(w).Flush()
+		io.WriteString(w, got[:len(got)/2])
+		http.NewResponseController(w).Flush()
+		io.WriteString(w, got[len(got)/2:])
+		w.Header().Set(http.TrailerPrefix+"X-Late", got)
+	}))
+	upstream.EnableHTTP2 = true
+	upstream.StartTLS()
+	t.Cleanup(upstream.Close)
+	return startProxy(t, strings.Replace(firstByteConfig(t, upstream), `"a-token"`, `"`+token+`"`, 1))
+}
+
+func TestNoRecordHasTheTokenThatWasInjected(t *testing.T) {
+	const token = "canary-0123456789-abcdefghijklmnop"
+	proxy := canaryEcho(t, token)
+	if got := fetch(t, proxy.Proxy[0]+"/echo"); strings.Count(got, token) != 2 {
+		t.Fatalf("the client got %s", got)
+	}
+	record := recordOf(t, proxy, "/echo")
+	for _, path := range []string{"/api/exchanges", fmt.Sprint("/api/exchanges/", record.ID), fmt.Sprint("/api/exchanges/", record.ID, "/response/body"), "/har"} {
+		said := fetch(t, proxy.Console+path)
+		for _, form := range []string{token, base64.StdEncoding.EncodeToString([]byte(token)), token[:len(token)/2]} {
+			if strings.Contains(said, form) {
+				t.Errorf("%s shows %s:\n%s", path, form, said)
+			}
+		}
+		if path != "/api/exchanges" && !strings.Contains(said, "***") {
+			t.Errorf("%s does not show that something is hidden:\n%s", path, said)
+		}
+	}
+}
+
+func TestReplaysHaveTheirRoutesToken(t *testing.T) {
+	const token = "canary-0123456789-abcdefghijklmnop"
+	proxy := canaryEcho(t, token)
+	resp, err := http.Post(proxy.Proxy[0]+"/once?a=%7c", "text/plain", strings.NewReader("the body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	first := recordOf(t, proxy, "/once?a=%7c")
+	resp, err = http.Post(fmt.Sprint(proxy.Console, "/api/exchanges/", first.ID, "/replay"), "application/json", strings.NewReader(`{"target":"/again?a=%7c"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	second := recordOf(t, proxy, "/again?a=%7c")
+	if want := fmt.Sprintf(`"id":%d`, second.ID); resp.StatusCode != http.StatusAccepted || !strings.Contains(strings.ReplaceAll(string(answer), " ", ""), want) {
+		t.Errorf("%s: %s, want %s", resp.Status, answer, want)
+	}
+	if second.ReplayOf != first.ID || second.Status != 200 || second.RequestBytes != 8 || second.Decision != "injected" || second.Method != "POST" {
+		t.Errorf("replayed as %+v", second)
+	}
+}
+
+func TestShutdownIsWhatCutThoseUnderWay(t *testing.T) {
+	s := newScribe(config.Capture{Enabled: true}, func() []string { return nil })
+	e := s.begin(httptest.NewRequest("GET", "/", nil), proxy.Exchange{Began: time.Now()})
+	s.cut()
+	e.End(proxy.Exchange{Ended: "the client hung up"}, nil)
+	if got := s.recorder.List()[0].Ended; got != "cut at shutdown" {
+		t.Error(got)
+	}
+}
