@@ -16,7 +16,7 @@ import (
 // too slowly, or the proxy ends.
 func (d *Downchannel) Serve(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.URL.EscapedPath() != avs.PathDirectives {
+		if !IsDownchannel(r.Method, r.URL.EscapedPath()) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -34,6 +34,12 @@ func (d *Downchannel) Serve(next http.Handler) http.Handler {
 		}
 		panic(http.ErrAbortHandler)
 	})
+}
+
+// IsDownchannel reports whether requests with that method and path ask for the
+// downchannel.
+func IsDownchannel(method, path string) bool {
+	return method == http.MethodGet && path == avs.PathDirectives
 }
 
 // Subscribe returns the directives from now on, whether the channel is open or not.

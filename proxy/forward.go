@@ -79,10 +79,7 @@ func Forward(options ForwardOptions) http.Handler {
 }
 
 func (o ForwardOptions) rewrite(pr *httputil.ProxyRequest) {
-	if o.Origin != nil {
-		pr.SetURL(o.Origin) // leaves Out.Host empty: the upstream's own name is sent
-	}
-	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
+	aim(pr, o.Origin)
 	dropTrailers(pr.In.Trailer, o.Strip)
 	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
 	if !o.WebSocket || !opensWebSocket(pr.In) {
@@ -96,6 +93,22 @@ func (o ForwardOptions) rewrite(pr *httputil.ProxyRequest) {
 	for name, value := range o.Headers {
 		pr.Out.Header.Set(name, value)
 	}
+}
+
+// aim leaves Out.Host empty where there is an origin: the upstream's own name is sent.
+func aim(pr *httputil.ProxyRequest, origin *url.URL) {
+	if origin != nil {
+		pr.SetURL(origin)
+	}
+	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
+}
+
+// Aimed is where [Forward] sends a request for asked, of which path and query count.
+func Aimed(origin, asked *url.URL) *url.URL {
+	out := *asked
+	pr := &httputil.ProxyRequest{In: &http.Request{URL: asked}, Out: &http.Request{URL: &out}}
+	aim(pr, origin)
+	return pr.Out.URL
 }
 
 // fail answers in the upstream's place.

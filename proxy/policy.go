@@ -23,9 +23,8 @@ func Allow(rules []string, under string, next http.Handler) http.Handler {
 	if len(rules) == 0 {
 		return next
 	}
-	under = strings.TrimSuffix(under, "/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		why := forbidden(rules, r.Method, under+r.URL.EscapedPath(), r.Header)
+		_, why := Permit(rules, under, r.Method, r.URL.EscapedPath(), r.Header)
 		if why == "" {
 			next.ServeHTTP(w, r)
 			return
@@ -39,30 +38,32 @@ func Allow(rules []string, under string, next http.Handler) http.Handler {
 	})
 }
 
-// forbidden says why the rules do not let a request pass; "" = they do.
-func forbidden(rules []string, method, path string, h http.Header) string {
-	switch {
-	case !plainPath(path):
-		return "the path is not in its plain form, which servers read differently"
-	case overrides(h):
-		return "a header of the request names another method or path"
-	case !allowed(rules, method, path):
-		return "no rule in the route's allow list covers this method and path"
+// Permit returns the rule by which [Allow] lets a request pass, empty where there are
+// none, or else why it does not.
+func Permit(rules []string, under, method, path string, h http.Header) (rule, why string) {
+	if len(rules) == 0 {
+		return "", ""
 	}
-	return ""
+	path = strings.TrimSuffix(under, "/") + path
+	switch rule = covering(rules, method, path); {
+	case !plainPath(path):
+		return "", "the path is not in its plain form, which servers read differently"
+	case overrides(h):
+		return "", "a header of the request names another method or path"
+	case rule == "":
+		return "", "no rule in the route's allow list covers this method and path"
+	}
+	return rule, ""
 }
 
-func allowed(rules []string, method, path string) bool {
-	if !plainPath(path) {
-		return false
-	}
+func covering(rules []string, method, path string) string {
 	for _, rule := range rules {
 		ruleMethod, pattern, _ := strings.Cut(rule, " ")
 		if ruleMethod == method && glob(pattern, path) {
-			return true
+			return rule
 		}
 	}
-	return false
+	return ""
 }
 
 // overrides reports whether a field tells some server to act on another method or

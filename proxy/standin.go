@@ -64,9 +64,8 @@ var errNoTokenRequest = errors.New("the body is not a token request")
 // clients try again; an OAuth error would make them drop their login. All other
 // requests go to next.
 func StandIn(options StandInOptions, next http.Handler) http.Handler {
-	paths := tokenPaths(options.TokenURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isTokenRequest(r, paths) {
+		if !StandsIn(options.TokenURL, r.Method, r.URL.EscapedPath()) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -86,18 +85,14 @@ func StandIn(options StandInOptions, next http.Handler) http.Handler {
 	})
 }
 
-func tokenPaths(tokenURL string) []string {
+// StandsIn reports whether [StandIn] answers requests with that method and path. It
+// takes paths in any case: clients write /auth/O2/token, too.
+func StandsIn(tokenURL, method, path string) bool {
 	paths := []string{"/auth/o2/token", "/oauth2/token", "/oauth/token", "/token"}
 	if own, err := url.Parse(tokenURL); err == nil && len(own.Path) > 1 {
 		paths = append(paths, own.EscapedPath())
 	}
-	return paths
-}
-
-// isTokenRequest takes paths in any case: clients write /auth/O2/token, too.
-func isTokenRequest(r *http.Request, paths []string) bool {
-	path := r.URL.EscapedPath()
-	return r.Method == http.MethodPost && slices.ContainsFunc(paths, func(known string) bool { return strings.EqualFold(known, path) })
+	return method == http.MethodPost && slices.ContainsFunc(paths, func(known string) bool { return strings.EqualFold(known, path) })
 }
 
 // readTokenRequest wants to see a grant_type in a form, or in JSON as Amazon takes

@@ -73,20 +73,14 @@ func (rules Rules) check(r *http.Request) *problem.Problem {
 	if p := strays(r); p != nil {
 		return p
 	}
-	if !rules.serves(r) {
-		return rules.unknownHost(r)
+	if p := rules.Refuse(targetOf(r)); p != nil {
+		return p
 	}
 	if FromBrowser(r.Header) && (rules.Browser == nil || !rules.Browser(r)) {
 		return &problem.Problem{
 			Code: problem.OriginForbidden, Title: "requests from web pages are refused",
 			Detail: "the request carries the marks of a web page (Origin or Sec-Fetch-Site)",
 			Hint:   "use a program such as curl; a page must not be able to spend your login",
-		}
-	}
-	if r.Method == http.MethodTrace {
-		return &problem.Problem{
-			Code: problem.NotAllowed, Title: "the request is not allowed",
-			Detail: "TRACE would show the credential to the client", Hint: "use another method",
 		}
 	}
 	return nil
@@ -112,36 +106,6 @@ func (rules Rules) otherUser(r *http.Request) *problem.Problem {
 	return &problem.Problem{
 		Code: problem.UserForbidden, Title: "other users of this machine are refused",
 		Detail: detail, Hint: rules.UsersHint,
-	}
-}
-
-func (rules Rules) serves(r *http.Request) bool {
-	authority, ok := Named(r)
-	if !ok || rules.Host == nil {
-		return false
-	}
-	return rules.Host(authority, RequestDoor(r)) || (rules.Others && IsForward(r))
-}
-
-func (rules Rules) unknownHost(r *http.Request) *problem.Problem {
-	host := strconv.Quote(clip(r.Host))
-	switch {
-	case IsForward(r) && rules.Others:
-		return &problem.Problem{
-			Code: problem.NotAllowed, Title: "the request is not allowed",
-			Detail: host + " is not a host and, for CONNECT, a port",
-			Hint:   "name the host in plain letters, digits, hyphens and dots",
-		}
-	case IsForward(r):
-		return &problem.Problem{
-			Code: problem.NotAllowed, Title: "the request is not allowed",
-			Detail: "no route belongs to the host " + host + ", and others = \"reject\" in config.toml refuses the rest",
-			Hint:   rules.Names + ", set others = \"tunnel\" under [proxy], or ask that host without this proxy",
-		}
-	}
-	return &problem.Problem{
-		Code: problem.UnknownHost, Title: "this host is not served here",
-		Detail: "no route belongs to the host " + host, Hint: rules.Names,
 	}
 }
 

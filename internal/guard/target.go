@@ -1,0 +1,67 @@
+package guard
+
+import (
+	"net/http"
+	"strconv"
+
+	"avsproxy/internal/problem"
+)
+
+// A Target is what a request asks for, and how.
+type Target struct {
+	Method    string
+	Host      string    // as it was sent
+	Authority Authority // what it is for; see [Named]
+	Valid     bool      // it is for an authority at all
+	Door      Door      // where it came in
+	Forward   bool      // the client takes us for its forward proxy
+}
+
+func targetOf(r *http.Request) Target {
+	authority, ok := Named(r)
+	return Target{Method: r.Method, Host: r.Host, Authority: authority, Valid: ok, Door: RequestDoor(r), Forward: IsForward(r)}
+}
+
+// Refuse says why nobody's request for the target may pass, whatever its header
+// fields; nil = it may.
+func (rules Rules) Refuse(t Target) *problem.Problem {
+	switch {
+	case !rules.serves(t):
+		return rules.unknownHost(t)
+	case t.Method == http.MethodTrace:
+		return &problem.Problem{
+			Code: problem.NotAllowed, Title: "the request is not allowed",
+			Detail: "TRACE would show the credential to the client", Hint: "use another method",
+		}
+	}
+	return nil
+}
+
+func (rules Rules) serves(t Target) bool {
+	if !t.Valid || rules.Host == nil {
+		return false
+	}
+	return rules.Host(t.Authority, t.Door) || (rules.Others && t.Forward)
+}
+
+func (rules Rules) unknownHost(t Target) *problem.Problem {
+	host := strconv.Quote(clip(t.Host))
+	switch {
+	case t.Forward && rules.Others:
+		return &problem.Problem{
+			Code: problem.NotAllowed, Title: "the request is not allowed",
+			Detail: host + " is not a host and, for CONNECT, a port",
+			Hint:   "name the host in plain letters, digits, hyphens and dots",
+		}
+	case t.Forward:
+		return &problem.Problem{
+			Code: problem.NotAllowed, Title: "the request is not allowed",
+			Detail: "no route belongs to the host " + host + ", and others = \"reject\" in config.toml refuses the rest",
+			Hint:   rules.Names + ", set others = \"tunnel\" under [proxy], or ask that host without this proxy",
+		}
+	}
+	return &problem.Problem{
+		Code: problem.UnknownHost, Title: "this host is not served here",
+		Detail: "no route belongs to the host " + host, Hint: rules.Names,
+	}
+}
