@@ -4,6 +4,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"avsproxy/internal/config"
 )
 
 // own are the addresses that no client is to reach through the proxy: at this
@@ -19,9 +21,12 @@ func (s *server) own() []net.Addr {
 	return own
 }
 
-func (s *server) loginURL(name string) string {
-	page := "http://localhost:" + portOf(s.conf.Console.Listen) + "/login"
-	if name == "" || name == s.conf.Routes[0].Credential {
+func (s *server) loginURL(name string) string { return loginURL(s.conf, name) }
+
+// loginURL is the page on which a person logs in to a credential; "" is the first.
+func loginURL(conf *config.Config, name string) string {
+	page := "http://localhost:" + portOf(conf.Console.Listen) + "/login"
+	if name == "" || name == conf.Routes[0].Credential {
 		return page
 	}
 	return withCredential(page, name)

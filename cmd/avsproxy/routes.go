@@ -66,7 +66,10 @@ type dialControl = func(ctx context.Context, network, address string, c syscall.
 func (p *program) pipeline(watch watcher, loginURL func(credential string) string, own func() []net.Addr) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: own, Loopback: ownersOnly(p.conf.Proxy)}
 	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}, observed: map[string]http.Handler{}}
-	table := &proxy.Table{}
+	table, err := routeTable(p.conf)
+	if err != nil {
+		return nil, err
+	}
 	if slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.TokenEndpoint }) {
 		line.dummy = proxy.NewDummy() // one for all: clients ask at one route and use what they get at another
 	}
@@ -78,9 +81,6 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 		}
 		handlers = append(handlers, handler)
 		line.observed[route.Name] = handler
-		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
-			return nil, &exitError{exitUsage, err, "give every host to one route only"}
-		}
 	}
 	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: tunnelsMost(openFiles()), ErrorLog: watch.errorLog})
 	rules, err := p.rules(table)
@@ -191,6 +191,26 @@ func localOnly(listen []string) bool {
 		local := host == "localhost" || (parsed == nil && ip.IsLoopback())
 		return !strings.HasPrefix(addr, "unix:") && (err != nil || !local)
 	})
+}
+
+// routeTable says which requests are a route's.
+func routeTable(conf *config.Config) (*proxy.Table, error) {
+	table := &proxy.Table{}
+	for _, route := range conf.Routes {
+		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
+			return nil, &exitError{exitUsage, err, "give every host to one route only"}
+		}
+	}
+	return table, nil
+}
+
+// present is the address to which the route sends its requests now.
+func (l *pipeline) present(name string) string {
+	i := slices.IndexFunc(l.routes, func(r console.Route) bool { return r.Name == name })
+	if route := l.routes[i]; route.Present == nil {
+		return route.Upstream
+	}
+	return l.routes[i].Present()
 }
 
 // routeHosts are the further names of a route: the configured ones, and its

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"avsproxy/internal/config"
+	"avsproxy/internal/guard"
+	"avsproxy/internal/problem"
+	"avsproxy/proxy"
+	"avsproxy/tokens"
+)
+
+// An explanation is what would become of a request, without any secret.
+type explanation struct {
+	Method     string         `json:"method"`
+	URL        string         `json:"url"`
+	Route      string         `json:"route"` // empty = none belongs to it
+	Why        string         `json:"why"`
+	Upstream   string         `json:"upstream"` // with the path and query as they would be sent; empty = nothing is sent
+	Allowed    bool           `json:"allowed"`
+	AllowWhy   string         `json:"allow_why"`
+	Credential string         `json:"credential"`
+	Decision   proxy.Decision `json:"decision"`
+	Token      *tokenTold     `json:"token,omitempty"`
+	LoginURL   string         `json:"login_url,omitempty"`
+	Error      problem.Code   `json:"error,omitempty"` // that the request would be answered with
+	Hint       string         `json:"hint,omitempty"`
+	Protocols  protocolsTold  `json:"protocols"`
+	Text       []string       `json:"text"` // all of it for people, each begins with what it is about and a colon
+}
+
+// A tokenTold is how the access token stands; times are absent where they are
+// unknown.
+type tokenTold struct {
+	State tokens.State `json:"state"`
+	Age   *float64     `json:"age_s,omitempty"`
+	Left  *float64     `json:"left_s,omitempty"`
+}
+
+type protocolsTold struct {
+	Client   []string `json:"client"`
+	Upstream string   `json:"upstream"` // empty = not known before it is connected to
+}
+
+// An explainer decides about requests that nobody has sent, by what decides about
+// all others. It touches neither the network nor the upstream.
+type explainer struct {
+	program *program
+	table   *proxy.Table
+	rules   guard.Rules
+	doors   []proxyDoor
+	callers string // who may come in
+	// status tells how a credential stands.
+	status func(*tokens.Source) tokens.Status
+	// login is where a person logs in; empty = its port is not known before 'serve' runs.
+	login func(credential string) string
+	// present is where a route sends its requests now; nil = to where it is configured.
+	present func(route string) string
+	// spoken is the protocol of a route's latest exchange; nil = none is known.
+	spoken func(route string) string
+}
+
+// newExplainer is for a program that does not serve; who serves sets what it knows
+// better.
+func newExplainer(p *program, addresses []string, self string) (*explainer, error) {
+	table, err := routeTable(p.conf)
+	if err != nil {
+		return nil, err
+	}
+	users, err := newUsers(p.conf)
+	if err != nil {
+		return nil, err
+	}
+	return &explainer{
+		program: p, table: table, doors: proxyDoors(addresses), callers: users.told(self).Proxy,
+		rules:  guard.Rules{Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel"},
+		status: (*tokens.Source).Peek,
+		login: func(name string) string {
+			if portOf(p.conf.Console.Listen) == "0" {
+				return ""
+			}
+			return loginURL(p.conf, name)
+		},
+	}, nil
+}
+
+// explainer is for a program that serves.
+func (s *server) explainer() (*explainer, error) {
+	e, err := newExplainer(s.program, addresses(s.proxyDoors), "the user it runs as")
+	if err != nil {
+		return nil, err
+	}
+	e.status = (*tokens.Source).Status
+	e.present = s.line.present
+	return e, nil
+}
+
+// explain is what GET /api/explain answers with. Its error is one of usage.
+func (e *explainer) explain(method, text string) (*explanation, error) {
+	a, err := readAsked(method, text, e.doors)
+	if err != nil {
+		return nil, err
+	}
+	x := &explanation{Method: a.method, URL: text, Protocols: protocolsTold{Client: clientProtocols(a)}}
+	if p := e.rules.Refuse(a.target); p != nil {
+		x.refuse(*p)
+		return x, nil
+	}
+	if i, ok := e.table.Choose(a.target.Authority, a.target.Door); ok {
+		e.routed(x, a, e.program.conf.Routes[i])
+	} else {
+		x.other(a)
+	}
+	x.tell("Callers", "%s", e.callers)
+	return x, nil
+}
+
+func (x *explanation) refuse(p problem.Problem) {
+	x.Why, x.Error, x.Hint, x.Decision = p.Detail, p.Code, p.Hint, proxy.Refused
+	x.tell("Route", "none: %s", p.Detail)
+	x.tell("Answer", "%d %s; %s", p.Code.Status(), p.Code, p.Hint)
+}
+
+// other is about a forward request that others = "tunnel" lets pass.
+func (x *explanation) other(a asked) {
+	x.Allowed, x.Decision = true, proxy.Tunnelled
+	x.Why = `no route belongs to the host, and others = "tunnel" lets it pass`
+	x.Upstream = "tcp://" + a.target.Host
+	x.tell("Route", "none: %s", x.Why)
+	if !a.tunnel {
+		x.Decision, x.Upstream = proxy.NoCredential, a.url.String()
+		x.tell("Token", "none; the request is sent on as it is, over HTTP/1.1")
+		return
+	}
+	x.tell("Token", "none; a CONNECT to %s becomes a tunnel, whose bytes are not looked at", a.target.Host)
+}
+
+func (e *explainer) routed(x *explanation, a asked, route config.Route) {
+	x.Route, x.Why = route.Name, whyRoute(a, route)
+	x.tell("Route", "%s: %s", route.Name, x.Why)
+	if a.method == http.MethodConnect {
+		x.Allowed, x.AllowWhy = true, "TLS ends here, and each request inside the CONNECT is decided about by itself"
+		x.tell("Allowed", "yes: %s; ask with its method and https:// URL", x.AllowWhy)
+		return
+	}
+	origin := e.origin(route)
+	rule, why := proxy.Permit(route.Allow, origin.EscapedPath(), a.method, a.url.EscapedPath(), nil)
+	x.Allowed, x.AllowWhy = why == "", why
+	switch {
+	case len(route.Allow) == 0:
+		x.AllowWhy = "the route has no allow list"
+	case x.Allowed:
+		x.AllowWhy = `the rule "` + rule + `" of the route's allow list covers it`
+	}
+	standIn := e.standsIn(route, a) // it comes before the allow list
+	if !x.Allowed && !standIn {
+		x.Decision, x.Error = proxy.Refused, problem.NotAllowed
+		x.Hint = "change the request, or add a rule to 'allow' of the route in config.toml"
+		x.tell("Allowed", "no: %s; answered with 403 %s; %s", why, x.Error, x.Hint)
+		return
+	}
+	x.tell("Allowed", "yes: %s", x.AllowWhy)
+	e.token(x, a, route, standIn)
+	if origin.Host != "" && !standIn {
+		x.Upstream = proxy.Aimed(origin, a.url).String()
+	}
+	if e.spoken != nil {
+		x.Protocols.Upstream = e.spoken(route.Name)
+	}
+	e.tellWay(x, a, route, standIn)
+}
+
+// origin has no host where the route's is the sandbox, and none runs.
+func (e *explainer) origin(route config.Route) *url.URL {
+	if e.present != nil {
+		if now, err := url.Parse(e.present(route.Name)); err == nil {
+			return now
+		}
+	}
+	origin, _, err := e.program.upstream(route)
+	if err != nil { // the configuration was checked, but for the files with roots
+		origin, _ = url.Parse(route.Upstream)
+	}
+	return origin
+}
+
+func (e *explainer) standsIn(route config.Route, a asked) bool {
+	options := e.program.standInOptions(route, &proxy.Injector{}, "")
+	return route.TokenEndpoint && proxy.StandsIn(options.TokenURL, a.method, a.url.EscapedPath())
+}
+
+// token decides about the credential as the injector would.
+func (e *explainer) token(x *explanation, a asked, route config.Route, standIn bool) {
+	x.Credential, x.Decision = route.Credential, proxy.NoCredential
+	if route.Credential == "" {
+		x.tell("Token", "none: the route has no credential; the request passes as it is")
+		return
+	}
+	credential, err := e.program.find(route.Credential)
+	if err != nil {
+		return // which crosschecks of the configuration rule out
+	}
+	status := e.status(credential.source)
+	now := time.Now()
+	x.Token = &tokenTold{State: status.State, Age: seconds(now, status.Renewed, -1), Left: seconds(now, status.Expiry, 1)}
+	switch {
+	case status.State == tokens.StateLoginNeeded:
+		x.Decision, x.Error = proxy.LoginMissing, problem.LoginRequired
+		x.LoginURL = e.login(route.Credential)
+	case status.State == tokens.StateFailing:
+		x.Decision, x.Error = proxy.RefreshFailed, problem.TokenRefreshFailed
+	case standIn:
+		x.Decision = proxy.StoodIn
+	case route.Downchannel == "keep" && proxy.IsDownchannel(a.method, a.url.EscapedPath()):
+		x.Decision = proxy.Shared
+	default:
+		x.Decision = proxy.Injected
+	}
+	e.tellToken(x, credential, route, status)
+}
+
+// seconds is from now to t, or the other way where sign is -1; nil = t is unknown.
+func seconds(now, t time.Time, sign float64) *float64 {
+	if t.IsZero() {
+		return nil
+	}
+	s := sign * t.Sub(now).Truncate(time.Second).Seconds()
+	return &s
+}
