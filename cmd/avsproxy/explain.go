@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,9 +54,18 @@ client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 
 // explain asks the running proxy, or else decides by itself.
 func (a *app) explain(ctx context.Context, conf *config.Config, method, target string) (*explanation, error) {
+	if _, err := readAsked(method, target, proxyDoors(conf.Proxy.Listen)); err != nil {
+		return nil, &exitError{exitUsage, err, "see 'avsproxy explain --help'"}
+	}
 	if beside := a.running(ctx, conf); beside != nil {
+		defer beside.client.CloseIdleConnections()
 		x := new(explanation)
-		return x, beside.call(ctx, http.MethodGet, "/api/explain?"+url.Values{"method": {method}, "url": {target}}.Encode(), x)
+		query := url.Values{"method": {method}, "url": {target}}
+		err := beside.call(ctx, http.MethodGet, "/api/explain?"+query.Encode(), x)
+		if err != nil && !errors.As(err, new(*exitError)) {
+			err = failed(err, "see 'avsproxy status'")
+		}
+		return x, err
 	}
 	program, err := a.build(conf, standIf(conf.Sandbox))
 	if err != nil {
@@ -65,32 +75,18 @@ func (a *app) explain(ctx context.Context, conf *config.Config, method, target s
 	if err != nil {
 		return nil, err
 	}
-	x, err := explainer.explain(method, target)
-	if err != nil {
-		return nil, &exitError{exitUsage, err, "see 'avsproxy explain --help'"}
-	}
-	return x, nil
+	return explainer.explain(method, target)
 }
 
 // printExplanation puts what each sentence is about into a column of its own.
 func printExplanation(w io.Writer, x *explanation) error {
-	fmt.Fprintf(w, "%s %s\n", x.Method, printable(x.URL))
+	fmt.Fprintf(w, "%s %s\n", x.Method, legible(x.URL, 1<<10))
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, sentence := range x.Text {
 		about, rest, _ := strings.Cut(sentence, ": ")
-		fmt.Fprintf(table, "  %s\t%s\n", strings.ToLower(about), printableLine(rest))
+		fmt.Fprintf(table, "  %s\t%s\n", strings.ToLower(about), legible(rest, 4<<10))
 	}
 	return table.Flush()
-}
-
-// printableLine is for what the console tells, which is masked and bounded there.
-func printableLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, text)
 }
 
 func indented(w io.Writer, value any) error {
@@ -99,9 +95,14 @@ func indented(w io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
+// methods are those that shells complete.
+func methods() []string {
+	return []string{"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"}
+}
+
 func completeMethod(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return []string{"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"}, cobra.ShellCompDirectiveNoFileComp
+	return methods(), cobra.ShellCompDirectiveNoFileComp
 }

@@ -33,7 +33,7 @@ Alexa Voice Service, so that everything works without an account.`,
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "the configuration `FILE` (default: $AVSPROXY_CONFIG, ./config.toml, $XDG_CONFIG_HOME/avsproxy/config.toml)")
 	root.AddCommand(
 		a.serveCommand(), a.loginCommand(), a.logoutCommand(), a.tokenCommand(),
-		a.statusCommand(), a.explainCommand(), a.runCommand(), a.caCommand(), a.configCommand(), a.sandboxCommand(), a.versionCommand(),
+		a.statusCommand(), a.explainCommand(), a.tailCommand(), a.harCommand(), a.replayCommand(), a.runCommand(), a.caCommand(), a.configCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -22,6 +22,7 @@ type runFile struct {
 	PID     int      `json:"pid"`
 	Proxy   []string `json:"proxy"`
 	Console string   `json:"console"`
+	Key     string   `json:"console_key,omitempty"` // see [console.Console.Key]
 	Sandbox *stand   `json:"sandbox,omitempty"`
 }
 
@@ -84,24 +85,43 @@ func (a *app) running(ctx context.Context, conf *config.Config) *running {
 // call asks the console and decodes what it answers into answer. The error is
 // the console's own sentence where it gave one.
 func (r *running) call(ctx context.Context, method, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, method, r.Console+path, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := r.client.Do(req)
+	resp, err := r.open(ctx, method, path, nil)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	body := json.NewDecoder(io.LimitReader(resp.Body, 1<<20))
-	if resp.StatusCode >= 300 {
-		var trouble console.Trouble
-		if body.Decode(&trouble) != nil || trouble.Detail == "" {
-			return fmt.Errorf("the console answered %d", resp.StatusCode)
-		}
-		return failed(fmt.Errorf("%s", trouble.Detail), trouble.Hint)
+	return json.NewDecoder(io.LimitReader(resp.Body, answerMost)).Decode(answer)
+}
+
+// answerMost bounds what the console is taken to answer: a list of all exchanges is
+// the longest.
+const answerMost = 64 << 20
+
+// open is call for an answer that is read as it comes. Its body is to be closed.
+func (r *running) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := r.request(ctx, method, path, body)
+	if err != nil {
+		return nil, err
 	}
-	return body.Decode(answer)
+	resp, err := r.client.Do(req)
+	if err != nil || resp.StatusCode < 300 {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	var trouble console.Trouble
+	if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&trouble) != nil || trouble.Detail == "" {
+		return nil, fmt.Errorf("the console answered %d", resp.StatusCode)
+	}
+	return nil, failed(fmt.Errorf("%s", trouble.Detail), trouble.Hint)
+}
+
+// request is one to the console, with its key where it has one.
+func (r *running) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, r.Console+path, body)
+	if err == nil && r.Key != "" {
+		req.Header.Set(console.KeyHeader, r.Key)
+	}
+	return req, err
 }
 
 func withCredential(path, name string) string {
