@@ -106,7 +106,7 @@ func childDoor(configured []string) string {
 
 func (s *server) asRunning() *running {
 	return &running{
-		runFile: runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self},
+		runFile: runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key},
 		client:  http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}},
 	}
 }

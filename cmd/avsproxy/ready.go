@@ -78,6 +78,9 @@ func (s *server) announce(asJSON bool) {
 		say("  proxy    %s for %s", address, users.Proxy)
 	}
 	say("  console  %s for %s", localhostURL(s.console.Self), users.Console)
+	if s.console.Key != "" {
+		say("  inspect  %s opens the inspector, once", s.console.Address(localhostURL(s.console.Self)))
+	}
 	for _, route := range s.conf.Routes {
 		say("  route    %s", s.routeText(route.Name))
 	}

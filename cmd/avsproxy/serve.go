@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"avsproxy/internal/certs"
@@ -62,6 +64,9 @@ type server struct {
 	apart bool
 	// anyPort: where a configured port is taken, another will do.
 	anyPort bool
+	// strangers: other users count as able to connect to the console, whatever the
+	// system tells of them; for tests.
+	strangers bool
 
 	doors                    doorList
 	proxyDoors, consoleDoors []net.Listener
@@ -197,6 +202,7 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 		return failed(err, "")
 	}
 	s.callback = certs.FixedConfig(leaf)
+	ended := make(chan struct{})
 	s.desk = &desk{
 		logins:      &tokens.Logins{},
 		consolePort: portOf(s.conf.Console.Listen),
@@ -216,6 +222,8 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 		Proxy:       addresses(s.proxyDoors),
 		Self:        addresses(s.consoleDoors)[0],
 		Directives:  s.line.directives,
+		Key:         s.consoleKey(),
+		Ended:       ended,
 		Try:         s.try(),
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
 		Exchanges:   s.scribe.recorder,
@@ -224,8 +232,18 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 	s.desk.handler = s.console.Guarded(watch.refused)
 	s.closers = append(s.closers, s.desk.close)
 	s.pages = newServer(s.desk.handler, watch.errorLog)
+	s.pages.RegisterOnShutdown(sync.OnceFunc(func() { close(ended) }))
 	s.proxy = newServer(proxy.Arrived(s.busy.counted(requestsMost, s.line.handler)), watch.errorLog)
 	return nil
+}
+
+// consoleKey is what the inspector asks for where other users could connect to it;
+// empty where the system tells us whose a connection is.
+func (s *server) consoleKey() string {
+	if s.program.users.console.TCP == nil && !s.strangers {
+		return ""
+	}
+	return rand.Text()
 }
 
 func (s *server) start(context.Context) error {
@@ -239,7 +257,7 @@ func (s *server) leaveRunFile(context.Context) error {
 	if s.apart {
 		return nil
 	}
-	s.run = runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Sandbox: s.stand}
+	s.run = runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key, Sandbox: s.stand}
 	if err := s.run.write(s.conf); err != nil {
 		return failed(err, "check the state folder's owner and mode, or set store.path")
 	}

@@ -32,7 +32,10 @@ func (a *app) statusCommand() *cobra.Command {
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(status)
 			}
-			return a.printStatus(status)
+			if err := a.printStatus(status); err != nil {
+				return err
+			}
+			return a.printInspector(ctx, conf)
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
@@ -93,6 +96,24 @@ func (a *app) printStatus(status *console.Status) error {
 		}
 	}
 	return table.Flush()
+}
+
+// printInspector tells where a browser may see the traffic, where that takes a key.
+func (a *app) printInspector(ctx context.Context, conf *config.Config) error {
+	file := readRunFile(conf)
+	if file == nil || file.Key == "" {
+		return nil
+	}
+	beside := a.running(ctx, conf)
+	if beside == nil {
+		return nil
+	}
+	var made console.TicketMade
+	if err := beside.call(ctx, http.MethodPost, "/api/tickets", &made); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "inspector  %s (opens it once)\n", localhostURL(made.Address))
+	return nil
 }
 
 func orNone(text string) string {

@@ -27,7 +27,7 @@ func (p pages) script(w http.ResponseWriter, r *http.Request) {
 		p.notFound(w, r)
 		return
 	}
-	p.asset(w, r, "inspector/"+file, "text/javascript; charset=utf-8")
+	p.asset(w, r, "js/"+file, "text/javascript; charset=utf-8")
 }
 
 // asset names the type itself: what the system's tables say of ".js" differs.

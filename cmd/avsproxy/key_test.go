@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/capture"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+)
+
+const plainConfig = `
+[proxy]
+listen = "localhost:0"
+[console]
+listen = "localhost:0"
+[[route]]
+name = "plain"
+upstream = "https://upstream.example"
+`
+
+// startAmongStrangers serves as where the system tells no users apart.
+func startAmongStrangers(t *testing.T) (s *server, said *lockedBuffer) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(file, []byte(plainConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
+	getenv := func(name string) string { return env[name] }
+	said = newLockedBuffer()
+	a := &app{getenv: getenv, stdin: http.NoBody, stdout: said, ui: newVoice(said, getenv)}
+	conf, err := config.Load("", getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &server{app: a, conf: conf, doors: doorList{app: a}, strangers: true}
+	t.Cleanup(s.close)
+	if err := s.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.announce(true)
+	return s, said
+}
+
+// status asks the console, with a key where one is given.
+func status(t *testing.T, client *http.Client, method, address, key string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key != "" {
+		req.Header.Set(console.KeyHeader, key)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestC04_AmongStrangersTheInspectorHasAKey(t *testing.T) {
+	s, said := startAmongStrangers(t)
+	for path, want := range map[string]int{"/": 403, "/har": 403, "/api/exchanges": 403, "/api/events": 403, "/status": 200} {
+		if got := status(t, newClient(t), "GET", s.console.Self+path, ""); got != want {
+			t.Errorf("%s without the key: %d", path, got)
+		}
+	}
+	file := readRunFile(s.conf)
+	info, err := os.Stat(runFilePath(s.conf))
+	if err != nil || file.Key == "" || (runtime.GOOS != "windows" && info.Mode().Perm() != 0o600) {
+		t.Fatalf("run.json: %+v %v %v", file, info, err)
+	}
+	if got := status(t, newClient(t), "POST", s.console.Self+"/api/tickets", file.Key); got != http.StatusCreated {
+		t.Errorf("with the key of run.json: %d", got)
+	}
+	if strings.Contains(said.String(), file.Key) {
+		t.Errorf("it printed the key of run.json:\n%s", said)
+	}
+	line, _, _ := strings.Cut(said.String(), "\n")
+	if !strings.Contains(line, s.console.Self+`"`) { // for programs
+		t.Error(line)
+	}
+}
+
+func TestC04_PrintedAddressesOpenTheInspectorOnce(t *testing.T) {
+	s, said := startAmongStrangers(t)
+	command := s.app.rootCommand()
+	command.SetArgs([]string{"status"})
+	if err := command.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	addresses := regexp.MustCompile(`http://localhost:\d+/\?key=\w+`).FindAllString(said.String(), -1)
+	if len(addresses) != 2 { // of serve and of status
+		t.Fatalf("it said\n%s", said)
+	}
+	for _, address := range addresses {
+		browser := newClient(t)
+		page, _, _ := strings.Cut(address, "?")
+		for _, want := range []string{address, page} {
+			if got := status(t, browser, "GET", want, ""); got != http.StatusOK {
+				t.Errorf("%s: %d", want, got)
+			}
+		}
+		if got := status(t, newClient(t), "GET", address, ""); got != http.StatusForbidden {
+			t.Errorf("the printed address, again: %d", got)
+		}
+	}
+}
+
+// A page that watches must not hold up the end of the process.
+func TestStreamsOfEventsEndWithServe(t *testing.T) {
+	s, _ := startAmongStrangers(t)
+	s.console.Key, s.console.Exchanges = "", capture.New(capture.Options{})
+	resp, err := newClient(t).Get(s.console.Self + "/api/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), drainTimeout)
+	defer cancel()
+	if err := s.pages.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Errorf("it was cut: %v", err)
+	}
+}
+
+// newClient is a browser of its own.
+func newClient(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{Proxy: nil}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Jar: jar}
+}
+
+func TestWhereUsersAreToldApartThereIsNoKey(t *testing.T) {
+	proxy := startProxy(t, plainConfig)
+	file, err := os.ReadFile(filepath.Join(proxy.State, "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyless := runtime.GOOS == "linux"
+	if strings.Contains(string(file), "console_key") == keyless || strings.Contains(proxy.Stderr.String(), "?key=") == keyless {
+		t.Errorf("run.json\n%s\nit said\n%s", file, proxy.Stderr)
+	}
+	if got := get(t, proxy.Console+"/"); (got == http.StatusOK) != keyless {
+		t.Errorf("the inspector: %d", got)
+	}
+}

@@ -1,0 +1,188 @@
+package console
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"avsproxy/internal/capture"
+)
+
+// A stream is an open /api/events.
+type stream struct {
+	t     *testing.T
+	resp  *http.Response
+	lines *bufio.Scanner
+}
+
+func (d *desk) watch(query string) *stream {
+	d.t.Helper()
+	resp, err := d.browser.Get(d.url + "/api/events" + query)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { resp.Body.Close() })
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+		d.t.Fatalf("%s %v", resp.Status, resp.Header)
+	}
+	return &stream{d.t, resp, bufio.NewScanner(resp.Body)}
+}
+
+// next is the kind and the data of the next event.
+func (s *stream) next() (kind, data string) {
+	s.t.Helper()
+	for s.lines.Scan() {
+		name, value, _ := strings.Cut(s.lines.Text(), ": ")
+		switch {
+		case name == "event":
+			kind = value
+		case name == "data":
+			data = value
+		case s.lines.Text() == "" && kind != "":
+			return kind, data
+		}
+	}
+	s.t.Fatalf("the stream ended: %v", s.lines.Err())
+	return "", ""
+}
+
+func (s *stream) wantExchange(id uint64, state string, status int) {
+	s.t.Helper()
+	kind, data := s.next()
+	var summary capture.Summary
+	if err := json.Unmarshal([]byte(data), &summary); err != nil || kind != "exchange" {
+		s.t.Fatalf("%s %s: %v", kind, data, err)
+	}
+	if summary.ID != id || summary.State != state || summary.Status != status {
+		s.t.Errorf("got %s", data)
+	}
+}
+
+func (s *stream) wantChunk(id uint64, side, text string, offset int64) {
+	s.t.Helper()
+	kind, data := s.next()
+	var chunk capture.Chunk
+	if err := json.Unmarshal([]byte(data), &chunk); err != nil || kind != "chunk" {
+		s.t.Fatalf("%s %s: %v", kind, data, err)
+	}
+	if chunk.ID != id || chunk.Side != side || string(chunk.Bytes) != text || chunk.Offset != offset {
+		s.t.Errorf("got %s (%q)", data, chunk.Bytes)
+	}
+}
+
+// A downchannel grows on the page as it is received.
+func TestEventsFollowAnExchangeAsItGrows(t *testing.T) {
+	d := inspecting(t)
+	e, id := d.remember(told{method: "GET", target: "/down", requestOnly: true})
+	s := d.watch(fmt.Sprintf("?follow=%d", id))
+	e.Response(200, "HTTP/2.0", fields("Content-Type", "text/plain"))
+	s.wantExchange(id, "active", 200)
+	e.ResponseBody([]byte("one\r\n"))
+	s.wantChunk(id, "response", "one\r\n", 0)
+	_, other := d.remember(told{method: "GET", target: "/other", request: "unheard", response: "unheard", status: 204})
+	s.wantExchange(other, "active", 0)
+	s.wantExchange(other, "active", 204)
+	s.wantExchange(other, "done", 204)
+	e.ResponseBody([]byte("two\r\n"))
+	s.wantChunk(id, "response", "two\r\n", 5)
+	e.End(capture.Facts{}, nil)
+	s.wantExchange(id, "done", 200)
+	d.Exchanges.Clear()
+	if kind, data := s.next(); kind != "cleared" || data != "{}" {
+		t.Errorf("%s %s", kind, data)
+	}
+	want(t, d.ask("GET", "/api/events?follow=x"), 400, "bad_request")
+}
+
+func TestEventsEndWithTheProxy(t *testing.T) {
+	d := inspecting(t)
+	ended := make(chan struct{})
+	d.Ended = ended
+	s := d.watch("")
+	close(ended)
+	for s.lines.Scan() {
+	}
+	if s.lines.Err() != nil {
+		t.Error(s.lines.Err())
+	}
+	for d.watchers.Load() != 0 {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestWatchersAreBounded(t *testing.T) {
+	d := inspecting(t)
+	d.watchers.Store(watchersMost)
+	want(t, d.ask("GET", "/api/events"), 503, "too_many_watchers")
+	if d.watchers.Load() != watchersMost {
+		t.Error("the one that was refused is counted")
+	}
+}
+
+// A stuck is a writer whose reader takes nothing: the write ends with its deadline.
+type stuck struct {
+	*httptest.ResponseRecorder
+	written  atomic.Int32
+	deadline chan time.Time
+}
+
+func (s *stuck) SetWriteDeadline(at time.Time) error {
+	s.deadline <- at
+	return nil
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	at := <-s.deadline
+	if s.written.Add(1) == 1 {
+		return s.ResponseRecorder.Write(p) // what fits into the buffers
+	}
+	time.Sleep(time.Until(at))
+	return 0, errors.New("the deadline is over")
+}
+
+// Recording never waits for who watches: the queue is bounded, the write too.
+func TestASlowWatcherIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Console{Exchanges: capture.New(capture.Options{})}
+		d := &desk{Console: c, t: t}
+		w := &stuck{ResponseRecorder: httptest.NewRecorder(), deadline: make(chan time.Time, 1)}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			c.events(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/events", nil))
+		}()
+		synctest.Wait()
+		began := time.Now()
+		for range 1000 {
+			d.remember(told{method: "GET", target: "/", status: 200})
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("recording waited %v", took)
+		}
+		<-ended
+		if took := time.Since(began); took != eventPatience {
+			t.Errorf("cut after %v", took)
+		}
+	})
+}
+
+func TestEventsShowThatTheyLive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		c := &Console{Exchanges: capture.New(capture.Options{}), Ended: ended}
+		time.AfterFunc(time.Minute+heartbeat/2, func() { close(ended) })
+		w := httptest.NewRecorder()
+		c.events(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/events", nil))
+		if beats := strings.Count(w.Body.String(), "\n: \n"); beats != 4 || !w.Flushed {
+			t.Errorf("%q", w.Body)
+		}
+	})
+}
