@@ -105,7 +105,7 @@ func (e Edit) apply(record capture.Record) (Again, error) {
 	}
 	if body := record.Request.Body; e.Body != nil {
 		again.Body = *e.Body
-	} else if body.Masked || (!body.Complete && (body.Size > 0 || record.State == "active")) {
+	} else if body.Masked || !body.Complete { // of no bytes, perhaps, where the upstream did not wait for the body
 		return again, errNotWhole
 	}
 	again.Header = endToEnd(again.Header)
