@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"avsproxy/internal/config"
@@ -58,7 +59,7 @@ type explainer struct {
 	login func(credential string) string
 	// present is where a route sends its requests now; nil = to where it is configured.
 	present func(route string) string
-	// spoken is the protocol of a route's latest exchange; nil = none is known.
+	// spoken is the upstream's protocol in a route's latest exchange; nil = none is known.
 	spoken func(route string) string
 }
 
@@ -94,7 +95,21 @@ func (s *server) explainer() (*explainer, error) {
 	}
 	e.status = (*tokens.Source).Status
 	e.present = s.line.present
+	e.spoken = s.spoken
 	return e, nil
+}
+
+// spoken is the upstream's protocol in the latest exchange of the route that had one.
+func (s *server) spoken(route string) string {
+	if s.scribe.recorder == nil {
+		return ""
+	}
+	for _, exchange := range slices.Backward(s.scribe.recorder.List()) {
+		if exchange.Route == route && exchange.UpstreamProto != "" {
+			return exchange.UpstreamProto
+		}
+	}
+	return ""
 }
 
 // explain is what GET /api/explain answers with. Its error is one of usage.

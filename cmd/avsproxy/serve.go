@@ -202,6 +202,10 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 		return failed(err, "")
 	}
 	s.callback = certs.FixedConfig(leaf)
+	explainer, err := s.explainer()
+	if err != nil {
+		return err
+	}
 	ended := make(chan struct{})
 	s.desk = &desk{
 		logins:      &tokens.Logins{},
@@ -228,6 +232,7 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
 		Exchanges:   s.scribe.recorder,
 		Replay:      s.replayer.again,
+		Explain:     func(method, url string) (any, error) { return explainer.explain(method, url) },
 	}
 	s.desk.handler = s.console.Guarded(watch.refused)
 	s.closers = append(s.closers, s.desk.close)
