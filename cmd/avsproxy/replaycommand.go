@@ -70,7 +70,7 @@ func (a *app) replay(ctx context.Context, beside *running, text string, flags re
 		return err
 	}
 	fmt.Fprintln(a.stdout, begun.ID)
-	return a.awaitReplay(beside, events, begun.ID)
+	return a.awaitReplay(ctx, beside, events, begun.ID)
 }
 
 func exchangePath(id uint64) string { return "/api/exchanges/" + strconv.FormatUint(id, 10) }
@@ -151,7 +151,7 @@ func (a *app) readBody(from string) ([]byte, error) {
 }
 
 // awaitReplay prints how the exchange ended.
-func (a *app) awaitReplay(beside *running, events *eventStream, id uint64) error {
+func (a *app) awaitReplay(ctx context.Context, beside *running, events *eventStream, id uint64) error {
 	for {
 		kind, data, err := events.next()
 		if errors.Is(err, io.EOF) {
@@ -165,12 +165,21 @@ func (a *app) awaitReplay(beside *running, events *eventStream, id uint64) error
 			continue
 		}
 		fmt.Fprintln(a.stdout, newLineWriter(a.stdout, a.getenv).line(s))
-		a.ui.say("see it at %s/%s", localhostURL(beside.Console), number(id))
+		a.ui.say("see it at %s", beside.page(ctx, id))
 		if s.Error != "" || s.Ended != "" || s.Status < 100 || s.Status >= 400 {
 			return &exitError{Code: exitFailed} // the line says why
 		}
 		return nil
 	}
+}
+
+// page is where a browser shows the exchange.
+func (r *running) page(ctx context.Context, id uint64) string {
+	var made console.TicketMade
+	if r.Key != "" && r.post(ctx, "/api/tickets", nil, &made) == nil {
+		return localhostURL(made.Address) + number(id)
+	}
+	return localhostURL(r.Console) + "/" + number(id)
 }
 
 // completeExchange offers the latest exchanges of the running proxy.
