@@ -38,6 +38,7 @@ name = "avs"
 preset = "avs"
 upstream = "https://alexa.example"
 credential = "live"
+allow = ["GET /v20160207/*", "DELETE /v20160207/*", "POST /ping"]
 token_endpoint = true
 downchannel = "keep"
 [credential.live]
@@ -88,7 +89,7 @@ func TestExplainGoesByTheRulesOfAllRequests(t *testing.T) {
 		"GET http://plain.example/x":        {"plain", proxy.NoCredential, "", "https://plain.example/x", "whole URL in the request line"},
 		"GET https://u:p@plain.example":     {"plain", proxy.NoCredential, "", "https://plain.example/", "its upstream's own name"},
 		"GET https://other.example/x":       {"device", proxy.LoginMissing, problem.LoginRequired, "https://device.example:8443/x", "one of its hosts"},
-		"GET https://device.example:8443/x": {"device", proxy.LoginMissing, problem.LoginRequired, "https://device.example:8443/x", "brings its own Authorization is answered with 403"},
+		"GET https://device.example:8443/x": {"device", proxy.LoginMissing, problem.LoginRequired, "https://device.example:8443/x", "brings its own credential is answered with 403"},
 		"GET https://device.example/x":      {"", proxy.Refused, problem.NotAllowed, "", "others"},
 		"GET http://ported.example:81/x":    {"device", proxy.LoginMissing, problem.LoginRequired, "https://device.example:8443/x", "one of its hosts"},
 		"GET http://ported.example/x":       {"", proxy.Refused, problem.NotAllowed, "", "others"},

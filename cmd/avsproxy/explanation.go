@@ -160,23 +160,10 @@ func (e *explainer) routed(x *explanation, a asked, route config.Route) {
 		x.tell("Allowed", "yes: %s; ask with its method and https:// URL", x.AllowWhy)
 		return
 	}
-	origin := e.origin(route)
-	rule, why := proxy.Permit(route.Allow, origin.EscapedPath(), a.method, a.url.EscapedPath(), nil)
-	x.Allowed, x.AllowWhy = why == "", why
-	switch {
-	case len(route.Allow) == 0:
-		x.AllowWhy = "the route has no allow list"
-	case x.Allowed:
-		x.AllowWhy = `the rule "` + rule + `" of the route's allow list covers it`
-	}
-	standIn := e.standsIn(route, a) // it comes before the allow list
-	if !x.Allowed && !standIn {
-		x.Decision, x.Error = proxy.Refused, problem.NotAllowed
-		x.Hint = "change the request, or add a rule to 'allow' of the route in config.toml"
-		x.tell("Allowed", "no: %s; answered with 403 %s; %s", why, x.Error, x.Hint)
+	origin, standIn := e.origin(route), e.standsIn(route, a)
+	if !x.permit(a, route, origin, standIn) {
 		return
 	}
-	x.tell("Allowed", "yes: %s", x.AllowWhy)
 	e.token(x, a, route, standIn)
 	if origin.Host != "" && !standIn {
 		x.Upstream = proxy.Aimed(origin, a.url).String()
@@ -185,6 +172,26 @@ func (e *explainer) routed(x *explanation, a asked, route config.Route) {
 		x.Protocols.Upstream = e.spoken(route.Name)
 	}
 	e.tellWay(x, a, route, standIn)
+}
+
+// permit goes by the allow list, before which token requests are answered.
+func (x *explanation) permit(a asked, route config.Route, origin *url.URL, standIn bool) bool {
+	rule, why := proxy.Permit(route.Allow, origin.EscapedPath(), a.method, a.url.EscapedPath(), nil)
+	x.Allowed, x.AllowWhy = true, `the rule "`+rule+`" of the route's allow list covers it`
+	switch {
+	case standIn:
+		x.AllowWhy = "requests for tokens are answered here"
+	case len(route.Allow) == 0:
+		x.AllowWhy = "the route has no allow list"
+	case why != "":
+		x.Allowed, x.AllowWhy = false, why
+		x.Decision, x.Error = proxy.Refused, problem.NotAllowed
+		x.Hint = "change the request, or add a rule to 'allow' of the route in config.toml"
+		x.tell("Allowed", "no: %s; answered with 403 %s; %s", why, x.Error, x.Hint)
+		return false
+	}
+	x.tell("Allowed", "yes: %s", x.AllowWhy)
+	return true
 }
 
 // origin has no host where the route's is the sandbox, and none runs.

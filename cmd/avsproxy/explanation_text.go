@@ -45,17 +45,13 @@ func (e *explainer) tellToken(x *explanation, c *credential, route config.Route,
 	default:
 		x.tell("Token", "%s: %s, %s", decisionText(string(x.Decision)), name, tokenLife(x.Token, status))
 	}
-	header, _ := c.header(route)
-	if header == "" {
-		header = "Authorization"
-	}
 	switch route.ClientAuth {
 	case "keep":
-		x.tell("Client's own", "where a request brings its own %s, that goes on, and ours is not added", header)
+		x.tell("Client's own", "where a request brings its own credential, that goes on, and ours is not added")
 	case "reject":
-		x.tell("Client's own", "a request that brings its own %s is answered with 403 not_allowed", header)
+		x.tell("Client's own", "a request that brings its own credential is answered with 403 not_allowed")
 	default:
-		x.tell("Client's own", "ours takes the place of any %s that a request brings", header)
+		x.tell("Client's own", "ours takes the place of any credential that a request brings")
 	}
 }
 

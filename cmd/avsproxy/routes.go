@@ -193,17 +193,6 @@ func localOnly(listen []string) bool {
 	})
 }
 
-// routeTable says which requests are a route's.
-func routeTable(conf *config.Config) (*proxy.Table, error) {
-	table := &proxy.Table{}
-	for _, route := range conf.Routes {
-		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
-			return nil, &exitError{exitUsage, err, "give every host to one route only"}
-		}
-	}
-	return table, nil
-}
-
 // present is the address to which the route sends its requests now.
 func (l *pipeline) present(name string) string {
 	i := slices.IndexFunc(l.routes, func(r console.Route) bool { return r.Name == name })
@@ -211,25 +200,6 @@ func (l *pipeline) present(name string) string {
 		return route.Upstream
 	}
 	return l.routes[i].Present()
-}
-
-// routeHosts are the further names of a route: the configured ones, and its
-// upstream's own, also while the sandbox stands in for it. Of several routes to one
-// host the first has its name.
-func routeHosts(route config.Route, table *proxy.Table) []string {
-	upstream, err := url.Parse(route.Upstream)
-	if err != nil {
-		return route.Hosts
-	}
-	own := guard.Authority{Host: strings.ToLower(upstream.Hostname())}
-	name := own.Host
-	if port := upstream.Port(); port != "" && port != "443" { // another port is another origin
-		own.Port, name = port, net.JoinHostPort(own.Host, port)
-	}
-	if guard.IsLocal(own.Host) || table.Knows(own, guard.Door{}) || slices.Contains(route.Hosts, name) {
-		return route.Hosts
-	}
-	return append([]string{name}, route.Hosts...)
 }
 
 // reach says how a route's upstream is reached, and any other that it moves to.
