@@ -1,7 +1,19 @@
 package avs
 
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// SpeechRate is the rate of the speech that the service hears, in samples per
+// second; it has one channel of 16 bits.
+const SpeechRate = 16000
+
 // AudioInfo is what a piece of audio says of itself. Format is "L16", "MP3",
-// "Opus" or "WAV"; Rate is in samples per second. Zeros mean unknown.
+// "Opus" or "WAV"; Rate is in samples per second. Zeros mean unknown. Seconds is
+// the length of what is there, if the end is missing.
 type AudioInfo struct {
 	Format   string  `json:"format"`
 	Rate     int     `json:"rate"`
@@ -9,10 +21,119 @@ type AudioInfo struct {
 	Seconds  float64 `json:"seconds"`
 }
 
-// Audio says what a part is, by its bytes, its Content-Type and the format that
-// the event's payload names, which may be empty. It reports false for a part that
-// is no audio.
-func Audio(contentType, format string, data []byte) (AudioInfo, bool) { return AudioInfo{}, false }
+// Audio says what a part is. Containers and frames are known by their bytes; bare
+// samples (L16) and bare Opus packets by contentType and format, which is that of
+// the event's payload, and else by what they look like. contentType and format may
+// be empty. It reports false for what is no audio.
+func Audio(contentType, format string, data []byte) (AudioInfo, bool) {
+	switch {
+	case isWAV(data):
+		wav := parseWAV(data)
+		return wav.AudioInfo, wav.Rate > 0
+	case bytes.HasPrefix(data, []byte("OggS")):
+		return oggOpus(data)
+	}
+	if info, ok := mp3(data); ok {
+		return info, true
+	}
+	return bareAudio(contentType, format, data)
+}
 
-// WAV returns 16-bit little-endian PCM in the container that browsers play.
-func WAV(pcm []byte, rate, channels int) []byte { return nil }
+func bareAudio(contentType, format string, data []byte) (AudioInfo, bool) {
+	rate, channels, said := saysL16(contentType, format)
+	switch {
+	case len(data) == 0:
+		return AudioInfo{}, false
+	case said:
+		return l16(data, rate, channels), true
+	case isOpusFormat(contentType, format):
+		return bareOpus(data)
+	case !isOctets(contentType) || format != "":
+		return AudioInfo{}, false
+	}
+	if info, ok := bareOpus(data); ok && len(data) >= opusEvidence {
+		return info, true
+	}
+	return l16(data, SpeechRate, 1), looksLikeSamples(data, littleEndian)
+}
+
+// isOctets reports whether a content type leaves open what something is.
+func isOctets(contentType string) bool {
+	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	kind = strings.TrimSpace(kind)
+	return kind == "" || kind == AudioType || strings.HasPrefix(kind, "audio/")
+}
+
+// saysL16 reads the service's name of the format (AUDIO_L16_RATE_16000_CHANNELS_1)
+// and the media type of RFC 2586 (audio/L16; rate=16000; channels=1).
+func saysL16(contentType, format string) (rate, channels int, ok bool) {
+	rate, channels = SpeechRate, 1
+	words := strings.Split(strings.ToUpper(format), "_")
+	if len(words) > 1 && words[0] == "AUDIO" && words[1] == "L16" {
+		for i := 2; i+1 < len(words); i += 2 {
+			setNumber(words[i], words[i+1], &rate, &channels)
+		}
+		return rate, channels, true
+	}
+	kind, params, _ := strings.Cut(contentType, ";")
+	if format != "" || !strings.EqualFold(strings.TrimSpace(kind), "audio/L16") {
+		return 0, 0, false
+	}
+	for _, param := range splitParams(params) {
+		name, value, _ := strings.Cut(param, "=")
+		setNumber(strings.TrimSpace(name), unquote(strings.TrimSpace(value)), &rate, &channels)
+	}
+	return rate, channels, true
+}
+
+func setNumber(name, value string, rate, channels *int) {
+	n, err := strconv.Atoi(value)
+	switch {
+	case err != nil || n <= 0:
+	case strings.EqualFold(name, "rate"):
+		*rate = n
+	case strings.EqualFold(name, "channels"):
+		*channels = n
+	}
+}
+
+func l16(data []byte, rate, channels int) AudioInfo {
+	return AudioInfo{Format: "L16", Rate: rate, Channels: channels, Seconds: float64(len(data)/2/channels) / float64(rate)}
+}
+
+// byteOrder reads a sample of two bytes.
+type byteOrder func(a, b byte) int
+
+func littleEndian(a, b byte) int { return int(int16(uint16(a) | uint16(b)<<8)) }
+func bigEndian(a, b byte) int    { return littleEndian(b, a) }
+
+// sampleEvidence is how many bytes it takes to know samples by their look: 20 ms.
+const sampleEvidence = 640
+
+// looksLikeSamples reports whether neighbouring samples are much alike, as those of
+// a sound are, and those of noise and compressed data are not.
+func looksLikeSamples(data []byte, order byteOrder) bool {
+	data = data[:min(len(data), 32<<10)&^1]
+	if len(data) < sampleEvidence || isPrintable(data) {
+		return false
+	}
+	loud, steps, before := 0, 0, 0
+	for i := 0; i < len(data); i += 2 {
+		sample := order(data[i], data[i+1])
+		loud += abs(sample)
+		steps += abs(sample - before)
+		before = sample
+	}
+	return loud > 0 && steps < loud*9/10
+}
+
+// isPrintable reports whether data is text, but for a character that is cut off.
+func isPrintable(data []byte) bool {
+	end := len(data)
+	for i := 1; i < utf8.UTFMax && i <= end && !utf8.Valid(data[:end]); i++ {
+		data = data[:end-i]
+	}
+	return utf8.Valid(data) && !bytes.ContainsFunc(data, func(c rune) bool { return c < ' ' && c != '\n' && c != '\r' && c != '\t' })
+}
+
+func abs(n int) int { return max(n, -n) }

@@ -1,0 +1,89 @@
+package avs
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+)
+
+// opusEvidence is how many bytes it takes to know bare packets by their look.
+const opusEvidence = 10 * 160
+
+// opusSizes are the sizes of the packets that the service takes: 20 ms at a
+// constant 32 or 64 kbit/s.
+var opusSizes = []int{80, 160}
+
+func isOpusFormat(contentType, format string) bool {
+	return strings.EqualFold(format, "OPUS") || format == "" && strings.HasPrefix(strings.ToLower(contentType), "audio/opus")
+}
+
+// OpusPackets cuts bare Opus, as devices send it, into its packets, which all have
+// one size. It returns nil for what is none. A packet that is cut off is left out.
+func OpusPackets(data []byte) [][]byte {
+	size := opusSize(data)
+	if size == 0 {
+		return nil
+	}
+	packets := make([][]byte, 0, len(data)/size)
+	for ; len(data) >= size; data = data[size:] {
+		packets = append(packets, data[:size])
+	}
+	return packets
+}
+
+func bareOpus(data []byte) (AudioInfo, bool) {
+	packets := OpusPackets(data)
+	return AudioInfo{Format: "Opus", Rate: SpeechRate, Channels: 1, Seconds: float64(len(packets)) * 0.02}, len(packets) > 0
+}
+
+// opusSize finds the size of packets by their first bytes (RFC 6716 section 3.1),
+// which are alike: frames of 20 ms. What is all alike is silence of samples.
+func opusSize(data []byte) int {
+	if len(data) == 0 || !is20ms(data[0]>>3) || len(bytes.Trim(data, string(data[:1]))) == 0 {
+		return 0
+	}
+	for _, size := range opusSizes {
+		if len(data) >= size && alikeEach(data, size) {
+			return size
+		}
+	}
+	return 0
+}
+
+func alikeEach(data []byte, size int) bool {
+	for at := 0; at < len(data); at += size {
+		if data[at]>>2 != data[0]>>2 {
+			return false
+		}
+	}
+	return true
+}
+
+// is20ms looks at the configuration of RFC 6716 table 2.
+func is20ms(config byte) bool {
+	switch {
+	case config < 12:
+		return config&3 == 1
+	case config < 16:
+		return config&1 == 1
+	}
+	return config&3 == 3
+}
+
+// oggOpus reads the head of the first page and the position of the last
+// (RFC 7845). Opus always decodes to 48 kHz; Rate is what was encoded.
+func oggOpus(data []byte) (AudioInfo, bool) {
+	at := bytes.Index(data[:min(len(data), 512)], []byte("OpusHead"))
+	if at < 0 || len(data) < at+16 {
+		return AudioInfo{}, false
+	}
+	head := data[at:]
+	info := AudioInfo{Format: "Opus", Channels: int(head[9]), Rate: int(binary.LittleEndian.Uint32(head[12:]))}
+	skip := int64(binary.LittleEndian.Uint16(head[10:]))
+	if last := bytes.LastIndex(data, []byte("OggS")); len(data) >= last+14 {
+		if position := int64(binary.LittleEndian.Uint64(data[last+6:])); position > skip {
+			info.Seconds = float64(position-skip) / 48000
+		}
+	}
+	return info, true
+}
