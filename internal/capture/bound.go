@@ -31,22 +31,39 @@ func keepFields(fields []Field, set *patterns) (kept []Field, cost int, cut bool
 			cut = true
 			break
 		}
-		one := Field{Name: clip(set.text(f.Name), min(room, maxWord)), Value: set.field(f.Name, f.Value)}
-		if len(one.Value) > room {
-			one.Value, cut = clip(one.Value, room), true
-		}
-		one.Value = strings.Clone(one.Value)
+		one := Field{Name: cutAt(set.text(f.Name), min(room, maxWord)), Value: set.field(f.Name, f.Value)}
+		cut = cut || len(one.Value) > room
+		one.Value = cutAt(one.Value, room)
 		kept = append(kept, one)
 		room -= len(one.Name) + len(one.Value)
 	}
+	gather(kept, maxHeadBytes-room)
 	return kept, maxHeadBytes - room + cap(kept)*int(unsafe.Sizeof(Field{})), cut
 }
 
-// clip returns a copy of at most about n bytes: copied, because a text may be a
-// piece of a whole head.
-func clip(text string, n int) string {
+// gather copies all texts into one: they may be pieces of a whole head, which
+// would be kept for them.
+func gather(fields []Field, size int) {
+	var all strings.Builder
+	all.Grow(size)
+	for _, f := range fields {
+		all.WriteString(f.Name)
+		all.WriteString(f.Value)
+	}
+	rest := all.String()
+	for i, f := range fields {
+		name, value := len(f.Name), len(f.Name)+len(f.Value)
+		fields[i] = Field{Name: rest[:name], Value: rest[name:value]}
+		rest = rest[value:]
+	}
+}
+
+// clip returns a copy of at most about n bytes.
+func clip(text string, n int) string { return strings.Clone(cutAt(text, n)) }
+
+func cutAt(text string, n int) string {
 	if len(text) <= n {
-		return strings.Clone(text)
+		return text
 	}
 	return text[:n] + "…"
 }

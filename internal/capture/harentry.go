@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/url"
@@ -96,19 +97,31 @@ func harPairs(fields []Field) []harPair {
 	return pairs
 }
 
-// harURL is the URL in the form that RFC 3986 allows, whatever the client sent.
+// harURL is a URL as RFC 3986 allows it, whatever the client sent.
 func harURL(r Record) string {
-	text := r.Target
-	switch {
-	case strings.Contains(text, "://"):
-	case strings.HasPrefix(text, "/"):
-		text = r.Scheme + "://" + r.Host + text
-	default: // CONNECT and OPTIONS *
-		text = r.Scheme + "://" + r.Host + "/" + text
+	target := escapeURL(r.Target)
+	whole := cmp.Or(r.Scheme, "http") + "://" + strings.Map(hostRune, r.Host) + "/" + strings.TrimPrefix(target, "/")
+	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
+		whole = target
 	}
+	if _, err := url.Parse(whole); err != nil {
+		return "http://_/" + target
+	}
+	return whole
+}
+
+func hostRune(c rune) rune {
+	if c < utf8.RuneSelf && isWordByte(byte(c)) || strings.ContainsRune(".:[]", c) {
+		return c
+	}
+	return '_'
+}
+
+func escapeURL(text string) string {
 	var escaped strings.Builder
 	for i := range len(text) {
-		if c := text[i]; c <= ' ' || c >= 0x7F || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+		c := text[i]
+		if c <= ' ' || c >= 0x7F || strings.IndexByte("\"<>\\^`{|}", c) >= 0 || c == '%' && !escape.MatchString(text[i:min(i+3, len(text))]) {
 			fmt.Fprintf(&escaped, "%%%02X", c)
 		} else {
 			escaped.WriteByte(c)
@@ -153,6 +166,8 @@ func harComment(b Body) string {
 		return ""
 	case b.Kept == 0:
 		return fmt.Sprintf("none of %d bytes were kept", b.Size)
+	case b.Kept == b.Size:
+		return "the body did not come to its end"
 	}
 	return fmt.Sprintf("the first %d of %d bytes", b.Kept, b.Size)
 }

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
 	"net/url"
 	"regexp"
@@ -42,8 +43,8 @@ type pattern struct {
 
 // patterns finds where something that has to be masked begins.
 type patterns struct {
-	pairs [1 << 10]uint64 // a bit for each first two bytes
-	by    [256][]pattern  // by first byte, longest first
+	filter [1 << 10]uint64 // a bit for each hash of a pattern's first four bytes
+	by     [256][]pattern  // by first byte, longest first
 }
 
 func newPatterns(secrets []string) *patterns {
@@ -69,10 +70,13 @@ func newPatterns(secrets []string) *patterns {
 }
 
 func (s *patterns) add(p pattern) {
-	pair := int(p.text[0])<<8 | int(p.text[1])
-	s.pairs[pair>>6] |= 1 << (pair & 63)
+	bit := hash(binary.LittleEndian.Uint32([]byte(p.text)))
+	s.filter[bit>>6] |= 1 << (bit & 63)
 	s.by[p.text[0]] = append(s.by[p.text[0]], p)
 }
+
+// hash spreads four bytes over the 65,536 bits of a filter.
+func hash(four uint32) uint32 { return four * 0x9E3779B1 >> 16 }
 
 // spellings returns a secret as it may stand in texts, URLs, forms and JSON.
 func spellings(secret string) []string {
@@ -89,21 +93,25 @@ func spellings(secret string) []string {
 	return slices.Compact(all)
 }
 
-var escape = regexp.MustCompile(`%[0-9A-F]{2}`)
+var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 func lowerEscapes(text string) string { return escape.ReplaceAllStringFunc(text, strings.ToLower) }
 
-// find returns where in p a pattern may begin, or len(p).
+// find returns where in p a pattern may begin, or len(p). Next to all bytes are
+// none, and have to be passed over quickly.
 func (s *patterns) find(p []byte) int {
-	last := len(p) - 1
-	for i := range max(last, 0) {
-		pair := int(p[i])<<8 | int(p[i+1])
-		if s.pairs[pair>>6]&(1<<(pair&63)) != 0 {
-			return i
+	var four uint32
+	for i, c := range p {
+		four = four>>8 | uint32(c)<<24
+		bit := hash(four)
+		if s.filter[bit>>6]&(1<<(bit&63)) != 0 && i >= 3 {
+			return i - 3
 		}
 	}
-	if last >= 0 && len(s.by[p[last]]) > 0 {
-		return last
+	for i := max(0, len(p)-3); i < len(p); i++ {
+		if len(s.by[p[i]]) > 0 {
+			return i
+		}
 	}
 	return len(p)
 }

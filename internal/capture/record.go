@@ -70,6 +70,8 @@ type Message struct {
 	// Cut is set where header or trailer fields were too many or too long to keep.
 	Cut  bool `json:"headers_cut,omitempty"`
 	Body Body `json:"body"`
+
+	coding string // of the body; empty = none
 }
 
 // A Body is what was kept of one.
@@ -79,7 +81,8 @@ type Body struct {
 	// Complete is set once the body has ended regularly and all of it is in Bytes.
 	Complete bool `json:"complete"`
 	// Masked is set where Bytes is not what went over the wire, because a secret was
-	// in it.
+	// in it. Of a body that travelled packed there is nothing then, nor where that
+	// cannot be known: with other codings than gzip and deflate, or beyond 1 MiB.
 	Masked bool   `json:"masked,omitempty"`
 	Bytes  []byte `json:"-"`
 }

@@ -85,7 +85,10 @@ func (r *Recorder) Get(id uint64) (Record, bool) {
 	if e == nil {
 		return Record{}, false
 	}
-	return e.record(), true
+	record := e.record()
+	r.screen(&record.Request)
+	r.screen(&record.Response)
+	return record, true
 }
 
 // Clear forgets all exchanges that have ended. Those under way stay, and watchers

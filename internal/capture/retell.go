@@ -62,7 +62,7 @@ func (e *Exchange) record() Record {
 func (s *side) message() Message {
 	b := &s.body
 	return Message{
-		Header: orEmpty(s.header), Trailer: orEmpty(s.trailer), Cut: s.cut,
+		Header: orEmpty(s.header), Trailer: orEmpty(s.trailer), Cut: s.cut, coding: s.coding,
 		Body: Body{
 			Size: b.size, Kept: int64(len(b.kept)), Complete: b.ended && b.whole && !b.partial,
 			Masked: b.mask.masked, Bytes: slices.Clone(b.kept),

@@ -37,7 +37,7 @@ func (s *secrets) now() *patterns {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	set = s.current.Load()
-	if set != nil && slices.Equal(list, s.list) {
+	if set != nil && same(list, s.list) {
 		return set
 	}
 	s.retire(list)
@@ -54,6 +54,11 @@ func (s *secrets) recent() *patterns {
 		return s.now()
 	}
 	return set
+}
+
+// same reports whether two lists hold the same, in whatever order.
+func same(a, b []string) bool {
+	return slices.Equal(a, b) || len(a) == len(b) && !slices.ContainsFunc(a, func(one string) bool { return !slices.Contains(b, one) })
 }
 
 // retire moves what is not in list to the past. The caller holds mu.

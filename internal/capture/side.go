@@ -10,10 +10,12 @@ type side struct {
 	header, trailer []Field
 	cut             bool
 	contentType     string
+	coding          string // of the body; what it packs is looked into when it is retold
 	body            body
 }
 
 func (s *side) setHeader(header []Field, set *patterns) (cost int) {
+	s.coding = codingOf(header)
 	s.header, cost, s.cut = keepFields(header, set)
 	s.contentType = value(s.header, "Content-Type")
 	return cost
@@ -99,7 +101,9 @@ func (e *Exchange) retell(s *side, out []byte) {
 	if len(out) == 0 {
 		return
 	}
-	e.r.watch.chunk(e.id, b.side(), b.offset, out)
+	if s.coding == "" {
+		e.r.watch.chunk(e.id, b.side(), b.offset, out)
+	}
 	b.offset += int64(len(out))
 	n := min(len(out), b.room(e.r.options.Body))
 	if n < len(out) {
@@ -111,7 +115,7 @@ func (e *Exchange) retell(s *side, out []byte) {
 	before := cap(b.kept)
 	b.kept = append(b.kept, out[:n]...)
 	e.spend(cap(b.kept) - before)
-	e.findEvent(s)
+	e.findEvent(s, false)
 }
 
 func (e *Exchange) endBody(s *side, whole bool) {
@@ -120,14 +124,19 @@ func (e *Exchange) endBody(s *side, whole bool) {
 		return
 	}
 	e.retell(s, b.mask.end(nil, e.r.secrets.recent()))
+	e.findEvent(s, true)
 	b.ended, b.whole = true, whole
 }
 
-// findEvent looks for the event that is posted, each time the body has doubled.
-func (e *Exchange) findEvent(s *side) {
-	if e.r.options.EventName == nil || !s.body.request || e.event != "" || len(s.body.kept) < 2*e.tried {
+// findEvent looks for the event that is posted, each time the body has grown by a
+// quarter, and at its end.
+func (e *Exchange) findEvent(s *side, end bool) {
+	kept := s.body.kept
+	if e.r.options.EventName == nil || !s.body.request || e.event != "" || len(kept) == e.tried {
 		return
 	}
-	e.tried = len(s.body.kept)
-	e.event = clip(e.r.options.EventName(s.contentType, s.body.kept), maxWord)
+	if end || len(kept) >= e.tried+e.tried/4 {
+		e.tried = len(kept)
+		e.event = clip(e.r.options.EventName(s.contentType, kept), maxWord)
+	}
 }

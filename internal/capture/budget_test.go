@@ -1,0 +1,185 @@
+package capture
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// ended records a whole exchange with two bodies of n bytes.
+func ended(r *Recorder, n int) *Exchange {
+	e := post(r, Field{"Content-Type", "application/octet-stream"})
+	p := make([]byte, n)
+	e.RequestBody(p)
+	e.RequestEnd(nil, nil)
+	e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "text/plain"}})
+	e.ResponseBody(p)
+	e.End(Facts{Decision: "injected"}, nil)
+	return e
+}
+
+func TestTheOldestThatEndedMakeRoom(t *testing.T) {
+	r := New(Options{Total: 100 << 10})
+	under := post(r)
+	under.ResponseBody(make([]byte, 20<<10))
+	watched := watch(t, r, 0)
+	var last *Exchange
+	for range 10 {
+		last = ended(r, 10<<10)
+	}
+	list := r.List()
+	if list[0].ID != under.ID() || list[len(list)-1].ID != last.ID() || len(list) < 3 || len(list) > 5 {
+		t.Errorf("left: %+v", list)
+	}
+	if got := get(t, r, under); got.Response.Body.Kept != 20<<10 {
+		t.Errorf("a body under way was cut before what had ended: %+v", got.Response.Body)
+	}
+	var removed []uint64
+	for _, event := range watched() {
+		removed = append(removed, event.Removed...)
+	}
+	if len(removed) != 11-len(list) || r.Dropped() != uint64(len(removed)) || removed[0] != 2 {
+		t.Errorf("removed %v, dropped %d", removed, r.Dropped())
+	}
+	if r.used.Load() > r.options.Total {
+		t.Errorf("%d bytes are in use", r.used.Load())
+	}
+}
+
+func TestAnExchangeUnderWayLosesItsBodiesAlone(t *testing.T) {
+	r := New(Options{Total: 100 << 10})
+	oldest := post(r)
+	oldest.ResponseBody(make([]byte, 40<<10))
+	youngest := post(r)
+	youngest.ResponseBody(make([]byte, 60<<10))
+	youngest.RequestBody(make([]byte, 10<<10))
+	oldest.ResponseBody([]byte("more"))
+	oldest.End(Facts{}, nil)
+	if b := get(t, r, oldest).Response.Body; b.Kept != 0 || b.Complete || b.Size != 40<<10+4 {
+		t.Errorf("oldest %+v", b)
+	}
+	if b := get(t, r, youngest).Response.Body; b.Kept != 60<<10 {
+		t.Errorf("youngest %+v", b)
+	}
+}
+
+// heap is what is in use after everything unused was collected.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// A field's text is a piece of a whole head, which must not be kept for its sake.
+func TestHeadsAreNotKeptWhole(t *testing.T) {
+	before := heap()
+	r := New(Options{})
+	for range 100 {
+		head := strings.Repeat("x", 256<<10)
+		e := r.Begin(Request{Target: head[:10], Header: []Field{{head[:5], head[5:10]}}})
+		e.RequestEnd([]Field{{head[:5], head[5:10]}}, nil)
+		e.End(Facts{Ended: head[:9]}, nil)
+	}
+	if used := heap() - before; used > 2<<20 {
+		t.Errorf("heads of 10 bytes keep %d KiB", used>>10)
+	}
+	runtime.KeepAlive(r)
+}
+
+// TestMemoryIsBounded holds what is accounted for against what is used.
+func TestMemoryIsBounded(t *testing.T) {
+	const total, slack = 4 << 20, 1 << 20
+	long := strings.Repeat("x", 300)
+	for size, count := range map[int]int{100: 50_000, 20_000: 1000} {
+		before := heap()
+		r := New(Options{Total: total})
+		for range count {
+			e := post(r, Field{"Content-Type", "text/plain"}, Field{"X-Long", long})
+			e.RequestBody(make([]byte, size))
+			e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "text/plain"}})
+			e.ResponseBody(make([]byte, size))
+			e.End(Facts{Decision: "injected", Ended: "the client hung up"}, nil)
+		}
+		used := heap() - before
+		if used > total+slack {
+			t.Errorf("%d exchanges with bodies of %d bytes take %d KiB", count, size, used>>10)
+		}
+		if used < total/2 {
+			t.Errorf("with bodies of %d bytes only %d KiB of the budget are used", size, used>>10)
+		}
+		if left := len(r.List()); left == 0 || left == count {
+			t.Errorf("%d exchanges are left", left)
+		}
+	}
+}
+
+func TestRecordersAreSharedByAll(t *testing.T) {
+	secret := strings.Repeat("s3cr3t", 10)
+	r := New(Options{Total: 256 << 10, Secrets: live(secret)})
+	watched := watch(t, r, 5)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 100 {
+				e := post(r)
+				var upload sync.WaitGroup
+				upload.Go(func() {
+					for range 5 {
+						e.RequestBody(make([]byte, 1000))
+					}
+					e.RequestEnd(nil, nil)
+				})
+				e.Response(200, "HTTP/2.0", nil)
+				e.ResponseBody([]byte(secret))
+				e.Facts(Facts{Tries: 1})
+				e.End(Facts{}, nil)
+				upload.Wait()
+			}
+		})
+		group.Go(func() {
+			for range 20 {
+				for _, s := range r.List() {
+					r.Get(s.ID)
+				}
+			}
+			r.Clear()
+		})
+	}
+	group.Wait()
+	watched()
+	r.Clear()
+	if r.used.Load() != 0 || len(r.List()) != 0 {
+		t.Errorf("%d bytes in use by %d exchanges", r.used.Load(), len(r.List()))
+	}
+}
+
+func BenchmarkExchange(b *testing.B) {
+	r := New(Options{Secrets: live(strings.Repeat("t", 400))})
+	p := []byte(strings.Repeat(`{"name":"value"},`, 1024/17))
+	b.ReportAllocs()
+	for b.Loop() {
+		e := post(r, Field{"Content-Type", "application/json"}, Field{"User-Agent", "curl/8.0"}, Field{"Authorization", "Bearer x"})
+		e.RequestBody(p)
+		e.RequestEnd(nil, nil)
+		e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "application/json"}})
+		e.ResponseBody(p)
+		e.End(Facts{}, nil)
+	}
+}
+
+func BenchmarkStream(b *testing.B) {
+	r := New(Options{Secrets: live(strings.Repeat("t", 400))})
+	p := []byte(strings.Repeat(`{"name":"value"},`, 16<<10/17))
+	b.SetBytes(64 * int64(len(p)))
+	b.ReportAllocs()
+	for b.Loop() {
+		e := post(r)
+		for range 64 {
+			e.ResponseBody(p)
+		}
+		e.End(Facts{}, nil)
+	}
+}

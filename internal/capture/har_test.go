@@ -1,0 +1,128 @@
+package capture
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// recorded returns a finished record after do was done to it.
+func recorded(t *testing.T, request Request, facts Facts, do func(*Exchange)) Record {
+	t.Helper()
+	r := New(Options{Body: 100})
+	request.Began = time.Now()
+	e := r.Begin(request)
+	do(e)
+	e.RequestEnd(nil, nil)
+	e.End(facts, nil)
+	return get(t, r, e)
+}
+
+func TestHARIsOfItsSchema(t *testing.T) {
+	usual := Request{Method: "POST", Scheme: "https", Host: "localhost:9744", Target: "/events?a=1&b=%20x&&c", Proto: "HTTP/2.0", Header: []Field{{"Content-Type", "multipart/form-data; boundary=B"}}}
+	answer := func(e *Exchange) {
+		e.RequestBody([]byte("--B\r\n\r\n{}\r\n--B--"))
+		e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "audio/mpeg"}, {"Location", "/x"}})
+		e.ResponseBody([]byte{0xFF, 0xFB, 0x90})
+	}
+	hostile := "\x00\xff \"<>%zz\r\n"
+	records := []Record{
+		recorded(t, usual, Facts{Upstream: Leg{Conn: 3}, Guard: time.Millisecond, Took: time.Second}, answer),
+		recorded(t, Request{Host: "[[::1]:9744", Target: "http://:x:y/"}, Facts{}, func(*Exchange) {}),
+		recorded(t, Request{Method: "CONNECT", Scheme: "http", Host: "a:1", Target: "b:443"}, Facts{Ended: "the client hung up"}, func(*Exchange) {}),
+		recorded(t, Request{Method: hostile, Scheme: "http", Host: "h" + hostile, Target: "/" + hostile, Header: []Field{{hostile, hostile}}}, Facts{Ended: hostile}, func(e *Exchange) {
+			e.Interim(103, []Field{{hostile, hostile}})
+			e.RequestBody([]byte(hostile))
+			e.Response(-5, hostile, []Field{{"Content-Type", hostile}})
+			e.ResponseBody([]byte(strings.Repeat("é", 100)))
+		}),
+		recorded(t, Request{Scheme: "http", Host: "x", Target: "http://y.example/?q"}, Facts{}, func(e *Exchange) {
+			e.Response(200, "HTTP/1.1", []Field{{"Content-Type", "text/event-stream"}})
+		}),
+	}
+	log := checkHAR(t, har(t, records...))["log"].(map[string]any)
+	if got := len(log["entries"].([]any)); got != len(records) {
+		t.Errorf("%d entries", got)
+	}
+	checkHAR(t, har(t))
+}
+
+func TestHARTellsBodiesAndExtensions(t *testing.T) {
+	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/e?a=1&b=%20x", Proto: "HTTP/1.1", Header: []Field{{"Content-Type", "text/x"}}},
+		Facts{Upstream: Leg{Conn: 7}}, func(e *Exchange) {
+			e.RequestBody([]byte(strings.Repeat("é", 100)))
+			e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "audio/mpeg"}})
+			e.ResponseBody([]byte{0xFF, 0xFB, 0x90})
+		})
+	entry := newHAREntry(record)
+	got := map[string]any{
+		"post": *entry.Request.PostData, "query": entry.Request.Query, "url": entry.Request.URL, "content": entry.Response.Content,
+		"transfer": entry.Response.TransferSize, "resource": entry.Resource, "connection": entry.Conn, "sent": entry.Request.BodySize,
+	}
+	want := map[string]any{
+		"post": harPostData{Type: "text/x", harText: harText{Text: strings.Repeat("é", 50), Comment: "the first 100 of 200 bytes"}}, "sent": int64(200),
+		"query": []harPair{{"a", "1"}, {"b", " x"}}, "url": "http://localhost/e?a=1&b=%20x",
+		"content": harContent{Size: 3, Type: "audio/mpeg", harText: harText{Text: "//uQ", Encoding: "base64"}}, "transfer": int64(3), "resource": "fetch", "connection": "7",
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(harPostData{}, harContent{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHARTimesAddUp(t *testing.T) {
+	for _, timing := range []Timing{
+		{}, {Total: 10}, {Guard: 1, Token: 2, Connect: 3, FirstByte: 8, Total: 10}, {Token: 20, Connect: 20, FirstByte: 5, Total: 10},
+		{FirstByte: 12, Total: 10}, {Token: 4, Total: 10},
+	} {
+		got := newHARTimings(timing)
+		sum := got.Blocked + got.Send + got.Wait + got.Receive + max(0, got.Connect)
+		if math.Abs(sum-timing.Guard-timing.Total) > 1e-9 || got.Wait < 0 || got.Receive < 0 {
+			t.Errorf("%+v: %+v", timing, got)
+		}
+	}
+	got := newHARTimings(Timing{Guard: 1, Token: 2, Connect: 3, FirstByte: 8, Total: 10})
+	if want := (harTimings{Blocked: 3, DNS: -1, Connect: 3, SSL: -1, Wait: 3, Receive: 2}); got != want {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhatIsUnderWayHasNoSizeYet(t *testing.T) {
+	r := New(Options{})
+	e := post(r)
+	e.Response(200, "HTTP/2.0", nil)
+	e.ResponseBody([]byte("so far"))
+	entry := newHAREntry(get(t, r, e))
+	if entry.Response.BodySize != -1 || entry.Response.Content.Text != "so far" {
+		t.Errorf("%+v", entry.Response)
+	}
+}
+
+// A reader that went away ends the writing.
+func TestHAREndsWithItsReader(t *testing.T) {
+	reader, writer := io.Pipe()
+	gone := errors.New("gone")
+	reader.CloseWithError(gone)
+	records := slices.Repeat([]Record{{}}, 3)
+	asked := 0
+	err := WriteHAR(writer, "avsproxy", func(yield func(Record) bool) {
+		for _, r := range records {
+			asked++
+			if !yield(r) {
+				return
+			}
+		}
+	})
+	if !errors.Is(err, gone) || asked != 1 {
+		t.Errorf("%v after %d records", err, asked)
+	}
+	if !json.Valid([]byte(har(t, records...))) {
+		t.Error("no JSON")
+	}
+}

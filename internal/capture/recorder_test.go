@@ -1,0 +1,242 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAnExchangeIsRetold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := New(Options{EventName: func(_ string, body []byte) string {
+			if bytes.Contains(body, []byte("Recognize")) {
+				return "SpeechRecognizer.Recognize"
+			}
+			return ""
+		}})
+		e := r.Begin(Request{
+			Began: time.Now(), Arrived: time.Now().Add(-time.Millisecond), Route: "avs", Method: "POST", Scheme: "http", Host: "localhost:9744",
+			Target: "/events?a=b", Proto: "HTTP/1.1", Client: Leg{Proto: "HTTP/1.1", Conn: 3, Address: "http://127.0.0.1:9744"},
+			Header: []Field{{"A", "1"}, {"a", "2"}, {"Authorization", "Bearer x"}}, ReplayOf: 7,
+		})
+		e.RequestBody([]byte("Recog"))
+		e.RequestBody([]byte("nize"))
+		time.Sleep(20 * time.Millisecond)
+		e.Interim(103, []Field{{"Link", "</x>"}})
+		e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "text/plain"}})
+		e.ResponseBody([]byte("answer"))
+		e.RequestEnd([]Field{{"Sum", "1"}}, nil)
+		time.Sleep(30 * time.Millisecond)
+		e.End(Facts{
+			Upstream: Leg{Proto: "HTTP/2.0", Conn: 4, Stream: 5, Reused: true, Address: "https://example.com"}, Tries: 2, Replayed: true,
+			Decision: "injected", Credential: "alexa", TokenAge: time.Second, TokenLeft: -1, Guard: time.Millisecond, Token: 5 * time.Millisecond,
+		}, []Field{{"End", "2"}})
+		const want = `{"id":1,"route":"avs","method":"POST","scheme":"http","host":"localhost:9744","target":"/events?a=b",` +
+			`"status":200,"state":"done","began":"2000-01-01T00:00:00Z","took_ms":50,"proto":"HTTP/1.1","upstream_proto":"HTTP/2.0",` +
+			`"decision":"injected","error":"","ended":"","request_bytes":9,"response_bytes":6,"content_type":"text/plain",` +
+			`"avs":"SpeechRecognizer.Recognize","replayed":true,"replay_of":7,` +
+			`"client":{"proto":"HTTP/1.1","conn":3,"stream":0,"tls":false,"reused":false,"address":"http://127.0.0.1:9744"},` +
+			`"upstream":{"proto":"HTTP/2.0","conn":4,"stream":5,"tls":false,"reused":true,"address":"https://example.com"},"tries":2,` +
+			`"token":{"credential":"alexa","decision":"injected","age_s":1},` +
+			`"timing_ms":{"guard":1,"token":5,"connect":0,"first_byte":20,"total":50},` +
+			`"request":{"headers":[["A","1"],["a","2"],["Authorization","Bearer ***"]],"trailers":[["Sum","1"]],"body":{"size":9,"kept":9,"complete":true}},` +
+			`"interim":[{"status":103,"headers":[["Link","\u003c/x\u003e"]]}],` +
+			`"response":{"headers":[["Content-Type","text/plain"]],"trailers":[["End","2"]],"body":{"size":6,"kept":6,"complete":true}}}`
+		record := get(t, r, e)
+		record.Began = record.Began.UTC()
+		if diff := cmp.Diff(want, asJSON(t, record)); diff != "" {
+			t.Error(diff)
+		}
+		var back Record
+		if err := json.Unmarshal([]byte(want), &back); err != nil || back.Request.Header[1] != (Field{"a", "2"}) {
+			t.Errorf("%+v, %v", back, err)
+		}
+	})
+}
+
+func TestNothingIsRecordedWhilePaused(t *testing.T) {
+	r := New(Options{})
+	under := post(r)
+	r.Pause(true)
+	none := post(r)
+	var nobody *Recorder
+	for _, e := range []*Exchange{none, nobody.Begin(Request{})} {
+		e.RequestBody([]byte("x"))
+		e.RequestEnd(nil, nil)
+		e.Interim(100, nil)
+		e.Response(200, "", nil)
+		e.ResponseBody([]byte("x"))
+		e.WithoutBodies()
+		e.Facts(Facts{})
+		e.End(Facts{}, nil)
+		if e != nil || e.ID() != 0 {
+			t.Error("an exchange was recorded")
+		}
+	}
+	under.Response(204, "", nil)
+	if list := r.List(); !r.Paused() || len(list) != 1 || list[0].Status != 204 {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestBodiesAreKeptUpToTheirLimit(t *testing.T) {
+	r := New(Options{Body: 10})
+	e := post(r)
+	e.RequestBody([]byte("0123456789"))
+	e.RequestEnd(nil, nil)
+	e.ResponseBody([]byte("0123456789a"))
+	e.ResponseBody(make([]byte, 100<<10))
+	e.End(Facts{}, nil)
+	e.ResponseBody([]byte("late"))
+	got := get(t, r, e)
+	if b := got.Request.Body; b.Size != 10 || b.Kept != 10 || !b.Complete {
+		t.Errorf("request %+v", b)
+	}
+	if b := got.Response.Body; b.Size != 11+100<<10 || string(b.Bytes) != "0123456789" || b.Complete {
+		t.Errorf("response %+v", b)
+	}
+}
+
+func TestWhatDidNotEndRegularlyIsNotComplete(t *testing.T) {
+	r := New(Options{})
+	e := post(r)
+	e.RequestBody([]byte("a"))
+	e.ResponseBody([]byte("b"))
+	e.RequestEnd(nil, errors.New("reset"))
+	e.End(Facts{Ended: "the upstream reset its stream (CANCEL)"}, nil)
+	if got := get(t, r, e); got.Request.Body.Complete || got.Response.Body.Complete || got.Request.Body.Kept != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestBodiesAreForgottenOnDemand(t *testing.T) {
+	r := New(Options{})
+	e := post(r)
+	e.RequestBody([]byte("client_secret"))
+	e.WithoutBodies()
+	e.RequestBody([]byte("more"))
+	e.RequestEnd(nil, nil)
+	e.ResponseBody([]byte("token"))
+	e.End(Facts{}, nil)
+	got := get(t, r, e)
+	if b := got.Request.Body; b.Size != 17 || b.Kept != 0 || b.Complete {
+		t.Errorf("request %+v", b)
+	}
+	if b := got.Response.Body; b.Size != 5 || b.Kept != 0 || b.Complete {
+		t.Errorf("response %+v", b)
+	}
+}
+
+func TestClearLeavesWhatIsUnderWay(t *testing.T) {
+	r := New(Options{})
+	done, under := post(r), post(r)
+	done.End(Facts{}, nil)
+	watched := watch(t, r, 0)
+	r.Clear()
+	if list := r.List(); len(list) != 1 || list[0].ID != under.ID() {
+		t.Errorf("%+v", list)
+	}
+	events := watched()
+	if len(events) != 2 || events[0].Kind != KindCleared || asJSON(t, events[0]) != "{}" || events[1].Summary.ID != under.ID() {
+		t.Errorf("%+v", events)
+	}
+	under.End(Facts{}, nil)
+	r.Clear()
+	if left := r.used.Load(); left != 0 || len(r.List()) != 0 {
+		t.Errorf("%d bytes are in use by nothing", left)
+	}
+}
+
+func TestWatchersSeeBeginHeadAndEnd(t *testing.T) {
+	r := New(Options{})
+	watched := watch(t, r, 1)
+	e := post(r)
+	e.RequestBody([]byte("ask"))
+	e.Response(200, "HTTP/2.0", nil)
+	e.ResponseBody([]byte("ans"))
+	e.ResponseBody([]byte("wer"))
+	other := post(r)
+	other.ResponseBody([]byte("not followed"))
+	e.End(Facts{}, nil)
+	var got []string
+	for _, event := range watched() {
+		switch event.Kind {
+		case KindExchange:
+			got = append(got, fmt.Sprint(event.Summary.ID, " ", event.Summary.State, " ", event.Summary.Status))
+		case KindChunk:
+			got = append(got, asJSON(t, event))
+		}
+	}
+	want := []string{
+		"1 active 0", `{"id":1,"side":"request","offset":0,"base64":"YXNr"}`, "1 active 200",
+		`{"id":1,"side":"response","offset":0,"base64":"YW5z"}`, `{"id":1,"side":"response","offset":3,"base64":"d2Vy"}`,
+		"2 active 0", "1 done 200",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestASlowWatcherIsCutOffAndNobodyWaits(t *testing.T) {
+	r := New(Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	slow := r.Watch(ctx, 0)
+	for range watcherQueue + 1 {
+		post(r)
+	}
+	events := 0
+	for range slow { // ends only because it was cut off
+		events++
+	}
+	if events != watcherQueue || r.watch.any() {
+		t.Errorf("%d events came, %v", events, r.watch.any())
+	}
+}
+
+func TestHeadsAreBounded(t *testing.T) {
+	r := New(Options{})
+	many := make([]Field, 10_000)
+	for i := range many {
+		many[i] = Field{strings.Repeat("n", 2000), strings.Repeat("v", 2000)}
+	}
+	e := r.Begin(Request{Began: time.Now(), Method: strings.Repeat("M", 1<<20), Target: strings.Repeat("/", 1<<20), Host: strings.Repeat("h", 1<<20), Header: many})
+	for range 1000 {
+		e.Interim(103, many)
+	}
+	e.Response(200, strings.Repeat("H", 1<<20), many)
+	e.End(Facts{Ended: strings.Repeat("e", 1<<20)}, many)
+	record := get(t, r, e)
+	if !record.Request.Cut || !record.Response.Cut || len(record.Request.Header) == 0 {
+		t.Error("what was cut is not told")
+	}
+	if size := len(asJSON(t, record)); size > 1<<20 {
+		t.Errorf("%d bytes are told", size)
+	}
+}
+
+func TestHostileBytesAreRetoldAsJSON(t *testing.T) {
+	r := New(Options{})
+	bad := "\x00\x1b[31m\xff\xfe</script>\u2028\"\\\r\n"
+	e := r.Begin(Request{Began: time.Now(), Method: bad, Host: bad, Target: "/" + bad, Scheme: bad, Proto: bad, Header: []Field{{bad, bad}}})
+	e.RequestBody([]byte(bad))
+	watched := watch(t, r, e.ID())
+	e.Response(999, bad, []Field{{"Content-Type", bad}})
+	e.ResponseBody([]byte(bad))
+	e.End(Facts{Ended: bad, Error: bad}, []Field{{bad, bad}})
+	everything(t, r)
+	for _, event := range watched() {
+		asJSON(t, event)
+	}
+	if got := get(t, r, e); string(got.Response.Body.Bytes) != bad || got.Request.Header[0].Value != bad {
+		t.Errorf("bytes were changed: %+v", got)
+	}
+}
