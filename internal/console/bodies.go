@@ -2,19 +2,11 @@ package console
 
 import (
 	"bytes"
-	"compress/gzip"
-	"compress/zlib"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"avsproxy/internal/capture"
 )
-
-// plainMost bounds what a compressed body is unpacked to; what goes beyond is left
-// out. A few bytes can unpack to gigabytes.
-const plainMost = 1 << 20
 
 // body serves the bytes of a body as they were kept, with ?plain=1 unpacked. They are
 // anybody's: no browser may take them for a page of ours.
@@ -25,7 +17,7 @@ func (c *Console) body(w http.ResponseWriter, r *http.Request) {
 	}
 	text := message.Body.Bytes
 	if r.URL.Query().Get("plain") == "1" {
-		text, _ = plainBody(message)
+		text, _ = message.Plain()
 	}
 	download(w, r, "body-"+r.PathValue("id")+"-"+r.PathValue("side")+".bin", text)
 }
@@ -40,7 +32,7 @@ func (c *Console) message(w http.ResponseWriter, r *http.Request) (capture.Recor
 	case side == "response":
 		return record, record.Response, true
 	default:
-		refuse(w, http.StatusNotFound, "unknown_side", "an exchange has a request and a response, nothing else", "see the documentation of /api/")
+		refuse(w, http.StatusNotFound, "unknown_side", "an exchange has a request and a response, nothing else", "see docs/api.md")
 	}
 	return capture.Record{}, capture.Message{}, false
 }
@@ -58,30 +50,6 @@ func serveBytes(w http.ResponseWriter, r *http.Request, contentType string, text
 	h.Set("Content-Security-Policy", "sandbox; "+h.Get("Content-Security-Policy"))
 	h.Set("Content-Type", contentType)
 	http.ServeContent(w, r, "", noTime, bytes.NewReader(text))
-}
-
-// plainBody is a body without the coding it travelled in. Where that is none we know,
-// it stays as it is. whole is false if the end is missing.
-func plainBody(message capture.Message) (text []byte, whole bool) {
-	kept := message.Body.Bytes
-	var unpacked io.Reader
-	var err error
-	switch strings.ToLower(strings.TrimSpace(fieldOf(message.Header, "Content-Encoding"))) {
-	case "gzip", "x-gzip":
-		unpacked, err = gzip.NewReader(bytes.NewReader(kept))
-	case "deflate":
-		unpacked, err = zlib.NewReader(bytes.NewReader(kept))
-	default:
-		return kept, message.Body.Complete
-	}
-	if err != nil {
-		return kept, message.Body.Complete
-	}
-	text, err = io.ReadAll(io.LimitReader(unpacked, plainMost+1))
-	if len(text) > plainMost {
-		return text[:plainMost], false
-	}
-	return text, message.Body.Complete && err == nil
 }
 
 // number parses the index in a path.

@@ -68,6 +68,7 @@ func eventOf(directive avs.Passing) string {
 func sendEvent(w http.ResponseWriter, event string) error {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(eventPatience)) // not every writer has deadlines
+	defer control.SetWriteDeadline(time.Time{})                 // over HTTP/2 it would end a stream that is quiet
 	if _, err := w.Write([]byte(event)); err != nil {
 		return err
 	}

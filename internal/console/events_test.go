@@ -2,13 +2,14 @@ package console
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,21 +131,20 @@ func TestWatchersAreBounded(t *testing.T) {
 // A stuck is a writer whose reader takes nothing: the write ends with its deadline.
 type stuck struct {
 	*httptest.ResponseRecorder
-	written  atomic.Int32
-	deadline chan time.Time
+	written  int
+	deadline time.Time
 }
 
 func (s *stuck) SetWriteDeadline(at time.Time) error {
-	s.deadline <- at
+	s.deadline = at
 	return nil
 }
 
 func (s *stuck) Write(p []byte) (int, error) {
-	at := <-s.deadline
-	if s.written.Add(1) == 1 {
+	if s.written++; s.written == 1 {
 		return s.ResponseRecorder.Write(p) // what fits into the buffers
 	}
-	time.Sleep(time.Until(at))
+	time.Sleep(time.Until(s.deadline))
 	return 0, errors.New("the deadline is over")
 }
 
@@ -153,7 +153,7 @@ func TestASlowWatcherIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &Console{Exchanges: capture.New(capture.Options{})}
 		d := &desk{Console: c, t: t}
-		w := &stuck{ResponseRecorder: httptest.NewRecorder(), deadline: make(chan time.Time, 1)}
+		w := &stuck{ResponseRecorder: httptest.NewRecorder()}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -185,4 +185,58 @@ func TestEventsShowThatTheyLive(t *testing.T) {
 			t.Errorf("%q", w.Body)
 		}
 	})
+}
+
+// pipes is a listener without a network, so that a bubble's clock can run on.
+type pipes struct {
+	ctx   context.Context
+	conns chan net.Conn
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.ctx.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipes) Close() error   { return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	p.conns <- theirs
+	return ours, nil
+}
+
+// The patience is with who does not read, not with a stream that has nothing to say:
+// over HTTP/2 a deadline ends the stream even while nothing is written.
+func TestQuietStreamsLive(t *testing.T) {
+	for name, protocol := range map[string]func(*http.Protocols, bool){"HTTP/1.1": (*http.Protocols).SetHTTP1, "HTTP/2": (*http.Protocols).SetUnencryptedHTTP2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var protocols http.Protocols
+				protocol(&protocols, true)
+				door := pipes{ctx, make(chan net.Conn)}
+				c := &Console{Exchanges: capture.New(capture.Options{})}
+				server := &http.Server{Handler: c.Handler(), Protocols: &protocols}
+				go server.Serve(door)
+				transport := &http.Transport{Protocols: &protocols, DialContext: door.dial}
+				defer transport.CloseIdleConnections()
+				d := &desk{Console: c, t: t, url: "http://localhost", browser: &http.Client{Transport: transport}}
+				s := d.watch("")
+				for id := range uint64(3) {
+					time.AfterFunc(3*heartbeat/2+eventPatience, func() { d.remember(told{method: "GET", target: "/", requestOnly: true}) })
+					s.wantExchange(id+1, "active", 0)
+				}
+				s.resp.Body.Close()
+				cancel()
+				server.Close()
+			})
+		})
+	}
 }

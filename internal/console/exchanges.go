@@ -179,16 +179,21 @@ func findings(record capture.Record) []Finding {
 	if record.Method != http.MethodPost || !isEventPath(record.Target) {
 		return list
 	}
-	text, whole := plainBody(record.Request)
-	for _, found := range avs.Lint(fieldOf(record.Request.Header, "Content-Type"), text, whole) {
-		list = append(list, Finding{"request", found.Level, found.Text})
+	text, whole := record.Request.Plain()
+	found := avs.Lint(fieldOf(record.Request.Header, "Content-Type"), text, whole)
+	for _, f := range found[:min(len(found), findingsMost)] {
+		list = append(list, Finding{"request", f.Level, f.Text})
 	}
 	return list
 }
 
+// findingsMost bounds what is told of one message; each of its parts may have some.
+const findingsMost = 100
+
+// isEventPath goes by the path's end, for routes whose upstream has a path of its own.
 func isEventPath(target string) bool {
 	path, _, _ := strings.Cut(target, "?")
-	return strings.HasSuffix(path, "/events") || strings.HasSuffix(path, avs.PathRecognizeV1)
+	return strings.HasSuffix(path, avs.PathEvents)
 }
 
 // fieldOf returns the first value of a field, "" where there is none.

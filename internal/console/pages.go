@@ -144,7 +144,7 @@ func (p pages) notFound(w http.ResponseWriter, r *http.Request) {
 	case slices.Contains(p.callbackPaths(), r.URL.Path):
 		p.notOurs(w, r)
 	case strings.HasPrefix(r.URL.Path, "/api/"):
-		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "the console has nothing at this path", "see the documentation of /api/"})
+		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "the console has nothing at this path", "see docs/api.md"})
 	default:
 		p.show(w, http.StatusNotFound, "message.html", message{
 			Title: "Nothing is here", Text: "The console has no page at this address.", Next: "/status", NextText: "See what there is",

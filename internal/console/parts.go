@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,9 +45,13 @@ type Part struct {
 }
 
 func (c *Console) parts(w http.ResponseWriter, r *http.Request) {
-	if _, message, ok := c.message(w, r); ok {
-		writeJSON(w, http.StatusOK, partsOf(message))
+	_, message, ok := c.message(w, r)
+	if !ok {
+		return
 	}
+	w.Header().Set("Content-Type", "application/json")
+	// Not indented: JSON of strangers that is nested deep would grow hundredfold.
+	_ = json.NewEncoder(w).Encode(partsOf(message)) // a reader that is gone is no error of ours
 }
 
 // part serves the content of one part, with ?play=1 as a browser plays it.
@@ -90,7 +95,7 @@ func play(w http.ResponseWriter, r *http.Request, part Part) {
 
 // partsOf takes a body apart; one that is no multipart message has no parts.
 func partsOf(message capture.Message) Parts {
-	text, _ := plainBody(message)
+	text, _ := message.Plain()
 	var found Parts
 	var at *Part
 	scanner := avs.NewPartScanner(fieldOf(message.Header, "Content-Type"), avs.PartHandler{
@@ -146,10 +151,10 @@ func isJSON(p *Part) bool {
 }
 
 func (p *Part) readJSON(format *string) {
-	if len(p.content) > jsonMost || !json.Valid(p.content) {
+	if len(p.content) > jsonMost || !isFlat(p.content) {
 		return
 	}
-	p.JSON = p.content
+	p.JSON = bytes.ToValidUTF8(p.content, []byte("\ufffd"))
 	type message struct {
 		Header  avs.Header `json:"header"`
 		Payload struct {
@@ -163,4 +168,11 @@ func (p *Part) readJSON(format *string) {
 			p.Message, *format = &m.Header, m.Payload.Format
 		}
 	}
+}
+
+// isFlat reports whether the text is JSON that is nested no deeper than what shows it
+// can follow: 500 levels. encoding/json ends at 10,000.
+func isFlat(text []byte) bool {
+	const levels = 10_000 - 500
+	return json.Valid(slices.Concat(bytes.Repeat([]byte("["), levels), text, bytes.Repeat([]byte("]"), levels)))
 }
