@@ -15,6 +15,7 @@ type Status struct {
 	Sandbox     bool               `json:"sandbox"`
 	Proxy       []string           `json:"proxy"`
 	Console     string             `json:"console"`
+	Try         string             `json:"try,omitempty"` // what curl can ask for first, as its arguments
 	Users       UsersTold          `json:"users"`
 	Routes      []Route            `json:"routes"`
 	Credentials []CredentialStatus `json:"credentials"`
@@ -56,7 +57,7 @@ type Trouble struct {
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, Status{
 		Version: c.Version, PID: os.Getpid(), Sandbox: c.Sandbox,
-		Proxy: c.Proxy, Console: c.Self, Users: c.UsersTold, Routes: c.routes(), Credentials: c.credentials(),
+		Proxy: c.Proxy, Console: c.Self, Try: c.Try, Users: c.UsersTold, Routes: c.routes(), Credentials: c.credentials(),
 	})
 }
 

@@ -1,0 +1,66 @@
+package console
+
+import (
+	"os"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A violation is what axe-core found.
+type violation struct {
+	ID     string   `json:"id"`
+	Impact string   `json:"impact"`
+	Help   string   `json:"help"`
+	Nodes  []string `json:"nodes"`
+}
+
+// TestInspectorIsAccessible has axe-core look at the page in its states. AXE_CORE is
+// the path of axe.min.js, which .ci/run installs.
+func TestInspectorIsAccessible(t *testing.T) {
+	path := os.Getenv("AXE_CORE")
+	if path == "" {
+		if os.Getenv("CI") != "" {
+			t.Fatal("AXE_CORE does not say where axe.min.js is")
+		}
+		t.Skip("AXE_CORE does not say where axe.min.js is")
+	}
+	axe, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := inspect(t)
+	v.await(`!document.querySelector("#empty").hidden`)
+	if _, err := chromedp.Run(v.ctx, chromedp.Evaluate[chromedp.Void](string(axe))); err != nil {
+		t.Fatal(err)
+	}
+	v.accessible("empty")
+	for _, turn := range day(t) {
+		v.pass(turn)
+	}
+	v.await(rows + ` === 9`)
+	v.accessible("list")
+	v.open(9)
+	for _, scheme := range []string{"light", "dark"} {
+		v.scheme(scheme)
+		for _, tab := range []string{"Summary", "Request", "Response", "AVS"} {
+			v.tab(tab)
+			v.accessible(scheme + " " + tab)
+		}
+		v.shoot(scheme)
+	}
+	v.do(chromedp.Click(`//button[.="Edit and replay"]`))
+	v.await(`document.querySelector(".replay") !== null`)
+	v.accessible("replay")
+	v.press("Escape")
+	v.do(chromedp.EmulateViewport(390, 800))
+	v.accessible("phone")
+}
+
+func (v *visit) accessible(state string) {
+	v.t.Helper()
+	found := js[[]violation](v, `axe.run().then((r) => r.violations.map(({id, impact, help, nodes}) => ({id, impact, help, nodes: nodes.map((n) => n.html.slice(0, 200) + " " + (n.any[0]?.message || ""))})))`)
+	for _, f := range found {
+		v.t.Errorf("%s: %s (%s): %s: %q", state, f.ID, f.Impact, f.Help, f.Nodes)
+	}
+}

@@ -1,0 +1,228 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"avsproxy/internal/capture"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+)
+
+// A visit is a browser that has the inspector open.
+type visit struct {
+	*desk
+	ctx   context.Context
+	quiet bool // the browser's complaints are no failures
+
+	mu       sync.Mutex
+	replayed []Again
+}
+
+// inspect opens the page of a console that remembers these turns.
+func inspect(t *testing.T, turns ...turn) *visit {
+	t.Helper()
+	return inspectWith(t, func(*Console) {}, turns...)
+}
+
+func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
+	t.Helper()
+	needTool(t, "chromium")
+	v := &visit{desk: start(t, setup{})}
+	v.login()
+	v.Exchanges = capture.New(capture.Options{})
+	v.Replay = v.replay
+	v.Explain = func(string, string) (any, error) { return map[string]string{"why": "it is the default route"}, nil }
+	change(v.Console)
+	for _, turn := range turns {
+		v.pass(turn)
+	}
+	v.ctx = startChromium(t)
+	v.listen()
+	v.do(chromedp.EmulateViewport(1400, 860), chromedp.Navigate(v.url+"/"))
+	return v
+}
+
+// replay remembers an exchange as if it had been sent again.
+func (v *visit) replay(_ context.Context, again Again) (uint64, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.replayed = append(v.replayed, Again{Of: again.Of, Method: again.Method, Target: again.Target, Body: again.Body})
+	exchange := v.Exchanges.Begin(capture.Request{Began: time.Now(), Route: again.Route, Method: again.Method, Scheme: again.Scheme, Host: again.Host, Target: again.Target, Header: again.Header, ReplayOf: again.Of})
+	exchange.RequestBody(again.Body)
+	exchange.RequestEnd(nil, nil)
+	exchange.Response(201, "HTTP/2.0", nil)
+	exchange.End(injected(40), nil)
+	return exchange.ID(), nil
+}
+
+func (v *visit) again() []Again {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.replayed
+}
+
+func startChromium(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.NoSandbox, // CI runs as root, where chromium's own sandbox does not start
+		chromedp.UserDataDir(filepath.Join(t.TempDir(), "profile")),
+		chromedp.Flag("disable-component-update", true),
+	)
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil { // starts the browser, which must not end with the time-out below
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// listen takes every complaint of the browser as a failure: an exception, a script or
+// a style that the policy forbids, a request that was refused.
+func (v *visit) listen() {
+	v.t.Helper()
+	ctx, cancel := context.WithCancel(v.ctx)
+	messages := chromedp.Console(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if m.IsException() || (m.Type == "error" && !v.quiet) {
+				v.t.Errorf("the browser complains: %s", m)
+			}
+		}
+	}()
+	v.t.Cleanup(func() { cancel(); <-ended })
+}
+
+func (v *visit) do(steps ...chromedp.Action[chromedp.Void]) {
+	v.t.Helper()
+	if err := chromedp.Do(v.ctx, steps...); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// js evaluates an expression, or waits for the promise that it is.
+func js[T any](v *visit, expression string) T {
+	v.t.Helper()
+	value, err := chromedp.Run(v.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		v.t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+// await waits until an expression holds.
+func (v *visit) await(expression string) {
+	v.t.Helper()
+	ctx, cancel := context.WithTimeout(v.ctx, 15*time.Second)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
+		v.t.Fatalf("%s: %v\nthe page says:\n%s", expression, err, js[string](v, `document.body.innerText`))
+	}
+}
+
+// press sends one key as a keyboard does, by its name or its character.
+func (v *visit) press(key string) {
+	v.t.Helper()
+	params := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Code: key}
+	if len(key) == 1 {
+		params.Text = key
+	} else if key == "Enter" {
+		params.Text = "\r"
+	}
+	v.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, params); err != nil {
+			return err
+		}
+		params.Type, params.Text = input.DispatchKeyEventTypeKeyUp, ""
+		_, err := chromedp.Call(ctx, input.DispatchKeyEvent, params)
+		return err
+	}))
+}
+
+func (v *visit) click(selector string) {
+	v.t.Helper()
+	v.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// open opens an exchange as a click does.
+func (v *visit) open(id uint64) {
+	v.t.Helper()
+	v.await(fmt.Sprintf(`document.querySelector("#x%d") !== null`, id))
+	v.click(fmt.Sprintf("#x%d", id))
+	v.await(fmt.Sprintf(`document.querySelector(".about")?.textContent.endsWith("exchange %d")`, id))
+}
+
+func (v *visit) tab(name string) {
+	v.t.Helper()
+	v.click("#tab-" + name)
+	v.await(`document.querySelector("#panel-` + name + `").checkVisibility()`)
+}
+
+// choose picks an option as a person does.
+func (v *visit) choose(selector, value string) {
+	v.t.Helper()
+	js[bool](v, fmt.Sprintf(`((s) => { s.value = %q; return s.dispatchEvent(new Event("input", {bubbles: true})); })(document.querySelector(%q))`, value, selector))
+}
+
+// scheme has the browser ask for light or dark pages.
+func (v *visit) scheme(name string) {
+	v.t.Helper()
+	v.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+		})
+		return err
+	}))
+}
+
+// shoot keeps a picture of the page, where somebody wants to see it.
+func (v *visit) shoot(name string) {
+	v.t.Helper()
+	folder := os.Getenv("AVSPROXY_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	picture, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		v.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+func needTool(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is not installed", name)
+	}
+	t.Skipf("%s is not installed", name)
+}

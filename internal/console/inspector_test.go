@@ -1,0 +1,318 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/capture"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+)
+
+const rows = `document.querySelectorAll(".space .row").length`
+
+func TestInspectorListsWhatComes(t *testing.T) {
+	v := inspect(t)
+	v.await(`document.querySelector("#try").textContent === "curl -i http://localhost:9744/ping" && !document.querySelector("#empty").hidden`)
+	v.await(`document.querySelector("#credentials").textContent.startsWith("alexa ready")`)
+	v.shoot("empty")
+
+	running := v.pass(downchannel())
+	v.await(rows + ` === 1 && document.querySelector(".row .took").textContent.includes("…") || document.querySelector(".space .row.active") !== null`)
+	running.End(injected(2000), nil)
+	v.await(`document.querySelector(".space .row.active") === null && document.querySelector(".space .took").textContent === "2.00 s"`)
+
+	v.Exchanges.Clear()
+	v.await(rows + ` === 0 && !document.querySelector("#empty").hidden`)
+}
+
+func TestInspectorComesBackAfterItWasCutOff(t *testing.T) {
+	ended := make(chan struct{})
+	v := inspectWith(t, func(c *Console) { c.Ended = ended })
+	v.await(`document.querySelector("#live").textContent === "Live"`)
+	close(ended) // ends each stream as it begins
+	v.pass(day(t)[0])
+	v.await(rows + ` === 1`)
+}
+
+func TestInspectorSaysThatCaptureIsOff(t *testing.T) {
+	v := inspectWith(t, func(c *Console) { c.Exchanges = nil })
+	v.quiet = true // the browser notes each 404
+	v.await(`document.querySelector("#trouble").textContent.startsWith("capture is off")`)
+}
+
+func TestInspectorFilters(t *testing.T) {
+	v := inspect(t, day(t)...)
+	v.await(rows + ` === 9`)
+	v.press("/")
+	v.await(`document.activeElement.id === "text"`)
+	v.do(chromedp.SendKeys(chromedp.CSS("#text"), "orders"))
+	v.await(rows + ` === 1 && document.querySelector("#count").textContent === "1 of 9"`)
+	v.await(`document.querySelector("#har").getAttribute("href") === "/har?text=orders"`)
+	v.choose("#text", "")
+	v.click("#errors")
+	v.await(rows + ` === 3`)
+	v.click("#errors")
+	for choice, n := range map[string]int{"#route=plain": 1, "#method=POST": 3, "#status=4xx": 1} {
+		selector, value, _ := strings.Cut(choice, "=")
+		v.choose(selector, value)
+		v.await(fmt.Sprintf("%s === %d", rows, n))
+		v.choose(selector, "")
+	}
+	v.await(rows + ` === 9`)
+}
+
+func TestInspectorIsUsableByKeyboard(t *testing.T) {
+	v := inspect(t, day(t)...)
+	v.await(rows + ` === 9`)
+	chosen := func(id int) {
+		t.Helper()
+		v.await(fmt.Sprintf(`document.querySelector("#list").getAttribute("aria-activedescendant") === "x%d"`, id))
+	}
+	v.press("j") // begins with the newest
+	chosen(9)
+	v.press("k")
+	chosen(8)
+	v.do(chromedp.Focus(chromedp.CSS("#list")))
+	v.press("ArrowUp")
+	chosen(7)
+	v.press("ArrowDown")
+	chosen(8)
+	v.press("Enter")
+	v.await(`document.querySelector("#title")?.textContent === "GET /v20160207/directives 200"`)
+	v.press("k") // the open pane goes along
+	v.await(`document.querySelector("#title")?.textContent === "POST /v20160207/events 400"`)
+	v.press("Escape")
+	v.await(`document.querySelector("#detail").hidden && document.activeElement.id === "list"`)
+	v.press("p")
+	v.await(`document.querySelector("#live").textContent === "Paused"`)
+	if !v.Exchanges.Paused() {
+		t.Error("the recorder goes on")
+	}
+	v.press("p")
+	v.await(`document.querySelector("#live").textContent === "Live"`)
+}
+
+func TestInspectorTellsAnExchange(t *testing.T) {
+	v := inspect(t, day(t)...)
+	v.open(9)
+	v.await(`document.querySelector("#panel-Summary .lead").textContent.startsWith("Sent to https://alexa.na.gateway.devices.a2z.com by route avs, with a token of alexa added, 12 min old with 48 min left.")`)
+	v.await(`document.querySelector("#panel-Summary").textContent.includes("Route: It is the default route.")`)
+	if got, want := js[[]string](v, `[...document.querySelectorAll(".timing tr")].map((r) => r.innerText.replace(/\s+/g, " "))`),
+		[]string{"Guard 0.1 ms", "Token 41 ms", "Connect 92 ms", "First byte 459 ms", "Rest 254 ms", "In all 846 ms"}; !cmp.Equal(got, want) {
+		t.Error(cmp.Diff(want, got))
+	}
+	v.shoot("detail")
+	v.open(4)
+	v.await(`document.querySelector(".notes")?.textContent.includes("refused the token")`)
+	v.tab("Response")
+	v.await(`document.querySelector("#panel-Response").textContent.includes("Interim 103") && document.querySelector("#panel-Response").textContent.includes("db;dur=53")`)
+	v.open(5)
+	v.tab("Summary")
+	v.await(`document.querySelector(".lead a")?.getAttribute("href") === "/login?credential=ads"`)
+	v.open(8)
+	v.await(`document.querySelector(".notes .bad")?.textContent === "The upstream reset its stream (CANCEL)."`)
+}
+
+func TestInspectorFindsInJSON(t *testing.T) {
+	v := inspect(t, day(t)...)
+	v.open(4)
+	v.tab("Response")
+	v.await(`document.querySelector("#panel-Response .tree .key")?.textContent === "payload"`)
+	v.await(`!document.querySelector("#panel-Response .tree details details details").open`)
+	v.do(chromedp.SendKeys(chromedp.CSS("#panel-Response .finder input"), "pending"))
+	v.await(`document.querySelector("#panel-Response .finder span").textContent === "1 of 1" && CSS.highlights.get("now").size === 1`)
+	v.await(`[...document.querySelectorAll("#panel-Response .tree .string")].find((s) => s.textContent === '"Pending"').checkVisibility()`)
+	v.shoot("json")
+	v.do(chromedp.Click(`//div[@id="panel-Response"]//button[.="Hex"]`))
+	v.await(`document.querySelector("#panel-Response .hex").textContent.startsWith("00000000  7b 22 70 61 79 6c 6f 61  64")`)
+}
+
+func TestInspectorShowsADownchannelGrow(t *testing.T) {
+	v := inspect(t, day(t)[0])
+	stream := v.pass(downchannel())
+	v.open(2)
+	v.tab("AVS")
+	v.await(`document.querySelector(".timeline .name")?.textContent === "Alerts.SetAlert"`)
+	for i, name := range []string{"Play", "Stop", "ClearQueue"} {
+		stream.ResponseBody(growth(directive("AudioPlayer", name, "dialog-9c44", `{"playBehavior":"REPLACE_ALL"}`)))
+		v.await(fmt.Sprintf(`document.querySelectorAll(".timeline .name").length === %d`, i+2))
+	}
+	v.await(`document.querySelectorAll(".timeline time:not(:empty)").length >= 1`) // those that came while we looked
+	v.shoot("downchannel")
+	stream.End(injected(9000), nil)
+	v.await(`!document.querySelector(".space .row.active")`)
+}
+
+func TestInspectorPlaysAudio(t *testing.T) {
+	v := inspect(t, recognition(t))
+	v.open(1)
+	v.tab("AVS")
+	v.await(`document.querySelectorAll("#panel-AVS audio").length === 2`)
+	for i, about := range []string{"L16, 16 kHz, mono, 1.00 s", "MP3"} {
+		sound := fmt.Sprintf(`document.querySelectorAll("#panel-AVS audio")[%d]`, i)
+		v.await(sound + `.duration > 0.2 && isFinite(` + sound + `.duration)`)
+		if got := js[string](v, sound+`.nextSibling.textContent`); !strings.HasPrefix(got, about) {
+			t.Errorf("audio %d is %q, want %q", i, got, about)
+		}
+		v.await(`(async () => { const a = ` + sound + `; a.muted = true; await a.play(); return a.currentTime > 0.05; })()`)
+	}
+	v.shoot("avs")
+}
+
+func TestInspectorReplays(t *testing.T) {
+	v := inspect(t, day(t)...)
+	v.open(6)
+	v.press("r")
+	v.await(`location.hash === "#10" && document.querySelector("#panel-Summary").textContent.includes("A replay of exchange 6")`)
+	v.press("Escape")
+	v.open(6)
+	v.do(chromedp.Click(`//button[.="Edit and replay"]`))
+	v.await(`!document.querySelector(".replay label:nth-child(4) textarea").disabled`)
+	v.shoot("replay")
+	v.do(chromedp.SetValue(chromedp.CSS(".replay label:nth-child(2) input"), "/things/8"),
+		chromedp.SendKeys(chromedp.CSS(".replay label:nth-child(4) textarea"), " "))
+	v.click(".replay button[type=submit]")
+	v.await(`location.hash === "#11"`)
+	want := []Again{
+		{Of: 6, Method: "PUT", Target: "/things/7", Body: []byte(`{"name":"it's 7","tags":["a","b"]}`)},
+		{Of: 6, Method: "PUT", Target: "/things/8", Body: []byte(`{"name":"it's 7","tags":["a","b"]} `)},
+	}
+	if got := v.again(); !cmp.Equal(got, want) {
+		t.Error(cmp.Diff(want, got))
+	}
+}
+
+// TestInspectorCopiesCurlThatRuns runs what the page copies, and compares what
+// arrives with what was remembered.
+func TestInspectorCopiesCurlThatRuns(t *testing.T) {
+	needTool(t, "curl")
+	type arrival struct{ Method, Target, Host, ContentType, Authorization, Body string }
+	var arrived arrival
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		arrived = arrival{r.Method, r.RequestURI, r.Host, r.Header.Get("Content-Type"), r.Header.Get("Authorization"), string(body)}
+	}))
+	t.Cleanup(server.Close)
+	turns := append(day(t), turn{method: "GET", target: "/a/../b?x[]=1&y={z}", host: "api.example", status: 200})
+	v := inspectWith(t, func(c *Console) { c.Proxy = []string{server.URL} })
+	address := strings.TrimPrefix(server.URL, "http://127.0.0.1")
+	for i, turn := range turns {
+		if turn.host == "" || strings.HasSuffix(turn.host, ".localhost:9744") {
+			turn.host = strings.TrimSuffix(turn.host, ":9744")
+			turn.host = map[bool]string{true: "localhost", false: turn.host}[turn.host == ""] + address
+		}
+		v.pass(turn)
+		v.open(uint64(i + 1))
+		js[bool](v, `(navigator.clipboard.writeText = async (text) => { window.copied = text; }, window.copied = "", true)`)
+		v.press("c")
+		v.await(`window.copied !== ""`)
+		command := js[string](v, `window.copied`)
+		folder := t.TempDir()
+		if err := os.WriteFile(filepath.Join(folder, "body"), turn.sent, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(context.Background(), "sh", "-c", command+" -sS")
+		cmd.Dir = folder
+		if output, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", command, err, output)
+		}
+		want := arrival{turn.method, turn.target, turn.host, field(turn.request, "Content-Type"), "", string(turn.sent)}
+		if diff := cmp.Diff(want, arrived); diff != "" {
+			t.Errorf("%s:\n%s", command, diff)
+		}
+	}
+	v.shoot("curl")
+}
+
+func field(fields []capture.Field, name string) string { return fieldOf(fields, name) }
+
+func TestInspectorAtAThousandExchanges(t *testing.T) {
+	v := inspect(t)
+	for i := range 1500 {
+		turn := day(t)[0]
+		turn.target = fmt.Sprintf("/ping?n=%d", i+1)
+		v.pass(turn)
+	}
+	v.await(`document.querySelector("#list").getAttribute("aria-rowcount") === "1501"`)
+	if n := js[int](v, `document.querySelectorAll("*").length`); n > 1500 {
+		t.Errorf("%d elements for 1500 exchanges", n)
+	}
+	v.await(`[...document.querySelectorAll(".space .target")].some((e) => e.textContent === "/ping?n=1500" && e.checkVisibility())`) // follows
+	js[bool](v, `(document.querySelector("#list").scrollTop = 0, true)`)
+	v.await(`document.querySelector(".space .target").textContent.startsWith("/ping?n=")`)
+	v.pass(day(t)[0])
+	v.await(`!document.querySelector("#newer").hidden && document.querySelector("#list").scrollTop === 0`) // does not pull away
+	v.shoot("thousand")
+	v.click("#newer")
+	v.await(`document.querySelector("#newer").hidden && document.querySelector("#list").scrollTop > 40000`)
+}
+
+func TestInspectorOnAPhone(t *testing.T) {
+	v := inspect(t, day(t)...)
+	v.do(chromedp.EmulateViewport(390, 800))
+	v.await(rows + ` === 9 && document.documentElement.scrollWidth <= 390`)
+	v.shoot("phone-list")
+	v.do(chromedp.Click(chromedp.CSS("#x9")))
+	v.await(`document.querySelector("#title")?.textContent.startsWith("POST") && !document.querySelector("#list").checkVisibility() && document.documentElement.scrollWidth <= 390`)
+	v.tab("AVS")
+	v.await(`document.querySelector(".timeline .name") !== null`)
+	v.shoot("phone-detail")
+	js[bool](v, `(history.back(), true)`) // as people close things on a phone
+	v.await(`document.querySelector("#list").checkVisibility() && document.querySelector("#detail").hidden`)
+}
+
+// TestInspectorShowsHostileThings lets everything that comes over the wire try to be
+// more than text.
+func TestInspectorShowsHostileThings(t *testing.T) {
+	const evil = `<img src=x onerror="window.owned=1"><script>window.owned=1</script>`
+	turn := turn{method: "GET", target: "/" + evil, route: "avs", status: 200, facts: injected(1),
+		request: []capture.Field{{Name: evil, Value: evil + "\x00\x1b[31m\u202egnp.exe"}}, response: []capture.Field{asRelated, {Name: "Content-Security-Policy", Value: evil}},
+		answered: multipart(
+			bodyPart{"Content-Type: text/html\r\nContent-ID: " + evil, evil},
+			bodyPart{jsonPart, directive(evil, evil, evil, `{"`+strings.ReplaceAll(evil, `"`, `'`)+`":"\u0000\u202e"}`)},
+			bodyPart{jsonPart, strings.Repeat(`[`, 3000) + strings.Repeat(`]`, 3000)},
+			bodyPart{"Content-Type: application/octet-stream", strings.Repeat("\xff\x00", 8000)})}
+	turn.facts.Ended = evil
+	v := inspect(t, turn)
+	v.quiet = true // it notes what cannot be played
+	v.open(1)
+	for _, tab := range []string{"Summary", "Request", "Response", "AVS"} {
+		v.tab(tab)
+	}
+	v.await(`document.querySelectorAll("#panel-Response .part").length === 4`)
+	v.tab("Response")
+	v.await(`document.querySelector("#panel-Response .part").textContent.includes("<img src=x")`)
+	v.shoot("hostile")
+	if js[bool](v, `window.owned !== undefined || document.querySelector("#detail img, #detail script") !== null`) {
+		t.Error("what came over the wire became part of the page")
+	}
+	if text := js[string](v, `document.body.textContent`); strings.ContainsAny(text, "\x00\x1b\u202e") {
+		t.Error("the page holds characters that hide or reorder what stands around them")
+	}
+}
+
+func TestInspectorLeavesAReloadWhereItWas(t *testing.T) {
+	v := inspect(t, day(t)...)
+	v.open(7)
+	_, err := chromedp.Run(v.ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Reload()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.await(`document.querySelector("#title")?.textContent === "POST /v20160207/events 400"`)
+	v.click("#clear")
+	v.await(rows + ` === 1 && document.querySelector("#detail").hidden`) // the downchannel still runs
+	if n := len(v.Exchanges.List()); n != 1 {
+		t.Errorf("%d exchanges are remembered after Clear", n)
+	}
+}

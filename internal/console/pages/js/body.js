@@ -1,0 +1,108 @@
+import { el, once } from "./dom.js";
+import { bodyPath, bytesOf, plainPath } from "./api.js";
+import { field, hex, jsonOf, textOf } from "./bytes.js";
+import { finder } from "./find.js";
+import { line, size, visible } from "./format.js";
+import { tree } from "./json.js";
+import { PartsView } from "./parts.js";
+
+// textMost is how much text is laid out at once.
+const textMost = 512 << 10;
+
+// A BodyView shows one side's body in the way that suits it best, with the others
+// to choose from.
+export class BodyView {
+  constructor(id, side, parts) {
+    Object.assign(this, { id, side, parts, mode: "", got: -1 });
+    this.tools = el("div", { class: "tools small" });
+    this.view = el("div", { class: "view" });
+    this.element = el("div", { class: "body" }, this.tools, this.view);
+    this.renew = once(300, () => this.load());
+  }
+
+  update(record) {
+    this.record = record;
+    const { kept, complete } = this.about();
+    if (this.got < 0) this.load();
+    else if (kept !== this.got || complete !== this.whole) this.renew();
+  }
+
+  about() { return this.record[this.side].body || { size: 0, kept: 0, complete: true }; }
+
+  async load() {
+    const { kept, complete } = this.about();
+    this.got = kept;
+    this.whole = complete;
+    const headers = this.record[this.side].headers;
+    const bytes = kept ? await bytesOf(plainPath(this.id, this.side)).catch(() => new Uint8Array()) : new Uint8Array();
+    Object.assign(this, { bytes, text: textOf(bytes), type: field(headers, "content-type"), coding: field(headers, "content-encoding") });
+    this.value = this.text && this.text.length < textMost ? jsonOf(this.text) : undefined;
+    this.show();
+  }
+
+  modes() {
+    const modes = [];
+    if (/^multipart\//i.test(this.type)) modes.push("Parts");
+    if (/^audio\//i.test(this.type)) modes.push("Audio");
+    if (this.value !== undefined) modes.push("JSON");
+    if (this.text !== undefined) modes.push("Text");
+    return [...modes, "Hex"];
+  }
+
+  show() {
+    const modes = this.modes();
+    const mode = modes.includes(this.mode) ? this.mode : modes[0];
+    this.bar(modes, mode);
+    if (!this.got) this.view.replaceChildren();
+    else this.view.replaceChildren(this[mode]());
+  }
+
+  bar(modes, mode) {
+    const told = [el("span", { class: "soft" }, this.told())];
+    if (this.got) {
+      told.push(...modes.map((m) => el("button", { type: "button", class: "quiet", "aria-pressed": String(m === mode), onclick: () => { this.mode = m; this.show(); } }, m)));
+      told.push(finder(this.view, `the ${this.side} body`));
+      told.push(el("a", { href: bodyPath(this.id, this.side), download: `${this.id}-${this.side}` }, "Download"));
+    }
+    if (!this.tools.contains(document.activeElement) || !this.tools.children.length) this.tools.replaceChildren(...told);
+    else this.press(mode);
+  }
+
+  // press tells the choice without taking the focus away from who makes it.
+  press(mode) {
+    this.tools.firstChild.textContent = this.told();
+    for (const b of this.tools.querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.textContent === mode));
+  }
+
+  told() {
+    const { size: whole, kept, masked } = this.about();
+    const runs = this.record.state === "active";
+    if (!whole) return runs && this.side === "response" ? "No body yet." : "No body.";
+    const told = [(kept < whole && !masked ? `the first ${size(kept)} of ${size(whole)}` : size(whole)) + (runs ? " so far" : "")];
+    if (this.coding) told.push(/^(x-)?gzip$|^deflate$/i.test(this.coding) ? `unpacked from ${line(this.coding)}` : `packed as ${line(this.coding)}`);
+    if (masked) told.push("secrets in it stand as ***");
+    return told.join(", ");
+  }
+
+  Parts() {
+    this.partsView ||= new PartsView(this.parts);
+    return this.partsView.element;
+  }
+
+  JSON() { return tree(this.value); }
+
+  Text() {
+    const cut = this.text.length > textMost ? `${this.text.slice(0, textMost)}\n… the rest is in the download` : this.text;
+    return el("pre", { tabindex: "0", "aria-label": `Text of the ${this.side} body` }, visible(cut));
+  }
+
+  Hex() { return el("pre", { class: "hex", tabindex: "0", "aria-label": `Bytes of the ${this.side} body` }, hex(this.bytes)); }
+
+  Audio() {
+    if (this.heard) URL.revokeObjectURL(this.heard);
+    this.heard = URL.createObjectURL(new Blob([this.bytes], { type: this.type }));
+    return el("audio", { controls: true, preload: "metadata", src: this.heard, "aria-label": `Audio of the ${this.side} body` });
+  }
+
+  close() { if (this.heard) URL.revokeObjectURL(this.heard); }
+}

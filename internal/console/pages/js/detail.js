@@ -1,0 +1,188 @@
+import { el, Kept, once, say } from "./dom.js";
+import { bodyPath, bytesOf, exchangePath, get } from "./api.js";
+import { AvsView } from "./avs.js";
+import { BodyView } from "./body.js";
+import { field, textOf } from "./bytes.js";
+import { curl } from "./curl.js";
+import { clock, line, mood } from "./format.js";
+import { Parts } from "./parts.js";
+import { replay, ReplayForm } from "./replay.js";
+import { fields, findings, legs, sentences, timing } from "./summary.js";
+import { Tabs } from "./tabs.js";
+
+// A Detail is the pane about one exchange.
+export class Detail {
+  // hooks: open(id), close(), door() = an address of the proxy
+  constructor(pane, hooks) {
+    Object.assign(this, { pane, hooks, id: 0, tab: "Summary" });
+    this.renew = once(150, () => this.load());
+  }
+
+  async open(id) {
+    this.leave();
+    this.id = id;
+    this.build();
+    this.pane.hidden = false;
+    await this.load();
+  }
+
+  close() {
+    this.leave();
+    this.id = 0;
+    this.record = undefined;
+    this.pane.hidden = true;
+    this.pane.replaceChildren();
+  }
+
+  leave() { this.bodies?.forEach((body) => body.close()); }
+
+  build() {
+    const id = this.id;
+    this.explained = undefined;
+    this.parts = { request: new Parts(id, "request"), response: new Parts(id, "response") };
+    this.bodies = ["request", "response"].map((side) => new BodyView(id, side, this.parts[side]));
+    const kept = () => new Kept(el("div"));
+    this.kept = { title: new Kept(el("h2", { id: "title", tabindex: "-1" })), about: new Kept(el("p", { class: "about soft" })), lead: kept(), findings: kept(), timing: kept(), legs: kept(), request: kept(), response: kept(), trailers: kept(), sent: kept() };
+    this.place = el("div");
+    this.tabs = new Tabs(this.tab, (name) => { this.tab = name; });
+    this.panels();
+    this.pane.replaceChildren(this.head(), this.place, this.tabs.element);
+  }
+
+  panels() {
+    const k = this.kept, [request, response] = this.bodies;
+    this.tabs.add("Summary", k.lead.element, k.findings.element, el("h3", null, "Timing"), k.timing.element, el("h3", null, "Connections"), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Connections" }, k.legs.element));
+    this.tabs.add("Request", k.request.element, el("h3", null, "Body"), request.element, k.sent.element);
+    this.tabs.add("Response", k.response.element, el("h3", null, "Body"), response.element, k.trailers.element);
+  }
+
+  head() {
+    const id = this.id;
+    return el("div", { class: "head" },
+      el("div", { class: "line" }, this.kept.title.element, el("button", { type: "button", class: "quiet close", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.hooks.close() }, "✕")),
+      this.kept.about.element,
+      el("p", { class: "buttons" },
+        el("button", { type: "button", class: "quiet", "aria-keyshortcuts": "c", onclick: () => this.copy() }, "Copy as curl"), " ",
+        el("button", { type: "button", class: "quiet", "aria-keyshortcuts": "r", onclick: () => this.again() }, "Replay"), " ",
+        el("button", { type: "button", class: "quiet", onclick: () => this.edit() }, "Edit and replay"), " ",
+        el("a", { class: "button quiet", href: `/har?id=${id}`, download: `avsproxy-${id}.har` }, "HAR")));
+  }
+
+  async load() {
+    const id = this.id;
+    if (!id) return;
+    let record;
+    try {
+      record = await get(exchangePath(id));
+    } catch (error) {
+      if (id === this.id) this.gone(error);
+      return;
+    }
+    if (id !== this.id) return;
+    this.record = record;
+    this.update();
+    this.explain();
+  }
+
+  gone(error) {
+    if (this.record) return; // what is shown is still true
+    this.kept.title.show("gone", () => error.status === 404 ? "No longer kept" : "Not to be had");
+    this.kept.lead.show("gone", () => el("p", null, error.status === 404 ? `Exchange ${this.id} has made room for newer ones, or was cleared.` : error.message));
+  }
+
+  update() {
+    const r = this.record, k = this.kept;
+    k.title.show([r.method, r.target, r.status, r.ended, r.error], () => [
+      el("span", { class: "method" }, line(r.method)), " ", el("span", { class: "target" }, line(r.target)), " ", el("span", { class: mood(r) }, r.status ? String(r.status) : "running")]);
+    k.about.show([r.host, r.began, r.route], () => [`${line(r.scheme)}://${line(r.host)}`, clock(r.began), `exchange ${r.id}`].join(" · "));
+    k.lead.show([r.decision, r.token, r.upstream, r.ended, r.error, r.tries, r.replayed, r.state, this.explained], () => sentences(r, this.explained));
+    k.findings.show(r.findings || [], findings);
+    k.timing.show([r.timing_ms, r.took_ms, r.state, r.status], () => timing(r));
+    k.legs.show([r.client, r.upstream, r.request_bytes, r.response_bytes], () => legs(r));
+    k.request.show(r.request.headers, (list) => fields(list, "Request headers") || none("No headers."));
+    k.sent.show(r.request.trailers || [], trailers);
+    k.response.show([r.interim, r.response.headers], () => responseHeads(r));
+    k.trailers.show(r.response.trailers || [], trailers);
+    this.bodies.forEach((body) => body.update(r));
+    Object.values(this.parts).forEach((parts) => parts.update(r));
+    this.avs();
+    this.tabs.warn("Summary", (r.findings || []).length);
+  }
+
+  // avs adds its view when either side turns out to be multipart.
+  avs() {
+    const isMultipart = (side) => /^multipart\//i.test(field(this.record[side].headers, "content-type"));
+    if (this.tabs.has("AVS") || !(this.record.avs || isMultipart("request") || isMultipart("response"))) return;
+    this.tabs.add("AVS", new AvsView(this.parts.request, this.parts.response).element);
+  }
+
+  // explain asks why the route was chosen: it is the configuration's to say.
+  async explain() {
+    const r = this.record;
+    if (this.explained !== undefined) return;
+    this.explained = null;
+    const url = /^[a-z]+:\/\//i.test(r.target) ? r.target : `${r.scheme}://${r.host}${r.target}`;
+    this.explained = await get(`/api/explain?${new URLSearchParams({ method: r.method, url })}`).catch(() => null);
+    if (this.record === r || this.record?.id === r.id) this.update();
+  }
+
+  changed(summary) { if (summary.id === this.id) this.renew(); }
+
+  chunk({ id }) { if (id === this.id) this.renew(); }
+
+  async copy() {
+    const r = this.record;
+    if (!r) return;
+    const { size, kept } = r.request.body;
+    const bytes = size && kept === size ? await bytesOf(bodyPath(r.id, "request")) : undefined;
+    const text = bytes && textOf(bytes);
+    const file = size > 0 && (text === undefined || text.includes("\0"));
+    const command = curl(r, { text: file ? undefined : text || undefined, file, fallback: this.hooks.door() });
+    this.show(command, file, kept < size);
+    try {
+      await navigator.clipboard.writeText(command);
+      say("Copied as curl.");
+    } catch {
+      say("The browser does not let the page copy; the line is marked.");
+      getSelection().selectAllChildren(this.place.querySelector("pre"));
+    }
+  }
+
+  // show leaves the command on the page: to read, and to copy where the clipboard
+  // is out of reach.
+  show(command, file, cut) {
+    this.place.replaceChildren(el("div", { class: "command" },
+      el("pre", { tabindex: "0", "aria-label": "Command" }, command),
+      file ? el("p", { class: "soft" }, "Its body goes into a file first: ", el("a", { href: bodyPath(this.id, "request"), download: "body" }, "download body"), cut ? "; it was not kept whole." : "") : null));
+  }
+
+  async again() {
+    try {
+      this.hooks.open(await replay(this.id));
+    } catch (error) {
+      say([error.message, error.hint].filter(Boolean).join("; "));
+      if (error.status === 409) this.edit();
+    }
+  }
+
+  edit() {
+    if (!this.record) return;
+    const form = new ReplayForm(this.record, (id) => this.hooks.open(id), () => this.place.replaceChildren());
+    this.place.replaceChildren(form.element);
+    form.target.focus();
+  }
+
+  focus() { this.pane.querySelector("#title")?.focus(); }
+}
+
+const none = (text) => el("p", { class: "soft" }, text);
+
+function trailers(list) {
+  return list.length ? [el("h3", null, "Trailers"), fields(list, "Trailers")] : null;
+}
+
+function responseHeads(r) {
+  const interim = (r.interim || []).map((i) => el("div", null, el("h3", null, `Interim ${i.status}`), fields(i.headers, `Headers of the interim answer ${i.status}`)));
+  const title = interim.length && r.status ? el("h3", null, `Answer ${r.status}`) : null;
+  return [...interim, title, fields(r.response.headers, "Response headers") || none(r.status ? "No headers." : "No answer yet.")];
+}

@@ -1,0 +1,78 @@
+import { get } from "./api.js";
+
+// A Live stream keeps what the page knows up to date. The server cuts off who
+// reads too slowly, and a browser reconnects by itself; what was missed meanwhile
+// is made up by reading the whole list each time a stream has opened. Events that
+// come while that is read are applied after it.
+export class Live {
+  // hooks: reload(answer), exchange(summary), chunk(chunk), removed(ids), cleared(),
+  // state(word, reason)
+  constructor(hooks) {
+    this.hooks = hooks;
+    this.followed = 0;
+    this.waiting = null;
+    this.open();
+  }
+
+  // follow has the chunks of one exchange told, too; 0 = none.
+  follow(id) {
+    if (id === this.followed) return;
+    this.followed = id;
+    this.open();
+  }
+
+  open() {
+    this.source?.close();
+    clearTimeout(this.retry);
+    const source = new EventSource("/api/events" + (this.followed ? `?follow=${this.followed}` : ""));
+    this.source = source;
+    source.onopen = () => this.reload();
+    source.onerror = () => this.lost(source);
+    this.on(source, "exchange", (data) => this.hooks.exchange(data));
+    this.on(source, "chunk", (data) => this.hooks.chunk(data));
+    this.on(source, "removed", (data) => this.hooks.removed(data.ids || []));
+    this.on(source, "cleared", () => this.hooks.cleared());
+  }
+
+  on(source, name, apply) {
+    source.addEventListener(name, (event) => {
+      const data = JSON.parse(event.data || "{}");
+      if (this.waiting) this.waiting.push(() => apply(data));
+      else apply(data);
+    });
+  }
+
+  async reload() {
+    const waiting = (this.waiting = []);
+    try {
+      const answer = await get("/api/exchanges");
+      if (this.waiting !== waiting) return; // another stream has opened since
+      this.hooks.reload(answer);
+      this.hooks.state("live");
+    } catch {
+      if (this.waiting !== waiting) return;
+      this.source.close();
+      this.lost(this.source);
+    }
+    if (this.waiting !== waiting) return;
+    this.waiting = null;
+    waiting.forEach((apply) => apply());
+  }
+
+  // lost waits for the browser's own reconnection, and makes one where the browser
+  // has given up, as it does after an answer other than 200.
+  lost(source) {
+    if (source !== this.source) return;
+    this.hooks.state("lost");
+    if (source.readyState !== EventSource.CLOSED) return;
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.open(), 2000);
+    this.ask();
+  }
+
+  // ask finds out why, for a stream cannot tell: capture is off, or a key is missing.
+  async ask() {
+    const reason = await get("/api/exchanges?limit=1").then(() => "", (error) => [error.message, error.hint].filter(Boolean).join("; "));
+    if (this.source.readyState === EventSource.CLOSED) this.hooks.state("lost", reason);
+  }
+}

@@ -1,0 +1,175 @@
+import { byId, el, say } from "./dom.js";
+import { send } from "./api.js";
+import { Detail } from "./detail.js";
+import { Header } from "./header.js";
+import { keys } from "./keys.js";
+import { List } from "./list.js";
+import { Live } from "./live.js";
+import { query, Store } from "./store.js";
+
+const narrow = matchMedia("(max-width: 50rem)");
+
+const store = new Store();
+const header = new Header();
+const list = new List(byId("list"), store, { choose: chosen, open });
+const detail = new Detail(byId("detail"), { open, close, door: () => header.door() });
+let paused = false;
+let due = false;
+
+// The address says what is open, so that going back closes it, and a reload or a
+// link finds it again.
+const inAddress = () => Number(/^#(\d+)$/.exec(location.hash)?.[1] || 0);
+
+function open(id) {
+  if (inAddress() === id) return detail.focus();
+  location.hash = id;
+}
+
+function close() {
+  if (!detail.id) return;
+  history.pushState(null, "", location.pathname);
+  turned();
+  byId("list").focus();
+}
+
+// turned shows what the address says.
+function turned() {
+  const id = inAddress();
+  document.body.classList.toggle("opened", id > 0);
+  if (!id) {
+    detail.close();
+  } else if (id !== detail.id) {
+    const loaded = detail.open(id);
+    if (narrow.matches) loaded.then(() => detail.focus());
+    if (list.chosen !== id) list.choose(id);
+  }
+  follow();
+}
+
+// chosen lets an open pane go along with the chosen row.
+function chosen(id) {
+  if (!detail.id || narrow.matches || id === detail.id) return;
+  history.replaceState(null, "", `#${id}`);
+  turned();
+}
+
+// follow has the server tell the bytes of what is open while it runs. One that has
+// ended is not followed any more when something else is opened.
+function follow() {
+  const summary = store.byId.get(detail.id);
+  live.follow(summary && summary.state === "active" ? detail.id : 0);
+}
+
+// changed draws once a frame, however much came.
+function changed() {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => { due = false; draw(); });
+  if (document.hidden) setTimeout(() => { if (due) { due = false; draw(); } }, 1000);
+}
+
+function draw() {
+  store.choose();
+  list.update();
+  const all = store.byId.size, shown = store.shown.length;
+  byId("empty").hidden = all > 0;
+  byId("list").hidden = all === 0;
+  byId("count").textContent = all === 0 ? "" : shown === all ? `${all}` : `${shown} of ${all}`;
+  choices("route");
+  choices("method");
+}
+
+// choices offers the words that were met.
+function choices(member) {
+  const select = byId(member);
+  const words = store.words(member);
+  const have = new Set([...select.options].map((o) => o.value));
+  for (const word of words) if (!have.has(word)) select.append(el("option", { value: word }, word));
+}
+
+const live = new Live({
+  reload(answer) {
+    pausedIs(answer.paused);
+    store.replace(answer.exchanges);
+    changed();
+    if (detail.id) detail.renew();
+    if (store.byId.get(detail.id)?.state === "active") follow();
+  },
+  exchange(summary) {
+    store.put(summary);
+    detail.changed(summary);
+    changed();
+  },
+  chunk: (chunk) => detail.chunk(chunk),
+  removed(ids) { store.remove(ids); changed(); },
+  cleared() { store.replace([]); changed(); }, // what still runs is told behind it
+  state,
+});
+
+function state(word, reason) {
+  byId("trouble").hidden = !reason;
+  byId("trouble").textContent = reason || "";
+  byId("live").textContent = word === "live" ? (paused ? "Paused" : "Live") : "Reconnecting …";
+  byId("live").className = `live ${word === "live" && paused ? "paused" : word}`;
+}
+
+function pausedIs(is) {
+  paused = is;
+  byId("pause").setAttribute("aria-pressed", String(is));
+  byId("pause").textContent = is ? "Resume" : "Pause";
+  state("live");
+}
+
+async function pause() {
+  try {
+    await send("POST", "/api/capture", { paused: !paused });
+    pausedIs(!paused);
+  } catch (error) { say(error.message); }
+}
+
+async function clear() {
+  try {
+    await send("DELETE", "/api/exchanges");
+    close();
+    live.reload();
+  } catch (error) { say(error.message); }
+}
+
+function filter() {
+  const tools = byId("tools").elements;
+  store.filter = { text: tools.text.value, route: tools.route.value, method: tools.method.value, status: tools.status.value, errors: tools.errors.checked };
+  const q = query(store.filter);
+  byId("har").href = `/har${q && `?${q}`}`;
+  byId("count").ariaLive = "polite"; // what was asked for is told, what comes by itself is not
+  draw();
+  setTimeout(() => { byId("count").ariaLive = "off"; }, 1000);
+}
+
+const moves = { ArrowDown: 1, ArrowUp: -1 };
+const step = (by) => () => list.move(by);
+const onOpen = (action) => () => { if (detail.id) action(); else if (list.chosen) { open(list.chosen); say("Opened; press the key again."); } };
+
+keys({
+  j: step(1), k: step(-1),
+  "list ArrowDown": step(moves.ArrowDown), "list ArrowUp": step(moves.ArrowUp),
+  "list PageDown": () => list.move(list.page()), "list PageUp": () => list.move(-list.page()),
+  "list Home": () => list.move(-Infinity), "list End": () => list.move(Infinity),
+  "list Enter": () => { if (list.chosen) open(list.chosen); },
+  Escape: escape,
+  "/": () => byId("text").focus(),
+  p: pause, c: onOpen(() => detail.copy()), r: onOpen(() => detail.again()),
+}, (target) => target === byId("list") || target === document.body);
+
+function escape() {
+  const focused = document.activeElement;
+  if (byId("tools").contains(focused)) return byId("list").focus();
+  if (detail.place?.firstChild && detail.id) return detail.place.replaceChildren();
+  close();
+}
+
+addEventListener("popstate", turned); // comes with every change of the hash, too
+byId("tools").addEventListener("input", filter);
+byId("tools").addEventListener("submit", (event) => event.preventDefault());
+byId("pause").addEventListener("click", pause);
+byId("clear").addEventListener("click", clear);
+turned();

@@ -1,0 +1,114 @@
+import { el, once } from "./dom.js";
+import { bytesOf, get, partsPath } from "./api.js";
+import { hex, jsonOf, textOf } from "./bytes.js";
+import { clock, line, size, span, visible } from "./format.js";
+import { tree } from "./json.js";
+
+// Parts are those of one side's multipart body as they arrive, with the time at
+// which the page first saw each.
+export class Parts {
+  constructor(id, side) {
+    Object.assign(this, { id, side, list: [], seen: new Map(), watchers: new Set(), loaded: false });
+    this.renew = once(200, () => this.load());
+  }
+
+  watch(watcher) {
+    this.watchers.add(watcher);
+    if (this.loaded) watcher();
+    else this.loading ||= this.load();
+  }
+
+  // update loads them anew once more of the body is there.
+  update(record) {
+    const { kept, complete } = record[this.side].body;
+    const has = `${kept} ${complete} ${record.state}`;
+    if (has !== this.has && this.loaded) this.renew();
+    this.has = has;
+  }
+
+  async load() {
+    const { parts } = await get(partsPath(this.id, this.side)).catch(() => ({ parts: [] }));
+    this.list = parts || [];
+    for (const part of this.list) if (!this.seen.has(part.index)) this.seen.set(part.index, this.loaded ? new Date() : null);
+    this.loaded = true;
+    this.watchers.forEach((watcher) => watcher());
+  }
+
+  // at is when a part came: what the console knows, or else when the page saw it
+  // come; undefined for those that were there before.
+  at(part) { return part.at ? new Date(part.at) : this.seen.get(part.index) || undefined; }
+
+  path(part) { return `${partsPath(this.id, this.side)}/${part.index}`; }
+}
+
+// A PartsView shows each part, and renews those alone that have changed: an answer
+// that grows does not fold what the reader has opened.
+export class PartsView {
+  constructor(parts) {
+    this.parts = parts;
+    this.shown = new Map();
+    this.empty = el("p", { class: "soft" }, "No part is whole enough to show yet.");
+    this.element = el("div", { class: "parts" }, this.empty);
+    parts.watch(() => this.update());
+  }
+
+  update() {
+    this.empty.hidden = this.parts.list.length > 0;
+    for (const part of this.parts.list) {
+      const text = JSON.stringify(part);
+      const old = this.shown.get(part.index);
+      if (old?.text === text) continue;
+      const element = partCard(this.parts, part);
+      if (old) old.element.replaceWith(element);
+      else this.element.append(element);
+      this.shown.set(part.index, { text, element });
+    }
+  }
+}
+
+function partCard(parts, part) {
+  return el("article", { class: "part" },
+    el("h4", null, partTitle(part), el("span", { class: "soft" }, ` ${[line(part.content_type || ""), size(part.size), part.complete ? "" : "still arriving"].filter(Boolean).join(" · ")}`)),
+    part.audio && player(parts, part),
+    part.json !== undefined && part.json !== null ? tree(part.json) : null,
+    part.headers ? el("details", null, el("summary", null, "Headers"), el("pre", { tabindex: "0" }, visible(part.headers))) : null,
+    part.json === undefined ? content(parts, part) : null);
+}
+
+export function partTitle(part) {
+  if (part.message) return `${line(part.message.namespace)}.${line(part.message.name)}`;
+  return line(part.name || part.content_id || `Part ${part.index}`);
+}
+
+// player plays a part, with what is known of its sound.
+export function player(parts, part) {
+  const { format, rate, channels, seconds } = part.audio;
+  const facts = [format, rate && `${rate / 1000} kHz`, channels && (channels === 1 ? "mono" : channels === 2 ? "stereo" : `${channels} channels`), seconds > 0 && span(seconds)];
+  const audio = el("audio", { controls: true, preload: "metadata", src: `${parts.path(part)}?play=1`, "aria-label": `Audio of ${partTitle(part)}` });
+  audio.addEventListener("error", () => audio.replaceWith(el("span", { class: "soft" }, "Audio that browsers do not play.")));
+  return el("div", { class: "sound" },
+    audio,
+    el("span", null, facts.filter(Boolean).join(", ")),
+    el("a", { href: parts.path(part), download: `${parts.id}-part-${part.index}` }, "Download"));
+}
+
+// content shows a part's bytes when it is unfolded.
+function content(parts, part) {
+  const place = el("pre", { tabindex: "0" }, "…");
+  const details = el("details", null, el("summary", null, "Bytes"), place);
+  details.addEventListener("toggle", async () => {
+    if (!details.open || place.dataset.got) return;
+    place.dataset.got = "1";
+    const bytes = await bytesOf(parts.path(part)).catch(() => new Uint8Array());
+    const text = textOf(bytes);
+    const value = jsonOf(text);
+    if (value !== undefined) place.replaceWith(tree(value));
+    else place.textContent = text === undefined ? hex(bytes) : visible(text);
+  });
+  return details;
+}
+
+export const arrived = (parts, part) => {
+  const at = parts.at(part);
+  return at ? clock(at) : "";
+};

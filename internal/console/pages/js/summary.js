@@ -1,0 +1,110 @@
+import { el } from "./dom.js";
+import { line, size, span, wait } from "./format.js";
+
+// The sentence, the legs and the times of an exchange.
+
+export function sentences(record, explained) {
+  const list = [el("p", { class: "lead" }, lead(record), " ", login(record))];
+  if (explained?.why) list.push(el("p", { class: "soft" }, `Route: ${sentence(explained.why)}`));
+  const more = notes(record);
+  if (more.length) list.push(el("ul", { class: "notes" }, ...more.map(([kind, text]) => el("li", { class: kind }, text))));
+  return list;
+}
+
+const sentence = (text) => line(text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : "."));
+
+function lead(record) {
+  const to = line(record.upstream?.address || "the upstream");
+  const route = record.route ? `route ${line(record.route)}` : "no route";
+  const credential = line(record.token?.credential || "");
+  const ours = "Answered here, nothing was sent: ";
+  switch (record.decision) {
+    case "injected": return `Sent to ${to} by ${route}, with a token of ${credential || "its credential"} added${age(record.token)}.`;
+    case "no_credential": return `Sent to ${to} by ${route} as it was: the route has no credential.`;
+    case "kept": return `Sent to ${to} by ${route} with the client’s own credential left in place.`;
+    case "login_required": return `${ours}nobody has logged in to ${credential || "the credential"} of ${route}.`;
+    case "refresh_failed": return `${ours}the token of ${credential || "the credential"} has ended and could not be renewed.`;
+    case "refused": return `${ours}the rules of ${route} do not let it pass.`;
+    case "stood_in": return "Answered here: a token request, with a dummy. Bodies like it are not kept.";
+    case "shared": return "Joined the downchannel that avsproxy holds for this route.";
+    case "tunnelled": return `A tunnel to ${to}, whose bytes nobody looked at.`;
+    default: return record.error ? `${ours}${line(record.error)}.` : record.state === "active" ? "Not decided yet." : `Went by ${route}.`;
+  }
+}
+
+function age({ age_s: age, left_s: left }) {
+  const told = [];
+  if (age >= 0) told.push(`${span(age)} old`);
+  if (left >= 0) told.push(`${span(left)} left`);
+  return told.length ? `, ${told.join(" with ")}` : "";
+}
+
+function login(record) {
+  if (!["login_required", "refresh_failed"].includes(record.decision) || !record.token?.credential) return "";
+  return el("a", { href: `/login?credential=${encodeURIComponent(record.token.credential)}` }, "Log in");
+}
+
+function notes(record) {
+  const list = [];
+  if (record.ended) list.push(["bad", sentence(record.ended)]);
+  if (record.error) list.push(["bad", `The answer is avsproxy’s own: ${line(record.error)}.`]);
+  if (record.replayed) list.push(["", "The upstream refused the token; it was sent again with a new one."]);
+  if (record.tries > 1) list.push(["", `It took ${record.tries} tries.`]);
+  if (record.replay_of) list.push(["", el("a", { href: `#${record.replay_of}` }, `A replay of exchange ${record.replay_of}`)]);
+  return list;
+}
+
+export function findings(list) {
+  if (!list?.length) return null;
+  return el("ul", { class: "findings", "aria-label": "Findings" }, ...list.map((f) =>
+    el("li", { class: f.level }, el("b", null, f.level), ` ${f.where === "response" ? "answer" : "request"}: `, line(f.text))));
+}
+
+// legs are the two connections, side by side.
+export function legs(record) {
+  const client = record.client || {}, upstream = record.upstream || {};
+  return el("table", { class: "legs" },
+    el("thead", null, el("tr", null, ...["", "Address", "Protocol", "Connection", "Stream", "Bytes"].map((t) => (t ? el("th", { scope: "col" }, t) : el("td"))))),
+    el("tbody", null, leg("Client", client, record.request_bytes), leg("Upstream", upstream, record.response_bytes)));
+}
+
+function leg(name, l, bytes) {
+  const connection = l.conn ? `${l.conn}${l.reused ? ", reused" : ""}` : "–";
+  const proto = l.proto ? l.proto + (l.tls ? ", TLS" : "") : "–";
+  return el("tr", null, el("th", { scope: "row" }, name), ...[l.address || "–", proto, connection, l.stream || "–", `${name === "Client" ? "↑" : "↓"} ${size(bytes)}`].map((t) => el("td", null, line(String(t)))));
+}
+
+// timing draws where the time went, one bar a stage.
+export function timing(record) {
+  const t = record.timing_ms || {};
+  const at = (ms) => Math.max(0, ms || 0);
+  const guard = at(t.guard), token = at(t.token), connect = at(t.connect);
+  const total = at(t.total ?? record.took_ms);
+  const first = t.first_byte >= 0 ? at(t.first_byte) : -1;
+  const answered = first >= 0 && record.status;
+  const before = guard + token + connect;
+  const whole = Math.max(guard + (answered ? Math.max(first, total) : total), 0.001);
+  const stages = [
+    ["Guard", 0, guard, t.guard],
+    ["Token", guard, token, t.token],
+    ["Connect", guard + token, connect, t.connect],
+    ["First byte", before, answered ? Math.max(0, first - token - connect) : -1, answered ? first - token - connect : -1],
+    ["Rest", guard + Math.max(first, 0), answered ? Math.max(0, total - first) : -1, answered ? total - first : -1],
+  ];
+  return el("table", { class: "timing" },
+    el("caption", { class: "said" }, "Timing"),
+    el("tbody", null, ...stages.map(([name, from, long, told]) => stage(name, from / whole, long / whole, told === undefined ? "–" : wait(told)))),
+    el("tfoot", null, el("tr", null, el("th", { scope: "row" }, "In all"), el("td"), el("td", null, record.state === "active" ? "running" : wait(record.took_ms ?? total)))));
+}
+
+function stage(name, from, long, told) {
+  const bar = long >= 0 ? el("div", { class: "bar", "--from": `${(from * 100).toFixed(2)}%`, "--long": `${(Math.min(long, 1) * 100).toFixed(2)}%` }) : null;
+  return el("tr", null, el("th", { scope: "row" }, name), el("td", { class: "track" }, bar), el("td", null, told));
+}
+
+// fields are headers or trailers as a table.
+export function fields(list, label) {
+  if (!list?.length) return null;
+  return el("table", { class: "fields", "aria-label": label },
+    el("tbody", null, ...list.map(([name, value]) => el("tr", null, el("th", { scope: "row" }, line(name)), el("td", null, line(value))))));
+}
