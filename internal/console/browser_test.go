@@ -38,7 +38,7 @@ func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	needTool(t, "chromium")
 	v := &visit{desk: start(t, setup{})}
 	v.login()
-	v.Exchanges = capture.New(capture.Options{})
+	v.Exchanges = capture.New(capture.Options{EventName: nameOf})
 	v.Replay = v.replay
 	v.Explain = func(string, string) (any, error) { return map[string]string{"why": "it is the default route"}, nil }
 	change(v.Console)
@@ -89,7 +89,7 @@ func startChromium(t *testing.T) context.Context {
 	if err := chromedp.Do(ctx); err != nil { // starts the browser, which must not end with the time-out below
 		t.Fatal(err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -135,7 +135,7 @@ func js[T any](v *visit, expression string) T {
 // await waits until an expression holds.
 func (v *visit) await(expression string) {
 	v.t.Helper()
-	ctx, cancel := context.WithTimeout(v.ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(v.ctx, 30*time.Second)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
 		v.t.Fatalf("%s: %v\nthe page says:\n%s", expression, err, js[string](v, `document.body.innerText`))

@@ -24,6 +24,7 @@ class Timeline {
   update() {
     const list = this.parts.list.filter((part) => part.message || part.audio);
     this.none.hidden = list.length > 0;
+    this.element.hidden = !this.parts.list.length && this.parts.side === "request"; // a request for directives
     for (const part of list) {
       const text = JSON.stringify(part);
       const old = this.shown.get(part.index);

@@ -12,7 +12,8 @@ import { Tabs } from "./tabs.js";
 
 // A Detail is the pane about one exchange.
 export class Detail {
-  // hooks: open(id), close(), door() = an address of the proxy
+  // hooks: open(id), close(), door() = an address of the proxy,
+  // told(record) when it was read
   constructor(pane, hooks) {
     Object.assign(this, { pane, hooks, id: 0, tab: "Summary" });
     this.renew = once(150, () => this.load());
@@ -42,7 +43,7 @@ export class Detail {
     this.parts = { request: new Parts(id, "request"), response: new Parts(id, "response") };
     this.bodies = ["request", "response"].map((side) => new BodyView(id, side, this.parts[side]));
     const kept = () => new Kept(el("div"));
-    this.kept = { title: new Kept(el("h2", { id: "title", tabindex: "-1" })), about: new Kept(el("p", { class: "about soft" })), lead: kept(), findings: kept(), timing: kept(), legs: kept(), request: kept(), response: kept(), trailers: kept(), sent: kept() };
+    this.kept = { title: new Kept(el("h2", { id: "title", tabindex: "-1" })), about: new Kept(el("p", { class: "about soft" })), lead: kept(), findings: kept(), wrong: kept(), timing: kept(), legs: kept(), request: kept(), response: kept(), trailers: kept(), sent: kept() };
     this.place = el("div");
     this.tabs = new Tabs(this.tab, (name) => { this.tab = name; });
     this.panels();
@@ -80,6 +81,7 @@ export class Detail {
     }
     if (id !== this.id) return;
     this.record = record;
+    this.hooks.told(record);
     this.update();
     this.explain();
   }
@@ -97,6 +99,7 @@ export class Detail {
     k.about.show([r.host, r.began, r.route], () => [`${line(r.scheme)}://${line(r.host)}`, clock(r.began), `exchange ${r.id}`].join(" · "));
     k.lead.show([r.decision, r.token, r.upstream, r.ended, r.error, r.tries, r.replayed, r.state, this.explained], () => sentences(r, this.explained));
     k.findings.show(r.findings || [], findings);
+    k.wrong.show(r.findings || [], findings);
     k.timing.show([r.timing_ms, r.took_ms, r.state, r.status], () => timing(r));
     k.legs.show([r.client, r.upstream, r.request_bytes, r.response_bytes], () => legs(r));
     k.request.show(r.request.headers, (list) => fields(list, "Request headers") || none("No headers."));
@@ -113,7 +116,7 @@ export class Detail {
   avs() {
     const isMultipart = (side) => /^multipart\//i.test(field(this.record[side].headers, "content-type"));
     if (this.tabs.has("AVS") || !(this.record.avs || isMultipart("request") || isMultipart("response"))) return;
-    this.tabs.add("AVS", new AvsView(this.parts.request, this.parts.response).element);
+    this.tabs.add("AVS", this.kept.wrong.element, new AvsView(this.parts.request, this.parts.response).element);
   }
 
   // explain asks why the route was chosen: it is the configuration's to say.

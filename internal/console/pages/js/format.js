@@ -13,6 +13,7 @@ export function size(bytes) {
 // wait writes milliseconds.
 export function wait(ms) {
   if (!(ms >= 0)) return "–";
+  if (ms < 0.05) return ms > 0 ? "<0.1 ms" : "0 ms";
   if (ms < 10) return `${digits(ms, 1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   return span(ms / 1000);

@@ -12,7 +12,7 @@ const narrow = matchMedia("(max-width: 50rem)");
 const store = new Store();
 const header = new Header();
 const list = new List(byId("list"), store, { choose: chosen, open });
-const detail = new Detail(byId("detail"), { open, close, door: () => header.door() });
+const detail = new Detail(byId("detail"), { open, close, door: () => header.door(), told });
 let paused = false;
 let due = false;
 
@@ -21,8 +21,7 @@ let due = false;
 const inAddress = () => Number(/^#(\d+)$/.exec(location.hash)?.[1] || 0);
 
 function open(id) {
-  if (inAddress() === id) return detail.focus();
-  location.hash = id;
+  if (inAddress() !== id) location.hash = id;
 }
 
 function close() {
@@ -51,6 +50,14 @@ function chosen(id) {
   if (!detail.id || narrow.matches || id === detail.id) return;
   history.replaceState(null, "", `#${id}`);
   turned();
+}
+
+// told lets the row of what is open grow with it: the server tells it of its begin,
+// head and end alone.
+function told({ request, response, interim, findings, ...summary }) {
+  if (summary.state !== "active" || !store.byId.has(summary.id)) return;
+  store.put(summary);
+  changed();
 }
 
 // follow has the server tell the bytes of what is open while it runs. One that has
@@ -154,7 +161,7 @@ keys({
   "list ArrowDown": step(moves.ArrowDown), "list ArrowUp": step(moves.ArrowUp),
   "list PageDown": () => list.move(list.page()), "list PageUp": () => list.move(-list.page()),
   "list Home": () => list.move(-Infinity), "list End": () => list.move(Infinity),
-  "list Enter": () => { if (list.chosen) open(list.chosen); },
+  "list Enter": () => { if (list.chosen && list.chosen === detail.id) detail.focus(); else if (list.chosen) open(list.chosen); },
   Escape: escape,
   "/": () => byId("text").focus(),
   p: pause, c: onOpen(() => detail.copy()), r: onOpen(() => detail.again()),

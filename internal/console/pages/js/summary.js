@@ -98,7 +98,7 @@ export function timing(record) {
 }
 
 function stage(name, from, long, told) {
-  const bar = long >= 0 ? el("div", { class: "bar", "--from": `${(from * 100).toFixed(2)}%`, "--long": `${(Math.min(long, 1) * 100).toFixed(2)}%` }) : null;
+  const bar = long > 0 ? el("div", { class: "bar", "--from": `${(from * 100).toFixed(2)}%`, "--long": `${(Math.min(long, 1) * 100).toFixed(2)}%` }) : null;
   return el("tr", null, el("th", { scope: "row" }, name), el("td", { class: "track" }, bar), el("td", null, told));
 }
 
