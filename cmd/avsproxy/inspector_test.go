@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestInspectorWithTheWholeProgram goes the way of somebody who sees the page for the
+// first time: runs the line that it suggests, looks, copies, runs that, sends it
+// again. What is sent reaches the upstream with a token, and the page has none.
+func TestInspectorWithTheWholeProgram(t *testing.T) {
+	needTool(t, "chromium", "curl")
+	proxy, amazon := startBoth(t)
+	logIn(t, proxy, amazon)
+	ctx := browserContext(t)
+	must(t, chromedp.Do(ctx, chromedp.Navigate(localhostURL(proxy.Console)+"/")))
+	shell(t, text(t, ctx, "#try", `!document.querySelector("#empty").hidden && document.querySelector("#try").textContent`))
+	must(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS("#x1"))))
+	lead := text(t, ctx, "the decision", `document.querySelector(".lead")?.textContent.includes("token of alexa added") && document.querySelector(".lead").textContent`)
+	if !strings.Contains(lead, amazon.AVS()) {
+		t.Errorf("the page says %q, which does not name the upstream", lead)
+	}
+	must(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`[aria-keyshortcuts="c"]`))))
+	shell(t, text(t, ctx, "the command", `document.querySelector(".command pre")?.textContent`))
+	text(t, ctx, "the copy's row", `document.querySelector("#x2 .status")?.textContent === "204" && "seen"`)
+	must(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`[aria-keyshortcuts="r"]`))))
+	text(t, ctx, "the replay's row", `document.querySelector("#x3 .status")?.textContent === "204" && "seen"`)
+
+	if n := len(amazon.Ledger()); n != 3 {
+		t.Errorf("the upstream saw %d requests, want 3", n)
+	}
+	page := text(t, ctx, "the page", `(async () => document.documentElement.outerHTML + await (await fetch("/api/exchanges/3")).text() + await (await fetch("/har")).text())()`)
+	if strings.Contains(page, "Atza|") {
+		t.Error("the page holds a token")
+	}
+}
+
+// text polls the page until the expression is something, and returns it.
+func text(t *testing.T, ctx context.Context, what, expression string) string {
+	t.Helper()
+	value, err := chromedp.Run(ctx, chromedp.Poll[string](expression))
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", what, err, ask(t, ctx, chromedp.Evaluate[string](`document.body.innerText`)))
+	}
+	return value
+}
+
+// shell runs a line as somebody would who pastes it.
+func shell(t *testing.T, line string) {
+	t.Helper()
+	if output, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil || !strings.Contains(string(output), " 204") {
+		t.Fatalf("%s: %v\n%s", line, err, output)
+	}
+}
