@@ -120,6 +120,9 @@ func TestInspectorTellsAnExchange(t *testing.T) {
 	v.open(5)
 	v.tab("Summary")
 	v.await(`document.querySelector(".lead a")?.getAttribute("href") === "/login?credential=ads"`)
+	v.open(7)
+	v.await(`document.querySelectorAll("#panel-Summary .findings .error").length > 0`)
+	v.shoot("findings")
 	v.open(8)
 	v.await(`document.querySelector(".notes .bad")?.textContent === "The upstream reset its stream (CANCEL)."`)
 }

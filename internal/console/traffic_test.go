@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 )
 
@@ -20,12 +21,17 @@ func directive(namespace, name, dialog, payload string) string {
 	return fmt.Sprintf(`{"directive":{"header":{"namespace":%q,"name":%q,"messageId":"m-%s","dialogRequestId":%q},"payload":%s}}`, namespace, name, name, dialog, payload)
 }
 
-// nameOf is how the recorder of these tests knows an event: the scripts only show it.
-func nameOf(_ string, body []byte) string {
-	if bytes.Contains(body, []byte("SpeechRecognizer")) {
-		return "SpeechRecognizer.Recognize"
+// nameOf finds the name of an event as the program has its recorder do it.
+func nameOf(contentType string, body []byte) string {
+	reader, err := avs.NewEventReader(bytes.NewReader(body), contentType)
+	if err != nil {
+		return ""
 	}
-	return ""
+	event, err := reader.Event()
+	if err != nil || event.Name == "" {
+		return ""
+	}
+	return event.Namespace + "." + event.Name
 }
 
 // tone is a second of 16-bit PCM at 16 kHz.
