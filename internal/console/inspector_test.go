@@ -307,12 +307,15 @@ func TestInspectorShowsHostileThings(t *testing.T) {
 
 func TestInspectorLeavesAReloadWhereItWas(t *testing.T) {
 	v := inspect(t, day(t)...)
+	v.quiet = true // it notes the 404
 	v.open(7)
 	_, err := chromedp.Run(v.ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Reload()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	v.await(`document.querySelector("#title")?.textContent === "POST /v20160207/events 400"`)
+	js[bool](v, `(location.hash = "#99", true)`)
+	v.await(`document.querySelector(".panel .lead, .panel p")?.textContent.startsWith("Exchange 99 has made room")`)
 	v.click("#clear")
 	v.await(rows + ` === 1 && document.querySelector("#detail").hidden`) // the downchannel still runs
 	if n := len(v.Exchanges.List()); n != 1 {

@@ -22,6 +22,7 @@ export class Detail {
   async open(id) {
     this.leave();
     this.id = id;
+    this.record = undefined;
     this.build();
     this.pane.hidden = false;
     await this.load();
@@ -136,12 +137,13 @@ export class Detail {
   async copy() {
     const r = this.record;
     if (!r) return;
-    const { size, kept } = r.request.body;
-    const bytes = size && kept === size ? await bytesOf(bodyPath(r.id, "request")) : undefined;
+    const { size, kept, masked } = r.request.body;
+    const asSent = kept === size && !masked;
+    const bytes = size && asSent ? await bytesOf(bodyPath(r.id, "request")) : undefined;
     const text = bytes && textOf(bytes);
     const file = size > 0 && (text === undefined || text.includes("\0"));
     const command = curl(r, { text: file ? undefined : text || undefined, file, fallback: this.hooks.door() });
-    this.show(command, file, kept < size);
+    this.show(command, file, !asSent);
     try {
       await navigator.clipboard.writeText(command);
       say("Copied as curl.");
@@ -156,7 +158,7 @@ export class Detail {
   show(command, file, cut) {
     this.place.replaceChildren(el("div", { class: "command" },
       el("pre", { tabindex: "0", "aria-label": "Command" }, command),
-      file ? el("p", { class: "soft" }, "Its body goes into a file first: ", el("a", { href: bodyPath(this.id, "request"), download: "body" }, "download body"), cut ? "; it was not kept whole." : "") : null));
+      file ? el("p", { class: "soft" }, "Its body goes into a file first: ", el("a", { href: bodyPath(this.id, "request"), download: "body" }, "download body"), cut ? "; it was not kept as it was sent." : "") : null));
   }
 
   async again() {

@@ -31,8 +31,8 @@ export class ReplayForm {
   }
 
   async load() {
-    const { size, kept } = this.record.request.body;
-    if (kept < size) return this.note(`${size} bytes, of which ${kept} were kept: write another one, or leave it out.`, true);
+    const { size, kept, masked } = this.record.request.body;
+    if (kept < size || masked) return this.note(`${size} bytes that were not kept as they were sent: write others here.`, true);
     if (!size) return this.note("", true);
     const bytes = await bytesOf(bodyPath(this.record.id, "request")).catch(() => undefined);
     const text = bytes && textOf(bytes);

@@ -48,7 +48,7 @@ export function predicate(f) {
 }
 
 function haystack(s) {
-  return [s.method, s.scheme + "://" + s.host + s.target, s.route, s.status, s.decision, s.avs, s.error, s.ended, s.content_type].join("\n").toLowerCase();
+  return [s.method, s.scheme + "://" + s.host + s.target, s.content_type, s.avs, s.decision, s.error, s.ended].join("\n").toLowerCase();
 }
 
 // query is a filter as the API takes it.
