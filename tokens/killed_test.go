@@ -77,6 +77,9 @@ func (d deadlyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Body = deadlyBody{req.Body}
 	resp, err := d.RoundTripper.RoundTrip(req)
 	dieAt("after the answer")
+	if os.Getenv(killAt) == "after the post" {
+		select {} // the answer was faster than the end of the body, which kills
+	}
 	return resp, err
 }
 
