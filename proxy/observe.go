@@ -160,7 +160,9 @@ func (o *observation) head(status int, h http.Header) {
 		e.Status, e.FirstByte, e.Error = status, time.Since(e.Began), h.Get(problem.Header)
 	})
 	if o.decisionHeader {
-		h.Set(DecisionHeader, decisionOf(e))
+		if said := decisionOf(e); said != "" {
+			h.Set(DecisionHeader, said)
+		}
 	}
 	if o.recording != nil {
 		o.recording.Response(e, h)
