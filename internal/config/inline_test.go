@@ -1,0 +1,21 @@
+package config
+
+import "testing"
+
+func TestInlineSecretsAreKnownAtOnce(t *testing.T) {
+	c := mustParse(t, `
+[[route]]
+name = "x"
+upstream = "https://x.example"
+[proxy]
+client_key = "in-the-file"
+`)
+	if got := c.Proxy.ClientKey.Inline().Reveal(); got != "in-the-file" {
+		t.Errorf("got %q", got)
+	}
+	for what, secret := range map[string]Secret{"none": {}, "a command's": {command: []string{"touch", "/nowhere/at/all"}}, "the environment's": {env: "HOME"}} {
+		if got := secret.Inline(); !got.IsZero() {
+			t.Errorf("%s: got %q", what, got.Reveal())
+		}
+	}
+}
