@@ -53,11 +53,15 @@ type Source struct {
 	// token. It must neither block nor ask the source for a token.
 	Outcome func(outcome string)
 
-	mu       sync.Mutex
-	grant    Grant
-	stored   Grant    // what the store held when we last saw it; zero = nothing that could be used
-	spent    Secret   // the refresh token that the present one has replaced
-	former   []Secret // tokens that were replaced, the latest last
+	mu     sync.Mutex
+	grant  Grant
+	stored Grant    // what the store held when we last saw it; zero = nothing that could be used
+	spent  Secret   // the refresh token that the present one has replaced
+	former []Secret // tokens that were replaced, the latest last
+	hidden struct { // what Secrets said last
+		held [6]Secret
+		list []Secret
+	}
 	unsaved  error    // why the store does not hold grant; nil = it does
 	epoch    int      // counts logins and logouts, which no renewal from before may undo
 	flight   *renewal // the one under way; nil = none

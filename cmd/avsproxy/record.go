@@ -107,8 +107,10 @@ func fieldsOf(h http.Header) []capture.Field {
 	if len(h) == 0 {
 		return nil
 	}
+	names := slices.AppendSeq(make([]string, 0, len(h)), maps.Keys(h))
+	slices.Sort(names)
 	fields := make([]capture.Field, 0, len(h))
-	for _, name := range slices.Sorted(maps.Keys(h)) {
+	for _, name := range names {
 		for _, value := range h[name] {
 			fields = append(fields, capture.Field{Name: name, Value: value})
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,21 +38,33 @@ func BenchmarkCapture(b *testing.B) {
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}
 			b.Cleanup(client.CloseIdleConnections)
 			turn := max(64, 1024>>(c.body>>15))
-			took := make([][]time.Duration, 2)
+			var took, worked [2][]time.Duration
 			for b.Loop() {
 				for i, line := range lines {
-					began := time.Now()
+					began, before := time.Now(), processorTime(b)
 					burst(b, client, line, payload, turn)
 					took[i] = append(took[i], time.Since(began))
+					worked[i] = append(worked[i], processorTime(b)-before)
 				}
 			}
 			b.StopTimer()
 			off, on := quantile(took[0], 0.5), quantile(took[1], 0.5)
 			b.ReportMetric(float64(off)/float64(on), "on-of-off")
+			b.ReportMetric(float64(quantile(worked[0], 0.5))/float64(quantile(worked[1], 0.5)), "cpu-on-of-off")
 			b.ReportMetric(float64(turn)/on.Seconds(), "req/s")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// processorTime is what this process, client and upstream included, has used of all
+// processors.
+func processorTime(b *testing.B) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // captureLine is a route as the program joins it, without what does not depend on

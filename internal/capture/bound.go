@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"strconv"
 	"strings"
 	"unsafe"
 )
@@ -77,11 +78,21 @@ func value(fields []Field, name string) string {
 	return ""
 }
 
+// lengthOf is the declared length of a body (RFC 9110 section 8.6), 0 where it is not
+// known.
+func lengthOf(header []Field) int64 {
+	n, err := strconv.ParseInt(value(header, "Content-Length"), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// bounded copies what came with the request alone; the rest are texts of the program's
+// own, which many exchanges share.
 func (q Request) bounded(set *patterns) Request {
-	q.Route, q.Method = clip(q.Route, maxWord), clip(set.text(q.Method), maxWord)
-	q.Scheme, q.Host = clip(q.Scheme, maxWord), clip(set.text(q.Host), maxWord)
+	q.Method, q.Host = clip(set.text(q.Method), maxWord), clip(set.text(q.Host), maxWord)
 	q.Target, q.Proto = clip(set.text(q.Target), maxTarget), clip(q.Proto, maxWord)
-	q.Client = q.Client.bounded()
 	return q
 }
 
@@ -89,16 +100,9 @@ func (q Request) cost() int {
 	return len(q.Route) + len(q.Method) + len(q.Scheme) + len(q.Host) + len(q.Target) + len(q.Proto) + q.Client.cost()
 }
 
-func (l Leg) bounded() Leg {
-	l.Proto, l.Address = clip(l.Proto, maxWord), clip(l.Address, maxWord)
-	return l
-}
-
 func (l Leg) cost() int { return len(l.Proto) + len(l.Address) }
 
 func (f Facts) bounded(set *patterns) Facts {
-	f.Upstream = f.Upstream.bounded()
-	f.Decision, f.Credential = clip(f.Decision, maxWord), clip(f.Credential, maxWord)
 	f.Ended, f.Error = clip(set.text(f.Ended), maxWord), clip(f.Error, maxWord)
 	return f
 }

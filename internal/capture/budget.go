@@ -56,6 +56,7 @@ func (r *Recorder) forgetOldest() uint64 {
 		r.youngest = nil
 	}
 	delete(r.all, e.id)
+	e.cutBodies() // which others may use from now on, and somebody may still look at e
 	r.used.Add(-e.cost.Load())
 	return e.id
 }

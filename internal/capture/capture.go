@@ -1,8 +1,8 @@
 // Package capture remembers recent exchanges within a budget of memory and
 // retells them: as a list, one by one, as they happen, and as HAR. It is fed
 // heads, chunks and an end, so that whatever carries a request can be recorded.
-// Credentials are masked as they are recorded and are not in it afterwards. It
-// opens no connection and no file.
+// What fields hold credentials is not kept, and what else repeats a secret is masked
+// before anybody sees it. It opens no connection and no file.
 package capture
 
 import (
@@ -36,11 +36,11 @@ type Options struct {
 	// 32 MiB.
 	Body, Total int64
 	// Secrets returns the tokens and secrets that are live. It is asked at each
-	// request's and answer's head, and at most once a second within bodies, and so
-	// should answer from memory. It may be nil.
+	// request's and answer's head, at most once a second besides, and when exchanges are
+	// looked at, and so should answer from memory. It may be nil.
 	Secrets func() []string
-	// EventName finds what message a request posts in its body as far as it is
-	// known, or returns an empty text; it must not keep the body. It may be nil.
+	// EventName finds what message a request posts in its multipart body as far as it
+	// is known, or returns an empty text; it must not keep the body. It may be nil.
 	EventName func(contentType string, body []byte) string
 }
 

@@ -79,7 +79,7 @@ func (e *Exchange) RequestBody(p []byte) {
 // RequestEnd says that the request's body came to its end, or how it failed.
 func (e *Exchange) RequestEnd(trailer []Field, err error) {
 	e.change(func() {
-		e.spend(e.request.setTrailer(trailer, e.r.secrets.now()))
+		e.spend(e.request.setTrailer(trailer, e.r.secrets.recent()))
 		e.endBody(&e.request, err == nil)
 	})
 }
@@ -126,8 +126,7 @@ func (e *Exchange) cutBodies() {
 
 func (e *Exchange) dropBodies() {
 	for _, s := range []*side{&e.request, &e.response} {
-		e.spend(-cap(s.body.kept))
-		s.body.drop()
+		e.spend(-s.body.drop())
 	}
 }
 
@@ -138,7 +137,7 @@ func (e *Exchange) Facts(facts Facts) {
 
 func (e *Exchange) setFacts(facts Facts) {
 	before := e.facts.cost()
-	e.facts = facts.bounded(e.r.secrets.now())
+	e.facts = facts.bounded(e.r.secrets.recent())
 	e.spend(e.facts.cost() - before)
 }
 
@@ -149,7 +148,7 @@ func (e *Exchange) End(facts Facts, trailer []Field) {
 		first = true
 		e.took = time.Since(e.ask.Began)
 		e.setFacts(facts)
-		e.spend(e.response.setTrailer(trailer, e.r.secrets.now()))
+		e.spend(e.response.setTrailer(trailer, e.r.secrets.recent()))
 		e.endBody(&e.request, false)
 		e.endBody(&e.response, facts.Ended == "")
 		e.done = true

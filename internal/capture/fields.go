@@ -1,36 +1,37 @@
 package capture
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // text returns a text without the secrets in it.
 func (s *patterns) text(text string) string {
-	in, out := scratch.Get().(*[]byte), scratch.Get().(*[]byte)
-	defer scratch.Put(in)
-	defer scratch.Put(out)
-	*in = append((*in)[:0], text...)
-	var m masker
-	*out, _ = m.scan((*out)[:0], *in, s, true)
-	if !m.masked {
+	if s.isClean(text) {
 		return text
 	}
-	return string(*out)
+	buffer := scratch.Get().(*[]byte)
+	defer scratch.Put(buffer)
+	*buffer = append((*buffer)[:0], text...)
+	var m masker
+	out, _ := m.scan(nil, *buffer, s, true)
+	return string(out)
 }
 
 // field returns the value of a field without the secrets in it.
 func (s *patterns) field(name, value string) string {
-	name = strings.ToLower(name)
 	switch {
 	case value == "":
 		return ""
-	case name == "cookie":
+	case strings.EqualFold(name, "Cookie"):
 		return maskCookies(value)
-	case name == "set-cookie":
+	case strings.EqualFold(name, "Set-Cookie"):
 		cookie, attributes, found := strings.Cut(value, ";")
 		if found {
 			attributes = ";" + s.text(attributes)
 		}
 		return maskCookies(cookie) + attributes
-	case strings.HasSuffix(name, "authorization"):
+	case endsIn(name, "authorization"):
 		return maskCredentials(value)
 	case holdsSecret(name):
 		return mark
@@ -68,15 +69,19 @@ func maskCookies(value string) string {
 }
 
 // harmlessKeys are fields that end in "key" and open nothing.
-var harmlessKeys = map[string]bool{"idempotency-key": true, "sec-websocket-key": true, "surrogate-key": true}
+var harmlessKeys = []string{"Idempotency-Key", "Sec-WebSocket-Key", "Surrogate-Key"}
 
-// holdsSecret reports whether the lower-case name is that of a field for secrets,
-// as Avsproxy-Key, X-Amz-Access-Token and X-Api-Key are.
+// holdsSecret reports whether name is that of a field for secrets, as Avsproxy-Key,
+// X-Amz-Access-Token and X-Api-Key are.
 func holdsSecret(name string) bool {
 	for _, end := range []string{"token", "secret", "password", "key"} {
-		if strings.HasSuffix(name, end) {
-			return !harmlessKeys[name]
+		if endsIn(name, end) {
+			return !slices.ContainsFunc(harmlessKeys, func(key string) bool { return strings.EqualFold(key, name) })
 		}
 	}
 	return false
+}
+
+func endsIn(name, end string) bool {
+	return len(name) >= len(end) && strings.EqualFold(name[len(name)-len(end):], end)
 }

@@ -74,6 +74,14 @@ func (m *masker) join(out, p []byte, set *patterns, final bool) []byte {
 	return out
 }
 
+// body returns what may be told of the beginning of a body, or of all of it (whole),
+// and whether something was taken out.
+func (s *patterns) body(text []byte, whole bool) (_ []byte, masked bool) {
+	var m masker
+	out, _ := m.scan(make([]byte, 0, len(text)), text, s, whole)
+	return out, m.masked
+}
+
 // scan appends to out what may be retold of p, and returns the rest, which is
 // undecided.
 func (m *masker) scan(out, p []byte, set *patterns, final bool) (_, rest []byte) {

@@ -133,15 +133,13 @@ func TestMembersParametersAndTokensAreMasked(t *testing.T) {
 		{"x=Atza%7CIwEB%2Fx&y=1", "x=Atza%7C***&y=1"},
 		{"Atza|", "Atza|"},
 		{`{"access_token" : "a\"b", "x":1}`, `{"access_token" : "***", "x":1}`},
-		{`{"refresh_token":"","token":null,"client_secret":"x"}`, `{"refresh_token":"","token":null,"client_secret":"***"}`},
+		{`{"refresh_token":"","id_token":null,"client_secret":"x"}`, `{"refresh_token":"","id_token":null,"client_secret":"***"}`},
+		{`{"accessToken":"a","tokens":"b"}`, `{"accessToken":"***","tokens":"b"}`},
 		{"/cb?code=ANdNAV&state=1", "/cb?code=***&state=1"},
 		{"grant_type=x&refresh_token=a%20b&client_secret=c", "grant_type=x&refresh_token=***&client_secret=***"},
 		{"barcode=1&my_token=2&token=", "barcode=1&my_token=2&token="},
 		{`{"payload":{"code":"INVALID_REQUEST_EXCEPTION"}}`, `{"payload":{"code":"INVALID_REQUEST_EXCEPTION"}}`},
-		{`{"code":"com.amazon.InvalidAccessTokenException"}`, `{"code":"com.amazon.InvalidAccessTokenException"}`},
-		{`{"code":"SPLxlOBeZQQYbYS6WxSbIA","code":"ABC"}`, `{"code":"***","code":"***"}`},
-		{`{"code":400,"tokens":"a"}`, `{"code":400,"tokens":"a"}`},
-		{`{"code":"A_S3CRET_B"}`, `{"code":"***"}`},
+		{`{"playerActivity":"PLAYING","token":"part 3 of the stream"}`, `{"playerActivity":"PLAYING","token":"part 3 of the stream"}`},
 	} {
 		set := newPatterns(nil)
 		if got := set.text(c.text); got != c.want {
@@ -223,9 +221,9 @@ func TestSpellingsOfSecretsAreMasked(t *testing.T) {
 
 // However a body comes in pieces, the same is told of it.
 func FuzzPieces(f *testing.F) {
-	f.Add([]byte(`{"access_token":"Atza|x","code" : "X_Y"}`), 3, 9)
+	f.Add([]byte(`{"access_token":"Atza|x","password" : "X_Y"}`), 3, 9)
 	f.Add([]byte("token=s3cr3t s3cr3s3cr3t-longer"), 8, 20)
-	f.Add([]byte(`{"code":    "`+strings.Repeat("A", 90)+`"`), 20, 60)
+	f.Add([]byte(`{"password":    "`+strings.Repeat("A", 90)+`"`), 20, 60)
 	set := newPatterns([]string{"s3cr3t", "s3cr3t-longer", "aaaab"})
 	f.Fuzz(func(t *testing.T, body []byte, a, b int) {
 		a, b = min(max(a, 0), len(body)), min(max(b, 0), len(body))
@@ -244,13 +242,11 @@ func FuzzPieces(f *testing.F) {
 func BenchmarkMask(b *testing.B) {
 	set := newPatterns([]string{"Atza|IwEBIJx" + strings.Repeat("k", 400), "client-secret-of-64-bytes"})
 	for name, unit := range map[string]string{"json": `{"name":"value","count":12,"text":"to recognize a code"},`, "audio": "\x01\x80\x10\xff\x00\x00\x31"} {
-		body := []byte(strings.Repeat(unit, piece/len(unit)))
+		body := []byte(strings.Repeat(unit, defaultBody/len(unit)))
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(body)))
-			var m masker
-			out := make([]byte, 0, 2*piece)
 			for b.Loop() {
-				m.add(out[:0], body, set)
+				set.body(body, true)
 			}
 		})
 	}

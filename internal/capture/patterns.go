@@ -14,15 +14,19 @@ import (
 // shorter would be found everywhere.
 const shortest = 4
 
-// maxSpace and maxWordy bound how far a pattern looks ahead: over the space around
-// a colon, and over a word that might be no secret.
-const (
-	maxSpace = 32
-	maxWordy = 80
-)
+// maxSpace bounds how far a pattern looks ahead over the space around a colon.
+const maxSpace = 32
 
-// names are those of the parameters and members that hold credentials.
-var names = []string{"access_token", "refresh_token", "client_secret", "code", "token"}
+// names are those of parameters and members that hold credentials (RFC 6749, RFC 7521,
+// RFC 7636 and RFC 8628). In URLs and forms paramNames do, too; in JSON they are many
+// other things: AVS calls places in an audio stream "token", and errors have a "code".
+var (
+	names = []string{
+		"access_token", "refresh_token", "id_token", "client_secret", "client_assertion", "assertion",
+		"device_code", "code_verifier", "password", "accessToken", "refreshToken", "idToken", "clientSecret",
+	}
+	paramNames = []string{"code", "token"}
+)
 
 // tokenPrefixes begin Amazon's access and refresh tokens, however they are escaped.
 var tokenPrefixes = []string{"|", "%7C", "%7c", `\u007c`, `\u007C`}
@@ -56,6 +60,8 @@ func newPatterns(secrets []string) *patterns {
 	}
 	for _, name := range names {
 		set.add(pattern{member, `"` + name + `"`})
+	}
+	for _, name := range slices.Concat(names, paramNames) {
 		set.add(pattern{param, name + "="})
 	}
 	for _, secret := range secrets {
@@ -114,6 +120,20 @@ func (s *patterns) find(p []byte) int {
 		}
 	}
 	return len(p)
+}
+
+// isClean reports whether nothing in a whole text begins with the first four bytes of
+// a pattern, as in next to all texts.
+func (s *patterns) isClean(text string) bool {
+	var four uint32
+	for i := range len(text) {
+		four = four>>8 | uint32(text[i])<<24
+		bit := hash(four)
+		if s.filter[bit>>6]&(1<<(bit&63)) != 0 && i >= 3 {
+			return false
+		}
+	}
+	return true
 }
 
 // A hit says what stands at the beginning of some bytes: keep of them are retold,
@@ -181,15 +201,7 @@ func (p pattern) memberHit(b []byte, final bool) (hit, bool) {
 	if b[i] != '"' {
 		return hit{}, false
 	}
-	found := hit{keep: i + 1, mode: inString}
-	if p.text != `"code"` {
-		return found, true
-	}
-	known, decided := isErrorCode(b[i+1:])
-	if !decided && !final {
-		return wait, true
-	}
-	return found, !known
+	return hit{keep: i + 1, mode: inString}, true
 }
 
 func skipSpace(b []byte, i int) int {
@@ -197,22 +209,6 @@ func skipSpace(b []byte, i int) int {
 		i++
 	}
 	return i
-}
-
-// errorCode is what APIs call "code" in their errors: capital words, or the name
-// of an exception. An authorization code looks like neither.
-var errorCode = regexp.MustCompile(`^(?:[A-Z]+(?:_[A-Z]+)+|[A-Za-z.]+Exception)$`)
-
-// isErrorCode looks at the string that b begins with, as far as it is there.
-func isErrorCode(b []byte) (known, decided bool) {
-	end := slices.IndexFunc(b, func(c byte) bool { return c != '.' && c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') })
-	switch {
-	case end < 0 && len(b) < maxWordy:
-		return false, false
-	case end < 0 || end >= maxWordy || b[end] != '"':
-		return false, true
-	}
-	return errorCode.Match(b[:end]), true
 }
 
 func isWordByte(c byte) bool {

@@ -25,7 +25,7 @@ func TestAnExchangeIsRetold(t *testing.T) {
 		e := r.Begin(Request{
 			Began: time.Now(), Arrived: time.Now().Add(-time.Millisecond), Route: "avs", Method: "POST", Scheme: "http", Host: "localhost:9744",
 			Target: "/events?a=b", Proto: "HTTP/1.1", Client: Leg{Proto: "HTTP/1.1", Conn: 3, Address: "http://127.0.0.1:9744"},
-			Header: []Field{{"A", "1"}, {"a", "2"}, {"Authorization", "Bearer x"}}, ReplayOf: 7,
+			Header: []Field{{"A", "1"}, {"a", "2"}, {"Authorization", "Bearer x"}, {"Content-Type", "Multipart/form-data"}}, ReplayOf: 7,
 		})
 		e.RequestBody([]byte("Recog"))
 		e.RequestBody([]byte("nize"))
@@ -47,7 +47,7 @@ func TestAnExchangeIsRetold(t *testing.T) {
 			`"upstream":{"proto":"HTTP/2.0","conn":4,"stream":5,"tls":false,"reused":true,"address":"https://example.com"},"tries":2,` +
 			`"token":{"credential":"alexa","decision":"injected","age_s":1},` +
 			`"timing_ms":{"guard":1,"token":5,"connect":0,"first_byte":20,"total":50},` +
-			`"request":{"headers":[["A","1"],["a","2"],["Authorization","Bearer ***"]],"trailers":[["Sum","1"]],"body":{"size":9,"kept":9,"complete":true}},` +
+			`"request":{"headers":[["A","1"],["a","2"],["Authorization","Bearer ***"],["Content-Type","Multipart/form-data"]],"trailers":[["Sum","1"]],"body":{"size":9,"kept":9,"complete":true}},` +
 			`"interim":[{"status":103,"headers":[["Link","\u003c/x\u003e"]]}],` +
 			`"response":{"headers":[["Content-Type","text/plain"]],"trailers":[["End","2"]],"body":{"size":6,"kept":6,"complete":true}}}`
 		record := get(t, r, e)

@@ -42,7 +42,16 @@ func (e *Exchange) total() time.Duration {
 	return cmp.Or(e.facts.Took, e.took)
 }
 
+// record masks the bodies once nobody has to wait for the exchange any more.
 func (e *Exchange) record() Record {
+	record, request, response := e.copied()
+	now := e.r.secrets.now()
+	record.Request.Body = request.retold(record.Request.coding, now)
+	record.Response.Body = response.retold(record.Response.coding, now)
+	return record
+}
+
+func (e *Exchange) copied() (_ Record, request, response raw) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := e.facts
@@ -54,20 +63,43 @@ func (e *Exchange) record() Record {
 			FirstByte: ms(cmp.Or(f.FirstByte, e.firstByte)), Total: ms(e.total()),
 		},
 		Request: e.request.message(), Interim: append([]Interim{}, e.interim...), Response: e.response.message(),
-	}
+	}, e.request.body.raw(), e.response.body.raw()
 }
 
-// message shares the fields, which do not change once they are there, and copies
-// the body, which grows.
+// message shares the fields, which do not change once they are there.
 func (s *side) message() Message {
-	b := &s.body
-	return Message{
-		Header: orEmpty(s.header), Trailer: orEmpty(s.trailer), Cut: s.cut, coding: s.coding,
-		Body: Body{
-			Size: b.size, Kept: int64(len(b.kept)), Complete: b.ended && b.whole && !b.partial,
-			Masked: b.mask.masked, Bytes: slices.Clone(b.kept),
-		},
+	return Message{Header: orEmpty(s.header), Trailer: orEmpty(s.trailer), Cut: s.cut, coding: s.coding}
+}
+
+// raw is a copy of a body that nobody may see yet.
+type raw struct {
+	Body
+	set *patterns // what was secret when it was kept; nil = nothing was kept
+	all bool      // nothing more is to come, nor was left out
+}
+
+func (b *body) raw() raw {
+	all := b.ended && !b.partial
+	return raw{Body{Size: b.size, Complete: all && b.whole, Bytes: b.kept.bytes()}, b.set, all}
+}
+
+// retold takes out what was secret when the body was kept, and what is now. Nobody sees
+// into a packed body: such a one is retold as it is, or not at all.
+func (r raw) retold(coding string, now *patterns) Body {
+	packed := r.Bytes
+	for _, set := range slices.Compact([]*patterns{r.set, now}) {
+		if len(packed) == 0 || set == nil {
+			continue
+		}
+		var masked bool
+		r.Bytes, masked = set.body(r.Bytes, r.all)
+		r.Masked = r.Masked || masked
+		if coding != "" && (masked || !set.harmless(coding, packed)) {
+			return Body{Size: r.Size, Masked: true}
+		}
 	}
+	r.Kept = int64(len(r.Bytes))
+	return r.Body
 }
 
 func orEmpty(fields []Field) []Field {

@@ -9,7 +9,7 @@ import (
 
 // maxPast is how many secrets that are live no more are still masked: an answer
 // that is under way while its token is renewed may repeat the old one.
-const maxPast = 32
+const maxPast = 128
 
 // secrets keeps the patterns for what is live, and makes them anew when that
 // changes.

@@ -1,9 +1,9 @@
 package capture
 
-import "sync"
-
-// piece is how much of a body is masked and copied while its exchange is locked.
-const piece = 16 << 10
+import (
+	"strings"
+	"sync"
+)
 
 // A side is the request or the answer.
 type side struct {
@@ -16,6 +16,7 @@ type side struct {
 
 func (s *side) setHeader(header []Field, set *patterns) (cost int) {
 	s.coding = codingOf(header)
+	s.body.declared = lengthOf(header)
 	s.header, cost, s.cut = keepFields(header, set)
 	s.contentType = value(s.header, "Content-Type")
 	return cost
@@ -28,22 +29,25 @@ func (s *side) setTrailer(trailer []Field, set *patterns) (cost int) {
 	return cost
 }
 
-// A body is what is kept of one. Bytes are masked on their way in.
+// A body is what is kept of one: its first bytes, as they came. To look for secrets
+// takes many times as long as to copy, and most bodies are never looked at: they are
+// masked when they are retold.
 type body struct {
-	request bool
-	size    int64
-	kept    []byte
-	offset  int64 // where the next retold byte stands
-	mask    masker
-	dropped bool // nothing is kept, whatever comes
-	partial bool // something is not in kept
-	ended   bool
-	whole   bool // it ended regularly
+	request  bool
+	size     int64
+	declared int64 // by Content-Length; 0 = unknown
+	kept     stored
+	set      *patterns // what was secret when kept last grew
+	show     show
+	dropped  bool // nothing is kept, whatever comes
+	partial  bool // something is not in kept
+	ended    bool
+	whole    bool // it ended regularly
 }
 
-func (b *body) drop() {
-	b.partial = b.partial || b.size > 0
-	b.kept, b.dropped = nil, true
+func (b *body) drop() (gain int) {
+	b.partial, b.dropped = b.partial || b.size > 0, true
+	return b.kept.drop()
 }
 
 func (b *body) side() string {
@@ -58,63 +62,40 @@ func (b *body) room(limit int64) int {
 	if b.dropped {
 		return 0
 	}
-	return int(limit) - len(b.kept)
+	return max(0, int(limit)-b.kept.size)
+}
+
+// keep copies as much of p as there is room for, and returns what memory that took.
+func (b *body) keep(p []byte, limit int64) (cost int) {
+	n := min(len(p), b.room(limit))
+	b.partial = b.partial || n < len(p)
+	return b.kept.add(p[:n], min(b.declared, limit))
 }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-// addBody goes piece by piece, so that nobody who looks at the exchange waits for
-// the copy of a large chunk.
 func (e *Exchange) addBody(s *side, p []byte) {
-	for len(p) > 0 {
-		n := min(len(p), piece)
-		e.mu.Lock()
-		if !e.done && !s.body.ended {
-			e.addPiece(s, p[:n])
-		}
-		e.mu.Unlock()
-		p = p[n:]
+	if len(p) == 0 {
+		return
 	}
+	e.mu.Lock()
+	if !e.done && !s.body.ended {
+		e.grow(s, p)
+	}
+	e.mu.Unlock()
 	e.r.fit()
 }
 
-func (e *Exchange) addPiece(s *side, p []byte) {
+func (e *Exchange) grow(s *side, p []byte) {
 	b := &s.body
+	if e.r.watch.follows(e.id) {
+		e.show(s, p)
+	}
 	b.size += int64(len(p))
-	if b.room(e.r.options.Body) <= 0 && !e.r.watch.follows(e.id) {
-		b.offset += int64(b.mask.lose(len(p)))
-		b.partial = true
-		return
+	if b.room(e.r.options.Body) > 0 {
+		b.set = e.r.secrets.recent()
 	}
-	buffer := scratch.Get().(*[]byte)
-	out, skipped := b.mask.add((*buffer)[:0], p, e.r.secrets.recent())
-	b.offset += int64(skipped)
-	e.retell(s, out)
-	*buffer = out[:0]
-	scratch.Put(buffer)
-}
-
-// retell keeps masked bytes as far as there is room, and shows them to those who
-// follow the exchange.
-func (e *Exchange) retell(s *side, out []byte) {
-	b := &s.body
-	if len(out) == 0 {
-		return
-	}
-	if s.coding == "" {
-		e.r.watch.chunk(e.id, b.side(), b.offset, out)
-	}
-	b.offset += int64(len(out))
-	n := min(len(out), b.room(e.r.options.Body))
-	if n < len(out) {
-		b.partial = true
-	}
-	if n <= 0 {
-		return
-	}
-	before := cap(b.kept)
-	b.kept = append(b.kept, out[:n]...)
-	e.spend(cap(b.kept) - before)
+	e.spend(b.keep(p, e.r.options.Body))
 	e.findEvent(s, false)
 }
 
@@ -123,20 +104,31 @@ func (e *Exchange) endBody(s *side, whole bool) {
 	if b.ended {
 		return
 	}
-	e.retell(s, b.mask.end(nil, e.r.secrets.recent()))
+	if e.r.watch.follows(e.id) {
+		e.showEnd(s)
+	}
 	e.findEvent(s, true)
 	b.ended, b.whole = true, whole
 }
 
-// findEvent looks for the event that is posted, each time the body has grown by a
-// quarter, and at its end.
+// findEvent looks for the event that is posted: in the first piece of the body, each
+// time it has doubled, and at the end in all of it.
 func (e *Exchange) findEvent(s *side, end bool) {
-	kept := s.body.kept
-	if e.r.options.EventName == nil || !s.body.request || e.event != "" || len(kept) == e.tried {
+	b := &s.body
+	if e.r.options.EventName == nil || !b.request || e.event != "" || b.kept.size == 0 || !isMultipart(s.contentType) {
 		return
 	}
-	if end || len(kept) >= e.tried+e.tried/4 {
-		e.tried = len(kept)
-		e.event = clip(e.r.options.EventName(s.contentType, kept), maxWord)
+	text := b.kept.pieces[0]
+	if end {
+		text = b.kept.bytes()
+	} else if len(text) < min(2*e.tried, slabSize) || len(text) == e.tried {
+		return
 	}
+	e.tried = len(text)
+	e.event = clip(b.set.text(e.r.options.EventName(s.contentType, text)), maxWord)
+}
+
+func isMultipart(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, "/")
+	return strings.EqualFold(kind, "multipart")
 }
