@@ -1,0 +1,85 @@
+package capture
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What comes in whatever pieces, of whatever declared length, is what is retold, also
+// while slabs go from one exchange to the next.
+func TestBodiesAreRetoldAsTheyCame(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	r := New(Options{Total: 512 << 10})
+	for range 300 {
+		text := make([]byte, random.IntN(80<<10))
+		for i := range text {
+			text[i] = 'a' + byte(random.IntN(20))
+		}
+		declared := []int{0, len(text), len(text) / 2, 1 << 30}[random.IntN(4)]
+		e := r.Begin(Request{Header: []Field{{"Content-Length", fmt.Sprint(declared)}}})
+		for rest := text; len(rest) > 0; {
+			n := 1 + random.IntN(min(len(rest), 1+random.IntN(20<<10)))
+			e.RequestBody(rest[:n])
+			rest = rest[n:]
+		}
+		e.RequestEnd(nil, nil)
+		e.End(Facts{}, nil)
+		want := text[:min(len(text), defaultBody)]
+		if got := get(t, r, e).Request.Body; !bytes.Equal(got.Bytes, want) || got.Complete != (len(want) == len(text)) {
+			t.Fatalf("%d bytes, %d declared: told %d", len(text), declared, len(got.Bytes))
+		}
+	}
+}
+
+// Whoever begins to follow sees what comes after that which the record has by then.
+func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
+	const secret = "s3cr3t/token"
+	text := strings.Repeat("x", 3*slabSize-6) + secret + "\n" + strings.Repeat("y", slabSize) + secret + strings.Repeat("z", 100)
+	want := strings.ReplaceAll(text, secret, mark)
+	for from := 0; from <= len(text); from += 397 {
+		r := New(Options{Secrets: live(secret)})
+		e := post(r)
+		e.ResponseBody([]byte(text[:from]))
+		watched := watch(t, r, e.ID())
+		told := get(t, r, e).Response.Body.Bytes
+		for rest := []byte(text[from:]); len(rest) > 0; rest = rest[min(len(rest), 5000):] {
+			e.ResponseBody(rest[:min(len(rest), 5000)])
+		}
+		e.End(Facts{}, nil)
+		for _, event := range watched() {
+			if event.Chunk == nil {
+				continue
+			}
+			if event.Chunk.Offset != int64(len(told)) {
+				t.Fatalf("followed from %d: a piece for %d comes at %d", from, event.Chunk.Offset, len(told))
+			}
+			told = append(slices.Clip(told), event.Chunk.Bytes...)
+		}
+		if string(told) != want {
+			t.Fatalf("followed from %d: told %d bytes of %d", from, len(told), len(want))
+		}
+	}
+}
+
+// A body is looked through when it is retold: for what was secret when it came, however
+// long ago that is, and for what is by then.
+func TestBodiesHideWhatWasSecretAndWhatIs(t *testing.T) {
+	token := "the-first-token"
+	r := New(Options{Secrets: func() []string { return []string{token} }})
+	e := post(r)
+	e.Response(200, "", nil)
+	e.ResponseBody([]byte("the-first-token, the-last-token"))
+	e.End(Facts{}, nil)
+	for i := range 2 * maxPast {
+		token = fmt.Sprint("token-number-", i)
+		post(r)
+	}
+	token = "the-last-token"
+	if got := get(t, r, e).Response.Body; string(got.Bytes) != "***, ***" || !got.Masked || got.Kept != 8 {
+		t.Errorf("%q, %+v", got.Bytes, got)
+	}
+}
