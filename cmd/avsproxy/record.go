@@ -28,7 +28,15 @@ func newScribe(conf config.Capture, secrets func() []string) *scribe {
 	if !conf.Enabled {
 		return &scribe{}
 	}
-	return &scribe{recorder: capture.New(capture.Options{Body: conf.Body, Total: conf.Total, Secrets: secrets, EventName: eventName})}
+	return &scribe{recorder: capture.New(capture.Options{Body: kept(conf.Body), Total: kept(conf.Total), Secrets: secrets, EventName: eventName})}
+}
+
+// kept is a configured size as the recorder has it, whose 0 is the default.
+func kept(size int64) int64 {
+	if size == 0 {
+		return -1
+	}
+	return size
 }
 
 // cut notes that what is under way does not end by itself. The nil scribe writes nothing.

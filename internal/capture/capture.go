@@ -33,7 +33,7 @@ func (f *Field) UnmarshalJSON(text []byte) error {
 type Options struct {
 	// Body is how many bytes of each body are kept, Total how many bytes all
 	// exchanges may take, with their heads and bookkeeping. Zero means 64 KiB and
-	// 32 MiB.
+	// 32 MiB, less than zero none at all: then exchanges are forgotten as they end.
 	Body, Total int64
 	// Secrets returns the tokens and secrets that are live. It is asked at each
 	// request's and answer's head, at most once a second besides, and when exchanges are

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,7 +33,7 @@ type Recorder struct {
 
 // New returns a Recorder that records.
 func New(options Options) *Recorder {
-	options.Body = cmp.Or(options.Body, defaultBody)
+	options.Body = min(cmp.Or(options.Body, defaultBody), math.MaxInt) // what int holds, of 32 bits too
 	options.Total = cmp.Or(options.Total, defaultTotal)
 	return &Recorder{options: options, secrets: secrets{live: options.Secrets}, all: map[uint64]*Exchange{}}
 }

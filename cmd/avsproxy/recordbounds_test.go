@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"avsproxy/internal/capture"
+	"avsproxy/internal/console"
+)
+
+// startPlain serves an upstream without a credential, with bounds on what is remembered.
+func startPlain(t *testing.T, bounds string, handler http.HandlerFunc) *runningProxy {
+	t.Helper()
+	upstream := httptest.NewTLSServer(handler)
+	t.Cleanup(upstream.Close)
+	config := strings.Replace(firstByteConfig(t, upstream), "[[route]]", "[capture]\n"+bounds+"\n[[route]]", 1)
+	return startProxy(t, config)
+}
+
+func thousandBytes(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Repeat("x", 1000)) }
+
+// TestZeroBytesAreNone: "0B" is no way to say "the default".
+func TestZeroBytesAreNone(t *testing.T) {
+	proxy := startPlain(t, `body = "0B"`, thousandBytes)
+	if got := fetch(t, proxy.Proxy[0]+"/x"); len(got) != 1000 {
+		t.Fatalf("the client got %d bytes", len(got))
+	}
+	record := recordOf(t, proxy, "/x")
+	if body := record.Response.Body; body.Kept != 0 || body.Size != 1000 || body.Complete {
+		t.Errorf("kept of the body: %+v", body)
+	}
+}
+
+// TestZeroInAllIsNone: exchanges are told of while they go on, and none is remembered.
+func TestZeroInAllIsNone(t *testing.T) {
+	proxy := startPlain(t, "body = \"0B\"\ntotal = \"0B\"", thousandBytes)
+	for range 3 {
+		fetch(t, proxy.Proxy[0]+"/x")
+	}
+	list := allEnded(t, proxy, 3)
+	if len(list.Exchanges) != 0 {
+		t.Errorf("remembered: %+v", list.Exchanges)
+	}
+}
+
+// allEnded waits until n exchanges are over: the end of one comes after its answer.
+func allEnded(t *testing.T, proxy *runningProxy, n int) (list console.Exchanges) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if err := json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/exchanges")), &list); err != nil {
+			t.Fatal(err)
+		}
+		active := slices.ContainsFunc(list.Exchanges, func(s capture.Summary) bool { return s.State == "active" })
+		if !active && len(list.Exchanges)+int(list.Dropped) == n {
+			return list
+		}
+	}
+	t.Fatalf("%d exchanges did not end: %+v", n, list)
+	return list
+}
