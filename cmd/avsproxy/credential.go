@@ -63,7 +63,7 @@ func (p *program) credential(conf config.Credential) (*credential, error) {
 	case conf.Grant == "client_credentials":
 		source.Unattended, source.Renew = true, client.ClientCredentials
 	case conf.Grant == "refresh_token" && !conf.RefreshToken.IsZero():
-		source.Start = seed(client, conf)
+		source.Start = seed(client, p.hidden.of(conf.RefreshToken.Resolve))
 	}
 	return &credential{conf: conf, source: source, client: client}, nil
 }
@@ -88,11 +88,11 @@ func static(conf config.Credential) func() (tokens.Grant, error) {
 
 // seed lets a source start from the configured refresh token, whichever that is
 // at the time. A stored grant that grew from another one does not fit.
-func seed(client *tokens.Client, conf config.Credential) func() (tokens.Grant, error) {
+func seed(client *tokens.Client, resolve func() (tokens.Secret, error)) func() (tokens.Grant, error) {
 	var mu sync.Mutex
 	var last tokens.Grant
 	return func() (tokens.Grant, error) {
-		refresh, err := conf.RefreshToken.Resolve()
+		refresh, err := resolve()
 		if err != nil {
 			return tokens.Grant{}, err
 		}
@@ -143,7 +143,7 @@ func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 		client.Basic = conf.TokenAuth == "basic"
 	}
 	if !conf.ClientSecret.IsZero() {
-		client.Secret = p.hidden.read(conf.ClientSecret)
+		client.Secret = p.hidden.of(conf.ClientSecret.Resolve)
 	}
 	return client, nil
 }

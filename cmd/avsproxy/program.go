@@ -30,6 +30,8 @@ type program struct {
 // configuration asks for one.
 func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
 	p := &program{conf: conf, stand: stand}
+	p.hidden.confide(conf)
+	p.hidden.confideProxies(a.getenv)
 	if !conf.Sandbox { // which is on this machine
 		var err error
 		if p.proxy, err = a.corporateProxy(); err != nil {

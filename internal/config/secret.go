@@ -35,13 +35,15 @@ func (s Secret) elsewhere() bool {
 	return s.env != "" || s.file != "" || len(s.command) > 0 || s.keyring != ""
 }
 
-// Inline returns the secret where the configuration holds it itself; zero = it is
-// elsewhere, or there is none. That never takes time.
-func (s Secret) Inline() tokens.Secret {
-	if s.elsewhere() {
+// AtHand is Resolve for a secret that takes no time: the configuration's own text, an
+// environment variable or a file. Zero = it is elsewhere, cannot be read, or there is
+// none.
+func (s Secret) AtHand() tokens.Secret {
+	if len(s.command) > 0 || s.keyring != "" {
 		return ""
 	}
-	return s.text
+	secret, _ := s.resolve()
+	return secret
 }
 
 // Resolve reads the secret now, so that a rotated one is picked up without a
