@@ -112,6 +112,9 @@ func (a *app) edit(ctx context.Context, beside *running, id uint64, flags replay
 	if err := beside.call(ctx, http.MethodGet, exchangePath(id), &record); err != nil {
 		return nil, err
 	}
+	if record.Request.Cut {
+		return nil, failed(errors.New("the request's headers were too many or too long to keep, so no others can take the place of some"), "see them all in the client that sent them")
+	}
 	fields, err := edited(record.Request.Header, flags.headers)
 	edit["headers"] = fields
 	return edit, err
@@ -120,7 +123,7 @@ func (a *app) edit(ctx context.Context, beside *running, id uint64, flags replay
 // edited puts the lines in the place of the fields of their names. Fields that were
 // masked are left out: a replay has only the asterisks.
 func edited(fields []capture.Field, lines []string) ([]capture.Field, error) {
-	fields = slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return strings.Contains(f.Value, "***") })
+	fields = slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return strings.Contains(f.Name+f.Value, "***") })
 	var added []capture.Field
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")

@@ -62,8 +62,13 @@ func TestReplayThatCannotBe(t *testing.T) {
 	e.RequestBody([]byte("longer than what is kept"))
 	e.RequestEnd(nil, nil)
 	finish(e, capture.Facts{})
+	finish(r.Begin(capture.Request{Method: "GET", Target: "/?client_secret=x"}), capture.Facts{})
+	finish(r.Begin(capture.Request{Method: "GET", Target: "/", Header: []capture.Field{{Name: "X-Long", Value: strings.Repeat("x", 40<<10)}}}), capture.Facts{})
 	for args, want := range map[string]string{
 		"replay 1":                     "was not kept as it was sent",
+		"replay 2":                     "a secret in it was masked",
+		"replay 3":                     "headers were too many or too long",
+		"replay 3 --header a:b":        "headers were too many or too long",
 		"replay 7":                     "no exchange of this ID",
 		"replay 7 --header a:b":        "no exchange of this ID",
 		"replay 1 --body @missing":     "no such file",

@@ -55,9 +55,10 @@ func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	again, err := edit.apply(record)
+	var missing *notWhole
 	switch {
-	case errors.Is(err, errNotWhole):
-		refuse(w, http.StatusConflict, "body_not_whole", err.Error(), "give the body as body_base64; body in [capture] says how much of each is kept")
+	case errors.As(err, &missing):
+		refuse(w, http.StatusConflict, missing.code, missing.detail, missing.hint)
 		return
 	case err != nil:
 		refuse(w, http.StatusBadRequest, "bad_request", err.Error(), "correct the request")
@@ -86,8 +87,6 @@ func readEdit(w http.ResponseWriter, r *http.Request) (Edit, error) {
 	return edit, nil
 }
 
-var errNotWhole = errors.New("the request's body was not kept as it was sent")
-
 // apply makes the request to send of what was sent.
 func (e Edit) apply(record capture.Record) (Again, error) {
 	again := Again{
@@ -103,18 +102,14 @@ func (e Edit) apply(record capture.Record) (Again, error) {
 	if e.Headers != nil {
 		again.Header = e.Headers
 	}
-	if body := record.Request.Body; e.Body != nil {
+	if e.Body != nil {
 		again.Body = *e.Body
-	} else if body.Masked || !body.Complete { // of no bytes, perhaps, where the upstream did not wait for the body
-		return again, errNotWhole
+	}
+	if err := e.whole(again, record); err != nil {
+		return again, err
 	}
 	again.Header = endToEnd(again.Header)
 	return again, again.check()
-}
-
-// unmasked leaves out what a replay could only send as asterisks.
-func unmasked(fields []capture.Field) []capture.Field {
-	return slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return strings.Contains(f.Value, "***") })
 }
 
 // hopByHop are the fields that are for one connection alone (RFC 9110 section 7.6.1),
