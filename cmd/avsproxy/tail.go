@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -159,11 +158,11 @@ func (t *tail) print(s capture.Summary, data []byte) error {
 	if !t.asJSON {
 		return t.say(t.lines.line(s))
 	}
-	var line bytes.Buffer
-	if err := json.Compact(&line, data); err != nil {
+	line, err := jsonLine(data)
+	if err != nil {
 		return err
 	}
-	return t.say(line.String())
+	return t.say(line)
 }
 
 func (t *tail) opened(ctx context.Context, s capture.Summary, listed bool) error {
