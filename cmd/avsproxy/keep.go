@@ -31,6 +31,7 @@ func (s *server) keeper(c *credential, metrics *console.Metrics) (keep func(cont
 		loginURL: url, log: log, needed: make(chan struct{}, 1),
 	}
 	c.source.Outcome = func(outcome string) {
+		s.scribe.recorder.SecretsChanged() // before anybody sends the new token
 		tell(outcome)
 		remind.hear(outcome)
 		if outcome == "renewed" {

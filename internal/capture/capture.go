@@ -36,8 +36,9 @@ type Options struct {
 	// 32 MiB, less than zero none at all: then exchanges are forgotten as they end.
 	Body, Total int64
 	// Secrets returns the tokens and secrets that are live. It is asked at each
-	// request's and answer's head, at most once a second besides, and when exchanges are
-	// looked at, and so should answer from memory. It may be nil.
+	// request's and answer's head, at most once a second besides unless
+	// [Recorder.SecretsChanged], and when exchanges are looked at, and so should answer
+	// from memory. It may be nil.
 	Secrets func() []string
 	// EventName finds what message a request posts in its multipart body as far as it
 	// is known, or returns an empty text; it must not keep the body. It may be nil.

@@ -58,6 +58,14 @@ func (r *Recorder) Begin(request Request) *Exchange {
 	return e
 }
 
+// SecretsChanged says that [Options.Secrets] would answer otherwise now, so that bodies
+// under way do not wait for a second to hear of it.
+func (r *Recorder) SecretsChanged() {
+	if r != nil {
+		r.secrets.changed()
+	}
+}
+
 // Pause stops, or starts again, the recording of new exchanges. Those under way
 // are recorded to their end.
 func (r *Recorder) Pause(paused bool) { r.paused.Store(paused) }

@@ -47,6 +47,9 @@ func (s *secrets) now() *patterns {
 	return set
 }
 
+// changed has the next who asks ask anew.
+func (s *secrets) changed() { s.asked.Store(0) }
+
 // recent is now for those who ask often: what it returns may be a second old.
 func (s *secrets) recent() *patterns {
 	set := s.current.Load()
