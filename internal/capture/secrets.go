@@ -42,7 +42,7 @@ func (s *secrets) now() *patterns {
 	}
 	s.retire(list)
 	s.list = slices.Clone(list)
-	set = newPatterns(append(slices.Clone(list), s.past...))
+	set = newPatterns(disguised(slices.Concat(list, s.past)))
 	s.current.Store(set)
 	return set
 }
