@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,11 +144,18 @@ func harQuery(target string) []harPair {
 	return pairs
 }
 
+// unescape leaves a text as it is in which characters are escaped that need not be (RFC
+// 3986 section 2.3): a secret in it could have passed the masker so.
 func unescape(text string) string {
-	if plain, err := url.QueryUnescape(text); err == nil {
-		return plain
+	plain, err := url.QueryUnescape(text)
+	odd := slices.ContainsFunc(escape.FindAllString(text, -1), func(one string) bool {
+		c, _ := strconv.ParseUint(one[1:], 16, 8)
+		return isAlphanumeric(rune(c)) || strings.IndexByte("-._~", byte(c)) >= 0
+	})
+	if err != nil || odd {
+		return text
 	}
-	return text
+	return plain
 }
 
 func newHARText(b Body) harText {

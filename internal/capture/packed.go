@@ -45,11 +45,12 @@ var errUnknownCoding = errors.New("the coding is not known")
 // [io.ErrUnexpectedEOF] where packed was cut.
 func unpack(coding string, packed []byte) (text []byte, err error) {
 	var unpacked io.Reader
+	stream := bytes.NewReader(packed)
 	switch coding {
 	case "gzip", "x-gzip":
-		unpacked, err = gzip.NewReader(bytes.NewReader(packed))
+		unpacked, err = gzip.NewReader(stream)
 	case "deflate":
-		unpacked, err = zlib.NewReader(bytes.NewReader(packed))
+		unpacked, err = zlib.NewReader(stream)
 	default:
 		return nil, errUnknownCoding
 	}
@@ -59,6 +60,9 @@ func unpack(coding string, packed []byte) (text []byte, err error) {
 	text, err = io.ReadAll(io.LimitReader(unpacked, unpackedMost+1))
 	if len(text) > unpackedMost {
 		return text[:unpackedMost], errors.New("it unpacks to too much")
+	}
+	if err == nil && stream.Len() > 0 {
+		err = errors.New("something follows what it unpacks to")
 	}
 	return text, err
 }

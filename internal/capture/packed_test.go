@@ -56,6 +56,7 @@ func TestC26_PackedBodiesShowNoSecret(t *testing.T) {
 		"an unknown coding": {"br", []byte(noise(100)), false},
 		"no gzip at all":    {"gzip", []byte(noise(100)), false},
 		"a second member":   {"gzip", append(pack(t, "gzip", clean), pack(t, "gzip", echo)...), false},
+		"a second stream":   {"deflate", append(pack(t, "deflate", clean), pack(t, "deflate", echo)...), false},
 		"a bomb":            {"gzip", pack(t, "gzip", strings.Repeat("x", 8<<20)), false},
 		"no coding":         {"identity", []byte(clean), true},
 		"nothing in it":     {"gzip", nil, true},

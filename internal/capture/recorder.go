@@ -35,7 +35,13 @@ type Recorder struct {
 func New(options Options) *Recorder {
 	options.Body = min(cmp.Or(options.Body, defaultBody), math.MaxInt) // what int holds, of 32 bits too
 	options.Total = cmp.Or(options.Total, defaultTotal)
-	return &Recorder{options: options, secrets: secrets{live: options.Secrets}, all: map[uint64]*Exchange{}}
+	r := &Recorder{options: options, secrets: secrets{live: options.Secrets}, all: map[uint64]*Exchange{}}
+	if name := options.EventName; name != nil { // which comes out of what was masked, but decoded
+		r.options.EventName = func(contentType string, body []byte) string {
+			return r.secrets.recent().text(name(contentType, body))
+		}
+	}
+	return r
 }
 
 // Begin starts to record an exchange. It returns nil, whose methods do nothing,

@@ -1,0 +1,30 @@
+package capture
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What is decoded after it was masked shows nothing that was hidden in its coding.
+func TestDecodingShowsNoSecret(t *testing.T) {
+	const secret = "canary-of-the-test"
+	r := New(Options{
+		Secrets:   live(secret),
+		EventName: func(_ string, body []byte) string { return strings.ReplaceAll(string(body), `\u0063`, "c") },
+	})
+	e := r.Begin(Request{Method: "GET", Target: "/x?t=%63%61nary%2Dof-the-test&%63anary-of-the-test=1&u=canary%2Dof-the-test&plain=a%2Fb+c"})
+	e.RequestBody([]byte(`Speaker.\u0063anary-of-the-test`))
+	e.RequestEnd(nil, nil)
+	e.End(Facts{}, nil)
+	record := get(t, r, e)
+	if strings.Contains(record.AVS, secret) || !strings.HasPrefix(record.AVS, "Speaker.") {
+		t.Errorf("the event is called %s", record.AVS)
+	}
+	if archive := har(t, record); strings.Contains(archive, secret) {
+		t.Errorf("the HAR has it: %s", archive)
+	}
+	if query := newHARRequest(record).Query; !slices.Contains(query, harPair{"plain", "a/b c"}) {
+		t.Errorf("the query is not decoded: %v", query)
+	}
+}
