@@ -60,6 +60,7 @@ type dialControl = func(ctx context.Context, network, address string, c syscall.
 //	    intercept,         a CONNECT to a route's host: its inside comes to the guard again
 //	    observe(others)))  a forward request for another host, where others = "tunnel"
 //
+// What opens the inspector is withheld behind the guard.
 // The observer stands before the injector, so it never holds a token. The stand-in
 // is there for routes with token_endpoint alone, the downchannel where it is kept, the habits for routes to AVS. own are the addresses that the
 // proxy must not dial.
@@ -87,10 +88,10 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 	if err != nil {
 		return nil, asUsage(err)
 	}
-	line.handler = guard.Guard(rules, watch.refused, proxy.Split(table,
+	line.handler = guard.Guard(rules, watch.refused, console.Withhold(proxy.Split(table,
 		proxy.Route(table, handlers),
 		tunnel.Intercept(line.inbox),
-		p.observe(watch, "", line.others)))
+		p.observe(watch, "", line.others))))
 	return line, nil
 }
 

@@ -155,3 +155,38 @@ func (c *Console) newTicket(w http.ResponseWriter, r *http.Request) {
 type TicketMade struct {
 	Address string `json:"address"`
 }
+
+// Withhold takes out of a request what opens the inspector. A browser that has been let
+// in sends its cookie to all ports of the host, and so to the proxy, behind which are
+// others.
+func Withhold(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del(KeyHeader)
+		lines := r.Header["Cookie"]
+		for i, line := range lines {
+			lines[i] = withoutSession(line)
+		}
+		if lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" }); len(lines) == 0 {
+			delete(r.Header, "Cookie")
+		} else {
+			r.Header["Cookie"] = lines
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withoutSession leaves a line without the session as it came.
+func withoutSession(line string) string {
+	if !strings.Contains(line, sessionCookie) {
+		return line
+	}
+	pairs := strings.Split(line, ";")
+	others := slices.DeleteFunc(slices.Clone(pairs), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return strings.TrimSpace(name) == sessionCookie
+	})
+	if len(others) == len(pairs) {
+		return line
+	}
+	return strings.TrimSpace(strings.Join(others, ";"))
+}
