@@ -7,9 +7,9 @@ import (
 
 // inspectorPolicy is for the one page that has scripts, our own from our own
 // origin. What it shows was sent by others: nothing that is written into the page
-// can run, load or send anything.
+// can run, load or send anything, and nothing can be written as HTML (Trusted Types).
 const inspectorPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; " +
-	"connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+	"connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 func (p pages) inspector(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", inspectorPolicy)

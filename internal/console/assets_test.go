@@ -20,7 +20,7 @@ func TestTheInspectorHasScriptsOfItsOwnAlone(t *testing.T) {
 	want(t, page, 200, "/status")
 	wantSecure(t, page)
 	policy := page.Header.Get("Content-Security-Policy")
-	for _, part := range []string{"script-src 'self';", "connect-src 'self';", "media-src 'self' blob:;", "form-action 'self'"} {
+	for _, part := range []string{"script-src 'self';", "connect-src 'self';", "media-src 'self' blob:;", "form-action 'self';", "require-trusted-types-for 'script';"} {
 		if !strings.Contains(policy, part) {
 			t.Errorf("the policy lacks %s: %s", part, policy)
 		}

@@ -242,6 +242,8 @@ func secure(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin") // also where a browser has no Sec-Fetch-Site, which the guard goes by
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")   // a page that opens ours gets no hold of it
 		next.ServeHTTP(w, r)
 	})
 }

@@ -94,6 +94,7 @@ func wantSecure(t *testing.T, a answer) {
 	t.Helper()
 	for name, value := range map[string]string{
 		"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+		"Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
 	} {
 		if got := a.Header.Values(name); len(got) != 1 || got[0] != value {
 			t.Errorf("%s is %q", name, got)
