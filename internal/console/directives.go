@@ -34,6 +34,9 @@ func (c *Console) directives(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
+	if r.Method == http.MethodHead {
+		return // it has nothing to read, and the connection's next request waits for us
+	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for err := sendEvent(w, ": the directives from now on\n\n"); err == nil; {

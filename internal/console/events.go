@@ -35,6 +35,9 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	happened := c.Exchanges.Watch(ctx, follow)
 	w.Header().Set("Content-Type", "text/event-stream")
+	if r.Method == http.MethodHead {
+		return // it has nothing to read, and the connection's next request waits for us
+	}
 	c.tell(w, happened)
 }
 
