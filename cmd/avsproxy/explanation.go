@@ -118,7 +118,7 @@ func (e *explainer) explain(method, text string) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &explanation{Method: a.method, URL: text, Protocols: protocolsTold{Client: clientProtocols(a)}}
+	x := &explanation{Method: a.method, URL: withoutUser(text), Protocols: protocolsTold{Client: clientProtocols(a)}}
 	if p := e.rules.Refuse(a.target); p != nil {
 		x.refuse(*p)
 		return x, nil
@@ -130,6 +130,16 @@ func (e *explainer) explain(method, text string) (*explanation, error) {
 	}
 	x.tell("Callers", "%s", e.callers)
 	return x, nil
+}
+
+// withoutUser leaves a URL as it came, unless it has a password in it.
+func withoutUser(text string) string {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.User == nil {
+		return text
+	}
+	parsed.User = nil
+	return parsed.String()
 }
 
 func (x *explanation) refuse(p problem.Problem) {
