@@ -138,12 +138,28 @@ type lintPart struct {
 	complete bool
 }
 
+// lintPartsMost bounds the parts that are looked at. Events have two.
+const lintPartsMost = 100
+
 func lintParts(contentType string, body []byte) (parts []lintPart) {
-	last := func() *lintPart { return &parts[len(parts)-1] }
+	var at *lintPart // nil = beyond the bound
 	scanner := NewPartScanner(contentType, PartHandler{
-		Begin: func(head PartHead) { parts = append(parts, lintPart{PartHead: head}) },
-		Data:  func(p []byte) { last().data = append(last().data, p...) },
-		End:   func(complete bool) { last().complete = complete },
+		Begin: func(head PartHead) {
+			if at = nil; len(parts) < lintPartsMost {
+				parts = append(parts, lintPart{PartHead: head})
+				at = &parts[len(parts)-1]
+			}
+		},
+		Data: func(p []byte) {
+			if at != nil {
+				at.data = append(at.data, p...)
+			}
+		},
+		End: func(complete bool) {
+			if at != nil {
+				at.complete = complete
+			}
+		},
 	})
 	scanner.Write(body)
 	scanner.Close()
