@@ -2,6 +2,7 @@ package capture
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -29,24 +30,29 @@ func (r *Recorder) forgetEnded() (removed []uint64) {
 	return removed
 }
 
-// cutActive takes bodies from exchanges under way, the oldest first, if nothing
-// else is left to take.
+// cutActive takes bodies from exchanges under way, the oldest first, and then heads,
+// if nothing else is left to take. What remains then is their bookkeeping, and they are
+// looked at again when that has changed, not with each chunk.
 func (r *Recorder) cutActive() {
-	if !r.overdrawn() {
+	near := max(r.options.Total/16, overdraft)
+	if change := r.used.Load() - r.floor; !r.overdrawn() || r.floor > 0 && change <= near && change >= -near {
 		return
 	}
-	active := make([]*Exchange, 0, len(r.all))
-	for _, e := range r.all {
-		active = append(active, e)
-	}
-	slices.SortFunc(active, func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
-	for _, e := range active {
-		if !r.overdrawn() {
-			return
+	active := slices.SortedFunc(maps.Values(r.all), func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
+	r.floor = 0
+	for _, cut := range []func(*Exchange){(*Exchange).cutBodies, (*Exchange).cutHeads} {
+		for _, e := range active {
+			if !r.overdrawn() {
+				return
+			}
+			cut(e)
 		}
-		e.cutBodies()
 	}
+	r.floor = r.used.Load()
 }
+
+// overdraft is what is no change where the budget is small.
+const overdraft = 16 << 10
 
 // forgetOldest forgets the exchange that ended first.
 func (r *Recorder) forgetOldest() uint64 {

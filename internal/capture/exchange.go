@@ -1,9 +1,11 @@
 package capture
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // An Exchange is one request with its answer, as it is recorded. All methods may
@@ -130,6 +132,21 @@ func (e *Exchange) dropBodies() {
 	}
 }
 
+// cutHeads forgets the fields of the heads.
+func (e *Exchange) cutHeads() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range []*side{&e.request, &e.response} {
+		e.spend(-costOf(s.header) - costOf(s.trailer))
+		s.cut = s.cut || len(s.header)+len(s.trailer) > 0
+		s.header, s.trailer, s.contentType = nil, nil, strings.Clone(s.contentType)
+	}
+	for _, interim := range e.interim {
+		e.spend(-costOf(interim.Header))
+	}
+	e.interim = nil
+}
+
 // Facts says what is known so far. Each call replaces what was said before.
 func (e *Exchange) Facts(facts Facts) {
 	e.change(func() { e.setFacts(facts) })
@@ -139,6 +156,15 @@ func (e *Exchange) setFacts(facts Facts) {
 	before := e.facts.cost()
 	e.facts = facts.bounded(e.r.secrets.recent())
 	e.spend(e.facts.cost() - before)
+}
+
+// costOf is what was spent for fields that are kept.
+func costOf(fields []Field) int {
+	cost := cap(fields) * int(unsafe.Sizeof(Field{}))
+	for _, f := range fields {
+		cost += len(f.Name) + len(f.Value)
+	}
+	return cost
 }
 
 // End ends the exchange. Only the first call counts.

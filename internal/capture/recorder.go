@@ -27,6 +27,8 @@ type Recorder struct {
 	mu   sync.Mutex
 	last uint64
 	all  map[uint64]*Exchange
+	// floor is what was left in use when there was nothing more to take; 0 = there is.
+	floor int64
 	// ended is the queue of those that may go, in the order in which they ended.
 	ended, youngest *Exchange
 }

@@ -1,0 +1,87 @@
+package capture
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Requests under way are not forgotten, but of many with long heads no more is kept than
+// there is room for.
+func TestHeadsUnderWayMakeRoom(t *testing.T) {
+	const total, many = 4 << 20, 1000
+	r := New(Options{Total: total})
+	long := []Field{{"X-Long", strings.Repeat("x", 20<<10)}, {"Content-Type", "text/plain"}}
+	var all []*Exchange
+	for range many {
+		e := post(r, long...)
+		e.Interim(103, long)
+		e.Response(200, "HTTP/2.0", long)
+		all = append(all, e)
+	}
+	if used := r.used.Load(); used > total {
+		t.Errorf("%d KiB are in use, of %d", used>>10, total>>10)
+	}
+	first, last := get(t, r, all[0]), get(t, r, all[many-1])
+	if len(first.Request.Header)+len(first.Response.Header)+len(first.Interim) != 0 || !first.Request.Cut || !first.Response.Cut || first.ContentType != "text/plain" {
+		t.Errorf("the oldest: %d fields, cut %v, type %q", len(first.Request.Header), first.Request.Cut, first.ContentType)
+	}
+	if len(last.Response.Header) != 2 || last.Response.Cut {
+		t.Errorf("the youngest: %+v", last.Response.Cut)
+	}
+	for _, e := range all {
+		e.End(Facts{}, nil)
+	}
+	r.Clear()
+	if used := r.used.Load(); used != 0 {
+		t.Errorf("%d bytes are in use by nothing", used)
+	}
+}
+
+// Where those under way alone need more than there is, which a small total makes easy,
+// a chunk of one must not have all of them looked at.
+func TestChunksAreCheapWhereNothingIsLeftToTake(t *testing.T) {
+	r := New(Options{Body: 1 << 10, Total: -1})
+	for range 5000 {
+		post(r)
+	}
+	e := post(r)
+	e.ResponseBody([]byte("x"))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 1000 {
+		e.ResponseBody([]byte("x"))
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
+		t.Errorf("1000 chunks of one byte take %d KiB", used>>10)
+	}
+	if e.End(Facts{}, nil); len(r.List()) != 5000 {
+		t.Errorf("%d exchanges are left", len(r.List()))
+	}
+}
+
+// After a time in which nothing was left to take, those under way are cut as before.
+func TestRoomIsMadeAgainAfterACrowd(t *testing.T) {
+	const total = 256 << 10
+	r := New(Options{Total: total})
+	var crowd []*Exchange
+	for range 1000 {
+		crowd = append(crowd, post(r))
+	}
+	if r.used.Load() <= total {
+		t.Fatal("a thousand under way are no crowd")
+	}
+	for _, e := range crowd {
+		e.End(Facts{}, nil)
+	}
+	under := []*Exchange{post(r), post(r), post(r), post(r)}
+	for range 100 {
+		for _, e := range under {
+			e.ResponseBody(make([]byte, 1<<10))
+			if used := r.used.Load(); used > total+overdraft {
+				t.Fatalf("%d KiB are in use, of %d", used>>10, total>>10)
+			}
+		}
+	}
+}
