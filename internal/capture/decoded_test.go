@@ -13,7 +13,7 @@ func TestDecodingShowsNoSecret(t *testing.T) {
 		Secrets:   live(secret),
 		EventName: func(_ string, body []byte) string { return strings.ReplaceAll(string(body), `\u0063`, "c") },
 	})
-	e := r.Begin(Request{Method: "GET", Target: "/x?t=%63%61nary%2Dof-the-test&%63anary-of-the-test=1&u=canary%2Dof-the-test&plain=a%2Fb+c"})
+	e := r.Begin(Request{Method: "GET", Header: []Field{{"Content-Type", "multipart/form-data"}}, Target: "/x?t=%63%61nary%2Dof-the-test&%63anary-of-the-test=1&u=canary%2Dof-the-test&plain=a%2Fb+c"})
 	e.RequestBody([]byte(`Speaker.\u0063anary-of-the-test`))
 	e.RequestEnd(nil, nil)
 	e.End(Facts{}, nil)

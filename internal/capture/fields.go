@@ -24,13 +24,13 @@ func (s *patterns) field(name, value string) string {
 	case value == "":
 		return ""
 	case strings.EqualFold(name, "Cookie"):
-		return maskCookies(value)
+		return s.text(maskCookies(value))
 	case strings.EqualFold(name, "Set-Cookie"):
 		cookie, attributes, found := strings.Cut(value, ";")
 		if found {
-			attributes = ";" + s.text(attributes)
+			attributes = ";" + attributes
 		}
-		return maskCookies(cookie) + attributes
+		return s.text(maskCookies(cookie) + attributes)
 	case endsIn(name, "authorization"):
 		return maskCredentials(value)
 	case holdsSecret(name):

@@ -52,9 +52,14 @@ func (m *masker) lose(n int) int {
 	return n
 }
 
-// end appends what was held at the end of a body.
-func (m *masker) end(out []byte, set *patterns) []byte {
-	out = m.join(out, nil, set, true)
+// end appends what was held at the end of a body. Of one that was cut (not whole) that
+// may be the beginning of a secret, and is told only if it is too short to be one.
+func (m *masker) end(out []byte, set *patterns, whole bool) []byte {
+	if whole {
+		out = m.join(out, nil, set, true)
+	} else if len(m.held) < shortest {
+		out = append(out, m.held...)
+	}
 	m.held = nil
 	return out
 }
@@ -74,11 +79,14 @@ func (m *masker) join(out, p []byte, set *patterns, final bool) []byte {
 	return out
 }
 
-// body returns what may be told of the beginning of a body, or of all of it (whole),
-// and whether something was taken out.
-func (s *patterns) body(text []byte, whole bool) (_ []byte, masked bool) {
+// body returns what may be told of a body, or of its beginning (not ended), and whether
+// something was taken out.
+func (s *patterns) body(text []byte, ended, whole bool) (_ []byte, masked bool) {
 	var m masker
-	out, _ := m.scan(make([]byte, 0, len(text)), text, s, whole)
+	out, _ := m.add(make([]byte, 0, len(text)), text, s)
+	if ended {
+		out = m.end(out, s, whole)
+	}
 	return out, m.masked
 }
 

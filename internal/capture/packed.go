@@ -77,7 +77,7 @@ func (s *patterns) harmless(coding string, packed []byte) bool {
 	var look masker
 	look.add(nil, text, s)
 	if err == nil {
-		look.end(nil, s)
+		look.end(nil, s, true)
 	}
 	return !look.masked && len(look.held) < undecidedMost
 }

@@ -47,7 +47,7 @@ type pattern struct {
 
 // patterns finds where something that has to be masked begins.
 type patterns struct {
-	filter [1 << 10]uint64 // a bit for each hash of a pattern's first four bytes
+	filter [1 << 12]uint64 // a bit for each hash of a pattern's first four bytes
 	by     [256][]pattern  // by first byte, longest first
 }
 
@@ -81,8 +81,8 @@ func (s *patterns) add(p pattern) {
 	s.by[p.text[0]] = append(s.by[p.text[0]], p)
 }
 
-// hash spreads four bytes over the 65,536 bits of a filter.
-func hash(four uint32) uint32 { return four * 0x9E3779B1 >> 16 }
+// hash spreads four bytes over the bits of a filter.
+func hash(four uint32) uint32 { return four * 0x9E3779B1 >> (32 - 18) }
 
 // spellings returns a secret as it may stand in texts, URLs, forms and JSON.
 func spellings(secret string) []string {
@@ -144,9 +144,9 @@ type hit struct {
 	wait      bool // more bytes are needed to tell
 }
 
-// match looks at the beginning of p, which before stands in front of. At the end
-// of a body (final) there is nothing to wait for: what may be the beginning of a
-// secret is taken for it.
+// match looks at the beginning of p, which before stands in front of. At the end of a
+// whole text (final) there is nothing to wait for: what could be the beginning of a
+// secret is none.
 func (s *patterns) match(p []byte, before byte, final bool) (hit, bool) {
 	for _, one := range s.by[p[0]] {
 		if one.kind == param && isWordByte(before) {
@@ -158,9 +158,6 @@ func (s *patterns) match(p []byte, before byte, final bool) (hit, bool) {
 			}
 			if !final {
 				return hit{wait: true}, true
-			}
-			if one.kind == literal && len(p) >= shortest {
-				return hit{eat: len(p)}, true
 			}
 			continue
 		}

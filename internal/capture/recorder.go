@@ -37,13 +37,7 @@ type Recorder struct {
 func New(options Options) *Recorder {
 	options.Body = min(cmp.Or(options.Body, defaultBody), math.MaxInt) // what int holds, of 32 bits too
 	options.Total = cmp.Or(options.Total, defaultTotal)
-	r := &Recorder{options: options, secrets: secrets{live: options.Secrets}, all: map[uint64]*Exchange{}}
-	if name := options.EventName; name != nil { // which comes out of what was masked, but decoded
-		r.options.EventName = func(contentType string, body []byte) string {
-			return r.secrets.recent().text(name(contentType, body))
-		}
-	}
-	return r
+	return &Recorder{options: options, secrets: secrets{live: options.Secrets}, all: map[uint64]*Exchange{}}
 }
 
 // Begin starts to record an exchange. It returns nil, whose methods do nothing,
@@ -66,11 +60,12 @@ func (r *Recorder) Begin(request Request) *Exchange {
 	return e
 }
 
-// SecretsChanged says that [Options.Secrets] would answer otherwise now, so that bodies
-// under way do not wait for a second to hear of it.
+// SecretsChanged says that [Options.Secrets] answers otherwise now. It prepares for
+// that what looks for them, so that neither bodies under way wait for a second to hear
+// of it, nor the next request for the preparation.
 func (r *Recorder) SecretsChanged() {
 	if r != nil {
-		r.secrets.changed()
+		r.secrets.now()
 	}
 }
 

@@ -74,13 +74,12 @@ func (s *side) message() Message {
 // raw is a copy of a body that nobody may see yet.
 type raw struct {
 	Body
-	set *patterns // what was secret when it was kept; nil = nothing was kept
-	all bool      // nothing more is to come, nor was left out
+	set   *patterns // what was secret when it was kept; nil = nothing was kept
+	ended bool      // nothing follows, be it whole or not
 }
 
 func (b *body) raw() raw {
-	all := b.ended && !b.partial
-	return raw{Body{Size: b.size, Complete: all && b.whole, Bytes: b.kept.bytes()}, b.set, all}
+	return raw{Body{Size: b.size, Complete: b.ended && b.whole && !b.partial, Bytes: b.kept.bytes()}, b.set, b.ended && !b.partial}
 }
 
 // retold takes out what was secret when the body was kept, and what is now. Nobody sees
@@ -92,7 +91,7 @@ func (r raw) retold(coding string, now *patterns) Body {
 			continue
 		}
 		var masked bool
-		r.Bytes, masked = set.body(r.Bytes, r.all)
+		r.Bytes, masked = set.body(r.Bytes, r.ended, r.Complete)
 		r.Masked = r.Masked || masked
 		if coding != "" && (masked || !set.harmless(coding, packed)) {
 			return Body{Size: r.Size, Masked: true}

@@ -9,7 +9,7 @@ import (
 
 // maxPast is how many secrets that are live no more are still masked: an answer
 // that is under way while its token is renewed may repeat the old one.
-const maxPast = 128
+const maxPast = 16
 
 // secrets keeps the patterns for what is live, and makes them anew when that
 // changes.
@@ -42,13 +42,11 @@ func (s *secrets) now() *patterns {
 	}
 	s.retire(list)
 	s.list = slices.Clone(list)
+	// Some milliseconds where secrets are many and long; see SecretsChanged.
 	set = newPatterns(disguised(slices.Concat(list, s.past)))
 	s.current.Store(set)
 	return set
 }
-
-// changed has the next who asks ask anew.
-func (s *secrets) changed() { s.asked.Store(0) }
 
 // recent is now for those who ask often: what it returns may be a second old.
 func (s *secrets) recent() *patterns {

@@ -22,10 +22,10 @@ func (e *Exchange) show(s *side, p []byte) {
 }
 
 // showEnd shows what was held back until the body's end.
-func (e *Exchange) showEnd(s *side) {
+func (e *Exchange) showEnd(s *side, whole bool) {
 	set := e.r.secrets.recent()
 	s.body.catchUp(set)
-	e.tell(s, s.body.show.mask.end(nil, set))
+	e.tell(s, s.body.show.mask.end(nil, set, whole))
 }
 
 func (e *Exchange) tell(s *side, out []byte) {

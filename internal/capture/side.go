@@ -105,7 +105,7 @@ func (e *Exchange) endBody(s *side, whole bool) {
 		return
 	}
 	if e.r.watch.follows(e.id) {
-		e.showEnd(s)
+		e.showEnd(s, whole)
 	}
 	e.findEvent(s, true)
 	b.ended, b.whole = true, whole
@@ -125,6 +125,7 @@ func (e *Exchange) findEvent(s *side, end bool) {
 		return
 	}
 	e.tried = len(text)
+	// The name is decoded, so it may hold what a look at the body does not find.
 	e.event = clip(b.set.text(e.r.options.EventName(s.contentType, text)), maxWord)
 }
 

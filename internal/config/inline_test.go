@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-func TestInlineSecretsAreKnownAtOnce(t *testing.T) {
+func TestSecretsAtHandAreKnownAtOnce(t *testing.T) {
 	c := mustParse(t, `
 [[route]]
 name = "x"
@@ -10,11 +10,11 @@ upstream = "https://x.example"
 [proxy]
 client_key = "in-the-file"
 `)
-	if got := c.Proxy.ClientKey.Inline().Reveal(); got != "in-the-file" {
+	if got := c.Proxy.ClientKey.AtHand().Reveal(); got != "in-the-file" {
 		t.Errorf("got %q", got)
 	}
-	for what, secret := range map[string]Secret{"none": {}, "a command's": {command: []string{"touch", "/nowhere/at/all"}}, "the environment's": {env: "HOME"}} {
-		if got := secret.Inline(); !got.IsZero() {
+	for what, secret := range map[string]Secret{"none": {}, "a command's": {command: []string{"touch", "/nowhere/at/all"}}, "no file's": {file: "/nowhere/at/all"}} {
+		if got := secret.AtHand(); !got.IsZero() {
 			t.Errorf("%s: got %q", what, got.Reveal())
 		}
 	}
