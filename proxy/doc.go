@@ -7,7 +7,8 @@
 //	guard(route(observe(standIn(allow(downchannel(forward(inject(upstream))))))))
 //
 // [Table] chooses the route, [Observe] notes what became of the exchange,
-// [StandIn] answers token requests, [Allow] keeps to a list, [Downchannel] holds AVS's stream of directives, [Forward] relays
-// bytes both ways at once, [Injector] adds the credential as the
-// last step before the wire, and [Upstream] keeps the connections.
+// [StandIn] answers token requests, [Allow] keeps to a list, [Downchannel] holds
+// AVS's stream of directives, [Forward] relays bytes both ways at once, [Injector]
+// adds the credential as the last step before the wire, and [Upstream] keeps the
+// connections.
 package proxy

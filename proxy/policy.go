@@ -16,9 +16,10 @@ var errNotListed = errors.New("no rule in the route's allow list covers the requ
 
 // Allow lets through to next only what one of the rules names: a method and a
 // path, such as "GET /v20160207/*", where a "*" stands for any characters. Rules
-// match the very bytes that will be sent, the path of the upstream's URL (under) included; where there are rules, a path that
-// servers might read differently is refused, not cleaned, and so is a request with
-// a header that names another method or path to some. No rules = all may pass.
+// match the very bytes that will be sent, the path of the upstream's URL (under)
+// included; where there are rules, a path that servers might read differently is
+// refused, not cleaned, and so is a request with a header that names another method
+// or path to some. No rules = all may pass.
 func Allow(rules []string, under string, next http.Handler) http.Handler {
 	if len(rules) == 0 {
 		return next

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -143,23 +142,6 @@ func (u *Upstream) newTransport() *http.Transport {
 	}
 }
 
-// dialTLS connects and shakes hands within one bound, which net/http's own steps
-// would each have for themselves.
-func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.Config) (*tls.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
-	defer cancel()
-	raw, err := u.dialRaw(ctx, network, addr)
-	if err != nil {
-		return nil, connectError{err}
-	}
-	conn := tls.Client(&endNoting{Conn: u.keep(raw)}, conf)
-	if err := conn.HandshakeContext(ctx); err != nil {
-		conn.NetConn().Close() // without TLS's goodbye, which might wait
-		return nil, connectError{err}
-	}
-	return conn, nil
-}
-
 // newOver2 speaks HTTP/2 on connections that were made, and encrypted, by dialLink.
 func (u *Upstream) newOver2() *http.Transport {
 	t := u.newTransport()
@@ -193,71 +175,6 @@ func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	sending(req.Context())
 	return u.transport.RoundTrip(hopNoted(req))
-}
-
-// dialLink makes an HTTP/2 connection. gone hears when it takes no more requests.
-func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), max(u.options.DialTimeout-dialGrace, u.options.DialTimeout/2))
-	defer cancel()
-	conn, err := u.dialTLS(ctx, "tcp", addressOf(u.options.Origin), u.tls)
-	if err != nil {
-		return nil, err
-	}
-	http1 := conn.ConnectionState().NegotiatedProtocol != "h2"
-	if u.http1.Store(http1); http1 {
-		conn.Close()
-		return nil, errNotHTTP2
-	}
-	return u.newLink(conn, gone)
-}
-
-func (u *Upstream) newLink(conn net.Conn, gone func(*link, error)) (*link, error) {
-	l := &link{wire: wire.NewClient(conn), number: numberOf(conn), gone: make(chan struct{})}
-	var made atomic.Bool
-	l.wire.Ended = func(cause error) {
-		if !made.Load() {
-			l.retire(func() {}) // nobody has it yet
-			return
-		}
-		if cause == nil && l.retired() {
-			l.wake()
-		}
-		gone(l, cause)
-	}
-	var err error
-	ctx := context.WithValue(context.Background(), dialedKey{}, l.wire)
-	if l.conn, err = u.over2.NewClientConn(ctx, "http", addressOf(u.options.Origin)); err != nil {
-		l.wire.Close()
-		return nil, connectError{err}
-	}
-	made.Store(true)
-	return l, u.settle(l)
-}
-
-// settle waits until it is known how many streams the connection may have.
-func (u *Upstream) settle(l *link) error {
-	timeout := time.NewTimer(u.options.DialTimeout)
-	defer timeout.Stop()
-	var err error
-	select {
-	case <-l.wire.Settled():
-		return nil
-	case <-l.wire.Done():
-		err = net.ErrClosed
-	case <-timeout.C:
-		err = os.ErrDeadlineExceeded
-	}
-	l.retire(func() {})
-	l.conn.Close()
-	return connectError{err}
-}
-
-func addressOf(origin *url.URL) string {
-	port := origin.Port()
-	if port == "" {
-		port = "443"
-	}
-	return net.JoinHostPort(origin.Hostname(), port)
 }
 
 // Close ends all connections, with whatever is under way on them.

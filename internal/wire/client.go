@@ -2,17 +2,12 @@ package wire
 
 import (
 	"bufio"
-	"context"
-	"encoding/binary"
+	"cmp"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // ErrClosed is what Ping answers on a connection that has ended.
@@ -24,7 +19,8 @@ type Client struct {
 	net.Conn
 	// Ended, if set, is called when the connection takes no more requests: nil = the
 	// server said goodbye by GOAWAY (RFC 9113 section 6.8). It is called again when
-	// net/http knows of the goodbye, and when the connection closes. Set it before net/http gets the connection.
+	// net/http knows of the goodbye, and when the connection closes. Set it before
+	// net/http gets the connection.
 	Ended func(cause error)
 
 	in    *bufio.Reader
@@ -52,18 +48,6 @@ type Client struct {
 	fresh   *Stream // it, until it is claimed
 	streams map[uint32]*Stream
 	away    *goAway
-}
-
-// A goAway is what the server said when it took its leave.
-type goAway struct {
-	last uint32
-	code http2.ErrCode
-}
-
-// A ping is under way, and shared by all that wait for its answer.
-type ping struct {
-	frame [headLen + 8]byte
-	done  chan struct{}
 }
 
 // NewClient returns the client's end of a connection on which nothing was sent yet.
@@ -141,189 +125,9 @@ func (c *Client) why() error {
 	return ErrClosed
 }
 
-// Read implements [net.Conn]. It never hands out more than a piece of one frame, and
-// what the frame means is noted before net/http hears of it.
-func (c *Client) Read(p []byte) (int, error) {
-	if len(c.give) == 0 && c.left == 0 {
-		if err := c.nextFrame(); err != nil {
-			c.cause.Store(&err)
-			return 0, err
-		}
-	}
-	if len(c.give) > 0 {
-		n := copy(p, c.give)
-		c.give = c.give[n:]
-		return n, nil
-	}
-	n, err := c.in.Read(p[:min(len(p), c.left)])
-	c.left -= n
-	c.hear()
-	return n, err
-}
-
-func (c *Client) nextFrame() error {
-	if c.greeted { // and net/http has done with it: it asks for the next frame
-		c.greeted = false
-		c.settleOnce()
-	}
-	if c.parted {
-		c.parted = false
-		c.ended(nil)
-	}
-	if _, err := io.ReadFull(c.in, c.head[:]); err != nil {
-		return err
-	}
-	c.hear()
-	f := parseHead(c.head[:])
-	c.give, c.left = c.head[:], f.length
-	return c.note(f)
-}
-
-// note looks into a frame as far as its meaning needs it.
-func (c *Client) note(f frame) error {
-	switch f.kind {
-	case http2.FrameSettings:
-		c.greeted = true
-	case http2.FrameData:
-		return c.noteData(f)
-	case http2.FrameRSTStream:
-		code, err := c.number(0)
-		if stream := c.stream(f.stream); err == nil && stream != nil {
-			c.noteReset(stream, http2.ErrCode(code))
-		}
-		return err
-	case http2.FrameGoAway:
-		return c.noteGoAway()
-	case http2.FramePing:
-		if f.flags.Has(http2.FlagPingAck) && f.length == 8 {
-			return c.notePong()
-		}
-	}
-	return nil
-}
-
-// noteReset knows of net/http that it opens no more streams where the server calls one
-// a breach of the protocol.
-func (c *Client) noteReset(stream *Stream, code http2.ErrCode) {
-	stream.wasReset(code)
-	if code == http2.ErrCodeProtocol {
-		c.ended(fmt.Errorf("it reset a stream with %v", code))
-	}
-}
-
-func (c *Client) noteData(f frame) error {
-	size := f.length
-	if f.flags.Has(http2.FlagDataPadded) && size > 0 {
-		padding, err := c.in.Peek(1)
-		if err != nil {
-			return err
-		}
-		size -= 1 + int(padding[0])
-	}
-	if stream := c.stream(f.stream); stream != nil && size > 0 {
-		stream.came(size)
-	}
-	return nil
-}
-
-// number peeks at 32 bits of the payload.
-func (c *Client) number(at int) (uint32, error) {
-	if c.left < at+4 {
-		return 0, nil // net/http will complain of the frame
-	}
-	payload, err := c.in.Peek(at + 4)
-	if err != nil {
-		return 0, err
-	}
-	return binary.BigEndian.Uint32(payload[at:]), nil
-}
-
-func (c *Client) noteGoAway() error {
-	last, err := c.number(0)
-	if err != nil {
-		return err
-	}
-	code, err := c.number(4)
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	c.away = &goAway{last & (1<<31 - 1), http2.ErrCode(code)}
-	c.mu.Unlock()
-	c.parted = true
-	if http2.ErrCode(code) == http2.ErrCodeNo {
-		c.ended(nil)
-	} else {
-		c.ended(fmt.Errorf("it ended the connection with %v", http2.ErrCode(code)))
-	}
-	return nil
-}
-
 func (c *Client) ended(cause error) {
 	if c.Ended != nil {
 		c.Ended(cause)
-	}
-}
-
-func (c *Client) notePong() error {
-	data, err := c.in.Peek(8)
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ping != nil && [8]byte(data) == [8]byte(c.ping.frame[headLen:]) {
-		close(c.ping.done)
-		c.ping = nil
-	}
-	return nil
-}
-
-// Ping sends a PING (RFC 9113 section 6.7) and returns when it was answered.
-// Whoever asks meanwhile waits for the same one.
-func (c *Client) Ping(ctx context.Context) error {
-	p := c.begin()
-	go c.sendWanted() // which may wait for room until the connection is closed
-	select {
-	case <-p.done:
-		return nil
-	case <-c.done:
-		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// pingMark begins the data of our pings; net/http's own are random.
-const pingMark = 0x61767370726f7879 // "avsproxy"
-
-func (c *Client) begin() *ping {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ping == nil {
-		c.pings++
-		c.ping = &ping{done: make(chan struct{})}
-		frame := appendHead(c.ping.frame[:0], frame{length: 8, kind: http2.FramePing})
-		binary.BigEndian.AppendUint64(frame, pingMark^c.pings)
-		c.wanted.Store(c.ping)
-	}
-	return c.ping
-}
-
-// sendWanted sends the ping that is wanted, unless somebody is writing, who will do
-// it afterwards, or a frame is half written.
-func (c *Client) sendWanted() {
-	for c.wanted.Load() != nil && c.writing.TryLock() {
-		between := c.out.between()
-		if p := c.wanted.Load(); between && p != nil {
-			c.wanted.Store(nil)
-			c.said.Store(time.Now().UnixNano())
-			_, _ = c.Conn.Write(p.frame[:]) // where it fails, no answer comes
-		}
-		c.writing.Unlock()
-		if !between {
-			return
-		}
 	}
 }
 
@@ -339,51 +143,14 @@ func (c *Client) Write(p []byte) (int, error) {
 func (c *Client) write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	before := c.Opened()
+	var opened *Stream
+	c.out.follow(p, func(f frame) { opened = cmp.Or(c.opened(f), opened) }, ignore)
 	c.said.Store(time.Now().UnixNano())
-	c.out.follow(p, c.opened, ignore)
 	n, err := c.Conn.Write(p)
-	if now := c.Opened(); err != nil && now != nil && now != before {
-		now.unsent.Store(true)
+	if err != nil && opened != nil {
+		opened.unsent.Store(true)
 	}
 	return n, err
 }
 
 func ignore(frame, int, []byte) {}
-
-// opened notes the streams that net/http opens: the first HEADERS of each.
-func (c *Client) opened(f frame) {
-	if f.kind != http2.FrameHeaders {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f.stream > c.last {
-		c.last = f.stream
-		c.fresh = &Stream{ID: f.stream, conn: c}
-		c.streams[f.stream] = c.fresh
-	}
-}
-
-// Opened returns the stream that was opened last; nil = none yet.
-func (c *Client) Opened() *Stream {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.streams[c.last]
-}
-
-// Claim returns the stream that was opened last, to the first who asks; nil = none was
-// since the last Claim. Call it where net/http has written HEADERS, or has failed to.
-func (c *Client) Claim() *Stream {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	claimed := c.fresh
-	c.fresh = nil
-	return claimed
-}
-
-func (c *Client) stream(id uint32) *Stream {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.streams[id]
-}

@@ -28,7 +28,7 @@ func TestOneReadIsOneDataFrame(t *testing.T) {
 	}))
 	conn, client := connect(t, address, nil)
 	resp := roundTrip(t, conn, request(t, "GET", address, nil))
-	body := client.Opened().Body(resp.Body)
+	body := client.Claim().Body(resp.Body)
 	<-flushed // so that several frames are there at once
 	must(t, client.Ping(t.Context()))
 	var got []int
@@ -57,7 +57,7 @@ func TestFramesArePassedOnInSmallReads(t *testing.T) {
 	}))
 	conn, client := connect(t, address, func(c net.Conn) net.Conn { return torn{c, 3} })
 	resp := roundTrip(t, conn, request(t, "GET", address, nil))
-	body := client.Opened().Body(resp.Body)
+	body := client.Claim().Body(resp.Body)
 	var got []byte
 	for p := make([]byte, 4); ; {
 		n, err := body.Read(p)
@@ -136,7 +136,7 @@ func TestWhatWasNotProcessedIsKnown(t *testing.T) {
 	streams := map[uint32]*Stream{}
 	for id := uint32(1); id <= 7; id += 2 {
 		client.opened(frame{kind: http2.FrameHeaders, stream: id})
-		streams[id] = client.Opened()
+		streams[id] = client.Claim()
 	}
 	if _, err := io.Copy(io.Discard, client); err != nil {
 		t.Fatal(err)

@@ -21,6 +21,39 @@ type Stream struct {
 	code  http2.ErrCode
 }
 
+// opened notes the stream that net/http opens with a frame, the first HEADERS of each,
+// and returns it; nil = the frame opens none.
+func (c *Client) opened(f frame) *Stream {
+	if f.kind != http2.FrameHeaders {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.stream <= c.last { // trailers
+		return nil
+	}
+	c.last = f.stream
+	c.fresh = &Stream{ID: f.stream, conn: c}
+	c.streams[f.stream] = c.fresh
+	return c.fresh
+}
+
+// Claim returns the stream that was opened last, to the first who asks; nil = none was
+// since the last Claim. Call it where net/http has written HEADERS, or has failed to.
+func (c *Client) Claim() *Stream {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	claimed := c.fresh
+	c.fresh = nil
+	return claimed
+}
+
+func (c *Client) stream(id uint32) *Stream {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.streams[id]
+}
+
 func (s *Stream) came(size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+)
+
+// staleAfter is the silence after which a connection is asked whether it still
+// lives, before a request is entrusted to it.
+const staleAfter = 15 * time.Second
+
+// alive makes sure that a connection which was silent for long still is one. A dead
+// one is closed, with what is under way on it.
+func (s *links) alive(ctx context.Context, l *link) bool {
+	if l.wire.Silence() < staleAfter || s.answers(ctx, l) {
+		return true
+	}
+	if !s.single {
+		l.conn.Release()
+	}
+	return false
+}
+
+// answers pings a connection, and closes it if it is dead.
+func (s *links) answers(ctx context.Context, l *link) bool {
+	bounded, cancel := context.WithTimeout(ctx, s.patience/2) // the other half is for a successor
+	defer cancel()
+	err := l.wire.Ping(bounded)
+	if err == nil {
+		return true
+	}
+	if ctx.Err() == nil {
+		s.lose(l, fmt.Errorf("a ping was not answered: %w", err))
+	}
+	return false
+}
+
+// lose closes a connection that is dead, with what is under way on it.
+func (s *links) lose(l *link, cause error) {
+	s.retire(l, cause)
+	l.conn.Close()
+}
+
+// retire makes way for a successor. Streams on the old connection go on; one that has
+// none is closed. cause is nil where the upstream just said goodbye.
+func (s *links) retire(l *link, cause error) {
+	if !l.retire(func() { s.tellEnd(cause) }) {
+		return
+	}
+	if l.conn.InFlight() == 0 {
+		l.conn.Close()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sortOutLocked()
+	if l.listed {
+		s.back.lost(time.Now(), connectError{cmp.Or(cause, errGoodbye)})
+	} // else connect sees it
+}
+
+func (s *links) tellEnd(cause error) {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	switch {
+	case closed:
+	case cause == nil:
+		s.tell(Left, nil)
+	default:
+		s.tell(Lost, cause)
+	}
+}
+
+func (s *links) tell(event LinkEvent, err error) {
+	if s.told == nil {
+		return
+	}
+	if err != nil {
+		err = cause{err}
+	}
+	s.told(event, err)
+}
