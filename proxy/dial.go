@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +15,8 @@ import (
 // it waited for.
 const dialGrace = 100 * time.Millisecond
 
-// dialLink makes an HTTP/2 connection. gone hears when it takes no more requests.
+// dialLink makes an HTTP/2 connection, up to the upstream's first SETTINGS, within one
+// bound. gone hears when it takes no more requests.
 func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), max(u.options.DialTimeout-dialGrace, u.options.DialTimeout/2))
 	defer cancel()
@@ -29,10 +29,10 @@ func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
 		conn.Close()
 		return nil, errNotHTTP2
 	}
-	return u.newLink(conn, gone)
+	return u.newLink(ctx, conn, gone)
 }
 
-func (u *Upstream) newLink(conn net.Conn, gone func(*link, error)) (*link, error) {
+func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*link, error)) (*link, error) {
 	l := &link{wire: wire.NewClient(conn), number: numberOf(conn), gone: make(chan struct{})}
 	var made atomic.Bool
 	l.wire.Ended = func(cause error) {
@@ -46,27 +46,25 @@ func (u *Upstream) newLink(conn net.Conn, gone func(*link, error)) (*link, error
 		gone(l, cause)
 	}
 	var err error
-	ctx := context.WithValue(context.Background(), dialedKey{}, l.wire)
+	ctx = context.WithValue(ctx, dialedKey{}, l.wire)
 	if l.conn, err = u.over2.NewClientConn(ctx, "http", addressOf(u.options.Origin)); err != nil {
 		l.wire.Close()
 		return nil, connectError{err}
 	}
 	made.Store(true)
-	return l, u.settle(l)
+	return l, l.settle(ctx)
 }
 
 // settle waits until it is known how many streams the connection may have.
-func (u *Upstream) settle(l *link) error {
-	timeout := time.NewTimer(u.options.DialTimeout)
-	defer timeout.Stop()
+func (l *link) settle(ctx context.Context) error {
 	var err error
 	select {
 	case <-l.wire.Settled():
 		return nil
 	case <-l.wire.Done():
 		err = net.ErrClosed
-	case <-timeout.C:
-		err = os.ErrDeadlineExceeded
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
 	l.retire(func() {})
 	l.conn.Close()

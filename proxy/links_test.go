@@ -91,7 +91,9 @@ func (f *fakeNet) dial(gone func(*link, error)) (*link, error) {
 		defer close(out)
 		f.serve(peer)
 	}()
-	return f.upstream.newLink(near, gone)
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	return f.upstream.newLink(ctx, near, gone)
 }
 
 // says is for what the upstream says of itself.

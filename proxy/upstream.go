@@ -30,7 +30,8 @@ type UpstreamOptions struct {
 	SingleConnection bool
 	// PingInterval is the silence after which an HTTP/2 connection is pinged. Zero = never.
 	PingInterval time.Duration
-	// DialTimeout bounds connecting, TLS handshake included. Zero = 10 s.
+	// DialTimeout bounds connecting, with the TLS handshake and the wait for the first
+	// SETTINGS of HTTP/2. Zero = 10 s.
 	DialTimeout time.Duration
 	// HeaderTimeout bounds the wait for an answer's head. Zero = none, which long
 	// polls and downchannels need.
