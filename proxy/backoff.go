@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -29,15 +30,7 @@ type backOff struct {
 	failed   time.Time     // when the last one failed, or what it made was lost
 	pause    time.Duration // after that
 	err      error         // of that try, or why what it made was lost
-	tries    []time.Time   // of the last triesSpan
-}
-
-// begin notes a try.
-func (b *backOff) begin(now time.Time) {
-	for len(b.tries) > 0 && now.Sub(b.tries[0]) >= triesSpan {
-		b.tries = b.tries[1:]
-	}
-	b.tries = append(b.tries, now)
+	budget   budget
 }
 
 // end notes how it ended.
@@ -59,15 +52,9 @@ func (b *backOff) lost(now time.Time, cause error) {
 }
 
 func (b *backOff) fail(now time.Time, err error) {
-	b.pause = jitter(pauses[min(b.failures, len(pauses)-1)])
+	b.pause = pauseAfter(b.failures)
 	b.failures++
 	b.failed, b.err = now, err
-}
-
-// jitter keeps devices that lost their connections together from coming back
-// together: it multiplies by 0.67 to 1.5.
-func jitter(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.67 + 0.83*rand.Float64()))
 }
 
 // wait is how long the next try has to wait; less if a request waits for it.
@@ -80,13 +67,44 @@ func (b *backOff) wait(now time.Time, asked bool) time.Duration {
 		}
 		wait -= now.Sub(b.failed)
 	}
-	if b.spent(now) {
-		wait = max(wait, triesSpan-now.Sub(b.tries[len(b.tries)-triesMost]))
-	}
-	return max(0, wait)
+	return max(wait, b.budget.wait(now))
 }
 
-// spent reports whether all tries were made that the time allows.
-func (b *backOff) spent(now time.Time) bool {
-	return len(b.tries) >= triesMost && now.Sub(b.tries[len(b.tries)-triesMost]) < triesSpan
+// A budget says whether a try is left. It is not safe for concurrent use.
+type budget struct{ tries []time.Time } // the latest triesMost
+
+// spend notes a try.
+func (b *budget) spend(now time.Time) {
+	b.tries = append(b.tries, now)
+	b.tries = b.tries[max(0, len(b.tries)-triesMost):]
+}
+
+// wait is how long there is none; zero = there is one.
+func (b *budget) wait(now time.Time) time.Duration {
+	if len(b.tries) < triesMost {
+		return 0
+	}
+	return max(0, triesSpan-now.Sub(b.tries[0]))
+}
+
+// pauseAfter is the pause after a failure, before which there were some in a row. It
+// keeps devices that lost their connections together from coming back together, by a
+// factor of 0.67 to 1.5.
+func pauseAfter(before int) time.Duration {
+	pause := pauses[min(before, len(pauses)-1)]
+	return time.Duration(float64(pause) * (0.67 + 0.83*rand.Float64()))
+}
+
+// sleep waits until d is over, or somebody wakes it; false = it was ctx that ended it.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	select {
+	case <-time.After(d):
+	case <-wake:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }

@@ -17,9 +17,10 @@ const (
 func (d *Downchannel) Run(ctx context.Context) {
 	defer d.end()
 	var pace pace
+	var budget budget
 	told := false // of this outage
 	for ctx.Err() == nil {
-		if !d.sleep(ctx, pace.budget(time.Now()), nil) {
+		if !sleep(ctx, budget.wait(time.Now()), nil) {
 			return
 		}
 		opened, err := d.hold(ctx)
@@ -33,10 +34,10 @@ func (d *Downchannel) Run(ctx context.Context) {
 		if tokens.LoginNeeded(err) {
 			d.fail(err, DownchannelWaits, !told)
 			told = true
-			d.sleep(ctx, loginBeat, d.kicked)
+			sleep(ctx, loginBeat, d.kicked)
 			continue
 		}
-		pace.tried(time.Now())
+		budget.spend(time.Now())
 		pause := pace.after(opened, time.Now(), isGraceful(err))
 		if pause > 0 {
 			if err == nil {
@@ -45,7 +46,7 @@ func (d *Downchannel) Run(ctx context.Context) {
 			d.fail(err, DownchannelLost, !told)
 			told = true
 		}
-		d.sleep(ctx, pause, nil)
+		sleep(ctx, pause, nil)
 	}
 }
 
@@ -57,47 +58,16 @@ func (d *Downchannel) fail(err error, news DownchannelNews, tell bool) {
 	}
 }
 
-// sleep reports whether it was not ctx that ended it.
-func (d *Downchannel) sleep(ctx context.Context, pause time.Duration, kicked <-chan struct{}) bool {
-	if pause <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-kicked:
-	case <-ctx.Done():
-		return false
-	}
-	return true
-}
-
 // end leaves nobody waiting.
 func (d *Downchannel) end() {
 	d.change(func(s *channelState) { s.open, s.ended, s.failure = false, true, errClosed })
 	d.clients.end()
 }
 
-// A pace says when to try again.
+// A pace says how long to wait after a channel has ended. The zero value begins.
 type pace struct {
-	step   int
-	atOnce bool // the last try was one without a pause
-	tries  []time.Time
-}
-
-// tried notes a try that went to the upstream.
-func (p *pace) tried(now time.Time) {
-	p.tries = append(p.tries, now)
-	p.tries = p.tries[max(0, len(p.tries)-triesMost):]
-}
-
-// budget is how long no try is left.
-func (p *pace) budget(now time.Time) time.Duration {
-	if len(p.tries) < triesMost {
-		return 0
-	}
-	return p.tries[0].Add(triesSpan).Sub(now)
+	failures int  // in a row
+	atOnce   bool // the last try was one without a pause
 }
 
 // after is the pause after a channel that ended now; opened is zero where it had
@@ -106,14 +76,13 @@ func (p *pace) budget(now time.Time) time.Duration {
 func (p *pace) after(opened, now time.Time, graceful bool) time.Duration {
 	long := !opened.IsZero() && now.Sub(opened) >= steady
 	if long {
-		p.step, p.atOnce = 0, false
+		p.failures, p.atOnce = 0, false
 	}
 	if !opened.IsZero() && graceful && !p.atOnce {
-		p.step, p.atOnce = 0, true
+		p.failures, p.atOnce = 0, true
 		return 0
 	}
 	p.atOnce = false
-	pause := pauses[min(p.step, len(pauses)-1)]
-	p.step++
-	return jitter(pause)
+	p.failures++
+	return pauseAfter(p.failures - 1)
 }

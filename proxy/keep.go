@@ -53,7 +53,7 @@ func (s *links) keep(ctx context.Context) {
 				return
 			}
 		default:
-			s.rest(ctx, wait)
+			sleep(ctx, wait, s.connected) // a request may have connected meanwhile
 		}
 	}
 }
@@ -62,16 +62,6 @@ func (s *links) setKept(kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kept = kept
-}
-
-// rest waits between tries; a request may have connected meanwhile.
-func (s *links) rest(ctx context.Context, wait time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	select {
-	case <-ctx.Done():
-	case <-s.connected:
-	}
 }
 
 // watch returns when the time is over, and when the connection is dead. It pings one on

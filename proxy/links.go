@@ -57,7 +57,7 @@ func (s *links) get(ctx context.Context) (*link, error) {
 				return l, nil
 			}
 		case wait > 0:
-			_ = sleepFor(ctx, wait) // its error is the context's
+			sleep(ctx, wait, nil)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -89,17 +89,6 @@ func heldError(ctx context.Context, last error) error {
 	return connectError{context.DeadlineExceeded}
 }
 
-func sleepFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // present returns a connection with room, or the dial to wait for, or how long the
 // next one has to wait. The keeper waits longer than a request has to.
 func (s *links) present(keeper bool) (*link, *dialing, time.Duration, error) {
@@ -122,10 +111,10 @@ func (s *links) present(keeper bool) (*link, *dialing, time.Duration, error) {
 	case !s.single || wait == 0:
 	case keeper || s.reached && s.kept:
 		return nil, nil, wait, nil
-	case s.back.spent(now):
+	case s.back.budget.wait(now) > 0:
 		return nil, nil, 0, s.back.err
 	}
-	s.back.begin(now)
+	s.back.budget.spend(now)
 	s.dialing = &dialing{done: make(chan struct{})}
 	go s.connect(s.dialing)
 	return nil, s.dialing, 0, nil

@@ -43,14 +43,8 @@ func short(s string) string { return s[:min(len(s), 128)] }
 // think waits. Only the sandbox's end cuts it short, not the caller's: the grant
 // is spent by now.
 func (l *login) think(delay time.Duration) {
-	if delay == 0 {
-		return
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-l.running.Done():
+	if delay > 0 {
+		pause(l.running, delay)
 	}
 }
 
