@@ -44,7 +44,9 @@ func (s *links) lose(l *link, cause error) {
 }
 
 // retire makes way for a successor. Streams on the old connection go on; one that has
-// none is closed. cause is nil where the upstream just said goodbye.
+// none is closed, since nothing can come on it any more and AVS wants one for each
+// device. A request that was given to it just now has no stream on it yet: it is never
+// read, and goes to the successor. cause is nil where the upstream just said goodbye.
 func (s *links) retire(l *link, cause error) {
 	if !l.retire(func() { s.tellEnd(cause) }) {
 		return

@@ -140,7 +140,7 @@ func (s *links) sortOutLocked() {
 func (s *links) close() {
 	s.mu.Lock()
 	s.closed = true
-	all := append(s.open, s.leaving...)
+	all := slices.Concat(s.open, s.leaving)
 	s.mu.Unlock()
 	for _, l := range all {
 		l.retire(func() {})
