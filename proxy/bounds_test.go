@@ -115,7 +115,17 @@ func TestACancelledClientResetsItsStreamUpstream(t *testing.T) {
 	conns := atomic.Int64{}
 	addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) {
 		conns.Add(1)
-		serveResets(conn, began, codes)
+		framer := http2.NewFramer(conn, conn)
+		serveEach(conn, framer, nil, func(frame http2.Frame) {
+			switch frame := frame.(type) {
+			case *http2.HeadersFrame:
+				answerBegin(framer, frame.StreamID)
+				framer.WriteData(frame.StreamID, false, []byte("some"))
+				began <- struct{}{}
+			case *http2.RSTStreamFrame:
+				codes <- frame.ErrCode
+			}
+		})
 	})
 	l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
 	l.overDoors(t, func(t *testing.T, client *http.Client, url string) {
@@ -134,34 +144,5 @@ func TestACancelledClientResetsItsStreamUpstream(t *testing.T) {
 	})
 	if n := conns.Load(); n != 1 {
 		t.Errorf("%d connections", n)
-	}
-}
-
-// serveResets begins an answer to each request, and tells how its stream is reset.
-func serveResets(conn net.Conn, began chan<- struct{}, codes chan<- http2.ErrCode) {
-	io.ReadFull(conn, make([]byte, len(http2.ClientPreface)))
-	framer := http2.NewFramer(conn, conn)
-	framer.WriteSettings()
-	for {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			return
-		}
-		switch frame := frame.(type) {
-		case *http2.SettingsFrame:
-			if !frame.IsAck() {
-				framer.WriteSettingsAck()
-			}
-		case *http2.PingFrame:
-			if !frame.IsAck() {
-				framer.WritePing(true, frame.Data)
-			}
-		case *http2.HeadersFrame:
-			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: frame.StreamID, BlockFragment: []byte{0x88}, EndHeaders: true})
-			framer.WriteData(frame.StreamID, false, []byte("some"))
-			began <- struct{}{}
-		case *http2.RSTStreamFrame:
-			codes <- frame.ErrCode
-		}
 	}
 }

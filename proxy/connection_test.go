@@ -282,29 +282,6 @@ func TestRefusedStreams(t *testing.T) {
 	}
 }
 
-// serveFrames speaks just enough HTTP/2 for a request at a time.
-func serveFrames(conn io.ReadWriter, answer func(framer *http2.Framer, stream uint32)) {
-	io.ReadFull(conn, make([]byte, len(http2.ClientPreface)))
-	framer := http2.NewFramer(conn, conn)
-	framer.WriteSettings()
-	for {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			return
-		}
-		switch frame := frame.(type) {
-		case *http2.SettingsFrame:
-			if !frame.IsAck() {
-				framer.WriteSettingsAck()
-			}
-		case *http2.PingFrame:
-			framer.WritePing(true, frame.Data)
-		case *http2.HeadersFrame:
-			answer(framer, frame.StreamID)
-		}
-	}
-}
-
 func TestPromise6_CallerThatHangsUpWhileDialingHarmsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})

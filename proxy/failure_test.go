@@ -217,7 +217,7 @@ func TestBrokenAnswersArriveBroken(t *testing.T) {
 	h2Answer := func(end func(*http2.Framer, uint32, net.Conn)) func(conn net.Conn) {
 		return func(conn net.Conn) {
 			serveFrames(conn, func(framer *http2.Framer, stream uint32) {
-				framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true})
+				answerBegin(framer, stream)
 				framer.WriteData(stream, false, []byte("half of it"))
 				end(framer, stream, conn)
 			})

@@ -24,7 +24,7 @@ func framed(t *testing.T, data []string, end func(framer *http2.Framer, stream u
 			io.Writer
 		}{conn, conn}, func(_ *http2.Framer, stream uint32) {
 			framer := http2.NewFramer(out, nil)
-			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true})
+			answerBegin(framer, stream)
 			for _, text := range data {
 				framer.WriteDataPadded(stream, false, []byte(text), make([]byte, len(text)%7))
 			}

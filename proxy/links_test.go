@@ -4,180 +4,16 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
 )
-
-// A fakeNet makes connections to an upstream in memory, for tests in a bubble.
-type fakeNet struct {
-	upstream *Upstream
-	links    *links
-
-	mu     sync.Mutex
-	down   error // of dials, while set
-	dials  []time.Time
-	peers  []*fakePeer
-	answer func(framer *http2.Framer, stream uint32) // nil = 204
-	greet  func(*fakePeer)                           // nil = SETTINGS without any
-	events []LinkEvent
-	pings  []time.Time
-}
-
-func (f *fakeNet) notePing() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.pings = append(f.pings, time.Now())
-}
-
-// A fakePeer is the upstream's end of one connection.
-type fakePeer struct {
-	net.Conn
-	framer *http2.Framer
-	out    chan []byte
-	dead   atomic.Bool // reads, and never says anything again
-}
-
-func newFakeNet(t *testing.T, single bool) *fakeNet {
-	t.Helper()
-	origin, _ := url.Parse("https://h")
-	f := &fakeNet{upstream: NewUpstream(UpstreamOptions{Origin: origin, SingleConnection: single})}
-	f.links = f.upstream.links
-	f.links.dial = f.dial
-	f.links.told = func(event LinkEvent, _ error) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.events = append(f.events, event)
-	}
-	t.Cleanup(func() {
-		f.upstream.Close()
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		for _, peer := range f.peers {
-			peer.Close()
-		}
-	})
-	return f
-}
-
-func (f *fakeNet) dial(gone func(*link, error)) (*link, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.dials = append(f.dials, time.Now())
-	if f.down != nil {
-		return nil, connectError{f.down}
-	}
-	near, far := net.Pipe()
-	peer := &fakePeer{Conn: far}
-	out := make(chan []byte, 1000)
-	peer.framer, peer.out = http2.NewFramer(chanWriter(out), far), out
-	f.peers = append(f.peers, peer)
-	go func() {
-		for p := range out {
-			far.Write(p)
-		}
-	}()
-	go func() {
-		defer close(out)
-		f.serve(peer)
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
-	defer cancel()
-	return f.upstream.newLink(ctx, near, gone)
-}
-
-// says is for what the upstream says of itself.
-func (p *fakePeer) says() *http2.Framer { return http2.NewFramer(chanWriter(p.out), nil) }
-
-type chanWriter chan []byte
-
-func (c chanWriter) Write(p []byte) (int, error) {
-	c <- append([]byte(nil), p...)
-	return len(p), nil
-}
-
-func (f *fakeNet) serve(peer *fakePeer) {
-	io.ReadFull(peer, make([]byte, len(http2.ClientPreface)))
-	if f.greet != nil {
-		f.greet(peer)
-	} else {
-		peer.framer.WriteSettings()
-	}
-	for {
-		frame, err := peer.framer.ReadFrame()
-		if err != nil {
-			return
-		}
-		if peer.dead.Load() {
-			continue
-		}
-		switch frame := frame.(type) {
-		case *http2.SettingsFrame:
-			if !frame.IsAck() {
-				peer.framer.WriteSettingsAck()
-			}
-		case *http2.PingFrame:
-			if !frame.IsAck() {
-				peer.framer.WritePing(true, frame.Data)
-			}
-			f.notePing()
-		case *http2.HeadersFrame:
-			if f.answer != nil {
-				f.answer(peer.framer, frame.StreamID)
-			} else {
-				noContent(peer.framer, frame.StreamID)
-			}
-		}
-	}
-}
-
-func noContent(framer *http2.Framer, stream uint32) {
-	framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x89}, EndHeaders: true, EndStream: true}) // ":status: 204"
-}
-
-func (f *fakeNet) setDown(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.down = err
-}
-
-func (f *fakeNet) dialed() int { return len(f.times()) }
-
-// times are those of all dials.
-func (f *fakeNet) times() []time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.dials)
-}
-
-func (f *fakeNet) ask(ctx context.Context, method string) (time.Duration, error) {
-	began := time.Now()
-	resp, err := f.links.RoundTrip(httptest.NewRequest(method, "https://h/", nil).WithContext(ctx))
-	if err == nil {
-		resp.Body.Close()
-	}
-	return time.Since(began), err
-}
-
-func (f *fakeNet) keep(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { f.upstream.Keep(ctx); close(ended) }()
-	t.Cleanup(func() { cancel(); <-ended })
-}
-
-var errDown = errors.New("the network is down")
 
 func TestPromise5_ConnectionIsMadeAheadAndAgainAfterGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -437,7 +273,7 @@ func TestPromise5_QuietConnectionIsPingedWhileItLeaves(t *testing.T) {
 		f := newFakeNet(t, true)
 		f.links.ping = 4 * time.Minute
 		f.answer = func(framer *http2.Framer, stream uint32) {
-			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true}) // ":status: 200"
+			answerBegin(framer, stream)
 			framer.WriteGoAway(stream, http2.ErrCodeNo, nil)
 		}
 		f.keep(t)
@@ -507,7 +343,7 @@ func TestConnectionIsReplacedWhereNoMoreStreamsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeNet(t, true)
 		f.answer = func(framer *http2.Framer, stream uint32) {
-			framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true}) // ":status: 200"
+			answerBegin(framer, stream)
 		}
 		f.keep(t)
 		left := make(chan struct{})
