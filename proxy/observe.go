@@ -58,16 +58,20 @@ type observation struct {
 }
 
 func newObservation(options ObserveOptions, r *http.Request) *observation {
-	o := &observation{decisionHeader: options.DecisionHeader}
-	arrived, _ := r.Context().Value(arrivedKey{}).(time.Time)
-	o.exchange = Exchange{
-		Route: options.Route, Method: r.Method, Path: r.URL.EscapedPath(), Proto: r.Proto,
-		Began: time.Now(), Arrived: arrived, TokenAge: -1, TokenLeft: -1,
-	}
+	o := &observation{decisionHeader: options.DecisionHeader, exchange: arrival(options.Route, r)}
 	if options.Record != nil {
 		o.recording = options.Record(r, o.exchange)
 	}
 	return o
+}
+
+// arrival is what is known of an exchange when it begins.
+func arrival(route string, r *http.Request) Exchange {
+	arrived, _ := r.Context().Value(arrivedKey{}).(time.Time)
+	return Exchange{
+		Route: route, Method: r.Method, Path: r.URL.EscapedPath(), Proto: r.Proto,
+		Began: time.Now(), Arrived: arrived, TokenAge: -1, TokenLeft: -1,
+	}
 }
 
 type exchangeKey struct{}

@@ -32,12 +32,14 @@ type Recording interface {
 func (o *observation) recordBody(r *http.Request) {
 	switch {
 	case o.recording == nil || r.Method == http.MethodConnect:
-	case r.ContentLength == 0 || r.Body == nil:
+	case hasNoBody(r):
 		o.recording.RequestEnd(nil, nil)
 	default: // net/http's server goes by what the body of its own request is
 		r.Body = &recordedBody{ReadCloser: r.Body, recording: o.recording, request: r}
 	}
 }
+
+func hasNoBody(r *http.Request) bool { return r.ContentLength == 0 || r.Body == nil }
 
 // A recordedBody is the body of a request.
 type recordedBody struct {

@@ -88,7 +88,12 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 	if err != nil {
 		return nil, asUsage(err)
 	}
-	line.handler = guard.Guard(rules, watch.refused, console.Withhold(proxy.Split(table,
+	refusals := &proxy.Refusals{Record: watch.record}
+	refused := func(r *http.Request, p problem.Problem) {
+		refusals.Refused(r, p)
+		watch.refused(r, p)
+	}
+	line.handler = guard.Guard(rules, refused, console.Withhold(proxy.Split(table,
 		proxy.Route(table, handlers),
 		tunnel.Intercept(line.inbox),
 		p.observe(watch, "", line.others))))

@@ -126,6 +126,10 @@ func TestC04_OtherUsersOfTheProxy(t *testing.T) {
 		admitted(t, name+" for root", curlAs(t, 0, args...), want)
 		admitted(t, name+" for a friend", curlAs(t, friend, args...), want)
 	}
+	record := refusalOf(t, proxy, "user_forbidden")
+	if want := "other users of this machine are refused: the connection belongs to the user with uid 12345"; record.Ended != want {
+		t.Errorf("recorded %q", record.Ended)
+	}
 }
 
 // The key says more than a user ID: it was given to its bearer.
