@@ -144,7 +144,7 @@ func TestReplaysHaveTheirRoutesToken(t *testing.T) {
 }
 
 func TestShutdownIsWhatCutThoseUnderWay(t *testing.T) {
-	s := newScribe(config.Capture{Enabled: true}, func() []string { return nil })
+	s := newScribe(config.Capture{Enabled: true, Total: 1 << 20}, func() []string { return nil })
 	e := s.begin(httptest.NewRequest("GET", "/", nil), proxy.Exchange{Began: time.Now()})
 	s.cut()
 	e.End(proxy.Exchange{Ended: "the client hung up"}, nil)
