@@ -33,7 +33,29 @@ func OpusPackets(data []byte) [][]byte {
 
 func bareOpus(data []byte) (AudioInfo, bool) {
 	packets := OpusPackets(data)
-	return AudioInfo{Format: "Opus", Rate: SpeechRate, Channels: 1, Seconds: float64(len(packets)) * 0.02}, len(packets) > 0
+	if packets == nil {
+		return AudioInfo{}, false
+	}
+	samples := 0
+	for _, packet := range packets {
+		samples += opusSamples(packet)
+	}
+	return AudioInfo{Format: "Opus", Rate: SpeechRate, Channels: opusChannels(packets[0]), Seconds: float64(samples) / 48000}, true
+}
+
+func opusChannels(packet []byte) int { return 1 + int(packet[0]>>2&1) }
+
+// opusSamples is how long a packet of 20 ms frames sounds, at the 48 kHz that Opus
+// counts in (RFC 6716 section 3.2).
+func opusSamples(packet []byte) int {
+	frames := 1
+	switch packet[0] & 3 {
+	case 1, 2:
+		frames = 2
+	case 3:
+		frames = int(packet[1] & 63)
+	}
+	return frames * 960
 }
 
 // opusSize finds the size of packets by their first bytes (RFC 6716 section 3.1),
