@@ -79,15 +79,20 @@ func (m *masker) join(out, p []byte, set *patterns, final bool) []byte {
 	return out
 }
 
-// body returns what may be told of a body, or of its beginning (not ended), and whether
-// something was taken out.
-func (s *patterns) body(text []byte, ended, whole bool) (_ []byte, masked bool) {
+// body returns what may be told of a body, or of its beginning (not ended).
+func (s *patterns) body(b Body, ended bool) Body {
 	var m masker
-	out, _ := m.add(make([]byte, 0, len(text)), text, s)
-	if ended {
-		out = m.end(out, s, whole)
+	out, at := make([]byte, 0, len(b.Bytes)), int64(0)
+	for i, mark := range b.Marks {
+		out, _ = m.add(out, b.Bytes[at:mark.Offset], s)
+		at, b.Marks[i].Offset = mark.Offset, int64(len(out))
 	}
-	return out, m.masked
+	out, _ = m.add(out, b.Bytes[at:], s)
+	if ended {
+		out = m.end(out, s, b.Complete)
+	}
+	b.Bytes, b.Masked = out, b.Masked || m.masked
+	return b
 }
 
 // scan appends to out what may be retold of p, and returns the rest, which is

@@ -254,7 +254,7 @@ func BenchmarkMask(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				set.body(body, true, true)
+				set.body(Body{Bytes: body, Complete: true}, true)
 			}
 		})
 	}

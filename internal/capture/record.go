@@ -85,6 +85,9 @@ type Body struct {
 	// cannot be known: with other codings than gzip and deflate, or beyond 1 MiB.
 	Masked bool   `json:"masked,omitempty"`
 	Bytes  []byte `json:"-"`
+	// Marks say when Bytes came, from the first on. Multipart bodies that did not
+	// travel packed have them.
+	Marks []Mark `json:"-"`
 }
 
 // An Interim is an answer's 1xx head.

@@ -79,7 +79,7 @@ type raw struct {
 }
 
 func (b *body) raw() raw {
-	return raw{Body{Size: b.size, Complete: b.ended && b.whole && !b.partial, Bytes: b.kept.bytes()}, b.set, b.ended && !b.partial}
+	return raw{Body{Size: b.size, Complete: b.ended && b.whole && !b.partial, Bytes: b.kept.bytes(), Marks: slices.Clone(b.marks)}, b.set, b.ended && !b.partial}
 }
 
 // retold takes out what was secret when the body was kept, and what is now. Nobody sees
@@ -90,10 +90,8 @@ func (r raw) retold(coding string, now *patterns) Body {
 		if len(packed) == 0 || set == nil {
 			continue
 		}
-		var masked bool
-		r.Bytes, masked = set.body(r.Bytes, r.ended, r.Complete)
-		r.Masked = r.Masked || masked
-		if coding != "" && (masked || !set.harmless(coding, packed)) {
+		r.Body = set.body(r.Body, r.ended)
+		if coding != "" && (r.Masked || !set.harmless(coding, packed)) {
 			return Body{Size: r.Size, Masked: true}
 		}
 	}

@@ -37,6 +37,7 @@ type body struct {
 	size     int64
 	declared int64 // by Content-Length; 0 = unknown
 	kept     stored
+	marks    []Mark    // of kept
 	set      *patterns // what was secret when kept last grew
 	show     show
 	dropped  bool // nothing is kept, whatever comes
@@ -47,7 +48,9 @@ type body struct {
 
 func (b *body) drop() (gain int) {
 	b.partial, b.dropped = b.partial || b.size > 0, true
-	return b.kept.drop()
+	gain = b.kept.drop() + costOfMarks(b.marks)
+	b.marks = nil
+	return gain
 }
 
 func (b *body) side() string {
@@ -94,6 +97,7 @@ func (e *Exchange) grow(s *side, p []byte) {
 	b.size += int64(len(p))
 	if b.room(e.r.options.Body) > 0 {
 		b.set = e.r.secrets.recent()
+		e.mark(s)
 	}
 	e.spend(b.keep(p, e.r.options.Body))
 	e.findEvent(s, false)
