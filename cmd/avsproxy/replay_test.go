@@ -14,7 +14,7 @@ import (
 
 // replaying is a replayer with one route, "api", behind an observer.
 func replaying(t *testing.T, handler http.HandlerFunc) (*replayer, *scribe) {
-	s := newScribe(config.Capture{Enabled: true}, nil)
+	s := newScribe(config.Capture{Enabled: true, Body: 1 << 10, Total: 1 << 20}, nil)
 	began := func(string) func(proxy.Exchange) { return func(proxy.Exchange) {} }
 	p := &program{conf: &config.Config{}}
 	r := newReplayer(s.recorder, map[string]http.Handler{"api": p.observe(watcher{began: began, record: s.begin}, "api", handler)}, quiet())
