@@ -152,9 +152,17 @@ func receive(resp *http.Response) error {
 	if client := resp.Request; len(resp.Trailer) > 0 && client.ProtoMajor == 1 && client.Method != http.MethodHead {
 		resp.Header.Del("Content-Length") // HTTP/1.1 has trailers on chunked bodies only
 	}
+	dropOurs(resp.Trailer) // as announced
 	sent := resp.Request.Body
-	resp.Body = &download{resp.Body, resp.Request.Context(), sent != nil && sent != http.NoBody}
+	resp.Body = &download{resp.Body, resp, sent != nil && sent != http.NoBody}
 	return nil
+}
+
+// dropOurs keeps an upstream from speaking for us behind its answer.
+func dropOurs(trailer http.Header) {
+	for _, name := range []string{problem.Header, DecisionHeader, NoticeHeader} {
+		delete(trailer, name)
+	}
 }
 
 // An upload is the body of a request. Closing net/http's own for HTTP/1.x waits for
@@ -201,16 +209,19 @@ func dropTrailers(trailer http.Header, strip []string) {
 // A download is the body of an answer; it notes how it was cut, if it was.
 type download struct {
 	io.ReadCloser
-	ctx       context.Context
+	answer    *http.Response
 	uploading bool // maybe
 }
 
 // Read reads on.
 func (d *download) Read(p []byte) (int, error) {
 	n, err := d.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && d.ctx.Err() == nil {
-		note(d.ctx, func(e *Exchange) { e.Fault = cause{err} })
-		passReset(d.ctx, err)
+	switch ctx := d.answer.Request.Context(); {
+	case err == io.EOF:
+		dropOurs(d.answer.Trailer)
+	case err != nil && ctx.Err() == nil:
+		note(ctx, func(e *Exchange) { e.Fault = cause{err} })
+		passReset(ctx, err)
 	}
 	return n, err
 }
