@@ -31,7 +31,7 @@ type forwardLine struct {
 	inbox    *tunnel.Inbox
 	tunnels  *tunnel.Group
 	dialer   *tunnel.Dialer
-	notes    notebook
+	others   notebook // of what goes to other hosts
 	upstream struct {
 		mu  sync.Mutex
 		got []*http.Request
@@ -68,9 +68,9 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	elsewhere := NewOthers(OthersOptions{Dial: f.dialer.Dial, Tunnels: f.tunnels, ErrorLog: quiet})
 	t.Cleanup(elsewhere.Close)
 	f.listen(t, guard.Guard(rules, nil, Split(table,
-		Route(table, []http.Handler{Observe(ObserveOptions{Route: "avs", Began: f.began, Record: f.notes.record}, forward)}),
+		Route(table, []http.Handler{Observe(ObserveOptions{Route: "avs", Began: f.began}, forward)}),
 		tunnel.Intercept(f.inbox),
-		Observe(ObserveOptions{Began: f.began, Record: f.notes.record}, elsewhere))))
+		Observe(ObserveOptions{Began: f.began, Record: f.others.record, DecisionHeader: true}, elsewhere))))
 	return f
 }
 

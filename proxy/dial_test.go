@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/url"
 	"testing"
@@ -14,36 +13,44 @@ import (
 	"avsproxy/internal/certs"
 )
 
+// inMemory is an upstream for tests in a bubble. Connecting takes slow, and so does its
+// end of the handshake; then f serves the connection.
+func inMemory(t *testing.T, protocol string, slow time.Duration, f func(net.Conn)) *Upstream {
+	t.Helper()
+	authority, err := certs.New("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := authority.Leaf(time.Hour, "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{protocol}}
+	serve := func(raw net.Conn) {
+		defer raw.Close()
+		time.Sleep(slow)
+		conn := tls.Server(raw, conf)
+		_ = conn.Handshake() // without it nothing can be read, either
+		f(conn)
+	}
+	return NewUpstream(UpstreamOptions{
+		Origin: &url.URL{Scheme: "https", Host: "localhost"}, Roots: authority.Pool(),
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			time.Sleep(slow)
+			near, far := net.Pipe()
+			go serve(far)
+			return near, nil
+		},
+	})
+}
+
 // The upstream takes its time at each step, and never says SETTINGS.
 func TestDialTimeoutBoundsAllStepsTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		authority, err := certs.New("test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaf, err := authority.Leaf(time.Hour, "localhost")
-		if err != nil {
-			t.Fatal(err)
-		}
-		conf := &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2"}}
-		u := NewUpstream(UpstreamOptions{
-			Origin: &url.URL{Scheme: "https", Host: "localhost"}, Roots: authority.Pool(),
-			Dial: func(context.Context, string, string) (net.Conn, error) {
-				time.Sleep(dialTimeout / 3)
-				near, far := net.Pipe()
-				go func() {
-					time.Sleep(dialTimeout / 3)
-					conn := tls.Server(far, conf)
-					_ = conn.Handshake() // then nothing can be read, either
-					io.Copy(io.Discard, conn)
-					far.Close()
-				}()
-				return near, nil
-			},
-		})
+		u := inMemory(t, "h2", dialTimeout/3, hang)
 		defer u.Close()
 		began := time.Now()
-		_, err = u.dialLink(func(*link, error) {})
+		_, err := u.dialLink(func(*link, error) {})
 		if took := time.Since(began); took != dialTimeout-dialGrace || !isTimeout(err) || !errors.As(err, new(connectError)) {
 			t.Errorf("%v after %v", err, took)
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"golang.org/x/net/http2"
+
+	"avsproxy/tokens"
 )
 
 // How exchanges end that do not end well, in words for people.
@@ -36,7 +38,7 @@ func ending(e *Exchange, whole, clientGone bool) string {
 func upstreamEnding(err error) string {
 	var reset http2.StreamError
 	switch {
-	case err == nil, errors.As(err, new(connectError)): // nothing was sent
+	case err == nil, errors.As(err, new(connectError)), errors.As(err, new(*tokens.Error)): // nothing was sent
 		return ""
 	case errors.As(err, &reset):
 		return "the upstream reset its stream (" + reset.Code.String() + ")"

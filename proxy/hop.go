@@ -23,6 +23,7 @@ func hopNoted(req *http.Request) *http.Request {
 	}
 	began := time.Now()
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { began = time.Now() }, // again where a connection turns out to be dead
 		GotConn: func(info httptrace.GotConnInfo) {
 			note(req.Context(), func(e *Exchange) { e.Connect += time.Since(began) })
 			noteHop(req, Hop{Conn: numberOf(info.Conn), Reused: info.Reused})

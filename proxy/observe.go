@@ -35,7 +35,7 @@ func Observe(options ObserveOptions, next http.Handler) http.Handler {
 		}
 		done := options.Began(options.Route)
 		o := newObservation(options, r)
-		observed := &observedWriter{ResponseWriter: w, observation: o, http10: !r.ProtoAtLeast(1, 1), connect: r.Method == http.MethodConnect}
+		observed := &observedWriter{ResponseWriter: w, observation: o, http10: !r.ProtoAtLeast(1, 1), method: r.Method}
 		whole := false
 		defer func() { // also when next panics with http.ErrAbortHandler
 			done(o.settle(observed, r, whole))
@@ -132,7 +132,7 @@ type observedWriter struct {
 	written int64
 	failed  error // of writing
 	http10  bool
-	connect bool // bytes that follow its 200 are nobody's business
+	method  string
 }
 
 func (w *observedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -183,7 +183,11 @@ func (w *observedWriter) interim(status int) {
 
 func (w *observedWriter) Write(p []byte) (int, error) {
 	w.begin(http.StatusOK)
-	if w.recording != nil && (!w.connect || w.status > 299) {
+	if w.method == http.MethodHead { // net/http takes the bytes, and sends none
+		return w.ResponseWriter.Write(p)
+	}
+	tunnel := w.method == http.MethodConnect && w.status < 300 // what is in it is nobody's business
+	if w.recording != nil && !tunnel {
 		w.recording.ResponseBody(p)
 	}
 	n, err := w.ResponseWriter.Write(p)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/tokens"
 )
 
 // recorded waits until the latest exchange is over.
@@ -216,6 +218,62 @@ func TestProblemsAreNamed(t *testing.T) {
 	if e := l.ended(t, 1); e.Error != "upstream_unreachable" || e.Ended != "" || e.Tries != 0 {
 		t.Errorf("%+v", e)
 	}
+}
+
+// The provider's connection is not the upstream's.
+func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
+	source := &tokens.Source{
+		Name: "alexa", Kind: "client_credentials", Unattended: true, Store: &tokens.MemoryStore{},
+		Renew: func(context.Context, tokens.Grant) (tokens.Grant, error) {
+			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Say: "the provider is not there", Err: io.ErrUnexpectedEOF}
+		},
+	}
+	l := build(t, "https://"+closedPort(t), nil, plan{source: source})
+	do(t, h1Client(t), request(t, "GET", l.url, nil))
+	if e := l.ended(t, 1); e.Error != "token_refresh_failed" || e.Ended != "" {
+		t.Errorf("ended: %+v", e)
+	}
+}
+
+// A problem has a body, which a HEAD does not get.
+func TestHeadHasNoBodyToRecord(t *testing.T) {
+	notes := &notebook{}
+	l := build(t, "https://"+closedPort(t), nil, plan{source: static(), observe: ObserveOptions{Record: notes.record}})
+	over(t, func(t *testing.T, client *http.Client) {
+		do(t, client, request(t, "HEAD", l.url, nil))
+		if _, e := recorded(t, notes); e.Status != 502 || e.Written != 0 {
+			t.Errorf("recorded %+v", e)
+		}
+		if _, answered := notes.last().bodies(); answered != "" {
+			t.Errorf("recorded %q", answered)
+		}
+	})
+}
+
+func TestTunnelsAreKnownWhileTheyAreOpen(t *testing.T) {
+	f := forwarding(t, "tunnel", false)
+	host := echo(t)
+	eachConnect(t, func(t *testing.T, connect connector) {
+		conn, resp := connect(t, f, host)
+		io.WriteString(conn, "hello")
+		if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		d := f.others.last()
+		d.mu.Lock()
+		soFar := d.soFar
+		d.mu.Unlock()
+		if soFar.Status != 200 || soFar.Decision != Tunnelled || soFar.FirstByte <= 0 {
+			t.Errorf("while it is open is known %+v", soFar)
+		}
+		if resp.ProtoMajor == 2 && resp.Header.Get(DecisionHeader) != "token=tunnelled" {
+			t.Errorf("decision: %q", resp.Header.Get(DecisionHeader))
+		}
+		conn.Close()
+		if _, e := recorded(t, &f.others); e.Sent != 5 || e.FirstByte != soFar.FirstByte || e.Took <= e.FirstByte {
+			t.Errorf("recorded %+v", e)
+		}
+	})
 }
 
 func TestWebSocketsAreRecordedBySizeAlone(t *testing.T) {

@@ -122,15 +122,18 @@ func (o *Others) tunnel(w http.ResponseWriter, r *http.Request) {
 		ForwardOptions{}.fail(w, r, err)
 		return
 	}
+	decide(r.Context(), Tunnelled)
 	client, err := tunnel.Accept(w, r)
 	if err != nil {
 		target.Close()
+		decide(r.Context(), "")
 		panic(http.ErrAbortHandler) // the client is gone
 	}
+	if o := observationOf(r.Context()); o != nil && r.ProtoMajor == 1 {
+		o.head(http.StatusOK, http.Header{}) // which went past our writer
+	}
 	up, down := o.options.Tunnels.Relay(client, target)
-	note(r.Context(), func(e *Exchange) {
-		e.Decision, e.Status, e.Sent, e.Written = Tunnelled, http.StatusOK, up, down
-	})
+	note(r.Context(), func(e *Exchange) { e.Sent, e.Written = up, down })
 }
 
 // explainOther is [explain] for a host that no route names.

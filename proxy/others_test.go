@@ -79,8 +79,8 @@ func TestTunnelCarriesBytesAndHalfCloses(t *testing.T) {
 		if e.Method != "CONNECT" || e.Path != host || e.Decision != Tunnelled || e.Status != 200 || e.Route != "" || e.Sent != 3<<20 || e.Written != 3<<20+7 {
 			t.Errorf("%+v", e)
 		}
-		recorded(t, &f.notes)
-		if sent, answered := f.notes.last().bodies(); sent+answered != "" {
+		recorded(t, &f.others)
+		if sent, answered := f.others.last().bodies(); sent+answered != "" {
 			t.Errorf("%d and %d bytes of the tunnel were recorded", len(sent), len(answered))
 		}
 	})

@@ -152,9 +152,6 @@ func (r recording) End(e proxy.Exchange, trailer http.Header) {
 	if facts.Ended != "" && r.scribe.cutting.Load() {
 		facts.Ended = "cut at shutdown"
 	}
-	if e.Decision == proxy.Tunnelled && e.FirstByte == 0 {
-		r.Exchange.Response(e.Status, "", nil) // which goproxy wrote
-	}
 	r.Exchange.End(facts, fieldsOf(trailer))
 }
 
