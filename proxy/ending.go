@@ -26,7 +26,7 @@ func ending(e *Exchange, whole, clientGone bool) string {
 		return ""
 	case e.Fault != nil && e.Decision == Shared && !whole:
 		return e.Fault.Error()
-	case whole || e.Fault != nil:
+	case whole || why != "":
 		return why
 	case clientGone || e.Status == statusClientGone || e.Decision == Shared:
 		return clientHungUp
