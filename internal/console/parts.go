@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,6 +38,7 @@ type Part struct {
 	ContentID   string          `json:"content_id"`
 	Size        int             `json:"size"`
 	Complete    bool            `json:"complete"`
+	AtMS        *float64        `json:"at_ms,omitempty"` // when its first byte came, from the exchange's begin; absent = unknown
 	JSON        json.RawMessage `json:"json,omitempty"`
 	Message     *avs.Header     `json:"message,omitempty"` // of an event or a directive
 	Audio       *avs.AudioInfo  `json:"audio,omitempty"`
@@ -83,8 +85,11 @@ func play(w http.ResponseWriter, r *http.Request, part Part) {
 		contentType = "audio/wav"
 	case audio.Format == "MP3":
 		contentType = "audio/mpeg"
-	case audio.Format == "Opus" && bytes.HasPrefix(sound, []byte("OggS")):
+	case audio.Format == "Opus":
 		contentType = "audio/ogg"
+		if !bytes.HasPrefix(sound, []byte("OggS")) {
+			sound = avs.OggOpus(sound)
+		}
 	}
 	if contentType == "" {
 		refuse(w, http.StatusUnsupportedMediaType, "not_playable", "browsers cannot play this part", "leave out play=1 to get its bytes")
@@ -98,6 +103,7 @@ func partsOf(message capture.Message) Parts {
 	text, _ := message.Plain()
 	var found Parts
 	var at *Part
+	var now *float64
 	scanner := avs.NewPartScanner(fieldOf(message.Header, "Content-Type"), avs.PartHandler{
 		Begin: func(head avs.PartHead) {
 			if at = nil; len(found.Parts) == partsMost {
@@ -107,13 +113,18 @@ func partsOf(message capture.Message) Parts {
 			found.Parts = append(found.Parts, Part{
 				Index: len(found.Parts), Headers: strings.ToValidUTF8(string(head.Raw), "\ufffd"),
 				Name: head.Name, ContentType: head.ContentType, ContentID: head.ContentID,
+				AtMS: now,
 			})
 			at = &found.Parts[len(found.Parts)-1]
 		},
 		Data: func(p []byte) {
-			if at != nil {
-				at.content = append(at.content, p...)
+			if at == nil {
+				return
 			}
+			if len(at.content) == 0 {
+				at.AtMS = now // its head may have come long before, behind the last part
+			}
+			at.content = append(at.content, p...)
 		},
 		End: func(complete bool) {
 			if at != nil {
@@ -121,7 +132,10 @@ func partsOf(message capture.Message) Parts {
 			}
 		},
 	})
-	scanner.Write(text)
+	for piece, came := range arrivals(message.Body.Marks, text) {
+		now = came
+		scanner.Write(piece)
+	}
 	scanner.Close()
 	format := ""
 	for i := range found.Parts {
@@ -131,6 +145,34 @@ func partsOf(message capture.Message) Parts {
 		found.Parts = []Part{}
 	}
 	return found
+}
+
+// arrivals cuts a body into the pieces in which it came, each with its time in
+// milliseconds from the exchange's begin; nil = unknown.
+func arrivals(marks []capture.Mark, text []byte) iter.Seq2[[]byte, *float64] {
+	return func(yield func([]byte, *float64) bool) {
+		if len(marks) == 0 || len(text) == 0 {
+			yield(text, nil)
+			return
+		}
+		for i, mark := range marks {
+			end := int64(len(text))
+			if i+1 < len(marks) {
+				end = marks[i+1].Offset
+			}
+			if !yield(text[mark.Offset:end], milliseconds(mark.At)) {
+				return
+			}
+		}
+	}
+}
+
+func milliseconds(d time.Duration) *float64 {
+	if d < 0 {
+		return nil
+	}
+	ms := float64(d.Microseconds()) / 1000
+	return &ms
 }
 
 // look finds out what a part holds. format is how the last event before it says that

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"avsproxy/internal/avs"
@@ -161,6 +163,36 @@ func TestPartsArePlayed(t *testing.T) {
 	}
 }
 
+func TestBareOpusIsPlayed(t *testing.T) {
+	d := withRoom(t)
+	event := strings.ReplaceAll(example(t, "recognize.json"), "AUDIO_L16_RATE_16000_CHANNELS_1", "OPUS")
+	x := recognize(t)
+	x.request = form("metadata", "application/json", event, "audio", "application/octet-stream", opusPackets(t))
+	d.remember(x)
+	if audio := d.partsOf("request")[1].Audio; audio == nil || *audio != (avs.AudioInfo{Format: "Opus", Rate: 16000, Channels: 1, Seconds: 1.14}) {
+		t.Errorf("%+v", audio)
+	}
+	ogg := d.ask("GET", "/api/exchanges/1/request/parts/1?play=1")
+	want(t, ogg, 200)
+	wantInert(t, ogg, "audio/ogg")
+	if !strings.HasPrefix(ogg.text, "OggS") {
+		t.Errorf("%q", ogg.text[:16])
+	}
+	if bare := d.ask("GET", "/api/exchanges/1/request/parts/1"); bare.text != opusPackets(t) {
+		t.Error("the download is not what was sent")
+	}
+}
+
+// opusPackets are a second of speech as devices send it.
+func opusPackets(t *testing.T) string {
+	t.Helper()
+	packets, err := os.ReadFile("../avs/testdata/what-time-is-it.opus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(packets)
+}
+
 // wantWAV reads the header of a RIFF file: 16-bit PCM, 16 kHz, one channel.
 func wantWAV(t *testing.T, text string, pcm []byte) {
 	t.Helper()
@@ -193,6 +225,35 @@ func TestPartsOfABodyThatGrows(t *testing.T) {
 	if len(parts) != 2 || !parts[0].Complete || parts[1].Complete || parts[0].Message == nil || parts[0].Message.Name != "SetVolume" || parts[1].JSON != nil {
 		t.Errorf("%+v", parts)
 	}
+}
+
+// AVS sends the head of the next part behind each, perhaps an hour before that comes.
+func TestPartsHaveTheTimeOfTheirFirstByte(t *testing.T) {
+	const head, first, second = "--b\r\nContent-Type: application/json\r\n\r\n", "{\"a\":\r\n1}\r\n", "{}\r\n"
+	at := func(text string, came time.Duration) capture.Mark {
+		return capture.Mark{Offset: int64(len(text)), At: came}
+	}
+	message := capture.Message{Header: fields("Content-Type", formData), Body: capture.Body{
+		Bytes: []byte(head + first + head + second + head + second),
+		Marks: []capture.Mark{at("", 1500*time.Microsecond), at(head+first[:5], 2*time.Second), at(head+first+head, time.Hour), at(head+first+head+second, -1)},
+	}}
+	var got []any
+	for _, part := range partsOf(message).Parts {
+		if got = append(got, nil); part.AtMS != nil {
+			got[len(got)-1] = *part.AtMS
+		}
+	}
+	if want := []any{1.5, 3600_000.0, nil}; !slices.Equal(got, want) {
+		t.Errorf("the parts came at %v ms, want %v", got, want)
+	}
+}
+
+func TestTimesOfPartsAreTold(t *testing.T) {
+	d := inspecting(t)
+	e, _ := d.remember(told{method: "GET", target: avs.PathDirectives, requestOnly: true})
+	e.Response(200, "HTTP/2.0", fields("Content-Type", formData))
+	e.ResponseBody([]byte("--b\r\n\r\ntext"))
+	want(t, d.ask("GET", "/api/exchanges/1/response/parts"), 200, `"at_ms":`)
 }
 
 func TestBodiesThatAreNoMessageHaveNoParts(t *testing.T) {
