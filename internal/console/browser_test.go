@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	v.login()
 	v.Exchanges = capture.New(capture.Options{EventName: nameOf})
 	v.Replay = v.replay
-	v.Explain = func(string, string) (any, error) { return map[string]string{"why": "it is the default route"}, nil }
+	v.Explain = explained
 	change(v.Console)
 	for _, turn := range turns {
 		v.pass(turn)
@@ -49,6 +50,14 @@ func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	v.listen()
 	v.do(chromedp.EmulateViewport(1400, 860), chromedp.Navigate(v.url+"/"))
 	return v
+}
+
+// explained is an explanation as the program gives it.
+func explained(method, url string) (any, error) {
+	if !strings.Contains(url, "/") {
+		return nil, fmt.Errorf("%q is no URL", url)
+	}
+	return map[string]any{"credential": "alexa", "text": []string{"Route: avs: it is the default route", "Allowed: yes: " + method + " " + url, "Token: injected"}}, nil
 }
 
 // replay remembers an exchange as if it had been sent again.
@@ -151,6 +160,7 @@ func (v *visit) press(key string) {
 	} else if key == "Enter" {
 		params.Text = "\r"
 	}
+	params.WindowsVirtualKeyCode = map[string]int64{"Tab": 9, "Enter": 13, "Escape": 27}[key] // for what the browser does with them
 	v.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, params); err != nil {
 			return err

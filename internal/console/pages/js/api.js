@@ -4,12 +4,24 @@ export class Refusal extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || `the console answered ${status}`);
     this.status = status;
+    this.code = problem.code || "";
     this.hint = problem.hint || "";
+  }
+
+  get sentence() { return [this.message, this.hint].filter(Boolean).join("; "); }
+}
+
+// reach is fetch, with words for a console that is not there.
+async function reach(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch {
+    throw new Refusal(0, { detail: "avsproxy does not answer", hint: "start 'avsproxy serve' again, and this page finds it by itself" });
   }
 }
 
 export async function get(path) {
-  return json(await fetch(path, { headers: { Accept: "application/json" } }));
+  return json(await reach(path, { headers: { Accept: "application/json" } }));
 }
 
 export async function send(method, path, data) {
@@ -18,7 +30,7 @@ export async function send(method, path, data) {
     options.headers = { "Content-Type": "application/json" };
     options.body = JSON.stringify(data);
   }
-  return json(await fetch(path, options));
+  return json(await reach(path, options));
 }
 
 async function json(answer) {
@@ -37,7 +49,7 @@ export const plainPath = (id, side) => `${bodyPath(id, side)}?plain=1`;
 export const partsPath = (id, side) => `${exchangePath(id)}/${side}/parts`;
 
 export async function bytesOf(path) {
-  const answer = await fetch(path);
+  const answer = await reach(path);
   if (!answer.ok) throw new Refusal(answer.status, {});
   return new Uint8Array(await answer.arrayBuffer());
 }

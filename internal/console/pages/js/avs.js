@@ -1,5 +1,5 @@
 import { el } from "./dom.js";
-import { line, span, visible } from "./format.js";
+import { line, visible, wait } from "./format.js";
 import { tree } from "./json.js";
 import { arrived, partTitle, player } from "./parts.js";
 
@@ -26,7 +26,7 @@ class Timeline {
     this.none.hidden = list.length > 0;
     this.element.hidden = !this.parts.list.length && this.parts.side === "request"; // a request for directives
     for (const part of list) {
-      const text = JSON.stringify(part);
+      const text = this.parts.look(part);
       const old = this.shown.get(part.index);
       if (old?.text === text) continue;
       const element = this.item(part);
@@ -44,14 +44,14 @@ class Timeline {
         part.message ? ids(part.message) : null,
         part.audio ? player(this.parts, part) : null,
         part.message && part.json ? payload(part.json) : null,
-        part.complete ? null : el("p", { class: "soft" }, "still arriving")));
+        part.complete ? null : el("p", { class: "soft" }, this.parts.unfinished)));
   }
 
   // gap says how long after the message before it one came.
   gap(part) {
     const before = this.parts.list[this.parts.list.indexOf(part) - 1];
-    const from = before && this.parts.at(before), to = this.parts.at(part);
-    return from && to ? el("span", { class: "soft" }, ` +${span((to - from) / 1000)}`) : null;
+    const ms = before && part.at_ms - before.at_ms;
+    return ms >= 1 ? el("span", { class: "soft" }, ` +${wait(ms)}`) : null;
   }
 }
 

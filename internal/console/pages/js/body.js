@@ -4,7 +4,7 @@ import { field, hex, jsonOf, textOf } from "./bytes.js";
 import { finder } from "./find.js";
 import { line, size, visible } from "./format.js";
 import { tree } from "./json.js";
-import { PartsView } from "./parts.js";
+import { audio, PartsView } from "./parts.js";
 
 // textMost is how much text is laid out at once.
 const textMost = 512 << 10;
@@ -60,7 +60,7 @@ export class BodyView {
   bar(modes, mode) {
     const told = [el("span", { class: "soft" }, this.told())];
     if (this.got) {
-      told.push(...modes.map((m) => el("button", { type: "button", class: "quiet", "aria-pressed": String(m === mode), onclick: () => { this.mode = m; this.show(); } }, m)));
+      if (modes.length > 1) told.push(...modes.map((m) => el("button", { type: "button", class: "quiet", "aria-pressed": String(m === mode), onclick: () => { this.mode = m; this.show(); } }, m)));
       told.push(finder(this.view, `the ${this.side} body`));
       told.push(el("a", { href: bodyPath(this.id, this.side), download: `${this.id}-${this.side}` }, "Download"));
     }
@@ -75,10 +75,11 @@ export class BodyView {
   }
 
   told() {
-    const { size: whole, kept, masked } = this.about();
+    const { size: whole, kept, masked, complete } = this.about();
     const runs = this.record.state === "active";
     if (!whole) return runs && this.side === "response" ? "No body yet." : "No body.";
     const told = [(kept < whole && !masked ? `the first ${size(kept)} of ${size(whole)}` : size(whole)) + (runs ? " so far" : "")];
+    if (!complete && !runs && kept >= whole) told.push("cut off before its end");
     if (this.coding) told.push(/^(x-)?gzip$|^deflate$/i.test(this.coding) ? `unpacked from ${line(this.coding)}` : `packed as ${line(this.coding)}`);
     if (masked) told.push("secrets in it stand as ***");
     return told.join(", ");
@@ -101,7 +102,7 @@ export class BodyView {
   Audio() {
     if (this.heard) URL.revokeObjectURL(this.heard);
     this.heard = URL.createObjectURL(new Blob([this.bytes], { type: this.type }));
-    return el("audio", { controls: true, preload: "metadata", src: this.heard, "aria-label": `Audio of the ${this.side} body` });
+    return audio(this.heard, `Audio of the ${this.side} body`);
   }
 
   close() { if (this.heard) URL.revokeObjectURL(this.heard); }

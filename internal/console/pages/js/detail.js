@@ -2,8 +2,9 @@ import { el, Kept, once, say } from "./dom.js";
 import { bodyPath, bytesOf, exchangePath, get } from "./api.js";
 import { AvsView } from "./avs.js";
 import { BodyView } from "./body.js";
-import { field, textOf } from "./bytes.js";
+import { field } from "./bytes.js";
 import { curl } from "./curl.js";
+import { explain, told, urlOf } from "./explain.js";
 import { clock, line, mood } from "./format.js";
 import { Parts } from "./parts.js";
 import { replay, ReplayForm } from "./replay.js";
@@ -19,13 +20,13 @@ export class Detail {
     this.renew = once(150, () => this.load());
   }
 
-  async open(id) {
+  open(id) {
     this.leave();
     this.id = id;
     this.record = undefined;
     this.build();
     this.pane.hidden = false;
-    await this.load();
+    this.loaded = this.load();
   }
 
   close() {
@@ -41,10 +42,11 @@ export class Detail {
   build() {
     const id = this.id;
     this.explained = undefined;
+    this.pane.classList.remove("gone");
     this.parts = { request: new Parts(id, "request"), response: new Parts(id, "response") };
     this.bodies = ["request", "response"].map((side) => new BodyView(id, side, this.parts[side]));
     const kept = () => new Kept(el("div"));
-    this.kept = { title: new Kept(el("h2", { id: "title", tabindex: "-1" })), about: new Kept(el("p", { class: "about soft" })), lead: kept(), findings: kept(), wrong: kept(), timing: kept(), legs: kept(), request: kept(), response: kept(), trailers: kept(), sent: kept() };
+    this.kept = { title: new Kept(el("h2", { id: "title", tabindex: "-1" })), about: new Kept(el("p", { class: "about soft" })), lead: kept(), findings: kept(), wrong: kept(), timing: kept(), legs: kept(), request: kept(), response: kept(), trailers: kept(), sent: kept(), now: kept() };
     this.place = el("div");
     this.tabs = new Tabs(this.tab, (name) => { this.tab = name; });
     this.panels();
@@ -53,9 +55,9 @@ export class Detail {
 
   panels() {
     const k = this.kept, [request, response] = this.bodies;
-    this.tabs.add("Summary", k.lead.element, k.findings.element, el("h3", null, "Timing"), k.timing.element, el("h3", null, "Connections"), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Connections" }, k.legs.element));
-    this.tabs.add("Request", k.request.element, el("h3", null, "Body"), request.element, k.sent.element);
-    this.tabs.add("Response", k.response.element, el("h3", null, "Body"), response.element, k.trailers.element);
+    this.tabs.add("Summary", k.lead.element, k.findings.element, el("h3", null, "Timing"), k.timing.element, el("h3", null, "Connections"), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Connections" }, k.legs.element), k.now.element);
+    this.tabs.add("Request", k.request.element, k.sent.element, el("h3", null, "Body"), request.element);
+    this.tabs.add("Response", k.response.element, k.trailers.element, el("h3", null, "Body"), response.element);
   }
 
   head() {
@@ -81,6 +83,8 @@ export class Detail {
       return;
     }
     if (id !== this.id) return;
+    if (!this.record) this.recovered();
+    else if (this.record.began !== record.began) return this.open(id); // of a new process, which counts anew
     this.record = record;
     this.hooks.told(record);
     this.update();
@@ -89,8 +93,15 @@ export class Detail {
 
   gone(error) {
     if (this.record) return; // what is shown is still true
-    this.kept.title.show("gone", () => error.status === 404 ? "No longer kept" : "Not to be had");
-    this.kept.lead.show("gone", () => el("p", null, error.status === 404 ? `Exchange ${this.id} has made room for newer ones, or was cleared.` : error.message));
+    this.kept.title.show(["gone", error.status], () => error.status === 404 ? "No longer kept" : "Not to be had");
+    this.place.replaceChildren(el("p", null, error.status === 404 ? `Exchange ${this.id} has made room for newer ones, or was cleared.` : error.sentence));
+    this.pane.classList.add("gone");
+  }
+
+  // recovered takes away what gone has said.
+  recovered() {
+    if (this.pane.classList.contains("gone")) this.place.replaceChildren();
+    this.pane.classList.remove("gone");
   }
 
   update() {
@@ -107,8 +118,9 @@ export class Detail {
     k.sent.show(r.request.trailers || [], trailers);
     k.response.show([r.interim, r.response.headers], () => responseHeads(r));
     k.trailers.show(r.response.trailers || [], trailers);
-    this.bodies.forEach((body) => body.update(r));
+    k.now.show(this.explained?.text || [], (list) => list.length ? now(this.explained) : null);
     Object.values(this.parts).forEach((parts) => parts.update(r));
+    this.bodies.forEach((body) => body.update(r));
     this.avs();
     this.tabs.warn("Summary", (r.findings || []).length);
   }
@@ -125,8 +137,7 @@ export class Detail {
     const r = this.record;
     if (this.explained !== undefined) return;
     this.explained = null;
-    const url = /^[a-z]+:\/\//i.test(r.target) ? r.target : `${r.scheme}://${r.host}${r.target}`;
-    this.explained = await get(`/api/explain?${new URLSearchParams({ method: r.method, url })}`).catch(() => null);
+    this.explained = await explain(r.method, urlOf(r)).catch(() => null);
     if (this.record === r || this.record?.id === r.id) this.update();
   }
 
@@ -140,9 +151,7 @@ export class Detail {
     const { size, kept, masked } = r.request.body;
     const asSent = kept === size && !masked;
     const bytes = size && asSent ? await bytesOf(bodyPath(r.id, "request")) : undefined;
-    const text = bytes && textOf(bytes);
-    const file = size > 0 && (text === undefined || text.includes("\0"));
-    const command = curl(r, { text: file ? undefined : text || undefined, file, fallback: this.hooks.door() });
+    const { command, file } = curl(r, bytes, this.hooks.door());
     this.show(command, file, !asSent);
     try {
       await navigator.clipboard.writeText(command);
@@ -157,7 +166,8 @@ export class Detail {
   // is out of reach.
   show(command, file, cut) {
     this.place.replaceChildren(el("div", { class: "command" },
-      el("pre", { tabindex: "0", "aria-label": "Command" }, command),
+      el("div", { class: "line" }, el("pre", { tabindex: "0", "aria-label": "Command" }, command),
+        el("button", { type: "button", class: "quiet close", "aria-label": "Close the command", title: "Close (Esc)", onclick: () => this.place.replaceChildren() }, "✕")),
       file ? el("p", { class: "soft" }, "Its body goes into a file first: ", el("a", { href: bodyPath(this.id, "request"), download: "body" }, "download body"), cut ? "; it was not kept as it was sent." : "") : null));
   }
 
@@ -165,7 +175,7 @@ export class Detail {
     try {
       this.hooks.open(await replay(this.id));
     } catch (error) {
-      say([error.message, error.hint].filter(Boolean).join("; "));
+      say(error.sentence);
       if (error.status === 409) this.edit();
     }
   }
@@ -178,6 +188,11 @@ export class Detail {
   }
 
   focus() { this.pane.querySelector("#title")?.focus(); }
+}
+
+// now is the same request, if it came again.
+function now(explained) {
+  return el("details", { class: "now" }, el("summary", null, "What would become of it now"), told(explained));
 }
 
 const none = (text) => el("p", { class: "soft" }, text);

@@ -51,7 +51,9 @@ export function visible(text) {
 // line is visible in one line.
 export const line = (text) => visible(text).replace(/\r?\n/g, "\u240a");
 
-export const decisions = {
+export const sentence = (text) => line(text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : "."));
+
+const decisions = {
   injected: "token added",
   no_credential: "no credential",
   kept: "client’s own",

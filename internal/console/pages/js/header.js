@@ -9,6 +9,7 @@ export class Header {
   constructor() {
     this.credentials = new Kept(byId("credentials"));
     this.proxy = [];
+    this.try = "";
     this.renew();
     setInterval(() => { if (!document.hidden) this.renew(); }, 15000);
   }
@@ -18,11 +19,21 @@ export class Header {
     if (!status) return;
     this.proxy = status.proxy || [];
     this.credentials.show((status.credentials || []).map((c) => [c.name, c.state, c.login, left(c), c.problem?.detail]), (list) => list.map(chip));
-    byId("try").textContent = `curl -i ${status.try || `${this.door()}/`}`;
+    this.try = status.try || `${this.door()}/`;
+    byId("try").textContent = `curl -i ${this.try}`;
+    this.before((status.credentials || []).find((c) => c.login && c.state === "login_needed"));
+  }
+
+  // before says what a first request lacks.
+  before(credential) {
+    byId("before").hidden = !credential;
+    if (credential) byId("before").replaceChildren(el("a", { href: loginOf(credential.name) }, `Log in to ${line(credential.name)}`), " first: without a token nothing is sent on.");
   }
 
   door() { return this.proxy.find((address) => address.startsWith("http")) || this.proxy[0] || ""; }
 }
+
+const loginOf = (name) => `/login?credential=${encodeURIComponent(name)}`;
 
 function left(c) {
   if (c.state !== "ready" || !c.expires_at) return "";
@@ -34,6 +45,6 @@ function chip([name, state, login, remaining, problem]) {
   const [kind, word] = states[state] || ["soft", state];
   const text = [el("code", null, line(name)), " ", el("span", { class: kind }, word), remaining ? el("span", { class: "soft" }, ` ${remaining} left`) : null];
   const title = problem ? line(problem) : null;
-  if (login && kind === "bad") return el("li", { title }, el("a", { href: `/login?credential=${encodeURIComponent(name)}` }, ...text));
+  if (login && kind === "bad") return el("li", { title }, el("a", { href: loginOf(name) }, ...text));
   return el("li", { title }, ...text);
 }

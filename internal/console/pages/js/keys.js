@@ -7,6 +7,7 @@ const typing = (target) => target.closest?.("input:not([type=checkbox]), textare
 export function keys(actions, inList) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (document.querySelector("dialog[open]")) return; // which has keys of its own
     if (typing(event.target) && event.key !== "Escape") return;
     const action = actions[event.key] || (inList(event.target) && actions[`list ${event.key}`]);
     if (!action) return;

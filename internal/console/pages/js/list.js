@@ -25,7 +25,9 @@ function target(s) {
   const notes = [];
   if (s.avs) notes.push(el("b", { class: "avs" }, line(s.avs)));
   if (s.replay_of) notes.push(el("i", { class: "tag" }, `replay of ${s.replay_of}`));
-  return [...notes, line(s.target || "")];
+  if (s.replayed) notes.push(el("i", { class: "tag" }, "token renewed"));
+  const why = s.error || s.ended;
+  return [...notes.flatMap((note) => [note, " "]), line(s.target || ""), ...(why ? [" ", el("span", { class: "why bad" }, line(why))] : [])];
 }
 
 function status(s) {

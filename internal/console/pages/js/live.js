@@ -6,11 +6,12 @@ import { get } from "./api.js";
 // come while that is read are applied after it.
 export class Live {
   // hooks: reload(answer), exchange(summary), chunk(chunk), removed(ids), cleared(),
-  // state(word, reason)
+  // state(word, error): "live", or "lost" and why, once that is known
   constructor(hooks) {
     this.hooks = hooks;
     this.followed = 0;
     this.waiting = null;
+    this.failures = 0; // since a stream was open
     this.open();
   }
 
@@ -26,7 +27,7 @@ export class Live {
     clearTimeout(this.retry);
     const source = new EventSource("/api/events" + (this.followed ? `?follow=${this.followed}` : ""));
     this.source = source;
-    source.onopen = () => this.reload();
+    source.onopen = () => { this.failures = 0; this.reload(); };
     source.onerror = () => this.lost(source);
     this.on(source, "exchange", (data) => this.hooks.exchange(data));
     this.on(source, "chunk", (data) => this.hooks.chunk(data));
@@ -63,16 +64,19 @@ export class Live {
   // has given up, as it does after an answer other than 200.
   lost(source) {
     if (source !== this.source) return;
-    this.hooks.state("lost");
-    if (source.readyState !== EventSource.CLOSED) return;
+    this.failures++;
+    const closed = source.readyState === EventSource.CLOSED;
+    if (this.failures === 1) this.hooks.state("lost");
+    if (closed || this.failures > 1) this.ask(source);
+    if (!closed) return;
     clearTimeout(this.retry);
     this.retry = setTimeout(() => this.open(), 2000);
-    this.ask();
   }
 
-  // ask finds out why, for a stream cannot tell: capture is off, or a key is missing.
-  async ask() {
-    const reason = await get("/api/exchanges?limit=1").then(() => "", (error) => [error.message, error.hint].filter(Boolean).join("; "));
-    if (this.source.readyState === EventSource.CLOSED) this.hooks.state("lost", reason);
+  // ask finds out why, for a stream cannot tell: capture is off, a key is missing, or
+  // nobody is there.
+  async ask(source) {
+    const error = await get("/api/exchanges?limit=1").then(() => undefined, (refusal) => refusal);
+    if (source === this.source && this.failures) this.hooks.state("lost", error);
   }
 }

@@ -1,6 +1,9 @@
 import { byId, el, say } from "./dom.js";
 import { send } from "./api.js";
 import { Detail } from "./detail.js";
+import { emptyFor } from "./empty.js";
+import { Explainer } from "./explain.js";
+import { sentence } from "./format.js";
 import { Header } from "./header.js";
 import { keys } from "./keys.js";
 import { List } from "./list.js";
@@ -13,7 +16,9 @@ const store = new Store();
 const header = new Header();
 const list = new List(byId("list"), store, { choose: chosen, open });
 const detail = new Detail(byId("detail"), { open, close, door: () => header.door(), told });
+const explainer = new Explainer();
 let paused = false;
+let off = false; // nothing is captured
 let due = false;
 
 // The address says what is open, so that going back closes it, and a reload or a
@@ -38,8 +43,8 @@ function turned() {
   if (!id) {
     detail.close();
   } else if (id !== detail.id) {
-    const loaded = detail.open(id);
-    if (narrow.matches) loaded.then(() => detail.focus());
+    detail.open(id);
+    if (narrow.matches) detail.loaded.then(() => detail.focus());
     if (list.chosen !== id) list.choose(id);
   }
   follow();
@@ -78,12 +83,21 @@ function changed() {
 function draw() {
   store.choose();
   list.update();
-  const all = store.byId.size, shown = store.shown.length;
-  byId("empty").hidden = all > 0;
-  byId("list").hidden = all === 0;
-  byId("count").textContent = all === 0 ? "" : shown === all ? `${all}` : `${shown} of ${all}`;
+  emptyFor(emptiness());
+  count(store.byId.size, store.shown.length);
   choices("route");
   choices("method");
+}
+
+function emptiness() {
+  if (off) return "off";
+  if (store.byId.size) return store.shown.length ? "" : "filtered";
+  return paused ? "paused" : "first";
+}
+
+function count(all, shown) {
+  const unit = el("span", { class: "unit" }, all === 1 ? " exchange" : " exchanges");
+  byId("count").replaceChildren(...(all ? [shown === all ? `${all}` : `${shown} of ${all}`, unit] : []));
 }
 
 // choices offers the words that were met.
@@ -113,25 +127,32 @@ const live = new Live({
   state,
 });
 
-function state(word, reason) {
-  byId("trouble").hidden = !reason;
-  byId("trouble").textContent = reason || "";
-  byId("live").textContent = word === "live" ? (paused ? "Paused" : "Live") : "Reconnecting …";
-  byId("live").className = `live ${word === "live" && paused ? "paused" : word}`;
+function state(word, error) {
+  const wasOff = off;
+  off = error?.code === "capture_off";
+  byId("trouble").hidden = !error || off;
+  byId("trouble").textContent = error && !off ? error.sentence : "";
+  const [text, look] = word === "live" ? (paused ? ["Paused", "paused"] : ["Live", "live"]) : off ? ["Not capturing", "paused"] : [error ? "Not connected" : "Reconnecting …", "lost"];
+  if (byId("live").textContent !== text) byId("live").textContent = text; // or it is read aloud again
+  byId("live").className = `live ${look}`;
+  byId("tools").hidden = off;
+  if (off !== wasOff) draw();
+  if (off) byId("empty").querySelector("p").textContent = sentence(error.hint);
 }
 
 function pausedIs(is) {
   paused = is;
-  byId("pause").setAttribute("aria-pressed", String(is));
+  byId("pause").classList.toggle("on", is);
   byId("pause").textContent = is ? "Resume" : "Pause";
   state("live");
+  changed();
 }
 
 async function pause() {
   try {
     await send("POST", "/api/capture", { paused: !paused });
     pausedIs(!paused);
-  } catch (error) { say(error.message); }
+  } catch (error) { say(error.sentence); }
 }
 
 async function clear() {
@@ -139,7 +160,7 @@ async function clear() {
     await send("DELETE", "/api/exchanges");
     close();
     live.reload();
-  } catch (error) { say(error.message); }
+  } catch (error) { say(error.sentence); }
 }
 
 function filter() {
@@ -152,19 +173,31 @@ function filter() {
   setTimeout(() => { byId("count").ariaLive = "off"; }, 1000);
 }
 
-const moves = { ArrowDown: 1, ArrowUp: -1 };
+function relieve() {
+  if (byId("empty").dataset.reason === "paused") return pause();
+  byId("tools").reset();
+  filter();
+}
+
 const step = (by) => () => list.move(by);
-const onOpen = (action) => () => { if (detail.id) action(); else if (list.chosen) { open(list.chosen); say("Opened; press the key again."); } };
+
+// onOpen acts on what is open, and opens what is chosen first, where nothing is.
+const onOpen = (action) => () => {
+  if (!detail.id && list.chosen) { open(list.chosen); turned(); }
+  if (detail.id) detail.loaded.then(action);
+};
+const explain = () => explainer.open(detail.record, header.try);
+const help = () => byId("help").showModal();
 
 keys({
   j: step(1), k: step(-1),
-  "list ArrowDown": step(moves.ArrowDown), "list ArrowUp": step(moves.ArrowUp),
+  "list ArrowDown": step(1), "list ArrowUp": step(-1),
   "list PageDown": () => list.move(list.page()), "list PageUp": () => list.move(-list.page()),
   "list Home": () => list.move(-Infinity), "list End": () => list.move(Infinity),
   "list Enter": () => { if (list.chosen && list.chosen === detail.id) detail.focus(); else if (list.chosen) open(list.chosen); },
   Escape: escape,
   "/": () => byId("text").focus(),
-  p: pause, c: onOpen(() => detail.copy()), r: onOpen(() => detail.again()),
+  p: pause, e: explain, "?": help, c: onOpen(() => detail.copy()), r: onOpen(() => detail.again()),
 }, (target) => target === byId("list") || target === document.body);
 
 function escape() {
@@ -177,6 +210,9 @@ function escape() {
 addEventListener("popstate", turned); // comes with every change of the hash, too
 byId("tools").addEventListener("input", filter);
 byId("tools").addEventListener("submit", (event) => event.preventDefault());
+byId("asks").addEventListener("click", explain);
+byId("helps").addEventListener("click", help);
+byId("relief").addEventListener("click", relieve);
 byId("pause").addEventListener("click", pause);
 byId("clear").addEventListener("click", clear);
 turned();

@@ -4,11 +4,10 @@ import { hex, jsonOf, textOf } from "./bytes.js";
 import { clock, line, size, span, visible } from "./format.js";
 import { tree } from "./json.js";
 
-// Parts are those of one side's multipart body as they arrive, with the time at
-// which the page first saw each.
+// Parts are those of one side's multipart body as they arrive.
 export class Parts {
   constructor(id, side) {
-    Object.assign(this, { id, side, list: [], seen: new Map(), watchers: new Set(), loaded: false });
+    Object.assign(this, { id, side, list: [], watchers: new Set(), loaded: false });
     this.renew = once(200, () => this.load());
   }
 
@@ -20,7 +19,9 @@ export class Parts {
 
   // update loads them anew once more of the body is there.
   update(record) {
-    const { kept, complete } = record[this.side].body;
+    this.began = new Date(record.began).getTime();
+    const { size, kept, complete, masked } = record[this.side].body;
+    this.unfinished = size > kept && !masked ? "the rest was not kept" : record.state === "active" ? "still arriving" : "without an end";
     const has = `${kept} ${complete} ${record.state}`;
     if (has !== this.has && this.loaded) this.renew();
     this.has = has;
@@ -29,14 +30,15 @@ export class Parts {
   async load() {
     const { parts } = await get(partsPath(this.id, this.side)).catch(() => ({ parts: [] }));
     this.list = parts || [];
-    for (const part of this.list) if (!this.seen.has(part.index)) this.seen.set(part.index, this.loaded ? new Date() : null);
     this.loaded = true;
     this.watchers.forEach((watcher) => watcher());
   }
 
-  // at is when a part came: what the console knows, or else when the page saw it
-  // come; undefined for those that were there before.
-  at(part) { return part.at ? new Date(part.at) : this.seen.get(part.index) || undefined; }
+  // at is when a part came, in milliseconds; NaN where that is not known.
+  at(part) { return this.began + part.at_ms; }
+
+  // look is all that is shown of a part; what has it still need not be shown anew.
+  look(part) { return JSON.stringify(part) + (part.complete ? "" : this.unfinished); }
 
   path(part) { return `${partsPath(this.id, this.side)}/${part.index}`; }
 }
@@ -55,7 +57,7 @@ export class PartsView {
   update() {
     this.empty.hidden = this.parts.list.length > 0;
     for (const part of this.parts.list) {
-      const text = JSON.stringify(part);
+      const text = this.parts.look(part);
       const old = this.shown.get(part.index);
       if (old?.text === text) continue;
       const element = partCard(this.parts, part);
@@ -68,7 +70,7 @@ export class PartsView {
 
 function partCard(parts, part) {
   return el("article", { class: "part" },
-    el("h4", null, partTitle(part), el("span", { class: "soft" }, ` ${[line(part.content_type || ""), size(part.size), part.complete ? "" : "still arriving"].filter(Boolean).join(" · ")}`)),
+    el("h4", null, partTitle(part), el("span", { class: "soft" }, ` ${[line(part.content_type || ""), size(part.size), arrived(parts, part), part.complete ? "" : parts.unfinished].filter(Boolean).join(" · ")}`)),
     part.audio && player(parts, part),
     part.json !== undefined && part.json !== null ? tree(part.json) : null,
     part.headers ? el("details", null, el("summary", null, "Headers"), el("pre", { tabindex: "0" }, visible(part.headers))) : null,
@@ -80,14 +82,19 @@ export function partTitle(part) {
   return line(part.name || part.content_id || `Part ${part.index}`);
 }
 
+// audio plays what is at an address, or says that it cannot be played.
+export function audio(src, label) {
+  const element = el("audio", { controls: true, preload: "metadata", src, "aria-label": label });
+  element.addEventListener("error", () => element.replaceWith(el("span", { class: "soft" }, "Audio that browsers do not play.")));
+  return element;
+}
+
 // player plays a part, with what is known of its sound.
 export function player(parts, part) {
   const { format, rate, channels, seconds } = part.audio;
   const facts = [format, rate && `${rate / 1000} kHz`, channels && (channels === 1 ? "mono" : channels === 2 ? "stereo" : `${channels} channels`), seconds > 0 && span(seconds)];
-  const audio = el("audio", { controls: true, preload: "metadata", src: `${parts.path(part)}?play=1`, "aria-label": `Audio of ${partTitle(part)}` });
-  audio.addEventListener("error", () => audio.replaceWith(el("span", { class: "soft" }, "Audio that browsers do not play.")));
   return el("div", { class: "sound" },
-    audio,
+    audio(`${parts.path(part)}?play=1`, `Audio of ${partTitle(part)}`),
     el("span", null, facts.filter(Boolean).join(", ")),
     el("a", { href: parts.path(part), download: `${parts.id}-part-${part.index}` }, "Download"));
 }
@@ -108,7 +115,7 @@ function content(parts, part) {
   return details;
 }
 
-export const arrived = (parts, part) => {
+export function arrived(parts, part) {
   const at = parts.at(part);
-  return at ? clock(at) : "";
-};
+  return at >= 0 ? clock(at) : "";
+}

@@ -66,7 +66,7 @@ export class ReplayForm {
     try {
       this.sent(await replay(this.record.id, this.changes()));
     } catch (error) {
-      this.told.textContent = [error.message, error.hint].filter(Boolean).join("; ");
+      this.told.textContent = error.sentence;
     }
   }
 }

@@ -1,17 +1,23 @@
 import { el } from "./dom.js";
-import { line, size, span, wait } from "./format.js";
+import { pairs } from "./explain.js";
+import { line, sentence, size, span, wait } from "./format.js";
 
 // The sentence, the legs and the times of an exchange.
 
 export function sentences(record, explained) {
   const list = [el("p", { class: "lead" }, lead(record), " ", login(record))];
-  if (explained?.why) list.push(el("p", { class: "soft" }, `Route: ${sentence(explained.why)}`));
+  list.push(...whys(record, explained).map((why) => el("p", { class: "soft" }, why)));
   const more = notes(record);
   if (more.length) list.push(el("ul", { class: "notes" }, ...more.map(([kind, text]) => el("li", { class: kind }, text))));
   return list;
 }
 
-const sentence = (text) => line(text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : "."));
+// whys are the reasons that the configuration has: why this route, and why it is not
+// let pass.
+function whys(record, explained) {
+  const wanted = record.decision === "refused" ? ["Route", "Allowed"] : ["Route"];
+  return pairs(explained).filter(([name]) => wanted.includes(name)).map(([name, text]) => line(`${name}: ${text}`));
+}
 
 function lead(record) {
   const to = line(record.upstream?.address || "the upstream");
@@ -19,7 +25,7 @@ function lead(record) {
   const credential = line(record.token?.credential || "");
   const ours = "Answered here, nothing was sent: ";
   switch (record.decision) {
-    case "injected": return `Sent to ${to} by ${route}, with a token of ${credential || "its credential"} added${age(record.token)}.`;
+    case "injected": return `Sent to ${to} by ${route}, with a token of its credential ${credential} added${age(record.token)}.`;
     case "no_credential": return `Sent to ${to} by ${route} as it was: the route has no credential.`;
     case "kept": return `Sent to ${to} by ${route} with the client’s own credential left in place.`;
     case "login_required": return `${ours}nobody has logged in to ${credential || "the credential"} of ${route}.`;
@@ -34,9 +40,9 @@ function lead(record) {
 
 function age({ age_s: age, left_s: left }) {
   const told = [];
-  if (age >= 0) told.push(`${span(age)} old`);
-  if (left >= 0) told.push(`${span(left)} left`);
-  return told.length ? `, ${told.join(" with ")}` : "";
+  if (age >= 0) told.push(`${span(Math.round(age))} old`);
+  if (left >= 0) told.push(`${span(Math.round(left))} left`);
+  return told.length ? ` (${told.join(", ")})` : "";
 }
 
 function login(record) {
@@ -54,24 +60,27 @@ function notes(record) {
   return list;
 }
 
+const levels = ["error", "warning", "note"];
+
 export function findings(list) {
   if (!list?.length) return null;
-  return el("ul", { class: "findings", "aria-label": "Findings" }, ...list.map((f) =>
-    el("li", { class: f.level }, el("b", null, f.level), ` ${f.where === "response" ? "answer" : "request"}: `, line(f.text))));
+  const worst = [...list].sort((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level));
+  return el("ul", { class: "findings", "aria-label": "What AVS does not like about it" }, ...worst.map((f) =>
+    el("li", { class: f.level }, el("b", null, f.level), f.where === "response" ? " of the answer: " : " ", sentence(f.text))));
 }
 
 // legs are the two connections, side by side.
 export function legs(record) {
   const client = record.client || {}, upstream = record.upstream || {};
   return el("table", { class: "legs" },
-    el("thead", null, el("tr", null, ...["", "Address", "Protocol", "Connection", "Stream", "Bytes"].map((t) => (t ? el("th", { scope: "col" }, t) : el("td"))))),
-    el("tbody", null, leg("Client", client, record.request_bytes), leg("Upstream", upstream, record.response_bytes)));
+    el("thead", null, el("tr", null, ...["", "Address", "Protocol", "Connection", "Stream", "Request", "Answer"].map((t) => (t ? el("th", { scope: "col" }, t) : el("td"))))),
+    el("tbody", null, leg("Client", client, record.request_bytes, record.response_bytes), leg("Upstream", upstream, upstream.conn ? record.request_bytes : NaN, upstream.conn && !record.error ? record.response_bytes : NaN)));
 }
 
-function leg(name, l, bytes) {
+function leg(name, l, asked, answered) {
   const connection = l.conn ? `${l.conn}${l.reused ? ", reused" : ""}` : "–";
   const proto = l.proto ? l.proto + (l.tls ? ", TLS" : "") : "–";
-  return el("tr", null, el("th", { scope: "row" }, name), ...[l.address || "–", proto, connection, l.stream || "–", `${name === "Client" ? "↑" : "↓"} ${size(bytes)}`].map((t) => el("td", null, line(String(t)))));
+  return el("tr", null, el("th", { scope: "row" }, name), ...[l.address || "–", proto, connection, l.stream || "–", size(asked), size(answered)].map((t) => el("td", null, line(String(t)))));
 }
 
 // timing draws where the time went, one bar a stage.
@@ -87,7 +96,7 @@ export function timing(record) {
   const stages = [
     ["Guard", 0, guard, t.guard],
     ["Token", guard, token, t.token],
-    ["Connect", guard + token, connect, t.connect],
+    [record.upstream?.tls ? "Connect, TLS" : "Connect", guard + token, connect, t.connect],
     ["First byte", before, answered ? Math.max(0, first - token - connect) : -1, answered ? first - token - connect : -1],
     ["Rest", guard + Math.max(first, 0), answered ? Math.max(0, total - first) : -1, answered ? total - first : -1],
   ];
