@@ -30,6 +30,7 @@ func TestInspectorIsAccessible(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := inspect(t)
+	v.prefers("light", "reduce") // a colour that moves is judged anyhow
 	v.await(`!document.querySelector("#empty").hidden`)
 	if _, err := chromedp.Run(v.ctx, chromedp.Evaluate[chromedp.Void](string(axe))); err != nil {
 		t.Fatal(err)
@@ -40,9 +41,21 @@ func TestInspectorIsAccessible(t *testing.T) {
 	}
 	v.await(rows + ` === 9`)
 	v.accessible("list")
+	v.press("?")
+	v.accessible("keys")
+	v.press("Escape")
+	v.press("e")
+	v.await(`document.querySelector("#explain dl") !== null`)
+	v.accessible("explain")
+	v.press("Escape")
+	v.choose("#text", "nothing has this")
+	v.await(`document.querySelector("#relief").checkVisibility()`)
+	v.accessible("filtered")
+	v.choose("#text", "")
+	v.await(rows + ` === 9`)
 	v.open(9)
 	for _, scheme := range []string{"light", "dark"} {
-		v.scheme(scheme)
+		v.prefers(scheme, "reduce")
 		for _, tab := range []string{"Summary", "Request", "Response", "AVS"} {
 			v.tab(tab)
 			v.accessible(scheme + " " + tab)

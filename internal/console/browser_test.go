@@ -196,12 +196,13 @@ func (v *visit) choose(selector, value string) {
 	js[bool](v, fmt.Sprintf(`((s) => { s.value = %q; return s.dispatchEvent(new Event("input", {bubbles: true})); })(document.querySelector(%q))`, value, selector))
 }
 
-// scheme has the browser ask for light or dark pages.
-func (v *visit) scheme(name string) {
+// prefers has the browser ask for light or dark pages, and for motion or none
+// ("no-preference", "reduce").
+func (v *visit) prefers(scheme, motion string) {
 	v.t.Helper()
 	v.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}},
 		})
 		return err
 	}))

@@ -1,6 +1,6 @@
 import { el, once } from "./dom.js";
 import { bodyPath, bytesOf, plainPath } from "./api.js";
-import { field, hex, jsonOf, textOf } from "./bytes.js";
+import { field, hex, isCut, jsonOf, textOf } from "./bytes.js";
 import { finder } from "./find.js";
 import { line, size, visible } from "./format.js";
 import { tree } from "./json.js";
@@ -78,8 +78,9 @@ export class BodyView {
     const { size: whole, kept, masked, complete } = this.about();
     const runs = this.record.state === "active";
     if (!whole) return runs && this.side === "response" ? "No body yet." : "No body.";
-    const told = [(kept < whole && !masked ? `the first ${size(kept)} of ${size(whole)}` : size(whole)) + (runs ? " so far" : "")];
-    if (!complete && !runs && kept >= whole) told.push("cut off before its end");
+    const cut = isCut(this.about(), runs);
+    const told = [(cut ? `the first ${size(kept)} of ${size(whole)}` : size(whole)) + (runs ? " so far" : "")];
+    if (!complete && !runs && !cut && !masked) told.push("cut off before its end");
     if (this.coding) told.push(/^(x-)?gzip$|^deflate$/i.test(this.coding) ? `unpacked from ${line(this.coding)}` : `packed as ${line(this.coding)}`);
     if (masked) told.push("secrets in it stand as ***");
     return told.join(", ");

@@ -31,4 +31,10 @@ export function hex(bytes, most = 16 << 10) {
   return lines.join("\n");
 }
 
+// heldMost is what may be held back of a body that runs, to be looked at for secrets.
+const heldMost = 8 << 10;
+
+// isCut says whether bytes of a body are missing that will not come any more.
+export const isCut = ({ size, kept, masked }, runs) => !masked && size - kept > (runs ? heldMost : 0);
+
 export const field = (headers, name) => (headers || []).find(([n]) => n.toLowerCase() === name)?.[1] || "";

@@ -8,6 +8,7 @@ import { Header } from "./header.js";
 import { keys } from "./keys.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
+import { isOff, showState } from "./state.js";
 import { query, Store } from "./store.js";
 
 const narrow = matchMedia("(max-width: 50rem)");
@@ -129,13 +130,8 @@ const live = new Live({
 
 function state(word, error) {
   const wasOff = off;
-  off = error?.code === "capture_off";
-  byId("trouble").hidden = !error || off;
-  byId("trouble").textContent = error && !off ? error.sentence : "";
-  const [text, look] = word === "live" ? (paused ? ["Paused", "paused"] : ["Live", "live"]) : off ? ["Not capturing", "paused"] : [error ? "Not connected" : "Reconnecting …", "lost"];
-  if (byId("live").textContent !== text) byId("live").textContent = text; // or it is read aloud again
-  byId("live").className = `live ${look}`;
-  byId("tools").hidden = off;
+  off = isOff(error);
+  showState(word, error, paused);
   if (off !== wasOff) draw();
   if (off) byId("empty").querySelector("p").textContent = sentence(error.hint);
 }
@@ -203,7 +199,7 @@ keys({
 function escape() {
   const focused = document.activeElement;
   if (byId("tools").contains(focused)) return byId("list").focus();
-  if (detail.place?.firstChild && detail.id) return detail.place.replaceChildren();
+  if (detail.record && detail.place.firstChild) return detail.place.replaceChildren();
   close();
 }
 

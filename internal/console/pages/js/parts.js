@@ -1,6 +1,6 @@
 import { el, once } from "./dom.js";
 import { bytesOf, get, partsPath } from "./api.js";
-import { hex, jsonOf, textOf } from "./bytes.js";
+import { hex, isCut, jsonOf, textOf } from "./bytes.js";
 import { clock, line, size, span, visible } from "./format.js";
 import { tree } from "./json.js";
 
@@ -20,9 +20,9 @@ export class Parts {
   // update loads them anew once more of the body is there.
   update(record) {
     this.began = new Date(record.began).getTime();
-    const { size, kept, complete, masked } = record[this.side].body;
-    this.unfinished = size > kept && !masked ? "the rest was not kept" : record.state === "active" ? "still arriving" : "without an end";
-    const has = `${kept} ${complete} ${record.state}`;
+    const body = record[this.side].body, runs = record.state === "active";
+    this.unfinished = isCut(body, runs) ? "the rest was not kept" : runs ? "still arriving" : "without an end";
+    const has = `${body.kept} ${body.complete} ${runs}`;
     if (has !== this.has && this.loaded) this.renew();
     this.has = has;
   }

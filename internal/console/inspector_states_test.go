@@ -1,0 +1,95 @@
+package console
+
+import (
+	"context"
+	"testing"
+
+	"avsproxy/tokens"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+func TestInspectorComesBackAfterItWasCutOff(t *testing.T) {
+	ended := make(chan struct{})
+	v := inspectWith(t, func(c *Console) { c.Ended = ended })
+	v.await(`document.querySelector("#live").textContent === "Live"`)
+	close(ended) // ends each stream as it begins
+	v.pass(day(t)[0])
+	v.await(rows + ` === 1`)
+}
+
+func TestInspectorSaysThatNobodyAnswers(t *testing.T) {
+	ended := make(chan struct{})
+	v := inspectWith(t, func(c *Console) { c.Ended = ended }, day(t)[0], day(t)[2])
+	v.quiet = true // the browser notes what it cannot reach
+	v.open(1)
+	v.block("http://localhost:*/api/*")
+	close(ended)
+	v.await(`document.querySelector("#trouble").textContent.startsWith("avsproxy does not answer") && document.querySelector("#live").textContent === "Not connected"`)
+	v.click("#x2")
+	v.await(`document.querySelector("#detail.gone #title").textContent === "Not to be had" && !document.querySelector(".buttons").checkVisibility()`)
+	v.shoot("lost")
+	v.block()
+	v.await(`document.querySelector("#trouble").hidden && document.querySelector("#title").textContent === "POST /v20160207/events 204" && document.querySelector(".buttons").checkVisibility()`)
+}
+
+// block lets requests to such URLs fail as if nobody listened; none lets all pass.
+func (v *visit) block(patterns ...string) {
+	v.t.Helper()
+	var blocked []*network.BlockPattern
+	for _, pattern := range patterns {
+		blocked = append(blocked, &network.BlockPattern{URLPattern: pattern, Block: true})
+	}
+	v.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
+			return err
+		}
+		_, err := chromedp.Call(ctx, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: blocked})
+		return err
+	}))
+}
+
+func TestInspectorSaysThatCaptureIsOff(t *testing.T) {
+	v := inspectWith(t, func(c *Console) { c.Exchanges = nil })
+	v.quiet = true // the browser notes each 404
+	v.await(`document.querySelector("#empty").textContent.includes("Capture is off") && document.querySelector("#empty p").textContent.startsWith("Set enabled = true")`)
+	v.await(`!document.querySelector("#tools").checkVisibility() && !document.querySelector("#list").checkVisibility() && document.querySelector("#trouble").hidden`)
+	v.shoot("off")
+}
+
+func TestInspectorSaysWhyItsListIsEmpty(t *testing.T) {
+	v := inspect(t)
+	title := func(text string) {
+		t.Helper()
+		v.await(`document.querySelector("#empty").checkVisibility() && document.querySelector("#empty h2").textContent === "` + text + `"`)
+	}
+	title("Nothing went through yet")
+	v.await(`!document.querySelector("#before").checkVisibility() && document.querySelector("#try").checkVisibility()`)
+	v.click("#pause")
+	title("Paused")
+	v.await(`!document.querySelector("#try").checkVisibility()`)
+	v.shoot("paused")
+	v.click("#relief")
+	title("Nothing went through yet")
+	if v.Exchanges.Paused() {
+		t.Error("the recorder is paused still")
+	}
+	v.pass(day(t)[0])
+	v.await(rows + ` === 1 && !document.querySelector("#empty").checkVisibility()`)
+	v.do(chromedp.SendKeys(chromedp.CSS("#text"), "orders"))
+	title("No exchange fits the filter")
+	v.click("#relief")
+	v.await(rows + ` === 1 && document.querySelector("#text").value === "" && document.querySelector("#count").textContent === "1 exchange"`)
+}
+
+func TestInspectorSaysThatALoginComesFirst(t *testing.T) {
+	ads := &tokens.Source{Name: "ads", Kind: "authorization_code", Store: &tokens.MemoryStore{}}
+	if err := ads.Open(); err != nil {
+		t.Fatal(err)
+	}
+	v := inspectWith(t, func(c *Console) {
+		c.Credentials = append(c.Credentials, Credential{Source: ads, Client: c.Credentials[0].Client})
+	})
+	v.await(`document.querySelector("#before").checkVisibility() && document.querySelector("#before a").getAttribute("href") === "/login?credential=ads"`)
+}
