@@ -32,6 +32,24 @@ func TestInspectorAtAThousandExchanges(t *testing.T) {
 	v.await(`document.querySelector("#newer").hidden && document.querySelector("#list").scrollTop > 40000`)
 }
 
+// A phone shows the list or an exchange, and the list again where it was.
+func TestInspectorKeepsItsPlaceOnAPhone(t *testing.T) {
+	v := inspect(t)
+	v.do(chromedp.EmulateViewport(390, 800))
+	for range 60 {
+		v.pass(day(t)[0])
+	}
+	v.counts(60)
+	js[bool](v, `(document.querySelector("#list").scrollTop = 1000, true)`)
+	v.open(25)
+	v.await(`!document.querySelector("#list").checkVisibility()`)
+	v.pass(day(t)[0])
+	v.await(`document.querySelector("#count").textContent.startsWith("61")`)
+	js[bool](v, `(history.back(), true)`)
+	v.counts(61)
+	v.await(`document.querySelector("#list").scrollTop === 1000 && document.querySelector("#x25").checkVisibility()`)
+}
+
 func (v *visit) counts(n int) {
 	v.t.Helper()
 	v.await(fmt.Sprintf(`document.querySelector("#list").getAttribute("aria-rowcount") === "%d"`, n+1))

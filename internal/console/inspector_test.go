@@ -116,7 +116,7 @@ func TestInspectorReplays(t *testing.T) {
 func TestInspectorOnAPhone(t *testing.T) {
 	v := inspect(t, day(t)...)
 	v.do(chromedp.EmulateViewport(390, 800))
-	v.await(rows + ` === 9 && document.documentElement.scrollWidth <= 390`)
+	v.await(rows + ` === 9 && document.documentElement.scrollWidth <= 390 && document.querySelector(".space").offsetHeight === 9 * 50`)
 	v.shoot("phone-list")
 	v.click("#asks")
 	v.await(`document.querySelector("#explain dl") !== null && document.querySelector("#explain").getBoundingClientRect().right <= 390`)

@@ -65,7 +65,7 @@ export class List {
     grid.addEventListener("scroll", () => this.scrolled());
     grid.addEventListener("click", (event) => this.clicked(event));
     byId("newer").addEventListener("click", () => this.toEnd());
-    new ResizeObserver(() => this.draw()).observe(grid);
+    new ResizeObserver(() => this.update()).observe(grid); // rows are higher where it is narrow
     setInterval(() => this.tick(), 1000);
   }
 
@@ -84,8 +84,10 @@ export class List {
     this.scrolled();
   }
 
-  // update shows the store as it is now. Who reads further up keeps the place.
+  // update shows the store as it is now. Who reads further up keeps the place, also
+  // while the list is hidden, when it has none of its own.
   update() {
+    if (!this.grid.clientHeight) return;
     const height = this.height;
     const index = Math.floor(this.grid.scrollTop / height);
     const anchor = this.follows ? undefined : this.anchor;
@@ -100,6 +102,7 @@ export class List {
   }
 
   draw() {
+    if (!this.grid.clientHeight) return;
     const { shown } = this.store;
     const height = this.height;
     const first = Math.max(0, Math.floor(this.grid.scrollTop / height) - beyond);
