@@ -33,7 +33,7 @@ func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
 }
 
 func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*link, error)) (*link, error) {
-	l := &link{wire: wire.NewClient(conn), number: numberOf(conn), gone: make(chan struct{})}
+	l := &link{wire: wire.NewClient(conn), base: upstreamConnOf(conn), gone: make(chan struct{})}
 	var made atomic.Bool
 	l.wire.Ended = func(cause error) {
 		if !made.Load() {
@@ -88,11 +88,13 @@ func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.
 	if err != nil {
 		return nil, connectError{err}
 	}
-	conn := tls.Client(&endNoting{Conn: u.keep(raw)}, conf)
+	kept, began := u.keep(raw), time.Now()
+	conn := tls.Client(&endNoting{Conn: kept}, conf)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.NetConn().Close() // without TLS's goodbye, which might wait
 		return nil, connectError{err}
 	}
+	kept.handshake = time.Since(began)
 	return conn, nil
 }
 

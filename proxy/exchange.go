@@ -39,8 +39,9 @@ type Exchange struct {
 	Upstream            Hop
 	Tries               int // how often the request was given to a connection
 	// Token and Connect are how long it waited for a token, and for a connection: TLS,
-	// and being held until the upstream is back, included.
-	Token, Connect time.Duration
+	// and being held until the upstream is back, included. TLS is how much of Connect
+	// the handshake took.
+	Token, Connect, TLS time.Duration
 	FirstByte      time.Duration // from Began to the answer's head; zero = there was none
 	Error          string        // the code of an answer that is ours; empty = it is not, or no problem
 	Ended          string        // how the answer or the upstream was cut, in a sentence; empty = it was not

@@ -27,7 +27,10 @@ func (s *links) RoundTrip(req *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		began := time.Now()
 		l, err := s.get(req.Context())
-		note(req.Context(), func(e *Exchange) { e.Connect += time.Since(began) })
+		waited := time.Since(began)
+		if err != nil {
+			note(req.Context(), func(e *Exchange) { e.Connect += waited })
+		}
 		if err == errNotHTTP2 && try == 1 {
 			return nil, err // the caller sends the request, body and all, in another way
 		}
@@ -39,7 +42,7 @@ func (s *links) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		sending(req.Context())
-		noteHop(req, Hop{Conn: l.number, Reused: l.used.Swap(true)})
+		noteHop(req, l.base, l.used.Swap(true), waited)
 		resp, stream, err := l.roundTrip(body.attempt(req))
 		if err == nil {
 			body.forget()

@@ -7,12 +7,20 @@ import (
 	"time"
 )
 
-// noteHop notes that a request is given to a connection.
-func noteHop(req *http.Request, hop Hop) {
-	hop.Origin = req.URL.Scheme + "://" + req.URL.Host
+// noteHop notes that a request is given to a connection, after it waited.
+func noteHop(req *http.Request, conn *upstreamConn, reused bool, waited time.Duration) {
+	hop := Hop{Origin: req.URL.Scheme + "://" + req.URL.Host, Reused: reused}
+	var handshake time.Duration
+	if conn != nil {
+		hop.Conn, handshake = conn.number, conn.handshake
+	}
 	note(req.Context(), func(e *Exchange) {
 		e.Upstream = hop
 		e.Tries++
+		e.Connect += waited
+		if !reused { // else it is not what the request waited for
+			e.TLS += min(handshake, waited)
+		}
 	})
 }
 
@@ -25,25 +33,23 @@ func hopNoted(req *http.Request) *http.Request {
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GetConn: func(string) { began = time.Now() }, // again where a connection turns out to be dead
 		GotConn: func(info httptrace.GotConnInfo) {
-			note(req.Context(), func(e *Exchange) { e.Connect += time.Since(began) })
-			noteHop(req, Hop{Conn: numberOf(info.Conn), Reused: info.Reused})
+			noteHop(req, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
 		},
 	}))
 }
 
-// numberOf is the number of an upstream's connection, whatever is around it; 0 = it is
-// none.
-func numberOf(conn net.Conn) uint64 {
+// upstreamConnOf is an upstream's connection, whatever is around it; nil = it is none.
+func upstreamConnOf(conn net.Conn) *upstreamConn {
 	for {
 		switch c := conn.(type) {
 		case *upstreamConn:
-			return c.number
+			return c
 		case *endNoting:
 			conn = c.Conn
 		case interface{ NetConn() net.Conn }:
 			conn = c.NetConn()
 		default:
-			return 0
+			return nil
 		}
 	}
 }

@@ -34,8 +34,8 @@ func TestConnectIsTheTimeForConnectionsAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
-			if e := o.exchange; e.Tries != tries || e.Connect != 2*time.Second {
-				t.Errorf("%d tries, %v for connecting", e.Tries, e.Connect)
+			if e := o.exchange; e.Tries != tries || e.Connect != 2*time.Second || e.TLS != time.Second {
+				t.Errorf("%d tries, %v for connecting, %v of it for TLS", e.Tries, e.Connect, e.TLS)
 			}
 		}
 	})

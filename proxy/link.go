@@ -16,7 +16,7 @@ import (
 type link struct {
 	conn   *http.ClientConn
 	wire   *wire.Client
-	number uint64        // see Hop
+	base   *upstreamConn // below TLS
 	used   atomic.Bool   // it had a request
 	gone   chan struct{} // closed when the link takes no more requests
 	off    sync.Once

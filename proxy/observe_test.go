@@ -132,14 +132,14 @@ func TestHopsHaveNumbers(t *testing.T) {
 			if name == "HTTP/2.0" {
 				want.Stream = 1
 			}
-			if first.Upstream != want || want.Conn == 0 || first.Tries != 1 || first.Connect <= 0 {
+			if first.Upstream != want || want.Conn == 0 || first.Tries != 1 || first.TLS <= 0 || first.Connect < first.TLS {
 				t.Errorf("first: %+v", first)
 			}
 			want.Reused = true
 			if name == "HTTP/2.0" {
 				want.Stream = 3
 			}
-			if second.Upstream != want || second.Tries != 1 {
+			if second.Upstream != want || second.Tries != 1 || second.TLS != 0 {
 				t.Errorf("second: %+v", second)
 			}
 		})

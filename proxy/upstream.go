@@ -196,9 +196,11 @@ type upstreamConn struct {
 	net.Conn
 	upstream *Upstream
 	number   uint64
+	// handshake is how long that of TLS took; zero = there was none.
+	handshake time.Duration
 }
 
-func (u *Upstream) keep(conn net.Conn) net.Conn {
+func (u *Upstream) keep(conn net.Conn) *upstreamConn {
 	kept := &upstreamConn{Conn: conn, upstream: u}
 	u.mu.Lock()
 	u.open[kept] = struct{}{}

@@ -163,7 +163,7 @@ func factsOf(e proxy.Exchange) capture.Facts {
 		},
 		Tries: e.Tries, Replayed: e.Replayed, Decision: string(e.Decision), Credential: e.Credential,
 		TokenAge: e.TokenAge, TokenLeft: e.TokenLeft,
-		Guard: guardTook(e), Token: e.Token, Connect: e.Connect, FirstByte: e.FirstByte, Took: e.Took,
+		Guard: guardTook(e), Token: e.Token, Connect: e.Connect, TLS: e.TLS, FirstByte: e.FirstByte, Took: e.Took,
 		Ended: e.Ended, Error: e.Error, Sent: e.Sent, Written: e.Written,
 	}
 }

@@ -79,9 +79,10 @@ type Facts struct {
 	Decision, Credential string
 	// TokenAge and TokenLeft are negative where they are unknown.
 	TokenAge, TokenLeft time.Duration
-	// Guard, Token and Connect are waits. FirstByte is from Began to the answer's
-	// head, Took from Began to the end; zero means what the recorder saw itself.
-	Guard, Token, Connect, FirstByte, Took time.Duration
+	// Guard, Token and Connect are waits; TLS is what of Connect its handshake took.
+	// FirstByte is from Began to the answer's head, Took from Began to the end; zero means
+	// what the recorder saw itself.
+	Guard, Token, Connect, TLS, FirstByte, Took time.Duration
 	// Ended is empty for an exchange that came to its regular end, else one
 	// sentence. Error is the code of an answer of our own, or empty.
 	Ended, Error string

@@ -87,8 +87,8 @@ func TestHARTimesAddUp(t *testing.T) {
 			t.Errorf("%+v: %+v", timing, got)
 		}
 	}
-	got := newHARTimings(Timing{Guard: 1, Token: 2, Connect: 3, FirstByte: 8, Total: 10})
-	if want := (harTimings{Blocked: 3, DNS: -1, Connect: 3, SSL: -1, Wait: 3, Receive: 2}); got != want {
+	got := newHARTimings(Timing{Guard: 1, Token: 2, Connect: 3, TLS: 2, FirstByte: 8, Total: 10})
+	if want := (harTimings{Blocked: 3, DNS: -1, Connect: 3, SSL: 2, Wait: 3, Receive: 2}); got != want {
 		t.Errorf("%+v", got)
 	}
 }

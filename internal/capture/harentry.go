@@ -80,6 +80,9 @@ func newHARTimings(t Timing) harTimings {
 	timings := harTimings{Blocked: t.Guard + part(t.Token), DNS: -1, Connect: -1, SSL: -1}
 	if t.Connect > 0 {
 		timings.Connect = part(t.Connect)
+		if t.TLS > 0 { // which is in the other, as the format has it
+			timings.SSL = min(t.TLS, timings.Connect)
+		}
 	}
 	wait := rest // nothing came
 	if t.FirstByte > 0 {

@@ -59,6 +59,7 @@ type Timing struct {
 	Guard     float64 `json:"guard"`
 	Token     float64 `json:"token"`
 	Connect   float64 `json:"connect"`
+	TLS       float64 `json:"tls"` // of connect
 	FirstByte float64 `json:"first_byte"`
 	Total     float64 `json:"total"`
 }

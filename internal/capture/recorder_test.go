@@ -46,7 +46,7 @@ func TestAnExchangeIsRetold(t *testing.T) {
 			`"client":{"proto":"HTTP/1.1","conn":3,"stream":0,"tls":false,"reused":false,"address":"http://127.0.0.1:9744"},` +
 			`"upstream":{"proto":"HTTP/2.0","conn":4,"stream":5,"tls":false,"reused":true,"address":"https://example.com"},"tries":2,` +
 			`"token":{"credential":"alexa","decision":"injected","age_s":1},` +
-			`"timing_ms":{"guard":1,"token":5,"connect":0,"first_byte":20,"total":50},` +
+			`"timing_ms":{"guard":1,"token":5,"connect":0,"tls":0,"first_byte":20,"total":50},` +
 			`"request":{"headers":[["A","1"],["a","2"],["Authorization","Bearer ***"],["Content-Type","Multipart/form-data"]],"trailers":[["Sum","1"]],"body":{"size":9,"kept":9,"complete":true}},` +
 			`"interim":[{"status":103,"headers":[["Link","\u003c/x\u003e"]]}],` +
 			`"response":{"headers":[["Content-Type","text/plain"]],"trailers":[["End","2"]],"body":{"size":6,"kept":6,"complete":true}}}`

@@ -59,7 +59,7 @@ func (e *Exchange) copied() (_ Record, request, response raw) {
 		Summary: e.summarize(), Arrived: e.ask.Arrived, Client: e.ask.Client, Upstream: f.Upstream, Tries: f.Tries,
 		Token: Token{Credential: f.Credential, Decision: f.Decision, Age: seconds(f.TokenAge), Left: seconds(f.TokenLeft)},
 		Timing: Timing{
-			Guard: ms(f.Guard), Token: ms(f.Token), Connect: ms(f.Connect),
+			Guard: ms(f.Guard), Token: ms(f.Token), Connect: ms(f.Connect), TLS: ms(f.TLS),
 			FirstByte: ms(cmp.Or(f.FirstByte, e.firstByte)), Total: ms(e.total()),
 		},
 		Request: e.request.message(), Interim: append([]Interim{}, e.interim...), Response: e.response.message(),

@@ -130,7 +130,7 @@ func injected(took float64) capture.Facts {
 // recognition is an event with speech, and an answer that speaks.
 func recognition(t *testing.T) turn {
 	facts := injected(846)
-	facts.Connect, facts.Token = ms(92), ms(41)
+	facts.Connect, facts.TLS, facts.Token = ms(92), ms(60), ms(41)
 	facts.Upstream.Reused = false
 	return turn{
 		method: "POST", target: "/v20160207/events", route: "avs", status: 200, facts: facts,

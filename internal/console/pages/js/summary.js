@@ -87,7 +87,7 @@ function leg(name, l, asked, answered) {
 export function timing(record) {
   const t = record.timing_ms || {};
   const at = (ms) => Math.max(0, ms || 0);
-  const guard = at(t.guard), token = at(t.token), connect = at(t.connect);
+  const guard = at(t.guard), token = at(t.token), connect = at(t.connect), tls = at(t.tls);
   const total = at(t.total ?? record.took_ms);
   const first = t.first_byte >= 0 ? at(t.first_byte) : -1;
   const answered = first >= 0 && record.status;
@@ -96,7 +96,8 @@ export function timing(record) {
   const stages = [
     ["Guard", 0, guard, t.guard],
     ["Token", guard, token, t.token],
-    [record.upstream?.tls ? "Connect, TLS" : "Connect", guard + token, connect, t.connect],
+    ["Connect", guard + token, connect - tls, t.connect === undefined ? undefined : connect - tls],
+    ["TLS", before - tls, tls, t.tls],
     ["First byte", before, answered ? Math.max(0, first - token - connect) : -1, answered ? first - token - connect : -1],
     ["Rest", guard + Math.max(first, 0), answered ? Math.max(0, total - first) : -1, answered ? total - first : -1],
   ];
