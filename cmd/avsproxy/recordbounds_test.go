@@ -43,24 +43,30 @@ func TestZeroInAllIsNone(t *testing.T) {
 	for range 3 {
 		fetch(t, proxy.Proxy[0]+"/x")
 	}
-	list := allEnded(t, proxy, 3)
-	if len(list.Exchanges) != 0 {
-		t.Errorf("remembered: %+v", list.Exchanges)
-	}
+	listed(t, proxy, func(list console.Exchanges) bool { return list.Dropped == 3 && len(list.Exchanges) == 0 })
 }
 
 // allEnded waits until n exchanges are over: the end of one comes after its answer.
-func allEnded(t *testing.T, proxy *runningProxy, n int) (list console.Exchanges) {
+func allEnded(t *testing.T, proxy *runningProxy, n int) console.Exchanges {
+	t.Helper()
+	return listed(t, proxy, func(list console.Exchanges) bool {
+		active := slices.ContainsFunc(list.Exchanges, func(s capture.Summary) bool { return s.State == "active" })
+		return !active && len(list.Exchanges) == n
+	})
+}
+
+// listed waits until the list is as wanted.
+func listed(t *testing.T, proxy *runningProxy, wanted func(console.Exchanges) bool) (list console.Exchanges) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		list = console.Exchanges{}
 		if err := json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/exchanges")), &list); err != nil {
 			t.Fatal(err)
 		}
-		active := slices.ContainsFunc(list.Exchanges, func(s capture.Summary) bool { return s.State == "active" })
-		if !active && len(list.Exchanges)+int(list.Dropped) == n {
+		if wanted(list) {
 			return list
 		}
 	}
-	t.Fatalf("%d exchanges did not end: %+v", n, list)
+	t.Fatalf("the list remains %+v", list)
 	return list
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,7 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"avsproxy/internal/capture"
 )
 
 // TestATokenIsHiddenFromItsFirstSecond: one request has the token renewed, and the
@@ -50,13 +53,18 @@ func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	<-streaming
+	events, err := http.Get(proxy.Console + "/api/events?follow=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Body.Close()
 	healed := make(chan int)
 	go func() { healed <- get(t, proxy.Proxy[0]+"/other") }()
 	line := make([]byte, len("Bearer canary-token-the-second\n"))
 	if _, err := io.ReadFull(resp.Body, line); err != nil || !strings.Contains(string(line), "second") {
 		t.Errorf("the client got %q, %v", line, err)
 	}
-	body := keptOf(t, proxy, 1)
+	body := followed(t, events.Body)
 	close(said)
 	close(end)
 	if status := <-healed; status != 200 {
@@ -67,14 +75,16 @@ func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
 	}
 }
 
-// keptOf waits for bytes of an answer that is under way.
-func keptOf(t *testing.T, proxy *runningProxy, id int) string {
+// followed is the first piece of a body that the console tells of.
+func followed(t *testing.T, events io.Reader) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if body := fetch(t, fmt.Sprint(proxy.Console, "/api/exchanges/", id, "/response/body")); body != "" {
-			return body
+	for lines := bufio.NewScanner(events); lines.Scan(); {
+		data, isData := strings.CutPrefix(lines.Text(), "data: ")
+		var chunk capture.Chunk
+		if isData && json.Unmarshal([]byte(data), &chunk) == nil && len(chunk.Bytes) > 0 {
+			return string(chunk.Bytes)
 		}
 	}
-	t.Fatal("nothing of the body was kept")
+	t.Fatal("the events ended")
 	return ""
 }

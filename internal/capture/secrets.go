@@ -9,7 +9,7 @@ import (
 
 // maxPast is how many secrets that are live no more are still masked: an answer
 // that is under way while its token is renewed may repeat the old one.
-const maxPast = 16
+const maxPast = 128
 
 // secrets keeps the patterns for what is live, and makes them anew when that
 // changes.
@@ -43,7 +43,7 @@ func (s *secrets) now() *patterns {
 	s.retire(list)
 	s.list = slices.Clone(list)
 	// Some milliseconds where secrets are many and long; see SecretsChanged.
-	set = newPatterns(disguised(slices.Concat(list, s.past)))
+	set = newPatterns(append(disguised(list), s.past...)) // what is dead is not worth a dozen patterns each
 	s.current.Store(set)
 	return set
 }

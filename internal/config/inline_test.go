@@ -13,7 +13,10 @@ client_key = "in-the-file"
 	if got := c.Proxy.ClientKey.AtHand().Reveal(); got != "in-the-file" {
 		t.Errorf("got %q", got)
 	}
-	for what, secret := range map[string]Secret{"none": {}, "a command's": {command: []string{"touch", "/nowhere/at/all"}}, "no file's": {file: "/nowhere/at/all"}} {
+	if got := (Secret{env: "SET", getenv: func(string) string { return "in-the-environment" }}).AtHand().Reveal(); got != "in-the-environment" {
+		t.Errorf("got %q", got)
+	}
+	for what, secret := range map[string]Secret{"none": {}, "a command's": {command: []string{"touch", "/nowhere/at/all"}}, "of no variable": {env: "NONE", getenv: func(string) string { return "" }}} {
 		if got := secret.AtHand(); !got.IsZero() {
 			t.Errorf("%s: got %q", what, got.Reveal())
 		}
