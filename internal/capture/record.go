@@ -103,6 +103,7 @@ const (
 	KindChunk    = "chunk"
 	KindRemoved  = "removed"
 	KindCleared  = "cleared"
+	KindPaused   = "paused"
 )
 
 // An Event is something that happened. Kind says which field is set; in JSON an
@@ -113,6 +114,7 @@ type Event struct {
 	Summary *Summary // at an exchange's begin, its head and its end
 	Chunk   *Chunk
 	Removed []uint64 // exchanges that made room
+	Paused  bool     // new exchanges are passed over from now on, or no more
 }
 
 // A Chunk is a piece of a followed exchange's body, masked. Offset counts the
@@ -133,6 +135,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		return json.Marshal(e.Chunk)
 	case KindRemoved:
 		return json.Marshal(map[string][]uint64{"ids": e.Removed})
+	case KindPaused:
+		return json.Marshal(map[string]bool{"paused": e.Paused})
 	}
 	return []byte("{}"), nil
 }

@@ -71,7 +71,10 @@ func (r *Recorder) SecretsChanged() {
 
 // Pause stops, or starts again, the recording of new exchanges. Those under way
 // are recorded to their end.
-func (r *Recorder) Pause(paused bool) { r.paused.Store(paused) }
+func (r *Recorder) Pause(paused bool) {
+	r.paused.Store(paused)
+	r.watch.publish(Event{Kind: KindPaused, Paused: paused})
+}
 
 // Paused reports whether new exchanges are passed over.
 func (r *Recorder) Paused() bool { return r.paused.Load() }

@@ -62,6 +62,17 @@ func TestAnExchangeIsRetold(t *testing.T) {
 	})
 }
 
+func TestPausesAreToldOf(t *testing.T) {
+	r := New(Options{})
+	watched := watch(t, r, 0)
+	r.Pause(true)
+	r.Pause(false)
+	events := watched()
+	if len(events) != 2 || asJSON(t, events[0]) != `{"paused":true}` || asJSON(t, events[1]) != `{"paused":false}` || events[0].Kind != KindPaused {
+		t.Errorf("%+v", events)
+	}
+}
+
 func TestNothingIsRecordedWhilePaused(t *testing.T) {
 	r := New(Options{})
 	under := post(r)

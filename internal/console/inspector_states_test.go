@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"avsproxy/internal/capture"
 	"avsproxy/tokens"
 
 	"github.com/chromedp/cdproto/network"
@@ -75,6 +76,10 @@ func TestInspectorSaysWhyItsListIsEmpty(t *testing.T) {
 	if v.Exchanges.Paused() {
 		t.Error("the recorder is paused still")
 	}
+	v.Exchanges.Pause(true) // by another page or program
+	title("Paused")
+	v.Exchanges.Pause(false)
+	title("Nothing went through yet")
 	v.pass(day(t)[0])
 	v.await(rows + ` === 1 && !document.querySelector("#empty").checkVisibility()`)
 	v.do(chromedp.SendKeys(chromedp.CSS("#text"), "orders"))
@@ -92,4 +97,21 @@ func TestInspectorSaysThatALoginComesFirst(t *testing.T) {
 		c.Credentials = append(c.Credentials, Credential{Source: ads, Client: c.Credentials[0].Client})
 	})
 	v.await(`document.querySelector("#before").checkVisibility() && document.querySelector("#before a").getAttribute("href") === "/login?credential=ads"`)
+}
+
+func TestInspectorSaysWhatWasNotSent(t *testing.T) {
+	v := inspect(t)
+	for i, c := range []struct {
+		route string
+		facts capture.Facts
+		want  string
+	}{
+		{"avs", capture.Facts{Decision: "injected", Credential: "alexa", Error: "upstream_unreachable"}, "Nothing was sent: there was no connection to the upstream of route avs."},
+		{"avs", capture.Facts{Decision: "refused", Error: "not_allowed"}, "Answered here, nothing was sent: the rules of route avs do not let it pass."},
+		{"", capture.Facts{Decision: "refused", Error: "unknown_host", Ended: "no route belongs to the host"}, "Answered here, nothing was sent: it was refused before it had a route."},
+	} {
+		v.pass(turn{method: "GET", target: "/x", route: c.route, status: 502, facts: c.facts})
+		v.open(uint64(i + 1))
+		v.await(`document.querySelector("#panel-Summary .lead")?.textContent.startsWith("` + c.want + `")`)
+	}
 }

@@ -5,7 +5,7 @@ import { get } from "./api.js";
 // is made up by reading the whole list each time a stream has opened. Events that
 // come while that is read are applied after it.
 export class Live {
-  // hooks: reload(answer), exchange(summary), chunk(chunk), removed(ids), cleared(),
+  // hooks: reload(answer), exchange(summary), chunk(chunk), removed(ids), cleared(), paused(is),
   // state(word, error): "live", or "lost" and why, once that is known
   constructor(hooks) {
     this.hooks = hooks;
@@ -33,6 +33,7 @@ export class Live {
     this.on(source, "chunk", (data) => this.hooks.chunk(data));
     this.on(source, "removed", (data) => this.hooks.removed(data.ids || []));
     this.on(source, "cleared", () => this.hooks.cleared());
+    this.on(source, "paused", (data) => this.hooks.paused(data.paused));
   }
 
   on(source, name, apply) {

@@ -125,6 +125,7 @@ const live = new Live({
   chunk: (chunk) => detail.chunk(chunk),
   removed(ids) { store.remove(ids); changed(); },
   cleared() { store.replace([]); changed(); }, // what still runs is told behind it
+  paused: pausedIs, // by whomever
   state,
 });
 
@@ -146,8 +147,7 @@ function pausedIs(is) {
 
 async function pause() {
   try {
-    await send("POST", "/api/capture", { paused: !paused });
-    pausedIs(!paused);
+    await send("POST", "/api/capture", { paused: !paused }); // which tells all pages
   } catch (error) { say(error.sentence); }
 }
 

@@ -24,13 +24,16 @@ function lead(record) {
   const route = record.route ? `route ${line(record.route)}` : "no route";
   const credential = line(record.token?.credential || "");
   const ours = "Answered here, nothing was sent: ";
+  if (record.error && !record.tries && ["injected", "no_credential", "kept"].includes(record.decision)) {
+    return `Nothing was sent: there was no connection to the upstream of ${route}.`;
+  }
   switch (record.decision) {
     case "injected": return `Sent to ${to} by ${route}, with a token of its credential ${credential} added${age(record.token)}.`;
     case "no_credential": return `Sent to ${to} by ${route} as it was: the route has no credential.`;
     case "kept": return `Sent to ${to} by ${route} with the client’s own credential left in place.`;
     case "login_required": return `${ours}nobody has logged in to ${credential || "the credential"} of ${route}.`;
     case "refresh_failed": return `${ours}the token of ${credential || "the credential"} has ended and could not be renewed.`;
-    case "refused": return `${ours}the rules of ${route} do not let it pass.`;
+    case "refused": return record.route ? `${ours}the rules of ${route} do not let it pass.` : `${ours}it was refused before it had a route.`;
     case "stood_in": return "Answered here: a token request, with a dummy. Bodies like it are not kept.";
     case "shared": return "Joined the downchannel that avsproxy holds for this route.";
     case "tunnelled": return `A tunnel to ${to}, whose bytes nobody looked at.`;
