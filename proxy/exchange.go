@@ -42,9 +42,9 @@ type Exchange struct {
 	// and being held until the upstream is back, included. TLS is how much of Connect
 	// the handshake took.
 	Token, Connect, TLS time.Duration
-	FirstByte      time.Duration // from Began to the answer's head; zero = there was none
-	Error          string        // the code of an answer that is ours; empty = it is not, or no problem
-	Ended          string        // how the answer or the upstream was cut, in a sentence; empty = it was not
+	FirstByte           time.Duration // from Began to the answer's head; zero = there was none
+	Error               string        // the code of an answer that is ours; empty = it is not, or no problem
+	Ended               string        // how the answer or the upstream was cut, in a sentence; empty = it was not
 	// Fault is why the answer is ours or was cut; nil = it is the upstream's, whole,
 	// or the client hung up. Its text quotes nothing that the upstream sent.
 	Fault error

@@ -14,12 +14,12 @@ import (
 
 // A link is one HTTP/2 connection to the upstream.
 type link struct {
-	conn   *http.ClientConn
-	wire   *wire.Client
-	base   *upstreamConn // below TLS
-	used   atomic.Bool   // it had a request
-	gone   chan struct{} // closed when the link takes no more requests
-	off    sync.Once
+	conn *http.ClientConn
+	wire *wire.Client
+	base *upstreamConn // below TLS
+	used atomic.Bool   // it had a request
+	gone chan struct{} // closed when the link takes no more requests
+	off  sync.Once
 
 	listed bool // among the links, under their lock
 }

@@ -13,7 +13,7 @@ import (
 // push out what else is kept.
 const (
 	refusalsMost = 16
-	refusalEvery = 5 * time.Minute
+	refusalEvery = time.Minute
 )
 
 // Refusals write down requests that a guard keeps out, which no [Observe] sees. What
