@@ -31,6 +31,9 @@ func BenchmarkCapture(b *testing.B) {
 			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}
 			b.Cleanup(client.CloseIdleConnections)
 			turn := max(64, 1024>>(c.body>>15))
+			for _, line := range lines {
+				burst(b, client, line, payload, (32<<20)/(1<<10+2*c.body)) // until the oldest make room
+			}
 			var took [2][]time.Duration
 			for b.Loop() {
 				for i, line := range lines {

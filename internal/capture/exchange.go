@@ -17,7 +17,13 @@ type Exchange struct {
 	cost atomic.Int64 // bytes of the budget; changed while mu is held
 	next *Exchange    // in the queue of those that ended; r.mu
 
-	mu        sync.Mutex
+	mu      sync.Mutex
+	*story          // nil once it has ended
+	shelved shelved // what it was then
+}
+
+// A story is all that is known of an exchange.
+type story struct {
 	ask       Request // without Header
 	request   side
 	response  side
@@ -33,13 +39,12 @@ type Exchange struct {
 }
 
 func newExchange(r *Recorder, request Request) *Exchange {
-	e := &Exchange{r: r, facts: Facts{TokenAge: -1, TokenLeft: -1}}
+	e := &Exchange{r: r, story: &story{facts: Facts{TokenAge: -1, TokenLeft: -1}}}
 	set := r.secrets.now()
 	header := request.Header
 	request.Header = nil
 	e.ask = request.bounded(set)
-	e.request.body.request = true
-	e.spend(overhead + e.ask.cost())
+	e.spend(overhead + int(unsafe.Sizeof(story{})) + e.ask.cost())
 	e.spend(e.request.setHeader(header, set))
 	return e
 }
@@ -58,7 +63,7 @@ func (e *Exchange) change(f func()) {
 		return
 	}
 	e.mu.Lock()
-	if !e.done {
+	if e.story != nil {
 		f()
 	}
 	e.mu.Unlock()
@@ -74,7 +79,7 @@ func (e *Exchange) spend(n int) {
 // RequestBody adds what was read of the request's body. p may be used again.
 func (e *Exchange) RequestBody(p []byte) {
 	if e != nil {
-		e.addBody(&e.request, p)
+		e.addBody(requestSide, p)
 	}
 }
 
@@ -82,7 +87,7 @@ func (e *Exchange) RequestBody(p []byte) {
 func (e *Exchange) RequestEnd(trailer []Field, err error) {
 	e.change(func() {
 		e.spend(e.request.setTrailer(trailer, e.r.secrets.recent()))
-		e.endBody(&e.request, err == nil)
+		e.endBody(requestSide, err == nil)
 	})
 }
 
@@ -112,7 +117,7 @@ func (e *Exchange) Response(status int, proto string, header []Field) {
 // ResponseBody adds what was read of the answer's body. p may be used again.
 func (e *Exchange) ResponseBody(p []byte) {
 	if e != nil {
-		e.addBody(&e.response, p)
+		e.addBody(responseSide, p)
 	}
 }
 
@@ -123,12 +128,16 @@ func (e *Exchange) WithoutBodies() { e.change(e.dropBodies) }
 func (e *Exchange) cutBodies() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.story == nil {
+		e.spend(-e.shelved.dropBodies(&e.r.spare))
+		return
+	}
 	e.dropBodies()
 }
 
 func (e *Exchange) dropBodies() {
 	for _, s := range []*side{&e.request, &e.response} {
-		e.spend(-s.body.drop())
+		e.spend(-s.body.drop(&e.r.spare))
 	}
 }
 
@@ -136,6 +145,9 @@ func (e *Exchange) dropBodies() {
 func (e *Exchange) cutHeads() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.story == nil {
+		return
+	}
 	for _, s := range []*side{&e.request, &e.response} {
 		e.spend(-costOf(s.header) - costOf(s.trailer))
 		s.cut = s.cut || len(s.header)+len(s.trailer) > 0
@@ -175,10 +187,11 @@ func (e *Exchange) End(facts Facts, trailer []Field) {
 		e.took = time.Since(e.ask.Began)
 		e.setFacts(facts)
 		e.spend(e.response.setTrailer(trailer, e.r.secrets.recent()))
-		e.endBody(&e.request, false)
-		e.endBody(&e.response, facts.Ended == "")
+		e.endBody(requestSide, false)
+		e.endBody(responseSide, facts.Ended == "")
 		e.done = true
 		e.publish()
+		e.shelve()
 	})
 	if first {
 		e.r.retire(e)

@@ -23,6 +23,8 @@ type Recorder struct {
 	paused  atomic.Bool
 	used    atomic.Int64 // bytes that all exchanges take
 	dropped atomic.Uint64
+	spare   slabs
+	shelf   shelf
 
 	mu   sync.Mutex
 	last uint64

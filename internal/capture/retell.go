@@ -10,36 +10,36 @@ func (e *Exchange) publish() {
 	if !e.r.watch.any() {
 		return
 	}
-	summary := e.summarize()
+	summary := e.whole().summarize(e.id)
 	e.r.watch.publish(Event{Kind: KindExchange, Summary: &summary})
 }
 
 func (e *Exchange) summary() Summary {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.summarize()
+	return e.whole().summarize(e.id)
 }
 
-func (e *Exchange) summarize() Summary {
-	s := Summary{
-		ID: e.id, Route: e.ask.Route, Method: e.ask.Method, Scheme: e.ask.Scheme, Host: e.ask.Host, Target: e.ask.Target,
-		Status: e.status, State: "active", Began: e.ask.Began, TookMS: ms(e.total()), Proto: e.ask.Proto,
-		UpstreamProto: cmp.Or(e.facts.Upstream.Proto, e.proto), Decision: e.facts.Decision,
-		Error: e.facts.Error, Ended: e.facts.Ended,
-		RequestBytes: e.request.body.size, ResponseBytes: e.response.body.size,
-		ContentType: e.response.contentType, AVS: e.event, Replayed: e.facts.Replayed, ReplayOf: e.ask.ReplayOf,
+func (s *story) summarize(id uint64) Summary {
+	told := Summary{
+		ID: id, Route: s.ask.Route, Method: s.ask.Method, Scheme: s.ask.Scheme, Host: s.ask.Host, Target: s.ask.Target,
+		Status: s.status, State: "active", Began: s.ask.Began, TookMS: ms(s.total()), Proto: s.ask.Proto,
+		UpstreamProto: cmp.Or(s.facts.Upstream.Proto, s.proto), Decision: s.facts.Decision,
+		Error: s.facts.Error, Ended: s.facts.Ended,
+		RequestBytes: s.request.body.size, ResponseBytes: s.response.body.size,
+		ContentType: s.response.contentType, AVS: s.event, Replayed: s.facts.Replayed, ReplayOf: s.ask.ReplayOf,
 	}
-	if e.done {
-		s.State = "done"
+	if s.done {
+		told.State = "done"
 	}
-	return s
+	return told
 }
 
-func (e *Exchange) total() time.Duration {
-	if !e.done {
-		return time.Since(e.ask.Began)
+func (s *story) total() time.Duration {
+	if !s.done {
+		return time.Since(s.ask.Began)
 	}
-	return cmp.Or(e.facts.Took, e.took)
+	return cmp.Or(s.facts.Took, s.took)
 }
 
 // record masks the bodies once nobody has to wait for the exchange any more.
@@ -54,16 +54,17 @@ func (e *Exchange) record() Record {
 func (e *Exchange) copied() (_ Record, request, response raw) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	f := e.facts
+	s := e.whole()
+	f := s.facts
 	return Record{
-		Summary: e.summarize(), Arrived: e.ask.Arrived, Client: e.ask.Client, Upstream: f.Upstream, Tries: f.Tries,
+		Summary: s.summarize(e.id), Arrived: s.ask.Arrived, Client: s.ask.Client, Upstream: f.Upstream, Tries: f.Tries,
 		Token: Token{Credential: f.Credential, Decision: f.Decision, Age: seconds(f.TokenAge), Left: seconds(f.TokenLeft)},
 		Timing: Timing{
 			Guard: ms(f.Guard), Token: ms(f.Token), Connect: ms(f.Connect), TLS: ms(f.TLS),
-			FirstByte: ms(cmp.Or(f.FirstByte, e.firstByte)), Total: ms(e.total()),
+			FirstByte: ms(cmp.Or(f.FirstByte, s.firstByte)), Total: ms(s.total()),
 		},
-		Request: e.request.message(), Interim: append([]Interim{}, e.interim...), Response: e.response.message(),
-	}, e.request.body.raw(), e.response.body.raw()
+		Request: s.request.message(), Interim: append([]Interim{}, s.interim...), Response: s.response.message(),
+	}, s.request.body.raw(), s.response.body.raw()
 }
 
 // message shares the fields, which do not change once they are there.

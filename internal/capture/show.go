@@ -9,28 +9,29 @@ type show struct {
 }
 
 // show shows p, which is the next of a body, to those who follow.
-func (e *Exchange) show(s *side, p []byte) {
-	b, set := &s.body, e.r.secrets.recent()
+func (e *Exchange) show(side int, p []byte) {
+	b, set := &e.side(side).body, e.r.secrets.recent()
 	b.catchUp(set)
 	buffer := scratch.Get().(*[]byte)
 	defer scratch.Put(buffer)
 	out, skipped := b.show.mask.add((*buffer)[:0], p, set)
 	b.show.seen += int64(len(p))
 	b.show.offset += int64(skipped)
-	e.tell(s, out)
+	e.tell(side, out)
 	*buffer = out[:0]
 }
 
 // showEnd shows what was held back until the body's end.
-func (e *Exchange) showEnd(s *side, whole bool) {
-	set := e.r.secrets.recent()
-	s.body.catchUp(set)
-	e.tell(s, s.body.show.mask.end(nil, set, whole))
+func (e *Exchange) showEnd(side int, whole bool) {
+	b, set := &e.side(side).body, e.r.secrets.recent()
+	b.catchUp(set)
+	e.tell(side, b.show.mask.end(nil, set, whole))
 }
 
-func (e *Exchange) tell(s *side, out []byte) {
+func (e *Exchange) tell(side int, out []byte) {
+	s := e.side(side)
 	if len(out) > 0 && s.coding == "" { // what is packed shows its secrets to no masker
-		e.r.watch.chunk(e.id, s.body.side(), s.body.show.offset, out)
+		e.r.watch.chunk(e.id, sideNames[side], s.body.show.offset, out)
 	}
 	s.body.show.offset += int64(len(out))
 }

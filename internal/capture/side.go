@@ -5,6 +5,23 @@ import (
 	"sync"
 )
 
+// requestSide and responseSide number the sides.
+const (
+	requestSide = iota
+	responseSide
+)
+
+// side is the one of that number.
+func (s *story) side(number int) *side {
+	if number == requestSide {
+		return &s.request
+	}
+	return &s.response
+}
+
+// sideNames are what watchers know the sides by.
+var sideNames = [...]string{requestSide: "request", responseSide: "response"}
+
 // A side is the request or the answer.
 type side struct {
 	header, trailer []Field
@@ -33,7 +50,6 @@ func (s *side) setTrailer(trailer []Field, set *patterns) (cost int) {
 // takes many times as long as to copy, and most bodies are never looked at: they are
 // masked when they are retold.
 type body struct {
-	request  bool
 	size     int64
 	declared int64 // by Content-Length; 0 = unknown
 	kept     stored
@@ -46,18 +62,11 @@ type body struct {
 	whole    bool // it ended regularly
 }
 
-func (b *body) drop() (gain int) {
+func (b *body) drop(spare *slabs) (gain int) {
 	b.partial, b.dropped = b.partial || b.size > 0, true
-	gain = b.kept.drop() + costOfMarks(b.marks)
+	gain = b.kept.drop(spare) + costOfMarks(b.marks)
 	b.marks = nil
 	return gain
-}
-
-func (b *body) side() string {
-	if b.request {
-		return "request"
-	}
-	return "response"
 }
 
 // room is how much more is kept of a body of at most limit bytes.
@@ -69,57 +78,63 @@ func (b *body) room(limit int64) int {
 }
 
 // keep copies as much of p as there is room for, and returns what memory that took.
-func (b *body) keep(p []byte, limit int64) (cost int) {
+func (b *body) keep(p []byte, limit int64, spare *slabs) (cost int) {
 	n := min(len(p), b.room(limit))
 	b.partial = b.partial || n < len(p)
-	return b.kept.add(p[:n], min(b.declared, limit))
+	return b.kept.add(p[:n], min(b.declared, limit), spare)
 }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-func (e *Exchange) addBody(s *side, p []byte) {
+func (e *Exchange) addBody(side int, p []byte) {
 	if len(p) == 0 {
 		return
 	}
 	e.mu.Lock()
-	if !e.done && !s.body.ended {
-		e.grow(s, p)
+	if e.story != nil && !e.side(side).body.ended {
+		e.grow(side, p)
 	}
 	e.mu.Unlock()
 	e.r.fit()
 }
 
-func (e *Exchange) grow(s *side, p []byte) {
+func (e *Exchange) grow(side int, p []byte) {
+	s := e.side(side)
 	b := &s.body
 	if e.r.watch.follows(e.id) {
-		e.show(s, p)
+		e.show(side, p)
 	}
 	b.size += int64(len(p))
 	if b.room(e.r.options.Body) > 0 {
 		b.set = e.r.secrets.recent()
 		e.mark(s)
 	}
-	e.spend(b.keep(p, e.r.options.Body))
-	e.findEvent(s, false)
+	e.spend(b.keep(p, e.r.options.Body, &e.r.spare))
+	if side == requestSide {
+		e.findEvent(false)
+	}
 }
 
-func (e *Exchange) endBody(s *side, whole bool) {
-	b := &s.body
+func (e *Exchange) endBody(side int, whole bool) {
+	b := &e.side(side).body
 	if b.ended {
 		return
 	}
 	if e.r.watch.follows(e.id) {
-		e.showEnd(s, whole)
+		e.showEnd(side, whole)
 	}
-	e.findEvent(s, true)
+	if side == requestSide {
+		e.findEvent(true)
+	}
 	b.ended, b.whole = true, whole
 }
 
 // findEvent looks for the event that is posted: in the first piece of the body, each
 // time it has doubled, and at the end in all of it.
-func (e *Exchange) findEvent(s *side, end bool) {
+func (e *Exchange) findEvent(end bool) {
+	s := &e.request
 	b := &s.body
-	if e.r.options.EventName == nil || !b.request || e.event != "" || b.kept.size == 0 || !isMultipart(s.contentType) {
+	if e.r.options.EventName == nil || e.event != "" || b.kept.size == 0 || !isMultipart(s.contentType) {
 		return
 	}
 	text := b.kept.pieces[0]

@@ -6,16 +6,43 @@ import (
 	"sync"
 )
 
-// slabSize is that of the pieces in which bodies are kept.
-const slabSize = 8 << 10
+// slabSize is that of the pieces in which bodies are kept: that of a frame of HTTP/2, and
+// of a record of TLS, which is how they mostly come.
+const slabSize = 16 << 10
 
 // smallMost is what a body may be expected to have in all, so that it is kept by itself.
-const smallMost = 2 << 10
+const smallMost = 4 << 10
 
-// free slabs go from the bodies that are forgotten to the next ones. Memory that is
-// neither cleared nor collected makes most of the difference between a proxy that
-// records and one that does not.
-var free = sync.Pool{New: func() any { return new([slabSize]byte) }}
+// spareMost bounds the slabs that wait for a body, 1 MiB.
+const spareMost = 64
+
+// slabs go from the bodies that are forgotten to the next ones. Memory that is neither
+// cleared nor collected makes most of the difference between a proxy that records and
+// one that does not. (A sync.Pool would be emptied at each collection.)
+type slabs struct {
+	mu    sync.Mutex
+	spare []*[slabSize]byte
+}
+
+func (s *slabs) get() *[slabSize]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.spare) - 1
+	if last < 0 {
+		return new([slabSize]byte)
+	}
+	slab := s.spare[last]
+	s.spare = s.spare[:last]
+	return slab
+}
+
+func (s *slabs) put(slab *[slabSize]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.spare) < spareMost {
+		s.spare = append(s.spare, slab)
+	}
+}
 
 // stored is the first bytes of a body, in pieces, so that a body that grows is not
 // copied again. The zero value is empty.
@@ -26,11 +53,11 @@ type stored struct {
 
 // add appends a copy of p, and returns what memory that took. declared is the length of
 // all of the body; 0 = unknown.
-func (s *stored) add(p []byte, declared int64) (cost int) {
+func (s *stored) add(p []byte, declared int64, spare *slabs) (cost int) {
 	for len(p) > 0 {
 		last := len(s.pieces) - 1
 		if last < 0 || len(s.pieces[last]) == cap(s.pieces[last]) {
-			s.pieces = append(s.pieces, s.next(len(p), declared))
+			s.pieces = append(s.pieces, s.next(len(p), declared, spare))
 			last++
 			cost += cap(s.pieces[last])
 		}
@@ -44,19 +71,19 @@ func (s *stored) add(p []byte, declared int64) (cost int) {
 }
 
 // next is a piece for at least one of n bytes.
-func (s *stored) next(n int, declared int64) []byte {
+func (s *stored) next(n int, declared int64, spare *slabs) []byte {
 	if expected := max(int64(n), declared); s.size == 0 && expected <= smallMost {
 		return make([]byte, 0, expected)
 	}
-	return free.Get().(*[slabSize]byte)[:0]
+	return spare.get()[:0]
 }
 
 // drop forgets all, and returns what memory that gave back.
-func (s *stored) drop() (gain int) {
+func (s *stored) drop(spare *slabs) (gain int) {
 	for _, piece := range s.pieces {
 		gain += cap(piece)
 		if cap(piece) == slabSize {
-			free.Put((*[slabSize]byte)(piece[:slabSize]))
+			spare.put((*[slabSize]byte)(piece[:slabSize]))
 		}
 	}
 	*s = stored{}
@@ -78,3 +105,11 @@ func (s *stored) from(offset int) iter.Seq[[]byte] {
 
 // bytes is a copy in one piece.
 func (s *stored) bytes() []byte { return slices.Concat(s.pieces...) }
+
+// cost is what memory it takes.
+func (s *stored) cost() (cost int) {
+	for _, piece := range s.pieces {
+		cost += cap(piece)
+	}
+	return cost
+}
