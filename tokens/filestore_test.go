@@ -154,6 +154,9 @@ func TestFullOrMissingFolderIsAnErrorAndNoGrant(t *testing.T) {
 		t.Error("no error")
 	}
 	mustToken(t, source)
+	source.mu.Lock()
+	defer source.mu.Unlock()
+	source.saver.Stop() // or it would make the folders once the test has taken them away
 }
 
 func TestGrantTooLargeToBeLoadedIsNotSaved(t *testing.T) {

@@ -207,7 +207,7 @@ func TestKeyringOfTheSystem(t *testing.T) {
 	home := t.TempDir()
 	child := exec.CommandContext(t.Context(), "dbus-run-session", "--", "sh", "-c",
 		`printf x | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1 && exec "$0" -test.run='^TestKeyringOfTheSystem$'`, os.Args[0])
-	child.Env = append(os.Environ(), secretService+"=1", "HOME="+home, "XDG_DATA_HOME="+home, "XDG_RUNTIME_DIR="+home)
+	child.Env = append(os.Environ(), secretService+"=1", "HOME="+home, "XDG_DATA_HOME="+home, "XDG_RUNTIME_DIR="+home, "TMPDIR="+home)
 	child.WaitDelay = 100 * time.Millisecond // the daemon may hold the output open
 	if out, err := child.CombinedOutput(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		t.Errorf("%v\n%s", err, out)
