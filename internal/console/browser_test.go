@@ -141,12 +141,13 @@ func js[T any](v *visit, expression string) T {
 	return value
 }
 
-// await waits until an expression holds.
+// await waits until an expression holds; what it looks at may not be there yet.
 func (v *visit) await(expression string) {
 	v.t.Helper()
+	patient := `(() => { try { return !!(` + expression + `) } catch { return false } })()`
 	ctx, cancel := context.WithTimeout(v.ctx, 30*time.Second)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](patient)); err != nil {
 		v.t.Fatalf("%s: %v\nthe page says:\n%s", expression, err, js[string](v, `document.body.innerText`))
 	}
 }
