@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
 	"net"
@@ -28,7 +27,7 @@ func newScribe(conf config.Capture, secrets func() []string) *scribe {
 	if !conf.Enabled {
 		return &scribe{}
 	}
-	return &scribe{recorder: capture.New(capture.Options{Body: kept(conf.Body), Total: kept(conf.Total), Secrets: secrets, EventName: eventName})}
+	return &scribe{recorder: capture.New(capture.Options{Body: kept(conf.Body), Total: kept(conf.Total), Secrets: secrets, EventName: avs.EventName})}
 }
 
 // kept is a configured size as the recorder has it, whose 0 is the default.
@@ -44,19 +43,6 @@ func (s *scribe) cut() {
 	if s != nil {
 		s.cutting.Store(true)
 	}
-}
-
-// eventName is what AVS calls the event that is posted.
-func eventName(contentType string, body []byte) string {
-	reader, err := avs.NewEventReader(bytes.NewReader(body), contentType)
-	if err != nil {
-		return ""
-	}
-	event, err := reader.Event()
-	if err != nil || event.Name == "" {
-		return ""
-	}
-	return event.Namespace + "." + event.Name
 }
 
 // begin is for [proxy.ObserveOptions].

@@ -183,3 +183,17 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 	}
 	return b.Buffer.Write(p)
 }
+
+// EventName is the namespace and name of the event that a request posts, with a dot
+// between them; empty = there is none in what is known of its body.
+func EventName(contentType string, body []byte) string {
+	reader, err := NewEventReader(bytes.NewReader(body), contentType)
+	if err != nil {
+		return ""
+	}
+	event, err := reader.Event()
+	if err != nil || event.Name == "" {
+		return ""
+	}
+	return event.Namespace + "." + event.Name
+}

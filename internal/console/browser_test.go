@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -39,7 +40,7 @@ func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	needTool(t, "chromium")
 	v := &visit{desk: start(t, setup{})}
 	v.login()
-	v.Exchanges = capture.New(capture.Options{EventName: nameOf})
+	v.Exchanges = capture.New(capture.Options{EventName: avs.EventName})
 	v.Replay = v.replay
 	v.Explain = explained
 	change(v.Console)

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 )
 
@@ -19,19 +18,6 @@ const recognizeEvent = `{"context":[],"event":{"header":{"namespace":"SpeechReco
 
 func directive(namespace, name, dialog, payload string) string {
 	return fmt.Sprintf(`{"directive":{"header":{"namespace":%q,"name":%q,"messageId":"m-%s","dialogRequestId":%q},"payload":%s}}`, namespace, name, name, dialog, payload)
-}
-
-// nameOf finds the name of an event as the program has its recorder do it.
-func nameOf(contentType string, body []byte) string {
-	reader, err := avs.NewEventReader(bytes.NewReader(body), contentType)
-	if err != nil {
-		return ""
-	}
-	event, err := reader.Event()
-	if err != nil || event.Name == "" {
-		return ""
-	}
-	return event.Namespace + "." + event.Name
 }
 
 // tone is a second of 16-bit PCM at 16 kHz.
