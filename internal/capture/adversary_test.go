@@ -44,9 +44,9 @@ func BenchmarkNearMatches(b *testing.B) {
 	}
 	set := newPatterns(secrets)
 	for name, unit := range map[string]string{"beginnings": "eyJh", "heads": jwt, "almost": secrets[0][:len(secrets[0])-1], "names": `"access_token"   "access_token" `} {
-		for slabSizes, n := range map[string]int{"bytewise": 1, "at once": slabSize} {
+		for pieces, n := range map[string]int{"bytewise": 1, "at once": slabSize} {
 			body := []byte(strings.Repeat(unit, slabSize/len(unit)))
-			b.Run(name+" "+slabSizes, func(b *testing.B) {
+			b.Run(name+" "+pieces, func(b *testing.B) {
 				b.SetBytes(int64(len(body)))
 				for b.Loop() {
 					var m masker

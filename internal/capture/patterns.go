@@ -47,6 +47,7 @@ type pattern struct {
 
 // patterns finds where something that has to be masked begins.
 type patterns struct {
+	number int             // those that are made later have a higher one, and know the secrets of before
 	filter [1 << 12]uint64 // a bit for each hash of a pattern's first four bytes
 	by     [256][]pattern  // by first byte, longest first
 }
@@ -73,6 +74,14 @@ func newPatterns(secrets []string) *patterns {
 		slices.SortFunc(set.by[i], func(a, b pattern) int { return cmp.Compare(len(b.text), len(a.text)) })
 	}
 	return set
+}
+
+// later is the later one of two, either of which may be nil.
+func later(a, b *patterns) *patterns {
+	if a == nil || b != nil && b.number > a.number {
+		return b
+	}
+	return a
 }
 
 func (s *patterns) add(p pattern) {

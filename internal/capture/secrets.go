@@ -43,9 +43,12 @@ func (s *secrets) now() *patterns {
 	s.retire(list)
 	s.list = slices.Clone(list)
 	// Some milliseconds where secrets are many and long; see SecretsChanged.
-	set = newPatterns(append(disguised(list), s.past...)) // what is dead is not worth a dozen patterns each
-	s.current.Store(set)
-	return set
+	next := newPatterns(append(disguised(list), s.past...)) // what is dead is not worth a dozen patterns each
+	if set != nil {
+		next.number = set.number + 1
+	}
+	s.current.Store(next)
+	return next
 }
 
 // recent is now for those who ask often: what it returns may be a second old.

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"math"
 	"sync"
@@ -26,7 +25,7 @@ func (e *Exchange) shelve() {
 	c := &codec{out: (*buffer)[:0]}
 	e.story.code(c)
 	cost := overhead
-	e.shelved.set = cmp.Or(e.response.body.set, e.request.body.set) // the later one, which knows those of before
+	e.shelved.set = later(e.request.body.set, e.response.body.set)
 	for i := range 2 {
 		b := &e.side(i).body
 		if b.kept.size <= smallMost {

@@ -83,3 +83,30 @@ func TestBodiesHideWhatWasSecretAndWhatIs(t *testing.T) {
 		t.Errorf("%q, %+v", got.Bytes, got)
 	}
 }
+
+// Requests and answers overlap: what was secret last may be so for either body.
+func TestBodiesHideWhatWasSecretForTheLaterOne(t *testing.T) {
+	for _, answerFirst := range []bool{true, false} {
+		token := "the-first-token"
+		r := New(Options{Secrets: func() []string { return []string{token} }})
+		e := post(r)
+		e.Response(200, "", nil)
+		early, late := e.RequestBody, e.ResponseBody
+		if answerFirst {
+			early, late = late, early
+		}
+		early([]byte("the-first-token"))
+		token = "the-second-token"
+		r.SecretsChanged()
+		late([]byte("the-second-token"))
+		e.End(Facts{}, nil)
+		for i := range 2 * maxPast {
+			token = fmt.Sprint("token-number-", i)
+			post(r)
+		}
+		record := get(t, r, e)
+		if got := string(record.Request.Body.Bytes) + string(record.Response.Body.Bytes); got != "******" {
+			t.Errorf("answer first %v: %q", answerFirst, got)
+		}
+	}
+}
