@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"avsproxy/internal/config"
@@ -104,7 +103,7 @@ func (s *server) spoken(route string) string {
 	if s.scribe.recorder == nil {
 		return ""
 	}
-	for _, exchange := range slices.Backward(s.scribe.recorder.List()) {
+	for exchange := range s.scribe.recorder.Newest() {
 		if exchange.Route == route && exchange.UpstreamProto != "" {
 			return exchange.UpstreamProto
 		}

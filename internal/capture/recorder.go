@@ -2,6 +2,7 @@ package capture
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -92,6 +93,17 @@ func (r *Recorder) List() []Summary {
 		list[i] = e.summary()
 	}
 	return list
+}
+
+// Newest yields them one by one, the newest first: for who looks at a few of many.
+func (r *Recorder) Newest() iter.Seq[Summary] {
+	return func(yield func(Summary) bool) {
+		for _, e := range slices.Backward(r.snapshot()) {
+			if !yield(e.summary()) {
+				return
+			}
+		}
+	}
 }
 
 // Get returns a copy of one exchange, as far as it went.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -249,5 +250,21 @@ func TestHostileBytesAreRetoldAsJSON(t *testing.T) {
 	}
 	if got := get(t, r, e); string(got.Response.Body.Bytes) != bad || got.Request.Header[0].Value != bad {
 		t.Errorf("bytes were changed: %+v", got)
+	}
+}
+
+func TestTheNewestComeFirst(t *testing.T) {
+	r := New(Options{})
+	for range 3 {
+		post(r).End(Facts{}, nil)
+	}
+	var ids []uint64
+	for s := range r.Newest() {
+		if ids = append(ids, s.ID); s.ID == 2 {
+			break
+		}
+	}
+	if !slices.Equal(ids, []uint64{3, 2}) {
+		t.Errorf("%v", ids)
 	}
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,7 +64,7 @@ func (c *Console) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, Exchanges{
-		Exchanges: wanted.of(c.Exchanges.List()), Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped(),
+		Exchanges: wanted.of(c.Exchanges.Newest()), Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped(),
 	})
 }
 
@@ -111,15 +112,18 @@ func isStatus(text string) bool {
 	return len(text) == 3 && strings.Contains("12345", text[:1]) && (text[1:] == "xx" || strings.Trim(text, "0123456789") == "")
 }
 
-// of picks what the filter shows, in the same order.
-func (f filter) of(all []capture.Summary) []capture.Summary {
-	shown := slices.DeleteFunc(all, func(s capture.Summary) bool { return !f.shows(s) })
-	if f.limit > 0 && len(shown) > f.limit {
-		shown = shown[len(shown)-f.limit:]
+// of picks what the filter shows, the newest last.
+func (f filter) of(newest iter.Seq[capture.Summary]) []capture.Summary {
+	shown := []capture.Summary{} // null is no list
+	for s := range newest {
+		if s.ID <= f.after || f.limit > 0 && len(shown) == f.limit {
+			break
+		}
+		if f.shows(s) {
+			shown = append(shown, s)
+		}
 	}
-	if shown == nil {
-		return []capture.Summary{} // null is no list
-	}
+	slices.Reverse(shown)
 	return shown
 }
 

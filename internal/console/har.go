@@ -40,7 +40,7 @@ func (c *Console) wanted(w http.ResponseWriter, r *http.Request) ([]uint64, bool
 		return nil, false
 	}
 	var ids []uint64
-	for _, summary := range wanted.of(c.Exchanges.List()) {
+	for _, summary := range wanted.of(c.Exchanges.Newest()) {
 		ids = append(ids, summary.ID)
 	}
 	return ids, true

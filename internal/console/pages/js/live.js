@@ -1,5 +1,8 @@
 import { get } from "./api.js";
 
+// listed bounds what is read at once: a day's small requests can be fifty thousand.
+const listed = 10000;
+
 // A Live stream keeps what the page knows up to date. The server cuts off who
 // reads too slowly, and a browser reconnects by itself; what was missed meanwhile
 // is made up by reading the whole list each time a stream has opened. Events that
@@ -47,7 +50,7 @@ export class Live {
   async reload() {
     const waiting = (this.waiting = []);
     try {
-      const answer = await get("/api/exchanges");
+      const answer = await get(`/api/exchanges?limit=${listed}`);
       if (this.waiting !== waiting) return; // another stream has opened since
       this.hooks.reload(answer);
       this.hooks.state("live");
