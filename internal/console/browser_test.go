@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 type visit struct {
 	*desk
 	ctx   context.Context
-	quiet bool // the browser's complaints are no failures
+	quiet atomic.Bool // the browser's complaints are no failures
 
 	mu       sync.Mutex
 	replayed []Again
@@ -44,6 +45,7 @@ func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	v.Replay = v.replay
 	v.Explain = explained
 	change(v.Console)
+	v.quiet.Store(v.Exchanges == nil) // the browser notes each 404
 	for _, turn := range turns {
 		v.pass(turn)
 	}
@@ -117,7 +119,7 @@ func (v *visit) listen() {
 			if err != nil {
 				return
 			}
-			if m.IsException() || (m.Type == "error" && !v.quiet) {
+			if m.IsException() || (m.Type == "error" && !v.quiet.Load()) {
 				v.t.Errorf("the browser complains: %s", m)
 			}
 		}

@@ -119,7 +119,7 @@ func TestInspectorPlaysBareOpus(t *testing.T) {
 func TestInspectorSaysWhatCannotBePlayed(t *testing.T) {
 	x := turn{method: "GET", target: "/sound", route: "avs", status: 200, facts: injected(4), response: []capture.Field{{Name: "Content-Type", Value: "audio/x-unheard-of"}}, answered: []byte("no sound")}
 	v := inspect(t, x)
-	v.quiet = true
+	v.quiet.Store(true)
 	v.open(1)
 	v.do(chromedp.Click(chromedp.CSS("#tab-Response")))
 	v.await(`document.querySelector("#panel-Response .view").textContent === "Audio that browsers do not play."`)

@@ -6,7 +6,7 @@ const answer1 = `[...document.querySelectorAll("#answer dl div")].map((d) => [..
 
 func TestInspectorExplainsAnyRequest(t *testing.T) {
 	v := inspect(t, day(t)...)
-	v.quiet = true // it notes the 400
+	v.quiet.Store(true) // it notes the 400
 	v.await(rows + ` === 9`)
 	v.press("e") // begins with the request that is worth a try
 	v.await(answer1 + ` === "Route = avs: it is the default route; Allowed = yes: GET http://localhost:9744/ping; Token = injected"`)

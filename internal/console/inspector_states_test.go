@@ -23,7 +23,7 @@ func TestInspectorComesBackAfterItWasCutOff(t *testing.T) {
 func TestInspectorSaysThatNobodyAnswers(t *testing.T) {
 	ended := make(chan struct{})
 	v := inspectWith(t, func(c *Console) { c.Ended = ended }, day(t)[0], day(t)[2])
-	v.quiet = true // the browser notes what it cannot reach
+	v.quiet.Store(true) // the browser notes what it cannot reach
 	v.open(1)
 	v.block("http://localhost:*/api/*")
 	close(ended)
@@ -53,7 +53,6 @@ func (v *visit) block(patterns ...string) {
 
 func TestInspectorSaysThatCaptureIsOff(t *testing.T) {
 	v := inspectWith(t, func(c *Console) { c.Exchanges = nil })
-	v.quiet = true // the browser notes each 404
 	v.await(`document.querySelector("#empty").textContent.includes("Capture is off") && document.querySelector("#empty p").textContent.startsWith("Set enabled = true")`)
 	v.await(`!document.querySelector("#tools").checkVisibility() && !document.querySelector("#list").checkVisibility() && document.querySelector("#trouble").hidden`)
 	v.shoot("off")

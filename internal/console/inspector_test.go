@@ -159,7 +159,7 @@ func TestInspectorShowsHostileThings(t *testing.T) {
 			bodyPart{"Content-Type: application/octet-stream", strings.Repeat("\xff\x00", 8000)})}
 	turn.facts.Ended = evil
 	v := inspect(t, turn)
-	v.quiet = true // it notes what cannot be played
+	v.quiet.Store(true) // it notes what cannot be played
 	v.open(1)
 	for _, tab := range []string{"Summary", "Request", "Response", "AVS"} {
 		v.tab(tab)
@@ -178,7 +178,7 @@ func TestInspectorShowsHostileThings(t *testing.T) {
 
 func TestInspectorLeavesAReloadWhereItWas(t *testing.T) {
 	v := inspect(t, day(t)...)
-	v.quiet = true // it notes the 404
+	v.quiet.Store(true) // it notes the 404
 	v.open(7)
 	_, err := chromedp.Run(v.ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Reload()))
 	if err != nil {
