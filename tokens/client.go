@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -23,6 +24,16 @@ type Client struct {
 	Secret func() (Secret, error)
 	// Basic sends ID and secret in a header (RFC 6749 section 2.3.1), not in the body.
 	Basic bool
+	// TryBasic does so too once the provider has refused them in the body with
+	// invalid_client, which says that nothing was spent. It is for providers of which
+	// nothing is known.
+	TryBasic bool
+	// NoPKCE leaves out PKCE (RFC 7636). It is for providers that refuse
+	// code_verifier: a login is then protected by its state alone.
+	NoPKCE bool
+	// Dead is what this provider answers to a refresh token that is dead, besides
+	// invalid_grant.
+	Dead []Saying
 
 	// Issuer is the provider's issuer identifier (RFC 8414 section 2). Of the
 	// endpoints below, those that are empty are then discovered when they are first
@@ -44,8 +55,9 @@ type Client struct {
 	// never followed: they would carry the secret elsewhere.
 	HTTP *http.Client
 
-	discovery discovery
-	clock     clock
+	discovery     discovery
+	clock         clock
+	refusedInForm atomic.Bool // the provider took ID and secret in a header alone
 }
 
 // AlexaScopeData builds the scope_data parameter that Login with Amazon demands
@@ -73,7 +85,10 @@ func (c *Client) authURL(ctx context.Context, state, verifier string) (string, e
 		return "", err
 	}
 	conf := oauth2.Config{ClientID: c.ID, RedirectURL: c.RedirectURL, Scopes: c.Scopes, Endpoint: oauth2.Endpoint{AuthURL: address}}
-	options := append(params(c.AuthParams), oauth2.SetAuthURLParam("state", state), oauth2.S256ChallengeOption(verifier))
+	options := append(params(c.AuthParams), oauth2.SetAuthURLParam("state", state))
+	if !c.NoPKCE {
+		options = append(options, oauth2.S256ChallengeOption(verifier))
+	}
 	return conf.AuthCodeURL(state, options...), nil
 }
 
@@ -93,11 +108,18 @@ func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, er
 	if err != nil {
 		return Grant{}, err
 	}
-	token, err := conf.Exchange(c.context(ctx), code, append(params(c.TokenParams), oauth2.VerifierOption(verifier))...)
-	if err != nil {
-		return Grant{}, exchangeError(providerError(err))
+	options := params(c.TokenParams)
+	if !c.NoPKCE {
+		options = append(options, oauth2.VerifierOption(verifier))
 	}
-	grant, err := c.grant(token, c.newGrant("authorization_code"))
+	answer, err := c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
+		_, err := conf.Exchange(ctx, code, options...)
+		return err
+	})
+	var grant Grant
+	if err == nil {
+		grant, err = c.grant(answer, c.newGrant("authorization_code"))
+	}
 	if err != nil {
 		return Grant{}, exchangeError(asError(err))
 	}
@@ -111,11 +133,17 @@ func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	token, err := conf.TokenSource(c.context(ctx), &oauth2.Token{RefreshToken: old.Refresh.Reveal()}).Token()
+	answer, err := c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
+		_, err := conf.TokenSource(ctx, &oauth2.Token{RefreshToken: old.Refresh.Reveal()}).Token()
+		return err
+	})
 	if err != nil {
-		return Grant{}, providerError(err)
+		return old, err
 	}
-	return c.grant(token, old)
+	if answer.says(c.Dead) {
+		return old, deadGrant(answer)
+	}
+	return c.grant(answer, old)
 }
 
 // clientKind is the Kind of a client's own grant.
@@ -131,21 +159,25 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 	}
 	form := c.form(c.TokenParams)
 	form.Set("grant_type", clientKind)
-	token, err := c.ask(ctx, conf, form)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout) // no refresh token is at stake
+	defer cancel()
+	answer, err := c.ask(ctx, conf, form)
 	if err != nil {
-		e := providerError(err)
-		if e.Action == ActionLogin {
-			e.Action, e.Say, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
-		}
-		return Grant{}, e
+		return Grant{}, err
 	}
 	grant := c.newGrant(clientKind)
 	if !old.LoggedIn.IsZero() {
 		grant.LoggedIn = old.LoggedIn
 	}
-	grant, err = c.grant(token, grant)
+	if grant, err = c.grant(answer, grant); err != nil {
+		e := asError(err)
+		if e.Action == ActionLogin {
+			e.Action, e.Say, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
+		}
+		return Grant{}, e
+	}
 	grant.Refresh = ""
-	return grant, err
+	return grant, nil
 }
 
 // form is what is configured, with the scopes.
@@ -162,12 +194,15 @@ func (c *Client) form(params map[string]string) url.Values {
 
 // ask makes one call of the token endpoint. Package clientcredentials lets the
 // form name any grant.
-func (c *Client) ask(ctx context.Context, conf *oauth2.Config, form url.Values) (*oauth2.Token, error) {
-	call := clientcredentials.Config{
-		ClientID: conf.ClientID, ClientSecret: conf.ClientSecret, EndpointParams: form,
-		TokenURL: conf.Endpoint.TokenURL, AuthStyle: conf.Endpoint.AuthStyle,
-	}
-	return call.Token(c.context(ctx))
+func (c *Client) ask(ctx context.Context, conf *oauth2.Config, form url.Values) (*answer, error) {
+	return c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
+		call := clientcredentials.Config{
+			ClientID: conf.ClientID, ClientSecret: conf.ClientSecret, EndpointParams: form,
+			TokenURL: conf.Endpoint.TokenURL, AuthStyle: conf.Endpoint.AuthStyle,
+		}
+		_, err := call.Token(ctx)
+		return err
+	})
 }
 
 // Fits reports whether a stored grant was issued to this client; it is for
@@ -193,14 +228,19 @@ func (c *Client) config(ctx context.Context, public bool) (*oauth2.Config, error
 	if err != nil {
 		return nil, err
 	}
-	style := oauth2.AuthStyleInParams // probing would send a single-use code twice
-	if c.Basic && !secret.IsZero() {
+	style := oauth2.AuthStyleInParams // probing, as x/oauth2 does it, would send a single-use code twice
+	if c.basic(secret) {
 		style = oauth2.AuthStyleInHeader
 	}
 	return &oauth2.Config{
 		ClientID: c.ID, ClientSecret: secret.Reveal(), RedirectURL: c.RedirectURL, Scopes: c.Scopes,
 		Endpoint: oauth2.Endpoint{TokenURL: address, AuthStyle: style},
 	}, nil
+}
+
+// basic reports whether ID and secret go into a header.
+func (c *Client) basic(secret Secret) bool {
+	return (c.Basic || c.refusedInForm.Load()) && !secret.IsZero()
 }
 
 func (c *Client) secret(public bool) (Secret, error) {

@@ -6,11 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
-
-	"golang.org/x/oauth2"
 )
 
 // deviceKind is a grant's Kind after a device login, and what Login with Amazon
@@ -94,48 +91,45 @@ func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
 	if err != nil {
 		return nil, loginError(asError(err))
 	}
-	return c.readDeviceCode(resp, sent)
+	return c.readDeviceCode(readAnswer(resp), sent)
 }
 
-func (c *Client) readDeviceCode(resp *http.Response, sent time.Time) (*DeviceCode, error) {
-	var answer deviceAnswer
-	bad := json.Unmarshal(drained(resp), &answer)
-	if resp.StatusCode/100 != 2 || answer.Error != "" {
-		e := loginError(providerError(&oauth2.RetrieveError{Response: resp, ErrorCode: answer.Error}))
+func (c *Client) readDeviceCode(a *answer, sent time.Time) (*DeviceCode, error) {
+	if a.status/100 != 2 || a.word() != "" {
+		e := loginError(c.refusal(a))
 		if c.CodeBasedLinking && e.Code == "unauthorized_client" {
 			e = notLinkable(e.Code)
 		}
 		return nil, e
 	}
-	if bad != nil || !answer.usable() {
+	code := deviceAnswer{
+		DeviceCode: a.str("device_code"), UserCode: a.str("user_code"), CompleteURI: a.str("verification_uri_complete"),
+		URI:       cmp.Or(a.str("verification_uri"), a.str("verification_url")), // the latter is Google's
+		ExpiresIn: json.Number(a.str("expires_in")), Interval: json.Number(a.str("interval")),
+	}
+	if !code.usable() {
 		return nil, loginError(notAnAnswer(errors.New("it names no code that could be shown (a captive portal?)")))
 	}
-	return answer.code(sent), nil
+	return code.code(sent), nil
 }
 
-// A deviceAnswer is RFC 8628's (section 3.2), or an error. The type that x/oauth2
-// has for it panics at null and takes no number in quotes.
+// A deviceAnswer is RFC 8628's (section 3.2). The type that x/oauth2 has for it
+// panics at null and takes no number in quotes.
 type deviceAnswer struct {
-	Error       string      `json:"error"`
-	DeviceCode  string      `json:"device_code"`
-	UserCode    string      `json:"user_code"`
-	URI         string      `json:"verification_uri"`
-	URL         string      `json:"verification_url"` // what Google calls it
-	CompleteURI string      `json:"verification_uri_complete"`
-	ExpiresIn   json.Number `json:"expires_in"`
-	Interval    json.Number `json:"interval"`
+	DeviceCode, UserCode, URI, CompleteURI string
+	ExpiresIn, Interval                    json.Number
 }
 
 // usable reports whether there is all that a login needs, and nothing that would
 // play tricks on a terminal.
 func (a *deviceAnswer) usable() bool {
 	return a.DeviceCode != "" && a.UserCode != "" && len(a.UserCode) <= 64 &&
-		!strings.ContainsFunc(a.UserCode, notVSCHAR) && safeURL(cmp.Or(a.URI, a.URL))
+		!strings.ContainsFunc(a.UserCode, notVSCHAR) && safeURL(a.URI)
 }
 
 func (a *deviceAnswer) code(sent time.Time) *DeviceCode {
 	code := &DeviceCode{
-		UserCode: a.UserCode, VerificationURL: cmp.Or(a.URI, a.URL), secret: a.DeviceCode,
+		UserCode: a.UserCode, VerificationURL: a.URI, secret: a.DeviceCode,
 		Expires:  sent.Add(seconds(a.ExpiresIn, loginLife, time.Second, deviceLifeMost)),
 		Interval: seconds(a.Interval, pollLeast, pollLeast, deviceLifeMost),
 	}

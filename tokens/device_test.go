@@ -169,7 +169,7 @@ func TestDeviceLoginIsEndedByTheProvider(t *testing.T) {
 		{400, "invalid_grant", ActionLogin, "has expired"},
 		{400, "a_new_one", ActionLogin, "ended the login with a_new_one"},
 		{400, canary, ActionLogin, "unknown_error"},
-		{401, "invalid_client", ActionConfig, "client's secret"},
+		{401, "invalid_client", ActionConfig, "ID or secret"},
 		{400, "unauthorized_client", ActionConfig, "this client"},
 		{403, "unauthorized_client", ActionConfig, "this client"},
 		{400, "invalid_request", ActionConfig, "parameter"},

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/oauth2"
 )
 
 // An Action says who can end a failure, and how.
@@ -33,7 +31,12 @@ type Error struct {
 	Say, Hint string
 	// RetryAfter is how long to wait before asking again; zero = not said.
 	RetryAfter time.Duration
-	Err        error // the cause, for the log; may be nil
+	// Probably says that the provider has given the same refusal for so long that a
+	// login is probably needed, though its words do not say so. The renewal is tried on.
+	Probably bool
+	Err      error // the cause, for the log; may be nil
+
+	sign string // status and code of a refusal in JSON, to know it again; "" = it was none
 }
 
 // Error returns the sentence for a person, with the cause.
@@ -53,19 +56,27 @@ func LoginNeeded(err error) bool {
 	return errors.As(err, &e) && e.Action == ActionLogin
 }
 
-// providerError turns the error of a call to the token endpoint into ours. The
-// three outcomes are kept apart: only an OAuth error that was really parsed from
-// a 400 or 401 answer counts as the provider's word.
-func providerError(err error) *Error {
-	var answer *oauth2.RetrieveError
-	if !errors.As(err, &answer) {
-		return unreachable(err)
+// refusal turns an answer without a token into an error. The three outcomes are
+// kept apart: only an OAuth error that was really parsed counts as the provider's
+// word.
+func (c *Client) refusal(a *answer) *Error {
+	code := a.code()
+	switch {
+	case code == "invalid_grant" && !a.passing():
+		return deadGrant(a)
+	case code != "" && (a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized):
+		return a.signed(refusal(code))
+	case a.status/100 == 2 && a.word() == "":
+		return unreadAnswer(a)
 	}
-	status := answer.Response.StatusCode
-	if answer.ErrorCode == "" || (status != http.StatusBadRequest && status != http.StatusUnauthorized) {
-		return strangeAnswer(answer)
-	}
-	return refusal(errorCode(answer.ErrorCode))
+	return a.signed(strangeAnswer(a))
+}
+
+// deadGrant is the provider's word that a refresh token, or a code, is dead.
+func deadGrant(a *answer) *Error {
+	e := refusal("invalid_grant")
+	e.Code = a.word()
+	return e
 }
 
 // unreachable covers everything before a usable answer: DNS, TLS, cut and
@@ -105,27 +116,22 @@ func plainCause(err error) error {
 		return dial
 	case errors.As(err, &cert):
 		return cert
-	case strings.HasPrefix(err.Error(), "oauth2: cannot parse"), strings.HasPrefix(err.Error(), "oauth2: server response missing"):
-		return errors.New("its answer is not a token answer (a captive portal?)")
 	}
 	return errors.New("its answer broke off, or was none")
 }
 
 // strangeAnswer covers the answers that are neither tokens nor a refusal. An error
-// code in one is told, but proves nothing about a login.
-func strangeAnswer(answer *oauth2.RetrieveError) *Error {
-	resp, code := answer.Response, ""
-	if answer.ErrorCode != "" {
-		code = errorCode(answer.ErrorCode)
-	}
+// code in one is shown, but proves nothing about a login.
+func strangeAnswer(a *answer) *Error {
+	code := a.word()
 	e := &Error{
 		Action:     ActionRetry,
 		Code:       code,
-		Say:        strangeStatus(resp.StatusCode, code),
+		Say:        strangeStatus(a.status, code),
 		Hint:       hintKept,
-		RetryAfter: retryAfter(resp.Header.Get("Retry-After")),
+		RetryAfter: retryAfter(a.header.Get("Retry-After")),
 	}
-	if resp.StatusCode == http.StatusTooManyRequests || e.RetryAfter > 0 {
+	if a.status == http.StatusTooManyRequests || e.RetryAfter > 0 {
 		e.Action = ActionWait
 	}
 	if known := refusal(e.Code); known.Action == ActionConfig {

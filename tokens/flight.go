@@ -9,7 +9,8 @@ import (
 // A renewal is shared by all that wait for it and belongs to none of them.
 type renewal struct {
 	done   chan struct{}
-	beyond Secret // it will not be content with this token
+	late   chan struct{} // closed when the callers have waited long enough
+	beyond Secret        // it will not be content with this token
 	grant  Grant
 	usable bool // grant may be sent, whatever err says
 	err    *Error
@@ -33,8 +34,8 @@ func (s *Source) startLocked(unwanted Secret) (*renewal, *Error) {
 		shared.RetryAfter = until(s.retryAt)
 		return nil, &shared
 	}
-	s.flight = &renewal{done: make(chan struct{}), beyond: unwanted}
-	go s.run(s.flight, &attempt{source: s, unwanted: unwanted, epoch: s.epoch})
+	s.flight = &renewal{done: make(chan struct{}), late: make(chan struct{}), beyond: unwanted}
+	go s.run(s.flight, &attempt{source: s, flight: s.flight, unwanted: unwanted, epoch: s.epoch})
 	return s.flight, nil
 }
 
@@ -52,6 +53,12 @@ func (s *Source) backingOffLocked() bool {
 func (r *renewal) wait(ctx context.Context) (Token, error) {
 	select {
 	case <-r.done:
+	case <-r.late:
+		select {
+		case <-r.done:
+		default:
+			return Token{}, noAnswerYet()
+		}
 	case <-ctx.Done():
 		return Token{}, ctx.Err()
 	}
@@ -67,6 +74,25 @@ func (r *renewal) failure() error {
 		return nil
 	}
 	return r.err
+}
+
+// noAnswerYet is what callers get who have waited long enough for a renewal that
+// goes on.
+func noAnswerYet() *Error {
+	return &Error{
+		Action: ActionRetry, Say: "the provider has not answered the renewal yet", RetryAfter: startAgain,
+		Hint: "its answer is still waited for; check whether the provider is in trouble",
+	}
+}
+
+// givenUp tells the callers of a renewal that they have waited long enough.
+func (s *Source) givenUp(flight *renewal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure == nil {
+		s.failure = noAnswerYet()
+	}
+	close(flight.late)
 }
 
 // Settle waits for a renewal that is under way. A process should call it before

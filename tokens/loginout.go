@@ -24,6 +24,7 @@ func (s *Source) Put(ctx context.Context, grant Grant) error {
 	if err != nil {
 		return unsavedError(err)
 	}
+	s.dropUnread()
 	return nil
 }
 
@@ -73,6 +74,7 @@ func (s *Source) Forget(ctx context.Context) error {
 	if err := s.Store.Delete(s.key()); err != nil {
 		return err
 	}
+	s.dropUnread()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++

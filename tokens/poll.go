@@ -2,12 +2,8 @@ package tokens
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"net/url"
 	"time"
-
-	"golang.org/x/oauth2"
 )
 
 const (
@@ -98,28 +94,20 @@ func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *
 		form.Set("grant_type", deviceKind)
 		form.Set("user_code", device.UserCode)
 	}
-	token, err := c.ask(ctx, conf, form)
+	answer, err := c.ask(ctx, conf, form)
 	if err != nil {
-		return Grant{}, pollError(err)
+		return Grant{}, loginError(asError(err))
 	}
-	grant, err := c.grant(token, c.newGrant(deviceKind))
+	// The code of an answer to a poll counts whatever the status: 400 by the RFC, but
+	// 200 at GitHub, and 403 and 428 at Google.
+	if code := answer.code(); code != "" && !answer.passing() && !answer.issues() {
+		return Grant{}, deviceRefusal(code)
+	}
+	grant, err := c.grant(answer, c.newGrant(deviceKind))
 	if err != nil {
-		return Grant{}, asError(err)
+		return grant, loginError(asError(err))
 	}
 	return grant, nil
-}
-
-// pollError reads the answer to a poll. Its code counts whatever the status: 400
-// by the RFC, but 200 at GitHub, and 403 and 428 at Google.
-func pollError(err error) *Error {
-	var answer *oauth2.RetrieveError
-	if errors.As(err, &answer) && answer.ErrorCode != "" {
-		status := answer.Response.StatusCode
-		if status < 500 && status != http.StatusTooManyRequests {
-			return deviceRefusal(errorCode(answer.ErrorCode))
-		}
-	}
-	return loginError(providerError(err))
 }
 
 // proven renews what a device login gave at once and throws the first access

@@ -17,8 +17,9 @@ func refusal(code string) *Error {
 		e.Say = "the provider no longer accepts this login"
 		e.Hint = "log in again; it was revoked, has expired, or belongs to another client_id"
 	case "invalid_client":
-		e.Say = "the provider refused the client's secret (invalid_client)"
-		e.Hint = "check client_id and client_secret: rotated, from another security profile, or with a stray newline"
+		e.Say = "the provider does not accept this client's ID or secret (invalid_client)"
+		e.Hint = "check client_id, client_secret (rotated, of another client or security profile, with a stray newline, missing, or sent by a client that must have none), " +
+			"region or token_url, how the secret is sent (token_auth = \"basic\" or \"body\"), whether the client still exists, and whether it may use PKCE (pkce = \"off\" if not)"
 	case "unauthorized_client":
 		e.Say = "the provider does not allow this client to use this grant (unauthorized_client)"
 		e.Hint = "check the type of the client: web clients use a secret, device clients do not"

@@ -29,7 +29,11 @@ func TestProviderErrorsSayWhoCanEndThem(t *testing.T) {
 		{400, "invalid_scope", ActionConfig, "invalid_scope", "scopes"},
 		{400, "unsupported_grant_type", ActionConfig, "unsupported_grant_type", "grant"},
 		{403, "unauthorized_client", ActionRetry, "unauthorized_client", "(403"},
-		{403, "invalid_grant", ActionRetry, "invalid_grant", "(403"},
+		{403, "invalid_grant", ActionLogin, "invalid_grant", "no longer accepts"}, // Auth0
+		{200, "invalid_grant", ActionLogin, "invalid_grant", "no longer accepts"},
+		{404, "invalid_grant", ActionLogin, "invalid_grant", "no longer accepts"},
+		{422, "Invalid_Grant", ActionLogin, "invalid_grant", "no longer accepts"},
+		{302, "invalid_grant", ActionLogin, "invalid_grant", "no longer accepts"},
 		{429, "throttling", ActionWait, "throttling", "(429"},
 		{400, "throttling", ActionRetry, "throttling", "throttling"},
 		{405, "invalid_request", ActionRetry, "invalid_request", "(405"},

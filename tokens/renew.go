@@ -12,6 +12,7 @@ import (
 // An attempt is one passage through lock, store, provider and store.
 type attempt struct {
 	source   *Source
+	flight   *renewal  // what it is for; nil = no renewal
 	unwanted Secret    // an access token that will not do, though it may look live
 	epoch    int       // of the source, when the attempt read what it goes on from
 	present  Secret    // what the source handed out until then
@@ -68,9 +69,11 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	if err != nil {
 		return old, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := patience(answerPatience)
 	defer cancel()
+	defer a.boundCallers(timeout)()
 	renewed, err := a.source.Renew(ctx, marked)
+	a.source.noteUnread(err)
 	if LoginNeeded(err) && !a.source.Unattended {
 		return a.refused(old, err)
 	}
@@ -86,8 +89,21 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	case !renewed.same(marked): // else a command that still prints the token it printed before
 		a.result = "renewed"
 	}
-	a.save(renewed)
+	if a.save(renewed); a.saveErr == nil {
+		a.source.dropUnread()
+	}
 	return renewed, nil
+}
+
+// boundCallers lets the callers go after timeout, while the answer is waited for.
+func (a *attempt) boundCallers(timeout time.Duration) (stop func()) {
+	waiting, cancel := patience(timeout)
+	context.AfterFunc(waiting, func() {
+		if context.Cause(waiting) == context.DeadlineExceeded {
+			a.source.givenUp(a.flight)
+		}
+	})
+	return cancel
 }
 
 // mark writes down, ahead of the call, that the refresh token is about to be

@@ -77,10 +77,11 @@ func checkLife(t *testing.T, contentType, body string, want time.Duration) {
 func TestScopesAreThoseGrantedElseThoseAskedFor(t *testing.T) {
 	p := newProvider()
 	for body, want := range map[string]string{
-		`{"access_token":"a"}`:                       "[alexa:all]",
-		`{"access_token":"a","scope":""}`:            "[alexa:all]",
-		`{"access_token":"a","scope":"profile x"}`:   "[profile x]",
-		`{"access_token":"a","scope":["no string"]}`: "[alexa:all]",
+		`{"access_token":"a"}`:                     "[alexa:all]",
+		`{"access_token":"a","scope":""}`:          "[alexa:all]",
+		`{"access_token":"a","scope":"profile x"}`: "[profile x]",
+		`{"access_token":"a","scope":["a","b"]}`:   "[a b]", // Twitch
+		`{"access_token":"a","scope":{"a":"b"}}`:   "[alexa:all]",
 	} {
 		p.now(answering(200, jsonType, body))
 		grant, err := p.client().Refresh(t.Context(), Grant{Refresh: "r"})

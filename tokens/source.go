@@ -44,8 +44,9 @@ type Source struct {
 	// for processes that end before a save could be tried again: the provider may
 	// rotate the refresh token, and the old one would be all that is left.
 	MustSave bool
-	// Timeout bounds the wait for the store's lock, and then once more the renewal
-	// itself. Zero = 30 s.
+	// Timeout bounds the wait for the store's lock, and then once more how long
+	// callers wait for the renewal itself, which goes on for some minutes without
+	// them. Zero = 30 s.
 	Timeout time.Duration
 	// Outcome, if set, hears how each renewal ended: "renewed", "adopted" (another
 	// process had done it), "failed", "login_needed" or "unsaved" (renewed, but the

@@ -178,7 +178,37 @@ func TestRenewalEndsByItself(t *testing.T) {
 		if e := refused(t, source); e.Action != ActionRetry || time.Since(start) > 31*time.Second {
 			t.Errorf("%v after %v", e, time.Since(start))
 		}
+		if got := source.Status(); !got.Renewing || got.State != StateFailing {
+			t.Errorf("the answer is not waited for any more: %+v", got)
+		}
+		time.Sleep(answerPatience)
+		if got := source.Status(); got.Renewing || got.State != StateFailing {
+			t.Errorf("%+v", got)
+		}
 	})
+}
+
+// A provider that takes 33 s, or minutes, gets its time; the callers do not wait so long.
+func TestPromise1_ALateAnswerIsReadAndKept(t *testing.T) {
+	for _, delay := range []time.Duration{33 * time.Second, answerPatience - time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			p, store := newProvider(), holding(t, stored(-time.Second))
+			reuse(p)
+			p.delay = delay
+			source := open(t, p, store)
+			began := time.Now()
+			if e := refused(t, source); e.Action != ActionRetry || e.RetryAfter == 0 || time.Since(began) > 31*time.Second {
+				t.Errorf("%v after %v", e, time.Since(began))
+			}
+			if e := refused(t, source); time.Since(began) > 31*time.Second {
+				t.Errorf("the next caller waited as well: %v", e)
+			}
+			time.Sleep(delay)
+			if got := mustToken(t, source); got != "access-1" || p.calls() != 1 || load(t, store).Refresh != "refresh-1" {
+				t.Errorf("%s after %d calls", got.Reveal(), p.calls())
+			}
+		})
+	}
 }
 
 func TestSecondProcessAdoptsWhatTheFirstGot(t *testing.T) {

@@ -1,15 +1,12 @@
 package tokens
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,10 +14,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-const (
-	callTimeout = 30 * time.Second // bounds one call to the provider
-	answerMost  = 256 << 10        // bytes of an answer that are read
-)
+// callTimeout bounds a call to the provider in which nothing can be lost.
+const callTimeout = 30 * time.Second
 
 // Revoke tells the provider that a grant is no longer wanted (RFC 7009): its
 // refresh token where there is one, which ends its access tokens too. It is for
@@ -52,7 +47,7 @@ func (c *Client) post(ctx context.Context, address string, form url.Values, publ
 	if err != nil {
 		return nil, err
 	}
-	basic := c.Basic && !secret.IsZero()
+	basic := c.basic(secret)
 	if !basic {
 		form.Set("client_id", c.ID)
 	}
@@ -97,15 +92,66 @@ func (c *Client) httpClient() *http.Client {
 	return &client
 }
 
-// context lets x/oauth2 call the token endpoint as we do, with an eye on the clock.
-func (c *Client) context(ctx context.Context) context.Context {
-	client := c.httpClient()
-	next := client.Transport
-	if next == nil {
-		next = http.DefaultTransport
+// call has x/oauth2 send one request to the token endpoint, and reads the answer
+// itself: x/oauth2 throws away whole answers, with the rotated refresh token in
+// them, for a wrong Content-Type or one odd member. The error is an [*Error], and
+// means that there was no answer at all.
+func (c *Client) call(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {
+	got, err := c.callOnce(ctx, conf, send)
+	if err != nil || !c.TryBasic || conf.ClientSecret == "" || conf.Endpoint.AuthStyle == oauth2.AuthStyleInHeader || got.code() != "invalid_client" {
+		return got, err
 	}
-	client.Transport = &clocked{next, &c.clock}
-	return context.WithValue(ctx, oauth2.HTTPClient, client)
+	other := *conf
+	other.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
+	second, err := c.callOnce(ctx, &other, send)
+	if err != nil || second.code() == "invalid_client" {
+		return got, nil // so that was not the reason
+	}
+	c.refusedInForm.Store(true)
+	return second, nil
+}
+
+func (c *Client) callOnce(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {
+	client := c.httpClient()
+	reader := &answerReader{next: client.Transport, clock: &c.clock}
+	if reader.next == nil {
+		reader.next = http.DefaultTransport
+	}
+	client.Transport = reader
+	client.Timeout = 0
+	if c.HTTP != nil {
+		client.Timeout = c.HTTP.Timeout
+	}
+	err := send(context.WithValue(ctx, oauth2.HTTPClient, client), conf)
+	if reader.got != nil {
+		return reader.got, nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	return nil, unreachable(err)
+}
+
+// An answerReader keeps the answer of one call from x/oauth2.
+type answerReader struct {
+	next  http.RoundTripper
+	clock *clock
+	got   *answer
+}
+
+var errAnswerRead = errors.New("the answer was read")
+
+func (r *answerReader) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := time.Now()
+	resp, err := r.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if date, bad := http.ParseTime(resp.Header.Get("Date")); bad == nil {
+		r.clock.compare(date, sent, time.Since(sent))
+	}
+	r.got = readAnswer(resp)
+	return nil, errAnswerRead
 }
 
 // skewLeast is more than what the way of an answer, half a call's bound at most,
@@ -125,48 +171,6 @@ func (c *clock) compare(date, sent time.Time, took time.Duration) {
 		skew = 0
 	}
 	c.skew.Store(int64(skew))
-}
-
-type clocked struct {
-	next  http.RoundTripper
-	clock *clock
-}
-
-func (c *clocked) RoundTrip(req *http.Request) (*http.Response, error) {
-	sent := time.Now()
-	resp, err := c.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	if date, bad := http.ParseTime(resp.Header.Get("Date")); bad == nil {
-		c.clock.compare(date, sent, time.Since(sent))
-	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, answerMost))
-	resp.Body.Close()
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(mended(text)))
-	return resp, nil
-}
-
-// mended is an answer whose expires_in x/oauth2 can read: it takes whole numbers
-// alone and would throw the whole answer away, a rotated refresh token included.
-func mended(text []byte) []byte {
-	var answer map[string]json.RawMessage
-	if json.Unmarshal(text, &answer) != nil || answer["expires_in"] == nil {
-		return text
-	}
-	number := json.Number(strings.Trim(string(answer["expires_in"]), `"`))
-	if _, err := number.Float64(); err != nil {
-		number = "0" // as good as left out
-	}
-	answer["expires_in"] = strconv.AppendInt(nil, int64(seconds(number, 0, time.Second, lifeMost)/time.Second), 10)
-	mended, err := json.Marshal(answer)
-	if err != nil {
-		return text
-	}
-	return mended
 }
 
 // drained reads what is left of an answer's body, and nil of one that is too long.

@@ -1,0 +1,48 @@
+// Package charset turns text that other programs wrote into UTF-8: files of
+// Windows editors, output of Windows programs, and answers of servers that say
+// nothing of their encoding.
+package charset
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf16"
+)
+
+var byteOrderMark = []byte("\ufeff")
+
+// UTF8 returns text as UTF-8 without a byte order mark and without the NUL bytes
+// around it. UTF-16 is known by its byte order mark or, without one, by the zero
+// byte in its first ASCII letter (RFC 4627 section 3). Other text stays as it is.
+func UTF8(text []byte) []byte {
+	if order := utf16Order(text); order != nil {
+		text = decode(text, order)
+	}
+	text = bytes.Trim(text, "\x00")
+	return bytes.TrimPrefix(text, byteOrderMark)
+}
+
+// utf16Order returns the byte order of UTF-16, nil = the text is something else.
+func utf16Order(text []byte) binary.ByteOrder {
+	switch {
+	case len(text) < 2:
+		return nil
+	case text[0] == 0xff && text[1] == 0xfe, text[0] != 0 && text[1] == 0 && pairs(text, 1):
+		return binary.LittleEndian
+	case text[0] == 0xfe && text[1] == 0xff, text[0] == 0 && text[1] != 0 && pairs(text, 0):
+		return binary.BigEndian
+	}
+	return nil
+}
+
+// pairs reports whether the second letter has its zero byte in the same place, so
+// that a stray NUL beside the first letter does not count as UTF-16.
+func pairs(text []byte, zero int) bool { return len(text) >= 4 && text[2+zero] == 0 }
+
+func decode(text []byte, order binary.ByteOrder) []byte {
+	units := make([]uint16, len(text)/2)
+	for i := range units {
+		units[i] = order.Uint16(text[2*i:])
+	}
+	return []byte(string(utf16.Decode(units)))
+}
