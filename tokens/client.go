@@ -55,9 +55,9 @@ type Client struct {
 	// never followed: they would carry the secret elsewhere.
 	HTTP *http.Client
 
-	discovery     discovery
-	clock         clock
-	refusedInForm atomic.Bool // the provider took ID and secret in a header alone
+	discovery discovery
+	clock     clock
+	inHeader  atomic.Bool // TryBasic found that ID and secret go into a header
 }
 
 // AlexaScopeData builds the scope_data parameter that Login with Amazon demands
@@ -240,7 +240,7 @@ func (c *Client) config(ctx context.Context, public bool) (*oauth2.Config, error
 
 // basic reports whether ID and secret go into a header.
 func (c *Client) basic(secret Secret) bool {
-	return (c.Basic || c.refusedInForm.Load()) && !secret.IsZero()
+	return (c.Basic || c.inHeader.Load()) && !secret.IsZero()
 }
 
 func (c *Client) secret(public bool) (Secret, error) {

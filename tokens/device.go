@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -87,11 +88,18 @@ func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
 		form.Set("response_type", deviceKind)
 	}
 	sent := time.Now()
-	resp, err := c.post(ctx, address, form, c.CodeBasedLinking)
+	post := func() (*answer, error) {
+		resp, err := c.post(ctx, address, maps.Clone(form), c.CodeBasedLinking)
+		if err != nil {
+			return nil, err
+		}
+		return readAnswer(resp), nil
+	}
+	first, err := post()
 	if err != nil {
 		return nil, loginError(asError(err))
 	}
-	return c.readDeviceCode(readAnswer(resp), sent)
+	return c.readDeviceCode(c.orInHeader(first, post), sent)
 }
 
 func (c *Client) readDeviceCode(a *answer, sent time.Time) (*DeviceCode, error) {

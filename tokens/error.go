@@ -50,6 +50,9 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// NeedsLogin reports whether a login is needed, or probably so. A nil e is no error.
+func (e *Error) NeedsLogin() bool { return e != nil && (e.Action == ActionLogin || e.Probably) }
+
 // LoginNeeded reports whether err can only be ended by a login.
 func LoginNeeded(err error) bool {
 	var e *Error

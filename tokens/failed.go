@@ -12,10 +12,44 @@ type Failed struct {
 	Say, Hint string
 	At        time.Time
 	Retry     time.Time // before which nobody should ask the provider again
+	// Sign is the refusal in JSON that the provider has given since Since, Tries
+	// times, when nothing but passing faults came between; empty = there was none.
+	Sign  string
+	Since time.Time
+	Tries int
+}
+
+const (
+	probablyAfter = time.Hour // for which a refusal stays the same before a login is probably needed,
+	probablyTries = 8         // and how often it must have come
+)
+
+// probably reports whether the same refusal has come for so long that a login is
+// probably needed.
+func (f Failed) probably() bool {
+	return f.Sign != "" && f.Tries >= probablyTries && f.At.Sub(f.Since) >= probablyAfter
 }
 
 func (f Failed) error() *Error {
-	return &Error{Action: f.Action, Code: f.Code, Say: f.Say, Hint: f.Hint, RetryAfter: max(0, until(f.Retry))}
+	e := &Error{Action: f.Action, Code: f.Code, Say: f.Say, Hint: f.Hint, RetryAfter: max(0, until(f.Retry)), Probably: f.probably()}
+	if e.Probably {
+		e.Hint = "log in again, which is probably needed: the provider has answered so since " + f.Since.Local().Format(time.DateTime) +
+			"; the renewal is tried on. Or else: " + e.Hint
+	}
+	return e
+}
+
+// count notes a refusal. A passing fault says nothing about it.
+func (f Failed) count(before Failed, sign string) Failed {
+	f.Sign, f.Since, f.Tries = before.Sign, before.Since, before.Tries
+	switch {
+	case sign == "":
+	case sign == before.Sign:
+		f.Tries++
+	default:
+		f.Sign, f.Since, f.Tries = sign, f.At, 1
+	}
+	return f
 }
 
 // pending reports whether it is too early to ask again. What the configuration was
@@ -26,12 +60,19 @@ func (f Failed) pending() bool {
 
 // fail notes in the grant how its renewal failed and when to try again: after what
 // the provider asked for, else after a back-off with full jitter.
-func (a *attempt) fail(grant Grant, err error) Grant {
+func (a *attempt) fail(grant Grant, err error) (Grant, error) {
 	e, now := asError(err), wallNow()
 	a.wait = a.source.pause(e)
-	grant.Failed = Failed{Action: e.Action, Code: e.Code, Say: e.Error(), Hint: e.Hint, At: now, Retry: now.Add(a.wait)}
+	failed := Failed{Action: e.Action, Code: e.Code, Say: e.Error(), Hint: e.Hint, At: now, Retry: now.Add(a.wait)}
+	if !a.source.Unattended { // which no login helps
+		failed = failed.count(grant.Failed, e.sign)
+	}
+	grant.Failed = failed
 	a.save(grant)
-	return grant
+	if failed.probably() {
+		return grant, failed.error()
+	}
+	return grant, err
 }
 
 // pause is how long to wait after the failures so far and this one.

@@ -163,19 +163,36 @@ func (f FileStore) Save(name string, grant Grant) error {
 	if err := f.keep(name, text); err != nil {
 		return err
 	}
-	pending, err := durable.Prepare(f.target(name), text, 0o600)
-	if err != nil {
-		return fmt.Errorf("saving the login of %s: %w", name, err)
-	}
-	f.at("prepared")
-	if err := pending.Commit(); err != nil {
+	if err := f.replace(name, text); err != nil {
 		return fmt.Errorf("saving the login of %s: %w", name, err)
 	}
 	f.at("committed")
+	f.reserve(name, text)
 	for _, file := range leftovers(f.target(name)) {
 		_ = os.Remove(file) // what it was good for is saved now
 	}
 	return nil
+}
+
+// replace puts text into the file, on a full disk by way of the previous generation.
+func (f FileStore) replace(name string, text []byte) error {
+	pending, err := durable.Prepare(f.target(name), text, 0o600)
+	if durable.Full(err) && durable.ReplaceInPlace(f.target(name), f.previous(name), text) == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.at("prepared")
+	return pending.Commit()
+}
+
+// reserve makes sure that there is a previous generation from the first save on:
+// its room is what a save on a full disk needs.
+func (f FileStore) reserve(name string, text []byte) {
+	if _, err := os.Lstat(f.previous(name)); errors.Is(err, fs.ErrNotExist) {
+		_ = durable.WriteFile(f.previous(name), text, 0o600) // what is in its place is saved
+	}
 }
 
 // keep makes the present file the previous generation, where successor differs.

@@ -44,6 +44,9 @@ type failed struct {
 	Hint   string    `json:"hint,omitempty"`
 	At     time.Time `json:"at"`
 	Retry  time.Time `json:"retry"`
+	Sign   string    `json:"sign,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+	Tries  int       `json:"tries,omitempty"`
 }
 
 func formatGrant(name string, g Grant) ([]byte, error) {
@@ -62,7 +65,15 @@ func formatGrant(name string, g Grant) ([]byte, error) {
 	if len(text) >= grantMaxBytes {
 		return nil, fmt.Errorf("the login of %s is too large to be saved (%d bytes)", name, len(text))
 	}
-	return append(text, '\n'), nil
+	return padded(text), nil
+}
+
+// padded fills up to whole pages of a disk, so that the next generation, which may
+// be a little longer, fits where this one is.
+func padded(text []byte) []byte {
+	const page, reserve = 4 << 10, 512
+	spaces := page - (len(text)+reserve)%page + reserve - 1
+	return append(append(text, bytes.Repeat([]byte{' '}, spaces)...), '\n')
 }
 
 func parseGrant(path, name string, text []byte) (Grant, error) {

@@ -3,30 +3,96 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 )
+
+// importedKind is the Kind of a grant that began with a refresh token.
+const importedKind = "refresh_token"
 
 // Imported is a grant of this client that consists of a refresh token which was
 // got elsewhere; it is for [Source.Import] and [Source.Start].
 func (c *Client) Imported(refresh Secret) Grant {
-	grant := c.newGrant("refresh_token")
+	grant := c.newGrant(importedKind)
 	grant.Refresh = refresh
+	grant.Seed = Fingerprint(refresh)
 	return grant
 }
 
+// ErrImported says that a refresh token was imported before, and that the login
+// that grew from it is kept.
+var ErrImported = errors.New("this refresh token was imported before")
+
 // Import makes a refresh token that was got elsewhere the login, once a renewal
 // has proven that it works; the grant says to which client it belongs. What is
-// stored stays where it does not.
+// stored stays where it does not. A refresh token that is the present one, or that
+// the present one grew from, is sent to nobody: providers rotate refresh tokens, and
+// one that comes back spent ends the login. The error is then [ErrImported]. Import
+// waits for the store's lock as ctx allows, but for the answer as long as it may come.
 func (s *Source) Import(ctx context.Context, grant Grant) error {
+	unlock, err := s.Store.Lock(ctx, s.key())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	stored, err := s.Store.Load(s.key())
+	switch {
+	case err == nil && s.fits(stored) && grewFrom(stored, grant):
+		return importedBefore(stored)
+	case err != nil && !errors.Is(err, ErrNoGrant) && !isDamaged(err):
+		return err
+	}
+	return s.importNew(grant)
+}
+
+// grewFrom reports whether a stored login is what became of an imported one. One
+// that an earlier version imported without a note of which may be.
+func grewFrom(stored, imported Grant) bool {
+	return stored.Refresh == imported.Refresh || stored.Seed != "" && stored.Seed == imported.Seed || unnoted(stored)
+}
+
+func unnoted(stored Grant) bool {
+	return stored.Kind == importedKind && stored.Seed == "" && stored.Refused == ""
+}
+
+func importedBefore(stored Grant) error {
+	switch {
+	case stored.Refused != "":
+		return &Error{
+			Action: ActionLogin, Code: stored.Refused, Say: "this refresh token was imported before, and the provider no longer accepts what became of it",
+			Hint: "get a new refresh token from the provider",
+		}
+	case unnoted(stored):
+		return fmt.Errorf("%w, or another one was, by a version that did not note which; log out first to replace it", ErrImported)
+	}
+	return ErrImported
+}
+
+func (s *Source) importNew(grant Grant) error {
 	// First it is kept beside: what could not be kept afterwards must not be spent now.
 	beside := s.key() + ".importing"
 	if err := s.Store.Save(beside, grant); err != nil {
 		return unsavedError(err)
 	}
+	ctx, cancel := patience(answerPatience)
+	defer cancel()
 	renewed, err := s.Renew(ctx, grant)
-	if err == nil {
-		err = s.Put(ctx, renewed)
-	} else {
-		err = asError(err)
+	s.noteUnread(err)
+	rotated := !renewed.Refresh.IsZero() && renewed.Refresh != grant.Refresh
+	if err == nil || rotated { // then it is the login, though it may have no usable access token yet
+		err = errors.Join(errorOrNil(err), s.put(renewed))
 	}
-	return errors.Join(err, s.Store.Delete(beside))
+	return errors.Join(errorOrNil(err), s.Store.Delete(beside))
+}
+
+// errorOrNil is err as an [*Error], whole where it already holds one.
+func errorOrNil(err error) error {
+	if err == nil || errors.As(err, new(*Error)) || errors.Is(err, ErrUnsaved) {
+		return err
+	}
+	return asError(err)
+}
+
+func isDamaged(err error) bool {
+	var unusable *UnusableError
+	return errors.As(err, &unusable) && unusable.damaged
 }

@@ -11,10 +11,18 @@ import (
 // that can be done.
 func (s *Source) Put(ctx context.Context, grant Grant) error {
 	unlock, err := s.Store.Lock(ctx, s.key())
-	if err == nil {
-		defer unlock()
-		err = s.Store.Save(s.key(), grant)
+	if err != nil {
+		return s.adoptLogin(grant, err)
 	}
+	defer unlock()
+	return s.put(grant)
+}
+
+// put is Put for whom has the store's lock.
+func (s *Source) put(grant Grant) error { return s.adoptLogin(grant, s.Store.Save(s.key(), grant)) }
+
+// adoptLogin makes grant current; err is why it could not be saved.
+func (s *Source) adoptLogin(grant Grant, err error) error {
 	stored, _ := s.Store.Load(s.key()) // one that cannot be used counts as none
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,8 +70,7 @@ func (s *Source) Forget(ctx context.Context) error {
 	}
 	defer unlock()
 	grant, err := s.loaded()
-	var unusable *UnusableError
-	if errors.As(err, &unusable) && unusable.damaged {
+	if isDamaged(err) {
 		err = nil // there is nothing to revoke it by, but it is to go
 	} else if err != nil && !errors.Is(err, ErrNoGrant) {
 		return err

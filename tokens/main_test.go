@@ -38,6 +38,7 @@ const (
 // A provider is a token endpoint in memory, so that it also works on fake time.
 type provider struct {
 	delay time.Duration // how long it thinks
+	basic bool          // it takes ID and secret in a header alone
 
 	mu     sync.Mutex
 	answer func(call int, form url.Values) (*http.Response, error)
@@ -63,6 +64,9 @@ func (p *provider) RoundTrip(req *http.Request) (*http.Response, error) {
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
 		}
+	}
+	if _, _, ok := req.BasicAuth(); p.basic && !ok {
+		return reply(401, jsonType, `{"error":"invalid_client"}`), nil
 	}
 	return answer(call, form)
 }

@@ -16,7 +16,8 @@ type Provider struct {
 	AuthURL, TokenURL, DeviceURL, RevokeURL, Issuer string
 	Scopes                                          []string // what to ask for where nothing is configured
 	AuthParams                                      map[string]string
-	Basic, CodeBasedLinking                         bool
+	Basic, CodeBasedLinking, NoPKCE                 bool
+	Dead                                            []Saying
 }
 
 // FindProvider returns a provider by its name. Amazon has the regions "na", "eu"
@@ -68,16 +69,23 @@ func providers() map[string]Provider {
 		"discord":   with(endpoints.Discord, Provider{RevokeURL: "https://discord.com/api/oauth2/token/revoke"}),
 		"dropbox":   with(endpoints.Dropbox, Provider{AuthParams: map[string]string{"token_access_type": "offline"}}),
 		"facebook":  with(endpoints.Facebook, Provider{}),
-		"fitbit":    with(endpoints.Fitbit, Provider{Basic: true}),
-		"github":    with(endpoints.GitHub, Provider{}),
+		"fitbit":    with(endpoints.Fitbit, Provider{Basic: true, Dead: []Saying{{"errorType": "invalid_grant"}}}),
+		"github":    with(endpoints.GitHub, Provider{Dead: []Saying{{"error": "bad_refresh_token"}}}),
 		"gitlab":    with(endpoints.GitLab, Provider{RevokeURL: "https://gitlab.com/oauth/revoke"}),
 		"google":    with(endpoints.Google, Provider{RevokeURL: "https://oauth2.googleapis.com/revoke", AuthParams: offline}),
-		"linkedin":  with(endpoints.LinkedIn, Provider{}),
-		"microsoft": with(endpoints.AzureAD("common"), Provider{Scopes: []string{"offline_access"}}),
-		"spotify":   with(endpoints.Spotify, Provider{Basic: true}),
-		"strava":    with(endpoints.Strava, Provider{}),
-		"twitch":    with(endpoints.Twitch, Provider{RevokeURL: "https://id.twitch.tv/oauth2/revoke"}),
-		"x":         with(endpoints.X, Provider{Basic: true, Scopes: []string{"offline.access"}}),
-		"zoom":      with(endpoints.Zoom, Provider{Basic: true, RevokeURL: "https://zoom.us/oauth/revoke"}),
+		"linkedin":  with(endpoints.LinkedIn, Provider{NoPKCE: true}), // of its web applications, which are all that log in by secret
+		"microsoft": with(endpoints.AzureAD("common"), Provider{
+			Scopes: []string{"offline_access"},
+			Dead:   []Saying{{"error": "interaction_required"}, {"error": "consent_required"}, {"error": "login_required"}},
+		}),
+		"spotify": with(endpoints.Spotify, Provider{Basic: true}),
+		"strava":  with(endpoints.Strava, Provider{Dead: []Saying{{"resource": "RefreshToken", "code": "invalid"}}}),
+		"twitch": with(endpoints.Twitch, Provider{
+			RevokeURL: "https://id.twitch.tv/oauth2/revoke", Dead: []Saying{{"message": "Invalid refresh token"}},
+		}),
+		"x": with(endpoints.X, Provider{
+			Basic: true, Scopes: []string{"offline.access"}, Dead: []Saying{{"error": "invalid_request"}},
+		}),
+		"zoom": with(endpoints.Zoom, Provider{Basic: true, RevokeURL: "https://zoom.us/oauth/revoke"}),
 	}
 }

@@ -1,6 +1,9 @@
 package tokens
 
 import (
+	"fmt"
+	"net/http"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,20 +29,60 @@ func TestRejectRenewsTheCurrentTokenOnly(t *testing.T) {
 	})
 }
 
-func TestRejectHasACoolDownOfTenSeconds(t *testing.T) {
+// An upstream that refuses everything for an hour, for a reason of its own.
+func TestRefusalsThatGoOnAreAskedAboutLessAndLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		source := open(t, p, holding(t, stored(time.Hour)))
-		for range 1000 { // an upstream that refuses everything for 100 s
-			token, err := source.Token(t.Context())
-			if err != nil {
-				t.Fatal(err)
+		refuse := func(d time.Duration) (calls int) {
+			before := p.calls()
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+				token, err := source.Token(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				source.Reject(token)
 			}
-			source.Reject(token)
-			time.Sleep(100 * time.Millisecond)
+			return p.calls() - before
 		}
-		if p.calls() != 10 {
-			t.Errorf("%d token calls in 100 s", p.calls())
+		if calls := refuse(9 * time.Second); calls != 1 {
+			t.Errorf("%d token calls in the first 9 s", calls)
+		}
+		if calls := refuse(time.Hour); calls < 12 || calls > 18 {
+			t.Errorf("%d token calls in the hour after", calls)
+		}
+		time.Sleep(11 * time.Minute) // it accepts again, and refuses later
+		if calls := refuse(9 * time.Second); calls != 1 {
+			t.Errorf("%d token calls for another refusal", calls)
+		}
+		if calls := refuse(10 * time.Second); calls != 1 {
+			t.Errorf("%d token calls: the pause did not begin anew", calls)
+		}
+	})
+}
+
+// A provider ends the old token when it gives the new one: who is refused in
+// between waits for the renewal under way, also right after another healing.
+func TestPromise5_ARefusalDuringARenewalWaitsForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider()
+		p.now(func(call int, _ url.Values) (*http.Response, error) {
+			return reply(200, jsonType, fmt.Sprintf(`{"access_token":"access-%d","refresh_token":"refresh-%d","expires_in":%d}`, call, call, 10*call)), nil
+		})
+		source := open(t, p, holding(t, stored(time.Hour)))
+		source.Reject(Token{Access: "access-0"})
+		if got := mustToken(t, source); got != "access-1" { // which lives for 10 s
+			t.Fatal(got.Reveal())
+		}
+		time.Sleep(9 * time.Second) // it is due, and the pause is not over
+		p.delay = time.Second
+		if got := mustToken(t, source); got != "access-1" {
+			t.Fatal(got.Reveal())
+		}
+		time.Sleep(500 * time.Millisecond)
+		source.Reject(Token{Access: "access-1"})
+		if got := mustToken(t, source); got != "access-2" || p.calls() != 2 {
+			t.Errorf("sent again with %s; %d calls", got.Reveal(), p.calls())
 		}
 	})
 }

@@ -85,7 +85,7 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	case err != nil && a.source.Unattended && marked.same(Grant{}):
 		return marked, err // there is nothing to note it in
 	case err != nil:
-		return a.fail(a.unmark(old, marked, err), err), err
+		return a.fail(a.unmark(old, marked, err), err)
 	case !renewed.same(marked): // else a command that still prints the token it printed before
 		a.result = "renewed"
 	}
@@ -97,6 +97,9 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 
 // boundCallers lets the callers go after timeout, while the answer is waited for.
 func (a *attempt) boundCallers(timeout time.Duration) (stop func()) {
+	if a.source.Patient {
+		return func() {}
+	}
 	waiting, cancel := patience(timeout)
 	context.AfterFunc(waiting, func() {
 		if context.Cause(waiting) == context.DeadlineExceeded {
@@ -166,7 +169,7 @@ func (a *attempt) save(grant Grant) {
 // outcome names how the attempt ended; empty = there was nothing to renew.
 func (a *attempt) outcome(err *Error) string {
 	switch {
-	case err != nil && err.Action == ActionLogin:
+	case err.NeedsLogin():
 		return "login_needed"
 	case err != nil:
 		return "failed"

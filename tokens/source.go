@@ -45,9 +45,11 @@ type Source struct {
 	// rotate the refresh token, and the old one would be all that is left.
 	MustSave bool
 	// Timeout bounds the wait for the store's lock, and then once more how long
-	// callers wait for the renewal itself, which goes on for some minutes without
-	// them. Zero = 30 s.
+	// callers wait for the answer to a renewal. Zero = 30 s.
 	Timeout time.Duration
+	// Patient lets callers wait for the answer as long as it is waited for at all,
+	// which is some minutes.
+	Patient bool
 	// Outcome, if set, hears how each renewal ended: "renewed", "adopted" (another
 	// process had done it), "failed", "login_needed" or "unsaved" (renewed, but the
 	// store could not take it), one after the other and before anybody gets the new
@@ -69,10 +71,11 @@ type Source struct {
 	failure  *Error   // how the last one failed; nil = it did not
 	failures int      // in a row, for the back-off
 	retryAt  time.Time
-	rejected Secret      // an access token the upstream refused
-	healAt   time.Time   // a rejection before that causes no renewal
-	saver    *time.Timer // tries again what the store could not take; nil = it took all so far
-	last     string      // outcome, and when it came
+	rejected Secret        // an access token the upstream refused
+	healAt   time.Time     // a rejection before that causes no renewal
+	healWait time.Duration // the pause that ended, or ends, then
+	saver    *time.Timer   // tries again what the store could not take; nil = it took all so far
+	last     string        // outcome, and when it came
 	lastAt   time.Time
 	began    time.Time // when this process first looked
 }
@@ -160,18 +163,33 @@ func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error)
 }
 
 // Reject reports that the upstream refused token. If that is still the current
-// one, the next Token renews it first; a late report about an older token
-// changes nothing. A cool-down of 10 s keeps an upstream that refuses everything
-// from turning each request into a renewal. Where no renewal is to be had, the
-// token serves on to its end: a refusal may be about the request alone.
+// one, the next Token renews it first, or waits for the renewal under way; a late
+// report about an older token changes nothing. An upstream that refuses for a
+// reason of its own must not turn each request into a renewal: there is a pause of
+// 10 s between them, which doubles, to 5 min at most, while the refusals go on
+// after it. Where no renewal is to be had, the token serves on to its end.
 func (s *Source) Reject(token Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	current := token.Access == s.grant.Access
-	if current && s.replaceableLocked() && !s.backingOffLocked() && until(s.healAt) <= 0 {
-		s.rejected = token.Access
-		s.healAt = time.Now().Add(healingCoolOff)
+	if token.Access != s.grant.Access || !s.replaceableLocked() {
+		return
 	}
+	if s.flight == nil {
+		if s.backingOffLocked() || until(s.healAt) > 0 {
+			return
+		}
+		s.pauseHealingLocked()
+	}
+	s.rejected = token.Access
+}
+
+func (s *Source) pauseHealingLocked() {
+	goesOn := time.Since(s.healAt) < s.healWait
+	s.healWait = min(2*s.healWait, backoffMost)
+	if !goesOn {
+		s.healWait = healingCoolOff
+	}
+	s.healAt = time.Now().Add(s.healWait)
 }
 
 // Format keeps the tokens from being printed: fmt shows what is in unexported

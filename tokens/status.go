@@ -7,7 +7,7 @@ type State string
 
 const (
 	StateReady       State = "ready"        // a token can be sent now
-	StateLoginNeeded State = "login_needed" // a person must log in
+	StateLoginNeeded State = "login_needed" // a person must log in, or probably so
 	StateFailing     State = "failing"      // the token has ended and its renewal fails
 	StateUnknown     State = "unknown"      // nothing was asked of it yet
 )
@@ -60,7 +60,7 @@ func (s *Source) Status() Status {
 	switch {
 	case s.usableLocked(wallNow()):
 		status.State = StateReady
-	case s.failure != nil && s.failure.Action == ActionLogin:
+	case s.failure.NeedsLogin():
 		status.State = StateLoginNeeded
 	case s.failure != nil:
 		status.State = StateFailing

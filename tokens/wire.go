@@ -98,17 +98,28 @@ func (c *Client) httpClient() *http.Client {
 // means that there was no answer at all.
 func (c *Client) call(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {
 	got, err := c.callOnce(ctx, conf, send)
-	if err != nil || !c.TryBasic || conf.ClientSecret == "" || conf.Endpoint.AuthStyle == oauth2.AuthStyleInHeader || got.code() != "invalid_client" {
+	if err != nil || conf.ClientSecret == "" {
 		return got, err
 	}
-	other := *conf
-	other.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
-	second, err := c.callOnce(ctx, &other, send)
-	if err != nil || second.code() == "invalid_client" {
-		return got, nil // so that was not the reason
+	return c.orInHeader(got, func() (*answer, error) {
+		other := *conf
+		other.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
+		return c.callOnce(ctx, &other, send)
+	}), nil
+}
+
+// orInHeader asks once more, with ID and secret in a header, where that may be what
+// the provider wants; else the first answer holds.
+func (c *Client) orInHeader(first *answer, again func() (*answer, error)) *answer {
+	if !c.TryBasic || first.code() != "invalid_client" || !c.inHeader.CompareAndSwap(false, true) {
+		return first
 	}
-	c.refusedInForm.Store(true)
-	return second, nil
+	second, err := again()
+	if err != nil || second.code() == "invalid_client" {
+		c.inHeader.Store(false)
+		return first
+	}
+	return second
 }
 
 func (c *Client) callOnce(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {

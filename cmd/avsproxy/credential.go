@@ -100,7 +100,6 @@ func seed(client *tokens.Client, resolve func() (tokens.Secret, error)) func() (
 		defer mu.Unlock()
 		if last.Refresh != refresh {
 			last = client.Imported(refresh)
-			last.Seed = tokens.Fingerprint(refresh)
 		}
 		return last, nil
 	}
@@ -137,10 +136,17 @@ func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 		AuthParams:       authParams(conf, provider),
 		TokenParams:      conf.TokenParams,
 		CodeBasedLinking: provider.CodeBasedLinking,
+		NoPKCE:           provider.NoPKCE,
+		Dead:             provider.Dead,
 		HTTP:             httpClient(roots, p.proxy),
 	}
 	if conf.TokenAuth != "" {
 		client.Basic = conf.TokenAuth == "basic"
+	} else {
+		client.TryBasic = provider.Name == "" // nothing is known of it
+	}
+	if conf.PKCE != "" {
+		client.NoPKCE = conf.PKCE == "off"
 	}
 	if !conf.ClientSecret.IsZero() {
 		client.Secret = p.hidden.of(conf.ClientSecret.Resolve)
@@ -219,5 +225,7 @@ func httpClient(roots *x509.CertPool, choose proxyChoice) *http.Client {
 		transport.Proxy = func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
 	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	// A kept connection may be dead without a sign, and its answer be waited for in vain.
+	transport.DisableKeepAlives = true
 	return &http.Client{Transport: transport}
 }

@@ -159,6 +159,7 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 		a.ui.say("avsproxy: the other login was to %s too, and succeeded", credential.conf.Name)
 		return nil, nil
 	}
+	program.warnOfPKCE(credential)
 	leaf, err := a.callbackLeaf(ctx, conf)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
@@ -14,6 +15,7 @@ import (
 // A program is what the configuration describes, built but not started: it has
 // touched neither the network nor the store.
 type program struct {
+	app   *app
 	conf  *config.Config
 	store tokens.Store
 	// stand is the sandbox in Amazon's place; nil = the real endpoints.
@@ -29,7 +31,7 @@ type program struct {
 // build makes the parts. stand is where the sandbox is reached, where the
 // configuration asks for one.
 func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
-	p := &program{conf: conf, stand: stand}
+	p := &program{app: a, conf: conf, stand: stand}
 	p.hidden.confide(conf)
 	p.hidden.confideProxies(a.getenv)
 	if !conf.Sandbox { // which is on this machine
@@ -127,11 +129,32 @@ func (a *app) tellRecovered(path string) {
 	a.ui.warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
 }
 
-// settle lets renewals under way save what they get, for drainTimeout at most.
+// settle waits for renewals under way, and says so: the answer may hold the only
+// refresh token that is left.
 func (p *program) settle() {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
 	for _, credential := range p.credentials {
-		_ = credential.source.Settle(ctx) // out of time: the store's lock and the next start take it from here
+		said := time.AfterFunc(settleUnsaid, func() {
+			if credential.source.Status().Renewing {
+				p.app.sayWaiting(credential.conf.Name)
+			}
+		})
+		_ = credential.source.Settle(context.Background()) // which ends by itself
+		said.Stop()
+	}
+}
+
+// settleUnsaid is for how long a wait needs no word.
+const settleUnsaid = 200 * time.Millisecond
+
+// sayWaiting tells why an end takes its time.
+func (a *app) sayWaiting(credential string) {
+	a.ui.say("avsproxy: waiting for the provider's answer to the renewal of %s, for 5 minutes at most; another signal ends this at once, and may lose the login", credential)
+}
+
+// warnOfPKCE says each time that a login is less protected than it could be.
+func (p *program) warnOfPKCE(c *credential) {
+	if c.conf.PKCE == "off" && c.conf.Grant == "authorization_code" {
+		p.app.ui.warn("logins to "+c.conf.Name+" go without PKCE: whoever sees the code of a login on its way can use it",
+			"take out pkce = \"off\" unless the provider refuses code_verifier")
 	}
 }

@@ -96,6 +96,9 @@ func (s *server) announce(asJSON bool) {
 	say("Try:")
 	say("  curl -i %s", s.try())
 	s.app.ui.say("%s", strings.TrimSuffix(text.String(), "\n"))
+	for _, credential := range s.program.credentials {
+		s.program.warnOfPKCE(credential)
+	}
 }
 
 func (s *server) routeText(name string) string {

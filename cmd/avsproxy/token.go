@@ -58,7 +58,7 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 	if conf.Store.Kind == "memory" && credential.client != nil {
 		return failed(errors.New("the store is memory: only the running proxy knows the token"), "set kind = \"file\" in [store] to use it from other commands")
 	}
-	credential.source.MustSave = true
+	credential.source.MustSave, credential.source.Patient = true, true
 	if err := credential.source.Open(); err != nil {
 		return failed(err, "")
 	}

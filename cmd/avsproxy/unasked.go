@@ -48,7 +48,7 @@ func (a *app) loginUnasked(ctx context.Context, conf *config.Config, name string
 
 // prove gets a token, which is all that can be tried here.
 func (a *app) prove(ctx context.Context, program *program, credential *credential) error {
-	credential.source.MustSave = true
+	credential.source.MustSave, credential.source.Patient = true, true
 	if err := credential.source.Open(); err != nil {
 		return failed(err, "")
 	}
@@ -80,10 +80,15 @@ func (a *app) importToken(ctx context.Context, credential *credential) error {
 	if err := credential.conf.RefreshToken.Check(typed); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("what was read %w", err), ""}
 	}
-	if err := credential.source.Import(ctx, credential.client.Imported(typed)); err != nil {
+	defer context.AfterFunc(ctx, func() { a.sayWaiting(credential.conf.Name) })()
+	switch err := credential.source.Import(ctx, credential.client.Imported(typed)); {
+	case errors.Is(err, tokens.ErrImported):
+		a.ui.say("avsproxy: %s is logged in: %v; nothing was sent", credential.conf.Name, err)
+	case err != nil:
 		return importFailed(err)
+	default:
+		a.ui.say("avsproxy: logged in to %s; the refresh token works and is kept", credential.conf.Name)
 	}
-	a.ui.say("avsproxy: logged in to %s; the refresh token works and is kept", credential.conf.Name)
 	return nil
 }
 

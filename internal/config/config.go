@@ -97,6 +97,7 @@ type Credential struct {
 
 	ClientID     string
 	ClientSecret Secret // zero: a public client; never zero when Grant is "client_credentials", outside the sandbox
+	PKCE         string // of logins by browser: "S256" or "off"; empty: as the provider has it, else "S256"
 	TokenAuth    string // how the two are sent for tokens: "body" or "basic"; empty: as the provider has it, else "body"
 
 	RedirectURL    string // http or https on a loopback host; port 0: the console's

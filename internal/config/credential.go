@@ -65,6 +65,7 @@ func (t *table) credential(name string, sandbox bool) Credential {
 		Token:        t.secret("token"),
 		Command:      t.texts("command", nil),
 		TokenAuth:    t.oneOf("token_auth", "", []string{"body", "basic"}),
+		PKCE:         t.oneOf("pkce", "", []string{"S256", "off"}),
 
 		KeepWarm:           t.flag("keep_warm", false),
 		RefreshTokenMaxAge: t.span("refresh_token_max_age", 0),
