@@ -3,7 +3,6 @@ package tokens
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -12,10 +11,11 @@ import (
 )
 
 // A Command is a program that prints an access token, such as
-// "gcloud auth print-access-token". It prints the token alone on one line, or
-// JSON: a Kubernetes ExecCredential (client.authentication.k8s.io), or an object
+// "gcloud auth print-access-token". It prints the token alone on one line, as it is
+// or as a JSON string, or a JSON object: a Kubernetes ExecCredential
+// (client.authentication.k8s.io), what "az account get-access-token" prints, or one
 // with access_token or token and, where known, expires_in (seconds), expires_at or
-// expiry (RFC 3339).
+// expiry (RFC 3339, seconds since 1970, or local time).
 type Command struct {
 	// Argv is the program and its arguments; no shell reads them. Other users of the
 	// machine can: they are no place for a secret.
@@ -44,12 +44,9 @@ func (c Command) Renew(ctx context.Context, old Grant) (Grant, error) {
 	if grant.LoggedIn.IsZero() {
 		grant.LoggedIn = now
 	}
-	var ok bool
-	if grant.Access, grant.Expiry, ok = parseCommandOutput(text, now); !ok {
-		return Grant{}, &Error{
-			Action: ActionConfig, Say: "the token command printed neither one token nor JSON with one",
-			Hint: "run it by hand; on stdout there must be the token alone, or JSON with access_token",
-		}
+	var wrong *Error
+	if grant.Access, grant.Expiry, wrong = parseCommandOutput(text, now); wrong != nil {
+		return Grant{}, wrong
 	}
 	return grant, nil
 }
@@ -105,56 +102,4 @@ func (b *bounded) Write(p []byte) (int, error) {
 		return 0, errors.New("too much output")
 	}
 	return b.text.Write(p)
-}
-
-// parseCommandOutput returns the token and when it ends, zero = not said.
-func parseCommandOutput(text []byte, now time.Time) (token Secret, expiry time.Time, ok bool) {
-	text = bytes.TrimSpace(text)
-	if !bytes.HasPrefix(text, []byte("{")) {
-		token = Secret(text)
-		return token, expiry, presentable(token)
-	}
-	var answer commandAnswer
-	if json.Unmarshal(text, &answer) != nil {
-		return "", expiry, false
-	}
-	token, expiry = answer.read(now)
-	return token, expiry, presentable(token)
-}
-
-// commandAnswer is every form of JSON that a command may print.
-type commandAnswer struct {
-	Status struct {
-		Token               Secret    `json:"token"`
-		ExpirationTimestamp time.Time `json:"expirationTimestamp"`
-	} `json:"status"`
-	AccessToken Secret      `json:"access_token"`
-	Token       Secret      `json:"token"`
-	ExpiresIn   json.Number `json:"expires_in"` // also in quotes
-	ExpiresAt   time.Time   `json:"expires_at"`
-	Expiry      time.Time   `json:"expiry"`
-}
-
-func (a *commandAnswer) read(now time.Time) (Secret, time.Time) {
-	expiry := firstSet(a.Status.ExpirationTimestamp, a.ExpiresAt, a.Expiry)
-	if life := seconds(a.ExpiresIn, 0, time.Second, lifeMost); life > 0 && expiry.IsZero() {
-		expiry = now.Add(life)
-	}
-	return firstSet(a.Status.Token, a.AccessToken, a.Token), expiry
-}
-
-// firstSet is [cmp.Or] for times, which are not compared by ==, and for secrets.
-func firstSet[T interface{ IsZero() bool }](values ...T) (set T) {
-	for _, value := range values {
-		if !value.IsZero() {
-			return value
-		}
-	}
-	return set
-}
-
-// presentable reports whether a token could be sent in a header. A space would
-// be an error message or a table, not a token (RFC 6750 section 2.1).
-func presentable(token Secret) bool {
-	return !token.IsZero() && !strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r == ' ' || notVSCHAR(r) })
 }

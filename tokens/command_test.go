@@ -32,8 +32,23 @@ func TestCommandPrintsAToken(t *testing.T) {
 		"expiry":         {`{"access_token":"access-1","refresh_token":"x","expiry":"` + stamp + `"}`, soon},
 		"null":           {`{"access_token":"access-1","expiry":null,"expires_in":null}`, time.Time{}},
 		"zero":           {`{"access_token":"access-1","expires_in":0}`, time.Time{}},
+		"JSON string":    {`"access-1"` + "\r\n", time.Time{}},
+		"CRLF":           {"access-1\r\n", time.Time{}},
+		"a header":       {"Bearer access-1\n", time.Time{}},
+		"mark":           {"\ufeffaccess-1\n", time.Time{}},
+		"UTF-16":         {inUTF16("\ufeffaccess-1\r\n", false), time.Time{}},
+		"UTF-16, JSON":   {inUTF16(`{"access_token":"access-1","expires_in":3600}`, true), soon},
+		"epoch":          {`{"access_token":"access-1","expires_at":` + strconv.FormatInt(soon.Unix(), 10) + `}`, soon},
+		"milliseconds":   {`{"accessToken":"access-1","expiresAt":"` + strconv.FormatInt(soon.UnixMilli(), 10) + `"}`, soon},
+		"az":             {`{"accessToken":"access-1","expiresOn":"` + soon.Local().Format("2006-01-02 15:04:05.000000") + `","expires_on":` + strconv.FormatInt(soon.Unix(), 10) + `,"subscription":"x","tenant":"x","tokenType":"Bearer"}`, soon},
+		"older az":       {`{"accessToken":"access-1","expiresOn":"` + soon.Local().Format("2006-01-02 15:04:05.000000") + `","tokenType":"Bearer"}`, soon},
+		"local time":     {`{"token":"access-1","expiry":"` + soon.Local().Format(time.DateTime) + `"}`, soon},
+		"with a zone":    {`{"token":"access-1","expiry":"` + soon.Format("2006-01-02 15:04:05 +0000 UTC") + `"}`, soon},
+		"config-helper":  {`{"configuration":{"active":"x"},"credential":{"access_token":"access-1","id_token":"x","token_expiry":"` + stamp + `"}}`, soon},
 	} {
-		command := Command{Argv: []string{"printf", "%s", c.output}}
+		file := filepath.Join(t.TempDir(), "output")
+		must(t, os.WriteFile(file, []byte(c.output), 0o600))
+		command := Command{Argv: []string{"cat", file}}
 		grant, err := command.Renew(t.Context(), Grant{Refresh: "x"})
 		if err != nil || grant.Access != "access-1" || !grant.Refresh.IsZero() || grant.Kind != "command" || grant.LoggedIn.IsZero() {
 			t.Errorf("%s: %+v, %v", name, grant, err)
@@ -61,9 +76,12 @@ func TestCommandThatFails(t *testing.T) {
 		"silent":     {shell("true"), ActionConfig, "neither"},
 		"two lines":  {shell("echo c4n4ry; echo two"), ActionConfig, "neither"},
 		"sentence":   {shell("echo you are not logged in"), ActionConfig, "neither"},
-		"no JSON":    {shell("echo '{c4n4ry'"), ActionConfig, "neither"},
-		"no token":   {shell("echo '{\"a\":\"c4n4ry\"}'"), ActionConfig, "neither"},
-		"bad expiry": {shell(`echo '{"token":"c4n4ry","expiry":"soon"}'`), ActionConfig, "neither"},
+		"no JSON":    {shell("echo '{c4n4ry'"), ActionConfig, "JSON that cannot be read"},
+		"cut JSON":   {shell("echo '{\"token\":\"c4n4ry\",\"exp'"), ActionConfig, "JSON that cannot be read"},
+		"no token":   {shell("echo '{\"a\":\"c4n4ry\"}'"), ActionConfig, "JSON without a token"},
+		"bad token":  {shell("echo '{\"token\":\"c4n4ry and more\"}'"), ActionConfig, "JSON without a token"},
+		"bad expiry": {shell(`echo '{"token":"c4n4ry","expiry":"soon"}'`), ActionConfig, "a time that cannot be read, as expiry"},
+		"two quoted": {shell(`echo '"c4n4ry" "two"'`), ActionConfig, "neither"},
 		"endless":    {shell("yes c4n4ry"), ActionConfig, "64 KiB"},
 	} {
 		_, err := c.command.Renew(t.Context(), Grant{})

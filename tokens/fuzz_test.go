@@ -1,7 +1,6 @@
 package tokens
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"net/url"
@@ -86,25 +85,26 @@ func FuzzCommandOutput(f *testing.F) {
 	for _, text := range []string{
 		"", "a-token\n", "two words", "a\nb", "{}", `{"access_token":"a","expires_in":60}`, `{"token":"a","expires_in":"1e999"}`, `{"token":"a","expires_in":-1}`,
 		`{"kind":"ExecCredential","status":{"token":"a","expirationTimestamp":"2030-01-01T00:00:00Z"}}`, `{"token":"a","expiry":"soon"}`, `{"token":"a\n"}`, `[]`,
+		`"a"`, "\xff\xfea\x00", `{"accessToken":"a","expiresOn":"2030-01-02 03:04:05.000000","expires_on":1893553445}`, "Bearer a",
 	} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		now := wallNow()
-		token, expiry, ok := parseCommandOutput(text, now)
-		if !ok {
+		token, expiry, err := parseCommandOutput(text, now)
+		if err != nil {
+			if checkSilent(t, err); err.Action != ActionConfig {
+				t.Fatal(err)
+			}
 			return
-		}
-		if !bytes.Contains(text, []byte("{")) && token.Reveal() != string(bytes.TrimSpace(text)) {
-			t.Fatal("changed")
 		}
 		req, _ := http.NewRequest("GET", "http://x", nil)
 		req.Header.Set("Authorization", "Bearer "+token.Reveal())
 		if err := req.Write(&strings.Builder{}); err != nil || token.IsZero() {
 			t.Fatal(err)
 		}
-		if !bytes.ContainsAny(text, "TU\\") && expiry.Sub(now) > lifeMost { // no point in time, so a number of seconds
-			t.Fatal(expiry)
+		if _, err := expiry.MarshalText(); err != nil { // the store could not keep it
+			t.Fatal(err)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"avsproxy/internal/charset"
 	"avsproxy/internal/config"
 	"avsproxy/tokens"
 
@@ -127,7 +128,7 @@ func (a *app) readSecret(ctx context.Context, prompt string) (tokens.Secret, err
 			return
 		}
 		text, _ := io.ReadAll(io.LimitReader(a.stdin, 64<<10))
-		read <- tokens.Secret(strings.TrimSpace(string(text)))
+		read <- tokens.Secret(strings.TrimSpace(string(charset.UTF8(text))))
 	}()
 	select {
 	case text := <-read:

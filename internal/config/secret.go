@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"avsproxy/internal/charset"
 	"avsproxy/tokens"
 )
 
@@ -75,7 +76,7 @@ func (s Secret) resolve() (tokens.Secret, error) {
 	if len(text) > maxSecret {
 		return "", errors.New("is larger than 64 KiB")
 	}
-	value := tokens.Secret(strings.TrimRight(string(text), "\r\n"))
+	value := tokens.Secret(strings.TrimRight(string(charset.UTF8(text)), "\r\n"))
 	if value == "" {
 		return "", errors.New("is empty")
 	}

@@ -154,7 +154,8 @@ token = { env = "UNSET" }
 	resolves(t, a.ClientSecret, "second", "")
 	resolves(t, a.Token, "", "credential.a.token: environment variable UNSET is not set; set it where avsproxy is started")
 	resolves(t, a.RefreshToken, "", "credential.a.refresh_token: file "+file+" cannot be read: no such file or directory")
-	for content, want := range map[string]string{"one\n": "one", "one\r\n": "one", "one two": "one two", " one": " one"} {
+	for content, want := range map[string]string{"one\n": "one", "one\r\n": "one", "one two": "one two", " one": " one",
+		"\ufeffone\r\n": "one", "\xff\xfeo\x00n\x00e\x00\r\x00\n\x00": "one", "\x00o\x00n\x00e": "one"} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
