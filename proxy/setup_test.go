@@ -220,7 +220,7 @@ func loginBy(t testing.TB, client *tokens.Client) *tokens.Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := logins.Callback(t.Context(), target.Query()); err != nil {
+	if _, err := logins.Callback(t.Context(), target); err != nil {
 		t.Fatal(err)
 	}
 	return source

@@ -166,7 +166,7 @@ func (c *Client) fetch(ctx context.Context, address string) (*metadata, error) {
 // or would have secrets sent in the clear.
 func (m *metadata) check(issuer string) error {
 	if m.Issuer != issuer {
-		return misplaced("the discovery document is another issuer's", "write issuer exactly as the provider does, with or without the slash at its end")
+		return otherIssuer(m.Issuer)
 	}
 	for _, address := range m.endpoints() {
 		if address != "" && !safeURL(address) {
@@ -174,6 +174,19 @@ func (m *metadata) check(issuer string) error {
 		}
 	}
 	return nil
+}
+
+// otherIssuer shows whose document it is. Microsoft's shared addresses have a
+// document for all tenants, which names none.
+func otherIssuer(said string) *Error {
+	hint := "if that is the provider you mean, write it as issuer, letter by letter"
+	switch {
+	case said == "":
+		return misplaced("the discovery document names no issuer", "check issuer, or spell out auth_url and token_url")
+	case strings.ContainsAny(said, "{}"):
+		hint = "write the ID of your tenant into issuer, in the place of common, organizations or consumers; or leave issuer out and spell out auth_url and token_url, or use provider = \"microsoft\""
+	}
+	return misplaced("the discovery document is another issuer's: "+sentence(said), hint)
 }
 
 // safeURL reports whether a URL is https, or leads to this machine.

@@ -87,7 +87,9 @@ func TestDiscoveryRefuses(t *testing.T) {
 		action Action
 		say    string
 	}{
-		"another issuer": {func(w http.ResponseWriter, issuer string) { document(w, issuer+"/") }, ActionConfig, "another issuer's"},
+		"another issuer": {func(w http.ResponseWriter, issuer string) { document(w, issuer+"/") }, ActionConfig, "another issuer's: https://127.0.0.1"},
+		"all tenants":    {func(w http.ResponseWriter, issuer string) { document(w, issuer+"/{tenantid}/v2.0") }, ActionConfig, "/{tenantid}/v2.0"},
+		"nobody's":       {func(w http.ResponseWriter, issuer string) { fmt.Fprint(w, `{"token_endpoint":"https://x.example"}`) }, ActionConfig, "names no issuer"},
 		"clear endpoint": {func(w http.ResponseWriter, issuer string) {
 			fmt.Fprintf(w, `{"issuer":%q,"token_endpoint":"http://c4n4ry.example/"}`, issuer)
 		}, ActionConfig, "not https"},
@@ -152,7 +154,13 @@ func TestCallbackFromAnotherIssuerIsRefused(t *testing.T) {
 		iss      []string
 		good     bool
 	}{
-		"none configured":      {"", false, []string{"https://other.test"}, true},
+		"none configured":      {"", false, []string{"https://other.test"}, false},
+		"none but at the host": {"", false, []string{"https://provider.test/tenant"}, true},
+		"none and not said":    {"", false, nil, true},
+		"none and in clear":    {"", false, []string{"http://provider.test"}, false},
+		"none, a port":         {"", false, []string{"https://provider.test:8443"}, false},
+		"none and no URL":      {"", false, []string{"%zz"}, false},
+		"none, twice":          {"", false, []string{"https://provider.test", "https://provider.test"}, false},
 		"ours":                 {ours, true, []string{ours}, true},
 		"not said":             {ours, false, nil, true},
 		"not said as promised": {ours, true, nil, false},
@@ -166,7 +174,7 @@ func TestCallbackFromAnotherIssuerIsRefused(t *testing.T) {
 		client.Issuer = c.issuer
 		client.discovery.found = &metadata{SaysIssuer: c.promised}
 		login := begin(t, &logins, &Source{Store: &MemoryStore{}}, client)
-		_, err := logins.Callback(t.Context(), url.Values{"state": {login.state}, "code": {"ANx"}, "iss": c.iss})
+		_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}, "iss": c.iss}))
 		if (err == nil) != c.good || (p.calls() == 1) != c.good {
 			t.Errorf("%s: %v, %d calls", name, err, p.calls())
 		}

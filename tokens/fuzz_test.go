@@ -120,7 +120,7 @@ func FuzzCallback(f *testing.F) {
 		p, logins := newProvider(), &Logins{}
 		login := begin(t, logins, &Source{Name: "alexa", Store: &MemoryStore{}}, p.client())
 		query, _ := url.ParseQuery(strings.ReplaceAll(text, "STATE", login.state))
-		got, err := logins.Callback(t.Context(), query)
+		got, err := logins.Callback(t.Context(), calledBack(query))
 		over, _ := login.Done()
 		if query.Get("state") != login.state {
 			if over || got != nil || !errors.Is(err, ErrUnknownState) || p.calls() != 0 {

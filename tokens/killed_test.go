@@ -126,7 +126,7 @@ func (a *aftermath) logIn(t *testing.T) {
 	logins := &Logins{}
 	login, err := logins.Begin(t.Context(), a.source(), a.client)
 	must(t, err)
-	_, err = logins.Callback(t.Context(), consent(t, login))
+	_, err = logins.Callback(t.Context(), calledBack(consent(t, login)))
 	must(t, err)
 }
 

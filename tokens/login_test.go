@@ -34,7 +34,7 @@ func TestLoginWithPKCEGivesALastingGrant(t *testing.T) {
 	if over, _ := login.Done(); over || login.Lasting() || logins.Find(login.ID) != login {
 		t.Error("over before it began")
 	}
-	got, err := logins.Callback(t.Context(), consent(t, login))
+	got, err := logins.Callback(t.Context(), calledBack(consent(t, login)))
 	if err != nil || got != login || !login.Lasting() {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestLoginWithoutASecretRestsOnPKCE(t *testing.T) {
 		source := loginSource(t, client)
 		var logins Logins
 		login := begin(t, &logins, source, client)
-		if _, err := logins.Callback(t.Context(), consent(t, login)); err != nil || !login.Lasting() {
+		if _, err := logins.Callback(t.Context(), calledBack(consent(t, login))); err != nil || !login.Lasting() {
 			t.Fatal(err)
 		}
 		if _, err := source.Fresh(t.Context(), 2*time.Hour); err != nil {
@@ -84,11 +84,11 @@ func TestStrangersCallbacksAreIgnored(t *testing.T) {
 	} {
 		values, err := url.ParseQuery(query)
 		must(t, err)
-		if login, err := logins.Callback(t.Context(), values); !errors.Is(err, ErrUnknownState) || login != nil {
+		if login, err := logins.Callback(t.Context(), calledBack(values)); !errors.Is(err, ErrUnknownState) || login != nil {
 			t.Errorf("%s: %v", query, err)
 		}
 	}
-	if _, err := logins.Callback(t.Context(), nil); !errors.Is(err, ErrUnknownState) {
+	if _, err := logins.Callback(t.Context(), calledBack(nil)); !errors.Is(err, ErrUnknownState) {
 		t.Error(err)
 	}
 	for i, login := range waiting {
@@ -99,7 +99,7 @@ func TestStrangersCallbacksAreIgnored(t *testing.T) {
 	if len(amazon.TokenCalls()) != 0 {
 		t.Error("a stranger caused a token call")
 	}
-	if _, err := logins.Callback(t.Context(), consent(t, waiting[0])); err != nil {
+	if _, err := logins.Callback(t.Context(), calledBack(consent(t, waiting[0]))); err != nil {
 		t.Errorf("the login does not go on: %v", err)
 	}
 }
@@ -120,7 +120,7 @@ func TestErrorWithTheRightStateEndsTheLogin(t *testing.T) {
 		query, err := url.ParseQuery(c.query)
 		must(t, err)
 		query.Set("state", login.state)
-		_, err = logins.Callback(t.Context(), query)
+		_, err = logins.Callback(t.Context(), calledBack(query))
 		var e *Error
 		if !errors.As(err, &e) || e.Code != c.code || !strings.Contains(e.Error(), c.says) || e.Hint == "" || len(e.Error()) > 400 {
 			t.Errorf("%s: %q", c.query, err)
@@ -141,7 +141,7 @@ func TestRepeatedCallbackRepeatsTheOutcome(t *testing.T) {
 	for range cap(outcomes) {
 		go func() {
 			login.Lasting() // as a page may ask at any time
-			got, err := logins.Callback(t.Context(), query)
+			got, err := logins.Callback(t.Context(), calledBack(query))
 			if got != login {
 				err = errors.New("another login")
 			}
@@ -153,7 +153,7 @@ func TestRepeatedCallbackRepeatsTheOutcome(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := logins.Callback(t.Context(), url.Values{"state": {login.state}, "error": {"access_denied"}}); err != nil {
+	if _, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "error": {"access_denied"}})); err != nil {
 		t.Errorf("a later error changed the outcome: %v", err)
 	}
 	if calls := amazon.TokenCalls(); len(calls) != 1 {
@@ -163,7 +163,7 @@ func TestRepeatedCallbackRepeatsTheOutcome(t *testing.T) {
 	again := begin(t, &logins, source, client)
 	query.Set("state", again.state) // a code that was used already
 	for range 2 {
-		_, err := logins.Callback(t.Context(), query)
+		_, err := logins.Callback(t.Context(), calledBack(query))
 		var e *Error
 		if !errors.As(err, &e) || e.Code != "invalid_grant" || !strings.Contains(e.Error(), "code of this login") {
 			t.Error(err)
@@ -183,7 +183,7 @@ func TestBrowserThatHangsUpDoesNotEndTheLogin(t *testing.T) {
 		login := begin(t, &logins, source, p.client())
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		logins.Callback(ctx, url.Values{"state": {login.state}, "code": {"ANx"}})
+		logins.Callback(ctx, calledBack(url.Values{"state": {login.state}, "code": {"ANx"}}))
 		if over, err := login.Done(); !over || err != nil || load(t, source.Store).Access != "access-1" {
 			t.Errorf("over %v, %v", over, err)
 		}
@@ -197,7 +197,7 @@ func TestLoginThatTheProviderCannotFinish(t *testing.T) {
 		source := &Source{Name: "alexa", Store: holding(t, stored(time.Hour))}
 		must(t, source.Open())
 		login := begin(t, &logins, source, p.client())
-		_, err := logins.Callback(t.Context(), url.Values{"state": {login.state}, "code": {"ANx"}})
+		_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}}))
 		var e *Error
 		if !errors.As(err, &e) || e.Action != c.action {
 			t.Fatalf("%s: %v", c.name, err)
@@ -213,7 +213,7 @@ func TestRevokedGrantEndsInLoginNeeded(t *testing.T) {
 	amazon, client := startAmazon(t, sandbox.Options{})
 	source := loginSource(t, client)
 	var logins Logins
-	_, err := logins.Callback(t.Context(), consent(t, begin(t, &logins, source, client)))
+	_, err := logins.Callback(t.Context(), calledBack(consent(t, begin(t, &logins, source, client))))
 	must(t, err)
 	amazon.RevokeGrants()
 	source.Reject(Token{Access: mustToken(t, source)})
@@ -225,7 +225,7 @@ func TestRevokedGrantEndsInLoginNeeded(t *testing.T) {
 	if calls := amazon.TokenCalls(); len(calls) != 2 || calls[1].Error != "invalid_grant" {
 		t.Errorf("%+v", calls)
 	}
-	_, err = logins.Callback(t.Context(), consent(t, begin(t, &logins, source, client)))
+	_, err = logins.Callback(t.Context(), calledBack(consent(t, begin(t, &logins, source, client))))
 	must(t, err)
 	mustToken(t, source)
 }

@@ -27,7 +27,7 @@ func TestLoginIsForgottenAfterTenMinutes(t *testing.T) {
 		if !LoginNeeded(err) || time.Since(start) != 1 || logins.Find(login.ID) != nil {
 			t.Errorf("%v after %v more", err, time.Since(start))
 		}
-		if _, err := logins.Callback(t.Context(), url.Values{"state": {login.state}, "code": {"ANx"}}); !errors.Is(err, ErrUnknownState) || p.calls() != 0 {
+		if _, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}})); !errors.Is(err, ErrUnknownState) || p.calls() != 0 {
 			t.Error(err)
 		}
 	})
@@ -39,12 +39,12 @@ func TestOutcomeIsKeptForTenMinutes(t *testing.T) {
 		login := begin(t, &logins, &Source{Store: &MemoryStore{}}, p.client())
 		query := url.Values{"state": {login.state}, "code": {"ANx"}}
 		for range 2 {
-			if _, err := logins.Callback(t.Context(), query); err != nil || logins.Find(login.ID) != login {
+			if _, err := logins.Callback(t.Context(), calledBack(query)); err != nil || logins.Find(login.ID) != login {
 				t.Error(err)
 			}
 			time.Sleep(loginLife - 1)
 		}
-		if _, err := logins.Callback(t.Context(), query); !errors.Is(err, ErrUnknownState) || p.calls() != 1 {
+		if _, err := logins.Callback(t.Context(), calledBack(query)); !errors.Is(err, ErrUnknownState) || p.calls() != 1 {
 			t.Error(err)
 		}
 		if over, err := login.Done(); !over || err != nil {
@@ -60,7 +60,7 @@ func TestTooManyLoginsEndTheOldestThatWaits(t *testing.T) {
 	for i := range loginMost {
 		all = append(all, begin(t, &logins, &Source{Name: fmt.Sprint(i), Store: &MemoryStore{}}, p.client()))
 	}
-	_, err := logins.Callback(t.Context(), url.Values{"state": {all[5].state}, "code": {"ANx"}})
+	_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {all[5].state}, "code": {"ANx"}}))
 	must(t, err)
 	all = append(all, begin(t, &logins, source, p.client()), begin(t, &logins, &Source{Name: "last"}, p.client()))
 	for i, login := range all {
@@ -108,7 +108,7 @@ func TestConfiguredParametersCannotWeakenALogin(t *testing.T) {
 	if query.Get("state") != login.state || query.Get("code_challenge_method") != "S256" || len(query.Get("code_challenge")) != 43 || query.Get("prompt") != "consent" {
 		t.Errorf("%v", query)
 	}
-	_, err = logins.Callback(t.Context(), url.Values{"state": {login.state}, "code": {"ANx"}})
+	_, err = logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}}))
 	if form := p.last(); err != nil || form.Get("code_verifier") != login.verifier || form.Get("audience") != "y" || form.Get("redirect_uri") != redirectURL || form.Get("code") != "ANx" {
 		t.Errorf("%v, %v", form, err)
 	}
@@ -192,7 +192,7 @@ func TestFinishedLoginIsNotJoined(t *testing.T) {
 	p, logins := newProvider(), Logins{}
 	source := &Source{Name: "alexa", Store: &MemoryStore{}}
 	first := begin(t, &logins, source, p.client())
-	_, err := logins.Callback(t.Context(), url.Values{"state": {first.state}, "error": {"access_denied"}})
+	_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {first.state}, "error": {"access_denied"}}))
 	if err == nil || begin(t, &logins, source, p.client()) == first {
 		t.Error(err)
 	}
@@ -245,7 +245,7 @@ func TestCancelEndsABrowserLogin(t *testing.T) {
 	p, logins := newProvider(), Logins{}
 	login := begin(t, &logins, &Source{Name: "alexa", Store: &MemoryStore{}}, p.client())
 	login.Cancel()
-	_, err := logins.Callback(t.Context(), url.Values{"state": {login.state}, "code": {"ANx"}})
+	_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}}))
 	if err == nil || !strings.Contains(err.Error(), "cancelled here") || p.calls() != 0 {
 		t.Error(err)
 	}

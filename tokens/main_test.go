@@ -229,6 +229,13 @@ func begin(t testing.TB, logins *Logins, source *Source, client *Client) *Login 
 	return login
 }
 
+// calledBack is what a browser asks for that comes back with this query.
+func calledBack(query url.Values) *url.URL {
+	asked, _ := url.Parse(redirectURL)
+	asked.RawQuery = query.Encode()
+	return asked
+}
+
 // consent goes where a login sends the browser and returns the callback's query.
 func consent(t testing.TB, login *Login) url.Values {
 	t.Helper()

@@ -97,7 +97,7 @@ func TestTwoHundredCallersAtExpiryMakeOneTokenCall(t *testing.T) {
 	source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Fits: client.Fits}
 	var logins Logins
 	login := begin(t, &logins, source, client)
-	if _, err := logins.Callback(t.Context(), consent(t, login)); err != nil {
+	if _, err := logins.Callback(t.Context(), calledBack(consent(t, login))); err != nil {
 		t.Fatal(err)
 	}
 	old := mustToken(t, source)

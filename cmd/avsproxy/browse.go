@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
-
-	"avsproxy/tokens"
 
 	"github.com/pkg/browser"
 )
@@ -47,22 +42,4 @@ func openBrowser(target string) error {
 	}
 	browser.Stdout, browser.Stderr = io.Discard, io.Discard
 	return browser.OpenURL(target)
-}
-
-func (a *app) readPasted(ctx context.Context, attempt *loginAttempt) {
-	lines := bufio.NewScanner(a.stdin)
-	for lines.Scan() {
-		text := strings.TrimSpace(lines.Text())
-		if text == "" {
-			continue
-		}
-		pasted, err := url.Parse(text)
-		if err != nil || pasted.Query().Get("state") == "" {
-			a.ui.warn("that is not the URL of the callback", "copy the whole address, from https:// to the end")
-			continue
-		}
-		if err := attempt.paste(ctx, pasted.Query()); errors.Is(err, tokens.ErrUnknownState) {
-			a.ui.warn("that URL belongs to another login, or was used already", "use the URL that this login ended at")
-		}
-	}
 }

@@ -27,9 +27,7 @@ func (r *running) beginLogin(ctx context.Context, conf *config.Config, name stri
 		return nil, err
 	}
 	attempt.wait = func(ctx context.Context) (bool, error) { return r.awaitLogin(ctx, attempt.ID) }
-	attempt.paste = func(ctx context.Context, query url.Values) error {
-		return r.deliver(ctx, attempt.RedirectURL, query)
-	}
+	attempt.paste = r.deliver
 	return attempt, nil
 }
 
@@ -53,15 +51,12 @@ func (r *running) awaitLogin(ctx context.Context, id string) (lasting bool, err 
 }
 
 // deliver brings a pasted callback to the console, as the browser would have.
-func (r *running) deliver(ctx context.Context, redirectURL string, query url.Values) error {
-	redirect, err := url.Parse(redirectURL)
+func (r *running) deliver(ctx context.Context, asked *url.URL) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Console+asked.EscapedPath()+"?"+asked.RawQuery, nil)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Console+redirect.Path+"?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
+	req.Header.Set(console.PastedHeader, (&url.URL{Scheme: asked.Scheme, Host: asked.Host, Path: asked.Path, RawPath: asked.RawPath}).String())
 	resp, err := r.client.Do(req)
 	if err != nil {
 		return errors.New(withoutQuery(err))

@@ -61,7 +61,7 @@ it takes the place of an older one.`,
 type loginAttempt struct {
 	console.LoginBegun
 	wait  func(context.Context) (lasting bool, err error)
-	paste func(context.Context, url.Values) error
+	paste func(context.Context, *url.URL) error
 	close func()
 }
 
@@ -78,6 +78,7 @@ func (a *app) login(ctx context.Context, conf *config.Config, name string, flags
 	a.warnOfOtherClient(conf, attempt)
 	a.introduce(attempt, flags)
 	if flags.paste {
+		defer a.pasteMode()()
 		go a.readPasted(ctx, attempt)
 	}
 	stop := a.countDown(attempt.Device)
@@ -185,8 +186,8 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 			err := login.Wait(ctx)
 			return err == nil && login.Lasting(), err
 		},
-		paste: func(ctx context.Context, query url.Values) error {
-			_, err := desk.logins.Callback(ctx, query)
+		paste: func(ctx context.Context, asked *url.URL) error {
+			_, err := desk.logins.Callback(ctx, asked)
 			login.Shown() // in this terminal
 			return err
 		},

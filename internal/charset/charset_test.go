@@ -4,7 +4,11 @@ import (
 	"encoding/binary"
 	"testing"
 	"unicode/utf16"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func encode(text string, order binary.AppendByteOrder) string {
 	var out []byte

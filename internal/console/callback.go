@@ -13,12 +13,26 @@ import (
 // callback takes the answer of the provider. It answers with a redirect, so that
 // the code leaves the address bar and the history.
 func (p pages) callback(w http.ResponseWriter, r *http.Request) {
-	login, err := p.Logins.Callback(r.Context(), r.URL.Query())
+	login, err := p.Logins.Callback(r.Context(), askedFor(r))
 	if errors.Is(err, tokens.ErrUnknownState) {
 		p.notOurs(w, r)
 		return
 	}
 	http.Redirect(w, r, "/login/"+login.ID, http.StatusSeeOther)
+}
+
+// PastedHeader brings the redirect URI that a person has pasted into a command. No
+// provider can make a browser send it.
+const PastedHeader = "Avsproxy-Pasted"
+
+// askedFor is the URL that the browser asked for.
+func askedFor(r *http.Request) *url.URL {
+	asked, err := url.Parse(cmp.Or(r.Header.Get(PastedHeader), originOf(r)+r.URL.EscapedPath()))
+	if err != nil {
+		asked = &url.URL{}
+	}
+	asked.RawQuery = r.URL.RawQuery
+	return asked
 }
 
 func (p pages) notOurs(w http.ResponseWriter, r *http.Request) {

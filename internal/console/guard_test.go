@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -164,11 +166,16 @@ func TestC04_ABrowserOfAnotherUserEndsALogin(t *testing.T) {
 	callback := d.consent(d.begin())
 	d.Users = &peer.Users{UIDs: []int{1}}
 	handler := d.Guarded(nil)
+	redirect, err := url.Parse(d.client.RedirectURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, _ := strconv.Atoi(redirect.Port())
 	ask := func(uid int, path string) *httptest.ResponseRecorder {
 		answer := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", path, nil)
-		r.Host = "localhost"
-		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
+		r.Host = redirect.Host
+		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: port}))
 		handler.ServeHTTP(answer, r.WithContext(peer.NewContext(ctx, peer.Peer{Way: peer.Loopback, UID: uid, Known: true})))
 		return answer
 	}

@@ -22,7 +22,7 @@ func loggedIn(t *testing.T, server *httptest.Server, client *tokens.Client) *tok
 	if !strings.HasPrefix(callback.String(), redirectURL+"?") {
 		t.Fatalf("sent to %s", callback)
 	}
-	_, err = logins.Callback(t.Context(), callback.Query())
+	_, err = logins.Callback(t.Context(), callback)
 	must(t, err)
 	if !login.Lasting() {
 		t.Fatal("no refresh token")
@@ -85,9 +85,11 @@ func TestCodeOfAnotherLoginIsRefused(t *testing.T) {
 	must(t, err)
 	victim, err := url.Parse(login.URL)
 	must(t, err)
-	query := newBrowser(t, server).login(t, other.URL).Query()
+	callback := newBrowser(t, server).login(t, other.URL)
+	query := callback.Query()
 	query.Set("state", victim.Query().Get("state")) // the code of one login, the verifier of another
-	if _, err := victims.Callback(t.Context(), query); !tokens.LoginNeeded(err) {
+	callback.RawQuery = query.Encode()
+	if _, err := victims.Callback(t.Context(), callback); !tokens.LoginNeeded(err) {
 		t.Error(err)
 	}
 }
