@@ -77,10 +77,14 @@ func tokenProblem(err *tokens.Error, loginURL string) problem.Problem {
 	if wait == 0 {
 		wait = time.Second
 	}
-	return problem.Problem{
+	p := problem.Problem{
 		Code: problem.TokenRefreshFailed, Title: "the token could not be renewed", Detail: err.Error(),
 		Hint: err.Hint, RetryAfter: wait,
 	}
+	if err.Probably {
+		p.LoginURL = loginURL
+	}
+	return p
 }
 
 func isTimeout(err error) bool {

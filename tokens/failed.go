@@ -33,8 +33,8 @@ func (f Failed) probably() bool {
 func (f Failed) error() *Error {
 	e := &Error{Action: f.Action, Code: f.Code, Say: f.Say, Hint: f.Hint, RetryAfter: max(0, until(f.Retry)), Probably: f.probably()}
 	if e.Probably {
-		e.Hint = "log in again, which is probably needed: the provider has answered so since " + f.Since.Local().Format(time.DateTime) +
-			"; the renewal is tried on. Or else: " + e.Hint
+		e.Say += "; it has answered so since " + f.Since.Local().Format(time.DateTime) + ", so a login is probably needed"
+		e.Hint = "log in again; the renewal is tried on. Or else: " + e.Hint
 	}
 	return e
 }

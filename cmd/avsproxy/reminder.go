@@ -55,13 +55,12 @@ func (r *reminder) run(ctx context.Context) {
 	}
 }
 
-// stillNeeded is true too while a token outlives its refused login. It also finds the login that another process made meanwhile. It asks
-// the store, never the provider: that one has said no.
+// stillNeeded is true too while a token outlives its refused login. It also finds the login that another process made meanwhile. Where
+// the provider has said no, it asks the store alone.
 func (r *reminder) stillNeeded(ctx context.Context) bool {
 	_, err := r.source.Token(ctx)
 	drain(r.needed) // asking had the need told once more
-	failure := r.source.Status().Failure
-	return tokens.LoginNeeded(err) || failure != nil && failure.Action == tokens.ActionLogin
+	return tokens.LoginNeeded(err) || r.source.Status().Failure.NeedsLogin()
 }
 
 func (r *reminder) remind(ctx context.Context) {

@@ -102,7 +102,11 @@ func (c *Console) awaitLogin(w http.ResponseWriter, r *http.Request) {
 func trouble(err error) *Trouble {
 	var e *tokens.Error
 	if errors.As(err, &e) {
-		return &Trouble{e.Action, e.Code, e.Error(), e.Hint}
+		action := e.Action
+		if e.NeedsLogin() {
+			action = tokens.ActionLogin
+		}
+		return &Trouble{action, e.Code, e.Error(), e.Hint}
 	}
 	return &Trouble{tokens.ActionConfig, "", err.Error(), "mend this and log in again"}
 }

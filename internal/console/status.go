@@ -81,7 +81,7 @@ func Describe(c Credential, s tokens.Status) CredentialStatus {
 	}
 	switch {
 	case s.Failure != nil:
-		status.Problem = &Trouble{s.Failure.Action, s.Failure.Code, s.Failure.Error(), s.Failure.Hint}
+		status.Problem = trouble(s.Failure)
 	case s.Unsaved != nil:
 		status.Problem = &Trouble{tokens.ActionConfig, "", "the login could not be saved: " + s.Unsaved.Error(), "make room or mend the folder; it serves from memory until then"}
 	}
