@@ -22,9 +22,10 @@ func (login *Login) poll(ctx context.Context) {
 		login.end(Grant{}, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*callTimeout) // the code may expire meanwhile
+	call, cancel := patience(answerPatience) // the code may expire meanwhile
 	defer cancel()
-	grant, err := login.client.proven(ctx, first)
+	grant, err := login.client.proven(call, first)
+	login.source.noteUnread(err)
 	if err == nil {
 		err = login.source.Put(ctx, grant)
 	}
@@ -37,7 +38,7 @@ func (login *Login) await(ctx context.Context) (Grant, error) {
 	pace := pace{interval: login.Device.Interval, doubles: login.client.CodeBasedLinking}
 	expired := deviceRefusal("expired_token")
 	for {
-		grant, err := login.client.redeemDevice(ctx, login.Device)
+		grant, err := login.pollOnce()
 		if err == nil {
 			return grant, nil
 		}
@@ -58,6 +59,18 @@ func (login *Login) await(ctx context.Context) (Grant, error) {
 			return Grant{}, expired
 		}
 	}
+}
+
+// pollOnce waits for its answer also beyond the life of the code, or a cancel: it
+// may have the tokens, which are given once.
+func (login *Login) pollOnce() (Grant, *Error) {
+	call, cancel := patience(answerPatience)
+	defer cancel()
+	grant, err := login.client.redeemDevice(call, login.Device)
+	if err != nil {
+		login.source.noteUnread(err)
+	}
+	return grant, err
 }
 
 // A pace decides on the pauses between polls (RFC 8628 section 3.5).
