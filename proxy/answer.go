@@ -3,15 +3,17 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 
 	"golang.org/x/net/http/httpguts"
 )
 
 // An answerWriter makes up for three habits of what it is used by.
 //
-// httputil.ReverseProxy flushes every head at once, from a timer: over HTTP/2 that
-// would make of an answer without a body, now and then, a HEADERS frame and an
-// empty DATA frame. Its head goes out with its end.
+// httputil.ReverseProxy flushes every piece at once, the head from a timer: over
+// HTTP/2 that would put an empty DATA frame behind the last one, and gRPC takes a
+// stream that was HEADERS alone for a broken one then. What is last goes out with
+// the end.
 //
 // net/http says "100 Continue" when the body of an HTTP/1.1 request is first read,
 // on whichever goroutine that is, and mixes it with a 103 that is written at that
@@ -22,9 +24,9 @@ import (
 type answerWriter struct {
 	http.ResponseWriter
 	method    string
-	expected  bool // the client waits for a 100
-	continued bool // and has got it
-	bodiless  bool
+	expected  bool        // the client waits for a 100
+	continued bool        // and has got it
+	last      atomic.Bool // what is written next, or was written last, ends the answer
 }
 
 func newAnswerWriter(w http.ResponseWriter, r *http.Request) *answerWriter {
@@ -33,21 +35,25 @@ func newAnswerWriter(w http.ResponseWriter, r *http.Request) *answerWriter {
 	return &answerWriter{ResponseWriter: w, method: r.Method, expected: expected}
 }
 
-type sendingKey struct{}
+type answerKey struct{}
 
-// withSending lets sending find w.
-func (w *answerWriter) withSending(ctx context.Context) context.Context {
-	if !w.expected {
-		return ctx
-	}
-	return context.WithValue(ctx, sendingKey{}, w)
+// within lets sending and endsNow find w.
+func (w *answerWriter) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, answerKey{}, w)
 }
 
 // sending notes that the request is about to be sent, nothing more being in its way
 // here: the client may go on.
 func sending(ctx context.Context) {
-	if w, ok := ctx.Value(sendingKey{}).(*answerWriter); ok && !w.continued {
+	if w, ok := ctx.Value(answerKey{}).(*answerWriter); ok && w.expected && !w.continued {
 		w.WriteHeader(http.StatusContinue)
+	}
+}
+
+// endsNow notes that what is written next ends the answer.
+func endsNow(ctx context.Context) {
+	if w, ok := ctx.Value(answerKey{}).(*answerWriter); ok {
+		w.last.Store(true)
 	}
 }
 
@@ -65,15 +71,17 @@ func (w *answerWriter) WriteHeader(status int) {
 		if _, said := w.Header()["Content-Type"]; !said {
 			w.Header()["Content-Type"] = nil
 		}
-		w.bodiless = w.method == http.MethodHead || status == http.StatusNoContent ||
-			status == http.StatusNotModified || w.Header().Get("Content-Length") == "0"
+		if w.method == http.MethodHead || status == http.StatusNoContent ||
+			status == http.StatusNotModified || w.Header().Get("Content-Length") == "0" {
+			w.last.Store(true)
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // FlushError is what [http.ResponseController] calls.
 func (w *answerWriter) FlushError() error {
-	if w.bodiless {
+	if w.last.Load() {
 		return nil
 	}
 	return http.NewResponseController(w.ResponseWriter).Flush()

@@ -74,7 +74,7 @@ func Forward(options ForwardOptions) http.Handler {
 			defer cutShort(w)
 		}
 		answer := newAnswerWriter(w, r)
-		reverse.ServeHTTP(answer, r.WithContext(answer.withSending(r.Context())))
+		reverse.ServeHTTP(answer, r.WithContext(answer.within(r.Context())))
 	})
 }
 
@@ -149,6 +149,10 @@ func receive(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return switchProtocols(resp)
 	}
+	if resp.Body == http.NoBody {
+		resp.Trailer = nil // whatever was announced: announced again, it would keep the stream open
+		endsNow(resp.Request.Context())
+	}
 	if client := resp.Request; len(resp.Trailer) > 0 && client.ProtoMajor == 1 && client.Method != http.MethodHead {
 		resp.Header.Del("Content-Length") // HTTP/1.1 has trailers on chunked bodies only
 	}
@@ -218,7 +222,9 @@ func (d *download) Read(p []byte) (int, error) {
 	n, err := d.ReadCloser.Read(p)
 	switch ctx := d.answer.Request.Context(); {
 	case err == io.EOF:
-		dropOurs(d.answer.Trailer)
+		if dropOurs(d.answer.Trailer); n > 0 && len(d.answer.Trailer) == 0 {
+			endsNow(ctx)
+		}
 	case err != nil && ctx.Err() == nil:
 		note(ctx, func(e *Exchange) { e.Fault = cause{err} })
 		passReset(ctx, err)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"avsproxy/internal/guard"
@@ -72,10 +73,11 @@ func whose(all *wire.Connections) func(context.Context, net.Conn) context.Contex
 
 // lingering reads on, for a while, in HTTP/2 uploads that were answered before
 // their end. net/http would reset such a stream at once, and clients that are still
-// sending (curl 7 in the clear is one) then lose the answer over the reset.
+// sending (curl 7 in the clear is one) then lose the answer over the reset. Those of
+// gRPC do not, and wait for the end of the answer, whose head may be all of it.
 func lingering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor < 2 || r.Method == http.MethodConnect || r.Body == nil || r.Body == http.NoBody {
+		if r.ProtoMajor < 2 || r.Method == http.MethodConnect || r.ContentLength == 0 {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -83,6 +85,9 @@ func lingering(next http.Handler) http.Handler {
 		r = r.WithContext(r.Context()) // the server goes by what the body of its own is
 		r.Body = body
 		next.ServeHTTP(w, r)
+		if body.ended.Load() || strings.HasPrefix(w.Header().Get("Content-Type"), "application/grpc") {
+			return
+		}
 		control := http.NewResponseController(w)
 		if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 			io.Copy(io.Discard, body) // ends with the upload, or in time
@@ -95,12 +100,17 @@ func lingering(next http.Handler) http.Handler {
 type oneReader struct {
 	io.ReadCloser
 	reading sync.Mutex
+	ended   atomic.Bool
 }
 
 func (o *oneReader) Read(p []byte) (int, error) {
 	o.reading.Lock()
 	defer o.reading.Unlock()
-	return o.ReadCloser.Read(p)
+	n, err := o.ReadCloser.Read(p)
+	if err == io.EOF {
+		o.ended.Store(true)
+	}
+	return n, err
 }
 
 // serveOn serves listeners that speak TLS and clear text by the first bytes.

@@ -1,5 +1,5 @@
-// Tests of the OAuth grants against a provider that others wrote, in a module of
-// their own so that the program's stays clean:
+// Tests against what others wrote, in a module of their own so that the program's
+// stays clean:
 //
 //	go -C internal/interop test ./...
 module avsproxy/internal/interop
@@ -12,6 +12,7 @@ require (
 	avsproxy v0.0.0
 	github.com/zitadel/oidc/v3 v3.51.17
 	go.uber.org/goleak v1.3.0
+	google.golang.org/grpc v1.85.0
 )
 
 require (
@@ -35,9 +36,12 @@ require (
 	go.opentelemetry.io/otel v1.46.0 // indirect
 	go.opentelemetry.io/otel/metric v1.46.0 // indirect
 	go.opentelemetry.io/otel/trace v1.46.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace avsproxy => ../..

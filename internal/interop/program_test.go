@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -28,8 +29,29 @@ type program struct {
 }
 
 // install builds the program and configures it for the provider, which is also
-// its upstream. The provider's certificate is known only by SSL_CERT_FILE.
+// its upstream.
 func install(t *testing.T, server *httptest.Server, redirect string) *program {
+	t.Helper()
+	return installWith(t, server.Certificate(), fmt.Sprintf(`
+[[route]]
+name = "x"
+upstream = %[1]q
+credential = "x"
+[credential.x]
+provider = "oauth2"
+grant = "authorization_code"
+client_id = "secret"
+client_secret = "s3cret"
+auth_url = "%[1]s/auth"
+token_url = "%[1]s/oauth/token"
+redirect_url = %[2]q
+scopes = ["openid", "offline_access"]
+`, server.URL, redirect))
+}
+
+// installWith builds the program and configures its routes and credentials. root is
+// known to it only by SSL_CERT_FILE.
+func installWith(t *testing.T, root *x509.Certificate, config string) *program {
 	t.Helper()
 	folder := t.TempDir()
 	p := &program{binary: filepath.Join(folder, "avsproxy"), folder: folder}
@@ -38,29 +60,27 @@ func install(t *testing.T, server *httptest.Server, redirect string) *program {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})
 	must(t, os.WriteFile(filepath.Join(folder, "roots.pem"), roots, 0o600))
 	must(t, os.WriteFile(filepath.Join(folder, "config.toml"), fmt.Appendf(nil, `
 sandbox = false
 proxy.listen = "localhost:0"
 console.listen = "localhost:0"
-store.path = %[1]q
-[[route]]
-name = "x"
-upstream = %[2]q
-credential = "x"
-[credential.x]
-provider = "oauth2"
-grant = "authorization_code"
-client_id = "secret"
-client_secret = "s3cret"
-auth_url = "%[2]s/auth"
-token_url = "%[2]s/oauth/token"
-redirect_url = %[3]q
-scopes = ["openid", "offline_access"]
-`, folder, server.URL, redirect), 0o600))
+store.path = %q
+`+config, folder), 0o600))
 	p.env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(folder, "roots.pem"), "AVSPROXY_CONFIG="+filepath.Join(folder, "config.toml"))
 	return p
+}
+
+// serve starts "serve" and returns the port of its proxy.
+func (p *program) serve(t *testing.T) (port string) {
+	t.Helper()
+	ready, _ := p.start(t, "serve", "--json")
+	var addresses struct{ Proxy []string }
+	must(t, json.Unmarshal([]byte(ready), &addresses))
+	address, err := url.Parse(addresses.Proxy[0])
+	must(t, err)
+	return address.Port()
 }
 
 // start runs a command of the program and returns its first line; end waits for it
@@ -130,10 +150,7 @@ func TestProgramFromLoginToInjectedToken(t *testing.T) {
 	}
 	checkToken(t, server, tokens.Token{Access: tokens.Secret(renewed)})
 
-	ready, _ := p.start(t, "serve", "--json")
-	var addresses struct{ Proxy []string }
-	must(t, json.Unmarshal([]byte(ready), &addresses))
-	resp, err := http.Get(addresses.Proxy[0] + "/userinfo") // knows no token
+	resp, err := http.Get("http://localhost:" + p.serve(t) + "/userinfo") // knows no token
 	must(t, err)
 	defer resp.Body.Close()
 	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !strings.Contains(string(body), `"sub"`) {

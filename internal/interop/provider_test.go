@@ -1,6 +1,7 @@
 // Package interop proves the OAuth grants of package tokens against the OpenID
 // provider of github.com/zitadel/oidc, which shares no code with the sandbox, and
-// so no misreading of a specification either.
+// so no misreading of a specification either; and it has clients and servers of gRPC
+// talk through the program.
 package interop
 
 import (

@@ -94,7 +94,7 @@ func (c *Client) noteData(f frame) error {
 		size -= 1 + int(padding[0])
 	}
 	if stream := c.stream(f.stream); stream != nil && size > 0 {
-		stream.came(size)
+		stream.came(dataFrame{size, f.flags.Has(http2.FlagDataEndStream)})
 	}
 	return nil
 }

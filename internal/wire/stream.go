@@ -16,9 +16,15 @@ type Stream struct {
 	unsent atomic.Bool // writing its HEADERS failed
 
 	mu    sync.Mutex
-	data  []int // sizes of the DATA frames that came and were not read yet
+	data  []dataFrame // that came and were not read yet
 	reset bool
 	code  http2.ErrCode
+}
+
+// A dataFrame is what counts of a DATA frame.
+type dataFrame struct {
+	size int
+	last bool // it ends the stream
 }
 
 // opened notes the stream that net/http opens with a frame, the first HEADERS of each,
@@ -54,10 +60,10 @@ func (c *Client) stream(id uint32) *Stream {
 	return c.streams[id]
 }
 
-func (s *Stream) came(size int) {
+func (s *Stream) came(f dataFrame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.data = append(s.data, size)
+	s.data = append(s.data, f)
 }
 
 func (s *Stream) wasReset(code http2.ErrCode) {
@@ -66,15 +72,15 @@ func (s *Stream) wasReset(code http2.ErrCode) {
 	s.reset, s.code = true, code
 }
 
-// next takes the size of the next DATA frame, if it has come.
-func (s *Stream) next() (size int, ok bool) {
+// next takes the next DATA frame, if it has come.
+func (s *Stream) next() (f dataFrame, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.data) == 0 {
-		return 0, false
+		return dataFrame{}, false
 	}
-	size, s.data = s.data[0], s.data[1:]
-	return size, true
+	f, s.data = s.data[0], s.data[1:]
+	return f, true
 }
 
 // Reset returns the code with which the server reset the stream, if it did.
@@ -108,6 +114,7 @@ func (s *Stream) Forget() {
 
 // Body returns body, the stream's answer, so that no Read returns more than one
 // DATA frame's bytes: what the server flushed by itself can be passed on by itself.
+// The end comes with the last bytes where one frame has both.
 func (s *Stream) Body(body io.ReadCloser) io.ReadCloser {
 	return &framedBody{ReadCloser: body, stream: s}
 }
@@ -115,42 +122,53 @@ func (s *Stream) Body(body io.ReadCloser) io.ReadCloser {
 type framedBody struct {
 	io.ReadCloser
 	stream *Stream
-	left   int // bytes to come of the frame that is being read
+	frame  dataFrame // that is being read; its size is that of the bytes to come
 }
 
 // Read implements [io.Reader].
 func (b *framedBody) Read(p []byte) (int, error) {
-	if b.left == 0 && len(p) > 0 {
-		if size, ok := b.stream.next(); ok {
-			b.left = size
-		} else {
+	if b.frame.size == 0 && len(p) > 0 {
+		frame, ok := b.stream.next()
+		if !ok {
 			return b.await(p)
 		}
+		b.frame = frame
 	}
 	return b.read(p)
 }
 
-// await reads one byte: by then the size of its frame is known.
+// await reads one byte: by then its frame is known.
 func (b *framedBody) await(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p[:1])
 	if n == 0 || err != nil {
 		return n, err
 	}
-	size, _ := b.stream.next()
-	b.left = max(0, size-n)
-	if b.left == 0 || len(p) == n {
-		return n, nil
+	b.frame, _ = b.stream.next()
+	b.frame.size = max(0, b.frame.size-n)
+	if b.frame.size == 0 || len(p) == n {
+		return n, b.end()
 	}
 	more, err := b.read(p[n:]) // is there already, as frames come whole
 	return n + more, err
 }
 
 func (b *framedBody) read(p []byte) (int, error) {
-	if b.left > 0 {
-		p = p[:min(len(p), b.left)]
+	if b.frame.size > 0 {
+		p = p[:min(len(p), b.frame.size)]
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.left -= n
-	b.left = max(0, b.left)
+	b.frame.size = max(0, b.frame.size-n)
+	if err == nil {
+		err = b.end()
+	}
 	return n, err
+}
+
+// end reads the end of the stream, if the frame that was read had it.
+func (b *framedBody) end() error {
+	if !b.frame.last || b.frame.size > 0 {
+		return nil
+	}
+	_, err := b.ReadCloser.Read(make([]byte, 1))
+	return err
 }

@@ -1,0 +1,229 @@
+package interop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// errorRounds is how often an error is asked for: an answer that was torn now and then
+// would pass once.
+const errorRounds = 40
+
+// A caller is a grpc-go client of the program.
+type caller struct {
+	*grpc.ClientConn
+	server *grpcServer
+}
+
+func TestGRPCGo(t *testing.T) {
+	server, p := startGRPC(t)
+	address := "passthrough:///localhost:" + p.serve(t)
+	root, err := os.ReadFile(filepath.Join(p.folder, "ca.pem"))
+	must(t, err)
+	for door, how := range map[string]credentials.TransportCredentials{
+		"h2c": insecure.NewCredentials(), "TLS": credentials.NewClientTLSFromCert(poolOf(t, root), "localhost"),
+	} {
+		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(how), grpc.WithNoProxy(),
+			grpc.WithDefaultCallOptions(grpc.ForceCodec(textCodec{})))
+		must(t, err)
+		t.Cleanup(func() { conn.Close() })
+		c := caller{conn, server}
+		for name, test := range map[string]func(*testing.T){
+			"unary": c.unary, "server streaming": c.serverStreaming, "client streaming": c.clientStreaming, "both streaming": c.bothStreaming,
+			"errors before a message": c.errorsFirst, "errors behind messages": c.errorsLate, "an error to a call that goes on": c.errorsEarly,
+			"deadline": c.deadline, "cancel": c.cancel, "large messages": c.large,
+		} {
+			t.Run(door+", "+name, test)
+		}
+	}
+}
+
+// call begins a call of any kind.
+func (c caller) call(ctx context.Context, t *testing.T, options ...grpc.CallOption) grpc.ClientStream {
+	t.Helper()
+	stream, err := c.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/interop.Texts/Any", options...)
+	must(t, err)
+	return stream
+}
+
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func send(t *testing.T, stream grpc.ClientStream, message string) {
+	t.Helper()
+	must(t, stream.SendMsg(&message))
+}
+
+func receive(t *testing.T, stream grpc.ClientStream, want string) {
+	t.Helper()
+	var got string
+	if err := stream.RecvMsg(&got); err != nil || got != want {
+		t.Fatalf("%q, %v, want %q", got, err, want)
+	}
+}
+
+func ends(t *testing.T, stream grpc.ClientStream, code codes.Code, message string) {
+	t.Helper()
+	var got string
+	err := stream.RecvMsg(&got)
+	if code == codes.OK && !errors.Is(err, io.EOF) {
+		t.Fatalf("%q, %v, want the end", got, err)
+	}
+	if code != codes.OK && (status.Code(err) != code || status.Convert(err).Message() != message) {
+		t.Fatalf("%q, %v, want %v %q", got, err, code, message)
+	}
+}
+
+func (c caller) unary(t *testing.T) {
+	ctx := metadata.AppendToOutgoingContext(patient(t), "x-word", "hello", "x-binary-bin", "\x00\xff")
+	var head, trailer metadata.MD
+	said, heard := "hello", ""
+	must(t, c.Invoke(ctx, "/interop.Texts/One", &said, &heard, grpc.Header(&head), grpc.Trailer(&trailer)))
+	if heard != said || fmt.Sprint(head["x-seen"], head["x-binary-bin"], trailer["x-end"]) != "[hello] [\x00\xff] [ended]" {
+		t.Errorf("%q, %v, %v", heard, head, trailer)
+	}
+}
+
+func (c caller) serverStreaming(t *testing.T) {
+	stream := c.call(patient(t), t)
+	send(t, stream, "count 3")
+	must(t, stream.CloseSend())
+	for range 3 {
+		receive(t, stream, "counted")
+	}
+	ends(t, stream, codes.OK, "")
+	if got := stream.Trailer()["x-end"]; len(got) != 1 {
+		t.Errorf("trailers: %v", stream.Trailer())
+	}
+}
+
+func (c caller) clientStreaming(t *testing.T) {
+	stream := c.call(patient(t), t)
+	for range 3 {
+		send(t, stream, "count 0")
+	}
+	send(t, stream, "all")
+	must(t, stream.CloseSend())
+	receive(t, stream, "all")
+	ends(t, stream, codes.OK, "")
+}
+
+func (c caller) bothStreaming(t *testing.T) {
+	stream := c.call(patient(t), t)
+	for i := range 20 { // each comes back before the next one is sent
+		word := fmt.Sprint("word ", i)
+		send(t, stream, word)
+		receive(t, stream, word)
+	}
+	must(t, stream.CloseSend())
+	ends(t, stream, codes.OK, "")
+}
+
+// errorsFirst are unary calls and such that stream: their answer is one frame.
+func (c caller) errorsFirst(t *testing.T) {
+	for range errorRounds {
+		said, heard := "fail 5 no such thing", ""
+		var trailer metadata.MD
+		err := c.Invoke(patient(t), "/interop.Texts/One", &said, &heard, grpc.Trailer(&trailer))
+		if status.Code(err) != codes.NotFound || status.Convert(err).Message() != "no such thing" || len(trailer["x-end"]) != 1 {
+			t.Fatal(err, trailer)
+		}
+		stream := c.call(patient(t), t)
+		send(t, stream, said)
+		must(t, stream.CloseSend())
+		ends(t, stream, codes.NotFound, "no such thing")
+	}
+}
+
+func (c caller) errorsLate(t *testing.T) {
+	for range errorRounds {
+		stream := c.call(patient(t), t)
+		send(t, stream, "count 2")
+		send(t, stream, "fail 9 not now")
+		must(t, stream.CloseSend())
+		receive(t, stream, "counted")
+		receive(t, stream, "counted")
+		ends(t, stream, codes.FailedPrecondition, "not now")
+	}
+}
+
+// errorsEarly are such to clients that would go on sending. They hear of it at once.
+func (c caller) errorsEarly(t *testing.T) {
+	began := time.Now()
+	for range errorRounds {
+		stream := c.call(patient(t), t)
+		send(t, stream, "fail 8 too much")
+		ends(t, stream, codes.ResourceExhausted, "too much")
+		stream = c.call(patient(t), t)
+		send(t, stream, "count 1")
+		receive(t, stream, "counted")
+		send(t, stream, "fail 8 too much")
+		ends(t, stream, codes.ResourceExhausted, "too much")
+	}
+	if took := time.Since(began); took > errorRounds*time.Second {
+		t.Errorf("%d of them took %v", 2*errorRounds, took)
+	}
+}
+
+// The server knows the deadline, too: it is in a header field.
+func (c caller) deadline(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	stream := c.call(ctx, t)
+	send(t, stream, "wait")
+	receive(t, stream, "waiting")
+	ends(t, stream, codes.DeadlineExceeded, "context deadline exceeded")
+	c.served(t)
+}
+
+// served waits for the end of a call that waits, at the server.
+func (c caller) served(t *testing.T) error {
+	t.Helper()
+	select {
+	case why := <-c.server.ended:
+		return why
+	case <-patient(t).Done():
+		t.Fatal("the server was not told")
+	}
+	return nil
+}
+
+func (c caller) cancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(patient(t))
+	stream := c.call(ctx, t)
+	send(t, stream, "wait")
+	receive(t, stream, "waiting")
+	cancel()
+	ends(t, stream, codes.Canceled, "context canceled")
+	if why := c.served(t); !errors.Is(why, context.Canceled) {
+		t.Error(why)
+	}
+}
+
+func (c caller) large(t *testing.T) {
+	stream := c.call(patient(t), t)
+	word := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
+	for range 3 {
+		send(t, stream, word)
+		receive(t, stream, word)
+	}
+	must(t, stream.CloseSend())
+	ends(t, stream, codes.OK, "")
+}
