@@ -23,36 +23,43 @@ import (
 // come soon enough. That is the client's to do, or not to do.
 type answerWriter struct {
 	http.ResponseWriter
-	method    string
-	expected  bool        // the client waits for a 100
-	continued bool        // and has got it
-	last      atomic.Bool // what is written next, or was written last, ends the answer
+	request   *http.Request                    // the client's
+	adapt     func(http.Header, *http.Request) // the head of an answer, to it
+	expected  bool                             // the client waits for a 100
+	continued bool                             // and has got it
+	last      atomic.Bool                      // what is written next, or was written last, ends the answer
 }
 
-func newAnswerWriter(w http.ResponseWriter, r *http.Request) *answerWriter {
+func newAnswerWriter(w http.ResponseWriter, r *http.Request, adapt func(http.Header, *http.Request)) *answerWriter {
 	expected := r.ProtoMajor == 1 && r.ProtoAtLeast(1, 1) && r.ContentLength != 0 &&
 		httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
-	return &answerWriter{ResponseWriter: w, method: r.Method, expected: expected}
+	return &answerWriter{ResponseWriter: w, request: r, adapt: adapt, expected: expected}
 }
 
 type answerKey struct{}
 
-// within lets sending and endsNow find w.
+// within lets answerOf find w.
 func (w *answerWriter) within(ctx context.Context) context.Context {
 	return context.WithValue(ctx, answerKey{}, w)
+}
+
+// answerOf returns where the answer to a request is written; nil = not by [Forward].
+func answerOf(ctx context.Context) *answerWriter {
+	w, _ := ctx.Value(answerKey{}).(*answerWriter)
+	return w
 }
 
 // sending notes that the request is about to be sent, nothing more being in its way
 // here: the client may go on.
 func sending(ctx context.Context) {
-	if w, ok := ctx.Value(answerKey{}).(*answerWriter); ok && w.expected && !w.continued {
+	if w := answerOf(ctx); w != nil && w.expected && !w.continued {
 		w.WriteHeader(http.StatusContinue)
 	}
 }
 
 // endsNow notes that what is written next ends the answer.
 func endsNow(ctx context.Context) {
-	if w, ok := ctx.Value(answerKey{}).(*answerWriter); ok {
+	if w := answerOf(ctx); w != nil {
 		w.last.Store(true)
 	}
 }
@@ -67,11 +74,13 @@ func (w *answerWriter) WriteHeader(status int) {
 		}
 		w.continued = true
 	}
-	if status >= 200 {
+	if status < 200 {
+		w.adapt(w.Header(), w.request)
+	} else {
 		if _, said := w.Header()["Content-Type"]; !said {
 			w.Header()["Content-Type"] = nil
 		}
-		if w.method == http.MethodHead || status == http.StatusNoContent ||
+		if w.request.Method == http.MethodHead || status == http.StatusNoContent ||
 			status == http.StatusNotModified || w.Header().Get("Content-Length") == "0" {
 			w.last.Store(true)
 		}

@@ -32,6 +32,9 @@ type ForwardOptions struct {
 	Strip []string
 	// WebSocket lets requests become WebSocket connections (RFC 6455).
 	WebSocket bool
+	// RewriteLocation lets a Location that leads to Origin lead to the address by which
+	// the client came, where that is not Origin's own.
+	RewriteLocation bool
 	// LoginURL is where a person can log in to the route's credential.
 	LoginURL string
 	// ErrorLog gets what net/http has to say; nil = log's default.
@@ -54,7 +57,7 @@ func Forward(options ForwardOptions) http.Handler {
 		ErrorHandler:   options.fail,
 		ErrorLog:       options.ErrorLog,
 		BufferPool:     &bufferPool{},
-		ModifyResponse: receive,
+		ModifyResponse: options.receive,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodConnect {
@@ -73,7 +76,7 @@ func Forward(options ForwardOptions) http.Handler {
 		if !r.ProtoAtLeast(1, 1) {
 			defer cutShort(w)
 		}
-		answer := newAnswerWriter(w, r)
+		answer := newAnswerWriter(w, r, options.adapt)
 		reverse.ServeHTTP(answer, r.WithContext(answer.within(r.Context())))
 	})
 }
@@ -89,6 +92,7 @@ func (o ForwardOptions) rewrite(pr *httputil.ProxyRequest) {
 		pr.Out.Header.Del("Connection")
 	}
 	pr.Out.Header.Del("Http2-Settings")
+	keepForwarded(pr.Out.Header, pr.In.Header)
 	drop(pr.Out.Header, o.Strip)
 	for name, value := range o.Headers {
 		pr.Out.Header.Set(name, value)
@@ -142,9 +146,10 @@ func (o ForwardOptions) explain(err error, r *http.Request) problem.Problem {
 	return explain(err, o)
 }
 
-func receive(resp *http.Response) error {
+func (o ForwardOptions) receive(resp *http.Response) error {
 	resp.Header.Del(problem.Header)
 	resp.Header.Del(DecisionHeader)
+	o.adapt(resp.Header, answerOf(resp.Request.Context()).request)
 	note(resp.Request.Context(), func(e *Exchange) { e.Upstream.Proto = resp.Proto })
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return switchProtocols(resp)

@@ -79,6 +79,10 @@ func (l *link) roundTrip(req *http.Request) (*http.Response, *wire.Stream, error
 	}
 	<-o.wrote // by another goroutine than the one that reads answers
 	note(req.Context(), func(e *Exchange) { e.Upstream.Stream = o.stream.ID })
+	if resp.StatusCode == http.StatusNotModified { // one that tells the length of what it leaves out is broken to net/http
+		go resp.Body.Close() // which may wait for an upload
+		resp.Body = http.NoBody
+	}
 	if resp.Body == http.NoBody { // and stays so, for those who ask
 		o.stream.Forget()
 		return resp, o.stream, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,8 +35,11 @@ var answerShapes = map[string]struct {
 	"/announced": {func(s *frames.Stream) {
 		s.Head(200, []hpack.HeaderField{{Name: "trailer", Value: "grpc-status"}}, true)
 	}, "HEADERS."},
-	"/refused": {func(s *frames.Stream) { s.Head(403, grpcStatus, true) }, "HEADERS."},
-	"/data":    {func(s *frames.Stream) { s.Head(200, nil, false); s.Data([]byte("hi"), true) }, "HEADERS DATA(2)."},
+	// To Go's net/http one that tells the length of what it leaves out is broken.
+	"/unchanged":  {func(s *frames.Stream) { s.Head(304, contentLength, true) }, "HEADERS."},
+	"/unchanging": {func(s *frames.Stream) { s.Head(304, contentLength, false); s.Data(nil, true) }, "HEADERS."},
+	"/refused":    {func(s *frames.Stream) { s.Head(403, grpcStatus, true) }, "HEADERS."},
+	"/data":       {func(s *frames.Stream) { s.Head(200, nil, false); s.Data([]byte("hi"), true) }, "HEADERS DATA(2)."},
 	"/pieces": {func(s *frames.Stream) {
 		s.Head(200, nil, false)
 		s.Data([]byte("hi"), false)
@@ -46,6 +50,24 @@ var answerShapes = map[string]struct {
 }
 
 var grpcStatus = []hpack.HeaderField{{Name: "content-type", Value: "application/grpc"}, {Name: "grpc-status", Value: "5"}}
+
+var contentLength = []hpack.HeaderField{{Name: "content-length", Value: "12345"}, {Name: "etag", Value: `"x"`}}
+
+func TestA304MayTellTheLengthOfWhatItLeavesOut(t *testing.T) {
+	proxy := serveBuilt(t, shapesConfig(t))
+	for _, path := range []string{"/unchanged", "/unchanging"} {
+		for range 5 {
+			resp, err := http.Get(proxy.Proxy[0] + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != 304 || resp.Header.Get("Etag") != `"x"` {
+				t.Errorf("%s: %s %v", path, resp.Status, resp.Header)
+			}
+		}
+	}
+}
 
 // For gRPC an answer that is one HEADERS frame says an error ("Trailers-Only"), and the
 // same with an empty DATA frame behind it is a broken stream.

@@ -115,7 +115,7 @@ func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, lo
 	send, present := p.habits(line, route, watch, first, leg)
 	handler := proxy.Forward(proxy.ForwardOptions{
 		Origin: origin, Send: send, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
-		LoginURL: loginURL, ErrorLog: watch.errorLog,
+		RewriteLocation: route.RewriteLocation, LoginURL: loginURL, ErrorLog: watch.errorLog,
 	})
 	if route.Downchannel == "keep" {
 		channel := downchannel(route, origin, send, loginURL, watch.log)

@@ -91,9 +91,13 @@ type harRequest struct {
 	Trailers    []harPair    `json:"_trailers,omitempty"`
 }
 
+// harPostData has a field of ours for what the format does not foresee: a body that is
+// no text. Those who do not know the field take the base64 for the text.
 type harPostData struct {
-	Type string `json:"mimeType"`
-	harText
+	Type     string `json:"mimeType"`
+	Text     string `json:"text"`
+	Encoding string `json:"_encoding,omitempty"`
+	Comment  string `json:"comment,omitempty"`
 }
 
 type harResponse struct {
@@ -117,8 +121,7 @@ type harContent struct {
 	harText
 }
 
-// harText is a body. Encoding is "base64" for one that is no text; postData of
-// the format has no such field, and is taken for text by those who do not know it.
+// harText is a body. Encoding is "base64" for one that is no text.
 type harText struct {
 	Text     string `json:"text"`
 	Encoding string `json:"encoding,omitempty"`

@@ -67,12 +67,23 @@ func TestHARTellsBodiesAndExtensions(t *testing.T) {
 		"transfer": entry.Response.TransferSize, "resource": entry.Resource, "connection": entry.Conn, "sent": entry.Request.BodySize,
 	}
 	want := map[string]any{
-		"post": harPostData{Type: "text/x", harText: harText{Text: strings.Repeat("é", 50), Comment: "the first 100 of 200 bytes"}}, "sent": int64(200),
+		"post": harPostData{Type: "text/x", Text: strings.Repeat("é", 50), Comment: "the first 100 of 200 bytes"}, "sent": int64(200),
 		"query": []harPair{{"a", "1"}, {"b", " x"}}, "url": "http://localhost/e?a=1&b=%20x",
 		"content": harContent{Size: 3, Type: "audio/mpeg", harText: harText{Text: "//uQ", Encoding: "base64"}}, "transfer": int64(3), "resource": "fetch", "connection": "7",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(harPostData{}, harContent{})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// HAR 1.2 knows an encoding of what came, and none of what was sent.
+func TestHARSaysByAFieldOfOursThatAnUploadIsNoText(t *testing.T) {
+	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/", Proto: "HTTP/1.1"}, Facts{}, func(e *Exchange) {
+		e.RequestBody([]byte{0xFF, 0xFB, 0x90})
+	})
+	text, err := json.Marshal(newHAREntry(record).Request.PostData)
+	if want := `{"mimeType":"","text":"//uQ","_encoding":"base64"}`; err != nil || string(text) != want {
+		t.Errorf("%s, %v, want %s", text, err, want)
 	}
 }
 

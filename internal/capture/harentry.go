@@ -50,7 +50,8 @@ func newHARRequest(r Record) harRequest {
 		Query: harQuery(target), HeadersSize: -1, BodySize: r.Request.Body.Size, Trailers: harPairs(r.Request.Trailer),
 	}
 	if r.Request.Body.Size > 0 {
-		request.PostData = &harPostData{Type: value(r.Request.Header, "Content-Type"), harText: newHARText(r.Request.Body)}
+		text := newHARText(r.Request.Body)
+		request.PostData = &harPostData{value(r.Request.Header, "Content-Type"), text.Text, text.Encoding, text.Comment}
 	}
 	return request
 }

@@ -97,6 +97,11 @@ func (s *schema) checkObject(path string, v map[string]any) (wrong []string) {
 			wrong = append(wrong, path+": "+name+" is missing")
 		}
 	}
+	for name := range v {
+		if _, known := s.Properties[name]; !known && len(s.Properties) > 0 && !strings.HasPrefix(name, "_") {
+			wrong = append(wrong, path+": "+name+" is no field of the format, and does not begin with _")
+		}
+	}
 	for name, property := range s.Properties {
 		if value, found := v[name]; found {
 			wrong = append(wrong, property.check(path+"."+name, value)...)

@@ -72,6 +72,8 @@ type Route struct {
 	Strip      []string // further header fields of the client's that are not sent on
 	HealOn     []int    // statuses that mean "token refused"
 
+	RewriteLocation bool // a Location to the upstream leads to where the client came in
+
 	TokenEndpoint bool // answer the client's own token requests, with a token that stands for ours; never without a Credential
 	WebSocket     bool // let connections become WebSockets
 

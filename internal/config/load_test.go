@@ -131,7 +131,7 @@ func TestEverySettingIsTaken(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	a, f := c.Credentials["alexa"], c.Credentials["files"]
-	if !a.RedirectURLSet || a.Region != "eu" || a.AuthParams["ui"] != "x" || a.TokenParams["b"] != "y" || a.Line != 77 {
+	if !a.RedirectURLSet || a.Region != "eu" || a.AuthParams["ui"] != "x" || a.TokenParams["b"] != "y" || a.Line != 78 {
 		t.Errorf("alexa: %+v", a)
 	}
 	if f.RedirectURLSet || f.Header != "X-Token" || f.Format != "{token}" || f.Scopes != nil {

@@ -54,6 +54,8 @@ func (t *table) route() Route {
 		TokenEndpoint: t.flag("token_endpoint", false),
 		WebSocket:     t.flag("websocket", false),
 
+		RewriteLocation: t.flag("rewrite_location", true),
+
 		SerializeEvents: t.flag("serialize_events", false),
 		Synchronize:     t.flag("synchronize", false),
 		FollowGateway:   t.flag("follow_gateway", false),

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A client that follows a Location of the upstream's comes to the proxy again, however
+// it came the first time.
+func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
+	needTool(t, "curl")
+	var upstream *httptest.Server
+	upstream = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Token", r.Header.Get("Authorization"))
+		if r.URL.Path == "/v2/old" {
+			w.Header().Set("Location", upstream.URL+"/v2/new?a=%2f")
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		}
+	}))
+	t.Cleanup(upstream.Close)
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	route := func(name, more string) string {
+		return fmt.Sprintf("[[route]]\nname = %q\nupstream = \"%s/v2\"\nca_file = %q\ncredential = \"fixed\"\n%s\n", name, upstream.URL, roots, more)
+	}
+	socket := filepath.Join(shortDir(t), "s")
+	proxy := serveBuilt(t, fmt.Sprintf("[proxy]\nlisten = [\"localhost:0\", \"unix:%s\"]\n[console]\nlisten = \"localhost:0\"\n", socket)+
+		route("api", "")+route("off", "rewrite_location = false")+"[credential.fixed]\ngrant = \"static\"\ntoken = \"canary\"\n")
+	port := portOf(proxy.Proxy[0])
+	follow := func(args ...string) string {
+		args = append([]string{"-qsSiL", "--max-time", "20", "--cacert", filepath.Join(proxy.State, "ca.pem")}, args...)
+		cmd := exec.Command("curl", args...)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+		out, err := cmd.CombinedOutput()
+		return fmt.Sprintf("%s%v", out, err)
+	}
+	for _, args := range [][]string{
+		{"http://localhost:" + port + "/old"}, {"https://localhost:" + port + "/old"}, {"http://127.0.0.1:" + port + "/old"},
+		{"http://api.localhost:" + port + "/old"}, {"https://api.localhost:" + port + "/old"},
+		{"-H", "Host: localhost", "http://localhost:" + port + "/old"}, {"-x", proxy.Proxy[0], "http://api.localhost/old"},
+		{"--unix-socket", socket, "http://localhost/old"},
+	} {
+		if got := follow(args...); strings.Count(strings.ToLower(got), "x-token: bearer canary") != 2 {
+			t.Errorf("%v:\n%s", args, got)
+		}
+	}
+	for _, args := range [][]string{{"http://off.localhost:" + port + "/old"}, {"-x", proxy.Proxy[0], "https://api.localhost/old"}} {
+		if got := follow(args...); !strings.Contains(got, "ocation: "+upstream.URL+"/v2/new") {
+			t.Errorf("%v:\n%s", args, got)
+		}
+	}
+}
+
+// shortDir is short enough for a socket's path.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "doors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
