@@ -19,7 +19,7 @@ type Table struct {
 
 // Add appends a route. Its hosts are further names that mean it; one with a port
 // means it only with that port, and goes before one without. A host that an
-// earlier route has is an error, and so is a local name.
+// earlier route has is an error, and so is a local name without a port.
 func (t *Table) Add(name string, hosts ...string) error {
 	if t.byName == nil {
 		t.byName = map[guard.Authority]int{}
@@ -31,7 +31,7 @@ func (t *Table) Add(name string, hosts ...string) error {
 		if !ok {
 			return fmt.Errorf("route %s: %q is not a host name", name, host)
 		}
-		if guard.IsLocal(authority.Host) {
+		if guard.IsLocal(authority.Host) && authority.Port == "" {
 			return fmt.Errorf("route %s: the host %s means the first route already", name, host)
 		}
 		if other, taken := t.byName[authority]; taken && other != index {

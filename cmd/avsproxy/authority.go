@@ -25,7 +25,7 @@ func certifiedHosts(conf *config.Config) (list []routeHost) {
 			names = append([]string{upstream.Host}, names...)
 		}
 		for _, name := range names {
-			if authority, ok := guard.ParseAuthority(name); ok && !guard.IsLocal(authority.Host) {
+			if authority, ok := guard.ParseAuthority(name); ok && !guard.IsLocal(authority.Host) && !strings.HasSuffix(authority.Host, ".localhost") {
 				list = append(list, routeHost{route.Name, authority.Host})
 			}
 		}

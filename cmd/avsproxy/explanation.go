@@ -75,7 +75,7 @@ func newExplainer(p *program, addresses []string, self string) (*explainer, erro
 	}
 	return &explainer{
 		program: p, table: table, doors: proxyDoors(addresses), callers: users.told(self).Proxy,
-		rules:  guard.Rules{Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel"},
+		rules:  guard.Rules{Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel", HostsHint: routeHostsHint},
 		status: (*tokens.Source).Peek,
 		login: func(name string) string {
 			if portOf(p.conf.Console.Listen) == "0" {

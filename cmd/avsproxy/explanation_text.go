@@ -24,6 +24,8 @@ func whyRoute(a asked, route config.Route) string {
 	switch {
 	case a.bare:
 		return "a path alone is asked of localhost, which means the first route"
+	case slices.Contains(route.Hosts, a.target.Authority.String()):
+		return a.target.Authority.String() + " is one of its hosts"
 	case guard.IsLocal(host):
 		return host + " means the first route"
 	case host == route.Name+".localhost":

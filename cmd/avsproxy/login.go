@@ -167,7 +167,7 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 	}
 	pages := &console.Console{
 		Version: version(), Credentials: program.consoleCredentials(),
-		Users:  peer.LocalUsers(),
+		Users: peer.LocalUsers(), Hosts: program.conf.Console.Hosts,
 		Logins: desk.logins, Begin: desk.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
 	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)

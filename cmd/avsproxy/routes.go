@@ -152,11 +152,19 @@ func (p *program) leg(line *pipeline, route config.Route, reach proxy.UpstreamOp
 	return proxy.Leg{Inject: inject, Upstream: upstream}, nil
 }
 
+// routeHostsHint says where a forwarded port is named.
+const routeHostsHint = "hosts of the route, in config.toml"
+
 // rules are what the proxy asks of every request.
 func (p *program) rules(table *proxy.Table) (guard.Rules, error) {
 	rules := guard.Rules{
 		Users: p.users.proxy, UsersHint: "name that user in allow_users, in [proxy] of config.toml; or set client_key there and present it",
 		Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel",
+		HostsHint: routeHostsHint,
+		Origin: func(a guard.Authority, d guard.Door, origin string) bool {
+			i, ok := table.Choose(a, d)
+			return ok && slices.Contains(p.conf.Routes[i].AllowOrigin, origin)
+		},
 	}
 	if p.conf.Proxy.ClientKey.IsZero() {
 		return rules, nil

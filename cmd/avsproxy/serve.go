@@ -221,6 +221,7 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 		Logins:      s.desk.logins,
 		Begin:       s.desk.begin,
 		Metrics:     metrics,
+		Hosts:       s.conf.Console.Hosts,
 		Users:       s.program.users.console,
 		UsersTold:   s.program.users.told("the user it runs as"),
 		Proxy:       addresses(s.proxyDoors),

@@ -35,7 +35,8 @@ type Proxy struct {
 
 // Console says where the local pages are served.
 type Console struct {
-	Listen string // "host:port", always loopback; port 0: any free one
+	Listen string   // "host:port", always loopback; port 0: any free one
+	Hosts  []string // further names that browsers may call it by, such as a forwarded port
 }
 
 // Store says where logins are kept.
@@ -72,7 +73,8 @@ type Route struct {
 	Strip      []string // further header fields of the client's that are not sent on
 	HealOn     []int    // statuses that mean "token refused"
 
-	RewriteLocation bool // a Location to the upstream leads to where the client came in
+	AllowOrigin     []string // values of Origin with which programs, not pages, may come
+	RewriteLocation bool     // a Location to the upstream leads to where the client came in
 
 	TokenEndpoint bool // answer the client's own token requests, with a token that stands for ours; never without a Credential
 	WebSocket     bool // let connections become WebSockets

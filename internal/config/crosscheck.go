@@ -14,6 +14,7 @@ func (d *decoder) crossCheck(c *Config) {
 	d.checkNames(c.Routes)
 	d.checkClaims(c.Routes)
 	d.checkDoors(c)
+	d.checkForwarded(c)
 	var used []string
 	for i := range c.Routes {
 		if name := c.Routes[i].Credential; d.checkReference(&c.Routes[i], d.routes[i], c) {
@@ -34,6 +35,18 @@ func (d *decoder) checkDoors(c *Config) {
 	for _, address := range c.Proxy.Listen {
 		if _, port, bad := net.SplitHostPort(address); err == nil && bad == nil && port == console && port != "0" {
 			d.complain(d.consoleListen, "has the same port as proxy.listen", "give the console a port of its own")
+		}
+	}
+}
+
+// checkForwarded wants the proxy's own ports to go on meaning the first route.
+func (d *decoder) checkForwarded(c *Config) {
+	for i, r := range c.Routes[min(1, len(c.Routes)):] {
+		for j, entry := range r.Hosts {
+			host, port, err := net.SplitHostPort(entry)
+			if err == nil && loopback(host) && slices.ContainsFunc(c.Proxy.Listen, func(address string) bool { return strings.HasSuffix(address, ":"+port) }) {
+				d.complain(d.routes[i+1].at.key("hosts").item(j), "is the proxy itself, which means the first route", "move the route to the top, or use NAME.localhost")
+			}
 		}
 	}
 }

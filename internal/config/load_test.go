@@ -116,7 +116,7 @@ func TestEverySettingIsTaken(t *testing.T) {
 		Strip: []string{"Cookie", "x-api-key"}, TokenEndpoint: true, WebSocket: true, Downchannel: "pass",
 		SerializeEvents: true, Synchronize: true, FollowGateway: true,
 		SingleConnection: true, DialTimeout: time.Minute, HeaderTimeout: 2 * time.Second,
-		Hosts: []string{"one.example.com:8443"}, Line: 22,
+		Hosts: []string{"one.example.com:8443", "localhost:8080", "[::1]:8080"}, Line: 23, AllowOrigin: []string{"http://localhost:9744"},
 	}
 	if diff := cmp.Diff(want, sp); diff != "" {
 		t.Error(diff)
@@ -127,11 +127,11 @@ func TestEverySettingIsTaken(t *testing.T) {
 	if files.Downchannel != "keep" || !cmp.Equal(files.HealOn, []int{401}) || files.PingInterval != 4*time.Minute || files.SingleConnection {
 		t.Errorf("defaults: %+v", files)
 	}
-	if c.Proxy.Others != "tunnel" || !c.Proxy.DecisionHeader || c.Capture != (Capture{false, 1000, 2 << 30}) || c.Store != (Store{"memory", "/var/lib/avsproxy"}) || len(c.Proxy.Listen) != 3 {
+	if c.Proxy.Others != "tunnel" || !cmp.Equal(c.Console.Hosts, []string{"localhost:8081"}) || !c.Proxy.DecisionHeader || c.Capture != (Capture{false, 1000, 2 << 30}) || c.Store != (Store{"memory", "/var/lib/avsproxy"}) || len(c.Proxy.Listen) != 3 {
 		t.Errorf("got %+v", c)
 	}
 	a, f := c.Credentials["alexa"], c.Credentials["files"]
-	if !a.RedirectURLSet || a.Region != "eu" || a.AuthParams["ui"] != "x" || a.TokenParams["b"] != "y" || a.Line != 78 {
+	if !a.RedirectURLSet || a.Region != "eu" || a.AuthParams["ui"] != "x" || a.TokenParams["b"] != "y" || a.Line != 80 {
 		t.Errorf("alexa: %+v", a)
 	}
 	if f.RedirectURLSet || f.Header != "X-Token" || f.Format != "{token}" || f.Scopes != nil {

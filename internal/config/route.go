@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net/netip"
 	"net/textproto"
 	"net/url"
 	"regexp"
@@ -54,6 +55,7 @@ func (t *table) route() Route {
 		TokenEndpoint: t.flag("token_endpoint", false),
 		WebSocket:     t.flag("websocket", false),
 
+		AllowOrigin:     t.texts("allow_origin", nil),
 		RewriteLocation: t.flag("rewrite_location", true),
 
 		SerializeEvents: t.flag("serialize_events", false),
@@ -100,9 +102,26 @@ func (t *table) checkRoute(r *Route) {
 			t.complain("heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
 		}
 	}
+	t.checkOrigins(r.AllowOrigin)
 	for i, host := range r.Hosts {
 		r.Hosts[i] = strings.ToLower(host)
-		t.checkHost(t.at.key("hosts").item(i), r.Hosts[i])
+		at := t.at.key("hosts").item(i)
+		if name, port := t.checkHost(at, r.Hosts[i]); loopback(name) && port == "" {
+			t.d.complain(at, "always means the first route", "move the route to the top, use NAME.localhost, or name a port that is forwarded to the proxy's")
+		}
+	}
+}
+
+// checkOrigins wants what a client sends as Origin (RFC 6454 section 6.2), letter by letter.
+func (t *table) checkOrigins(origins []string) {
+	for i, origin := range origins {
+		at := t.at.key("allow_origin").item(i)
+		switch {
+		case origin == "*" || origin == "null":
+			t.d.complain(at, "would let web pages in", "name the Origin that the program sends, letter by letter")
+		case !regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^\s/?#@*]+$`).MatchString(origin):
+			t.d.complain(at, "is not an origin", `write it as the program sends it, like "http://localhost:9744"`)
+		}
 	}
 }
 
@@ -216,18 +235,19 @@ func (t *table) checkAllow(entries []string) {
 	}
 }
 
-func (t *table) checkHost(at place, host string) {
+// checkHost returns the parts of a host, which are empty where it is none.
+func (t *table) checkHost(at place, host string) (name, port string) {
 	name, port, hasPort := strings.Cut(host, ":")
 	if strings.HasPrefix(host, "[") {
 		name, port, hasPort = strings.Cut(host[1:], "]:")
 		name = strings.TrimSuffix(name, "]")
 	}
-	switch {
-	case !regexp.MustCompile(`^[a-z0-9]([a-z0-9._:-]*[a-z0-9:])?$`).MatchString(name) || hasPort && !isPort(port):
+	_, notAddress := netip.ParseAddr(name)
+	if !regexp.MustCompile(`^[a-z0-9]([a-z0-9._:-]*[a-z0-9:])?$`).MatchString(name) && notAddress != nil || hasPort && !isPort(port) {
 		t.d.complain(at, "is not a host", `write a name, perhaps with a port, like "api.example.com" or "api.example.com:8443"`)
-	case loopback(name):
-		t.d.complain(at, "always means the first route", "move the route to the top, or use NAME.localhost")
+		return "", ""
 	}
+	return name, port
 }
 
 // withPreset adds what a preset takes from the route's credential. What the

@@ -101,13 +101,17 @@ func loopback(host string) bool {
 }
 
 func (t *table) console() Console {
-	c := Console{Listen: t.text("listen", "localhost:9745")}
+	c := Console{Listen: t.text("listen", "localhost:9745"), Hosts: t.texts("hosts", nil)}
 	t.d.consoleListen = t.at.key("listen")
 	t.finish()
 	if host, ok := listenHost(c.Listen); !ok || strings.HasPrefix(c.Listen, "unix:") {
 		t.complain("listen", "is not an address to listen on", `write host:port, like "localhost:9745"`)
 	} else if !loopback(host) {
 		t.complain("listen", "can be reached from other machines", "the console is for this machine alone; listen on localhost")
+	}
+	for i, host := range c.Hosts {
+		c.Hosts[i] = strings.ToLower(host)
+		t.checkHost(t.at.key("hosts").item(i), c.Hosts[i])
 	}
 	return c
 }

@@ -59,6 +59,9 @@ type Console struct {
 	Routes      []Route
 	Logins      *tokens.Logins
 	Metrics     *Metrics // nil = no /metrics
+	// Hosts are further names of the console, such as that of a port that is forwarded
+	// to its own. One with a port means the console only with that port.
+	Hosts []string
 	// Users are the local users who may use the pages; nil = everybody.
 	Users *peer.Users
 	// UsersTold says it of both doors, for people.
@@ -147,16 +150,30 @@ func (c *Console) routes() []Route {
 // Guarded is Handler behind the console's guard.
 func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Handler {
 	rules := guard.Rules{
-		Host: func(a guard.Authority, d guard.Door) bool {
-			return guard.IsLocal(a.Host) && d.Fits(a)
-		},
+		Host:      c.isNamed,
+		Hostless:  isProbe,
 		Names:     "use localhost with the console's port",
+		HostsHint: "hosts in [console] of config.toml",
 		Browser:   c.fromOwnPage,
 		Users:     c.Users,
 		UsersHint: "the console is for the user that avsproxy runs as, and for root; allow_users in config.toml opens the proxy alone",
 		Anyone:    c.forEveryUser,
 	}
 	return secure(guard.Guard(rules, refused, c.keyed(refused, c.handler())))
+}
+
+// isNamed reports whether the authority is one of the console's names.
+func (c *Console) isNamed(a guard.Authority, d guard.Door) bool {
+	named := func(name string) bool {
+		own, ok := guard.ParseAuthority(name)
+		return ok && own.Host == a.Host && (own.Port == a.Port || own.Port == "" && d.Fits(a))
+	}
+	return guard.IsLocal(a.Host) && d.Fits(a) || slices.ContainsFunc(c.Hosts, named)
+}
+
+// isProbe is about what load balancers ask, some of them by HTTP/1.0.
+func isProbe(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && (r.URL.Path == "/livez" || r.URL.Path == "/readyz")
 }
 
 // forEveryUser says what is no secret from other users of this machine: what

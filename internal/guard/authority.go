@@ -43,6 +43,17 @@ func ParseAuthority(text string) (Authority, bool) {
 	return Authority{Host: lower(host), Port: port}, true
 }
 
+// String returns the authority as a Host field has it.
+func (a Authority) String() string {
+	switch {
+	case a.Port != "":
+		return net.JoinHostPort(a.Host, a.Port)
+	case strings.Contains(a.Host, ":"):
+		return "[" + a.Host + "]"
+	}
+	return a.Host
+}
+
 func isPort(text string) bool {
 	if text == "" || len(text) > 5 {
 		return false
@@ -113,3 +124,7 @@ func (d Door) Means(host string) bool { return IsLocal(host) || (host != "" && h
 func IsLocal(host string) bool {
 	return host == "localhost" || host == "127.0.0.1" || host == "::1"
 }
+
+// localName reports whether host is this machine's, or one of the names below
+// localhost that mean routes.
+func localName(host string) bool { return IsLocal(host) || strings.HasSuffix(host, ".localhost") }

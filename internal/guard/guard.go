@@ -36,6 +36,15 @@ type Rules struct {
 	// Browser reports whether a request with these browser marks may pass all the
 	// same; nil = none may.
 	Browser func(r *http.Request) bool
+	// Origin reports whether programs may send this Origin for the authority, as some
+	// do that are no browsers; nil = none may.
+	Origin func(a Authority, d Door, origin string) bool
+	// Hostless reports whether an HTTP/1.0 request without a Host may pass; nil = none
+	// may.
+	Hostless func(r *http.Request) bool
+	// HostsHint says in which setting hosts are named whose port is forwarded to this
+	// one; empty = in none.
+	HostsHint string
 	// KeySum is the SHA-256 of the client key; nil = no key is asked for.
 	KeySum *[sha256.Size]byte
 }
@@ -73,17 +82,18 @@ func (rules Rules) check(r *http.Request) *problem.Problem {
 	if p := strays(r); p != nil {
 		return p
 	}
-	if p := rules.Refuse(targetOf(r)); p != nil {
+	if p := rules.Refuse(targetOf(r)); p != nil && !rules.hostless(r) {
 		return p
 	}
-	if FromBrowser(r.Header) && (rules.Browser == nil || !rules.Browser(r)) {
-		return &problem.Problem{
-			Code: problem.OriginForbidden, Title: "requests from web pages are refused",
-			Detail: "the request carries the marks of a web page (Origin or Sec-Fetch-Site)",
-			Hint:   "use a program such as curl; a page must not be able to spend your login",
-		}
+	if FromBrowser(r.Header) && (rules.Browser == nil || !rules.Browser(r)) && !rules.program(r) {
+		return rules.fromPage(r)
 	}
 	return nil
+}
+
+// hostless is for probes of load balancers, which speak HTTP/1.0.
+func (rules Rules) hostless(r *http.Request) bool {
+	return r.Host == "" && !r.ProtoAtLeast(1, 1) && rules.Hostless != nil && rules.Hostless(r)
 }
 
 func clientKeyRequired() *problem.Problem {

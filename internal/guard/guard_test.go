@@ -223,6 +223,100 @@ func TestC2_PagesAreRefused(t *testing.T) {
 	}
 }
 
+// Programs may send an Origin that was let in. A page of that origin is known by its
+// browser, and one of another cannot send it.
+func TestC2_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
+	const own = "http://localhost:9744"
+	g := serve(t, Rules{Host: local, Origin: func(a Authority, _ Door, origin string) bool {
+		return a.Host == "localhost" && origin == own
+	}}, tcp(t))
+	for fields, want := range map[string]int{
+		"": 204,
+		"Origin: " + own + "\r\nUser-Agent: Python/3.13 websockets/15\r\n":                       204,
+		"Origin: " + own + "\r\nHost: 127.0.0.1\r\n":                                             403, // another route
+		"Origin: " + own + "/\r\n":                                                               403,
+		"Origin: HTTP://localhost:9744\r\n":                                                      403,
+		"Origin: http://localhost\r\n":                                                           403,
+		"Origin: null\r\n":                                                                       403,
+		"Origin:\r\n":                                                                            403,
+		"Origin: https://evil.com\r\n":                                                           403,
+		"Origin: " + own + "\r\nOrigin: " + own + "\r\n":                                         403,
+		"Origin: " + own + ", https://evil.com\r\n":                                              403,
+		"Origin: " + own + "\r\nSec-Fetch-Site: cross-site\r\n":                                  403,
+		"Origin: " + own + "\r\nSec-Fetch-Site: same-origin\r\n":                                 403,
+		"Origin: " + own + "\r\nSec-Fetch-Site: none\r\n":                                        403,
+		"Origin: " + own + "\r\nsec-fetch-mode: websocket\r\n":                                   403,
+		"Origin: " + own + "\r\nSec-CH-UA: \"Chromium\"\r\n":                                     403,
+		"Origin: " + own + "\r\nAccess-Control-Request-Method: PUT\r\n":                          403,
+		"Origin: " + own + "\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0\r\n":    403,
+		"Origin: " + own + "\r\nUser-Agent: x\r\nUser-Agent: Mozilla/5.0 (Macintosh) Safari\r\n": 403,
+	} {
+		if !strings.Contains(fields, "Host:") {
+			fields += "Host: localhost\r\n"
+		}
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+			resp := g.send(t, method+" / HTTP/1.1", fields)
+			if resp.StatusCode != want || (want == 403) != (resp.Header.Get(problem.Header) == "origin_forbidden") {
+				t.Errorf("%s %q: %s, want %d", method, fields, resp.Status, want)
+			}
+			for name := range resp.Header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("%s was sent", name)
+				}
+			}
+		}
+	}
+	g.told = nil
+	g.send(t, "GET / HTTP/1.1", "Host: localhost\r\nOrigin: http://localhost:1\r\n")
+	g.send(t, "GET / HTTP/1.1", "Host: localhost\r\nOrigin: http://localhost:1\r\nSec-Fetch-Site: cross-site\r\n")
+	if p := g.told[0]; !strings.Contains(p.Hint, "allow_origin") || !strings.Contains(p.Detail, `"http://localhost:1"`) {
+		t.Errorf("%+v", p)
+	}
+	if p := g.told[1]; strings.Contains(p.Hint, "allow_origin") {
+		t.Errorf("a page is helped: %+v", p)
+	}
+}
+
+func TestHTTP10WithoutAHostIsForProbes(t *testing.T) {
+	probe := func(r *http.Request) bool { return r.URL.Path == "/livez" }
+	g := serve(t, Rules{Host: local, Hostless: probe}, tcp(t))
+	for _, c := range []struct {
+		line, fields string
+		status       int
+	}{
+		{"GET /livez HTTP/1.0", "", 204},
+		{"GET /livez HTTP/1.0", "Origin: http://localhost\r\n", 403},
+		{"GET /livez HTTP/1.0", "Host: evil.com\r\n", 421},
+		{"GET http://evil.com/livez HTTP/1.0", "", 403},
+		{"GET / HTTP/1.0", "", 421},
+		{"GET /livez HTTP/1.1", "", 400},
+		{"GET /livez HTTP/1.1", "Host:\r\n", 421},
+	} {
+		if resp := g.send(t, c.line, c.fields); resp.StatusCode != c.status {
+			t.Errorf("%s, %q: %s, want %d", c.line, c.fields, resp.Status, c.status)
+		}
+	}
+}
+
+// The hint names what was understood of the Host, and names of this machine alone: a
+// page's name must not be recommended.
+func TestRefusalsSayWhereForwardedPortsAreNamed(t *testing.T) {
+	g := serve(t, Rules{Host: local, Names: "use localhost", HostsHint: "hosts of x"}, tcp(t))
+	for host, want := range map[string]string{
+		"LOCALHOST.:8080": `add "localhost:8080" to hosts of x`, "[::1]:8080": `add "[::1]:8080" to`, "avs.localhost:8080": `add "avs.localhost:8080" to`,
+		"evil.com:8080": "", "localhost.evil.com:8080": "", "localhost:8080\"": "", "localhost:\x1b[31m": "", "avs.localhost": "",
+	} {
+		g.told = nil
+		resp := g.send(t, "GET / HTTP/1.1", "Host: "+host+"\r\n")
+		if resp.StatusCode == 400 { // not even net/http takes it
+			continue
+		}
+		if p := g.told[0]; !strings.Contains(p.Hint, want) || want == "" && p.Hint != "use localhost" {
+			t.Errorf("%q: %s", host, p.Hint)
+		}
+	}
+}
+
 func TestC16_TraceIsRefused(t *testing.T) {
 	g := serve(t, Rules{Host: local}, tcp(t))
 	if resp := g.send(t, "TRACE / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 403 || len(g.got) > 0 {

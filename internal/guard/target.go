@@ -62,6 +62,14 @@ func (rules Rules) unknownHost(t Target) *problem.Problem {
 	}
 	return &problem.Problem{
 		Code: problem.UnknownHost, Title: "this host is not served here",
-		Detail: "no route belongs to the host " + host, Hint: rules.Names,
+		Detail: "no route belongs to the host " + host, Hint: rules.Names + rules.forwarded(t),
 	}
+}
+
+// forwarded is for those whose port is another one on its way here (ssh -L, docker -p).
+func (rules Rules) forwarded(t Target) string {
+	if rules.HostsHint == "" || !t.Valid || t.Authority.Port == "" || !localName(t.Authority.Host) {
+		return ""
+	}
+	return "; if that port is forwarded to this one, add " + strconv.Quote(t.Authority.String()) + " to " + rules.HostsHint
 }

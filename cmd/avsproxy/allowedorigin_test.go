@@ -1,0 +1,91 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"golang.org/x/net/websocket"
+)
+
+// programSocket opens a WebSocket as libraries do that send an Origin, like this one.
+func programSocket(t *testing.T, address, host string) (*websocket.Conn, error) {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	conf, err := websocket.NewConfig("ws://"+host+":"+portOf(address)+"/", "http://"+host+":9744")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return websocket.NewClient(conf, conn)
+}
+
+func TestProgramsMayHaveAnOrigin(t *testing.T) {
+	route := echoUpstream(t)
+	second := strings.Replace(route[strings.Index(route, "[[route]]"):], `"api"`, `"strict"`, 1)
+	proxy := serveBuilt(t, route+"allow_origin = [\"http://localhost:9744\"]\n"+second)
+	address := strings.TrimPrefix(proxy.Proxy[0], "http://")
+	socket, err := programSocket(t, address, "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(socket, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := socket.Read(make([]byte, 99)); err != nil || n != len("hello") {
+		t.Errorf("%d, %v", n, err)
+	}
+	for _, host := range []string{"api.localhost", "strict.localhost"} { // their Origin is another
+		if _, err := programSocket(t, address, host); err == nil {
+			t.Errorf("%s: a WebSocket", host)
+		}
+	}
+}
+
+// The page has the very origin that was let in, which its browser sends.
+func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
+	needTool(t, "chromium")
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, "<!doctype html><title>allowed</title>")
+	}))
+	t.Cleanup(page.Close)
+	origin := "http://localhost:" + portOf(page.Listener.Addr().String())
+	proxy := serveBuilt(t, echoUpstream(t)+"allow_origin = [\""+origin+"\"]\n")
+	port := portOf(proxy.Proxy[0])
+
+	ctx := browserContext(t)
+	must(t, chromedp.Do(ctx, chromedp.Navigate(origin)))
+	outcome := ask(t, ctx, chromedp.Evaluate[string](`(async () => {
+		const tell = async (url, options) => {
+			try { return (await fetch(url, options)).status } catch (e) { return "blocked" }
+		};
+		const socket = await new Promise(resolve => {
+			const ws = new WebSocket("ws://localhost:`+port+`/");
+			ws.onopen = () => resolve("open");
+			ws.onerror = () => resolve("refused");
+		});
+		return [await tell("http://localhost:`+port+`/"), await tell("http://localhost:`+port+`/", {mode: "no-cors", method: "POST", body: "x"}), socket].join(" ");
+	})()`, chromedp.EvalAwaitPromise))
+	if outcome != "blocked 0 refused" {
+		t.Errorf("the page got %q", outcome)
+	}
+	resp, err := http.Get(proxy.Console + "/api/exchanges")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	exchanges, _ := io.ReadAll(resp.Body)
+	if n := strings.Count(string(exchanges), `origin_forbidden`); n < 3 {
+		t.Errorf("%d refusals: %s", n, exchanges)
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"avsproxy/internal/sandbox"
+)
+
+// A forwarder stands for "ssh -L" and "docker -p": clients name its port, and not that
+// of whoever it leads to.
+type forwarder struct{ net.Listener }
+
+func newForwarder(t *testing.T) *forwarder {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return &forwarder{ln}
+}
+
+func (f *forwarder) port() string { return portOf(f.Addr().String()) }
+
+func (f *forwarder) leadTo(address string) {
+	go eachConn(f, func(conn net.Conn) {
+		defer conn.Close()
+		to, err := net.Dial("tcp", address)
+		if err != nil {
+			return
+		}
+		defer to.Close()
+		go func() {
+			io.Copy(to, conn)
+			to.(*net.TCPConn).CloseWrite()
+		}()
+		io.Copy(conn, to)
+	})
+}
+
+func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
+	amazon, err := sandbox.Start(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { amazon.Close() })
+	proxied, pages, unnamed := newForwarder(t), newForwarder(t), newForwarder(t)
+	config := amazonConfig(t, amazon)
+	config = strings.Replace(config, "[console]\n", fmt.Sprintf("[console]\nhosts = [\"localhost:%s\"]\n", pages.port()), 1)
+	config = strings.Replace(config, `preset = "avs"`, fmt.Sprintf("preset = \"avs\"\nhosts = [\"localhost:%s\"]", proxied.port()), 1)
+	proxy := serveBuilt(t, config)
+	logIn(t, proxy, amazon)
+	proxied.leadTo(strings.TrimPrefix(proxy.Proxy[0], "http://"))
+	pages.leadTo(strings.TrimPrefix(proxy.Console, "http://"))
+	unnamed.leadTo(strings.TrimPrefix(proxy.Proxy[0], "http://"))
+
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	ask := func(method, url string, origin ...string) (*http.Response, string) {
+		r, _ := http.NewRequest(method, url, strings.NewReader("credential=alexa"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header["Origin"] = origin
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return resp, string(body)
+	}
+	if resp, body := ask("GET", "http://localhost:"+proxied.port()+"/ping"); resp.StatusCode != http.StatusNoContent {
+		t.Errorf("the proxy: %s %s", resp.Status, body)
+	}
+	own := "http://localhost:" + pages.port()
+	if resp, body := ask("GET", own+"/login"); resp.StatusCode != http.StatusOK {
+		t.Errorf("the login page: %s %s", resp.Status, body)
+	}
+	if resp, body := ask("POST", own+"/login", own); resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(resp.Header.Get("Location"), amazon.LWA()) {
+		t.Errorf("its button: %s %s", resp.Status, body)
+	}
+	if resp, _ := ask("POST", own+"/login", "http://localhost:"+proxied.port()); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a page of another forwarded port: %s", resp.Status)
+	}
+	// Entries with a port match only so, and each is for what it was named for.
+	for _, url := range []string{"http://localhost:" + unnamed.port() + "/ping", "http://127.0.0.1:" + proxied.port() + "/ping", "http://127.0.0.1:" + pages.port() + "/status"} {
+		if resp, body := ask("GET", url); resp.StatusCode != 421 || !strings.Contains(body, "add \\\""+strings.Split(url, "/")[2]) {
+			t.Errorf("%s: %s %s", url, resp.Status, body)
+		}
+	}
+}
+
+// Probes of load balancers may speak HTTP/1.0 without a Host. They learn of nothing else.
+func TestProbesOfHTTP10(t *testing.T) {
+	proxy, _ := startBoth(t)
+	for path, want := range map[string]string{"/livez": " 200 ", "/readyz": " 503 ", "/status": " 421 ", "/login": " 421 ", "/metrics": " 421 "} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(proxy.Console, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", path)
+		if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, want) {
+			t.Errorf("%s: %q, %v", path, line, err)
+		}
+	}
+}
