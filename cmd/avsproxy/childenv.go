@@ -39,10 +39,14 @@ func (a *app) childEnvironment(ctx context.Context, conf *config.Config, proxies
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		env = append(env, name+"="+proxy.String())
 	}
+	for _, name := range rootVariables {
+		env = append(env, name+"="+files.bundle)
+	}
 	return append(env,
 		"NO_PROXY="+direct, "no_proxy="+direct,
-		"SSL_CERT_FILE="+files.bundle, "REQUESTS_CA_BUNDLE="+files.bundle, "CURL_CA_BUNDLE="+files.bundle,
 		"NODE_EXTRA_CA_CERTS="+files.node,
+		"WGETRC="+files.wget,
+		"PHP_INI_SCAN_DIR="+phpFolders(a.getenv("PHP_INI_SCAN_DIR"), files.php),
 		"NODE_USE_ENV_PROXY=1", // Node heeds HTTP_PROXY where this is set, from 22.21 on
 		"JAVA_TOOL_OPTIONS="+javaOptions(a.getenv("JAVA_TOOL_OPTIONS"), address, files.java),
 	), nil

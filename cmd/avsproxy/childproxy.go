@@ -27,9 +27,9 @@ running 'avsproxy serve' takes them, or else a proxy that lives as long as the
 command.
 
 The command's environment names the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY,
-AVSPROXY_URL) and the certificate authority beside the system's (SSL_CERT_FILE,
-REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, NODE_EXTRA_CA_CERTS, JAVA_TOOL_OPTIONS). A
-client_key is in the proxy's URL.`,
+AVSPROXY_URL) and the certificate authority beside the system's and your own roots
+(SSL_CERT_FILE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO and others; docs/clients.md lists
+them). A client_key is in the proxy's URL.`,
 		Example: "  avsproxy run -- curl -i https://api.example.com/v2/things",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,19 @@ type trustFiles struct {
 	bundle string // the system's roots and ours, PEM
 	node   string // ours, and those that Node was given before
 	java   string // as bundle, PKCS #12
+	wget   string // settings that name bundle, behind the person's own
+	php    string // a folder with such settings
+}
+
+// rootVariables name a file of roots that a client takes instead of its own. libcurl
+// itself asks none; the curl command, git and R do each for themselves.
+var rootVariables = []string{
+	"SSL_CERT_FILE", "NIX_SSL_CERT_FILE", // OpenSSL, Go, Ruby, Rust, PHP's streams; those of Nix
+	"CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
+	"REQUESTS_CA_BUNDLE", "PIP_CERT", "HTTPLIB2_CA_CERTS", "WEBSOCKET_CLIENT_CA_BUNDLE", // Python
+	"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", // C-core, with Python, Ruby, PHP and C++ on it, and Node
+	"AWS_CA_BUNDLE", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+	"CARGO_HTTP_CAINFO", "DENO_CERT", "HEX_CACERTS_PATH", "BUNDLE_SSL_CA_CERT", "PERL_LWP_SSL_CA_FILE",
 }
 
 // javaPassword is the one that Java's own store has; without any, older versions
@@ -44,6 +58,8 @@ func (a *app) writeTrust(ctx context.Context, conf *config.Config) (trustFiles, 
 		bundle: filepath.Join(conf.Store.Path, "ca-bundle.pem"),
 		node:   rootPath(conf),
 		java:   filepath.Join(conf.Store.Path, "ca-bundle.p12"),
+		wget:   filepath.Join(conf.Store.Path, "wgetrc"),
+		php:    filepath.Join(conf.Store.Path, "php"),
 	}
 	roots := a.systemRoots(files.bundle)
 	if len(roots) == 0 {
@@ -57,12 +73,19 @@ func (a *app) writeTrust(ctx context.Context, conf *config.Config) (trustFiles, 
 	if err != nil {
 		return trustFiles{}, failed(fmt.Errorf("encoding the roots for Java: %w", err), "")
 	}
-	for path, data := range map[string][]byte{files.bundle: encodeAll(roots), files.java: store} {
-		if err := durable.WriteFile(path, data, 0o644); err != nil {
-			return trustFiles{}, failed(fmt.Errorf("writing the roots for the command: %w", err), "check the state folder's owner and mode")
-		}
+	if err := a.writeTrustFiles(files, encodeAll(roots), store); err != nil {
+		return trustFiles{}, failed(fmt.Errorf("writing the roots for the command: %w", err), "check the state folder's owner and mode")
 	}
 	return files, nil
+}
+
+func (a *app) writeTrustFiles(files trustFiles, bundle, store []byte) error {
+	err := durable.MkdirPrivate(files.php)
+	for path, data := range map[string][]byte{files.bundle: bundle, files.java: store, phpSettings(files.php): phpIni(files.bundle)} {
+		err = errors.Join(err, durable.WriteFile(path, data, 0o644))
+	}
+	// The person's own settings may have passwords in them.
+	return errors.Join(err, durable.WriteFile(files.wget, a.wgetrc(files), 0o600))
 }
 
 // javaStore has the one form that every Java reads. Java keeps one entry of each
@@ -76,8 +99,8 @@ func javaStore(roots []*x509.Certificate) ([]byte, error) {
 }
 
 // systemRoots are the roots that the command would have without us: the system's,
-// or those of SSL_CERT_FILE, and what other variables name besides. bundle is our
-// own file, which the variables name in a command within a command.
+// or those of SSL_CERT_FILE, and what other variables and settings name besides. bundle
+// is our own file, which the variables name in a command within a command.
 func (a *app) systemRoots(bundle string) (roots []*x509.Certificate) {
 	first := systemBundles
 	if given := a.getenv("SSL_CERT_FILE"); given != "" && given != bundle {
@@ -88,16 +111,34 @@ func (a *app) systemRoots(bundle string) (roots []*x509.Certificate) {
 			break
 		}
 	}
-	for _, name := range []string{"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"} {
-		if given := a.getenv(name); given != "" && given != bundle {
-			roots = append(roots, readCertificates(given)...)
+	more := filepath.SplitList(a.getenv("SSL_CERT_DIR"))
+	for _, name := range append([]string{"NODE_EXTRA_CA_CERTS"}, rootVariables...) {
+		more = append(more, a.getenv(name))
+	}
+	for _, path := range append(more, a.wgetRoots()...) {
+		if path != "" && path != bundle {
+			roots = append(roots, readCertificates(path)...)
 		}
 	}
 	return roots
 }
 
-// readCertificates reads those that can be read; a client would do the same.
+// readCertificates reads those that can be read of a file or of all files in a folder; a
+// client would do the same.
 func readCertificates(path string) (list []*x509.Certificate) {
+	entries, err := os.ReadDir(path)
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			list = append(list, certificatesOf(filepath.Join(path, entry.Name()))...)
+		}
+	}
+	if err == nil {
+		return list
+	}
+	return certificatesOf(path)
+}
+
+func certificatesOf(path string) (list []*x509.Certificate) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil
