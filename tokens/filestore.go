@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -88,7 +87,7 @@ func (f FileStore) Load(name string) (Grant, error) {
 // salvage finds the successor of a marked grant where its process ended between
 // writing it and renaming it.
 func (f FileStore) salvage(name string, marked Grant) Grant {
-	for _, file := range leftovers(f.target(name)) {
+	for _, file := range durable.Leftovers(f.target(name)) {
 		grant, _, err := f.read(name, file)
 		if err == nil && grant.Posted.IsZero() && grant.Refused == "" && grant.Renewed.After(marked.Posted) {
 			return grant
@@ -168,7 +167,7 @@ func (f FileStore) Save(name string, grant Grant) error {
 	}
 	f.at("committed")
 	f.reserve(name, text)
-	for _, file := range leftovers(f.target(name)) {
+	for _, file := range durable.Leftovers(f.target(name)) {
 		_ = os.Remove(file) // what it was good for is saved now
 	}
 	return nil
@@ -239,8 +238,7 @@ func (f FileStore) target(name string) string {
 // file go the link to it, if any, and what killed processes left half written.
 func (f FileStore) Delete(name string) error {
 	target := f.target(name)
-	files := []string{f.previous(name), target + ".damaged", target, f.Path(name)}
-	for _, file := range slices.Concat(leftovers(target), leftovers(f.previous(name)), files) {
+	for _, file := range append(f.leftovers(name), f.previous(name), target+".damaged", target, f.Path(name)) {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the login of %s: %w", name, err)
 		}
@@ -249,15 +247,9 @@ func (f FileStore) Delete(name string) error {
 }
 
 // leftovers are the temporary files of saves that did not end.
-func leftovers(path string) (files []string) {
-	folder, name := filepath.Split(path)
-	entries, _ := os.ReadDir(filepath.Clean(folder)) // a folder that cannot be read holds nothing of ours
-	for _, entry := range entries {
-		if left := entry.Name(); strings.HasPrefix(left, "."+name+".") && strings.HasSuffix(left, ".tmp") {
-			files = append(files, filepath.Join(folder, left))
-		}
-	}
-	return files
+func (f FileStore) leftovers(name string) []string {
+	target := f.target(name)
+	return slices.Concat(durable.Leftovers(target), durable.Leftovers(f.previous(name)), durable.Leftovers(target+".damaged"))
 }
 
 // Lock implements [Store] with an advisory lock on a side file, which the system

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -63,9 +62,6 @@ func newStore(conf *config.Config, recovered func(path string)) tokens.Store {
 	}
 	return tokens.FileStore{Dir: conf.Store.Path, Recovered: recovered}
 }
-
-// sandboxFolder keeps the sandbox's grants away from real ones.
-func sandboxFolder(conf *config.Config) string { return filepath.Join(conf.Store.Path, "sandbox") }
 
 // credentialNames are those that routes use, in their order, then the rest. In
 // the sandbox the rest is left out: their real providers are not to be touched.

@@ -154,11 +154,7 @@ func (s *server) startSandbox(ctx context.Context) error {
 		s.conf.Store.Kind = "memory" // the sandbox's folder may be in use
 		return nil
 	}
-	// Grants of an earlier sandbox mean nothing to this one.
-	if err := os.RemoveAll(sandboxFolder(s.conf)); err != nil {
-		return failed(fmt.Errorf("emptying the sandbox's folder: %w", err), "")
-	}
-	return nil
+	return clearSandboxFolder(s.conf)
 }
 
 func (s *server) build(ctx context.Context) error {
