@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"avsproxy/internal/durable"
 )
 
 // childFolder tells the test binary that it is the child of the test below.
@@ -51,7 +49,7 @@ func TestKillDuringSavesLeavesAWholeGeneration(t *testing.T) {
 			t.Fatalf("round %d: generation %d was saved for certain; the store holds %s", rounds, told, grant.Access.Reveal())
 		}
 	}
-	torn := len(durable.Leftovers(store.Path("alexa")))
+	torn := len(leftovers(store.Path("alexa")))
 	t.Logf("%d rounds, %d of them within a save", rounds, torn)
 	must(t, store.Delete("alexa"))
 	if left, _ := filepath.Glob(filepath.Join(store.Dir, ".*")); len(left) != 0 {

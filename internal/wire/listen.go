@@ -114,10 +114,15 @@ func NewContext(ctx context.Context, conn net.Conn) context.Context {
 func (s *server) wire() *server { return s }
 
 // Numbered is the outermost handler: it takes the number of the stream out of the
-// header, before anybody else sees it.
+// header, before anybody else sees it. Of HTTP/1.x it ends connections whose next
+// request may not be one (RFC 9112 section 6.3).
 func Numbered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s, ok := r.Context().Value(connKey{}).(*server); ok && r.ProtoMajor == 2 {
+		s, ok := r.Context().Value(connKey{}).(*server)
+		if ok && r.ProtoMajor == 1 && s.requests.endsWithThis() {
+			w.Header().Set("Connection", "close")
+		}
+		if ok && r.ProtoMajor == 2 {
 			// In place: a copy of r would miss trailers that nobody announced.
 			*r = *r.WithContext(context.WithValue(r.Context(), streamKey{}, number{s, s.takeNumber(r.Header)}))
 		}

@@ -29,6 +29,8 @@ type server struct {
 	last uint32 // stream that was opened last
 	now  frame  // with the flags as they came
 
+	requests headReader // where it is not HTTP/2
+
 	mode atomic.Int32 // what the client speaks
 
 	writing sync.Mutex
@@ -60,7 +62,9 @@ func (s *server) NetConn() net.Conn { return s.Conn }
 func (s *server) Read(p []byte) (int, error) {
 	switch s.mode.Load() {
 	case other:
-		return s.Conn.Read(p)
+		n, err := s.Conn.Read(p)
+		s.requests.read(p[:n])
+		return n, err
 	case unknown, negotiated:
 		return s.readPreface(p)
 	}
@@ -86,6 +90,8 @@ func (s *server) readPreface(p []byte) (int, error) {
 	n, err := s.Conn.Read(p[:min(len(p), len(preface)-s.seen)])
 	if string(p[:n]) != preface[s.seen:s.seen+n] {
 		s.mode.Store(other)
+		s.requests.read([]byte(preface[:s.seen]))
+		s.requests.read(p[:n])
 		return n, err
 	}
 	if s.seen += n; s.seen == len(preface) {
