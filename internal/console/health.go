@@ -6,6 +6,10 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"avsproxy/internal/peer"
+	"avsproxy/internal/problem"
+	"avsproxy/tokens"
 )
 
 // readyPatience bounds how long a readiness probe waits for a renewal.
@@ -23,9 +27,10 @@ type readiness struct {
 }
 
 type routeReadiness struct {
-	Route  string `json:"route"`
-	Ready  bool   `json:"ready"`
-	Reason string `json:"reason,omitempty"`
+	Route  string       `json:"route"`
+	Ready  bool         `json:"ready"`
+	Code   problem.Code `json:"code,omitempty"` // of the problem that a request would be answered with
+	Reason string       `json:"reason,omitempty"`
 }
 
 // readyz says whether every route can inject its credential now. A token that
@@ -37,7 +42,11 @@ func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
 	for _, route := range c.Routes {
 		state := routeReadiness{Route: route.Name, Ready: true}
 		if err := c.canInject(ctx, route.Credential); err != nil {
-			state.Ready, state.Reason = false, err.Error()
+			state.Ready = false
+			state.Code, state.Reason = unready(err)
+			if c.isOwner(r) {
+				state.Reason = err.Error()
+			}
 			answer.Ready = false
 		}
 		answer.Routes = append(answer.Routes, state)
@@ -48,6 +57,27 @@ func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	writeJSON(w, status, answer)
 }
+
+// unready tells every user of this machine why a route is not ready: a code, and
+// words of our own. What the provider said, and where files are, is the owner's.
+func unready(err error) (problem.Code, string) {
+	switch {
+	case tokens.LoginNeeded(err):
+		return problem.LoginRequired, "a login is needed"
+	case errors.As(err, new(unsaved)):
+		return "", "the login could not be saved"
+	}
+	return problem.TokenRefreshFailed, "the token could not be renewed"
+}
+
+// isOwner reports whether a request is by somebody for whom the whole console is.
+func (c *Console) isOwner(r *http.Request) bool {
+	admitted := c.Users == nil || c.Users.Admit(peer.FromContext(r.Context()))
+	return admitted && (c.Key == "" || c.hasKey(r))
+}
+
+// An unsaved error is why the present grant would not survive a restart.
+type unsaved struct{ error }
 
 // canInject also fails where the present grant would not survive a restart: an
 // operator must hear of that before it is too late.
@@ -62,7 +92,10 @@ func (c *Console) canInject(ctx context.Context, name string) error {
 	if _, err := credential.Source.Token(ctx); err != nil {
 		return err
 	}
-	return credential.Source.Status().Unsaved
+	if err := credential.Source.Status().Unsaved; err != nil {
+		return unsaved{err}
+	}
+	return nil
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

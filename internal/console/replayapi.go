@@ -138,7 +138,7 @@ func (a Again) check() error {
 	switch {
 	case !httpguts.ValidHeaderFieldName(a.Method):
 		return errors.New("the method is no token")
-	case slices.Contains([]string{http.MethodConnect, http.MethodTrace}, a.Method):
+	case slices.Contains([]string{http.MethodConnect, http.MethodTrace}, strings.ToUpper(a.Method)):
 		return errors.New(a.Method + " cannot be sent again")
 	case !strings.HasPrefix(a.Target, "/"):
 		return errors.New("the target does not begin with /")

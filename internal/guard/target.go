@@ -3,6 +3,7 @@ package guard
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"avsproxy/internal/problem"
 )
@@ -28,10 +29,15 @@ func (rules Rules) Refuse(t Target) *problem.Problem {
 	switch {
 	case !rules.serves(t):
 		return rules.unknownHost(t)
-	case t.Method == http.MethodTrace:
+	case strings.EqualFold(t.Method, http.MethodTrace): // methods have a case, but not every server knows
 		return &problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
 			Detail: "TRACE would show the credential to the client", Hint: "use another method",
+		}
+	case t.Method != http.MethodConnect && strings.EqualFold(t.Method, http.MethodConnect):
+		return &problem.Problem{
+			Code: problem.NotAllowed, Title: "the request is not allowed",
+			Detail: "the upstream could take its method for CONNECT and open a tunnel", Hint: "write CONNECT in capital letters",
 		}
 	}
 	return nil
