@@ -27,6 +27,8 @@ var errConnect = errors.New("CONNECT is not served by routes")
 func explain(err error, o ForwardOptions) problem.Problem {
 	var tokenErr *tokens.Error
 	switch {
+	case errors.As(err, new(uploadError)):
+		return badUpload()
 	case errors.As(err, &tokenErr):
 		return tokenProblem(tokenErr, o.LoginURL)
 	case errors.Is(err, ErrClientAuth):
@@ -42,6 +44,20 @@ func explain(err error, o ForwardOptions) problem.Problem {
 	return problem.Problem{
 		Code: problem.UpstreamUnreachable, Title: "the upstream could not be reached",
 		Detail: o.Origin.Host + ": " + detail, Hint: hint,
+	}
+}
+
+// An uploadError is what is wrong with what the client sends.
+type uploadError struct{ error }
+
+// Unwrap returns the error as it was.
+func (e uploadError) Unwrap() error { return e.error }
+
+func badUpload() problem.Problem {
+	return problem.Problem{
+		Code: problem.BadRequest, Title: "the request is broken",
+		Detail: "its body is not what its head announced, or not in good chunks (RFC 9112 section 7.1)",
+		Hint:   "mend the client; the upstream did not get the whole request, and whether it acted upon a part of it is not known",
 	}
 }
 

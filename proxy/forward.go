@@ -121,7 +121,11 @@ func (o ForwardOptions) fail(w http.ResponseWriter, r *http.Request, err error) 
 		// The client is gone; cutting the connection is all that can still be said.
 		panic(http.ErrAbortHandler)
 	}
-	answerFault(w, r, err, o.explain(err, r))
+	p := o.explain(err, r)
+	if p.Code == problem.BadRequest && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close") // where the next request begins is not known
+	}
+	answerFault(w, r, err, p)
 }
 
 func answerFault(w http.ResponseWriter, r *http.Request, err error, p problem.Problem) {
@@ -191,8 +195,11 @@ func (u *upload) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := u.ReadCloser.Read(p)
-	if err == io.EOF {
+	switch {
+	case err == io.EOF:
 		dropTrailers(u.trailer, u.strip)
+	case err != nil && !u.closed.Load(): // and not by us
+		err = uploadError{err}
 	}
 	return n, err
 }

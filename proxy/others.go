@@ -140,6 +140,8 @@ func (o *Others) tunnel(w http.ResponseWriter, r *http.Request) {
 func explainOther(err error, host string) problem.Problem {
 	var forbidden *tunnel.Forbidden
 	switch {
+	case errors.As(err, new(uploadError)):
+		return badUpload()
 	case errors.As(err, &forbidden):
 		return notAllowed(forbidden, "ask that host without this proxy")
 	case errors.Is(err, errAbsoluteTLS):

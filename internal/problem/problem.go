@@ -28,6 +28,7 @@ const (
 	UserForbidden       Code = "user_forbidden"       // 403
 	NotAllowed          Code = "not_allowed"          // 403
 	ClientKeyRequired   Code = "client_key_required"  // 407
+	BadRequest          Code = "bad_request"          // 400
 )
 
 // A Problem is one error to tell a client.
@@ -58,6 +59,8 @@ func (c Code) Status() int {
 		return http.StatusForbidden
 	case ClientKeyRequired:
 		return http.StatusProxyAuthRequired
+	case BadRequest:
+		return http.StatusBadRequest
 	}
 	return http.StatusInternalServerError
 }
