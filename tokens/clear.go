@@ -1,13 +1,16 @@
 package tokens
 
 import (
+	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
+	"time"
+
+	"avsproxy/internal/durable"
 )
 
 // Clear removes the logins of which ours says, by the content of their files, that
@@ -53,14 +56,51 @@ func loginOf(file string) (name string, ok bool) {
 // glance returns what is in a file, nothing where it is none of ours.
 func glance(path string) []byte {
 	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > grantMaxBytes {
+	if err != nil || !info.Mode().IsRegular() { // not a link either
 		return nil
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil
-	}
-	defer file.Close()
-	text, _ := io.ReadAll(io.LimitReader(file, grantMaxBytes))
+	text, _ := durable.ReadFile(path, grantMaxBytes)
 	return text
 }
+
+// Tidy removes what killed processes left half written. It leaves alone what may be
+// the successor of a marked grant (see [FileStore.Load]), and logins that another
+// process works on just now.
+func (f FileStore) Tidy() {
+	for _, name := range f.halfWritten() {
+		ctx, cancel := context.WithTimeout(context.Background(), tidyPatience)
+		unlock, err := f.Lock(ctx, name)
+		cancel()
+		if err != nil {
+			continue
+		}
+		grant, _, err := f.read(name, f.Path(name))
+		if err == nil && grant.Posted.IsZero() || errors.Is(err, ErrNoGrant) {
+			for _, left := range f.halves(name) {
+				_ = os.Remove(left)
+			}
+		}
+		unlock()
+	}
+}
+
+// tidyPatience is more than taking a free lock needs.
+const tidyPatience = 100 * time.Millisecond
+
+// halfWritten are the names of logins that have temporary files.
+func (f FileStore) halfWritten() (names []string) {
+	entries, _ := os.ReadDir(f.Dir)
+	for _, entry := range entries {
+		file, hidden := strings.CutPrefix(entry.Name(), ".")
+		for _, kind := range []string{".grant.json.", ".previous.json."} {
+			name, _, ok := strings.Cut(file, kind)
+			if hidden && ok && name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// Tidy is that of [FileStore].
+func (k *KeyringStore) Tidy() { k.file().Tidy() }

@@ -12,11 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
-	"time"
 
 	"avsproxy/internal/durable"
-
-	"github.com/gofrs/flock"
 )
 
 // A FileStore keeps each grant in a file of its own, readable by its owner
@@ -27,6 +24,8 @@ type FileStore struct {
 	// Recovered, if set, hears of a damaged file in whose place the generation before
 	// it is used.
 	Recovered func(path string)
+	// Waiting, if set, hears of a lock that another process holds for longer than a second.
+	Waiting func(path string)
 
 	step func(string) // for tests that end the process between two steps; nil = no test
 }
@@ -50,10 +49,7 @@ func (e *UnusableError) Error() string {
 	return fmt.Sprintf("%s %s; %s", e.Path, e.Why, e.Mend)
 }
 
-const (
-	lockRetry     = 20 * time.Millisecond
-	grantMaxBytes = 1 << 20 // a grant is a few kB; anything larger is no grant of ours
-)
+const grantMaxBytes = 1 << 20 // a grant is a few kB; anything larger is no grant of ours
 
 // Path returns the file that holds (or would hold) the named grant.
 func (f FileStore) Path(name string) string {
@@ -87,7 +83,7 @@ func (f FileStore) Load(name string) (Grant, error) {
 // salvage finds the successor of a marked grant where its process ended between
 // writing it and renaming it.
 func (f FileStore) salvage(name string, marked Grant) Grant {
-	for _, file := range durable.Leftovers(f.target(name)) {
+	for _, file := range leftovers(f.target(name)) {
 		grant, _, err := f.read(name, file)
 		if err == nil && grant.Posted.IsZero() && grant.Refused == "" && grant.Renewed.After(marked.Posted) {
 			return grant
@@ -167,7 +163,7 @@ func (f FileStore) Save(name string, grant Grant) error {
 	}
 	f.at("committed")
 	f.reserve(name, text)
-	for _, file := range durable.Leftovers(f.target(name)) {
+	for _, file := range leftovers(f.target(name)) {
 		_ = os.Remove(file) // what it was good for is saved now
 	}
 	return nil
@@ -238,7 +234,7 @@ func (f FileStore) target(name string) string {
 // file go the link to it, if any, and what killed processes left half written.
 func (f FileStore) Delete(name string) error {
 	target := f.target(name)
-	for _, file := range append(f.leftovers(name), f.previous(name), target+".damaged", target, f.Path(name)) {
+	for _, file := range append(f.halves(name), f.previous(name), target+".damaged", target, f.Path(name)) {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the login of %s: %w", name, err)
 		}
@@ -247,9 +243,12 @@ func (f FileStore) Delete(name string) error {
 }
 
 // leftovers are the temporary files of saves that did not end.
-func (f FileStore) leftovers(name string) []string {
+func leftovers(path string) []string { return durable.Leftovers(path) }
+
+// halves are the leftovers of all files of a login.
+func (f FileStore) halves(name string) []string {
 	target := f.target(name)
-	return slices.Concat(durable.Leftovers(target), durable.Leftovers(f.previous(name)), durable.Leftovers(target+".damaged"))
+	return slices.Concat(leftovers(target), leftovers(f.previous(name)), leftovers(target+".damaged"))
 }
 
 // Lock implements [Store] with an advisory lock on a side file, which the system
@@ -258,13 +257,21 @@ func (f FileStore) Lock(ctx context.Context, name string) (func(), error) {
 	if err := durable.MkdirPrivate(f.Dir); err != nil {
 		return nil, unusable(f.Dir, "cannot be made: "+reason(err), "check the owner and mode of the folder above it, or set store.path")
 	}
-	lock := flock.New(filepath.Join(f.Dir, name+".lock"), flock.SetPermissions(0o600))
-	if _, err := lock.TryLockContext(ctx, lockRetry); errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
+	path := filepath.Join(f.Dir, name+".lock")
+	unlock, err := durable.Lock(ctx, path, func() {
+		if f.Waiting != nil {
+			f.Waiting(path)
+		}
+	})
+	switch {
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOSPC):
 		return func() {}, nil // nobody can save here, so nobody can undo what another saves
-	} else if err != nil {
-		return nil, fmt.Errorf("waiting for the lock of %s: %w", name, err)
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("waiting for the lock %s, which another process holds: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("taking the lock of %s: %w", name, err)
 	}
-	return func() { lock.Close() }, nil
+	return unlock, nil
 }
 
 func reason(err error) string {

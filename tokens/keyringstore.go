@@ -35,8 +35,8 @@ type KeyringStore struct {
 	// Service names the program in the keyring; empty = "avsproxy". Stores in
 	// different folders need different ones, or they take each other's entries.
 	Service string
-	// Recovered is as in [FileStore].
-	Recovered func(path string)
+	// Recovered and Waiting are as in [FileStore].
+	Recovered, Waiting func(path string)
 
 	once sync.Once
 	turn chan struct{} // holds a value while a call is under way
@@ -47,7 +47,7 @@ const keyringTimeout = 30 * time.Second // of one call; there may be a prompt th
 var errNoAnswer = errors.New("it did not answer in time")
 
 func (k *KeyringStore) file() FileStore {
-	return FileStore{Dir: filepath.Join(k.Dir, "keyring"), Recovered: k.Recovered}
+	return FileStore{Dir: filepath.Join(k.Dir, "keyring"), Recovered: k.Recovered, Waiting: k.Waiting}
 }
 
 func (k *KeyringStore) service() string { return cmp.Or(k.Service, "avsproxy") }

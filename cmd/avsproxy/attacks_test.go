@@ -23,15 +23,20 @@ type target struct {
 	answer   http.HandlerFunc // nil = 200
 }
 
-func startTarget(t *testing.T, more string) *target {
+func startTarget(t *testing.T, more string) *target { return startTargetOver(t, more, false) }
+
+// startTargetOver has an upstream that speaks HTTP/2, if that is asked for.
+func startTargetOver(t *testing.T, more string, http2 bool) *target {
 	t.Helper()
 	got := &target{}
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got.arrivals.Add(1)
 		if got.answer != nil {
 			got.answer(w, r)
 		}
 	}))
+	upstream.EnableHTTP2 = http2
+	upstream.StartTLS()
 	t.Cleanup(upstream.Close)
 	roots := filepath.Join(t.TempDir(), "upstream.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})

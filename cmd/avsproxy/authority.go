@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
@@ -41,7 +43,11 @@ func (a *app) authority(ctx context.Context, conf *config.Config) (*certs.Author
 	for _, h := range hosts {
 		names = append(names, h.host)
 	}
+	slow := time.AfterFunc(time.Second, func() {
+		a.ui.say("avsproxy: waiting for the certificate authority; another process may hold %s", filepath.Join(conf.Store.Path, certs.LockFile))
+	})
 	authority, err := certs.Open(conf.Store.Path, names...)
+	slow.Stop()
 	if err != nil {
 		return nil, failed(err, "")
 	}

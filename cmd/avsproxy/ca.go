@@ -45,16 +45,23 @@ need it.`,
 func (a *app) caSubcommand(name, short string, run func(context.Context, *config.Config) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
-		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error { return run(ctx, conf) }),
+		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
+			if a.passing {
+				return failed(errors.New("there is no state folder that the certificate authority could be in"), "set path in [store], or HOME")
+			}
+			return run(ctx, conf)
+		}),
 	}
 }
 
 func rootPath(conf *config.Config) string { return filepath.Join(conf.Store.Path, certs.RootFile) }
 
+const trustedName = "ca-trusted.pem"
+
 // trustedPath is a copy of what was put into the system's store, since the root
 // itself may be made anew or lost.
 func trustedPath(conf *config.Config) string {
-	return filepath.Join(conf.Store.Path, "ca-trusted.pem")
+	return filepath.Join(conf.Store.Path, trustedName)
 }
 
 func (a *app) caPath(ctx context.Context, conf *config.Config) error {
@@ -94,7 +101,7 @@ func (a *app) caTrust(ctx context.Context, conf *config.Config) error {
 
 func (a *app) caUntrust(_ context.Context, conf *config.Config) error {
 	root, err := readCertificate(trustedPath(conf))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		root, err = readCertificate(rootPath(conf))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -143,11 +150,14 @@ func shellQuote(text string) string {
 }
 
 func readCertificate(path string) (*x509.Certificate, error) {
+	if _, err := durable.ReadFile(path, pemMost); err != nil { // what is no file would hold up the next step
+		return nil, err
+	}
 	cert, err := truststore.ReadCertificate(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return nil, fmt.Errorf("%s is not a certificate: %w", path, err)
 	}
-	return cert, err
+	return cert, nil
 }
 
 // storeFailed adds what the system's own tool said, and the way around it.

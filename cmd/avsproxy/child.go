@@ -47,7 +47,7 @@ func (a *app) runProgram(ctx context.Context, path string, argv, env []string) e
 	cmd := exec.Command(path)
 	cmd.Args, cmd.Env = argv, env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.ui.out
-	if err := cmd.Start(); err != nil {
+	if err := withCores(ctx, cmd.Start); err != nil {
 		return notRunnable(argv[0], err)
 	}
 	ended := make(chan error, 1)

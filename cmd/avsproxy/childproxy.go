@@ -46,11 +46,12 @@ them). A client_key is in the proxy's URL.`,
 }
 
 func (a *app) runChild(ctx context.Context, argv []string) error {
+	outliveReaders()
 	path, err := findProgram(argv[0])
 	if err != nil {
 		return err
 	}
-	conf, err := config.LoadBeside(a.configPath, a.getenv)
+	conf, err := a.load(config.LoadBeside)
 	if err != nil {
 		return err
 	}
@@ -63,6 +64,7 @@ func (a *app) runChild(ctx context.Context, argv []string) error {
 		defer own.close()
 		conf, serving = own.conf, own.asRunning()
 	}
+	withholdSecrets(conf)
 	env, err := a.childEnvironment(ctx, conf, serving.Proxy)
 	if err != nil {
 		return err
@@ -74,10 +76,11 @@ func (a *app) runChild(ctx context.Context, argv []string) error {
 // serveChild starts a proxy for the command alone. It prints no line for each
 // request: the terminal is the command's.
 func (a *app) serveChild(ctx context.Context) (*server, error) {
-	conf, err := config.Load(a.configPath, a.getenv)
+	conf, err := a.load(config.Load)
 	if err != nil {
 		return nil, err
 	}
+	withholdSecrets(conf)
 	a.ui.level.Set(levelBesideChild)
 	conf.Proxy.Listen = []string{childDoor(conf.Proxy.Listen)}
 	s := &server{app: a, conf: conf, doors: doorList{app: a}, apart: true, anyPort: true}

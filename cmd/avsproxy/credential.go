@@ -8,12 +8,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"avsproxy/internal/config"
+	"avsproxy/internal/durable"
 	"avsproxy/tokens"
 )
 
@@ -195,6 +195,9 @@ func (p *program) providerRoots(name string) (*x509.CertPool, error) {
 	return loadRoots(files...)
 }
 
+// pemMost bounds a file of certificates: one with the roots of every system has 250 KiB.
+const pemMost = 16 << 20
+
 // loadRoots returns the system's roots and those in files; "" among them is none.
 func loadRoots(files ...string) (*x509.CertPool, error) {
 	files = slices.DeleteFunc(files, func(file string) bool { return file == "" })
@@ -206,7 +209,7 @@ func loadRoots(files ...string) (*x509.CertPool, error) {
 		pool = x509.NewCertPool() // systems without a store: the files are all there is
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := durable.ReadFile(file, pemMost)
 		if err != nil {
 			return nil, &exitError{exitUsage, fmt.Errorf("route.ca_file: %w", err), "name a file with certificates in PEM form"}
 		}

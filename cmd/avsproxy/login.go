@@ -66,6 +66,7 @@ type loginAttempt struct {
 }
 
 func (a *app) login(ctx context.Context, conf *config.Config, name string, flags loginFlags) error {
+	outliveReaders()
 	beside := a.running(ctx, conf)
 	if unasked, err := a.loginUnasked(ctx, conf, name, beside); unasked || err != nil {
 		return err

@@ -4,9 +4,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 )
 
 func main() {
-	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+	getenv := snapshot(os.Environ())
+	ctx, err := forbidCores(context.Background(), getenv)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "avsproxy: warning:", err)
+	}
+	os.Exit(run(ctx, os.Args[1:], getenv, os.Stdin, os.Stdout, os.Stderr))
 }

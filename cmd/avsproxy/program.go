@@ -39,7 +39,7 @@ func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
 			return nil, err
 		}
 	}
-	p.store = newStore(conf, a.tellRecovered)
+	p.store = a.newStore(conf)
 	for _, name := range credentialNames(conf) {
 		credential, err := p.credential(conf.Credentials[name])
 		if err != nil {
@@ -50,17 +50,20 @@ func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
 	return p, nil
 }
 
-func newStore(conf *config.Config, recovered func(path string)) tokens.Store {
+func (a *app) newStore(conf *config.Config) tokens.Store {
 	switch {
 	case conf.Store.Kind == "memory":
 		return &tokens.MemoryStore{}
 	case conf.Sandbox: // its tokens are worth nothing, and the system's keyring is not to be littered
-		return tokens.FileStore{Dir: sandboxFolder(conf)}
+		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: a.tellWaiting}
 	case conf.Store.Kind == "keyring":
 		// The name keeps apart what belongs to different folders, and what people put into the keyring themselves.
-		return &tokens.KeyringStore{Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path, Recovered: recovered}
+		return &tokens.KeyringStore{
+			Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path,
+			Recovered: a.tellRecovered, Waiting: a.tellWaiting,
+		}
 	}
-	return tokens.FileStore{Dir: conf.Store.Path, Recovered: recovered}
+	return tokens.FileStore{Dir: conf.Store.Path, Recovered: a.tellRecovered, Waiting: a.tellWaiting}
 }
 
 // credentialNames are those that routes use, in their order, then the rest. In
@@ -119,10 +122,15 @@ func (c *credential) shown() console.Credential {
 
 // tellRecovered warns of a damaged file, whose login lives on from a copy.
 func (a *app) tellRecovered(path string) {
-	if _, told := a.recovered.LoadOrStore(path, true); told {
+	if _, told := a.told.LoadOrStore(path, true); told {
 		return
 	}
 	a.ui.warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
+}
+
+// tellWaiting warns of a lock that is not to be had soon.
+func (a *app) tellWaiting(path string) {
+	a.ui.warn("waiting for the lock "+path+", which another process holds", "if it does not end by itself, see who that is: fuser "+shellQuote(path))
 }
 
 // settle waits for renewals under way, and says so: the answer may hold the only

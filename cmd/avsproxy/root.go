@@ -41,14 +41,24 @@ Alexa Voice Service, so that everything works without an account.`,
 // A loader is [config.Load] or [config.LoadBeside].
 type loader func(path string, getenv func(string) string) (*config.Config, error)
 
+// load is load for commands that use the state folder.
+func (a *app) load(load loader) (*config.Config, error) {
+	conf, err := load(a.configPath, a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	return conf, a.prepareState(conf)
+}
+
 // configured makes a command of one that needs the configuration. name is the
 // command's one argument, "" where it has none.
 func (a *app) configured(load loader, run func(ctx context.Context, conf *config.Config, name string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		conf, err := load(a.configPath, a.getenv)
+		conf, err := a.load(load)
 		if err != nil {
 			return err
 		}
+		withholdSecrets(conf)
 		return run(cmd.Context(), conf, strings.Join(args, ""))
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
+	"avsproxy/internal/durable"
 	"avsproxy/internal/guard"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
@@ -237,13 +238,25 @@ func (p *program) reach(route config.Route, watch watcher, control dialControl) 
 		options.Told = watch.connection(route.Name, origin.Host)
 	}
 	if route.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(route.TLSCert, route.TLSKey)
+		pair, err := readPair(route.TLSCert, route.TLSKey)
 		if err != nil {
 			return options, &exitError{exitUsage, fmt.Errorf("route %s: tls_cert and tls_key: %w", route.Name, err), "both are files in PEM form that belong together"}
 		}
 		options.Certificate = &pair
 	}
 	return options, nil
+}
+
+func readPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := durable.ReadFile(certFile, pemMost)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := durable.ReadFile(keyFile, pemMost)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }
 
 func (p *program) injector(route config.Route, origin *url.URL, upstream *proxy.Upstream) (*proxy.Injector, error) {

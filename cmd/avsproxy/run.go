@@ -47,7 +47,9 @@ type app struct {
 	stdout     io.Writer
 	ui         *voice
 	configPath string
-	recovered  sync.Map // paths of damaged files that were told of
+	told       sync.Map // paths of unusable files that were told of
+	leaving    leaving
+	passing    bool // the state folder ends with this command
 	// childRuns is set while signals are for the command that 'run' runs.
 	childRuns atomic.Bool
 }
@@ -65,6 +67,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	defer cancel(nil)
 
 	a := &app{getenv: getenv, stdin: stdin, stdout: stdout, ui: newVoice(stderr, getenv)}
+	defer a.leaving.end()
 	root := a.rootCommand()
 	root.SetArgs(args)
 	ended := make(chan error, 1)

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,7 +28,12 @@ type runFile struct {
 	Sandbox *stand   `json:"sandbox,omitempty"`
 }
 
-func runFilePath(conf *config.Config) string { return filepath.Join(conf.Store.Path, "run.json") }
+const (
+	runFileName = "run.json"
+	runFileMost = 1 << 20
+)
+
+func runFilePath(conf *config.Config) string { return filepath.Join(conf.Store.Path, runFileName) }
 
 func (r runFile) write(conf *config.Config) error {
 	if err := durable.MkdirPrivate(conf.Store.Path); err != nil {
@@ -46,16 +53,51 @@ func (r runFile) remove(conf *config.Config) {
 	}
 }
 
+// readRunFile returns nil where there is no such file, or none to be believed.
 func readRunFile(conf *config.Config) *runFile {
-	text, err := os.ReadFile(runFilePath(conf))
+	r, _ := findRunFile(conf)
+	return r
+}
+
+// findRunFile is readRunFile, and says what is wrong with a file that is there.
+func findRunFile(conf *config.Config) (*runFile, error) {
+	path := runFilePath(conf)
+	if conf.Store.Path == "" {
+		return nil, nil
+	}
+	text, err := durable.ReadFile(path, runFileMost)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = checkOwner(path)
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	var r runFile
 	if json.Unmarshal(text, &r) != nil {
-		return nil
+		return nil, fmt.Errorf("%s is damaged", path)
 	}
-	return &r
+	return &r, nil
+}
+
+// checkOwner refuses a file that somebody put into a folder which all may write to:
+// passwords and codes would go where it says.
+func checkOwner(path string) error {
+	file, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	folder, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	uid, known := durable.Owner(file)
+	if trusted, _ := durable.Owner(folder); known && uid != os.Geteuid() && uid != trusted {
+		return fmt.Errorf("%s belongs to another user (uid %d)", path, uid)
+	}
+	return nil
 }
 
 // A running is the proxy that runs beside this command, seen through its console.
@@ -68,7 +110,12 @@ type running struct {
 // none does. A file left by a proxy that died is seen through: nobody answers,
 // or somebody else.
 func (a *app) running(ctx context.Context, conf *config.Config) *running {
-	file := readRunFile(conf)
+	file, err := findRunFile(conf)
+	if err != nil {
+		if _, told := a.told.LoadOrStore(runFilePath(conf), true); !told {
+			a.ui.warn("a running proxy cannot be found: "+err.Error(), "move it away; the next 'avsproxy serve' writes it anew")
+		}
+	}
 	if file == nil {
 		return nil
 	}

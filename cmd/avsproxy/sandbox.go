@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -63,6 +64,7 @@ type sandboxReady struct {
 }
 
 func (a *app) sandbox(ctx context.Context, flags sandboxFlags) error {
+	outliveReaders()
 	options, err := flags.options()
 	if err != nil {
 		return &exitError{exitUsage, err, "see 'avsproxy sandbox --help'"}
@@ -139,6 +141,9 @@ func controlGuard(next http.Handler) http.Handler {
 func (a *app) writeSandboxCA(file string, pem []byte) (string, error) {
 	if file == "" {
 		folder := config.StateFolder(a.getenv)
+		if folder == "" {
+			return "", errors.New("there is no state folder for the root certificate, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set")
+		}
 		if err := durable.MkdirPrivate(folder); err != nil {
 			return "", err
 		}

@@ -80,6 +80,7 @@ type server struct {
 
 // serve listens on everything first, then serves, then says that it is ready.
 func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error {
+	outliveReaders()
 	beside := a.running(ctx, conf)
 	if beside != nil {
 		a.ui.warn(fmt.Sprintf("another avsproxy (pid %d) serves from %s; other commands will speak to that one", beside.PID, conf.Store.Path),
@@ -97,7 +98,7 @@ func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 // begin does all that is needed to serve. Where it fails, and in the end, the
 // server is to be closed.
 func (s *server) begin(ctx context.Context) error {
-	steps := []func(context.Context) error{s.listen, s.startSandbox, s.build, s.start, s.loginToSandbox, s.leaveRunFile, s.keepLogins}
+	steps := []func(context.Context) error{s.listen, s.startSandbox, s.tidy, s.build, s.start, s.loginToSandbox, s.leaveRunFile, s.keepLogins}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -155,6 +156,18 @@ func (s *server) startSandbox(ctx context.Context) error {
 		return nil
 	}
 	return clearSandboxFolder(s.conf)
+}
+
+// tidy takes what killed processes left behind.
+func (s *server) tidy(context.Context) error {
+	if s.apart {
+		return nil
+	}
+	s.app.sweep(s.conf)
+	if store, ok := s.app.newStore(s.conf).(interface{ Tidy() }); ok {
+		store.Tidy()
+	}
+	return nil
 }
 
 func (s *server) build(ctx context.Context) error {
@@ -263,6 +276,8 @@ func (s *server) leaveRunFile(context.Context) error {
 	if err := s.run.write(s.conf); err != nil {
 		return failed(err, "check the state folder's owner and mode, or set store.path")
 	}
+	written := s.run
+	s.app.leaving.add(func() { written.remove(s.conf) }) // also where a second signal leaves no time to close
 	return nil
 }
 

@@ -25,7 +25,9 @@ func (a *app) tokenCommand() *cobra.Command {
 		Use:   "token [NAME]",
 		Short: "Print a live access token (the default route's, if no credential is named)",
 		Long: `Print a live access token on stdout, renewing it first where it has ended. Exit
-code 3 means that a login is needed, 4 that it could not be renewed.`,
+code 3 means that a person is needed, for a login or for a new refresh token in the
+configuration; 4 that it could not be renewed. With --min-ttl the token that there
+is is printed then, too.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, name string) error {
 			return a.token(ctx, conf, name, flags)
@@ -75,17 +77,21 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 		return failed(printErr, "")
 	}
 	if err != nil { // a token was had, but not the one that was asked for
-		return &exitError{exitUnreachable, err, hintOf(err)}
+		return program.notRenewed(credential, err)
 	}
 	return nil
 }
 
-func hintOf(err error) string {
+// notRenewed is tokenFailed where the present token serves on.
+func (p *program) notRenewed(credential *credential, err error) error {
 	var e *tokens.Error
-	if errors.As(err, &e) {
-		return e.Hint
+	switch {
+	case tokens.LoginNeeded(err):
+		return p.tokenFailed(credential, err)
+	case errors.As(err, &e):
+		return &exitError{exitUnreachable, e, e.Hint}
 	}
-	return ""
+	return &exitError{exitUnreachable, err, ""}
 }
 
 // buildBeside builds the program for a command that works without the network
@@ -131,7 +137,7 @@ func (p *program) tokenFailed(credential *credential, err error) error {
 	case errors.Is(err, context.Canceled) || !errors.As(err, &e):
 		return err
 	case e.Action == tokens.ActionLogin && credential.unasked():
-		return &exitError{exitLogin, e, e.Hint}
+		return &exitError{exitLogin, e, "put a new refresh token into the configuration"}
 	case e.Action == tokens.ActionLogin:
 		return &exitError{exitLogin, e, "run '" + p.loginCommand(credential) + "'"}
 	case e.Action == tokens.ActionConfig:

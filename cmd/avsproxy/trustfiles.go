@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"avsproxy/internal/config"
@@ -37,6 +36,11 @@ var rootVariables = []string{
 	"CARGO_HTTP_CAINFO", "DENO_CERT", "HEX_CACERTS_PATH", "BUNDLE_SSL_CA_CERT", "PERL_LWP_SSL_CA_FILE",
 }
 
+const (
+	bundleName     = "ca-bundle.pem"
+	javaBundleName = "ca-bundle.p12"
+)
+
 // javaPassword is the one that Java's own store has; without any, older versions
 // read no certificates.
 const javaPassword = "changeit"
@@ -55,9 +59,9 @@ func (a *app) writeTrust(ctx context.Context, conf *config.Config) (trustFiles, 
 		return trustFiles{}, err
 	}
 	files := trustFiles{
-		bundle: filepath.Join(conf.Store.Path, "ca-bundle.pem"),
+		bundle: filepath.Join(conf.Store.Path, bundleName),
 		node:   rootPath(conf),
-		java:   filepath.Join(conf.Store.Path, "ca-bundle.p12"),
+		java:   filepath.Join(conf.Store.Path, javaBundleName),
 		wget:   filepath.Join(conf.Store.Path, "wgetrc"),
 		php:    filepath.Join(conf.Store.Path, "php"),
 	}
@@ -139,7 +143,7 @@ func readCertificates(path string) (list []*x509.Certificate) {
 }
 
 func certificatesOf(path string) (list []*x509.Certificate) {
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path, pemMost)
 	if err != nil {
 		return nil
 	}

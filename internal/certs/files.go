@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,8 +15,6 @@ import (
 	"time"
 
 	"avsproxy/internal/durable"
-
-	"github.com/gofrs/flock"
 )
 
 // RootFile is the name of the root certificate in the state folder; its key lies
@@ -24,6 +23,13 @@ const (
 	RootFile     = "ca.pem"
 	rootKeyFile  = "ca-key.pem" // the root too, so that the two can never be torn apart
 	callbackFile = "callback.pem"
+	// LockFile is the name of the file that is locked while the others are written.
+	LockFile = "ca.lock"
+)
+
+const (
+	fileMost = 1 << 20          // bytes of one file
+	lockMost = 10 * time.Second // for the work of another process, on a slow disk
 )
 
 // renewBefore is how long before its end the callback's leaf is replaced.
@@ -87,24 +93,36 @@ func (a *Authority) serving(dir string, hosts []string) (*Authority, error) {
 	return next, next.replace(dir)
 }
 
-// lockFolder keeps other processes from making files at the same time.
+// lockFolder keeps other processes from making files at the same time, and removes
+// what killed ones left half written.
 func lockFolder(dir string) (unlock func(), err error) {
 	if err := durable.MkdirPrivate(dir); err != nil {
 		return nil, err
 	}
-	lock := flock.New(filepath.Join(dir, "ca.lock"), flock.SetPermissions(0o600))
-	if err := lock.Lock(); err != nil {
+	path := filepath.Join(dir, LockFile)
+	ctx, cancel := context.WithTimeout(context.Background(), lockMost)
+	defer cancel()
+	unlock, err = durable.Lock(ctx, path, nil)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("another process has held the lock %s for more than %v; end that process", path, lockMost)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("locking the certificate authority: %w", err)
 	}
-	return func() { lock.Close() }, nil
+	for _, name := range []string{RootFile, rootKeyFile, callbackFile} {
+		for _, left := range durable.Leftovers(filepath.Join(dir, name)) {
+			_ = os.Remove(left) // a killed process's: the others write with the lock alone
+		}
+	}
+	return unlock, nil
 }
 
 var errNoAuthority = errors.New("no local authority was made yet")
 
 func load(dir string) (*Authority, error) {
 	rootPath, keyPath := filepath.Join(dir, RootFile), filepath.Join(dir, rootKeyFile)
-	key, keyErr := os.ReadFile(keyPath)
-	root, rootErr := os.ReadFile(rootPath)
+	key, keyErr := durable.ReadFile(keyPath, fileMost)
+	root, rootErr := durable.ReadFile(rootPath, fileMost)
 	noKey, noRoot := errors.Is(keyErr, fs.ErrNotExist), errors.Is(rootErr, fs.ErrNotExist)
 	switch {
 	case noKey && noRoot:
@@ -112,9 +130,9 @@ func load(dir string) (*Authority, error) {
 	case noKey:
 		return nil, fmt.Errorf("%s is missing beside %s; put it back, or move the other away too to have both made anew", keyPath, rootPath)
 	case keyErr != nil:
-		return nil, fmt.Errorf("the local authority's key cannot be read: %w; check its owner and mode", keyErr)
+		return nil, fmt.Errorf("the local authority's key cannot be used: %w; check its owner and mode, or move it and %s away to have both made anew", keyErr, RootFile)
 	case rootErr != nil && !noRoot:
-		return nil, fmt.Errorf("the local authority's root cannot be read: %w; check its owner and mode", rootErr)
+		return nil, fmt.Errorf("the local authority's root cannot be used: %w; check its owner and mode, or move it away to have it written again", rootErr)
 	}
 	if err := checkPrivate(keyPath); err != nil {
 		return nil, err
@@ -137,11 +155,14 @@ func parse(root, key []byte, path string) (*Authority, error) {
 		path, rootKeyFile)
 }
 
-// checkPrivate refuses a key that others may have read, as ssh does.
+// checkPrivate refuses a key that others have or may have read, as ssh does.
 func checkPrivate(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
+	}
+	if uid, known := durable.Owner(info); known && uid != os.Geteuid() {
+		return fmt.Errorf("%s belongs to another user (uid %d), who can sign with it; move it and %s away to have both made anew", path, uid, RootFile)
 	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return fmt.Errorf("%s can be used by others (mode %#o); if nobody had it: chmod 600 %s, else move it and %s away", path, mode, path, RootFile)
@@ -206,8 +227,10 @@ func (a *Authority) callback(dir string, now time.Time) (*tls.Certificate, error
 	}
 	defer unlock()
 	path := filepath.Join(dir, callbackFile)
-	if pair, err := tls.LoadX509KeyPair(path, path); err == nil && a.stillGood(&pair, now) {
-		return &pair, nil
+	if text, err := durable.ReadFile(path, fileMost); err == nil {
+		if pair, err := tls.X509KeyPair(text, text); err == nil && a.stillGood(&pair, now) {
+			return &pair, nil
+		}
 	}
 	pair, err := a.leaf(now.Add(-backdate), now.Add(CallbackLife), callbackNames)
 	if err != nil {

@@ -21,6 +21,9 @@ type Config struct {
 	Capture     Capture
 	Routes      []Route // never empty; the first is the default
 	Credentials map[string]Credential
+
+	// SecretVariables are the environment variables that secrets are read from.
+	SecretVariables []string
 }
 
 // Proxy says where requests are taken and from whom.
@@ -42,7 +45,7 @@ type Console struct {
 // Store says where logins are kept.
 type Store struct {
 	Kind string // "file", "keyring" or "memory"
-	Path string // the state folder, never empty, whatever the kind
+	Path string // the state folder, whatever the kind; empty only where the kind is "memory" and no place is known
 }
 
 // Capture bounds what is remembered of recent exchanges.

@@ -10,8 +10,10 @@ import (
 type decoder struct {
 	file       string
 	getenv     func(string) string
+	environ    []string // the process's, before secrets are taken out of it
 	complaints Complaints
 	needs      []need
+	variables  []string // that secrets are read from
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // maxFile bounds what is read: a configuration is a page or two, and the
@@ -84,10 +86,14 @@ func places(path string, getenv func(string) string) []string {
 	return found
 }
 
-// StateFolder is where state is kept that no configuration places elsewhere:
-// $XDG_STATE_HOME/avsproxy, or ~/.local/state/avsproxy. It is empty when no home
-// is known.
+// StateFolder is where state is kept that no configuration places elsewhere: the
+// first of $STATE_DIRECTORY, which systemd sets (systemd.exec(5)), else
+// $XDG_STATE_HOME/avsproxy, else ~/.local/state/avsproxy. It is empty when none of
+// these is known.
 func StateFolder(getenv func(string) string) string {
+	if first, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); filepath.IsAbs(first) {
+		return first
+	}
 	if folder := baseFolder("XDG_STATE_HOME", filepath.Join(".local", "state"), getenv); folder != "" {
 		return filepath.Join(folder, "avsproxy")
 	}
@@ -106,14 +112,25 @@ func baseFolder(name, underHome string, getenv func(string) string) string {
 	return ""
 }
 
+// pipeTime is how long what is no regular file, such as a shell's <(...), may take.
+const pipeTime = 5 * time.Second
+
 // readUpTo takes one byte more than limit, so that the caller sees the excess.
 func readUpTo(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // or a pipe would wait for its writer
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit+1))
+	_ = f.SetReadDeadline(time.Now().Add(pipeTime)) // regular files have none, and need none
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, fmt.Errorf("it is a pipe that did not end within %v", pipeTime)
+	}
+	if info, statErr := f.Stat(); err == nil && statErr == nil && len(text) == 0 && !info.Mode().IsRegular() {
+		return nil, errors.New("it is no regular file, and nothing came from it")
+	}
+	return text, err
 }
 
 func unreadable(path string, err error) Complaint {

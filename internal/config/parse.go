@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"os"
 	"regexp"
 	"strings"
 	"unicode"
@@ -37,7 +38,7 @@ func parse(file string, text []byte, getenv func(string) string) (c *Config, wro
 	if _, err := toml.Decode(string(text), &values); err != nil {
 		return nil, Complaints{syntax(file, err)}, nil
 	}
-	d := &decoder{file: file, getenv: getenv}
+	d := &decoder{file: file, getenv: getenv, environ: os.Environ()}
 	c = d.config(&table{d: d, at: place{lines: locate(string(text)), line: 1}, values: values})
 	return c, d.complaints, d.needs
 }

@@ -24,6 +24,7 @@ type Secret struct {
 	command []string // program and arguments
 	keyring string   // "service/user"
 	getenv  func(string) string
+	environ []string // of the command: it may need other secrets to get at this one
 }
 
 // IsZero says that the configuration gives no such secret.

@@ -21,6 +21,7 @@ func (d *decoder) config(root *table) *Config {
 	c.Credentials = d.allCredentials(root, c.Sandbox)
 	c.Routes = d.allRoutes(root)
 	root.finish()
+	c.SecretVariables = d.variables
 	d.crossCheck(c)
 	return c
 }
@@ -125,8 +126,8 @@ func (t *table) store() Store {
 	if s.Path == "" {
 		s.Path = StateFolder(t.d.getenv)
 	}
-	if s.Path == "" {
-		t.complain("path", "has no default, because neither XDG_STATE_HOME nor HOME is set", `name a folder, like "/var/lib/avsproxy"`)
+	if s.Path == "" && s.Kind != "memory" {
+		t.complain("path", "has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set", `name a folder, like "/var/lib/avsproxy"`)
 	}
 	return s
 }

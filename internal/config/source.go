@@ -34,7 +34,7 @@ func (s Secret) read() ([]byte, error) {
 	case s.file != "":
 		return readFile(s.file)
 	case len(s.command) > 0:
-		return readCommand(context.Background(), s.command)
+		return readCommand(context.Background(), s.command, s.environ...)
 	}
 	return readKeyring(context.Background(), s.keyring, keyring.Get)
 }
@@ -53,11 +53,13 @@ func readFile(path string) ([]byte, error) {
 }
 
 // readCommand starts the program without a shell. It stays in our process
-// group, where it may ask its question at the terminal.
-func readCommand(ctx context.Context, command []string) ([]byte, error) {
+// group, where it may ask its question at the terminal. Without environ it has our
+// environment.
+func readCommand(ctx context.Context, command []string, environ ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env = environ
 	cmd.WaitDelay = time.Second // for what it leaves behind with its output open
 	var out output
 	cmd.Stdout = &out

@@ -74,10 +74,13 @@ func (t *table) secret(key string) Secret {
 	t.known = append(t.known, key)
 	before := len(t.d.complaints)
 	inner := &table{d: t.d, at: t.at.key(key), values: raw}
-	found := Secret{key: s.key, getenv: s.getenv, env: inner.text("env", ""), file: inner.text("file", ""),
+	found := Secret{key: s.key, getenv: s.getenv, environ: t.d.environ, env: inner.text("env", ""), file: inner.text("file", ""),
 		command: inner.texts("command", nil), keyring: inner.text("keyring", "")}
 	if inner.checkSource(); len(t.d.complaints) > before {
 		return s
+	}
+	if found.env != "" {
+		t.d.variables = append(t.d.variables, found.env)
 	}
 	return found
 }

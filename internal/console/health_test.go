@@ -2,11 +2,18 @@ package console
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"avsproxy/internal/peer"
+	"avsproxy/internal/problem"
 	"avsproxy/tokens"
 
 	"github.com/prometheus/common/expfmt"
@@ -185,5 +192,71 @@ func TestTokensThatNeverEnd(t *testing.T) {
 func TestMetricsAreNotGlobal(t *testing.T) {
 	for range 2 {
 		NewMetrics().Credential(&tokens.Source{Name: "alexa", Store: &tokens.MemoryStore{}})
+	}
+}
+
+// Other users of the machine hear that a route is not ready, and no more: what the
+// provider says and where files are is the owner's.
+func TestReadinessTellsStrangersNoDetails(t *testing.T) {
+	d := start(t, setup{})
+	ended := tokens.Grant{
+		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL, Access: "ended", Refresh: "unknown",
+		Renewed: time.Now().Add(-2 * time.Hour), Expiry: time.Now().Add(-time.Hour),
+	}
+	if err := d.source.Put(context.Background(), ended); err != nil {
+		t.Fatal(err)
+	}
+	d.Users = &peer.Users{UIDs: []int{1000}}
+	ask := func(p peer.Peer, key string) routeReadiness {
+		r := httptest.NewRequest("GET", "/readyz", nil)
+		r.Host = "localhost"
+		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
+		r = r.WithContext(peer.NewContext(ctx, p))
+		r.Header.Set(KeyHeader, key)
+		w := httptest.NewRecorder()
+		d.Guarded(nil).ServeHTTP(w, r)
+		var ready readiness
+		if err := json.Unmarshal(w.Body.Bytes(), &ready); err != nil || w.Code != 503 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		return ready.Routes[0]
+	}
+	const details = "the provider no longer accepts"
+	for _, uid := range []int{0, 1000} {
+		if got := ask(peer.Peer{Way: peer.Loopback, Known: true, UID: uid}, ""); got.Code != problem.LoginRequired || !strings.Contains(got.Reason, details) {
+			t.Errorf("user %d: %+v", uid, got)
+		}
+	}
+	strangers := []peer.Peer{{Way: peer.Loopback, Known: true, UID: 1001}, {Way: peer.Socket, Known: true, UID: 65534}, {Way: peer.Loopback}}
+	for _, p := range strangers {
+		if got := ask(p, ""); got.Code != problem.LoginRequired || got.Reason != "a login is needed" {
+			t.Errorf("%+v: %+v", p, got)
+		}
+	}
+	// Where the system does not tell users apart, the key does.
+	d.Users.TCP, d.Key = errors.New("not here"), "key"
+	if got := ask(peer.Peer{Way: peer.Loopback}, ""); strings.Contains(got.Reason, details) {
+		t.Errorf("without the key: %+v", got)
+	}
+	if got := ask(peer.Peer{Way: peer.Loopback}, "key"); !strings.Contains(got.Reason, details) {
+		t.Errorf("with the key: %+v", got)
+	}
+}
+
+func TestWhyARouteIsNotReady(t *testing.T) {
+	path := errors.New("open /home/somebody/alexa.grant.json: no space left")
+	for _, c := range []struct {
+		err  error
+		code problem.Code
+	}{
+		{&tokens.Error{Action: tokens.ActionLogin, Say: "said /home/somebody"}, problem.LoginRequired},
+		{&tokens.Error{Action: tokens.ActionRetry, Say: "said /home/somebody", Err: path}, problem.TokenRefreshFailed},
+		{&tokens.Error{Action: tokens.ActionConfig, Say: "said /home/somebody", Hint: path.Error()}, problem.TokenRefreshFailed},
+		{context.DeadlineExceeded, problem.TokenRefreshFailed},
+		{unsaved{path}, ""},
+	} {
+		if code, why := unready(c.err); code != c.code || why == "" || strings.Contains(why, "somebody") {
+			t.Errorf("%v: %q, %q", c.err, code, why)
+		}
 	}
 }

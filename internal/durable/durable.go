@@ -65,7 +65,7 @@ func holds(path string, data []byte, perm fs.FileMode) bool {
 	if runtime.GOOS != "windows" && info.Mode().Perm() != perm {
 		return false
 	}
-	old, err := os.ReadFile(path)
+	old, err := ReadFile(path, int64(len(data)))
 	return err == nil && bytes.Equal(old, data)
 }
 

@@ -1,0 +1,17 @@
+//go:build unix
+
+package durable
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// Owner returns whose a file is, where the system has such owners.
+func Owner(info fs.FileInfo) (uid int, known bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
