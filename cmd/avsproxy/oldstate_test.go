@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"avsproxy/internal/certs"
+	"avsproxy/tokens"
+
+	"github.com/elazarl/goproxy"
+)
+
+// An oldHome is a copy of the folder that 22a602f left, with a provider that takes the
+// tokens in it. See tokens/testdata/state-22a602f/README.md.
+type oldHome struct {
+	t   *testing.T
+	dir string
+	env []string
+
+	mu   sync.Mutex
+	seen []string // what came to the token endpoint: fingerprints of refresh tokens, or else the grant
+}
+
+func openOldHome(t *testing.T) *oldHome {
+	t.Helper()
+	h := &oldHome{t: t, dir: filepath.Join(t.TempDir(), "old")}
+	if err := os.CopyFS(h.dir, os.DirFS("../../tokens/testdata/state-22a602f")); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(h.dir, func(path string, entry fs.DirEntry, err error) error { // git keeps no modes
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return os.Chmod(path, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.env = []string{"HOME=" + h.dir, "NO_COLOR=1", "PATH=" + os.Getenv("PATH"), "HTTPS_PROXY=" + h.provider()}
+	return h
+}
+
+// provider starts lwa.example, and returns the proxy that leads there.
+func (h *oldHome) provider() string {
+	authority, err := certs.New("provider", "lwa.example")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	leaf, err := authority.Leaf(time.Hour, "lwa.example")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(h.dir, "provider.pem"), authority.RootPEM(), 0o600)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(h.answer))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{*leaf}}
+	server.StartTLS()
+	h.t.Cleanup(server.Close)
+	way := goproxy.NewProxyHttpServer()
+	way.Logger = log.New(io.Discard, "", 0)
+	way.ConnectDial = func(network, _ string) (net.Conn, error) { return net.Dial(network, server.Listener.Addr().String()) }
+	proxy := httptest.NewServer(way)
+	h.t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+func (h *oldHome) answer(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	what := r.PostFormValue("grant_type")
+	if refresh := r.PostFormValue("refresh_token"); refresh != "" {
+		what = tokens.Fingerprint(tokens.Secret(refresh))
+	}
+	h.seen = append(h.seen, what)
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"access_token": "new-%s", "token_type": "bearer", "expires_in": 86400, "refresh_token": "refresh-%s"}`, what, what)
+}
+
+func (h *oldHome) run(args ...string) (stdout, stderr string, code int) {
+	cmd := exec.Command(binary, args...)
+	var out, said bytes.Buffer
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = h.dir, h.env, &out, &said
+	cmd.Run()
+	return out.String(), said.String(), cmd.ProcessState.ExitCode()
+}
+
+// TestStateOf22a602f has the built program go on from a configuration and a state folder
+// that an early version wrote, with every login that is in it.
+func TestStateOf22a602f(t *testing.T) {
+	h := openOldHome(t)
+	root, err := os.ReadFile(filepath.Join(h.dir, "state", "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, said, code := h.run("config", "check"); code != exitDone || !strings.Contains(out, "8 routes, 8 credentials") {
+		t.Fatalf("config check: %d\n%s%s", code, out, said)
+	}
+	status, said, _ := h.run("status")
+	if strings.Contains(status, "nobody has logged in") || strings.Count(status, "credential ") != 16 || !strings.Contains(status, "not running") {
+		t.Errorf("status:\n%s%s", status, said)
+	}
+	for name, want := range map[string]string{
+		"plain": "0542966f510f5fff", "marked": "36ca0a4974cbfad7", "halfway": "874addce117cf1f0", "damaged": "1338bedb959e146e",
+		"imported": "eb78b88698c7f803", "configured": "6c719b94bcfe649e", "robot": "client_credentials",
+	} {
+		h.seen = nil
+		out, said, code := h.run("token", name, "--min-ttl", "2h") // more than any of them lives
+		if code != exitDone || out != "new-"+want+"\n" || len(h.seen) != 1 || h.seen[0] != want {
+			t.Errorf("token %s: %d, %q, the provider saw %v; want %s\n%s", name, code, out, h.seen, want, said)
+		}
+	}
+	h.seen = nil
+	if _, said, code := h.run("token", "refused", "--min-ttl", "2h"); code != exitLogin || len(h.seen) != 0 {
+		t.Errorf("token refused: %d, the provider saw %v\n%s", code, h.seen, said)
+	}
+	if _, said, code := h.run("ca", "path"); code != exitDone || strings.Contains(said, "anew") {
+		t.Errorf("ca path: %d\n%s", code, said)
+	}
+	if after, err := os.ReadFile(filepath.Join(h.dir, "state", "ca.pem")); err != nil || !bytes.Equal(after, root) {
+		t.Errorf("the root changed: %v", err)
+	}
+}
