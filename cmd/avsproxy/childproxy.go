@@ -29,7 +29,8 @@ command.
 The command's environment names the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY,
 AVSPROXY_URL) and the certificate authority beside the system's and your own roots
 (SSL_CERT_FILE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO and others; docs/clients.md lists
-them). A client_key is in the proxy's URL.`,
+them). A client_key is in the proxy's URL. Variables that the configuration reads
+secrets from are not passed on.`,
 		Example: "  avsproxy run -- curl -i https://api.example.com/v2/things",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

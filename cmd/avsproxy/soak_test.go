@@ -26,7 +26,8 @@ const (
 	soakDownchannels = 200
 	soakTalkers      = 4
 	soakSamples      = 180 // at most; not more often than every 100 ms
-	soakWarm         = 5   // the first fifth is warming up
+	soakWarm         = 400 // events before anything is judged, and all downchannels
+	soakWarmMost     = time.Minute
 	soakGrowth       = 1.25
 	soakBytes        = 16 << 20 // that memory may differ by besides
 	soakGoroutines   = 40
@@ -47,6 +48,7 @@ func TestSoak(t *testing.T) {
 	logIn(t, proxy, amazon)
 	s := &soaking{t: t, proxy: proxy, amazon: amazon}
 	s.begin()
+	s.warmUp()
 	s.sample(*soak)
 	s.check()
 	if *soakPlot != "" {
@@ -147,6 +149,17 @@ func (s *soaking) direct(ctx context.Context) {
 	}
 }
 
+// warmUp waits for the state that is to last: how long that takes is a matter of how
+// busy the machine is.
+func (s *soaking) warmUp() {
+	for deadline := time.Now().Add(soakWarmMost); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if s.amazon.Direct("Soak", "Count", nil) >= soakDownchannels && s.events.Load() >= soakWarm {
+			return
+		}
+	}
+	s.t.Fatalf("after %v %d downchannels are open and %d events got through", soakWarmMost, s.amazon.Direct("Soak", "Count", nil), s.events.Load())
+}
+
 // sample looks at the program for so long.
 func (s *soaking) sample(long time.Duration) {
 	began, pause := time.Now(), max(100*time.Millisecond, long/soakSamples)
@@ -157,11 +170,10 @@ func (s *soaking) sample(long time.Duration) {
 	}
 }
 
-// check compares the last third with the first, after the warm-up.
+// check compares the last third with the first.
 func (s *soaking) check() {
-	after := s.samples[len(s.samples)/soakWarm:]
-	third := len(after) / 3
-	first, last := after[:third], after[len(after)-third:]
+	third := len(s.samples) / 3
+	first, last := s.samples[:third], s.samples[len(s.samples)-third:]
 	memory := func(x soakSample) int { return x.memory }
 	goroutines := func(x soakSample) int { return x.goroutines }
 	s.t.Logf("%d events, %d KiB of directives; memory %d -> %d MiB, goroutines %d -> %d", s.events.Load(), s.heard.Load()>>10,
