@@ -234,7 +234,8 @@ func (f FileStore) target(name string) string {
 // file go the link to it, if any, and what killed processes left half written.
 func (f FileStore) Delete(name string) error {
 	target := f.target(name)
-	for _, file := range append(f.halves(name), f.previous(name), target+".damaged", target, f.Path(name)) {
+	files := slices.Concat(f.halves(name), f.unreadPaths(name), []string{f.previous(name), target + ".damaged", target, f.Path(name)})
+	for _, file := range files {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the login of %s: %w", name, err)
 		}

@@ -81,7 +81,6 @@ func (s *Source) Forget(ctx context.Context) error {
 	if err := s.Store.Delete(s.key()); err != nil {
 		return err
 	}
-	s.dropUnread()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++

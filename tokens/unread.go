@@ -66,16 +66,19 @@ const (
 	unreadMost  = 256 << 10 // bytes kept of each answer
 )
 
-func (f FileStore) unreadPath(name string, n int) string {
-	return filepath.Join(f.Dir, fmt.Sprintf("%s.unread-answer-%d", name, n))
+func (f FileStore) unreadPaths(name string) (paths []string) {
+	for n := range unreadFiles {
+		paths = append(paths, filepath.Join(f.Dir, fmt.Sprintf("%s.unread-answer-%d", name, n+1)))
+	}
+	return paths
 }
 
 // keepUnread implements [unreadKeeper]. An answer that is kept is never replaced
 // by a later one: the first refresh token that was missed is the one to save.
 func (f FileStore) keepUnread(name string, text []byte) (string, error) {
 	text = text[:min(len(text), unreadMost)]
-	for n := range unreadFiles {
-		path := f.unreadPath(name, n+1)
+	paths := f.unreadPaths(name)
+	for _, path := range paths {
 		present, err := os.ReadFile(path)
 		switch {
 		case err == nil && bytes.Equal(present, text):
@@ -84,14 +87,14 @@ func (f FileStore) keepUnread(name string, text []byte) (string, error) {
 			return path, durable.WriteFile(path, text, 0o600)
 		}
 	}
-	return f.unreadPath(name, 1), nil
+	return paths[0], nil
 }
 
 // dropUnread implements [unreadKeeper]: once there is a new login, or the provider
 // has renewed this one, nobody needs the answers.
 func (f FileStore) dropUnread(name string) {
-	for n := range unreadFiles {
-		_ = os.Remove(f.unreadPath(name, n+1))
+	for _, path := range f.unreadPaths(name) {
+		_ = os.Remove(path)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
+	"avsproxy/internal/durable"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/tunnel"
@@ -273,7 +274,14 @@ func (s *server) leaveRunFile(context.Context) error {
 		return nil
 	}
 	s.run = runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key, Sandbox: s.stand}
-	if err := s.run.write(s.conf); err != nil {
+	err := s.run.write(s.conf)
+	if err == nil {
+		err = s.roots.Unsaved()
+	}
+	if durable.Full(err) {
+		s.app.ui.warn(fmt.Sprintf("the disk is full, so other commands may not find this proxy, and certificates may change with its next start: %v", err),
+			"make room on the disk of "+s.conf.Store.Path+" and start it again")
+	} else if err != nil {
 		return failed(err, "check the state folder's owner and mode, or set store.path")
 	}
 	written := s.run

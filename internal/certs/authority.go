@@ -36,6 +36,8 @@ type Authority struct {
 	key   *ecdsa.PrivateKey
 	hosts []string // in canonical form
 	newTo []string // the hosts that it was made anew for
+
+	unsaved error // why the disk does not have what this process made; nil = it does
 }
 
 // New makes an authority that lives in memory only. Its root may sign for
@@ -144,6 +146,10 @@ func (a *Authority) leaf(from, to time.Time, names []string) (*tls.Certificate, 
 
 // Root returns the root certificate.
 func (a *Authority) Root() *x509.Certificate { return a.root }
+
+// Unsaved is why something that was made anew serves from memory alone, and ends
+// with the process: the disk is full. Nil = all of it is saved.
+func (a *Authority) Unsaved() error { return a.unsaved }
 
 // NewTo lists the hosts for which [Open] had to make the authority anew. It is
 // empty where the stored one was kept, and where there was none before.

@@ -42,6 +42,9 @@ const renewBefore = 30 * 24 * time.Hour
 // folder do not take turns at that, and those that are asked for no more cost
 // nothing.
 //
+// On a full disk an authority that would have to be saved serves from memory, which
+// [Authority.Unsaved] tells.
+//
 // Files that are there and cannot be used are an error, never overwritten: a
 // person may have told a browser to trust them. A missing [RootFile] is written
 // again from the key's file, since a crash may have come between the two.
@@ -50,6 +53,18 @@ func Open(dir string, hosts ...string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
+	authority, err := kept(dir, hosts)
+	if durable.Full(err) {
+		full := err
+		if authority, err = New(rootName(), hosts...); err == nil {
+			authority.unsaved = full
+		}
+	}
+	return authority, err
+}
+
+// kept is the authority that the folder has, or has from now on.
+func kept(dir string, hosts []string) (*Authority, error) {
 	unlock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
@@ -65,10 +80,7 @@ func Open(dir string, hosts ...string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := authority.save(dir); err != nil {
-		return nil, err
-	}
-	return authority, nil
+	return authority, authority.save(dir)
 }
 
 // rootName is for people who look at a list of authorities; a host name that is
@@ -222,6 +234,9 @@ func (a *Authority) Callback(dir string) (*tls.Certificate, error) {
 
 func (a *Authority) callback(dir string, now time.Time) (*tls.Certificate, error) {
 	unlock, err := lockFolder(dir)
+	if durable.Full(err) {
+		unlock, err = func() {}, nil // nobody can make a file here
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +255,10 @@ func (a *Authority) callback(dir string, now time.Time) (*tls.Certificate, error
 	if err != nil {
 		return nil, err
 	}
-	if err := durable.WriteFile(path, text, 0o600); err != nil {
+	err = durable.WriteFile(path, text, 0o600)
+	if durable.Full(err) {
+		a.unsaved = err
+	} else if err != nil {
 		return nil, fmt.Errorf("saving the callback's certificate: %w", err)
 	}
 	return pair, nil
