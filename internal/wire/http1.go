@@ -25,8 +25,20 @@ type headReader struct {
 	served int64        // requests that came to the handler, one after another
 }
 
-// lineMost is how much of a line is kept: enough for the names and numbers looked for.
+// lineMost is how much of a line is kept, without white space: enough for the names and
+// numbers looked for.
 const lineMost = 64
+
+func (h *headReader) keep(piece []byte) {
+	for _, c := range piece {
+		if len(h.line) == lineMost {
+			return
+		}
+		if c != ' ' && c != '\t' || len(h.line) == 0 {
+			h.line = append(h.line, c)
+		}
+	}
+}
 
 func (h *headReader) read(p []byte) {
 	for len(p) > 0 {
@@ -37,7 +49,7 @@ func (h *headReader) read(p []byte) {
 			continue
 		}
 		piece, rest, ended := bytes.Cut(p, []byte("\n"))
-		h.line = append(h.line, piece[:min(len(piece), lineMost-len(h.line))]...)
+		h.keep(piece)
 		if p = rest; ended {
 			h.lineEnded(bytes.TrimSuffix(h.line, []byte("\r")))
 			h.line = h.line[:0]
@@ -60,11 +72,15 @@ func (h *headReader) field(line []byte) {
 		h.headEnded()
 		return
 	}
+	if line[0] == ' ' || line[0] == '\t' { // it goes on with the field before (RFC 9112 section 5.2)
+		h.sized, h.chunked = true, true // which may be either; nobody sends this any more
+		return
+	}
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	switch string(bytes.ToLower(name)) {
 	case "content-length":
 		h.sized = true
-		h.length, _ = strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64) // net/http refuses what is no number
+		h.length, _ = strconv.ParseInt(string(value), 10, 64) // net/http refuses what is no number
 	case "transfer-encoding":
 		h.chunked = true
 	}
@@ -84,7 +100,7 @@ func (h *headReader) headEnded() {
 
 func (h *headReader) chunk(line []byte) {
 	digits, _, _ := bytes.Cut(line, []byte(";"))
-	size, err := strconv.ParseInt(string(bytes.TrimSpace(digits)), 16, 64)
+	size, err := strconv.ParseInt(string(digits), 16, 64)
 	switch {
 	case err != nil: // net/http ends the connection
 		h.now, h.left = nil, math.MaxInt64

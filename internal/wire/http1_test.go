@@ -17,6 +17,8 @@ const (
 	empty    = "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 	mixed    = "POST /x HTTP/1.1\r\nHost: x\r\ncontent-length: 5\r\nTransfer-ENCODING:chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n"
 	mixed10  = "POST /x HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nabcde"
+	padded   = "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length:                                                                      2\r\n\r\nab"
+	folded   = "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n 5\r\n\r\nabcde"
 	bareLF   = "POST /x HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\nContent-Length: 5\n\n1\r\na\r\n0\r\n\r\n"
 )
 
@@ -32,6 +34,8 @@ var conversations = map[string]struct {
 	"mixed, HTTP/1.0":           {empty + mixed10 + plainGet, 2},
 	"mixed, with bare LFs":      {bareLF + plainGet, 1},
 	"mixed behind many of them": {strings.Repeat(sized, 20) + mixed + plainGet, 21},
+	"mixed behind padding":      {padded + padded + mixed + plainGet, 3},
+	"folded":                    {plainGet + folded + plainGet, 2},
 	"none is mixed":             {chunked + sized + "\r\n" + empty + plainGet + chunked, 0},
 }
 
