@@ -1,58 +1,21 @@
 package tokens
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
-
-// fullDisk is a file system of its own, with a way to fill it up to the last byte.
-func fullDisk(t *testing.T) (folder string, fill func()) {
-	t.Helper()
-	folder = t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("mounting a small file system needs root: ", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(folder, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return folder, func() { fillUp(t, folder) }
-}
-
-// fillUp takes what room there is, as a log would that nobody bounds.
-func fillUp(t *testing.T, folder string) {
-	t.Helper()
-	file, err := os.OpenFile(filepath.Join(folder, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	must(t, err)
-	defer file.Close()
-	for size := 64 << 10; size > 0; {
-		if _, err := file.Write(bytes.Repeat([]byte{'x'}, size)); err != nil {
-			size /= 2
-		}
-	}
-	if _, err := file.Write([]byte{'x'}); !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal("the disk is not full:", err)
-	}
-}
 
 // A renewal on a full disk, and a restart, cost no login; nor do the next ones,
 // though something else takes each byte that gets free.
 func TestPromise1_AFullDiskAndARestartCostNoLogin(t *testing.T) {
-	folder, fill := fullDisk(t)
+	folder, fill := testkit.SmallDisk(t)
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), FileStore{Dir: folder}
 		reuse(p)

@@ -40,6 +40,7 @@ var arrows = map[string]string{
 	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults internal/sandbox/frames",
 	"internal/sandbox/faults": "",
 	"internal/sandbox/frames": "",
+	"internal/testkit":        "",
 	"internal/tunnel":         "internal/guard",
 	"internal/wire":           "",
 }

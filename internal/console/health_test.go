@@ -244,14 +244,14 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 }
 
 func TestWhyARouteIsNotReady(t *testing.T) {
-	path := errors.New("open /home/somebody/alexa.grant.json: no space left")
+	path := errors.New("open /var/lib/somebody/alexa.grant.json: no space left")
 	for _, c := range []struct {
 		err  error
 		code problem.Code
 	}{
-		{&tokens.Error{Action: tokens.ActionLogin, Say: "said /home/somebody"}, problem.LoginRequired},
-		{&tokens.Error{Action: tokens.ActionRetry, Say: "said /home/somebody", Err: path}, problem.TokenRefreshFailed},
-		{&tokens.Error{Action: tokens.ActionConfig, Say: "said /home/somebody", Hint: path.Error()}, problem.TokenRefreshFailed},
+		{&tokens.Error{Action: tokens.ActionLogin, Say: "said /var/lib/somebody"}, problem.LoginRequired},
+		{&tokens.Error{Action: tokens.ActionRetry, Say: "said /var/lib/somebody", Err: path}, problem.TokenRefreshFailed},
+		{&tokens.Error{Action: tokens.ActionConfig, Say: "said /var/lib/somebody", Hint: path.Error()}, problem.TokenRefreshFailed},
 		{context.DeadlineExceeded, problem.TokenRefreshFailed},
 		{unsaved{path}, ""},
 	} {
