@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // ErrClosed is what Ping answers on a connection that has ended.
@@ -35,7 +37,8 @@ type Client struct {
 
 	greeted bool // SETTINGS came; of reading
 	settled chan struct{}
-	parted  bool // GOAWAY came; of reading
+	most    atomic.Int64 // SETTINGS_MAX_CONCURRENT_STREAMS; negative = the server did not say
+	parted  bool         // GOAWAY came; of reading
 
 	writing sync.Mutex // for out, and so that frames stay whole
 	out     track
@@ -48,6 +51,8 @@ type Client struct {
 	fresh   *Stream // it, until it is claimed
 	streams map[uint32]*Stream
 	away    *goAway
+	// closedIdle: the server closed the connection, on which no stream was open.
+	closedIdle bool
 }
 
 // NewClient returns the client's end of a connection on which nothing was sent yet.
@@ -60,6 +65,7 @@ func NewClient(conn net.Conn) *Client {
 		out:     track{skip: len(preface)},
 		streams: map[uint32]*Stream{},
 	}
+	c.most.Store(-1)
 	c.hear()
 	c.said.Store(c.heard.Load())
 	return c
@@ -84,6 +90,32 @@ func (c *Client) Quiet() time.Duration { return since(&c.said) }
 // Settled is closed when net/http knows the server's first SETTINGS, and with them how
 // many streams it may open (RFC 9113 section 5.1.2).
 func (c *Client) Settled() <-chan struct{} { return c.settled }
+
+// MostStreams is how many streams the server allows at once, as it said last; ok = false:
+// it did not say.
+func (c *Client) MostStreams() (most int, ok bool) {
+	n := c.most.Load()
+	return int(max(n, 0)), n >= 0
+}
+
+// EndedWell reports whether the server ended the connection in good order: by GOAWAY
+// without an error, unless it looked at none of the requests, or by closing it while no
+// stream was open.
+func (c *Client) EndedWell() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.away != nil {
+		return c.away.code == http2.ErrCodeNo && (c.last == 0 || c.away.last > 0)
+	}
+	return c.closedIdle
+}
+
+// Took reports whether the server said with GOAWAY that it has looked at requests.
+func (c *Client) Took() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.away != nil && min(c.away.last, c.last) > 0
+}
 
 func (c *Client) settleOnce() {
 	select {

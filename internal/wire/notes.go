@@ -44,6 +44,7 @@ func (c *Client) nextFrame() error {
 		c.ended(nil)
 	}
 	if _, err := io.ReadFull(c.in, c.head[:]); err != nil {
+		c.noteEOF(err)
 		return err
 	}
 	c.hear()
@@ -57,7 +58,11 @@ func (c *Client) note(f frame) error {
 	switch f.kind {
 	case http2.FrameSettings:
 		c.greeted = true
+		return c.noteSettings(f)
+	case http2.FrameHeaders:
+		c.noteEndStream(f)
 	case http2.FrameData:
+		c.noteEndStream(f)
 		return c.noteData(f)
 	case http2.FrameRSTStream:
 		code, err := c.number(0)
@@ -82,6 +87,49 @@ func (c *Client) noteReset(stream *Stream, code http2.ErrCode) {
 	if code == http2.ErrCodeProtocol {
 		c.ended(fmt.Errorf("it reset a stream with %v", code))
 	}
+}
+
+// settingLen is the size of one setting (RFC 9113 section 6.5.1).
+const settingLen = 6
+
+// noteSettings looks for SETTINGS_MAX_CONCURRENT_STREAMS, as far as the reader's buffer goes.
+func (c *Client) noteSettings(f frame) error {
+	payload, err := c.in.Peek(min(f.length, c.in.Size()))
+	if err != nil {
+		return err
+	}
+	for ; len(payload) >= settingLen; payload = payload[settingLen:] {
+		if http2.SettingID(binary.BigEndian.Uint16(payload)) == http2.SettingMaxConcurrentStreams {
+			c.most.Store(int64(binary.BigEndian.Uint32(payload[2:])))
+		}
+	}
+	return nil
+}
+
+// noteEndStream is for HEADERS and DATA, which have the flag in the same place.
+func (c *Client) noteEndStream(f frame) {
+	if !f.flags.Has(http2.FlagDataEndStream) {
+		return
+	}
+	if stream := c.stream(f.stream); stream != nil {
+		stream.wasEnded()
+	}
+}
+
+// noteEOF notes whether the server closed the connection between frames, while it owed
+// nothing.
+func (c *Client) noteEOF(err error) {
+	if err != io.EOF {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, stream := range c.streams {
+		if !stream.over() {
+			return
+		}
+	}
+	c.closedIdle = true
 }
 
 func (c *Client) noteData(f frame) error {

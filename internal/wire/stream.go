@@ -17,6 +17,7 @@ type Stream struct {
 
 	mu    sync.Mutex
 	data  []dataFrame // that came and were not read yet
+	ended bool        // END_STREAM came
 	reset bool
 	code  http2.ErrCode
 }
@@ -70,6 +71,19 @@ func (s *Stream) wasReset(code http2.ErrCode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reset, s.code = true, code
+}
+
+func (s *Stream) wasEnded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+}
+
+// over reports whether nothing more comes on the stream.
+func (s *Stream) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended || s.reset
 }
 
 // next takes the next DATA frame, if it has come.
