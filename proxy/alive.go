@@ -45,29 +45,55 @@ func (s *links) lose(l *link, cause error) {
 
 // retire makes way for a successor. Streams on the old connection go on; one that has
 // none is closed, since nothing can come on it any more and AVS wants one for each
-// device. A request that was given to it just now has no stream on it yet: it is never
-// read, and goes to the successor. cause is nil where the upstream just said goodbye.
+// device. A request that has a place there and no stream yet is never read, and goes to
+// the successor. cause is nil where the upstream just said goodbye.
 func (s *links) retire(l *link, cause error) {
-	if !l.retire(func() { s.tellEnd(cause) }) {
+	if !l.retire(func() { s.tellEnd(l, cause) }) {
 		return
 	}
-	if l.conn.InFlight() == 0 {
-		l.conn.Close()
-	}
+	l.closeIfOver()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.sortOutLocked()
-	if l.listed {
-		s.back.lost(time.Now(), connectError{cmp.Or(cause, errGoodbye)})
-	} // else connect sees it
+	if l.listed { // else connect sees it
+		s.back.lost(time.Now(), l.endLocked(cause))
+	}
+	s.mu.Unlock()
+	s.tellSpent()
 }
 
-func (s *links) tellEnd(cause error) {
+// tellSpent tells that no connection is tried for a while, once.
+func (s *links) tellSpent() {
 	s.mu.Lock()
-	closed := s.closed
+	now := time.Now()
+	spent := s.back.spent(now)
+	if again := !s.toldSpent.IsZero() && now.Sub(s.toldSpent) < triesSpan; !s.single || again {
+		spent = nil
+	}
+	if spent != nil {
+		s.toldSpent = now
+	}
+	s.mu.Unlock()
+	if spent != nil {
+		s.tell(Paused, spent)
+	}
+}
+
+// endLocked says how the link ended. The lock is that of the links.
+func (l *link) endLocked(cause error) linkEnd {
+	return linkEnd{
+		cause: cmp.Or(cause, errGoodbye), tried: l.tried,
+		used: l.wanted || l.used.Load(), served: l.answered.Load() || l.wire.Took(), well: l.wire.EndedWell(),
+	}
+}
+
+func (s *links) tellEnd(l *link, cause error) {
+	s.mu.Lock()
+	closed, unneeded := s.closed, s.back.isUnneeded(time.Now(), l.endLocked(cause))
 	s.mu.Unlock()
 	switch {
 	case closed:
+	case unneeded:
+		s.tell(Unused, nil)
 	case cause == nil:
 		s.tell(Left, nil)
 	default:

@@ -33,7 +33,7 @@ func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
 }
 
 func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*link, error)) (*link, error) {
-	l := &link{wire: wire.NewClient(conn), base: upstreamConnOf(conn), gone: make(chan struct{})}
+	l := &link{wire: wire.NewClient(conn), base: upstreamConnOf(conn), turn: make(chan struct{}, 1), gone: make(chan struct{})}
 	var made atomic.Bool
 	l.wire.Ended = func(cause error) {
 		if !made.Load() {

@@ -13,9 +13,11 @@ var errNoStreams = errors.New("the upstream allows no streams on a new connectio
 // A dialing is shared by all that wait for it. Its result is fixed once done is
 // closed.
 type dialing struct {
-	done chan struct{}
-	link *link
-	err  error
+	tried  time.Time // when it began
+	wanted bool      // by a request, and not by the keeper alone; under the links' lock
+	done   chan struct{}
+	link   *link
+	err    error
 }
 
 func (d *dialing) wait(ctx context.Context) (*link, error) {
@@ -42,7 +44,7 @@ func (s *links) connect(d *dialing) {
 	over := s.closed || err != nil
 	s.back.end(time.Now(), err)
 	if d.err = err; err == nil {
-		made.listed = true
+		made.listed, made.tried, made.wanted = true, d.tried, d.wanted
 		d.link = made
 		s.open = append(s.open, made)
 		s.reached = true
@@ -61,5 +63,6 @@ func (s *links) connect(d *dialing) {
 		s.tell(Connected, nil)
 	} else if d.err != errNotHTTP2 {
 		s.tell(Unreachable, d.err)
+		s.tellSpent()
 	}
 }

@@ -26,6 +26,7 @@ var errConnect = errors.New("CONNECT is not served by routes")
 // a problem for the client. It is the one place that does.
 func explain(err error, o ForwardOptions) problem.Problem {
 	var tokenErr *tokens.Error
+	var spent *spentError
 	switch {
 	case errors.As(err, new(uploadError)):
 		return badUpload()
@@ -37,6 +38,8 @@ func explain(err error, o ForwardOptions) problem.Problem {
 		return notAllowed(err, "check the upstream of the route in config.toml")
 	case errors.Is(err, errConnect):
 		return notAllowed(err, "send the request itself to the proxy")
+	case errors.As(err, &spent):
+		return spentProblem(spent, o.Origin.Host)
 	case isTimeout(err):
 		return timeoutProblem(err, o.Origin.Host)
 	}
@@ -75,6 +78,9 @@ func timeoutProblem(err error, host string) problem.Problem {
 	if errors.As(err, &connecting) {
 		p.Detail = "no connection to " + host + " in time; nothing was sent"
 		p.Hint = "check the network and the upstream in config.toml; dial_timeout of the route sets the bound"
+	}
+	if full := (*fullError)(nil); errors.As(err, &full) {
+		p.Detail, p.Hint = host+": "+full.Error()+"; nothing was sent", fullHint
 	}
 	if errors.As(err, new(proxyError)) {
 		p.Hint = "check the proxy that HTTPS_PROXY names; dial_timeout of the route sets the bound"
@@ -149,6 +155,8 @@ func describe(err error) (detail, hint string) {
 		return "it switched to a protocol that was not asked for", "check the upstream in config.toml"
 	case isForeign(err):
 		return "its answer is not HTTP, or was cut within its head", "check the upstream in config.toml; whether the request was acted upon is not known"
+	case errors.Is(err, errNoStreams):
+		return "it allows 0 streams on a new connection", "try again later; it takes no requests now"
 	case errors.As(err, new(connectError)):
 		return "no connection came about", "check the network and the upstream in config.toml; see the log for the cause"
 	case hasAny(err, "request header list larger than peer's advertised limit"):

@@ -39,8 +39,8 @@ type Exchange struct {
 	Upstream            Hop
 	Tries               int // how often the request was given to a connection
 	// Token and Connect are how long it waited for a token, and for a connection: TLS,
-	// and being held until the upstream is back, included. TLS is how much of Connect
-	// the handshake took.
+	// being held until the upstream is back, and waiting for a stream, included. TLS is
+	// how much of Connect the handshake took.
 	Token, Connect, TLS time.Duration
 	FirstByte           time.Duration // from Began to the answer's head; zero = there was none
 	Error               string        // the code of an answer that is ours; empty = it is not, or no problem

@@ -9,8 +9,13 @@ import (
 	"avsproxy/internal/wire"
 )
 
-// sendTries bounds how often one request is offered to a fresh connection.
-const sendTries = 3
+const (
+	// sendTries are made at once of a request that the upstream did not process. Then
+	// there are pauses, which grow from retryPause to retryPauseMost.
+	sendTries      = 3
+	retryPause     = 10 * time.Millisecond
+	retryPauseMost = 100 * time.Millisecond
+)
 
 // An unprocessed error is about a request that the upstream did not and will not
 // look at (RFC 9113 section 8.7).
@@ -19,48 +24,119 @@ type unprocessed struct{ error }
 // Unwrap returns the cause.
 func (u unprocessed) Unwrap() error { return u.error }
 
-// RoundTrip sends a request again where that is safe: the upstream did not look at it
-// and its body can begin anew, or the connection was lost under a request that only
-// asks.
-func (s *links) RoundTrip(req *http.Request) (*http.Response, error) {
-	body := sendableOf(req)
-	for try := 1; ; try++ {
-		began := time.Now()
-		l, err := s.get(req.Context())
-		waited := time.Since(began)
-		if err != nil {
-			note(req.Context(), func(e *Exchange) { e.Connect += waited })
-		}
-		if err == errNotHTTP2 && try == 1 {
+// RoundTrip sends a request as it is.
+func (s *links) RoundTrip(req *http.Request) (*http.Response, error) { return s.send(req, nil) }
+
+// send sends a request again where that is safe: the upstream did not look at it and its
+// body can begin anew, or the connection was lost under a request that only asks. What
+// authorize adds is added to each attempt once it has a place on a connection.
+func (s *links) send(req *http.Request, authorize Authorize) (*http.Response, error) {
+	body, retry := sendableOf(req), retry{most: s.most()}
+	for {
+		l, err := s.connection(req)
+		if err == errNotHTTP2 && retry.tries == 0 {
 			return nil, err // the caller sends the request, body and all, in another way
 		}
-		if err == errNotHTTP2 { // it did before: the body has begun
-			err = unprocessed{err}
+		if err != nil {
+			err = retry.instead(err)
+		}
+		var out *http.Request
+		if err == nil {
+			out, err = l.authorized(body.attempt(req), authorize)
+		}
+		if err == errStale {
+			return nil, err // the caller gets another token, and comes again
 		}
 		if err != nil {
 			body.close()
 			return nil, err
 		}
-		sending(req.Context())
-		noteHop(req, l.base, l.used.Swap(true), waited)
-		resp, stream, err := l.roundTrip(body.attempt(req))
+		resp, stream, err := l.roundTrip(out)
 		if err == nil {
 			body.forget()
 			l.tellLeaving(req.Context())
 			return resp, nil
 		}
-		fate := fateOf(req, l, stream)
-		if fate == onlyAsked && try > 1 { // its answer may be what ends connections
-			fate = mayHaveBeenRead
-		}
+		fate := retry.fate(req, l, stream)
 		if l.retired() {
 			s.retire(l, err)
+			l.closeIfOver()
 		}
-		if fate == mayHaveBeenRead || !body.restartable() || req.Context().Err() != nil || try == sendTries {
+		retry.last = fate.told(err)
+		if fate == mayHaveBeenRead || !body.restartable() || !retry.again(req.Context()) {
 			body.close()
-			return nil, fate.told(err)
+			return nil, retry.last
 		}
 	}
+}
+
+// connection gets a place for a request, and notes how long that took.
+func (s *links) connection(req *http.Request) (*link, error) {
+	began := time.Now()
+	l, err := s.get(req.Context())
+	waited := time.Since(began)
+	if err != nil {
+		note(req.Context(), func(e *Exchange) { e.Connect += waited })
+		return nil, err
+	}
+	noteHop(req, l.base, l.used.Swap(true), waited)
+	sending(req.Context())
+	return l, nil
+}
+
+// authorized is the request as it goes out on the place that it has.
+func (l *link) authorized(req *http.Request, authorize Authorize) (*http.Request, error) {
+	out, err := authorize.finish(req)
+	if err != nil {
+		l.release()
+	}
+	return out, err
+}
+
+// A retry bounds how long a request that was not processed is sent again.
+type retry struct {
+	most  time.Duration
+	tries int
+	began time.Time // when the first one failed
+	last  error     // of the latest
+	asked bool      // it was sent again although it may have been read
+}
+
+// instead is what is told where no connection was had for another try: the upstream spoke
+// HTTP/2 before, and the body has begun; or it refused the request, and then nothing came
+// of waiting.
+func (r *retry) instead(err error) error {
+	switch {
+	case err == errNotHTTP2:
+		return unprocessed{err}
+	case errors.As(r.last, new(unprocessed)) && isTimeout(err) && !errors.As(err, new(*fullError)):
+		return r.last
+	}
+	return err
+}
+
+func (r *retry) fate(req *http.Request, l *link, stream *wire.Stream) fate {
+	fate := fateOf(req, l, stream)
+	if fate == onlyAsked && r.asked { // its answer may be what ends connections
+		return mayHaveBeenRead
+	}
+	r.asked = r.asked || fate == onlyAsked
+	return fate
+}
+
+// again waits until the next try is due; false = there is none.
+func (r *retry) again(ctx context.Context) bool {
+	if r.tries++; r.tries == 1 {
+		r.began = time.Now()
+	}
+	if ctx.Err() != nil || time.Since(r.began) >= r.most {
+		return false
+	}
+	if r.tries < sendTries {
+		return true
+	}
+	pause := min(retryPause<<min(r.tries-sendTries, 10), retryPauseMost)
+	return sleep(ctx, jittered(pause), nil)
 }
 
 // A fate is what is known of a request that failed.

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -9,14 +11,18 @@ import (
 	"avsproxy/tokens"
 )
 
-// send sends a request with token. Where the upstream refuses the token, it is
+// staleMost bounds how often a request waits for a token that has ended when it could be
+// sent.
+const staleMost = 3
+
+// send sends a request with a token. Where the upstream refuses the token, it is
 // renewed once for all whom that befell, and the request is sent once more; where
 // that cannot be, the refusal stays the answer, untouched. No byte of an answer has
 // reached the client by then.
-func (i *Injector) send(req *http.Request, token tokens.Token, keep bool) (*http.Response, error) {
+func (i *Injector) send(req *http.Request, keep bool) (*http.Response, error) {
 	body := sendableOf(req)
 	defer body.forget()
-	resp, err := i.sendOnce(req, body, token, keep)
+	resp, token, err := i.sendOnce(req, body, keep)
 	if err != nil || !i.refused(resp) || !replayable(req) || !atHand(body, resp) {
 		return resp, err
 	}
@@ -26,15 +32,57 @@ func (i *Injector) send(req *http.Request, token tokens.Token, keep bool) (*http
 	}
 	discard(resp)
 	note(req.Context(), func(e *Exchange) { e.Replayed = true })
-	return i.sendOnce(req, body, next, keep)
+	resp, _, err = i.sendOnce(req, body, keep)
+	return resp, err
 }
 
-func (i *Injector) sendOnce(req *http.Request, body *sendable, token tokens.Token, keep bool) (*http.Response, error) {
-	resp, err := i.Next.RoundTrip(body.attempt(i.withToken(req, token, keep)))
-	if err == nil && i.refused(resp) {
-		i.Source.Reject(token)
+// sendOnce waits for a token first, so that nothing is dialed where there is none. The
+// token that goes out, which it returns, is the one that lives when the request can go.
+func (i *Injector) sendOnce(req *http.Request, body *sendable, keep bool) (*http.Response, tokens.Token, error) {
+	var token tokens.Token
+	authorize := func(out *http.Request) (*http.Request, error) {
+		var err error
+		if token, err = i.liveToken(out.Context()); err != nil {
+			return nil, err
+		}
+		return i.withToken(out, token, keep), i.checkOrigin(out)
 	}
-	return resp, err
+	for range staleMost {
+		if _, err := i.token(req.Context()); err != nil {
+			return nil, token, refuse(req, fmt.Errorf("getting the token: %w", err))
+		}
+		decide(req.Context(), Injected)
+		resp, err := i.hand(body.attempt(req), authorize)
+		if err == nil && i.refused(resp) {
+			i.Source.Reject(token)
+		}
+		if err != errStale {
+			return resp, token, err
+		}
+	}
+	return nil, token, refuse(req, &tokens.Error{Action: tokens.ActionRetry, Say: errStale.Error(), Hint: "try again"})
+}
+
+// liveToken returns the token that lives now. It does not wait for one.
+func (i *Injector) liveToken(ctx context.Context) (tokens.Token, error) {
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	token, err := i.tokenFor(ctx, over)
+	if err != nil {
+		return token, errStale
+	}
+	return token, nil
+}
+
+func (i *Injector) hand(req *http.Request, authorize Authorize) (*http.Response, error) {
+	if sender, waits := i.Next.(Sender); waits {
+		return sender.Send(req, authorize)
+	}
+	out, err := authorize(req)
+	if err != nil {
+		return nil, refuse(req, err)
+	}
+	return i.Next.RoundTrip(out)
 }
 
 func (i *Injector) refused(resp *http.Response) bool {

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -27,7 +26,8 @@ const (
 // token, nothing before it does. Its errors are [*tokens.Error], [ErrWrongOrigin]
 // and [ErrClientAuth], besides Next's own.
 type Injector struct {
-	// Next sends the request; it must not follow redirects.
+	// Next sends the request; it must not follow redirects. One that has to wait for
+	// something before it can is a [Sender].
 	Next http.RoundTripper
 	// Origin is the only place the token may go to; its scheme must be https.
 	Origin *url.URL
@@ -70,18 +70,16 @@ func (i *Injector) RoundTrip(req *http.Request) (*http.Response, error) {
 	if own && (i.ClientAuth == RejectClientAuth || !i.bringsDummy(req.Header)) {
 		return i.clientsOwn(req)
 	}
-	token, err := i.token(req.Context())
-	if err != nil {
-		return nil, refuse(req, fmt.Errorf("getting the token: %w", err))
-	}
-	decide(req.Context(), Injected)
-	return i.send(req, token, own)
+	return i.send(req, own)
 }
 
 // token gets one, and notes how long that took and what it is.
-func (i *Injector) token(ctx context.Context) (tokens.Token, error) {
+func (i *Injector) token(ctx context.Context) (tokens.Token, error) { return i.tokenFor(ctx, ctx) }
+
+// tokenFor is for the exchange of another context than the one that is waited for.
+func (i *Injector) tokenFor(ctx, waiting context.Context) (tokens.Token, error) {
 	began := time.Now()
-	token, err := i.Source.Token(ctx)
+	token, err := i.Source.Token(waiting)
 	now := time.Now()
 	note(ctx, func(e *Exchange) {
 		e.Token += now.Sub(began)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,8 +13,11 @@ type LinkEvent string
 const (
 	Connected   LinkEvent = "connected"   // requests can go
 	Left        LinkEvent = "left"        // the upstream said goodbye (GOAWAY), as AVS does every hour
+	Unused      LinkEvent = "unused"      // the upstream ended it in good order soon, and nobody had used it
 	Lost        LinkEvent = "lost"        // it ended without a goodbye, or does not answer
 	Unreachable LinkEvent = "unreachable" // a try to connect failed
+	Full        LinkEvent = "full"        // requests wait for a stream
+	Paused      LinkEvent = "paused"      // so many connections failed that none is tried for a while
 )
 
 const (
@@ -24,10 +28,12 @@ const (
 )
 
 // Keep makes the single connection ahead of the first request, and again whenever it is
-// lost: after 0.25, 1, 3, 5, 10 and then every 20 s, each times 0.67 to 1.5, and never
-// more than 50 times in 10 minutes. While it runs, requests that find the connection
-// lost wait for the next one, up to the dial timeout. It returns when ctx ends; at once
-// where SingleConnection is not set, and when the upstream turns out to speak no HTTP/2.
+// lost: after 0.25, 1, 3, 5, 10 and then every 20 s, each times 0.67 to 1.5. It makes the
+// same pauses where the upstream ends connections that nobody uses; a request does not
+// wait for those. No connection is tried after 50 within 10 minutes that failed, were lost,
+// or ended without having served. While it runs, requests that find the connection lost
+// wait for the next one, up to the dial timeout. It returns when ctx ends; at once where
+// SingleConnection is not set, and when the upstream turns out to speak no HTTP/2.
 func (u *Upstream) Keep(ctx context.Context) {
 	if !u.links.single {
 		return
@@ -36,26 +42,44 @@ func (u *Upstream) Keep(ctx context.Context) {
 }
 
 func (s *links) keep(ctx context.Context) {
-	var leaving sync.WaitGroup
-	defer leaving.Wait()
+	var watched sync.WaitGroup
+	defer watched.Wait()
 	s.setKept(true)
 	defer s.setKept(false)
 	for ctx.Err() == nil {
 		l, d, wait, err := s.present(true)
+		if d != nil {
+			l, err = d.wait(ctx)
+		}
+		for _, each := range s.unwatched() {
+			watched.Go(func() { s.watch(ctx, each) })
+		}
 		switch {
-		case err != nil: // closed
+		case err == errClosed || err == errNotHTTP2:
 			return
 		case l != nil:
-			s.watch(ctx, l, l.gone)
-			leaving.Go(func() { s.watch(ctx, l, l.wire.Done()) })
-		case d != nil:
-			if _, err := d.wait(ctx); err == errNotHTTP2 {
-				return
+			select {
+			case <-l.gone:
+			case <-ctx.Done():
 			}
-		default:
+		case d == nil:
 			sleep(ctx, wait, s.connected) // a request may have connected meanwhile
 		}
 	}
+}
+
+// unwatched are the connections that nobody watches yet; one may have been made, and told
+// to go, by requests alone.
+func (s *links) unwatched() (list []*link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range slices.Concat(s.open, s.leaving) {
+		if !l.watched {
+			l.watched = true
+			list = append(list, l)
+		}
+	}
+	return list
 }
 
 func (s *links) setKept(kept bool) {
@@ -64,11 +88,11 @@ func (s *links) setKept(kept bool) {
 	s.kept = kept
 }
 
-// watch returns when the time is over, and when the connection is dead. It pings one on
-// which we were quiet for long: net/http does that only where the upstream is. And after
-// the machine has slept it asks whether the connection has survived that: timers stood
-// still. A connection that takes no more requests still has streams to finish.
-func (s *links) watch(ctx context.Context, l *link, over <-chan struct{}) {
+// watch returns when the connection has ended: one that takes no more requests still has
+// streams to finish. It pings a connection on which we were quiet for long: net/http does
+// that only where the upstream is. And after the machine has slept it asks whether the
+// connection has survived that: timers stood still.
+func (s *links) watch(ctx context.Context, l *link) {
 	check := asleepCheck
 	if s.ping > 0 {
 		check = min(check, s.ping/2)
@@ -78,7 +102,7 @@ func (s *links) watch(ctx context.Context, l *link, over <-chan struct{}) {
 	before := time.Now()
 	for {
 		select {
-		case <-over:
+		case <-l.wire.Done():
 			return
 		case <-ctx.Done():
 			return

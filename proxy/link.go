@@ -8,20 +8,28 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"avsproxy/internal/wire"
 )
 
 // A link is one HTTP/2 connection to the upstream.
 type link struct {
-	conn *http.ClientConn
-	wire *wire.Client
-	base *upstreamConn // below TLS
-	used atomic.Bool   // it had a request
-	gone chan struct{} // closed when the link takes no more requests
-	off  sync.Once
+	conn     *http.ClientConn
+	wire     *wire.Client
+	base     *upstreamConn // below TLS
+	used     atomic.Bool   // it had a request
+	answered atomic.Bool   // one of them
+	waiting  atomic.Int64  // requests, for a stream
+	turn     chan struct{} // full = one of them is at the head of the queue
+	gone     chan struct{} // closed when the link takes no more requests
+	off      sync.Once
 
-	listed bool // among the links, under their lock
+	// Under the lock of the links:
+	listed  bool      // among them
+	tried   time.Time // when its dial began
+	wanted  bool      // by a request, when it was made
+	watched bool      // by the keeper
 }
 
 // retire ends the link for new requests; those under way go on. Only the first call
@@ -54,9 +62,10 @@ func (l *link) lost() bool {
 	}
 }
 
-// wake has the requests that wait for a stream look again whether there can be one:
-// after GOAWAY net/http leaves them asleep until another stream ends. What wakes them
-// is a request that is given up; it is not sent.
+// wake has the requests that lost their place to new SETTINGS, and so wait in net/http,
+// look again whether there can be a stream for them: after GOAWAY net/http leaves them
+// asleep until another one ends. What wakes them is a request that is given up; it is not
+// sent.
 func (l *link) wake() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -77,6 +86,7 @@ func (l *link) roundTrip(req *http.Request) (*http.Response, *wire.Stream, error
 		}
 		return nil, stream, err
 	}
+	l.answered.Store(true)
 	<-o.wrote // by another goroutine than the one that reads answers
 	note(req.Context(), func(e *Exchange) { e.Upstream.Stream = o.stream.ID })
 	if resp.StatusCode == http.StatusNotModified { // one that tells the length of what it leaves out is broken to net/http

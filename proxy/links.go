@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -23,6 +24,7 @@ type links struct {
 	dial     func(gone func(*link, error)) (*link, error)
 	single   bool
 	patience time.Duration // how long a request waits for a connection
+	header   time.Duration // bounds its wait for a stream as well; 0 = it does not
 	ping     time.Duration // the longest that we are quiet; 0 = as long as it may be
 
 	// told, if set, hears what becomes of the connections.
@@ -38,30 +40,39 @@ type links struct {
 	reached bool // there was a connection
 	kept    bool // keep runs
 	closed  bool
+	// When was told that requests wait for a stream, and that the budget is spent.
+	toldFull, toldSpent time.Time
 }
 
-// get returns a connection that lives, or the error of the try to make one. Where a
-// connection was lost the request is held until there is another one, for as long as
-// the patience lasts.
+// most is how long a request waits for what is full or refuses it.
+func (s *links) most() time.Duration {
+	if s.header > 0 {
+		return min(s.patience, s.header)
+	}
+	return s.patience
+}
+
+// get returns a connection that lives, with a place for the request on it, or the error
+// of the try to make one. Where a connection was lost the request is held until there is
+// another one, for as long as the patience lasts.
 func (s *links) get(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	var last error
 	for {
 		l, d, wait, err := s.present(false)
-		switch {
-		case l != nil && s.alive(ctx, l):
-			return l, nil
-		case d != nil:
-			if l, err = d.wait(ctx); l != nil && s.reserve(l) {
-				return l, nil
-			}
-		case wait > 0:
-			sleep(ctx, wait, nil)
+		if d != nil {
+			l, err = s.dialed(ctx, d)
 		}
+		if l != nil {
+			if taken, full := s.enter(ctx, l); taken || full != nil {
+				return l, full
+			}
+		}
+		sleep(ctx, wait, nil)
 		switch {
 		case ctx.Err() != nil:
-			return nil, heldError(ctx, last)
+			return nil, s.heldError(ctx, last)
 		case err != nil && !s.holds(err):
 			return nil, err
 		case err != nil:
@@ -70,23 +81,56 @@ func (s *links) get(ctx context.Context) (*link, error) {
 	}
 }
 
+// dialed waits for a dial. A connection that it made is fresh, but may have no more
+// places; nil = it has none.
+func (s *links) dialed(ctx context.Context, d *dialing) (*link, error) {
+	l, err := d.wait(ctx)
+	if l != nil && !s.reserve(l) {
+		return nil, nil
+	}
+	return l, err
+}
+
+// enter takes a place on the connection that present returned.
+func (s *links) enter(ctx context.Context, l *link) (bool, error) {
+	switch {
+	case !s.alive(ctx, l):
+		return false, nil
+	case !s.single: // present has reserved it
+		return true, nil
+	}
+	return s.place(ctx, l)
+}
+
+// spent is why no connection is tried for a while; nil = one may be.
+func (s *links) spent() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.single {
+		return nil
+	}
+	return s.back.spent(time.Now())
+}
+
 // holds reports whether a request goes on waiting for a connection after a try that
 // ended with err: there was one, and the keeper works on another.
 func (s *links) holds(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reached && s.kept && !s.closed && err != errNotHTTP2 && !errors.As(err, new(*tls.CertificateVerificationError))
+	var spent *spentError
+	return s.reached && s.kept && !s.closed && err != errNotHTTP2 && !errors.As(err, &spent) && !errors.As(err, new(*tls.CertificateVerificationError))
 }
 
-// heldError is the last try's error, or says that there was none in time.
-func heldError(ctx context.Context, last error) error {
+// heldError says that there was no connection in time, by the last try's error where
+// there was one.
+func (s *links) heldError(ctx context.Context, last error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
-	if last != nil {
-		return last
+	if spent := s.spent(); spent != nil {
+		return spent
 	}
-	return connectError{context.DeadlineExceeded}
+	return cmp.Or(last, error(connectError{context.DeadlineExceeded}))
 }
 
 // present returns a connection with room, or the dial to wait for, or how long the
@@ -104,18 +148,19 @@ func (s *links) present(keeper bool) (*link, *dialing, time.Duration, error) {
 		}
 	}
 	if s.dialing != nil {
+		s.dialing.wanted = s.dialing.wanted || !keeper
 		return nil, s.dialing, 0, nil
 	}
 	now := time.Now()
 	switch wait := s.back.wait(now, !keeper); {
 	case !s.single || wait == 0:
-	case keeper || s.reached && s.kept:
+	case keeper || s.reached && wait <= s.patience:
 		return nil, nil, wait, nil
-	case s.back.budget.wait(now) > 0:
-		return nil, nil, 0, s.back.err
+	case s.back.spent(now) != nil:
+		return nil, nil, 0, s.back.spent(now)
 	}
 	s.back.budget.spend(now)
-	s.dialing = &dialing{done: make(chan struct{})}
+	s.dialing = &dialing{tried: now, wanted: !keeper, done: make(chan struct{})}
 	go s.connect(s.dialing)
 	return nil, s.dialing, 0, nil
 }

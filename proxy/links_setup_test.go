@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // A fakeNet makes connections to an upstream in memory, for tests in a bubble.
@@ -26,7 +27,9 @@ type fakeNet struct {
 	dials  []time.Time
 	peers  []*fakePeer
 	answer func(framer *http2.Framer, stream uint32) // nil = 204
-	greet  func(*fakePeer)                           // nil = SETTINGS without any
+	tokens []string                                  // the Authorization of each request, and when it came
+	came   []time.Time
+	greet  func(*fakePeer) // nil = SETTINGS without any
 	events []LinkEvent
 	pings  []time.Time
 }
@@ -42,7 +45,8 @@ type fakePeer struct {
 	net.Conn
 	framer *http2.Framer
 	out    chan []byte
-	dead   atomic.Bool // reads, and never says anything again
+	dead   atomic.Bool                               // reads, and never says anything again
+	answer func(framer *http2.Framer, stream uint32) // nil = the net's
 }
 
 func newFakeNet(t *testing.T, single bool) *fakeNet {
@@ -111,18 +115,33 @@ func (f *fakeNet) serve(peer *fakePeer) {
 	if f.greet != nil {
 		greet = func() { f.greet(peer) }
 	}
+	fields := hpack.NewDecoder(4096, nil)
 	serveEach(peer, peer.framer, greet, func(frame http2.Frame) {
 		switch frame := frame.(type) {
 		case *http2.PingFrame:
 			f.notePing()
 		case *http2.HeadersFrame:
-			if f.answer != nil {
+			list, _ := fields.DecodeFull(frame.HeaderBlockFragment())
+			f.noteToken(list)
+			if peer.answer != nil {
+				peer.answer(peer.framer, frame.StreamID)
+			} else if f.answer != nil {
 				f.answer(peer.framer, frame.StreamID)
 			} else {
 				noContent(peer.framer, frame.StreamID)
 			}
 		}
 	})
+}
+
+func (f *fakeNet) noteToken(fields []hpack.HeaderField) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, field := range fields {
+		if field.Name == "authorization" {
+			f.tokens, f.came = append(f.tokens, field.Value), append(f.came, time.Now())
+		}
+	}
 }
 
 func (f *fakeNet) setDown(err error) {

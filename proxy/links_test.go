@@ -391,12 +391,12 @@ func TestRequestsThatWaitForAStreamMoveAfterGoodbye(t *testing.T) {
 		synctest.Wait()
 		for range 3 {
 			all.Go(func() {
-				if took, err := f.ask(t.Context(), "POST"); err != nil || took != time.Minute {
+				if took, err := f.ask(t.Context(), "POST"); err != nil || took != dialTimeout/2 {
 					t.Error(took, err)
 				}
 			})
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(dialTimeout / 2)
 		f.peers[0].says().WriteGoAway(1, http2.ErrCodeNo, nil)
 		time.Sleep(time.Minute)
 	})

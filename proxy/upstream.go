@@ -110,7 +110,7 @@ func NewUpstream(options UpstreamOptions) *Upstream {
 	u.upgrading = u.newUpgrading()
 	u.over2 = u.newOver2()
 	u.links = &links{
-		dial: u.dialLink, single: options.SingleConnection, patience: options.DialTimeout, ping: options.PingInterval,
+		dial: u.dialLink, single: options.SingleConnection, patience: options.DialTimeout, header: options.HeaderTimeout, ping: options.PingInterval,
 		told: options.Told, connected: make(chan struct{}, 1),
 	}
 	return u
@@ -161,22 +161,6 @@ func (u *Upstream) newOver2() *http.Transport {
 
 // dialedKey is where newOver2 finds the connection.
 type dialedKey struct{}
-
-// RoundTrip implements [http.RoundTripper].
-func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Header.Get("Upgrade") != "" {
-		sending(req.Context())
-		return u.upgrading.RoundTrip(hopNoted(req))
-	}
-	if !u.http1.Load() {
-		resp, err := u.links.RoundTrip(req)
-		if err != errNotHTTP2 {
-			return resp, err
-		}
-	}
-	sending(req.Context())
-	return u.transport.RoundTrip(hopNoted(req))
-}
 
 // Close ends all connections, with whatever is under way on them.
 func (u *Upstream) Close() {

@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+)
+
+// An Authorize returns a request as it is to go out: the credential is added here. It
+// does not wait, and leaves the request that it is given alone. It is called anew for
+// each attempt, when that has a connection and nothing is waited for any more: what was
+// good before a wait may not be so after it.
+// Nil leaves requests as they are.
+type Authorize func(*http.Request) (*http.Request, error)
+
+func (a Authorize) finish(req *http.Request) (*http.Request, error) {
+	if a == nil {
+		return req, nil
+	}
+	return a(req)
+}
+
+// A Sender is a [http.RoundTripper] that waits before it sends: for a connection, for a
+// place on it, for another attempt.
+type Sender interface {
+	Send(req *http.Request, authorize Authorize) (*http.Response, error)
+}
+
+// errStale is what an Authorize says of a token that has ended, or was replaced, while no
+// other is at hand. The request was not sent; its body is not closed.
+var errStale = errors.New("the token ended while the request waited")
+
+// Send implements [Sender].
+func (u *Upstream) Send(req *http.Request, authorize Authorize) (*http.Response, error) {
+	if req.Header.Get("Upgrade") != "" {
+		return u.pooled(u.upgrading, req, authorize)
+	}
+	if !u.http1.Load() {
+		resp, err := u.links.send(req, authorize)
+		if err != errNotHTTP2 {
+			return resp, err
+		}
+	}
+	return u.pooled(u.transport, req, authorize)
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) { return u.Send(req, nil) }
+
+// pooled sends a request by net/http's own pool, which may wait for a connection between
+// here and the wire.
+func (u *Upstream) pooled(t *http.Transport, req *http.Request, authorize Authorize) (*http.Response, error) {
+	sending(req.Context())
+	out, err := authorize.finish(req)
+	if err == errStale {
+		return nil, err
+	}
+	if err != nil {
+		return nil, refuse(req, err)
+	}
+	if authorize == nil {
+		return t.RoundTrip(hopNoted(out))
+	}
+	var late error
+	trace := &httptrace.ClientTrace{GotConn: func(conn httptrace.GotConnInfo) {
+		if late = authorize.renew(req, out); late != nil {
+			conn.Conn.Close() // so that nothing is sent
+		}
+	}}
+	resp, err := t.RoundTrip(hopNoted(out.WithContext(httptrace.WithClientTrace(out.Context(), trace))))
+	if err != nil && late != nil {
+		return nil, late
+	}
+	return resp, err
+}
+
+// renew puts into out what req is to have now. Nobody reads out's header meanwhile.
+func (a Authorize) renew(req, out *http.Request) error {
+	now, err := a(req)
+	if err != nil || maps.EqualFunc(now.Header, out.Header, slices.Equal) {
+		return err
+	}
+	clear(out.Header)
+	maps.Copy(out.Header, now.Header)
+	return nil
+}
