@@ -16,7 +16,7 @@ const (
 // called once.
 func (d *Downchannel) Run(ctx context.Context) {
 	defer d.end()
-	var pace pace
+	var pace, leaving pace
 	var budget budget
 	told := false // of this outage
 	for ctx.Err() == nil {
@@ -28,7 +28,8 @@ func (d *Downchannel) Run(ctx context.Context) {
 			return
 		}
 		told = told && opened.IsZero()
-		if err == errLeft { // connections have a pace of their own
+		if err == errLeft {
+			sleep(ctx, leaving.afterLeaving(opened, time.Now()), nil)
 			continue
 		}
 		if tokens.LoginNeeded(err) {
@@ -68,6 +69,22 @@ func (d *Downchannel) end() {
 type pace struct {
 	failures int  // in a row
 	atOnce   bool // the last try was one without a pause
+}
+
+// afterLeaving is the pause after a channel that was left for the next connection. Those
+// cost nothing where they have served: without a pause, an upstream that says goodbye
+// behind each answer would be given one connection after the other.
+func (p *pace) afterLeaving(opened, now time.Time) time.Duration {
+	switch {
+	case !opened.IsZero() && now.Sub(opened) >= steady:
+		*p = pace{}
+		return 0
+	case !p.atOnce:
+		p.atOnce = true
+		return 0
+	}
+	p.failures++
+	return pauseAfter(p.failures - 1)
 }
 
 // after is the pause after a channel that ended now; opened is zero where it had

@@ -165,3 +165,34 @@ func TestHeadersAndPathOfTheDownchannel(t *testing.T) {
 		}
 	}
 }
+
+// An upstream that takes leave behind each answer is not given one connection after the
+// other. One that does it now and then costs no time.
+func TestDownchannelThatIsLeftAtOnceBacksOff(t *testing.T) {
+	for _, c := range []struct {
+		open        time.Duration
+		least, most int // tries in an hour
+	}{
+		{time.Millisecond, 120, 300},
+		{time.Minute, 60, 61},
+	} {
+		var at []time.Duration
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			origin, _ := url.Parse("https://upstream.example")
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			NewDownchannel(DownchannelOptions{Origin: origin, Send: sendFunc(func(r *http.Request) (*http.Response, error) {
+				at = append(at, time.Since(began))
+				leave := r.Context().Value(leavingKey{}).(func())
+				time.AfterFunc(c.open, leave)
+				body, end := io.Pipe()
+				context.AfterFunc(r.Context(), func() { end.CloseWithError(r.Context().Err()) })
+				return channelAnswer(body), nil
+			})}).Run(ctx)
+		})
+		if n := len(at); n < c.least || n > c.most || at[1] != c.open {
+			t.Errorf("left after %v: %d tries in an hour, the second after %v", c.open, n, at[1])
+		}
+	}
+}
