@@ -15,6 +15,14 @@ func tellConnection(log *slog.Logger, route, host string) func(proxy.LinkEvent, 
 	var last proxy.LinkEvent
 	var why string
 	return func(event proxy.LinkEvent, cause error) {
+		switch event { // whatever came before
+		case proxy.Full:
+			log.Warn("requests wait for a stream", "cause", printable(cause.Error()))
+			return
+		case proxy.Paused:
+			log.Error("no connection is tried for a while", "cause", printable(cause.Error()))
+			return
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		before, changed := last, cause != nil && why != cause.Error()
@@ -26,6 +34,8 @@ func tellConnection(log *slog.Logger, route, host string) func(proxy.LinkEvent, 
 			log.Info("the upstream is reached again")
 		case event == proxy.Connected:
 			log.Debug("connected")
+		case event == proxy.Unused:
+			log.Debug("the upstream ended a connection that nobody used; the next one is made after a pause, or for a request")
 		case event == proxy.Left:
 			log.Info("the upstream ended the connection, which is usual; requests go over a new one")
 		case event == proxy.Lost && before != proxy.Unreachable:

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"avsproxy/internal/config"
+	"avsproxy/internal/console"
 	"avsproxy/proxy"
 )
 
@@ -16,12 +17,11 @@ import (
 //
 // The serializer stands before the injector, so that no token grows old in the
 // queue. What synchronize posts goes the way of all events. Routes that do not speak
-// to AVS have none of it. present says where the route's requests go now; nil = it
-// never moves.
-func (p *program) habits(line *pipeline, route config.Route, watch watcher, first proxy.Leg, leg func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, present func() string) {
+// to AVS have none of it.
+func (p *program) habits(line *pipeline, route config.Route, watch watcher, first proxy.Leg, leg func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, now standing) {
 	if route.Preset != "avs" && !route.SerializeEvents && !route.Synchronize && !route.FollowGateway {
 		line.keepers = append(line.keepers, first.Upstream.Keep)
-		return first.Inject, nil
+		return first.Inject, standing{trouble: first.Upstream.Trouble}
 	}
 	origin := first.Inject.Origin
 	told := habitLog{watch.log.With("route", route.Name)}
@@ -43,11 +43,26 @@ func (p *program) habits(line *pipeline, route config.Route, watch watcher, firs
 		line.ends = append(line.ends, synchronizer.Close)
 		send = synchronizer
 	}
-	return send, func() string {
+	return send, standing{trouble: gateway.Trouble, present: func() string {
 		now := *origin
 		now.Host = gateway.Origin().Host
 		return now.String()
+	}}
+}
+
+// A standing tells how a route stands.
+type standing struct {
+	present func() string // where its requests go now; nil = it never moves
+	trouble func() *proxy.Trouble
+}
+
+// problem is what is wrong, in the form of the console.
+func (s standing) problem() *console.RouteProblem {
+	trouble := s.trouble()
+	if trouble == nil {
+		return nil
 	}
+	return &console.RouteProblem{Detail: trouble.Detail, Hint: trouble.Hint, Down: trouble.Down}
 }
 
 // A habitLog tells people what a route does by itself.

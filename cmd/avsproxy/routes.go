@@ -113,7 +113,7 @@ func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, lo
 	if err != nil {
 		return nil, err
 	}
-	send, present := p.habits(line, route, watch, first, leg)
+	send, now := p.habits(line, route, watch, first, leg)
 	handler := proxy.Forward(proxy.ForwardOptions{
 		Origin: origin, Send: send, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
 		RewriteLocation: route.RewriteLocation, LoginURL: loginURL, ErrorLog: watch.errorLog,
@@ -130,7 +130,7 @@ func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, lo
 	}
 	watch.metrics.Route(route.Name)
 	line.upstreams = append(line.upstreams, first.Upstream)
-	line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential, Present: present})
+	line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential, Present: now.present, Trouble: now.problem})
 	return p.observe(watch, route.Name, handler), nil
 }
 

@@ -84,6 +84,9 @@ func (a *app) printStatus(status *console.Status) error {
 	fmt.Fprintf(table, "users\tproxy: %s\n\tconsole: %s\n", status.Users.Proxy, status.Users.Console)
 	for _, route := range status.Routes {
 		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, orNone(route.Credential))
+		if problem := route.Problem; problem != nil {
+			fmt.Fprintf(table, "\t%s: %s\n", problem.Detail, problem.Hint)
+		}
 	}
 	for _, credential := range status.Credentials {
 		label := "credential " + credential.Name

@@ -27,6 +27,7 @@ import (
 //	garbage   answers something that is not HTTP
 //	http1     a working server that speaks HTTP/1.1 alone
 //	mutual    one of HTTP/2 that asks for a certificate, which is in device.pem and device.key
+//	full      one of HTTP/2 that allows one stream, and never ends it
 //	unknown   has a certificate of an authority that $UPSTREAM_CA does not hold
 func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	authority, err := certs.New("test authority")
@@ -70,6 +71,11 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 		server := &http.Server{Handler: http.HandlerFunc(tellRequest)}
 		go server.Serve(tls.NewListener(ln, conf))
 		ts.Defer(func() { server.Close() })
+	case "full":
+		conf.NextProtos = []string{"h2"}
+		server := &http.Server{Handler: http.HandlerFunc(holdRequest), HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1}}
+		go server.Serve(tls.NewListener(ln, conf))
+		ts.Defer(func() { server.Close() })
 	case "mutual":
 		writeDevice(ts, authority)
 		conf.NextProtos, conf.ClientAuth = []string{"h2"}, tls.RequireAnyClientCert
@@ -107,6 +113,13 @@ func eachConn(ln net.Listener, serve func(net.Conn)) {
 
 func readHead(conn net.Conn) {
 	http.ReadRequest(bufio.NewReader(conn))
+}
+
+// holdRequest begins an answer, and leaves it open.
+func holdRequest(w http.ResponseWriter, r *http.Request) {
+	io.WriteString(w, "held\n")
+	http.NewResponseController(w).Flush()
+	<-r.Context().Done()
 }
 
 // tellRequest answers with what arrived.

@@ -40,12 +40,27 @@ type Route struct {
 	Credential string `json:"credential,omitempty"`
 	// Present says where requests go now, of a route that may move; nil = to Upstream.
 	Present func() string `json:"-"`
+	// Problem is what keeps its requests from the upstream; nil = nothing is known to.
+	Problem *RouteProblem `json:"problem,omitempty"`
+	// Trouble finds the Problem; nil = there never is one.
+	Trouble func() *RouteProblem `json:"-"`
+}
+
+// RouteProblem is what is wrong with the connection to a route's upstream and what to do
+// about it.
+type RouteProblem struct {
+	Detail string `json:"detail"`
+	Hint   string `json:"hint"`
+	Down   bool   `json:"down"` // no request can go; else some wait
 }
 
 // now is the route as it is at this moment.
 func (r Route) now() Route {
 	if r.Present != nil {
 		r.Upstream = r.Present()
+	}
+	if r.Trouble != nil {
+		r.Problem = r.Trouble()
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,15 +34,16 @@ type routeReadiness struct {
 	Reason string       `json:"reason,omitempty"`
 }
 
-// readyz says whether every route can inject its credential now. A token that
-// ended while nobody asked for it is renewed here, as a request would do.
+// readyz says whether every route can inject its credential now, and whether there may be
+// a connection for it. A token that ended while nobody asked for it is renewed here, as a
+// request would do.
 func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
 	defer cancel()
 	answer := readiness{Ready: true}
 	for _, route := range c.Routes {
 		state := routeReadiness{Route: route.Name, Ready: true}
-		if err := c.canInject(ctx, route.Credential); err != nil {
+		if err := cmp.Or(c.canInject(ctx, route.Credential), route.canSend()); err != nil {
 			state.Ready = false
 			state.Code, state.Reason = unready(err)
 			if c.isOwner(r) {
@@ -66,6 +68,8 @@ func unready(err error) (problem.Code, string) {
 		return problem.LoginRequired, "a login is needed"
 	case errors.As(err, new(unsaved)):
 		return "", "the login could not be saved"
+	case errors.As(err, new(unreachable)):
+		return problem.UpstreamUnreachable, "no connection to the upstream is tried for a while"
 	}
 	return problem.TokenRefreshFailed, "the token could not be renewed"
 }
@@ -94,6 +98,16 @@ func (c *Console) canInject(ctx context.Context, name string) error {
 	}
 	if err := credential.Source.Status().Unsaved; err != nil {
 		return unsaved{err}
+	}
+	return nil
+}
+
+// An unreachable error is why no connection for a route is tried.
+type unreachable struct{ error }
+
+func (r Route) canSend() error {
+	if trouble := r.now().Problem; trouble != nil && trouble.Down {
+		return unreachable{errors.New(trouble.Detail)}
 	}
 	return nil
 }

@@ -65,6 +65,23 @@ func TestRouteWithoutItsCredentialIsNotReady(t *testing.T) {
 	want(t, d.ask("GET", "/readyz"), 503, "nobody")
 }
 
+// A route whose requests only wait is ready.
+func TestRouteThatCannotSendIsNotReady(t *testing.T) {
+	d := start(t, setup{})
+	problem := &RouteProblem{Detail: "50 connections failed", Hint: "wait", Down: true}
+	d.Routes = []Route{{Name: "api", Upstream: "https://h", Trouble: func() *RouteProblem { return problem }}}
+	want(t, d.ask("GET", "/readyz"), 503, "50 connections failed")
+	want(t, d.ask("GET", "/api/status"), 200, `"detail": "50 connections failed"`, `"down": true`)
+	want(t, d.ask("GET", "/status"), 200, "50 connections failed: wait")
+	problem = &RouteProblem{Detail: "all streams are in use", Hint: "wait"}
+	want(t, d.ask("GET", "/readyz"), 200)
+	want(t, d.ask("GET", "/api/status"), 200, `"detail": "all streams are in use"`, `"down": false`)
+	problem = nil
+	if a := d.ask("GET", "/api/status"); strings.Contains(a.text, "problem") {
+		t.Errorf("nothing is wrong: %s", a.text)
+	}
+}
+
 const canary = "CANARY"
 
 func TestStatusHoldsNoSecret(t *testing.T) {
