@@ -70,7 +70,7 @@ func TestHostsBelongToOneRoute(t *testing.T) {
 		{[]string{"only.example.com:8443"}, "belongs to route ads"},
 		{[]string{"avs.localhost"}, "belongs to route avs"},
 		{[]string{"localhost"}, "first route"},
-		{[]string{"[::1]:9744"}, "first route"},
+		{[]string{"[::1]:9744", "localhost:8080"}, ""}, // ports that lead here from elsewhere
 		{[]string{"https://x.example.com"}, "not a host name"},
 		{[]string{"*.example.com"}, "not a host name"},
 	} {
