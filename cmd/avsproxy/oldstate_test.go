@@ -94,6 +94,15 @@ func (h *oldHome) answer(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"access_token": "new-%s", "token_type": "bearer", "expires_in": 86400, "refresh_token": "refresh-%s"}`, what, what)
 }
 
+// saw returns what came to the token endpoint since it was asked last.
+func (h *oldHome) saw() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := h.seen
+	h.seen = nil
+	return seen
+}
+
 func (h *oldHome) run(args ...string) (stdout, stderr string, code int) {
 	cmd := exec.Command(binary, args...)
 	var out, said bytes.Buffer
@@ -121,15 +130,13 @@ func TestStateOf22a602f(t *testing.T) {
 		"plain": "0542966f510f5fff", "marked": "36ca0a4974cbfad7", "halfway": "874addce117cf1f0", "damaged": "1338bedb959e146e",
 		"imported": "eb78b88698c7f803", "configured": "6c719b94bcfe649e", "robot": "client_credentials",
 	} {
-		h.seen = nil
 		out, said, code := h.run("token", name, "--min-ttl", "2h") // more than any of them lives
-		if code != exitDone || out != "new-"+want+"\n" || len(h.seen) != 1 || h.seen[0] != want {
-			t.Errorf("token %s: %d, %q, the provider saw %v; want %s\n%s", name, code, out, h.seen, want, said)
+		if seen := h.saw(); code != exitDone || out != "new-"+want+"\n" || len(seen) != 1 || seen[0] != want {
+			t.Errorf("token %s: %d, %q, the provider saw %v; want %s\n%s", name, code, out, seen, want, said)
 		}
 	}
-	h.seen = nil
-	if _, said, code := h.run("token", "refused", "--min-ttl", "2h"); code != exitLogin || len(h.seen) != 0 {
-		t.Errorf("token refused: %d, the provider saw %v\n%s", code, h.seen, said)
+	if _, said, code := h.run("token", "refused", "--min-ttl", "2h"); code != exitLogin || len(h.saw()) != 0 {
+		t.Errorf("token refused: %d\n%s", code, said)
 	}
 	if _, said, code := h.run("ca", "path"); code != exitDone || strings.Contains(said, "anew") {
 		t.Errorf("ca path: %d\n%s", code, said)

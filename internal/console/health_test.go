@@ -65,23 +65,6 @@ func TestRouteWithoutItsCredentialIsNotReady(t *testing.T) {
 	want(t, d.ask("GET", "/readyz"), 503, "nobody")
 }
 
-// A route whose requests only wait is ready.
-func TestRouteThatCannotSendIsNotReady(t *testing.T) {
-	d := start(t, setup{})
-	problem := &RouteProblem{Detail: "50 connections failed", Hint: "wait", Down: true}
-	d.Routes = []Route{{Name: "api", Upstream: "https://h", Trouble: func() *RouteProblem { return problem }}}
-	want(t, d.ask("GET", "/readyz"), 503, "50 connections failed")
-	want(t, d.ask("GET", "/api/status"), 200, `"detail": "50 connections failed"`, `"down": true`)
-	want(t, d.ask("GET", "/status"), 200, "50 connections failed: wait")
-	problem = &RouteProblem{Detail: "all streams are in use", Hint: "wait"}
-	want(t, d.ask("GET", "/readyz"), 200)
-	want(t, d.ask("GET", "/api/status"), 200, `"detail": "all streams are in use"`, `"down": false`)
-	problem = nil
-	if a := d.ask("GET", "/api/status"); strings.Contains(a.text, "problem") {
-		t.Errorf("nothing is wrong: %s", a.text)
-	}
-}
-
 const canary = "CANARY"
 
 func TestStatusHoldsNoSecret(t *testing.T) {
@@ -261,14 +244,14 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 }
 
 func TestWhyARouteIsNotReady(t *testing.T) {
-	path := errors.New("open /var/lib/somebody/alexa.grant.json: no space left")
+	path := errors.New("open /srv/somebody/alexa.grant.json: no space left")
 	for _, c := range []struct {
 		err  error
 		code problem.Code
 	}{
-		{&tokens.Error{Action: tokens.ActionLogin, Say: "said /var/lib/somebody"}, problem.LoginRequired},
-		{&tokens.Error{Action: tokens.ActionRetry, Say: "said /var/lib/somebody", Err: path}, problem.TokenRefreshFailed},
-		{&tokens.Error{Action: tokens.ActionConfig, Say: "said /var/lib/somebody", Hint: path.Error()}, problem.TokenRefreshFailed},
+		{&tokens.Error{Action: tokens.ActionLogin, Say: "said /srv/somebody"}, problem.LoginRequired},
+		{&tokens.Error{Action: tokens.ActionRetry, Say: "said /srv/somebody", Err: path}, problem.TokenRefreshFailed},
+		{&tokens.Error{Action: tokens.ActionConfig, Say: "said /srv/somebody", Hint: path.Error()}, problem.TokenRefreshFailed},
 		{context.DeadlineExceeded, problem.TokenRefreshFailed},
 		{unsaved{path}, ""},
 	} {
