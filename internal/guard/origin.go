@@ -43,7 +43,7 @@ func (rules Rules) fromPage(r *http.Request) *problem.Problem {
 		Hint:   "use a program such as curl; a page must not be able to spend your login",
 	}
 	if origins := r.Header["Origin"]; rules.Origin != nil && len(origins) == 1 && !browserOnly(r.Header) {
-		p.Detail = "the request carries the mark of a web page: its Origin is " + strconv.Quote(clip(origins[0]))
+		p.Detail = "the request carries the marks of a web page: its Origin is " + strconv.Quote(clip(origins[0]))
 		p.Hint = "if it is a program that sends this, name it in allow_origin of the route, in config.toml; a page must not be able to spend your login"
 	}
 	return p
