@@ -189,7 +189,10 @@ func (c caller) deadline(t *testing.T) {
 	stream := c.call(ctx, t)
 	send(t, stream, "wait")
 	receive(t, stream, "waiting")
-	ends(t, stream, codes.DeadlineExceeded, "context deadline exceeded")
+	var got string
+	if err := stream.RecvMsg(&got); status.Code(err) != codes.DeadlineExceeded { // in the client's words or the server's
+		t.Errorf("%q, %v", got, err)
+	}
 	c.served(t)
 }
 

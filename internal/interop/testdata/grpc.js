@@ -78,7 +78,9 @@ const tests = {
     const call = bidi({deadline: Date.now() + 1000}), end = heard(call);
     call.write('wait');
     const {texts, code} = await end;
-    assert.deepEqual([texts, code], [['waiting'], grpc.status.DEADLINE_EXCEEDED]);
+    assert.deepEqual(texts, ['waiting']);
+    // The server resets the stream at its deadline; grpc-js may hear of that before its own timer runs.
+    assert.ok([grpc.status.DEADLINE_EXCEEDED, grpc.status.CANCELLED].includes(code), String(code));
   },
   async cancel() {
     const call = bidi(), end = heard(call);
