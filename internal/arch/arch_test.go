@@ -34,7 +34,7 @@ var arrows = map[string]string{
 	"internal/console":        "tokens internal/avs internal/capture internal/guard internal/peer internal/problem",
 	"internal/durable":        "",
 	"internal/guard":          "internal/peer internal/problem",
-	"internal/listen":         "internal/durable",
+	"internal/listen":         "internal/durable internal/peer",
 	"internal/peer":           "",
 	"internal/problem":        "",
 	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults internal/sandbox/frames",

@@ -130,9 +130,9 @@ func TestLimitedConnectionsKeepWhatTheyCanDo(t *testing.T) {
 	}
 	pipe, other := net.Pipe()
 	defer other.Close()
-	limit.slots <- struct{}{}
-	conn := counted(pipe, &slot{limit: limit})
-	if conn.Close(); len(limit.slots) != 0 || conn.(countedConn).NetConn() != pipe {
+	limit.places <- struct{}{}
+	conn := counted(pipe, &slot{limit: limit, places: limit.places})
+	if conn.Close(); len(limit.places) != 0 || conn.(countedConn).NetConn() != pipe {
 		t.Error("another kind of connection is not counted")
 	}
 }

@@ -12,7 +12,7 @@ import (
 const (
 	// maxWaiting is far above what clients of one machine leave silent, and cheap (one goroutine and one descriptor each).
 	maxWaiting = 256
-	// patience is what a connection may be silent even when others want its place. It must be longer than a busy
+	// patience is what a connection may be silent, or idle, even when others want its place. It must be longer than a busy
 	// machine takes to read a byte that has arrived: a burst of clients that all speak loses none of them.
 	patience = 100 * time.Millisecond
 	// firstByteWait is used when the caller names none.

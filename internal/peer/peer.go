@@ -28,9 +28,15 @@ type Peer struct {
 
 // Of finds out who is at the other end of conn, which may be wrapped in anything
 // that has a method NetConn, as [crypto/tls.Conn] does. It never waits for the
-// peer. What cannot be found out leaves the peer unknown.
+// peer. What cannot be found out leaves the peer unknown. Where a wrapper knows the
+// peer from before, by a method Peer, that is believed: the peer of a connection
+// stays, but may be gone when it is asked for again.
 func Of(conn net.Conn) Peer {
-	switch c := unwrap(conn).(type) {
+	conn, known := unwrap(conn)
+	if known != nil {
+		return known.Peer()
+	}
+	switch c := conn.(type) {
 	case *net.TCPConn:
 		return ofTCP(c)
 	case *net.UnixConn:
@@ -40,11 +46,16 @@ func Of(conn net.Conn) Peer {
 	return Peer{}
 }
 
-func unwrap(conn net.Conn) net.Conn {
+type knower interface{ Peer() Peer }
+
+func unwrap(conn net.Conn) (net.Conn, knower) {
 	for {
+		if known, ok := conn.(knower); ok {
+			return conn, known
+		}
 		wrapped, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
-			return conn
+			return conn, nil
 		}
 		conn = wrapped.NetConn()
 	}
