@@ -53,12 +53,13 @@ type Rules struct {
 // with a problem and told to refused, which may be nil.
 func Guard(rules Rules, refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := rules.check(r); p != nil {
+		p, guest := rules.check(r)
+		if guest {
+			w.Header().Set("Connection", "close") // the places are for those who may be here
+		}
+		if p != nil {
 			if refused != nil {
 				refused(r, *p)
-			}
-			if p.Code == problem.UserForbidden {
-				w.Header().Set("Connection", "close") // the places are for those who may be here
 			}
 			p.Write(w)
 			return
@@ -67,18 +68,29 @@ func Guard(rules Rules, refused func(*http.Request, problem.Problem), next http.
 	})
 }
 
-// check asks for user and key first: a stranger must not learn from the other
-// refusals which hosts and routes there are.
-func (rules Rules) check(r *http.Request) *problem.Problem {
+// check says why a request may not pass; nil = it may. A guest has not shown that it may
+// be here, even where this one request may pass.
+func (rules Rules) check(r *http.Request) (p *problem.Problem, guest bool) {
 	found := rules.KeySum != nil && takeKey(r.Header, *rules.KeySum)
 	r.Header.Del(KeyHeader) // ours alone, right or wrong
 	_, inside := Bound(r.Context())
-	if !found && !inside && !rules.admits(r) {
-		return rules.otherUser(r)
+	if found || inside {
+		return rules.judge(r), false
 	}
-	if rules.KeySum != nil && !found && !inside {
-		return clientKeyRequired()
+	// First of all: a stranger must not learn from the other refusals which hosts and
+	// routes there are.
+	other := rules.Users != nil && !rules.Users.Admit(peer.FromContext(r.Context()))
+	switch {
+	case other && (rules.Anyone == nil || !rules.Anyone(r)):
+		return rules.otherUser(r), true
+	case rules.KeySum != nil:
+		return clientKeyRequired(), true
 	}
+	return rules.judge(r), other
+}
+
+// judge is about the request alone, whoever sent it.
+func (rules Rules) judge(r *http.Request) *problem.Problem {
 	if p := strays(r); p != nil {
 		return p
 	}
@@ -102,10 +114,6 @@ func clientKeyRequired() *problem.Problem {
 		Detail: "this proxy was configured with a client_key",
 		Hint:   "send it as 'Avsproxy-Key: KEY' or 'Proxy-Authorization: Bearer KEY', or with curl --proxy-user x:KEY",
 	}
-}
-
-func (rules Rules) admits(r *http.Request) bool {
-	return rules.Users == nil || rules.Users.Admit(peer.FromContext(r.Context())) || (rules.Anyone != nil && rules.Anyone(r))
 }
 
 func (rules Rules) otherUser(r *http.Request) *problem.Problem {

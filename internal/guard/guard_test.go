@@ -2,12 +2,14 @@ package guard
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -188,6 +190,36 @@ func TestC11_ForwardRequestsToOtherHostsAreRefused(t *testing.T) {
 		resp := g.send(t, line, "Host: localhost\r\n")
 		if resp.StatusCode != want || (want == 403) != (resp.Header.Get(problem.Header) == "not_allowed") {
 			t.Errorf("%s: %s", line, resp.Status)
+		}
+	}
+}
+
+// Those who have not shown that they may be here keep no connection, even where their one
+// request may pass.
+func TestGuestsKeepNoConnection(t *testing.T) {
+	rules := Rules{Host: local, KeySum: KeySum("key"), Users: &peer.Users{UIDs: []int{1}}, Anyone: func(r *http.Request) bool { return r.URL.Path == "/livez" }}
+	open := rules
+	open.KeySum = nil
+	for _, c := range []struct {
+		rules     Rules
+		uid       int
+		path, key string
+		want      int
+		closes    bool
+	}{
+		{open, 1, "/", "", 204, false}, {open, 2, "/", "", 403, true}, {open, 2, "/livez", "", 204, true}, {open, 1, "/livez", "", 204, false},
+		{rules, 1, "/", "", 407, true}, {rules, 1, "/", "key", 204, false}, {rules, 2, "/", "key", 204, false}, {rules, 2, "/", "wrong", 403, true},
+		{rules, 2, "/livez", "", 407, true},
+	} {
+		r := httptest.NewRequest("GET", c.path, nil)
+		r.Host = "localhost"
+		r.Header.Set(KeyHeader, c.key)
+		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
+		answer := httptest.NewRecorder()
+		Guard(c.rules, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })).
+			ServeHTTP(answer, r.WithContext(peer.NewContext(ctx, peer.Peer{Way: peer.Loopback, UID: c.uid, Known: true})))
+		if closes := answer.Header().Get("Connection") == "close"; answer.Code != c.want || closes != c.closes {
+			t.Errorf("%d %s %q: %d, closes: %v", c.uid, c.path, c.key, answer.Code, closes)
 		}
 	}
 }

@@ -29,6 +29,7 @@ const (
 	NotAllowed          Code = "not_allowed"          // 403
 	ClientKeyRequired   Code = "client_key_required"  // 407
 	BadRequest          Code = "bad_request"          // 400
+	Busy                Code = "busy"                 // 503: a bound of ours is reached
 )
 
 // A Problem is one error to tell a client.
@@ -47,7 +48,7 @@ type Problem struct {
 // Status returns the HTTP status of a code; 500 for an unknown one.
 func (c Code) Status() int {
 	switch c {
-	case LoginRequired, TokenRefreshFailed:
+	case LoginRequired, TokenRefreshFailed, Busy:
 		return http.StatusServiceUnavailable
 	case UpstreamUnreachable:
 		return http.StatusBadGateway
