@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"time"
 
 	"avsproxy/internal/guard"
 	"avsproxy/internal/problem"
@@ -148,8 +149,8 @@ func explainOther(err error, host string) problem.Problem {
 		return notAllowed(err, "use CONNECT, as clients do for https:// (curl -p)")
 	case errors.Is(err, errTooMany):
 		return problem.Problem{
-			Code: problem.UpstreamUnreachable, Title: "the upstream could not be reached",
-			Detail: "no connection to " + host + ": " + err.Error(), Hint: "close some of them and try again",
+			Code: problem.Busy, Title: "too much is under way",
+			Detail: "no connection to " + host + ": " + err.Error(), Hint: "close some of them and try again", RetryAfter: time.Second,
 		}
 	case isTimeout(err):
 		return problem.Problem{

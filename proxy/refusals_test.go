@@ -22,20 +22,20 @@ func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
 			}
 			return len(notes.kept) - before
 		}
-		if n := flood(problem.OriginForbidden, 1000); n != refusalsMost {
+		if n := flood(problem.OriginForbidden, 1000); n != paceMost {
 			t.Errorf("%d of 1000 at once", n)
 		}
 		if n := flood(problem.UnknownHost, 1); n != 1 {
 			t.Error("another kind has no room")
 		}
 		for range 3 {
-			time.Sleep(refusalEvery)
+			time.Sleep(PaceEvery)
 			if n := flood(problem.OriginForbidden, 1000); n != 1 {
-				t.Errorf("%d in %v", n, refusalEvery)
+				t.Errorf("%d in %v", n, PaceEvery)
 			}
 		}
 		time.Sleep(24 * time.Hour)
-		if n := flood(problem.OriginForbidden, 1000); n != refusalsMost {
+		if n := flood(problem.OriginForbidden, 1000); n != paceMost {
 			t.Errorf("%d of 1000 after a day", n)
 		}
 		said, e, over := notes.last().ended()

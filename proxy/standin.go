@@ -102,7 +102,10 @@ func readTokenRequest(w http.ResponseWriter, r *http.Request) error {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(standInWait))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, standInMost))
-	if err != nil { // the deadline stays: net/http would read on before it answers
+	if err != nil { // the deadline stays: net/http would read on
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close") // or it would do so before it answers
+		}
 		return errNoTokenRequest
 	}
 	_ = control.SetReadDeadline(time.Time{}) // net/http reads on, to see the client hang up
