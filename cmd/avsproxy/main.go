@@ -5,10 +5,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"os"
 )
 
 func main() {
+	// What net/http and others say of themselves by the standard logger may hold what
+	// upstreams sent, tokens included, and with GODEBUG=http2debug=2 every header.
+	log.SetOutput(io.Discard)
 	getenv := snapshot(os.Environ())
 	ctx, err := forbidCores(context.Background(), getenv)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -55,6 +56,35 @@ func startProxy(t testing.TB, config string) *runningProxy {
 		t.Fatal("serve did not get ready")
 	}
 	proxy.read(t)
+	return proxy
+}
+
+// startWithEnv runs "serve" in a process of its own, with variables of ours.
+func startWithEnv(t *testing.T, config string, env ...string) *runningProxy {
+	t.Helper()
+	return startCommand(t, config, exec.Command(binary, "serve", "--json"), env...)
+}
+
+// startWithFiles runs it with a limit on the files that it may open.
+func startWithFiles(t *testing.T, files int, config string) *runningProxy {
+	t.Helper()
+	needTool(t, "sh")
+	return startCommand(t, config, exec.Command("sh", "-c", fmt.Sprintf("ulimit -n %d; exec %s serve --json", files, binary)))
+}
+
+func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *runningProxy {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	proxy := &runningProxy{Stdout: newLockedBuffer(), Stderr: newLockedBuffer(), State: dir}
+	cmd.Dir, cmd.Env = dir, append([]string{"HOME=" + dir, "NO_COLOR=1", "PATH=" + os.Getenv("PATH")}, env...)
+	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	proxy.awaitAndEnd(t, cmd)
 	return proxy
 }
 

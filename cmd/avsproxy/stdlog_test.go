@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"avsproxy/internal/certs"
+)
+
+// What net/http says by the standard logger is not said: it quotes what upstreams send
+// unasked, and with http2debug every header.
+func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
+	authority, err := certs.New("test authority")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := authority.Leaf(time.Hour, "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, authority.RootPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan string, 1)
+	old := listenTLS(t, leaf, "http/1.1")
+	go eachConn(old, func(conn net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			return
+		}
+		answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nX-Echo: %s\r\n\r\n", r.Header.Get("Authorization"))
+		io.WriteString(conn, answer)
+		io.Copy(io.Discard, conn) // until the proxy has looked at it
+		closed <- r.Header.Get("Authorization")
+	})
+	modern := listenTLS(t, leaf, "h2")
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Echo", r.Header.Get("Authorization"))
+	})}
+	go server.Serve(modern)
+	t.Cleanup(func() { server.Close() })
+	config := "[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[credential.c]\ngrant = \"static\"\ntoken = \"c4n4ry-token\"\n"
+	for name, ln := range map[string]net.Listener{"old": old, "modern": modern} {
+		config += fmt.Sprintf("[[route]]\nname = %q\nupstream = \"https://localhost:%s\"\nca_file = %q\ncredential = \"c\"\n", name, portOf(ln.Addr().String()), roots)
+	}
+	proxy := startWithEnv(t, config, "GODEBUG=http2debug=2")
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
+	defer client.CloseIdleConnections()
+	for _, name := range []string{"old", "modern"} {
+		req, err := http.NewRequest("GET", proxy.Proxy[0], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = name + ".localhost:" + portOf(proxy.Proxy[0])
+		req.Header.Set("X-Own", "c4n4ry-field")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", name, resp.Status)
+		}
+	}
+	if sent := <-closed; !strings.Contains(sent, "c4n4ry") {
+		t.Fatalf("the upstream got %q", sent)
+	}
+	if said := proxy.Stderr.String(); strings.Contains(said, "c4n4ry") || strings.Contains(said, "http2: ") || strings.Contains(said, "Unsolicited") {
+		t.Errorf("it said\n%.2000s", said)
+	}
+}
+
+func listenTLS(t *testing.T, leaf *tls.Certificate, protocol string) net.Listener {
+	t.Helper()
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{protocol}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
