@@ -69,7 +69,7 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	t.Cleanup(elsewhere.Close)
 	f.listen(t, guard.Guard(rules, nil, Split(table,
 		Route(table, []http.Handler{Observe(ObserveOptions{Route: "avs", Began: f.began}, forward)}),
-		tunnel.Intercept(f.inbox),
+		tunnel.Intercept(f.inbox, func(conn net.Conn) (net.Conn, bool) { return conn, true }, nil),
 		Observe(ObserveOptions{Began: f.began, Record: f.others.record, DecisionHeader: true}, elsewhere))))
 	return f
 }

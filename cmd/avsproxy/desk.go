@@ -24,6 +24,7 @@ type desk struct {
 	handler     http.Handler
 	tls         *tls.Config
 	errorLog    *log.Logger
+	limit       *listen.Limit // of connections to all that listen for pages
 
 	mu   sync.Mutex
 	open map[string]*callbackDoor
@@ -111,11 +112,11 @@ func (d *desk) listen(redirectURL string) (closeDoor func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	door := &callbackDoor{server: newServer(d.handler, d.errorLog), users: 1}
+	door := &callbackDoor{server: newPages(d.handler, d.errorLog), users: 1}
 	for _, ln := range lns {
 		door.addrs = append(door.addrs, ln.Addr())
 	}
-	serveOn(door.server, lns, d.tls)
+	serveOn(door.server, limited(lns, d.limit), d.tls)
 	if d.open == nil {
 		d.open = map[string]*callbackDoor{}
 	}

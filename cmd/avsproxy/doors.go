@@ -42,7 +42,7 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler: wire.Numbered(lingering(handler)),
+		Handler: wire.Numbered(lingering(early(handler))),
 		// "OPTIONS *" is for the guard to judge too.
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    &protocols,
@@ -51,8 +51,14 @@ func newServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 		MaxHeaderBytes:               headerMost,
 		HTTP2:                        bodyBuffers(),
 		ConnContext:                  whose(&wire.Connections{}),
+		ConnState:                    connState,
 		ErrorLog:                     errorLog,
 	}
+}
+
+// newPages is newServer for a handler that relays nothing: all answers are ours.
+func newPages(handler http.Handler, errorLog *log.Logger) *http.Server {
+	return newServer(ours(handler), errorLog)
 }
 
 // lingerTime bounds the wait for an upload whose answer was given early.

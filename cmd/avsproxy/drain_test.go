@@ -34,7 +34,7 @@ func TestDrainEndsThoughAClientDoesNotRead(t *testing.T) {
 	tunnels := &tunnel.Group{}
 	others := proxy.NewOthers(proxy.OthersOptions{Dial: (&tunnel.Dialer{Loopback: true}).Dial, Tunnels: tunnels, ErrorLog: quiet()})
 	s := &server{}
-	s.proxy = newServer(s.busy.counted(requestsMost, others), quiet())
+	s.proxy = newServer(s.counted(http.NotFoundHandler(), others), quiet())
 	door, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -166,14 +166,16 @@ func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name
 	if err != nil {
 		return nil, err
 	}
+	users := peer.LocalUsers()
+	desk.limit = pagesLimit(users, func() {}) // who has no log to tell it to
 	pages := &console.Console{
 		Version: version(), Credentials: program.consoleCredentials(),
-		Users: peer.LocalUsers(), Hosts: program.conf.Console.Hosts,
+		Users: users, Hosts: program.conf.Console.Hosts,
 		Logins: desk.logins, Begin: desk.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
 	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
-	server := newServer(desk.handler, desk.errorLog)
-	serveOn(server, free, desk.tls)
+	server := newPages(desk.handler, desk.errorLog)
+	serveOn(server, limited(free, desk.limit), desk.tls)
 	shown := credential.shown()
 	login, err := desk.begin(ctx, shown, flags.byDevice(credential.conf))
 	if err != nil {

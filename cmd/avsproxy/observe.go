@@ -16,8 +16,8 @@ import (
 )
 
 // watch counts what goes through the pipeline, writes it down, and prints a line for
-// each request.
-func watch(log *slog.Logger, metrics *console.Metrics, scribe *scribe) watcher {
+// each request; for refusals in their own pace.
+func watch(log *slog.Logger, refusals *sparingLog, metrics *console.Metrics, scribe *scribe) watcher {
 	return watcher{
 		metrics:  metrics,
 		log:      log,
@@ -25,7 +25,7 @@ func watch(log *slog.Logger, metrics *console.Metrics, scribe *scribe) watcher {
 		refused: func(r *http.Request, p problem.Problem) {
 			status := p.Code.Status()
 			metrics.Refused(status)
-			log.Warn(requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", printable(r.Host))
+			refusals.warn(string(p.Code), requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", printable(r.Host))
 		},
 		connection: func(route, host string) func(proxy.LinkEvent, error) { return tellConnection(log, route, host) },
 		record:     scribe.begin,

@@ -56,17 +56,16 @@ type dialControl = func(ctx context.Context, network, address string, c syscall.
 
 // pipeline joins the parts:
 //
-//	guard(split(
+//	guard(counted(split(
 //	    route(observe(standIn(allow(downchannel(forward(habits(inject(upstream)))))))),
 //	    intercept,         a CONNECT to a route's host: its inside comes to the guard again
-//	    observe(others)))  a forward request for another host, where others = "tunnel"
+//	    observe(others)))) a forward request for another host, where others = "tunnel"
 //
 // What opens the inspector is withheld behind the guard.
 // The observer stands before the injector, so it never holds a token. The stand-in
-// is there for routes with token_endpoint alone, the downchannel where it is kept, the habits for routes to AVS. own are the addresses that the
-// proxy must not dial.
-func (p *program) pipeline(watch watcher, loginURL func(credential string) string, own func() []net.Addr) (*pipeline, error) {
-	dialer := &tunnel.Dialer{Own: own, Loopback: ownersOnly(p.conf.Proxy)}
+// is there for routes with token_endpoint alone, the downchannel where it is kept, the habits for routes to AVS.
+func (p *program) pipeline(watch watcher, loginURL func(credential string) string, around surroundings) (*pipeline, error) {
+	dialer := &tunnel.Dialer{Own: around.own, Loopback: ownersOnly(p.conf.Proxy)}
 	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}, observed: map[string]http.Handler{}}
 	table, err := routeTable(p.conf)
 	if err != nil {
@@ -94,10 +93,10 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 		refusals.Refused(r, p)
 		watch.refused(r, p)
 	}
-	line.handler = guard.Guard(rules, refused, console.Withhold(proxy.Split(table,
+	line.handler = guard.Guard(rules, refused, around.counted(busy("20,000 requests are under way, and more wait", refused), console.Withhold(proxy.Split(table,
 		proxy.Route(table, handlers),
-		tunnel.Intercept(line.inbox),
-		p.observe(watch, "", line.others))))
+		tunnel.Intercept(line.inbox, around.place, busy("as many connections are open as there may be", refused)),
+		p.observe(watch, "", line.others)))))
 	return line, nil
 }
 

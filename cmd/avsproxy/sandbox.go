@@ -93,7 +93,7 @@ func (a *app) sandbox(ctx context.Context, flags sandboxFlags) error {
 	if ready.CA, err = a.writeSandboxCA(flags.caOut, amazon.RootPEM()); err != nil {
 		return failed(err, "choose another file with --ca-out")
 	}
-	server := newServer(controlGuard(amazon.Control()), quiet())
+	server := newPages(controlGuard(amazon.Control()), quiet())
 	defer server.Close()
 	ended := serveOn(server, control, nil)
 	a.announceSandbox(ready, flags.asJSON)

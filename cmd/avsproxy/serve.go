@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -56,9 +55,14 @@ type server struct {
 	console *console.Console
 	proxy   *http.Server
 	busy    underWay // of proxy
-	pages   *http.Server
-	roots   *certs.Authority
-	run     runFile
+	users   users
+
+	limit, pagesLimit *listen.Limit // of connections to the proxy, and to all that shows pages
+	refusals          *sparingLog
+	turnedAway        turnedAway
+	pages             *http.Server
+	roots             *certs.Authority
+	run               runFile
 
 	// apart: nobody else is to find this proxy, so it leaves no run.json, and the
 	// sandbox's grants stay in memory.
@@ -109,19 +113,24 @@ func (s *server) begin(ctx context.Context) error {
 }
 
 func (s *server) listen(ctx context.Context) error {
-	limit := listen.NewLimit(proxyConnections(openFiles()))
+	var err error
+	if s.users, err = newUsers(s.conf); err != nil {
+		return err
+	}
+	s.refusals = &sparingLog{log: s.app.ui.log}
+	s.limit, s.pagesLimit = s.proxyLimit(), s.consoleLimit()
 	for _, addr := range s.conf.Proxy.Listen {
 		lns, err := s.open(ctx, addr)
 		if err != nil {
 			return err
 		}
-		s.proxyDoors = append(s.proxyDoors, limited(lns, limit)...)
+		s.proxyDoors = append(s.proxyDoors, limited(lns, s.limit)...)
 	}
 	lns, err := s.open(ctx, s.conf.Console.Listen)
-	s.consoleDoors = limited(lns, listen.NewLimit(consoleConnectionsMost))
 	if err != nil {
 		return err
 	}
+	s.consoleDoors = limited(lns, s.pagesLimit)
 	s.conf.Console.Listen = "localhost:" + portOf(lns[0].Addr().String())
 	return nil
 }
@@ -176,10 +185,7 @@ func (s *server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.program = program
-	if program.users, err = newUsers(s.conf); err != nil {
-		return err
-	}
+	s.program, program.users = program, s.users
 	s.closers = append(s.closers, program.settle)
 	for _, credential := range program.credentials {
 		if err := credential.source.Open(); err != nil {
@@ -195,8 +201,8 @@ func (s *server) build(ctx context.Context) error {
 		metrics.Credential(credential.source)
 		s.keepers = append(s.keepers, s.keeper(credential, metrics))
 	}
-	watch := watch(s.app.ui.log, metrics, s.scribe)
-	s.line, err = program.pipeline(watch, s.loginURL, s.own)
+	watch := watch(s.app.ui.log, s.refusals, metrics, s.scribe)
+	s.line, err = program.pipeline(watch, s.loginURL, surroundings{own: s.own, place: s.limit.Count, counted: s.counted})
 	if err != nil {
 		return err
 	}
@@ -222,6 +228,7 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 		consolePort: portOf(s.conf.Console.Listen),
 		tls:         s.callback,
 		errorLog:    watch.errorLog,
+		limit:       s.pagesLimit,
 	}
 	s.console = &console.Console{
 		Version:     version(),
@@ -234,6 +241,7 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 		Hosts:       s.conf.Console.Hosts,
 		Users:       s.program.users.console,
 		UsersTold:   s.program.users.told("the user it runs as"),
+		TurnedAway:  s.turnedAway.told,
 		Proxy:       addresses(s.proxyDoors),
 		Self:        addresses(s.consoleDoors)[0],
 		Directives:  s.line.directives,
@@ -247,19 +255,10 @@ func (s *server) buildConsole(metrics *console.Metrics, watch watcher) error {
 	}
 	s.desk.handler = s.console.Guarded(watch.refused)
 	s.closers = append(s.closers, s.desk.close)
-	s.pages = newServer(s.desk.handler, watch.errorLog)
+	s.pages = newPages(s.desk.handler, watch.errorLog)
 	s.pages.RegisterOnShutdown(sync.OnceFunc(func() { close(ended) }))
-	s.proxy = newServer(proxy.Arrived(s.busy.counted(requestsMost, s.line.handler)), watch.errorLog)
+	s.proxy = newServer(proxy.Arrived(s.line.handler), watch.errorLog)
 	return nil
-}
-
-// consoleKey is what the inspector asks for where other users could connect to it;
-// empty where the system tells us whose a connection is.
-func (s *server) consoleKey() string {
-	if s.program.users.console.TCP == nil && !s.strangers {
-		return ""
-	}
-	return rand.Text()
 }
 
 func (s *server) start(context.Context) error {

@@ -82,6 +82,9 @@ func (a *app) printStatus(status *console.Status) error {
 		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(shown(status.Proxy), " "), localhostURL(status.Console))
 	}
 	fmt.Fprintf(table, "users\tproxy: %s\n\tconsole: %s\n", status.Users.Proxy, status.Users.Console)
+	if away := status.TurnedAway; away != (console.TurnedAway{}) {
+		fmt.Fprintf(table, "turned away\t%d connections of other users to the proxy, %d to the console, beyond those that get an answer\n", away.Proxy, away.Console)
+	}
 	for _, route := range status.Routes {
 		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, orNone(route.Credential))
 		if problem := route.Problem; problem != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"slices"
@@ -68,4 +69,13 @@ func oneDoor(u *peer.Users, blind error, others []string, self, remedy string) s
 		return self + " alone"
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// consoleKey is what the inspector asks for where other users could connect to it;
+// empty where the system tells us whose a connection is.
+func (s *server) consoleKey() string {
+	if s.program.users.console.TCP == nil && !s.strangers {
+		return ""
+	}
+	return rand.Text()
 }

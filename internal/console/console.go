@@ -81,6 +81,9 @@ type Console struct {
 	Users *peer.Users
 	// UsersTold says it of both doors, for people.
 	UsersTold UsersTold
+	// TurnedAway tells how many connections of other users were closed as they came;
+	// nil = nobody counts.
+	TurnedAway func() TurnedAway
 	// Proxy and Self are the addresses to show: base URLs without a slash at the end.
 	Proxy []string
 	Self  string
@@ -111,8 +114,8 @@ type Console struct {
 	// at the redirect URI while the login is pending.
 	Begin func(ctx context.Context, credential Credential, byDevice bool) (*tokens.Login, error)
 
-	gate     gate
-	watchers atomic.Int32
+	gate                gate
+	watchers, listeners atomic.Int32 // of exchanges, and of directives
 }
 
 //go:embed pages

@@ -23,6 +23,12 @@ const (
 // directives are the server-sent events (WHATWG HTML, section 9.2) of a downchannel
 // that is kept.
 func (c *Console) directives(w http.ResponseWriter, r *http.Request) {
+	if c.listeners.Add(1) > watchersMost {
+		c.listeners.Add(-1)
+		tooMany(w, "busy", "too many pages and programs listen for directives")
+		return
+	}
+	defer c.listeners.Add(-1)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	var directives <-chan avs.Passing

@@ -11,7 +11,8 @@ import (
 	"avsproxy/internal/capture"
 )
 
-// watchersMost bounds the streams of events, each of which has a queue.
+// watchersMost bounds the streams of events, and those of directives, each of which has
+// a queue.
 const watchersMost = 64
 
 // events are the server-sent events (WHATWG HTML, section 9.2) of the exchanges from
@@ -27,7 +28,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.watchers.Add(1) > watchersMost {
 		c.watchers.Add(-1)
-		refuse(w, http.StatusServiceUnavailable, "too_many_watchers", "too many pages and programs watch the exchanges", "close some of them")
+		tooMany(w, "too_many_watchers", "too many pages and programs watch the exchanges")
 		return
 	}
 	defer c.watchers.Add(-1)
@@ -39,6 +40,12 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 		return // it has nothing to read, and the connection's next request waits for us
 	}
 	c.tell(w, happened)
+}
+
+// tooMany answers what a bound leaves no room for.
+func tooMany(w http.ResponseWriter, code, detail string) {
+	w.Header().Set("Retry-After", "1")
+	refuse(w, http.StatusServiceUnavailable, code, detail, "close some of them")
 }
 
 func (c *Console) tell(w http.ResponseWriter, happened <-chan capture.Event) {

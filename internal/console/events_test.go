@@ -122,9 +122,21 @@ func TestEventsEndWithTheProxy(t *testing.T) {
 func TestWatchersAreBounded(t *testing.T) {
 	d := inspecting(t)
 	d.watchers.Store(watchersMost)
-	want(t, d.ask("GET", "/api/events"), 503, "too_many_watchers")
-	if d.watchers.Load() != watchersMost {
+	d.listeners.Store(watchersMost)
+	for path, code := range map[string]string{"/api/events": "too_many_watchers", "/api/directives": "busy"} {
+		a := d.ask("GET", path)
+		want(t, a, 503, code)
+		if a.Header.Get("Retry-After") != "1" {
+			t.Errorf("%s: %v", path, a.Header)
+		}
+	}
+	if d.watchers.Load() != watchersMost || d.listeners.Load() != watchersMost {
 		t.Error("the one that was refused is counted")
+	}
+	d.listeners.Store(0)
+	d.ask("GET", "/api/directives")
+	if d.listeners.Load() != 0 {
+		t.Error("one that has ended is counted")
 	}
 }
 

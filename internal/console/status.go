@@ -17,6 +17,7 @@ type Status struct {
 	Console     string             `json:"console"`
 	Try         string             `json:"try,omitempty"` // what curl can ask for first, as its arguments
 	Users       UsersTold          `json:"users"`
+	TurnedAway  TurnedAway         `json:"turned_away"`
 	Routes      []Route            `json:"routes"`
 	Credentials []CredentialStatus `json:"credentials"`
 }
@@ -25,6 +26,13 @@ type Status struct {
 type UsersTold struct {
 	Proxy   string `json:"proxy"`
 	Console string `json:"console"`
+}
+
+// TurnedAway counts for each door the connections of other users that were closed as
+// they came, since as many are answered at a time as may be.
+type TurnedAway struct {
+	Proxy   int64 `json:"proxy"`
+	Console int64 `json:"console"`
 }
 
 // CredentialStatus is how one credential stands.
@@ -55,10 +63,14 @@ type Trouble struct {
 }
 
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, http.StatusOK, Status{
+	status := Status{
 		Version: c.Version, PID: os.Getpid(), Sandbox: c.Sandbox,
 		Proxy: c.Proxy, Console: c.Self, Try: c.Try, Users: c.UsersTold, Routes: c.routes(), Credentials: c.credentials(),
-	})
+	}
+	if c.TurnedAway != nil {
+		status.TurnedAway = c.TurnedAway()
+	}
+	writeJSON(w, http.StatusOK, status)
 }
 
 func (c *Console) credentials() []CredentialStatus {

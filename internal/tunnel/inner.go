@@ -11,32 +11,49 @@ import (
 )
 
 // Intercept accepts the CONNECTs it gets, which must have passed the guard, and puts
-// what is inside into the inbox, bound to the CONNECT's target (see [guard.Bind]).
-func Intercept(inbox *Inbox) http.Handler {
+// what is inside into the inbox, bound to the CONNECT's target (see [guard.Bind]). One
+// over HTTP/2 is a connection more: place counts it, and where it does not, full answers.
+func Intercept(inbox *Inbox, place func(net.Conn) (_ net.Conn, ok bool), full http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		target, ok := guard.Named(r)
 		if !ok {
 			panic("tunnel: a CONNECT without a target passed the guard")
 		}
-		client, err := Accept(w, r)
-		if err != nil {
-			panic(http.ErrAbortHandler) // the client is gone
-		}
-		inner := &innerConn{
-			Conn: client, target: target, outer: guard.Bind(context.WithoutCancel(r.Context()), target),
-			local: client.LocalAddr(), remote: client.RemoteAddr(),
-		}
 		if r.ProtoMajor < 2 {
-			inbox.put(inner)
+			client := accept(w, r)
+			inbox.put(inside(client, client, r, target))
 			return
 		}
 		// net/http moves the deadlines of its connections about, and a stream has none
 		// that can be moved; a pipe has.
 		ours, theirs := net.Pipe()
-		inner.Conn = theirs
-		inbox.put(inner)
+		counted, ok := place(theirs)
+		if !ok {
+			full.ServeHTTP(w, r)
+			return
+		}
+		defer counted.Close() // at the latest
+		client := accept(w, r)
+		inbox.put(inside(client, counted, r, target))
 		relay(client, bridge{ours})
 	})
+}
+
+func accept(w http.ResponseWriter, r *http.Request) net.Conn {
+	client, err := Accept(w, r)
+	if err != nil {
+		panic(http.ErrAbortHandler) // the client is gone
+	}
+	return client
+}
+
+// inside is the connection inside of r, with the addresses of the client and the bytes
+// of conn.
+func inside(client, conn net.Conn, r *http.Request, target guard.Authority) *innerConn {
+	return &innerConn{
+		Conn: conn, target: target, outer: guard.Bind(context.WithoutCancel(r.Context()), target),
+		local: client.LocalAddr(), remote: client.RemoteAddr(),
+	}
 }
 
 // A bridge is our end of a pipe, which cannot be closed by halves: the end of what

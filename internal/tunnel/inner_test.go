@@ -26,7 +26,7 @@ func serve(t *testing.T) (addr string, inbox *Inbox) {
 		t.Fatal(err)
 	}
 	inbox = NewInbox()
-	intercept := Intercept(inbox)
+	intercept := Intercept(inbox, func(conn net.Conn) (net.Conn, bool) { return conn, true }, nil)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)

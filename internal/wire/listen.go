@@ -113,6 +113,19 @@ func NewContext(ctx context.Context, conn net.Conn) context.Context {
 
 func (s *server) wire() *server { return s }
 
+// SpeaksHTTP1 reports whether a connection of [Listen] is known to speak HTTP/1.x, as it
+// is when its first request has been read.
+func SpeaksHTTP1(conn net.Conn) bool {
+	switch c := conn.(type) {
+	case interface{ wire() *server }:
+		return c.wire().mode.Load() == other
+	case *tls.Conn:
+		state := c.ConnectionState()
+		return state.HandshakeComplete && state.NegotiatedProtocol != "h2"
+	}
+	return false
+}
+
 // Numbered is the outermost handler: it takes the number of the stream out of the
 // header, before anybody else sees it. Of HTTP/1.x it ends connections whose next
 // request may not be one (RFC 9112 section 6.3).
