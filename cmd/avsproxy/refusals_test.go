@@ -47,7 +47,7 @@ func TestWhatTheGuardRefusesIsRecorded(t *testing.T) {
 	}{
 		{"POST /a HTTP/1.1\r\nHost: localhost\r\nProxy-Authorization: Bearer wr0ng\r\nAvsproxy-Key: wr0ng\r\n", "client_key_required", "/a", "configured with a client_key", 407},
 		{"POST /b HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer wr0ng\r\nAvsproxy-Key: " + key + "\r\n", "unknown_host", "/b", `the host "evil.example"`, 421},
-		{"POST /c?token=wr0ng HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nProxy-Authorization: Bearer " + key + "\r\n", "origin_forbidden", "/c?token=***", "the mark of a web page", 403},
+		{"POST /c?token=wr0ng HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nProxy-Authorization: Bearer " + key + "\r\n", "origin_forbidden", "/c?token=***", "marks of a web page", 403},
 		{"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\nAvsproxy-Key: " + key + "\r\n", "not_allowed", "evil.example:443", "no route belongs", 403},
 	} {
 		g.send(t, c.request+"Cookie: s="+key+"\r\nConnection: close\r\nContent-Length: 8\r\n\r\nthe-b0dy")
