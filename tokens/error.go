@@ -69,7 +69,7 @@ func (c *Client) refusal(a *answer) *Error {
 		return deadGrant(a)
 	case code != "" && (a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized):
 		return a.signed(refusal(code))
-	case a.status/100 == 2 && a.word() == "":
+	case a.status/100 == 2 && (a.code() == "" || holdsToken(a.text)):
 		return unreadAnswer(a)
 	}
 	return a.signed(strangeAnswer(a))
