@@ -56,8 +56,7 @@ func (s *links) most() time.Duration {
 // of the try to make one. Where a connection was lost the request is held until there is
 // another one, for as long as the patience lasts.
 func (s *links) get(ctx context.Context) (*link, error) {
-	// A little longer than a dial, whose own error says more.
-	ctx, cancel := context.WithTimeout(ctx, s.patience+min(s.patience/10, 200*time.Millisecond))
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	var last error
 	for {

@@ -59,7 +59,8 @@ func importedBefore(stored Grant) error {
 	case stored.Refused != "":
 		return &Error{
 			Action: ActionLogin, Code: stored.Refused, Say: "this refresh token was imported before, and the provider no longer accepts what became of it",
-			Hint: "get a new refresh token from the provider",
+			Hint: "get a new refresh token from the provider; this one was sent to nobody now",
+			Err:  ErrImported,
 		}
 	case unnoted(stored):
 		return fmt.Errorf("%w, or another one was, by a version that did not note which; log out first to replace it", ErrImported)
@@ -80,7 +81,9 @@ func (s *Source) importNew(grant Grant) error {
 	}
 	ctx, cancel := patience(answerPatience)
 	defer cancel()
+	s.setImporting(true)
 	renewed, err := s.Renew(ctx, grant)
+	s.setImporting(false)
 	s.noteUnread(err)
 	if path := s.unread(); path != "" {
 		return errors.Join(sentBefore(path), err) // what is kept beside tells the next import that this one was sent
@@ -98,6 +101,12 @@ func (s *Source) concludeImport(beside string, renewed Grant, err error) error {
 		return errors.Join(errorOrNil(err), fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
 	}
 	return errors.Join(errorOrNil(err), saveErr, s.Store.Delete(beside))
+}
+
+func (s *Source) setImporting(now bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.importing = now
 }
 
 func sentBefore(path string) error {

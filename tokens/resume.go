@@ -33,7 +33,7 @@ func (a *attempt) load() (Grant, error) {
 	case err == nil:
 		return Grant{}, s.loginNeeded("the stored login was made for another client_id or provider")
 	}
-	return Grant{}, s.loginNeeded("nobody has logged in yet")
+	return Grant{}, s.loginNeeded("nobody is logged in")
 }
 
 func (s *Source) fits(stored Grant) bool { return s.Fits == nil || s.Fits(stored) }

@@ -68,6 +68,7 @@ type Source struct {
 	unsaved      error    // why the store does not hold grant; nil = it does
 	epoch        int      // counts logins and logouts, which no renewal from before may undo
 	flight       *renewal // the one under way; nil = none
+	importing    bool     // a refresh token that was got elsewhere is on its way
 	failure      *Error   // how the last one failed; nil = it did not
 	failures     int      // in a row, for the back-off
 	retryAt      time.Time

@@ -61,7 +61,7 @@ func (s *Source) fromMemory() Status {
 		LoggedIn:  s.grant.LoggedIn,
 		Renewed:   s.grant.Renewed,
 		Expiry:    s.grant.Expiry,
-		Renewing:  s.flight != nil,
+		Renewing:  s.flight != nil || s.importing,
 		Last:      s.last,
 		LastAt:    s.lastAt,
 		Renewable: s.renewable(s.grant),

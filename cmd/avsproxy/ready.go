@@ -96,6 +96,7 @@ func (s *server) announce(asJSON bool) {
 	say("Try:")
 	say("  curl -i %s", s.try())
 	s.app.ui.say("%s", strings.TrimSuffix(text.String(), "\n"))
+	s.program.warnOfSharedRedirects()
 	for _, credential := range s.program.credentials {
 		s.program.warnOfPKCE(credential)
 	}
