@@ -69,5 +69,8 @@ func (s *Source) loginNeeded(why string) *Error {
 	if s.Start != nil {
 		return &Error{Action: ActionLogin, Say: why, Hint: "put a new refresh token into the configuration"}
 	}
+	if s.Kind == importedKind {
+		return &Error{Action: ActionLogin, Say: why, Hint: "log in from a terminal: avsproxy login " + s.Name + " < FILE-WITH-REFRESH-TOKEN"}
+	}
 	return &Error{Action: ActionLogin, Say: why, Hint: "log in once; it is kept from then on"}
 }

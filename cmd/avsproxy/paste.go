@@ -87,6 +87,10 @@ func (a *app) takePasted(ctx context.Context, attempt *loginAttempt, text string
 		a.ui.warn(err.Error(), "copy the whole address, from its beginning to its end")
 		return
 	}
+	if redirect, err := url.Parse(attempt.RedirectURL); err == nil && (asked.Port() != redirect.Port() || asked.Path != redirect.Path) {
+		a.ui.warn("that address is not this login's return URL", "it begins with "+attempt.RedirectURL)
+		return
+	}
 	if err := attempt.paste(ctx, asked); errors.Is(err, tokens.ErrUnknownState) {
 		a.ui.warn("that URL belongs to another login, or was used already", "use the URL that this login ended at")
 	}
