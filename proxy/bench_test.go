@@ -69,21 +69,21 @@ func BenchmarkOneAtATime(b *testing.B) {
 			client := c.client(b)
 			payload := make([]byte, c.body)
 			ours, bare := contenders(b)
-			exchange(b, client, c.method, ours, payload)
-			exchange(b, client, c.method, bare, payload)
+			askOnce(b, client, c.method, ours, payload)
+			askOnce(b, client, c.method, bare, payload)
 			var took [2][]time.Duration
 			for b.Loop() {
 				for i, proxy := range []string{ours, bare} {
 					began := time.Now()
-					exchange(b, client, c.method, proxy, payload)
+					askOnce(b, client, c.method, proxy, payload)
 					took[i] = append(took[i], time.Since(began))
 				}
 			}
 			b.StopTimer()
 			report(b, median(took[0]), median(took[1]))
 			b.ReportMetric(float64(median(took[0])-median(took[1]))/1e3, "added-us")
-			b.ReportMetric(allocs(func() { exchange(b, client, c.method, ours, payload) })-
-				allocs(func() { exchange(b, client, c.method, bare, payload) }), "added-allocs")
+			b.ReportMetric(allocs(func() { askOnce(b, client, c.method, ours, payload) })-
+				allocs(func() { askOnce(b, client, c.method, bare, payload) }), "added-allocs")
 		})
 	}
 }
@@ -104,7 +104,7 @@ func BenchmarkParallel(b *testing.B) {
 					for range callers {
 						all.Go(func() {
 							for range turn / callers {
-								exchange(b, client, c.method, proxy, payload)
+								askOnce(b, client, c.method, proxy, payload)
 							}
 						})
 					}
@@ -123,7 +123,7 @@ func report(b *testing.B, ours, bare time.Duration) {
 	b.ReportMetric(float64(bare)/float64(ours), "x-of-bare")
 }
 
-func exchange(b *testing.B, client *http.Client, method, url string, payload []byte) {
+func askOnce(b *testing.B, client *http.Client, method, url string, payload []byte) {
 	r, err := http.NewRequest(method, url+"/v20160207/events", bytes.NewReader(payload))
 	if err != nil {
 		b.Fatal(err)

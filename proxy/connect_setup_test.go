@@ -18,7 +18,8 @@ import (
 	"time"
 
 	"avsproxy/internal/certs"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/tunnel"
 )
@@ -55,19 +56,19 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	}
 	f.line.upstream = NewUpstream(UpstreamOptions{Origin: target, Roots: roots})
 	inject := &Injector{Next: f.line.upstream, Origin: target, Source: static()}
-	table := &Table{}
+	table := &gate.Table{}
 	if err := table.Add("avs", "avs.example", "listed.example:8443"); err != nil {
 		t.Fatal(err)
 	}
-	rules := guard.Rules{Host: table.Knows, Names: table.Names(), Others: others == "tunnel"}
+	rules := gate.Rules{Host: table.Knows, Names: table.Names(), Others: others == "tunnel"}
 	if keyed {
-		rules.KeySum = guard.KeySum(clientKey)
+		rules.KeySum = gate.KeySum(clientKey)
 	}
 	quiet := log.New(&f.line, "", 0)
 	forward := Forward(ForwardOptions{Origin: target, Send: inject, ErrorLog: quiet})
 	elsewhere := NewOthers(OthersOptions{Dial: f.dialer.Dial, Tunnels: f.tunnels, ErrorLog: quiet})
 	t.Cleanup(elsewhere.Close)
-	f.listen(t, guard.Guard(rules, nil, Split(table,
+	f.listen(t, httpexchange.Guard(rules, nil, Split(table,
 		Route(table, []http.Handler{Observe(ObserveOptions{Route: "avs", Began: f.began}, forward)}),
 		tunnel.Intercept(f.inbox, func(conn net.Conn) (net.Conn, bool) { return conn, true }, nil),
 		Observe(ObserveOptions{Began: f.began, Record: f.others.record, DecisionHeader: true}, elsewhere))))

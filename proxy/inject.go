@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"strings"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/tokens"
 )
 
@@ -153,13 +153,7 @@ func dropCredentials(h http.Header, header string) {
 }
 
 func isCredential(name, header string) bool {
-	return sameField(name, header) || sameField(name, "Authorization") || sameField(name, "Proxy-Authorization")
-}
-
-// sameField reports whether some server would take two field names for one:
-// whatever the case, and with "_" for "-", as CGI-like servers do.
-func sameField(a, b string) bool {
-	return strings.EqualFold(strings.ReplaceAll(a, "_", "-"), strings.ReplaceAll(b, "_", "-"))
+	return exchange.SameField(name, header) || exchange.SameField(name, "Authorization") || exchange.SameField(name, "Proxy-Authorization")
 }
 
 func decide(ctx context.Context, decision Decision) {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/httpexchange"
 )
 
 // A door is the address by which a client reaches the upstream through us.
@@ -21,16 +21,16 @@ type door struct {
 // doorOf returns the door that a request came in by. ok is false where the client knows
 // the upstream by its own name, which finds us again: inside a CONNECT, or else.
 func doorOf(r *http.Request, upstream *url.URL) (d door, ok bool) {
-	if _, inside := guard.Bound(r.Context()); inside {
+	if _, inside := httpexchange.TunnelTarget(r.Context()); inside {
 		return door{}, false
 	}
-	authority, ok := guard.Named(r)
-	at := guard.RequestDoor(r)
-	if !ok || !at.Means(authority.Host) && strings.EqualFold(authority.Host, upstream.Hostname()) {
+	authority, ok := httpexchange.Authority(r)
+	at := httpexchange.Listener(r)
+	if !ok || !at.IsSelf(authority.Host) && strings.EqualFold(authority.Host, upstream.Hostname()) {
 		return door{}, false
 	}
 	host := r.Host
-	if authority.Port == "" && at.Port != "" && !guard.IsForward(r) {
+	if authority.Port == "" && at.Port != "" && !httpexchange.IsForward(r) {
 		host = net.JoinHostPort(authority.Host, at.Port)
 	}
 	if at.TLS {

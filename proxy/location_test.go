@@ -14,7 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 )
 
 func TestLocationLeadsToTheDoor(t *testing.T) {
@@ -192,7 +193,7 @@ func TestDoorsThatALocationFollows(t *testing.T) {
 		}
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9744})
 		if c.inside {
-			ctx = guard.Bind(ctx, guard.Authority{Host: "avs.localhost", Port: "443"})
+			ctx = httpexchange.WithTunnelTarget(ctx, exchange.Authority{Host: "avs.localhost", Port: "443"})
 		}
 		if d, ok := doorOf(r.WithContext(ctx), upstream); d.address != c.want || ok != (c.want != "") {
 			t.Errorf("%+v: %q, %v", c, d.address, ok)

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
 )
@@ -117,7 +117,7 @@ func (o *Others) tunnel(w http.ResponseWriter, r *http.Request) {
 		ForwardOptions{}.fail(w, r, errTooMany)
 		return
 	}
-	authority, _ := guard.ParseAuthority(r.Host)
+	authority, _ := exchange.ParseAuthority(r.Host)
 	target, err := o.dial(r.Context(), "tcp", net.JoinHostPort(authority.Host, authority.Port))
 	if err != nil {
 		ForwardOptions{}.fail(w, r, err)

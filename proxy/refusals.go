@@ -15,7 +15,7 @@ type Refusals struct {
 	pace Pace
 }
 
-// Refused is for [guard.Guard].
+// Refused is for [httpexchange.Guard].
 func (s *Refusals) Refused(r *http.Request, p problem.Problem) {
 	if s.Record == nil {
 		return

@@ -18,7 +18,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/wire"
@@ -107,7 +108,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 		p.forward.Send = p.habits(Leg{l.inject, l.upstream})
 	}
 	p.forward.ErrorLog = log.New(l, "", 0)
-	table := &Table{}
+	table := &gate.Table{}
 	if err := table.Add("avs", "alexa.example.com"); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	}
 	p.observe.Route, p.observe.Began = "avs", began
 	routes := []http.Handler{Observe(p.observe, answer)}
-	l.serve(t, p.front, guard.Guard(guard.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
+	l.serve(t, p.front, httpexchange.Guard(gate.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
 	return l
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"avsproxy/internal/avs"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
 )
 
 // originOf takes the https address of a host and nothing more, or else is nil. What it
@@ -17,7 +17,7 @@ func originOf(address string) *url.URL {
 	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		return nil
 	}
-	authority, ok := guard.ParseAuthority(u.Host)
+	authority, ok := exchange.ParseAuthority(u.Host)
 	if !ok {
 		return nil
 	}

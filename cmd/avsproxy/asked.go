@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -18,7 +19,7 @@ import (
 type asked struct {
 	method string
 	url    *url.URL
-	target guard.Target
+	target gate.Target
 	bare   bool // the URL is a path alone
 	tunnel bool // it comes inside a CONNECT
 }
@@ -50,8 +51,8 @@ func proxyDoors(addresses []string) (doors []proxyDoor) {
 
 // takes reports whether a client that asks for the authority connects to the door
 // itself, so that it takes us for the server and not for its forward proxy.
-func (d proxyDoor) takes(a guard.Authority) bool {
-	local := guard.IsLocal(a.Host) || strings.HasSuffix(a.Host, ".localhost")
+func (d proxyDoor) takes(a exchange.Authority) bool {
+	local := exchange.IsLocal(a.Host) || strings.HasSuffix(a.Host, ".localhost")
 	switch {
 	case d.port != "":
 		return a.Port == d.port
@@ -98,10 +99,10 @@ func (a *asked) aim(doors []proxyDoor) {
 	door := doors[0]
 	secure := a.url.Scheme == "https"
 	if a.bare {
-		a.target = guard.Target{Host: "localhost", Authority: guard.Authority{Host: "localhost"}, Valid: true}
+		a.target = gate.Target{Host: "localhost", Authority: exchange.Authority{Host: "localhost"}, Valid: true}
 	} else {
-		authority, ok := guard.ParseAuthority(a.url.Host)
-		a.target = guard.Target{Host: a.url.Host, Authority: authority, Valid: ok, Forward: true}
+		authority, ok := exchange.ParseAuthority(a.url.Host)
+		a.target = gate.Target{Host: a.url.Host, Authority: authority, Valid: ok, Forward: true}
 		if i := slices.IndexFunc(doors, func(d proxyDoor) bool { return d.takes(authority) }); i >= 0 && a.method != http.MethodConnect {
 			door, a.target.Forward = doors[i], false
 		}
@@ -114,5 +115,5 @@ func (a *asked) aim(doors []proxyDoor) {
 		a.target.Host = net.JoinHostPort(a.target.Authority.Host, a.target.Authority.Port)
 		secure = a.target.Authority.Port != "80"
 	}
-	a.target.Door = guard.Door{Host: door.host, Port: door.port, TLS: secure}
+	a.target.Listener = exchange.Listener{Host: door.host, Port: door.port, TLS: secure}
 }

@@ -11,7 +11,7 @@ import (
 
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
 )
 
 // A routeHost is a host that requests for a route may name.
@@ -27,7 +27,7 @@ func certifiedHosts(conf *config.Config) (list []routeHost) {
 			names = append([]string{upstream.Host}, names...)
 		}
 		for _, name := range names {
-			if authority, ok := guard.ParseAuthority(name); ok && !guard.IsLocal(authority.Host) && !strings.HasSuffix(authority.Host, ".localhost") {
+			if authority, ok := exchange.ParseAuthority(name); ok && !exchange.IsLocal(authority.Host) && !strings.HasSuffix(authority.Host, ".localhost") {
 				list = append(list, routeHost{route.Name, authority.Host})
 			}
 		}

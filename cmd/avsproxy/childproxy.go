@@ -12,7 +12,7 @@ import (
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
 	"avsproxy/tokens"
 
 	"github.com/spf13/cobra"
@@ -99,7 +99,7 @@ func childDoor(configured []string) string {
 		host, port, err := net.SplitHostPort(addr)
 		switch {
 		case err != nil || strings.HasPrefix(addr, "unix:"):
-		case guard.IsLocal(host):
+		case exchange.IsLocal(host):
 			return addr
 		default:
 			return "localhost:" + port

@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/tunnel"
@@ -70,7 +70,7 @@ const lingerTime = 2 * time.Second
 func whose(all *wire.Connections) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, conn net.Conn) context.Context {
 		ctx = all.Count(wire.NewContext(tunnel.Inherit(ctx, conn), conn))
-		if _, inside := guard.Bound(ctx); inside {
+		if _, inside := httpexchange.TunnelTarget(ctx); inside {
 			return ctx
 		}
 		return peer.NewContext(ctx, peer.Of(conn))

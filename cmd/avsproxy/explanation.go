@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"avsproxy/internal/config"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/proxy"
 	"avsproxy/tokens"
@@ -48,8 +50,8 @@ type protocolsTold struct {
 // all others. It touches neither the network nor the upstream.
 type explainer struct {
 	program *program
-	table   *proxy.Table
-	rules   guard.Rules
+	table   *gate.Table
+	rules   gate.Rules
 	doors   []proxyDoor
 	callers string // who may come in
 	// status tells how a credential stands.
@@ -75,7 +77,7 @@ func newExplainer(p *program, addresses []string, self string) (*explainer, erro
 	}
 	return &explainer{
 		program: p, table: table, doors: proxyDoors(addresses), callers: users.told(self).Proxy,
-		rules:  guard.Rules{Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel", HostsHint: routeHostsHint},
+		rules:  gate.Rules{Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel", HostsHint: routeHostsHint},
 		status: (*tokens.Source).Peek,
 		login: func(name string) string {
 			if portOf(p.conf.Console.Listen) == "0" {
@@ -122,7 +124,7 @@ func (e *explainer) explain(method, text string) (*explanation, error) {
 		x.refuse(*p)
 		return x, nil
 	}
-	if i, ok := e.table.Choose(a.target.Authority, a.target.Door); ok {
+	if i, ok := e.table.Choose(a.target.Authority, a.target.Listener); ok {
 		e.routed(x, a, e.program.conf.Routes[i])
 	} else {
 		x.other(a)
@@ -185,7 +187,7 @@ func (e *explainer) routed(x *explanation, a asked, route config.Route) {
 
 // permit goes by the allow list, before which token requests are answered.
 func (x *explanation) permit(a asked, route config.Route, origin *url.URL, standIn bool) bool {
-	rule, why := proxy.Permit(route.Allow, origin.EscapedPath(), a.method, a.url.EscapedPath(), nil)
+	rule, why := gate.Permit(route.Allow, origin.EscapedPath(), &exchange.Head{Method: a.method, Path: a.url.EscapedPath(), Fields: httpexchange.Fields{}})
 	x.Allowed, x.AllowWhy = true, `the rule "`+rule+`" of the route's allow list covers it`
 	switch {
 	case standIn:

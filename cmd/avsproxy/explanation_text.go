@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"avsproxy/internal/config"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
 	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
@@ -26,7 +26,7 @@ func whyRoute(a asked, route config.Route) string {
 		return "a path alone is asked of localhost, which means the first route"
 	case slices.Contains(route.Hosts, a.target.Authority.String()):
 		return a.target.Authority.String() + " is one of its hosts"
-	case guard.IsLocal(host):
+	case exchange.IsLocal(host):
 		return host + " means the first route"
 	case host == route.Name+".localhost":
 		return host + " is its name"
@@ -133,7 +133,7 @@ func (e *explainer) tellUpstream(x *explanation, route config.Route) {
 }
 
 func clientProtocols(a asked) []string {
-	if a.target.Door.TLS {
+	if a.target.Listener.TLS {
 		return []string{"HTTP/1.1", "HTTP/2.0"}
 	}
 	return []string{"HTTP/1.0", "HTTP/1.1", "HTTP/2.0"}
@@ -146,7 +146,7 @@ func wayIn(a asked) string {
 		return "by CONNECT (curl -x, HTTPS_PROXY), inside which TLS ends here; its client has to trust 'avsproxy ca path'"
 	case a.target.Forward:
 		return "with the whole URL in the request line (curl -x, http_proxy)"
-	case a.target.Door.TLS:
+	case a.target.Listener.TLS:
 		return "over TLS; its client has to trust 'avsproxy ca path'"
 	}
 	return "in the clear, or over TLS with https:// in its place"

@@ -17,7 +17,9 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/durable"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
 	"avsproxy/proxy"
@@ -93,7 +95,7 @@ func (p *program) pipeline(watch watcher, loginURL func(credential string) strin
 		refusals.Refused(r, p)
 		watch.refused(r, p)
 	}
-	line.handler = guard.Guard(rules, refused, around.counted(busy("20,000 requests are under way, and more wait", refused), console.Withhold(proxy.Split(table,
+	line.handler = httpexchange.Guard(rules, refused, around.counted(busy("20,000 requests are under way, and more wait", refused), console.Withhold(proxy.Split(table,
 		proxy.Route(table, handlers),
 		tunnel.Intercept(line.inbox, around.place, busy("as many connections are open as there may be", refused)),
 		p.observe(watch, "", line.others)))))
@@ -156,16 +158,16 @@ func (p *program) leg(line *pipeline, route config.Route, reach proxy.UpstreamOp
 const routeHostsHint = "hosts of the route, in config.toml"
 
 // rules are what the proxy asks of every request.
-func (p *program) rules(table *proxy.Table) (guard.Rules, error) {
+func (p *program) rules(table *gate.Table) (gate.Rules, error) {
 	usersHint := "name that user in allow_users, in [proxy] of config.toml; or set client_key there and present it"
 	if !p.conf.Proxy.ClientKey.IsZero() {
 		usersHint = "present the client_key, or name that user in allow_users, in [proxy] of config.toml"
 	}
-	rules := guard.Rules{
+	rules := gate.Rules{
 		Users: p.users.proxy, UsersHint: usersHint,
 		Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel",
 		HostsHint: routeHostsHint,
-		Origin: func(a guard.Authority, d guard.Door, origin string) bool {
+		Origin: func(a exchange.Authority, d exchange.Listener, origin string) bool {
 			i, ok := table.Choose(a, d)
 			return ok && slices.Contains(p.conf.Routes[i].AllowOrigin, origin)
 		},
@@ -177,7 +179,7 @@ func (p *program) rules(table *proxy.Table) (guard.Rules, error) {
 	if err != nil {
 		return rules, err
 	}
-	rules.KeySum = guard.KeySum(key.Reveal())
+	rules.KeySum = gate.KeySum(key.Reveal())
 	return rules, nil
 }
 

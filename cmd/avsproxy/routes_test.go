@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/config"
-	"avsproxy/proxy"
+	"avsproxy/internal/gate"
 )
 
 // An upstream's port is part of its name: another one is another origin.
@@ -16,7 +16,7 @@ func TestRouteHostsNameTheUpstreamWithItsPort(t *testing.T) {
 		"https://api.example:8443":     {"api.example:8443", "more"},
 		"https://localhost:8443":       {"more"},
 	} {
-		got := routeHosts(config.Route{Upstream: upstream, Hosts: []string{"more"}}, &proxy.Table{})
+		got := routeHosts(config.Route{Upstream: upstream, Hosts: []string{"more"}}, &gate.Table{})
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", upstream, got, want)
 		}

@@ -12,7 +12,9 @@ import (
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/durable"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
 
@@ -132,8 +134,10 @@ func (f sandboxFlags) options() (sandbox.Options, error) {
 
 // controlGuard keeps web pages from changing what a test relies on.
 func controlGuard(next http.Handler) http.Handler {
-	return guard.Guard(guard.Rules{
-		Host:  func(a guard.Authority, d guard.Door) bool { return guard.IsLocal(a.Host) && d.Fits(a) },
+	return httpexchange.Guard(gate.Rules{
+		Host: func(a exchange.Authority, d exchange.Listener) bool {
+			return exchange.IsLocal(a.Host) && d.AcceptsPort(a)
+		},
 		Names: "use localhost with the control's port",
 	}, nil, next)
 }

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"avsproxy/internal/console"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 )
@@ -235,9 +237,9 @@ func serveAs(t *testing.T, as *syscall.SysProcAttr) *runningProxy {
 // its request done, though the kernel would call its socket root's.
 func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	told := make(chan problem.Problem, 1)
-	rules := guard.Rules{Users: peer.LocalUsers(), Host: func(guard.Authority, guard.Door) bool { return true }}
+	rules := gate.Rules{Users: peer.LocalUsers(), Host: func(exchange.Authority, exchange.Listener) bool { return true }}
 	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request came through") })
-	server := newServer(guard.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), quiet())
+	server := newServer(httpexchange.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), quiet())
 	defer server.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -23,7 +23,7 @@ const (
 // towards what knows less.
 var arrows = map[string]string{
 	"cmd/avsproxy":            "*",
-	"proxy":                   "tokens internal/avs internal/guard internal/problem internal/tunnel internal/wire",
+	"proxy":                   "tokens internal/avs internal/exchange internal/gate internal/httpexchange internal/problem internal/tunnel internal/wire",
 	"tokens":                  "internal/charset internal/durable",
 	"internal/arch":           "",
 	"internal/avs":            "",
@@ -31,9 +31,11 @@ var arrows = map[string]string{
 	"internal/certs":          "internal/durable",
 	"internal/charset":        "",
 	"internal/config":         "tokens internal/charset",
-	"internal/console":        "tokens internal/avs internal/capture internal/guard internal/peer internal/problem",
+	"internal/console":        "tokens internal/avs internal/capture internal/exchange internal/gate internal/httpexchange internal/peer internal/problem",
 	"internal/durable":        "",
-	"internal/guard":          "internal/peer internal/problem",
+	"internal/exchange":       "internal/peer",
+	"internal/gate":           "internal/exchange internal/peer internal/problem",
+	"internal/httpexchange":   "internal/exchange internal/gate internal/peer internal/problem",
 	"internal/listen":         "internal/durable internal/peer",
 	"internal/peer":           "",
 	"internal/problem":        "",
@@ -41,7 +43,7 @@ var arrows = map[string]string{
 	"internal/sandbox/faults": "",
 	"internal/sandbox/frames": "",
 	"internal/testkit":        "",
-	"internal/tunnel":         "internal/guard",
+	"internal/tunnel":         "internal/exchange internal/gate internal/httpexchange",
 	"internal/wire":           "",
 }
 

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/tokens"
 )
 
@@ -107,7 +107,7 @@ func deviceLink(d *tokens.DeviceCode) string { return cmp.Or(d.CompleteURL, d.Ve
 // process has no console.
 func (p pages) consoleURL(r *http.Request) string {
 	self, err := url.Parse(p.Self)
-	if err != nil || self.Port() != guard.RequestDoor(r).Port {
+	if err != nil || self.Port() != httpexchange.Listener(r).Port {
 		return p.Self
 	}
 	return originOf(r)

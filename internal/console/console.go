@@ -14,7 +14,9 @@ import (
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 	"avsproxy/tokens"
@@ -114,7 +116,7 @@ type Console struct {
 	// at the redirect URI while the login is pending.
 	Begin func(ctx context.Context, credential Credential, byDevice bool) (*tokens.Login, error)
 
-	gate                gate
+	sessions            sessions
 	watchers, listeners atomic.Int32 // of exchanges, and of directives
 }
 
@@ -149,7 +151,7 @@ func (c *Console) handler() http.Handler {
 		mux.Handle("GET /metrics", c.Metrics.Handler())
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c.isCallback(r) {
+		if c.isCallback(httpexchange.Head(r)) {
 			pages.callback(w, r)
 			return
 		}
@@ -167,7 +169,7 @@ func (c *Console) routes() []Route {
 
 // Guarded is Handler behind the console's guard.
 func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Handler {
-	rules := guard.Rules{
+	rules := gate.Rules{
 		Host:      c.isNamed,
 		Hostless:  isProbe,
 		Names:     "use localhost with the console's port",
@@ -175,70 +177,78 @@ func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Han
 		Browser:   c.fromOwnPage,
 		Users:     c.Users,
 		UsersHint: "the console is for the user that avsproxy runs as, and for root; allow_users in config.toml opens the proxy alone",
-		Anyone:    c.forEveryUser,
+		Public:    c.isPublic,
 	}
-	return secure(guard.Guard(rules, refused, c.keyed(refused, c.handler())))
+	return secure(httpexchange.Guard(rules, refused, c.keyed(refused, c.handler())))
 }
 
 // isNamed reports whether the authority is one of the console's names.
-func (c *Console) isNamed(a guard.Authority, d guard.Door) bool {
+func (c *Console) isNamed(a exchange.Authority, l exchange.Listener) bool {
 	named := func(name string) bool {
-		own, ok := guard.ParseAuthority(name)
-		return ok && own.Host == a.Host && (own.Port == a.Port || own.Port == "" && d.Fits(a))
+		own, ok := exchange.ParseAuthority(name)
+		return ok && own.Host == a.Host && (own.Port == a.Port || own.Port == "" && l.AcceptsPort(a))
 	}
-	return guard.IsLocal(a.Host) && d.Fits(a) || slices.ContainsFunc(c.Hosts, named)
+	return exchange.IsLocal(a.Host) && l.AcceptsPort(a) || slices.ContainsFunc(c.Hosts, named)
 }
 
 // isProbe is about what load balancers ask, some of them by HTTP/1.0.
-func isProbe(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && (r.URL.Path == "/livez" || r.URL.Path == "/readyz")
+func isProbe(h *exchange.Head) bool {
+	path := h.DecodedPath()
+	return reads(h) && (path == "/livez" || path == "/readyz")
 }
 
-// forEveryUser says what is no secret from other users of this machine: what
-// monitors ask, which run as users of their own; and the end of a login, whose
-// browser may run as another user than avsproxy. There the state, and then the
-// login's ID, are what nobody else knows.
-func (c *Console) forEveryUser(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+func reads(h *exchange.Head) bool { return h.Method == http.MethodGet || h.Method == http.MethodHead }
+
+// isPublic says what is no secret from other users of this machine: what monitors
+// ask, which run as users of their own; and the end of a login, whose browser may run
+// as another user than avsproxy. There the state, and then the login's ID, are the
+// secret.
+func (c *Console) isPublic(_ *exchange.Conn, h *exchange.Head) bool {
+	if !reads(h) {
 		return false
 	}
-	switch r.URL.Path {
+	path := h.DecodedPath()
+	switch path {
 	case "/livez", "/readyz", "/metrics", "/style.css":
 		return true
 	}
-	id, isOutcome := strings.CutPrefix(r.URL.Path, "/login/")
-	return c.isCallback(r) || (isOutcome && c.Logins.Find(id) != nil)
+	id, isOutcome := strings.CutPrefix(path, "/login/")
+	return c.isCallback(h) || (isOutcome && c.Logins.Find(id) != nil)
 }
 
 // fromOwnPage says which requests of browsers may pass: those of our own pages,
 // navigations to pages (which change nothing), and the callback, whose state is
 // its guard.
-func (c *Console) fromOwnPage(r *http.Request) bool {
-	if c.isCallback(r) {
+func (c *Console) fromOwnPage(conn *exchange.Conn, h *exchange.Head) bool {
+	if c.isCallback(h) {
 		return true
 	}
-	if len(r.Header["Origin"]) > 0 {
-		return r.Header.Get("Origin") == originOf(r)
+	if h.Has("Origin") {
+		return h.Get("Origin") == origin(conn.Listener.TLS, h.Authority)
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if !reads(h) {
 		return false
 	}
-	navigation := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-	return navigation && !strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != "/har" // a link elsewhere must not put traffic on the disk
+	navigation := h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-Dest") == "document"
+	path := h.DecodedPath()
+	return navigation && !strings.HasPrefix(path, "/api/") && path != "/har" // a link elsewhere must not put traffic on the disk
 }
 
-func originOf(r *http.Request) string {
-	if r.TLS != nil {
-		return "https://" + r.Host
+func originOf(r *http.Request) string { return origin(r.TLS != nil, r.Host) }
+
+func origin(secure bool, host string) string {
+	if secure {
+		return "https://" + host
 	}
-	return "http://" + r.Host
+	return "http://" + host
 }
 
 // isCallback reports whether the provider sent the browser here. Only GET will
 // do: a HEAD, as link checkers send, must not spend the code. The state tells a
 // callback from a page of ours, should the redirect URI have the path of one.
-func (c *Console) isCallback(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.URL.Query().Has("state") && slices.Contains(c.callbackPaths(), r.URL.Path)
+func (c *Console) isCallback(h *exchange.Head) bool {
+	query, _ := url.ParseQuery(h.Query) // what cannot be parsed has no state
+	return h.Method == http.MethodGet && query.Has("state") && slices.Contains(c.callbackPaths(), h.DecodedPath())
 }
 
 // callbackPaths are the paths of the credentials' redirect URIs.

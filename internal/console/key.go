@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 )
 
@@ -23,8 +24,8 @@ const sessionCookie = "avsproxy_inspector"
 // ticketsMost bounds the tickets that wait; the oldest goes first.
 const ticketsMost = 64
 
-// A gate lets browsers in that come with a ticket. The zero value has given out none.
-type gate struct {
+// sessions are the browsers that were let in by a ticket, and the tickets that wait. The zero value has none.
+type sessions struct {
 	mu      sync.Mutex
 	session string // of all browsers that are in; made with the first ticket
 	tickets []string
@@ -33,7 +34,7 @@ type gate struct {
 // Ticket returns what lets one browser see the inspector, as ?key=. It is not the key:
 // addresses stay behind in histories and lists of processes.
 func (c *Console) Ticket() string {
-	g := &c.gate
+	g := &c.sessions
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.session == "" {
@@ -56,7 +57,7 @@ func (c *Console) Address(base string) string {
 }
 
 // redeem takes a ticket, which is then spent, and returns the session it opens.
-func (g *gate) redeem(ticket string) (session string, ok bool) {
+func (g *sessions) redeem(ticket string) (session string, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	i := slices.IndexFunc(g.tickets, func(t string) bool { return same(t, ticket) })
@@ -67,7 +68,7 @@ func (g *gate) redeem(ticket string) (session string, ok bool) {
 	return g.session, true
 }
 
-func (g *gate) knows(session string) bool {
+func (g *sessions) knows(session string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.session != "" && same(session, g.session)
@@ -83,7 +84,7 @@ func same(a, b string) bool {
 func (c *Console) keyed(refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case c.Key == "" || !showsTraffic(r.URL.Path) || c.isCallback(r):
+		case c.Key == "" || !showsTraffic(r.URL.Path) || c.isCallback(httpexchange.Head(r)):
 			next.ServeHTTP(w, r)
 		case c.enters(w, r):
 		case c.hasKey(r):
@@ -122,7 +123,7 @@ func (c *Console) hasKey(r *http.Request) bool {
 		return same(key, c.Key)
 	}
 	cookies := r.CookiesNamed(sessionCookie)
-	return slices.ContainsFunc(cookies, func(cookie *http.Cookie) bool { return c.gate.knows(cookie.Value) })
+	return slices.ContainsFunc(cookies, func(cookie *http.Cookie) bool { return c.sessions.knows(cookie.Value) })
 }
 
 // enters takes the ticket of a browser that opens the page, and leads it to the
@@ -132,7 +133,7 @@ func (c *Console) enters(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet || r.URL.Path != "/" || !query.Has("key") {
 		return false
 	}
-	session, ok := c.gate.redeem(query.Get("key"))
+	session, ok := c.sessions.redeem(query.Get("key"))
 	if ok {
 		http.SetCookie(w, &http.Cookie{
 			Name: sessionCookie, Value: session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,

@@ -7,15 +7,16 @@ import (
 	"net"
 	"net/http"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 )
 
 // Intercept accepts the CONNECTs it gets, which must have passed the guard, and puts
-// what is inside into the inbox, bound to the CONNECT's target (see [guard.Bind]). One
+// what is inside into the inbox, bound to the CONNECT's target (see [httpexchange.WithTunnelTarget]). One
 // over HTTP/2 is a connection more: place counts it, and where it does not, full answers.
 func Intercept(inbox *Inbox, place func(net.Conn) (_ net.Conn, ok bool), full http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		target, ok := guard.Named(r)
+		target, ok := httpexchange.Authority(r)
 		if !ok {
 			panic("tunnel: a CONNECT without a target passed the guard")
 		}
@@ -49,9 +50,9 @@ func accept(w http.ResponseWriter, r *http.Request) net.Conn {
 
 // inside is the connection inside of r, with the addresses of the client and the bytes
 // of conn.
-func inside(client, conn net.Conn, r *http.Request, target guard.Authority) *innerConn {
+func inside(client, conn net.Conn, r *http.Request, target exchange.Authority) *innerConn {
 	return &innerConn{
-		Conn: conn, target: target, outer: guard.Bind(context.WithoutCancel(r.Context()), target),
+		Conn: conn, target: target, outer: httpexchange.WithTunnelTarget(context.WithoutCancel(r.Context()), target),
 		local: client.LocalAddr(), remote: client.RemoteAddr(),
 	}
 }
@@ -72,7 +73,7 @@ func (b bridge) Read(p []byte) (int, error) {
 // An innerConn is a connection inside a CONNECT.
 type innerConn struct {
 	net.Conn
-	target        guard.Authority
+	target        exchange.Authority
 	outer         context.Context // of the CONNECT
 	local, remote net.Addr
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/guard"
+	"avsproxy/internal/httpexchange"
 )
 
 type peerKey struct{}
@@ -43,7 +43,7 @@ func serve(t *testing.T) (addr string, inbox *Inbox) {
 				intercept.ServeHTTP(w, r)
 				return
 			}
-			target, _ := guard.Bound(r.Context())
+			target, _ := httpexchange.TunnelTarget(r.Context())
 			fmt.Fprintf(w, "%v|%s|%v|%s", r.Context().Value(peerKey{}), r.RemoteAddr, r.Context().Value(http.LocalAddrContextKey), target.Host)
 		}),
 	}

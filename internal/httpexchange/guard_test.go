@@ -1,4 +1,4 @@
-package guard
+package httpexchange
 
 import (
 	"bufio"
@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,77 +18,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestC3_ParseAuthority(t *testing.T) {
-	for text, want := range map[string]Authority{
-		"localhost": {"localhost", ""}, "LOCALHOST:80": {"localhost", "80"}, "a.b-c_d.example.": {"a.b-c_d.example", ""},
-		"127.0.0.1:9744": {"127.0.0.1", "9744"}, "[::1]": {"::1", ""}, "[::1]:1": {"::1", "1"}, "[0:0::1]:65535": {"::1", "65535"},
-		"[2001:DB8::A]": {"2001:db8::a", ""}, "localhost.:80": {"localhost", "80"},
-	} {
-		if got, ok := ParseAuthority(text); !ok || got != want {
-			t.Errorf("%q: %+v, %v", text, got, ok)
-		}
-	}
-	for _, text := range []string{
-		"", ":", ":80", "localhost:", "localhost:+80", "localhost:8o", "localhost:123456", "localhost: 80", " localhost", "localhost ",
-		"localhost..", ".", ".localhost", "a..b", "user@localhost", "localhost@evil.com", "localhost:80@evil.com", "localhost#", "localhost/", "localhost\\",
-		"http://localhost", "localhost,evil.com", "localhost evil.com", "localhost\r\nX: y", "localhost\x00", "localhost%00", "loc%61lhost",
-		"\u212Aube", "ⓛocalhost", "localhost。", "[::1", "::1", "::1]", "[::1]x", "[::1]]:80", "[[::1]]", "[::1%lo]:80", "[::1%25lo]", "[127.0.0.1]", "[localhost]", "[]",
-		strings.Repeat("a.", 130) + "a",
-	} {
-		if got, ok := ParseAuthority(text); ok {
-			t.Errorf("%q was read as %+v", text, got)
-		}
-	}
-}
-
-// What is read is canonical, and reading it again changes nothing.
-func FuzzParseAuthority(f *testing.F) {
-	for _, seed := range []string{"localhost:80", "[::1]:80", "A.b.", "127.0.0.1", "a:b:1", "[::ffff:1.2.3.4]"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got, ok := ParseAuthority(text)
-		if !ok {
-			return
-		}
-		again := net.JoinHostPort(got.Host, got.Port)
-		if got.Port == "" {
-			again = strings.TrimSuffix(again, ":")
-		}
-		if second, ok := ParseAuthority(again); !ok || second != got {
-			t.Fatalf("%q: %+v, then %+v", text, got, second)
-		}
-		if strings.ContainsAny(got.Host, "/\\@# \r\n\x00%[]") || strings.ToLower(got.Host) != got.Host {
-			t.Fatalf("%q: %+v", text, got)
-		}
-		if addr, err := netip.ParseAddr(got.Host); err != nil && strings.Contains(got.Host, ":") || err == nil && addr.Zone() != "" {
-			t.Fatalf("%q: %+v", text, got)
-		}
-	})
-}
-
-func TestC1_DoorFits(t *testing.T) {
-	for _, c := range []struct {
-		door Door
-		port string
-		want bool
-	}{
-		{Door{Port: "9744", TLS: false}, "", true}, {Door{Port: "9744", TLS: false}, "9744", true}, {Door{Port: "9744", TLS: false}, "80", true}, {Door{Port: "9744", TLS: true}, "443", true},
-		{Door{Port: "9744", TLS: false}, "443", false}, {Door{Port: "9744", TLS: true}, "80", false}, {Door{Port: "9744", TLS: false}, "9745", false}, {Door{Port: "9744", TLS: false}, "09744", false},
-		{Door{Port: "", TLS: false}, "1", true}, {DoorOf(nil, false), "9744", false}, {DoorOf(nil, false), "0", false},
-		{DoorOf(&net.TCPAddr{Port: 5}, false), "5", true}, {DoorOf(&net.UnixAddr{}, false), "5", true},
-	} {
-		if got := c.door.Fits(Authority{"localhost", c.port}); got != c.want {
-			t.Errorf("%+v, port %q: %v", c.door, c.port, got)
-		}
-	}
-}
 
 // A guarded server with what reached its handler.
 type guarded struct {
@@ -99,7 +34,7 @@ type guarded struct {
 	told []problem.Problem
 }
 
-func serve(t *testing.T, rules Rules, ln net.Listener) *guarded {
+func serve(t *testing.T, rules gate.Rules, ln net.Listener) *guarded {
 	t.Helper()
 	g := &guarded{addr: ln.Addr().String()}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -157,10 +92,12 @@ func (g *guarded) last() http.Header {
 	return g.got[len(g.got)-1]
 }
 
-func local(a Authority, d Door) bool { return IsLocal(a.Host) && d.Fits(a) }
+func local(a exchange.Authority, d exchange.Listener) bool {
+	return exchange.IsLocal(a.Host) && d.AcceptsPort(a)
+}
 
 func TestC1_ReboundNamesAreRefused(t *testing.T) {
-	g := serve(t, Rules{Host: local, Names: "use localhost"}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, Names: "use localhost"}, tcp(t))
 	_, port, _ := net.SplitHostPort(g.addr)
 	for host, want := range map[string]int{
 		"localhost": 204, "localhost:" + port: 204, "127.0.0.1:" + port: 204, "[::1]:" + port: 204, "LOCALHOST.": 204,
@@ -182,7 +119,7 @@ func TestC1_ReboundNamesAreRefused(t *testing.T) {
 }
 
 func TestC11_ForwardRequestsToOtherHostsAreRefused(t *testing.T) {
-	g := serve(t, Rules{Host: local, Names: "use localhost"}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, Names: "use localhost"}, tcp(t))
 	for line, want := range map[string]int{
 		"GET http://localhost/ HTTP/1.1": 204, "GET http://evil.com/ HTTP/1.1": 403, "CONNECT evil.com:443 HTTP/1.1": 403,
 		"GET http://169.254.169.254/ HTTP/1.1": 403, "GET http://[fe80::1]/ HTTP/1.1": 403,
@@ -197,11 +134,11 @@ func TestC11_ForwardRequestsToOtherHostsAreRefused(t *testing.T) {
 // Those who have not shown that they may be here keep no connection, even where their one
 // request may pass.
 func TestGuestsKeepNoConnection(t *testing.T) {
-	rules := Rules{Host: local, KeySum: KeySum("key"), Users: &peer.Users{UIDs: []int{1}}, Anyone: func(r *http.Request) bool { return r.URL.Path == "/livez" }}
+	rules := gate.Rules{Host: local, KeySum: gate.KeySum("key"), Users: &peer.Users{UIDs: []int{1}}, Public: func(_ *exchange.Conn, h *exchange.Head) bool { return h.Path == "/livez" }}
 	open := rules
 	open.KeySum = nil
 	for _, c := range []struct {
-		rules     Rules
+		rules     gate.Rules
 		uid       int
 		path, key string
 		want      int
@@ -213,7 +150,7 @@ func TestGuestsKeepNoConnection(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", c.path, nil)
 		r.Host = "localhost"
-		r.Header.Set(KeyHeader, c.key)
+		r.Header.Set(gate.KeyHeader, c.key)
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
 		answer := httptest.NewRecorder()
 		Guard(c.rules, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })).
@@ -225,7 +162,7 @@ func TestGuestsKeepNoConnection(t *testing.T) {
 }
 
 func TestC2_PagesAreRefused(t *testing.T) {
-	g := serve(t, Rules{Host: local}, tcp(t))
+	g := serve(t, gate.Rules{Host: local}, tcp(t))
 	for fields, want := range map[string]int{
 		"":                                204,
 		"Sec-Fetch-Site: none\r\n":        204,
@@ -249,7 +186,7 @@ func TestC2_PagesAreRefused(t *testing.T) {
 	if n := len(g.told); n != 27 {
 		t.Errorf("%d refusals were told", n)
 	}
-	open := serve(t, Rules{Host: local, Browser: func(r *http.Request) bool { return r.URL.Path == "/open" }}, tcp(t))
+	open := serve(t, gate.Rules{Host: local, Browser: func(_ *exchange.Conn, h *exchange.Head) bool { return h.Path == "/open" }}, tcp(t))
 	if a, b := open.send(t, "GET /open HTTP/1.1", "Host: localhost\r\nOrigin: x\r\n"), open.send(t, "GET / HTTP/1.1", "Host: localhost\r\nOrigin: x\r\n"); a.StatusCode != 204 || b.StatusCode != 403 {
 		t.Error(a.Status, b.Status)
 	}
@@ -259,7 +196,7 @@ func TestC2_PagesAreRefused(t *testing.T) {
 // browser, and one of another cannot send it.
 func TestC2_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
 	const own = "http://localhost:9744"
-	g := serve(t, Rules{Host: local, Origin: func(a Authority, _ Door, origin string) bool {
+	g := serve(t, gate.Rules{Host: local, Origin: func(a exchange.Authority, _ exchange.Listener, origin string) bool {
 		return a.Host == "localhost" && origin == own
 	}}, tcp(t))
 	for fields, want := range map[string]int{
@@ -310,8 +247,8 @@ func TestC2_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
 }
 
 func TestHTTP10WithoutAHostIsForProbes(t *testing.T) {
-	probe := func(r *http.Request) bool { return r.URL.Path == "/livez" }
-	g := serve(t, Rules{Host: local, Hostless: probe}, tcp(t))
+	probe := func(h *exchange.Head) bool { return h.Path == "/livez" }
+	g := serve(t, gate.Rules{Host: local, Hostless: probe}, tcp(t))
 	for _, c := range []struct {
 		line, fields string
 		status       int
@@ -333,7 +270,7 @@ func TestHTTP10WithoutAHostIsForProbes(t *testing.T) {
 // The hint names what was understood of the Host, and names of this machine alone: a
 // page's name must not be recommended.
 func TestRefusalsSayWhereForwardedPortsAreNamed(t *testing.T) {
-	g := serve(t, Rules{Host: local, Names: "use localhost", HostsHint: "hosts of x"}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, Names: "use localhost", HostsHint: "hosts of x"}, tcp(t))
 	for host, want := range map[string]string{
 		"LOCALHOST.:8080": `add "localhost:8080" to hosts of x`, "[::1]:8080": `add "[::1]:8080" to`, "avs.localhost:8080": `add "avs.localhost:8080" to`,
 		"evil.com:8080": "", "localhost.evil.com:8080": "", "localhost:8080\"": "", "localhost:\x1b[31m": "", "avs.localhost": "",
@@ -350,7 +287,7 @@ func TestRefusalsSayWhereForwardedPortsAreNamed(t *testing.T) {
 }
 
 func TestC16_TraceIsRefused(t *testing.T) {
-	g := serve(t, Rules{Host: local}, tcp(t))
+	g := serve(t, gate.Rules{Host: local}, tcp(t))
 	// Some servers take methods in any case; CONNECT in another one would be a way round.
 	for _, method := range []string{"TRACE", "trace", "Trace", "connect", "Connect"} {
 		if resp := g.send(t, method+" / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 403 || len(g.got) > 0 {
@@ -365,7 +302,7 @@ func TestC16_TraceIsRefused(t *testing.T) {
 }
 
 func TestZeroRulesLetNothingIn(t *testing.T) {
-	if resp := serve(t, Rules{}, tcp(t)).send(t, "GET / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 421 {
+	if resp := serve(t, gate.Rules{}, tcp(t)).send(t, "GET / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 421 {
 		t.Error(resp.Status)
 	}
 }
@@ -375,7 +312,7 @@ func TestUnixSocketsIgnoreThePort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := serve(t, Rules{Host: local}, ln)
+	g := serve(t, gate.Rules{Host: local}, ln)
 	for host, want := range map[string]int{"localhost": 204, "localhost:12345": 204, "evil.com": 421} {
 		if resp := g.send(t, "GET / HTTP/1.1", "Host: "+host+"\r\n"); resp.StatusCode != want {
 			t.Errorf("%s: %s", host, resp.Status)
@@ -386,7 +323,7 @@ func TestUnixSocketsIgnoreThePort(t *testing.T) {
 func TestC4_ClientKeyInItsFourPlaces(t *testing.T) {
 	const key = "correct horse: battery"
 	basic := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
-	g := serve(t, Rules{Host: local, KeySum: KeySum(key)}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, KeySum: gate.KeySum(key)}, tcp(t))
 	for _, good := range []string{
 		"Avsproxy-Key: " + key,
 		"avsproxy-key: wrong\r\nAVSPROXY-KEY: " + key,
@@ -427,15 +364,15 @@ func TestC4_ClientKeyInItsFourPlaces(t *testing.T) {
 }
 
 func TestKeyHeaderNeverGoesOn(t *testing.T) {
-	g := serve(t, Rules{Host: local}, tcp(t)) // no key is asked for
+	g := serve(t, gate.Rules{Host: local}, tcp(t)) // no key is asked for
 	g.send(t, "GET / HTTP/1.1", "Host: localhost\r\nAvsproxy-Key: x\r\nAuthorization: Bearer mine\r\n")
-	if h := g.last(); h[KeyHeader] != nil || h.Get("Authorization") != "Bearer mine" {
+	if h := g.last(); h[gate.KeyHeader] != nil || h.Get("Authorization") != "Bearer mine" {
 		t.Error(h)
 	}
 }
 
 func TestHostsAreQuotedAndClipped(t *testing.T) {
-	g := serve(t, Rules{Host: local}, tcp(t))
+	g := serve(t, gate.Rules{Host: local}, tcp(t))
 	g.send(t, "GET / HTTP/1.1", "Host: "+strings.Repeat("a", 5000)+"\r\n")
 	if n := len(g.told[0].Detail); n > 400 {
 		t.Errorf("%d bytes", n)
@@ -445,9 +382,9 @@ func TestHostsAreQuotedAndClipped(t *testing.T) {
 // A stranger learns nothing from the other refusals. A peer that nobody looked up
 // is a stranger.
 func TestC04_StrangersAreRefusedFirst(t *testing.T) {
-	g := serve(t, Rules{
-		Host: local, KeySum: KeySum("the key"), Users: &peer.Users{}, UsersHint: "see allow_users",
-		Anyone: func(r *http.Request) bool { return r.URL.Path == "/open" },
+	g := serve(t, gate.Rules{
+		Host: local, KeySum: gate.KeySum("the key"), Users: &peer.Users{}, UsersHint: "see allow_users",
+		Public: func(_ *exchange.Conn, h *exchange.Head) bool { return h.Path == "/open" },
 	}, tcp(t))
 	for _, c := range []struct{ line, fields, code string }{
 		{"GET / HTTP/1.1", "", "user_forbidden"},

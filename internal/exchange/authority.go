@@ -1,8 +1,4 @@
-// Package guard decides who may use a local port: by the local user at the other
-// end, by the host a request names, by the marks a browser leaves, and by a client
-// key. The decisions are plain
-// functions over the fields of a request.
-package guard
+package exchange
 
 import (
 	"net"
@@ -40,7 +36,7 @@ func ParseAuthority(text string) (Authority, bool) {
 	if !isHostName(host) {
 		return Authority{}, false
 	}
-	return Authority{Host: lower(host), Port: port}, true
+	return Authority{Host: Lower(host), Port: port}, true
 }
 
 // String returns the authority as a Host field has it.
@@ -73,8 +69,8 @@ func isHostName(text string) bool {
 	return true
 }
 
-// lower maps ASCII only: strings.ToLower would map U+212A KELVIN SIGN to "k".
-func lower(text string) string {
+// Lower maps ASCII letters only: strings.ToLower would map U+212A KELVIN SIGN to "k".
+func Lower(text string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
@@ -83,48 +79,18 @@ func lower(text string) string {
 	}, text)
 }
 
-// A Door is the side of a request that the client cannot choose: where it came in.
-type Door struct {
-	Host string // the address the client connected to; empty on a unix socket
-	Port string // the listener's port; empty on a unix socket
-	TLS  bool   // whether the default port of the scheme is 443
-}
-
-// DoorOf describes the listener at addr. One of an unknown kind gets a port
-// that nobody can name.
-func DoorOf(addr net.Addr, tls bool) Door {
-	switch addr := addr.(type) {
-	case *net.TCPAddr:
-		return Door{Host: addr.IP.String(), Port: portText(addr.Port), TLS: tls}
-	case *net.UnixAddr:
-		return Door{TLS: tls}
-	}
-	return Door{Port: "unknown", TLS: tls}
-}
-
-// Fits reports whether the port a client named is the door's, the default of
-// its scheme, or absent. A unix socket has no port, so there any will do.
-func (d Door) Fits(a Authority) bool {
-	if a.Port == "" || d.Port == "" || a.Port == d.Port {
-		return true
-	}
-	if d.TLS {
-		return a.Port == "443"
-	}
-	return a.Port == "80"
-}
-
-// Means reports whether host is the door itself: one of the names every local
-// client uses, or the very address the client connected to. No web page can make a
-// browser send the latter for a name of its own.
-func (d Door) Means(host string) bool { return IsLocal(host) || (host != "" && host == d.Host) }
-
 // IsLocal reports whether host is one of the names of this machine's loopback
 // that every local client uses.
 func IsLocal(host string) bool {
 	return host == "localhost" || host == "127.0.0.1" || host == "::1"
 }
 
-// localName reports whether host is this machine's, or one of the names below
-// localhost that mean routes.
-func localName(host string) bool { return IsLocal(host) || strings.HasSuffix(host, ".localhost") }
+// IsLocalName reports whether host is local, or one of the names below localhost that
+// mean routes.
+func IsLocalName(host string) bool { return IsLocal(host) || strings.HasSuffix(host, ".localhost") }
+
+// Covers reports whether name is the authority, with its port or without one.
+func (a Authority) Covers(name string) bool {
+	other, ok := ParseAuthority(name)
+	return ok && other.Host == a.Host && (other.Port == "" || other.Port == a.Port)
+}

@@ -1,40 +1,43 @@
-package guard
+package gate
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 )
 
 // A Target is what a request asks for, and how.
 type Target struct {
 	Method    string
-	Host      string    // as it was sent
-	Authority Authority // what it is for; see [Named]
-	Valid     bool      // it is for an authority at all
-	Door      Door      // where it came in
-	Forward   bool      // the client takes us for its forward proxy
+	Host      string             // as it was sent
+	Authority exchange.Authority // what it is for; see [exchange.Conn.Authority]
+	Valid     bool               // it is for an authority at all
+	Listener  exchange.Listener  // where it came in
+	Forward   bool               // the client uses us as its forward proxy
 }
 
-func targetOf(r *http.Request) Target {
-	authority, ok := Named(r)
-	return Target{Method: r.Method, Host: r.Host, Authority: authority, Valid: ok, Door: RequestDoor(r), Forward: IsForward(r)}
+// TargetOf is the target of a head.
+func TargetOf(c *exchange.Conn, h *exchange.Head) Target {
+	authority, ok := c.Authority(h)
+	return Target{Method: h.Method, Host: h.Authority, Authority: authority, Valid: ok, Listener: c.ListenerFor(h), Forward: h.Forward}
 }
 
-// Refuse says why nobody's request for the target may pass, whatever its header
-// fields; nil = it may.
+const connect = "CONNECT"
+
+// Refuse says why no request for the target may pass, whatever its header fields;
+// nil = it may.
 func (rules Rules) Refuse(t Target) *problem.Problem {
 	switch {
 	case !rules.serves(t):
 		return rules.unknownHost(t)
-	case strings.EqualFold(t.Method, http.MethodTrace): // methods have a case, but not every server knows
+	case strings.EqualFold(t.Method, "TRACE"): // methods have a case, but not every server knows
 		return &problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
 			Detail: "TRACE would show the credential to the client", Hint: "use another method",
 		}
-	case t.Method != http.MethodConnect && strings.EqualFold(t.Method, http.MethodConnect):
+	case t.Method != connect && strings.EqualFold(t.Method, connect):
 		return &problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
 			Detail: "the upstream could take its method for CONNECT and open a tunnel", Hint: "write CONNECT in capital letters",
@@ -47,7 +50,7 @@ func (rules Rules) serves(t Target) bool {
 	if !t.Valid || rules.Host == nil {
 		return false
 	}
-	return rules.Host(t.Authority, t.Door) || (rules.Others && t.Forward)
+	return rules.Host(t.Authority, t.Listener) || (rules.Others && t.Forward)
 }
 
 func (rules Rules) unknownHost(t Target) *problem.Problem {
@@ -74,7 +77,7 @@ func (rules Rules) unknownHost(t Target) *problem.Problem {
 
 // forwarded is for those whose port is another one on its way here (ssh -L, docker -p).
 func (rules Rules) forwarded(t Target) string {
-	if rules.HostsHint == "" || !t.Valid || t.Authority.Port == "" || !localName(t.Authority.Host) {
+	if rules.HostsHint == "" || !t.Valid || t.Authority.Port == "" || !exchange.IsLocalName(t.Authority.Host) {
 		return ""
 	}
 	return "; if that port is forwarded to this one, add " + strconv.Quote(t.Authority.String()) + " to " + rules.HostsHint
