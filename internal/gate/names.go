@@ -36,6 +36,9 @@ func checkNames(c *exchange.Conn, h *exchange.Head) *problem.Problem {
 // checkSingleHost refuses an HTTP/2 request whose Host differs from its :authority (RFC 9113
 // section 8.3.1), and a target of a scheme that is not for proxies.
 func checkSingleHost(h *exchange.Head) *problem.Problem {
+	if p := checkMethod(h.Method); p != nil {
+		return p
+	}
 	if scheme := h.Scheme; scheme != "" && scheme != "http" && scheme != "https" {
 		return &problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",

@@ -32,12 +32,21 @@ func (rules Rules) Refuse(t Target) *problem.Problem {
 	switch {
 	case !rules.serves(t):
 		return rules.unknownHost(t)
-	case strings.EqualFold(t.Method, "TRACE"): // methods have a case, but not every server knows
+	default:
+		return checkMethod(t.Method)
+	}
+}
+
+// checkMethod refuses methods that must not reach an upstream. Methods have a case, but
+// not every server knows that.
+func checkMethod(method string) *problem.Problem {
+	switch {
+	case strings.EqualFold(method, "TRACE"):
 		return &problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
 			Detail: "TRACE would show the credential to the client", Hint: "use another method",
 		}
-	case t.Method != connect && strings.EqualFold(t.Method, connect):
+	case method != connect && strings.EqualFold(method, connect):
 		return &problem.Problem{
 			Code: problem.NotAllowed, Title: "the request is not allowed",
 			Detail: "the upstream could take its method for CONNECT and open a tunnel", Hint: "write CONNECT in capital letters",
