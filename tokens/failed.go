@@ -67,23 +67,6 @@ func (f Failed) pending() bool {
 	return (f.Action == ActionRetry || f.Action == ActionWait) && left > 0 && left <= retryAfterMost && !f.At.After(wallNow())
 }
 
-// fail notes in the grant how its renewal failed and when to try again: after what
-// the provider asked for, else after a back-off with full jitter.
-func (a *attempt) fail(grant Grant, err error) (Grant, error) {
-	e, now := asError(err), wallNow()
-	a.wait = a.source.pause(e)
-	failed := Failed{Action: e.Action, Code: e.Code, Say: e.Error(), Hint: e.Hint, At: now, Retry: now.Add(a.wait)}
-	if !a.source.Unattended { // which no login helps
-		failed = failed.count(grant.Failed, e.sign)
-	}
-	grant.Failed = failed
-	a.save(grant)
-	if failed.probably() {
-		return grant, failed.error()
-	}
-	return grant, err
-}
-
 // pause is how long to wait after the failures so far and this one.
 func (s *Source) pause(err *Error) time.Duration {
 	s.mu.Lock()

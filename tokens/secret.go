@@ -1,6 +1,9 @@
 package tokens
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 )
@@ -41,3 +44,16 @@ func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() +
 
 // MarshalText hides the text from encoders that ask for text, toml and xml among them.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// sameSecret compares in constant time, whatever the lengths.
+func sameSecret(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// Fingerprint names a secret without telling it: the first 8 bytes of its
+// SHA-256 in hex.
+func Fingerprint(secret Secret) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:8])
+}

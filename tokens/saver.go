@@ -50,24 +50,3 @@ func (s *Source) saveHeld() {
 		s.saveSoonLocked()
 	}
 }
-
-// compare returns the grant that only memory has, because the store could not
-// take it. It gives way to what somebody else did to the store since we last saw
-// it: a logout, or a later login or renewal. A store that cannot be used, or that
-// holds a refused grant, is no reason to give up a good one.
-func (a *attempt) compare(stored Grant, err error) (held Grant, ok bool) {
-	s := a.source
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a.epoch, a.present, a.login = s.epoch, s.grant.Access, s.grant.LoggedIn
-	if err == nil && s.unsaved == nil && !s.spent.IsZero() && stored.Refresh == s.spent && !stored.later(s.grant) {
-		s.unsaved = errWentBack // a damaged file, or a backup that was put in its place
-	}
-	older := stored.same(s.stored) || (err == nil && (stored.Refused != "" || !stored.later(s.grant)))
-	unusable := err != nil && !errors.Is(err, ErrNoGrant)
-	s.stored = stored
-	if !older && !unusable {
-		s.unsaved = nil
-	}
-	return s.grant, s.unsaved != nil || unusable && !s.grant.same(Grant{})
-}

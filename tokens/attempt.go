@@ -56,6 +56,58 @@ func (a *attempt) renew() (Grant, error) {
 	return a.post(timeout, grant)
 }
 
+// load returns the grant to go on from: what only memory has, else what the
+// store holds, else what to start from.
+func (a *attempt) load() (Grant, error) {
+	s := a.source
+	stored, err := s.Store.Load(s.key())
+	var held Grant
+	if held, a.held = a.compare(stored, err); a.held {
+		return held, nil
+	}
+	if err != nil && !errors.Is(err, ErrNoGrant) {
+		return Grant{}, err
+	}
+	start, startErr := s.start()
+	// A login is kept also where the refresh token that it began with cannot be read
+	// any more: it may have served its purpose.
+	if err == nil && s.fits(stored) && (s.Start == nil || startErr != nil || stored.Seed == start.Seed) {
+		return stored, nil
+	}
+	switch {
+	case startErr != nil:
+		return Grant{}, &Error{Action: ActionConfig, Say: "the configured token cannot be had", Hint: "see the configuration", Err: startErr}
+	case err == nil && stored.LoggedIn.After(s.begin()) && !stored.LoggedIn.Equal(a.login):
+		return Grant{}, s.outdated()
+	case s.Start != nil || s.Unattended:
+		return start, nil
+	case err == nil:
+		return Grant{}, s.loginNeeded("the stored login was made for another client_id or provider")
+	}
+	return Grant{}, s.loginNeeded("nobody is logged in")
+}
+
+// compare returns the grant that only memory has, because the store could not
+// take it. It gives way to what somebody else did to the store since we last saw
+// it: a logout, or a later login or renewal. A store that cannot be used, or that
+// holds a refused grant, is no reason to give up a good one.
+func (a *attempt) compare(stored Grant, err error) (held Grant, ok bool) {
+	s := a.source
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.epoch, a.present, a.login = s.epoch, s.grant.Access, s.grant.LoggedIn
+	if err == nil && s.unsaved == nil && !s.spent.IsZero() && stored.Refresh == s.spent && !stored.later(s.grant) {
+		s.unsaved = errWentBack // a damaged file, or a backup that was put in its place
+	}
+	older := stored.same(s.stored) || (err == nil && (stored.Refused != "" || !stored.later(s.grant)))
+	unusable := err != nil && !errors.Is(err, ErrNoGrant)
+	s.stored = stored
+	if !older && !unusable {
+		s.unsaved = nil
+	}
+	return s.grant, s.unsaved != nil || unusable && !s.grant.same(Grant{})
+}
+
 func (a *attempt) adopt(grant Grant) {
 	if grant.Access != a.present {
 		a.result = "adopted"
@@ -139,6 +191,23 @@ func (a *attempt) unmark(old, marked Grant, err error) Grant {
 		return marked
 	}
 	return old
+}
+
+// fail notes in the grant how its renewal failed and when to try again: after what
+// the provider asked for, else after a back-off with full jitter.
+func (a *attempt) fail(grant Grant, err error) (Grant, error) {
+	e, now := asError(err), wallNow()
+	a.wait = a.source.pause(e)
+	failed := Failed{Action: e.Action, Code: e.Code, Say: e.Error(), Hint: e.Hint, At: now, Retry: now.Add(a.wait)}
+	if !a.source.Unattended { // which no login helps
+		failed = failed.count(grant.Failed, e.sign)
+	}
+	grant.Failed = failed
+	a.save(grant)
+	if failed.probably() {
+		return grant, failed.error()
+	}
+	return grant, err
 }
 
 // refused keeps the grant, marked as dead, for diagnosis. A mark from before this
