@@ -40,7 +40,7 @@ func (l *login) authorize(w http.ResponseWriter, r *http.Request) {
 
 // decide returns the answer's parameters: a code, or an error.
 func (l *login) decide(query url.Values, allowed bool) url.Values {
-	for _, f := range l.faults.StrikeAll(faults.Consent) {
+	for _, f := range l.faults.Strike(faults.Consent) {
 		if f.Name == "authorize" && f.Value != "access_denied" {
 			return url.Values{"error": {f.Value}, "error_description": {"The sandbox was told to answer with " + f.Value}}
 		}

@@ -106,7 +106,7 @@ func (p *pairs) live(userCode string) *pair {
 // createPair begins a code-based linking (LWA's device flow).
 func (l *login) createPair(w http.ResponseWriter, r *http.Request) {
 	request, refused := readTokenRequest(w, r)
-	if f := l.faults.StrikeAll(faults.PairCall); len(f) > 0 {
+	if f := l.faults.Strike(faults.PairCall); len(f) > 0 {
 		refused = refusalNamed(f[0].Value, request)
 	}
 	if refused == nil {
@@ -118,7 +118,7 @@ func (l *login) createPair(w http.ResponseWriter, r *http.Request) {
 	}
 	made := pair{scope: request.get("scope"), scopeData: request.get("scope_data")}
 	if !l.ask {
-		made.decided, made.allowed = true, len(l.faults.StrikeAll(faults.Consent)) == 0
+		made.decided, made.allowed = true, len(l.faults.Strike(faults.Consent)) == 0
 	}
 	made = l.pairs.give(made)
 	writeJSON(w, http.StatusOK, map[string]any{

@@ -51,7 +51,7 @@ func (k *conduct) begin(c *frames.Conn) {
 	k.guests[c] = &guest{idle: after(c, k.idle, func() { k.close(c, "The client was silent for too long.") })}
 	k.mu.Unlock()
 	after(c, k.life, func() { k.goAway(c, "The connection has lived long enough.") })
-	for _, f := range k.faults.StrikeAll(faults.Connection) {
+	for _, f := range k.faults.Strike(faults.Connection) {
 		after(c, f.After, func() { k.inflict(c, f) })
 	}
 }

@@ -26,7 +26,7 @@ func newGateway(g *grants, o Options) *gateway {
 // ServeHTTP records a request and its answer.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mark(w)
-	struck := g.faults.StrikeAll(faults.Request)
+	struck := g.faults.Strike(faults.Request)
 	entry := g.ledger.record(r, struck)
 	defer entry.end()
 	a := &answer{ResponseWriter: w, ctx: r.Context(), entry: entry, struck: struck}

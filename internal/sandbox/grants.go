@@ -105,7 +105,7 @@ func (g *grants) lookup(accessToken string) (access, bool) {
 	if accessToken == "" {
 		return access{}, false
 	}
-	if len(g.faults.StrikeAll(faults.TokenCheck)) > 0 {
+	if len(g.faults.Strike(faults.TokenCheck)) > 0 {
 		g.expireTokens()
 	}
 	g.mu.Lock()

@@ -56,7 +56,7 @@ func (p *papers) config(protocols ...string) *tls.Config {
 // misbehave lets a fault exchange the certificate. A resumed session would not
 // show it, so there is none.
 func (p *papers) misbehave(chosen *tls.Config) {
-	for _, f := range p.faults.StrikeAll(faults.Handshake) {
+	for _, f := range p.faults.Strike(faults.Handshake) {
 		shown := p.other
 		if f.Name == "tls-expired" {
 			shown = p.expired

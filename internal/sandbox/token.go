@@ -18,7 +18,7 @@ func (l *login) token(w http.ResponseWriter, r *http.Request) {
 	if refused == nil {
 		call.Grant, call.ClientID = short(request.get("grant_type")), short(request.clientID)
 	}
-	struck := l.faults.StrikeAll(tokenEvents(request)...)
+	struck := l.faults.Strike(tokenEvents(request)...)
 	reply, stands := l.standIn(struck, request, w)
 	if !stands {
 		reply = l.reply(request, refused, w)
@@ -140,7 +140,7 @@ func (l *login) renew(request *tokenRequest) (map[string]any, *refusal) {
 // successor returns the refresh token to answer with, if the one that came in is
 // good.
 func (l *login) successor(refreshToken string, found renewer) (next string, ok bool) {
-	struck := l.faults.StrikeAll(faults.Renewal)
+	struck := l.faults.Strike(faults.Renewal)
 	_, rotates := struck.Find("rotate-refresh")
 	_, detects := struck.Find("reuse-detection")
 	next, ok = refreshToken, !found.spent

@@ -92,7 +92,7 @@ func (p tokenReply) send(w http.ResponseWriter, r *http.Request, struck faults.L
 // answer gives out an access token and says so. An empty refresh token is left
 // out.
 func (l *login) answer(under grant, refreshToken string) map[string]any {
-	struck := l.faults.StrikeAll(faults.TokenIssue)
+	struck := l.faults.Strike(faults.TokenIssue)
 	given := l.lives.token
 	for _, f := range struck {
 		switch {

@@ -77,7 +77,7 @@ func (l *login) pairPage(w http.ResponseWriter, found pair) {
 }
 
 func (l *login) decidePair(w http.ResponseWriter, userCode string, allowed bool) {
-	if len(l.faults.StrikeAll(faults.Consent)) > 0 {
+	if len(l.faults.Strike(faults.Consent)) > 0 {
 		allowed = false
 	}
 	if !l.pairs.decide(userCode, allowed) {

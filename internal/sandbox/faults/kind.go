@@ -1,0 +1,112 @@
+package faults
+
+import (
+	"fmt"
+	"strings"
+
+	"avsproxy/internal/suggest"
+)
+
+// A Side is the part of a sandbox that misbehaves.
+type Side string
+
+// The sides.
+const (
+	LWA Side = "lwa" // Login with Amazon
+	AVS Side = "avs" // the Alexa Voice Service
+	TLS Side = "tls" // the handshakes of both
+)
+
+// An Event is what a fault waits for; @N counts events.
+type Event string
+
+// The events. One happening can be several events at once.
+const (
+	Consent    Event = "consent"     // the user decides about a request, or the sandbox decides for the user
+	PairCall   Event = "pair call"   // a call of the code pair endpoint
+	TokenCall  Event = "token call"  // a call of the token endpoint, successful or not
+	Poll       Event = "poll"        // a token call with the grant type device_code
+	Renewal    Event = "renewal"     // a call with a refresh token that the sandbox has issued
+	TokenIssue Event = "token issue" // an access token is issued
+	TokenCheck Event = "token check" // an access token is shown to AVS or to a page of LWA
+	Request    Event = "request"     // a request to AVS
+	Connection Event = "connection"  // a connection to AVS begins
+	Handshake  Event = "handshake"   // a TLS handshake begins
+)
+
+// A Kind is one row of the language's table.
+type Kind struct {
+	Name     string // as written in a list; "400...599" stands for any of these numbers
+	Value    string // the forms of its value, with bars between; empty if it takes none
+	Optional bool   // the value may be left out
+	Does     string // what the fault does, without a full stop
+	Side     Side
+	Event    Event
+
+	group        string // kinds of one group take turns
+	once         bool   // it strikes once if neither a count nor @N is given
+	valueIsCount bool
+	onConnection bool  // with a duration, its event is Connection
+	alsoEvent    Event // a second event, if the fault has a duration
+}
+
+// Usage returns how to write a fault of this kind, without @WHEN, xCOUNT and P%.
+func (k Kind) Usage() string {
+	switch {
+	case k.Value == "":
+		return k.Name
+	case k.Optional:
+		return k.Name + "[=" + k.Value + "]"
+	}
+	return k.Name + "=" + k.Value
+}
+
+// events returns the events that a fault of this kind waits for.
+func (k Kind) events(f Fault) []Event {
+	switch {
+	case f.After > 0 && k.onConnection:
+		return []Event{Connection}
+	case f.After > 0 && k.alsoEvent != "":
+		return []Event{k.Event, k.alsoEvent}
+	}
+	return []Event{k.Event}
+}
+
+func (k Kind) hasName(name string) bool {
+	if k.Name == statuses {
+		n, ok := number(name)
+		return ok && len(name) == 3 && n >= 400 && n <= 599
+	}
+	return strings.EqualFold(k.Name, name)
+}
+
+// kindOf returns the kind of a fault. If two kinds have its name, it prefers the one
+// that takes a value if the fault has one.
+func kindOf(f Fault, item string) (found Kind, err error) {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, k.Name)
+		if !k.hasName(f.Name) {
+			continue
+		}
+		if (k.Value != "") == (f.Value != "") {
+			return k, nil
+		}
+		found = k
+	}
+	if found.Name == "" {
+		return Kind{}, unknownName(f.Name, names, item)
+	}
+	return found, nil
+}
+
+func unknownName(name string, names []string, item string) error {
+	if _, isNumber := number(name); isNumber {
+		return &Error{item, name + " is not the status of an error", "use a number from 400 to 599"}
+	}
+	hint := "there are " + strings.Join(names, ", ")
+	if near := suggest.Nearest(name, names); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return &Error{item, fmt.Sprintf("there is no fault %q", name), hint}
+}
