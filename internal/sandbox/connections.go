@@ -2,85 +2,151 @@ package sandbox
 
 import (
 	"context"
-	"net"
-	"net/http"
+	"errors"
 	"sync"
+	"time"
 
+	"golang.org/x/net/http2"
+
+	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/sandbox/frames"
 )
 
-type connKey struct{}
+// goodbye is how long a client that is being closed may take to read why.
+const goodbye = time.Second
 
-// connections numbers a site's connections and counts those that are in use.
-type connections struct {
-	mu    sync.Mutex
-	last  int
-	total int
-	open  map[net.Conn]bool
-	live  sync.WaitGroup
+// conduct is how AVS treats connections as a whole: they may not be silent for
+// long, they have a limited life, and a device has but one of them.
+type conduct struct {
+	faults     *faults.Set
+	idle, life time.Duration
+	one        bool
+
+	mu      sync.Mutex
+	guests  map[*frames.Conn]*guest
+	devices map[string]*frames.Conn // by which connection each was heard last
 }
 
-func newConnections() *connections {
-	return &connections{open: map[net.Conn]bool{}}
+// A guest is a connection that lives.
+type guest struct {
+	idle    *time.Timer
+	leaving bool // takes no new streams
 }
 
-// number is the server's ConnContext hook.
-func (c *connections) number(ctx context.Context, _ net.Conn) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last++
-	return context.WithValue(ctx, connKey{}, c.last)
-}
-
-// observe is the server's ConnState hook. A connection is active once its first
-// bytes after the TLS handshake are read: under h2, the client's preface.
-func (c *connections) observe(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch state {
-	case http.StateNew:
-		c.live.Add(1)
-	case http.StateActive:
-		c.beganLocked(conn)
-	case http.StateClosed:
-		delete(c.open, conn)
-		c.live.Done()
+func newConduct(o Options) *conduct {
+	lives := o.lifetimes()
+	return &conduct{
+		faults:  o.Faults,
+		idle:    lives.idle,
+		life:    lives.conn,
+		one:     o.OneConnection,
+		guests:  map[*frames.Conn]*guest{},
+		devices: map[string]*frames.Conn{},
 	}
 }
 
-// began counts a connection that has spoken HTTP. It may be told so often.
-func (c *connections) began(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.beganLocked(conn)
-}
-
-func (c *connections) beganLocked(conn net.Conn) {
-	if !c.open[conn] {
-		c.open[conn] = true
-		c.total++
+// begin is told of each connection before its first byte.
+func (k *conduct) begin(c *frames.Conn) {
+	k.mu.Lock()
+	k.guests[c] = &guest{idle: after(c, k.idle, func() { k.close(c, "The client was silent for too long.") })}
+	k.mu.Unlock()
+	after(c, k.life, func() { k.goAway(c, "The connection has lived long enough.") })
+	for _, f := range k.faults.Strike(faults.Connection) {
+		after(c, f.After, func() { k.inflict(c, f) })
 	}
 }
 
-func (c *connections) ended(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, conn)
-}
-
-func (c *connections) counts() (open, total int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.open), c.total
-}
-
-// wait returns when every connection of net/http's server has ended. No new one may come meanwhile.
-func (c *connections) wait() { c.live.Wait() }
-
-func connID(ctx context.Context) int {
-	if stream := frames.FromContext(ctx); stream != nil {
-		return stream.Conn().ID()
+// heard is told of each frame from the client.
+func (k *conduct) heard(c *frames.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if g := k.guests[c]; g != nil {
+		g.idle.Reset(k.idle)
 	}
-	id, _ := ctx.Value(connKey{}).(int)
-	return id
+}
+
+// end is told of each connection after its last handler.
+func (k *conduct) end(c *frames.Conn) {
+	k.leave(c)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.guests, c)
+}
+
+// claim is told that a device has spoken on a connection. The one on which it
+// spoke before is closed, unless that is on its way out: then its streams may
+// finish.
+func (k *conduct) claim(c *frames.Conn, device string) {
+	if older := k.successor(c, device); older != nil {
+		k.close(older, "The device has another connection.")
+	}
+}
+
+// successor puts a connection in the place of an older one, which it returns. One
+// that is leaving does not come back.
+func (k *conduct) successor(c *frames.Conn, device string) (older *frames.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	g := k.guests[c]
+	if !k.one || device == "" || g == nil || g.leaving {
+		return nil
+	}
+	older = k.devices[device]
+	k.devices[device] = c
+	if older == c {
+		return nil
+	}
+	return older
+}
+
+// leave takes a connection out of the running.
+func (k *conduct) leave(c *frames.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if g := k.guests[c]; g != nil {
+		g.leaving = true
+	}
+	for device, holder := range k.devices {
+		if holder == c {
+			delete(k.devices, device)
+		}
+	}
+}
+
+// goAway lets the streams of a connection finish.
+func (k *conduct) goAway(c *frames.Conn, why string) {
+	k.leave(c)
+	c.GoAway(http2.ErrCodeNo, why)
+}
+
+// close says why and closes a connection with its streams. It waits for the
+// client to read that, but not for long.
+func (k *conduct) close(c *frames.Conn, why string) {
+	cut := time.AfterFunc(goodbye, func() { c.Close(errors.New(why)) })
+	defer cut.Stop()
+	k.goAway(c, why)
+	c.Flush()
+	c.NetConn().Close()
+}
+
+// inflict strikes a connection with a fault.
+func (k *conduct) inflict(c *frames.Conn, f faults.Fault) {
+	switch {
+	case f.Name == "stall-reads":
+		c.StallReads(true)
+	case f.Name == "stall-writes":
+		c.StallWrites(true)
+	case f.Value == "drop":
+		k.leave(c)
+		c.GoAwayLast(0, http2.ErrCodeNo, toldTo)
+	default:
+		k.goAway(c, toldTo)
+	}
+}
+
+// after does something to a connection that still lives then.
+func after(c *frames.Conn, d time.Duration, do func()) *time.Timer {
+	timer := time.AfterFunc(d, do)
+	context.AfterFunc(c.Context(), func() { timer.Stop() })
+	return timer
 }
