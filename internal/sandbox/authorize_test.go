@@ -24,7 +24,7 @@ func TestAuthorizeConsentsAtOnce(t *testing.T) {
 		if query.Get("scope") != "alexa:all" || query.Get("state") != "st&ate" {
 			t.Errorf("query %v", query)
 		}
-		if answer.Header.Get(MarkHeader) != "1" || answer.Header.Get("x-amzn-requestid") == "" {
+		if answer.Header.Get(SandboxHeader) != "1" || answer.Header.Get("x-amzn-requestid") == "" {
 			t.Errorf("headers %v", answer.Header)
 		}
 	}

@@ -10,57 +10,56 @@ import (
 )
 
 const (
-	leafLife  = 365 * 24 * time.Hour // the root is made anew at each start, so nothing is gained by less
-	wrongName = "another.localhost"
+	leafLifetime = 365 * 24 * time.Hour // a shorter one gains nothing: each start makes a new root
+	wrongName    = "another.localhost"
 )
 
-// papers are the certificates that a sandbox has: the good one, and two that
-// faults show in its place.
-type papers struct {
-	faults               *faults.Set
-	good, other, expired *tls.Certificate
+// certificates are the good certificate, and those that faults show instead of it.
+type certificates struct {
+	faults                   *faults.Set
+	good, wrongName, expired *tls.Certificate
 }
 
-func newPapers(authority *certs.Authority, set *faults.Set) (p *papers, err error) {
-	p = &papers{faults: set}
+func newCertificates(authority *certs.Authority, set *faults.Set) (*certificates, error) {
+	c := &certificates{faults: set}
 	names := []string{"localhost", "127.0.0.1", "::1", CapabilitiesHost}
-	if p.good, err = authority.Leaf(leafLife, names...); err != nil {
+	var err error
+	if c.good, err = authority.Leaf(leafLifetime, names...); err != nil {
 		return nil, err
 	}
-	if p.expired, err = authority.Leaf(-time.Minute, names...); err != nil {
+	if c.expired, err = authority.Leaf(-time.Minute, names...); err != nil {
 		return nil, err
 	}
-	if p.other, err = authority.Leaf(leafLife, wrongName); err != nil {
+	if c.wrongName, err = authority.Leaf(leafLifetime, wrongName); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return c, nil
 }
 
-// config agrees on one of the protocols. With clients that offer none of them it
-// agrees on nothing, instead of refusing them: it is for the engine to disappoint
-// them.
-func (p *papers) config(protocols ...string) *tls.Config {
-	usual := &tls.Config{Certificates: []tls.Certificate{*p.good}, MinVersion: tls.VersionTLS12, NextProtos: protocols}
-	config := usual.Clone()
+// config negotiates one of the protocols. A client that offers none of them still
+// completes the handshake; the service closes its connection later.
+func (c *certificates) config(protocols ...string) *tls.Config {
+	config := &tls.Config{Certificates: []tls.Certificate{*c.good}, MinVersion: tls.VersionTLS12, NextProtos: protocols}
+	forClient := config.Clone()
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		chosen := usual.Clone()
+		chosen := forClient.Clone()
 		if !slices.ContainsFunc(protocols, func(name string) bool { return slices.Contains(hello.SupportedProtos, name) }) {
 			chosen.NextProtos = nil
 		}
-		p.misbehave(chosen)
+		c.applyFaults(chosen)
 		return chosen, nil
 	}
 	return config
 }
 
-// misbehave lets a fault exchange the certificate. A resumed session would not
-// show it, so there is none.
-func (p *papers) misbehave(chosen *tls.Config) {
-	for _, f := range p.faults.Strike(faults.Handshake) {
-		shown := p.other
+// applyFaults replaces the certificate if a fault strikes. It turns off resumption,
+// because a resumed session would not show the certificate.
+func (c *certificates) applyFaults(config *tls.Config) {
+	for _, f := range c.faults.Strike(faults.Handshake) {
+		shown := c.wrongName
 		if f.Name == "tls-expired" {
-			shown = p.expired
+			shown = c.expired
 		}
-		chosen.Certificates, chosen.SessionTicketsDisabled = []tls.Certificate{*shown}, true
+		config.Certificates, config.SessionTicketsDisabled = []tls.Certificate{*shown}, true
 	}
 }

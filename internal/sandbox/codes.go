@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"crypto/rand"
+	"maps"
 	"math/big"
 	"sync"
 	"time"
@@ -9,7 +10,7 @@ import (
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// A consent is what a user agreed to; its code is good for one exchange.
+// A consent is what a user agreed to. Its code can be redeemed once.
 type consent struct {
 	redirectURI string
 	scope       string
@@ -19,33 +20,29 @@ type consent struct {
 	expires     time.Time
 }
 
-// codes holds the consents that were not yet exchanged.
+// codes holds the consents whose authorization codes were not yet redeemed.
 type codes struct {
-	life time.Duration
+	lifetime time.Duration
 
 	mu   sync.Mutex
 	open map[string]consent
 }
 
-// give returns a code for a consent.
-func (c *codes) give(made consent) string {
+// issue returns a code for a consent.
+func (c *codes) issue(made consent) string {
 	code := "AN" + randomText(letters, 18) // as long as Amazon's
 	now := time.Now()
-	made.expires = now.Add(c.life)
+	made.expires = now.Add(c.lifetime)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for old, consent := range c.open {
-		if now.After(consent.expires) {
-			delete(c.open, old)
-		}
-	}
+	maps.DeleteFunc(c.open, func(_ string, old consent) bool { return now.After(old.expires) })
 	c.open[code] = made
 	return code
 }
 
-// spend returns the consent behind a code. Whatever comes of it, the code is
-// dead then: a failed exchange burns it too.
-func (c *codes) spend(code string) (consent, bool) {
+// redeem returns the consent of a code, and invalidates the code, even if the
+// exchange fails later.
+func (c *codes) redeem(code string) (consent, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found, known := c.open[code]

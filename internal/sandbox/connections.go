@@ -12,99 +12,93 @@ import (
 	"avsproxy/internal/sandbox/frames"
 )
 
-// goodbye is how long a client that is being closed may take to read why.
-const goodbye = time.Second
+// closeTimeout is how long a client may take to read why its connection is closed.
+const closeTimeout = time.Second
 
-// conduct is how AVS treats connections as a whole: they may not be silent for
-// long, they have a limited life, and a device has but one of them.
-type conduct struct {
-	faults     *faults.Set
-	idle, life time.Duration
-	one        bool
+// connections applies AVS's rules for HTTP/2 connections: a limited idle time, a
+// limited lifetime, and one connection for each device.
+type connections struct {
+	faults         *faults.Set
+	idle, lifetime time.Duration
+	onePerDevice   bool
 
 	mu      sync.Mutex
-	guests  map[*frames.Conn]*guest
-	devices map[string]*frames.Conn // by which connection each was heard last
+	open    map[*frames.Conn]*connection
+	devices map[string]*frames.Conn // the connection of each device's last request
 }
 
-// A guest is a connection that lives.
-type guest struct {
+type connection struct {
 	idle    *time.Timer
-	leaving bool // takes no new streams
+	closing bool // takes no new streams
 }
 
-func newConduct(o Options) *conduct {
-	lives := o.lifetimes()
-	return &conduct{
-		faults:  o.Faults,
-		idle:    lives.idle,
-		life:    lives.conn,
-		one:     o.OneConnection,
-		guests:  map[*frames.Conn]*guest{},
-		devices: map[string]*frames.Conn{},
+func newConnections(o Options) *connections {
+	lifetimes := o.lifetimes()
+	return &connections{
+		faults:       o.Faults,
+		idle:         lifetimes.idle,
+		lifetime:     lifetimes.conn,
+		onePerDevice: o.OneConnection,
+		open:         map[*frames.Conn]*connection{},
+		devices:      map[string]*frames.Conn{},
 	}
 }
 
-// begin is told of each connection before its first byte.
-func (k *conduct) begin(c *frames.Conn) {
+// start is called for each connection before its first byte.
+func (k *connections) start(c *frames.Conn) {
 	k.mu.Lock()
-	k.guests[c] = &guest{idle: after(c, k.idle, func() { k.close(c, "The client was silent for too long.") })}
+	k.open[c] = &connection{idle: after(c, k.idle, func() { k.close(c, "The client was silent for too long.") })}
 	k.mu.Unlock()
-	after(c, k.life, func() { k.goAway(c, "The connection has lived long enough.") })
+	after(c, k.lifetime, func() { k.goAway(c, "The connection has lived long enough.") })
 	for _, f := range k.faults.Strike(faults.Connection) {
-		after(c, f.After, func() { k.inflict(c, f) })
+		after(c, f.After, func() { k.applyFault(c, f) })
 	}
 }
 
-// heard is told of each frame from the client.
-func (k *conduct) heard(c *frames.Conn) {
+// active is called for each frame from the client.
+func (k *connections) active(c *frames.Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if g := k.guests[c]; g != nil {
-		g.idle.Reset(k.idle)
+	if conn := k.open[c]; conn != nil {
+		conn.idle.Reset(k.idle)
 	}
 }
 
-// end is told of each connection after its last handler.
-func (k *conduct) end(c *frames.Conn) {
-	k.leave(c)
+// end is called for each connection after its last handler.
+func (k *connections) end(c *frames.Conn) {
+	k.setClosing(c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.guests, c)
+	delete(k.open, c)
 }
 
-// claim is told that a device has spoken on a connection. The one on which it
-// spoke before is closed, unless that is on its way out: then its streams may
-// finish.
-func (k *conduct) claim(c *frames.Conn, device string) {
-	if older := k.successor(c, device); older != nil {
-		k.close(older, "The device has another connection.")
+// request records a request of a device, and closes the connection of the device's
+// previous request if it is another one. A connection that is already closing stays:
+// its streams may finish.
+func (k *connections) request(c *frames.Conn, device string) {
+	if previous := k.moveDevice(c, device); previous != nil && previous != c {
+		k.close(previous, "The device has another connection.")
 	}
 }
 
-// successor puts a connection in the place of an older one, which it returns. One
-// that is leaving does not come back.
-func (k *conduct) successor(c *frames.Conn, device string) (older *frames.Conn) {
+func (k *connections) moveDevice(c *frames.Conn, device string) (previous *frames.Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	g := k.guests[c]
-	if !k.one || device == "" || g == nil || g.leaving {
+	conn := k.open[c]
+	if !k.onePerDevice || device == "" || conn == nil || conn.closing {
 		return nil
 	}
-	older = k.devices[device]
+	previous = k.devices[device]
 	k.devices[device] = c
-	if older == c {
-		return nil
-	}
-	return older
+	return previous
 }
 
-// leave takes a connection out of the running.
-func (k *conduct) leave(c *frames.Conn) {
+// setClosing excludes a connection from the rule of one connection for each device.
+func (k *connections) setClosing(c *frames.Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if g := k.guests[c]; g != nil {
-		g.leaving = true
+	if conn := k.open[c]; conn != nil {
+		conn.closing = true
 	}
 	for device, holder := range k.devices {
 		if holder == c {
@@ -113,38 +107,37 @@ func (k *conduct) leave(c *frames.Conn) {
 	}
 }
 
-// goAway lets the streams of a connection finish.
-func (k *conduct) goAway(c *frames.Conn, why string) {
-	k.leave(c)
-	c.GoAway(http2.ErrCodeNo, why)
+// goAway lets the open streams finish.
+func (k *connections) goAway(c *frames.Conn, reason string) {
+	k.setClosing(c)
+	c.GoAway(http2.ErrCodeNo, reason)
 }
 
-// close says why and closes a connection with its streams. It waits for the
-// client to read that, but not for long.
-func (k *conduct) close(c *frames.Conn, why string) {
-	cut := time.AfterFunc(goodbye, func() { c.Close(errors.New(why)) })
+// close closes a connection and its streams. It sends the reason first, and gives
+// the client a short time to read it.
+func (k *connections) close(c *frames.Conn, reason string) {
+	cut := time.AfterFunc(closeTimeout, func() { c.Close(errors.New(reason)) })
 	defer cut.Stop()
-	k.goAway(c, why)
+	k.goAway(c, reason)
 	c.Flush()
 	c.NetConn().Close()
 }
 
-// inflict strikes a connection with a fault.
-func (k *conduct) inflict(c *frames.Conn, f faults.Fault) {
+func (k *connections) applyFault(c *frames.Conn, f faults.Fault) {
 	switch {
 	case f.Name == "stall-reads":
 		c.StallReads(true)
 	case f.Name == "stall-writes":
 		c.StallWrites(true)
 	case f.Value == "drop":
-		k.leave(c)
-		c.GoAwayLast(0, http2.ErrCodeNo, toldTo)
+		k.setClosing(c)
+		c.GoAwayLast(0, http2.ErrCodeNo, faultReason)
 	default:
-		k.goAway(c, toldTo)
+		k.goAway(c, faultReason)
 	}
 }
 
-// after does something to a connection that still lives then.
+// after calls do after a duration, unless the connection has ended by then.
 func after(c *frames.Conn, d time.Duration, do func()) *time.Timer {
 	timer := time.AfterFunc(d, do)
 	context.AfterFunc(c.Context(), func() { timer.Stop() })

@@ -193,7 +193,7 @@ func TestDevicesOfCodePairsHaveAnIdentityToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := postToken(t, s, url.Values{"grant_type": {"device_code"}, "device_code": {pair["device_code"].(string)}, "user_code": {pair["user_code"].(string)}})
-	if found, ok := s.login.grants.lookup(got.AccessToken); !ok || found.grant.device != identity(scopeData) || identity(scopeData) == "" {
+	if found, ok := s.login.grants.lookup(got.AccessToken); !ok || found.device != deviceID(scopeData) || deviceID(scopeData) == "" {
 		t.Errorf("%+v", found)
 	}
 }

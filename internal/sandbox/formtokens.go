@@ -10,35 +10,34 @@ import (
 	"time"
 )
 
-// A formSealer makes the tokens of forms, by which they are known to come from
-// our own pages (another site's form cannot have one). It remembers nothing: a
-// token is a time and a hash of it, the form's purpose and a key.
-type formSealer struct {
-	life time.Duration
-	key  [32]byte
+// formTokens makes and checks the tokens that protect forms against forgery by other
+// sites. It stores none: a token is its expiry, and a MAC of expiry and purpose.
+type formTokens struct {
+	lifetime time.Duration
+	key      [32]byte
 }
 
-func newFormSealer(life time.Duration) *formSealer {
-	s := &formSealer{life: life}
-	rand.Read(s.key[:])
-	return s
+func newFormTokens(lifetime time.Duration) *formTokens {
+	t := &formTokens{lifetime: lifetime}
+	rand.Read(t.key[:])
+	return t
 }
 
-// seal returns a token for a form of this purpose.
-func (s *formSealer) seal(purpose string) string {
-	until := strconv.FormatInt(time.Now().Add(s.life).UnixNano(), 36)
-	return until + "." + s.hash(until, purpose)
+// issue returns a token for a form with this purpose.
+func (t *formTokens) issue(purpose string) string {
+	expiry := strconv.FormatInt(time.Now().Add(t.lifetime).UnixNano(), 36)
+	return expiry + "." + t.mac(expiry, purpose)
 }
 
-// sealed reports whether a token is one for this purpose, and not too old.
-func (s *formSealer) sealed(purpose, token string) bool {
-	until, hash, _ := strings.Cut(token, ".")
-	limit, err := strconv.ParseInt(until, 36, 64)
-	return err == nil && hmac.Equal([]byte(hash), []byte(s.hash(until, purpose))) && time.Now().UnixNano() < limit
+// valid reports whether a token is for this purpose and has not expired.
+func (t *formTokens) valid(purpose, token string) bool {
+	expiry, mac, _ := strings.Cut(token, ".")
+	expires, err := strconv.ParseInt(expiry, 36, 64)
+	return err == nil && hmac.Equal([]byte(mac), []byte(t.mac(expiry, purpose))) && time.Now().UnixNano() < expires
 }
 
-func (s *formSealer) hash(until, purpose string) string {
-	sum := hmac.New(sha256.New, s.key[:])
-	sum.Write([]byte(until + " " + purpose))
+func (t *formTokens) mac(expiry, purpose string) string {
+	sum := hmac.New(sha256.New, t.key[:])
+	sum.Write([]byte(expiry + " " + purpose))
 	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 }

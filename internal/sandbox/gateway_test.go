@@ -55,7 +55,7 @@ func TestBadTokensAreForbidden(t *testing.T) {
 		if answer.StatusCode != http.StatusForbidden || !strings.Contains(string(answer.body), c.want) || answer.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %s %s", c.name, answer.Status, answer.body)
 		}
-		if answer.Header.Get("x-amzn-requestid") == "" || answer.Header.Get(MarkHeader) != "1" {
+		if answer.Header.Get("x-amzn-requestid") == "" || answer.Header.Get(SandboxHeader) != "1" {
 			t.Errorf("%s: headers %v", c.name, answer.Header)
 		}
 	}

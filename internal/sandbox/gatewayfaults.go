@@ -12,19 +12,20 @@ import (
 	"avsproxy/internal/sandbox/frames"
 )
 
-const toldTo = "The sandbox was told to do so."
+// faultReason is what an answer or a GOAWAY says of a fault.
+const faultReason = "The sandbox was told to do so."
 
-// misbehave does what faults do to a request before its answer, or instead of it:
-// then nothing is left to answer. The others strike the answer itself.
-func (g *gateway) misbehave(a *answer, r *http.Request) (answered bool) {
+// applyFaults applies the faults that strike before an answer, or that replace it. The
+// responseWriter applies the others.
+func (g *gateway) applyFaults(w *responseWriter, r *http.Request) (answered bool) {
 	stream := frames.FromContext(r.Context())
-	for _, f := range a.struck {
+	for _, f := range w.struck {
 		switch f.Name {
 		case "goaway", "stall-reads", "stall-writes":
 			if stream != nil {
-				g.conduct.inflict(stream.Conn(), f)
+				g.connections.applyFault(stream.Conn(), f)
 			} else {
-				inflictHTTP1(a, r, f)
+				applyFaultHTTP1(w, r, f)
 			}
 		case "rst":
 			if stream != nil {
@@ -33,11 +34,11 @@ func (g *gateway) misbehave(a *answer, r *http.Request) (answered bool) {
 			panic(http.ErrAbortHandler)
 		}
 	}
-	return standIn(a, r)
+	return answerWithStatus(w, r)
 }
 
-// inflictHTTP1 comes as near as HTTP/1.1 can.
-func inflictHTTP1(a *answer, r *http.Request, f faults.Fault) {
+// applyFaultHTTP1 does what HTTP/1.1 can do of a fault that strikes connections.
+func applyFaultHTTP1(w *responseWriter, r *http.Request, f faults.Fault) {
 	switch {
 	case f.Name != "goaway":
 		<-r.Context().Done()
@@ -45,11 +46,11 @@ func inflictHTTP1(a *answer, r *http.Request, f faults.Fault) {
 	case f.Value == "drop":
 		panic(http.ErrAbortHandler)
 	default:
-		a.Header().Set("Connection", "close")
+		w.Header().Set("Connection", "close")
 	}
 }
 
-// resetCode is the fault's value, by name or by number.
+// resetCode returns the error code of RST_STREAM, which the fault names or numbers.
 func resetCode(f faults.Fault) http2.ErrCode {
 	if f.Value == "" {
 		return http2.ErrCodeInternal
@@ -62,27 +63,27 @@ func resetCode(f faults.Fault) http2.ErrCode {
 	return http2.ErrCode(f.Number())
 }
 
-// standIn answers with a status that a fault puts in the place of the real one.
-func standIn(a *answer, r *http.Request) bool {
-	for _, f := range a.struck {
+// answerWithStatus answers with the status of a fault, if there is one.
+func answerWithStatus(w *responseWriter, r *http.Request) bool {
+	for _, f := range w.struck {
 		status, err := strconv.Atoi(f.Name)
 		if err != nil {
 			continue
 		}
 		if f.Value != "" {
-			a.Header().Set("Retry-After", f.Value)
+			w.Header().Set("Retry-After", f.Value)
 		}
 		if body := exceptionFor(status, r); body != nil {
-			except(a, status, body)
+			writeException(w, status, body)
 		} else {
-			a.WriteHeader(status)
+			w.WriteHeader(status)
 		}
 		return true
 	}
 	return false
 }
 
-// exceptionFor returns the body that goes with a status, nil where AVS has none.
+// exceptionFor returns the body that AVS sends with a status, or nil.
 func exceptionFor(status int, r *http.Request) []byte {
 	if status == http.StatusForbidden && isV1(r) {
 		return avs.InvalidTokenV1()
@@ -102,7 +103,7 @@ func exceptionFor(status int, r *http.Request) []byte {
 	default:
 		return nil
 	}
-	return avs.Exception(newID(), code, toldTo)
+	return avs.Exception(newID(), code, faultReason)
 }
 
 // isV1 reports whether a request is for the older service.

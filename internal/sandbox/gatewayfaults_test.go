@@ -127,7 +127,7 @@ func TestFaultSlowHeaders(t *testing.T) {
 func TestFaultInformationalAnswers(t *testing.T) {
 	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
 		for fault, want := range map[string]map[int]int{
-			"early-hints x1": {103: few}, "early-hints=2, continue=4": {103: 2, 100: 4}, "continue, 503": {100: few},
+			"early-hints x1": {103: informationalAnswers}, "early-hints=2, continue=4": {103: 2, 100: 4}, "continue, 503": {100: informationalAnswers},
 		} {
 			told(t, s, fault)
 			got := map[int]int{}

@@ -16,11 +16,11 @@ import (
 	"avsproxy/internal/sandbox/frames"
 )
 
-// An Arrival is one request as AVS saw it. While its body is still arriving,
-// BodySize and BodySHA256 are those of the bytes read so far.
+// An Arrival is one request as AVS received it. Until its body has arrived, BodySize and
+// BodySHA256 are those of the bytes read so far.
 //
-// In JSON, the token and all other credentials are replaced by fingerprints: the
-// first 8 hex digits of their SHA-256.
+// JSON shows fingerprints instead of the token and all other credentials: the first 8
+// hex digits of their SHA-256.
 type Arrival struct {
 	Time      time.Time   `json:"time"`
 	ConnID    int         `json:"conn"`   // numbers the connections to AVS from 1
@@ -31,18 +31,18 @@ type Arrival struct {
 	Query     string      `json:"query"`     // as sent
 	Authority string      `json:"authority"` // the Host header or :authority
 	Header    http.Header `json:"-"`
-	// Fields are the names and values of all header fields, under HTTP/2 as they
-	// came and in their order, with the pseudo-header fields. HTTP/1.1's are as
-	// net/http keeps them: Host, then the others by name.
+	// Fields are the names and values of all header fields. Under HTTP/2 they are as
+	// received and in order, with the pseudo-header fields; under HTTP/1.1 as net/http
+	// stores them: Host, then the others by name.
 	Fields     [][2]string `json:"fields"`
-	Trailer    http.Header `json:"trailer,omitempty"` // nil if there is none, and until the body was read to its end
+	Trailer    http.Header `json:"trailer,omitempty"` // nil if there is none, or the body was not read to its end yet
 	Token      string      `json:"token"`             // the access token used; empty unless there was exactly one
 	BodySize   int64       `json:"body_size"`
 	BodySHA256 string      `json:"body_sha256"`    // hex
 	Done       bool        `json:"done"`           // the body was read to its end
-	Status     int         `json:"status"`         // of the answer; 0 as long as there is none
+	Status     int         `json:"status"`         // of the answer; 0 before there is one
 	Fault      string      `json:"fault"`          // the faults that struck it, as a list; empty for none
-	Ended      time.Time   `json:"ended,omitzero"` // when the answer had ended, or was broken off
+	Ended      time.Time   `json:"ended,omitzero"` // when the answer ended or was cut
 }
 
 // ledger records requests as they arrive and while they are read.
@@ -60,7 +60,7 @@ type entry struct {
 	hash    hash.Hash
 }
 
-// record enters a request and replaces its body by one that records itself.
+// record adds a request, and replaces its body by one that records itself.
 func (l *ledger) record(r *http.Request, struck faults.List) *entry {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	e := &entry{body: r.Body, request: r, hash: sha256.New(), arrival: Arrival{
@@ -145,8 +145,8 @@ func (e *entry) answered(status int) {
 	e.arrival.Status = status
 }
 
-// end records that nothing more will be said. It comes before the last frame of
-// the answer, so that who has read the answer finds it in the ledger.
+// end records the end of the answer. It is called before the last frame, so that a
+// client that has read the answer finds the end in the ledger.
 func (e *entry) end() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -76,11 +76,11 @@ func TestLedgerListsRefusedRequestsToo(t *testing.T) {
 
 func TestLedgerIsBounded(t *testing.T) {
 	var l ledger
-	for range keep + 10 {
+	for range maxRecent + 10 {
 		request, _ := http.NewRequest("GET", "/", nil)
 		l.record(request, nil)
 	}
-	if n := len(l.arrivals()); n != keep {
+	if n := len(l.arrivals()); n != maxRecent {
 		t.Errorf("%d arrivals", n)
 	}
 }

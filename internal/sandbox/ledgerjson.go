@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// shortestSecret is how long a credential must be to be looked for in other
-// places than its own: a short one would be found in innocent words.
+// shortestSecret is the length from which a credential is also replaced outside of its
+// own field. A shorter one could be part of ordinary words.
 const shortestSecret = 16
 
 // MarshalJSON writes the arrival without credentials.
 func (a Arrival) MarshalJSON() ([]byte, error) {
 	type arrival Arrival // has the tags, but not this method
-	hide := a.hider()
+	redact := a.redactor()
 	shown := arrival(a)
-	shown.Path, shown.Query, shown.Authority = hide(a.Path), hide(a.Query), hide(a.Authority)
+	shown.Path, shown.Query, shown.Authority = redact(a.Path), redact(a.Query), redact(a.Authority)
 	shown.Token = fingerprint(a.Token)
 	shown.Fields = [][2]string{} // not null
 	for _, field := range a.Fields {
@@ -28,13 +28,13 @@ func (a Arrival) MarshalJSON() ([]byte, error) {
 		case "cookie":
 			field[1] = fingerprint(field[1])
 		}
-		shown.Fields = append(shown.Fields, [2]string{hide(field[0]), hide(field[1])})
+		shown.Fields = append(shown.Fields, [2]string{redact(field[0]), redact(field[1])})
 	}
-	shown.Trailer = hideAll(a.Trailer, hide)
+	shown.Trailer = redactAll(a.Trailer, redact)
 	return json.Marshal(shown)
 }
 
-// fingerprint tells secrets apart and tells nothing else of them.
+// fingerprint distinguishes secrets without disclosing them.
 func fingerprint(secret string) string {
 	if secret == "" {
 		return ""
@@ -43,8 +43,7 @@ func fingerprint(secret string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// withFingerprint keeps the scheme of a credential and the space around it, which
-// are of interest.
+// withFingerprint preserves the scheme of a credential and the spaces around it.
 func withFingerprint(value string) string {
 	scheme, rest, ok := strings.Cut(value, " ")
 	if !ok {
@@ -54,25 +53,25 @@ func withFingerprint(value string) string {
 	return scheme + " " + strings.Replace(rest, secret, fingerprint(secret), 1)
 }
 
-// hider finds the arrival's credentials also where they do not belong.
-func (a Arrival) hider() func(string) string {
+// redactor returns a function that replaces the arrival's credentials anywhere in a text.
+func (a Arrival) redactor() func(string) string {
 	var pairs []string
 	for _, value := range a.Header.Values("Authorization") {
 		_, rest, _ := strings.Cut(value, " ")
 		if secret := strings.TrimSpace(rest); len(secret) >= shortestSecret {
-			mark := fingerprint(secret)
-			pairs = append(pairs, secret, mark, url.QueryEscape(secret), mark)
+			shown := fingerprint(secret)
+			pairs = append(pairs, secret, shown, url.QueryEscape(secret), shown)
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace
 }
 
-func hideAll(header http.Header, hide func(string) string) http.Header {
-	hidden := header.Clone()
-	for _, values := range hidden {
+func redactAll(header http.Header, redact func(string) string) http.Header {
+	redacted := header.Clone()
+	for _, values := range redacted {
 		for i, value := range values {
-			values[i] = hide(value)
+			values[i] = redact(value)
 		}
 	}
-	return hidden
+	return redacted
 }

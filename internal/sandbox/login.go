@@ -13,51 +13,51 @@ import (
 
 // A TokenCall is one call of the token endpoint. It holds no secret.
 type TokenCall struct {
-	Time     time.Time
-	Grant    string // grant_type as sent
-	ClientID string
-	Status   int
-	Error    string // the error code, empty for a success
-	Fault    string // the faults that struck it, as a list; empty for none
+	Time     time.Time `json:"time"`
+	Grant    string    `json:"grant_type"` // as sent
+	ClientID string    `json:"client_id"`
+	Status   int       `json:"status"`
+	Error    string    `json:"error,omitempty"` // the error code, empty for a success
+	Fault    string    `json:"fault,omitempty"` // the faults that struck it, as a list; empty for none
 }
 
 // login is Login with Amazon.
 type login struct {
-	running context.Context
-	lives   lifetimes
-	delay   time.Duration
-	ask     bool
-	faults  *faults.Set
-	grants  *grants
-	codes   *codes
-	pairs   *pairs
-	forms   *formSealer
-	pages   *template.Template
-	calls   recent[TokenCall]
+	ctx        context.Context // its end ends all delays
+	lifetimes  lifetimes
+	delay      time.Duration // of the token endpoint
+	askConsent bool
+	faults     *faults.Set
+	grants     *grants
+	codes      *codes
+	pairs      *pairs
+	forms      *formTokens
+	pages      *template.Template
+	calls      recent[TokenCall]
 }
 
-// newLogin expects options that were checked.
-func newLogin(running context.Context, o Options) *login {
+// newLogin requires checked options.
+func newLogin(ctx context.Context, o Options) *login {
 	set := cmp.Or(o.Faults, new(faults.Set))
-	lives := o.lifetimes()
+	lifetimes := o.lifetimes()
 	return &login{
-		running: running,
-		lives:   lives,
-		delay:   o.TokenDelay,
-		ask:     o.AskConsent,
-		faults:  set,
-		grants:  newGrants(set),
-		codes:   &codes{life: lives.code, open: map[string]consent{}},
-		pairs:   &pairs{lives: lives, open: map[string]*pair{}},
-		forms:   newFormSealer(lives.page),
-		pages:   parsePages(),
+		ctx:        ctx,
+		lifetimes:  lifetimes,
+		delay:      o.TokenDelay,
+		askConsent: o.AskConsent,
+		faults:     set,
+		grants:     newGrants(set),
+		codes:      &codes{lifetime: lifetimes.code, open: map[string]consent{}},
+		pairs:      &pairs{lifetime: lifetimes.pair, interval: lifetimes.interval, open: map[string]*pair{}},
+		forms:      newFormTokens(lifetimes.page),
+		pages:      template.Must(template.ParseFS(pageFiles, "pages/*.html")),
 	}
 }
 
-// ServeHTTP answers whatever the case of the path: AVS clients ask for
-// /auth/O2/token, others for /auth/o2/token.
+// ServeHTTP ignores the case of the path: AVS clients use /auth/O2/token, others
+// /auth/o2/token.
 func (l *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	mark(w)
+	addSandboxHeader(w)
 	switch strings.ToLower(r.URL.Path) {
 	case "/ap/oa":
 		l.authorize(w, r)
@@ -74,15 +74,15 @@ func (l *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/auth/o2/revoke":
 		l.revoke(w, r)
 	default:
-		nowhere(w, r)
+		unknownPage(w, r)
 	}
 }
 
-// nowhere answers a wrong path: a POST with 500, as LWA does.
-func nowhere(w http.ResponseWriter, r *http.Request) {
-	refused := serverError("The sandbox has no such page: tokens are at /auth/o2/token")
+// unknownPage answers a wrong path: a POST with 500, as LWA does.
+func unknownPage(w http.ResponseWriter, r *http.Request) {
+	refusal := serverError("The sandbox has no such page: tokens are at /auth/o2/token")
 	if r.Method != http.MethodPost {
-		refused = &refusal{http.StatusNotFound, "invalid_request", "The sandbox has no such page"}
+		refusal = &oauthError{http.StatusNotFound, "invalid_request", "The sandbox has no such page"}
 	}
-	refused.write(w)
+	refusal.write(w)
 }

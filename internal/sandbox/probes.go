@@ -21,7 +21,7 @@ const (
 	maxProbeParts = 1000
 )
 
-// probe answers what AVS does not have, for tests of whatever lies between.
+// probe answers paths that AVS does not have, for tests of the proxies between.
 func (g *gateway) probe(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "POST /sandbox/echo":
@@ -31,21 +31,21 @@ func (g *gateway) probe(w http.ResponseWriter, r *http.Request) {
 	case "GET /sandbox/slow-multipart":
 		slowMultipart(w, r)
 	case "GET /sandbox/redirect":
-		// A name that never resolves (RFC 2606): a token sent there is lost to nobody.
+		// A name that never resolves (RFC 2606): no host can receive a token sent there.
 		http.Redirect(w, r, "https://elsewhere.invalid/", http.StatusFound)
 	default:
 		notFound(w, r)
 	}
 }
 
-// echo answers each chunk as it comes, and the trailers in the end.
+// echo sends back each chunk as it arrives, and then the trailers.
 func echo(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	control.EnableFullDuplex()
 	if kind := r.Header.Get("Content-Type"); kind != "" {
 		w.Header().Set("Content-Type", kind)
 	}
-	if r.Header.Get("Expect") == "" { // else the 100 must come first, which the first read sends
+	if r.Header.Get("Expect") == "" { // otherwise the first read sends the 100 Continue, which must come first
 		control.Flush()
 	}
 	if err := copyChunks(w, r.Body, control.Flush); err != nil {
@@ -73,8 +73,8 @@ func copyChunks(w io.Writer, body io.Reader, flush func() error) error {
 	}
 }
 
-// Bytes returns the n bytes that GET /sandbox/bytes?n=N answers: byte i is i
-// modulo 251, a prime, so that no buffer's size hides a shift.
+// Bytes returns the n bytes of the answer to GET /sandbox/bytes?n=N: byte i is i modulo
+// 251. 251 is a prime and so no factor of a buffer's size, which would hide a shift.
 func Bytes(n int64) io.Reader {
 	return io.LimitReader(new(pattern), n)
 }
@@ -105,8 +105,8 @@ func bytesOut(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(HashTrailer, hex.EncodeToString(sum.Sum(nil)))
 }
 
-// slowMultipart sends the boundary line and the first part at once, and each
-// further part a gap later.
+// slowMultipart sends the boundary line and the first part at once, and each further
+// part after a gap.
 func slowMultipart(w http.ResponseWriter, r *http.Request) {
 	gap, err := time.ParseDuration(r.URL.Query().Get("gap"))
 	n, err2 := strconv.Atoi(r.URL.Query().Get("n"))
@@ -134,6 +134,7 @@ func numbered(i int) avs.Part {
 	})}
 }
 
+// pause waits, and reports whether ctx has not ended meanwhile.
 func pause(ctx context.Context, gap time.Duration) bool {
 	select {
 	case <-time.After(gap):
@@ -143,6 +144,6 @@ func pause(ctx context.Context, gap time.Duration) bool {
 	}
 }
 
-func refuseProbe(w http.ResponseWriter, why string) {
-	except(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, why))
+func refuseProbe(w http.ResponseWriter, reason string) {
+	writeException(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, reason))
 }

@@ -2,9 +2,9 @@ package sandbox
 
 import "sync"
 
-const keep = 2048 // of arrivals and of token calls
+const maxRecent = 2048 // requests to AVS, and token calls
 
-// recent remembers the last things it was given.
+// recent holds the last items that were added.
 type recent[T any] struct {
 	mu    sync.Mutex
 	items []T
@@ -13,9 +13,9 @@ type recent[T any] struct {
 func (r *recent[T]) add(item T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.items) == keep {
+	if len(r.items) == maxRecent {
 		copy(r.items, r.items[1:])
-		r.items = r.items[:keep-1]
+		r.items = r.items[:maxRecent-1]
 	}
 	r.items = append(r.items, item)
 }
@@ -23,7 +23,7 @@ func (r *recent[T]) add(item T) {
 func (r *recent[T]) all() []T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]T(nil), r.items...)
+	return append([]T{}, r.items...) // not nil: JSON shows an empty list
 }
 
 func (r *recent[T]) clear() {

@@ -8,25 +8,22 @@ import (
 	"strings"
 
 	"avsproxy/internal/sandbox/faults"
-	"avsproxy/internal/sandbox/frames"
 )
 
 // FaultTrailer is the trailer that the fault "trailers" sends, with the value "1".
 const FaultTrailer = "X-Sandbox-Trailer"
 
 const (
-	few      = 3        // informational answers
-	enormous = 11 << 20 // bytes of a field; net/http takes 10 MiB, curl less
-
-	// Shorter writes, such as boundary lines, are too little to be cut in their middle.
-	shortWrite = 100
+	informationalAnswers = 3        // without a value of the fault
+	hugeField            = 11 << 20 // bytes, without a value of the fault; net/http accepts 10 MiB, curl less
+	minCutWrite          = 100      // bytes; shorter writes, such as a boundary line, are not cut in their middle
 )
 
-var errCut = errors.New("the sandbox was told to cut it")
+var errFault = errors.New("a fault cut the connection")
 
-// An answer is a ResponseWriter that tells the ledger what was answered, and that
-// faults may strike.
-type answer struct {
+// A responseWriter records the answer in the ledger, and applies the faults that
+// strike an answer.
+type responseWriter struct {
 	http.ResponseWriter
 	ctx    context.Context // of the request
 	entry  *entry
@@ -35,103 +32,99 @@ type answer struct {
 	size   int // of the body so far
 }
 
-// WriteHeader begins the answer, unless the status is informational.
-func (a *answer) WriteHeader(status int) {
-	if status >= 200 && a.status == 0 {
-		a.status = status
-		a.strikeHead()
-		a.entry.answered(status)
+// WriteHeader starts the answer, unless the status is informational.
+func (w *responseWriter) WriteHeader(status int) {
+	if status >= 200 && w.status == 0 {
+		w.status = status
+		w.applyHeadFaults()
+		w.entry.answered(status)
 	}
-	a.ResponseWriter.WriteHeader(status)
+	w.ResponseWriter.WriteHeader(status)
 }
 
-// strikeHead does what comes before the head of an answer, and what is in it.
-func (a *answer) strikeHead() {
-	header := a.Header()
-	if f, ok := a.struck.Find("early-hints"); ok {
+func (w *responseWriter) applyHeadFaults() {
+	header := w.Header()
+	if f, ok := w.struck.Find("early-hints"); ok {
 		header.Set("Link", "</sandbox>; rel=preload")
-		a.inform(http.StatusEarlyHints, f)
+		w.inform(http.StatusEarlyHints, f)
 		header.Del("Link")
 	}
-	if f, ok := a.struck.Find("continue"); ok {
-		a.inform(http.StatusContinue, f)
+	if f, ok := w.struck.Find("continue"); ok {
+		w.inform(http.StatusContinue, f)
 	}
-	if f, ok := a.struck.Find("slow-headers"); ok && !pause(a.ctx, f.Duration()) {
+	if f, ok := w.struck.Find("slow-headers"); ok && !pause(w.ctx, f.Duration()) {
 		panic(http.ErrAbortHandler)
 	}
-	if f, ok := a.struck.Find("huge-headers"); ok { // of what HPACK cannot make smaller
-		header.Set("X-Sandbox-Huge", strings.Repeat("~", cmp.Or(f.Number(), enormous)))
+	if f, ok := w.struck.Find("huge-headers"); ok { // "~" is longest in HPACK's Huffman code
+		header.Set("X-Sandbox-Huge", strings.Repeat("~", cmp.Or(f.Number(), hugeField)))
 	}
-	if _, ok := a.struck.Find("trailers"); ok {
+	if _, ok := w.struck.Find("trailers"); ok {
 		header.Add("Trailer", FaultTrailer)
 	}
 }
 
-func (a *answer) inform(status int, f faults.Fault) {
-	for range cmp.Or(f.Number(), few) {
-		a.ResponseWriter.WriteHeader(status)
+func (w *responseWriter) inform(status int, f faults.Fault) {
+	for range cmp.Or(f.Number(), informationalAnswers) {
+		w.ResponseWriter.WriteHeader(status)
 	}
 }
 
-// Write begins the answer with 200, if nothing else was said.
-func (a *answer) Write(p []byte) (int, error) {
-	a.begin()
-	if f, ok := a.struck.Find("cut-body"); ok {
-		a.cutWithin(p, f.Number())
+// Write starts the answer with 200 if WriteHeader was not called.
+func (w *responseWriter) Write(p []byte) (int, error) {
+	w.ensureHead()
+	if f, ok := w.struck.Find("cut-body"); ok {
+		w.cutAt(f.Number(), p)
 	}
-	n, err := a.ResponseWriter.Write(p)
-	a.size += n
+	n, err := w.ResponseWriter.Write(p)
+	w.size += n
 	return n, err
 }
 
-// cutWithin cuts the connection if the body's limit is in p. Without a limit, any
-// long p is worth a cut.
-func (a *answer) cutWithin(p []byte, limit int) {
-	left := limit - a.size
+// cutAt cuts the connection if the limit of the body is in p. Without a limit, it
+// cuts in the middle of any long p.
+func (w *responseWriter) cutAt(limit int, p []byte) {
+	left := limit - w.size
 	if limit == 0 {
 		left = len(p)
-		if left > shortWrite {
+		if left > minCutWrite {
 			left /= 2
 		}
 	}
 	if left < len(p) {
-		a.ResponseWriter.Write(p[:left])
-		a.cut()
+		w.ResponseWriter.Write(p[:left])
+		w.cut()
 	}
 }
 
-// cut sends what was written and ends the connection.
-func (a *answer) cut() {
-	http.NewResponseController(a.ResponseWriter).Flush()
-	if stream := frames.FromContext(a.ctx); stream != nil {
-		stream.Conn().Close(errCut)
-	}
-	panic(http.ErrAbortHandler) // which cuts HTTP/1.1
+// cut sends what was written, and cuts the connection.
+func (w *responseWriter) cut() {
+	http.NewResponseController(w.ResponseWriter).Flush()
+	cutConnection(w.ctx)
 }
 
-// FlushError sends what was written, at least the head.
-func (a *answer) FlushError() error {
-	a.begin()
-	return http.NewResponseController(a.ResponseWriter).Flush()
+// FlushError sends what was written, and the head in any case.
+func (w *responseWriter) FlushError() error {
+	w.ensureHead()
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func (a *answer) begin() {
-	if a.status == 0 {
-		a.WriteHeader(http.StatusOK)
+func (w *responseWriter) ensureHead() {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
 	}
 }
 
-// finish is for what faults do at the end. A body too short to be cut within is
-// cut there, so that no strike goes unseen.
-func (a *answer) finish() {
-	a.begin()
-	if _, ok := a.struck.Find("cut-body"); ok {
-		a.cut()
+// finish applies the faults that strike at the end of an answer. A body that was too
+// short to be cut is cut here, so that every strike has an effect.
+func (w *responseWriter) finish() {
+	w.ensureHead()
+	if _, ok := w.struck.Find("cut-body"); ok {
+		w.cut()
 	}
-	if _, ok := a.struck.Find("trailers"); ok {
-		a.Header().Set(FaultTrailer, "1")
+	if _, ok := w.struck.Find("trailers"); ok {
+		w.Header().Set(FaultTrailer, "1")
 	}
 }

@@ -69,14 +69,14 @@ func TestReuseDetectionEndsTheFamily(t *testing.T) {
 		}
 	}
 	if got := postToken(t, s, refreshForm(other.RefreshToken)); got.status != 200 {
-		t.Errorf("another family: %+v", got)
+		t.Errorf("another grant: %+v", got)
 	}
 }
 
-// Of many that spend one refresh token at once, one is answered.
+// Of many callers that rotate one refresh token at once, one succeeds.
 func TestRotationHasOneWinner(t *testing.T) {
 	g := newGrants(new(faults.Set))
-	token := g.begin(grant{family: "f"})
+	token := g.add(grant{id: "f"})
 	won := make(chan bool)
 	for range 20 {
 		go func() {
@@ -95,15 +95,15 @@ func TestRotationHasOneWinner(t *testing.T) {
 	}
 }
 
-func TestSpentTokensAreForgottenInTheEnd(t *testing.T) {
+func TestOldestRotatedTokensAreForgotten(t *testing.T) {
 	g := newGrants(nil)
-	first := g.begin(grant{})
+	first := g.add(grant{})
 	token := first
-	for range maxSpent + 10 {
+	for range maxRotated + 10 {
 		token, _ = g.rotate(token)
 	}
-	if _, known := g.find(first); known || len(g.refresh) != maxSpent+1 || len(g.spent) != maxSpent {
-		t.Errorf("%d tokens, %d spent", len(g.refresh), len(g.spent))
+	if _, known := g.find(first); known || len(g.refresh) != maxRotated+1 || len(g.rotated) != maxRotated {
+		t.Errorf("%d tokens, %d rotated", len(g.refresh), len(g.rotated))
 	}
 }
 
