@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"crypto/tls"
+	"errors"
 	"slices"
 	"time"
 
@@ -21,19 +22,11 @@ type certificates struct {
 }
 
 func newCertificates(authority *certs.Authority, set *faults.Set) (*certificates, error) {
-	c := &certificates{faults: set}
 	names := []string{"localhost", "127.0.0.1", "::1", CapabilitiesHost}
-	var err error
-	if c.good, err = authority.Leaf(leafLifetime, names...); err != nil {
-		return nil, err
-	}
-	if c.expired, err = authority.Leaf(-time.Minute, names...); err != nil {
-		return nil, err
-	}
-	if c.wrongName, err = authority.Leaf(leafLifetime, wrongName); err != nil {
-		return nil, err
-	}
-	return c, nil
+	good, err1 := authority.Leaf(leafLifetime, names...)
+	expired, err2 := authority.Leaf(-time.Minute, names...)
+	other, err3 := authority.Leaf(leafLifetime, wrongName)
+	return &certificates{set, good, other, expired}, errors.Join(err1, err2, err3)
 }
 
 // config negotiates one of the protocols. A client that offers none of them still

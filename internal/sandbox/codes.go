@@ -28,7 +28,6 @@ type codes struct {
 	open map[string]consent
 }
 
-// issue returns a code for a consent.
 func (c *codes) issue(made consent) string {
 	code := "AN" + randomText(letters, 18) // as long as Amazon's
 	now := time.Now()

@@ -33,11 +33,10 @@ type connection struct {
 }
 
 func newConnections(o Options) *connections {
-	lifetimes := o.lifetimes()
 	return &connections{
 		faults:       o.Faults,
-		idle:         lifetimes.idle,
-		lifetime:     lifetimes.conn,
+		idle:         o.scaled(o.IdleTimeout, 5*time.Minute),
+		lifetime:     o.scaled(o.ConnLife, time.Hour),
 		onePerDevice: o.OneConnection,
 		open:         map[*frames.Conn]*connection{},
 		devices:      map[string]*frames.Conn{},

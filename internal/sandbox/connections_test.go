@@ -162,7 +162,7 @@ func TestConnectionOnItsWayOutIsNotClosedForTheNext(t *testing.T) {
 	token := loggedIn(t, s).AccessToken
 	c := client(t, s)
 	down := downchannel(t, c, s, token)
-	told(t, s, "goaway x1")
+	setFaults(t, s.Faults(), "goaway x1")
 	for range 3 {
 		send(t, c, ask(t, s, token, "GET", "/ping", nil))
 	}

@@ -11,8 +11,7 @@ import (
 	"avsproxy/internal/sandbox/faults"
 )
 
-// maxControlBody limits the body of a call.
-const maxControlBody = 64 << 10
+const maxControlBody = 64 << 10 // bytes
 
 const controlHelp = `This is the control of an avsproxy sandbox, a stand-in for Amazon. Nothing here is Amazon's.
 

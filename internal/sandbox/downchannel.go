@@ -35,7 +35,6 @@ func (d *downchannels) leave(queue chan []byte) {
 	delete(d.open, queue)
 }
 
-// send queues a directive on every downchannel and returns on how many.
 func (d *downchannels) send(directive avs.Directive) (queued int) {
 	text, err := json.Marshal(directive)
 	if err != nil {

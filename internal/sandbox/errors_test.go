@@ -91,7 +91,7 @@ func TestErrorsOfLWA(t *testing.T) {
 
 func TestEveryFaultOfAnErrorHasItsCode(t *testing.T) {
 	for _, k := range faults.Kinds() {
-		if k.Side != faults.LWA || k.Does != "answers with this error" {
+		if k.Does != "answers with this error" {
 			continue
 		}
 		if got := errorOfFault(k.Name, nil); got.code != k.Name || got.description == "" {

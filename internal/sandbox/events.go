@@ -43,9 +43,7 @@ func (g *gateway) event(w http.ResponseWriter, r *http.Request) {
 // recognize sends the directive before the upload has ended, and the sound after it.
 func (g *gateway) recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, event avs.Event) {
 	g.downchannels.send(avs.Directive{Header: dialogHeader(event, "SpeechRecognizer", "StopCapture")})
-	answer := avs.NewRelatedWriter(w, newID())
-	w.Header().Set("Content-Type", answer.ContentType())
-	answer.Open()
+	answer := openMultipart(w)
 	sound := newID()
 	answer.Write(avs.Part{
 		ContentType: avs.JSONType,
@@ -69,12 +67,17 @@ func (g *gateway) recognizeV1(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	finish(r, reader)
-	answer := avs.NewRelatedWriter(w, newID())
-	w.Header().Set("Content-Type", answer.ContentType())
-	answer.Open()
+	answer := openMultipart(w)
 	sound := newID()
 	answer.Write(avs.Part{ContentType: avs.JSONType, ContentID: answer.StartID(), Body: avs.SpeechV1(sound)})
 	answer.Last(avs.Part{ContentType: avs.AudioTypeV1, ContentID: sound, Body: speakSound()})
+}
+
+func openMultipart(w http.ResponseWriter) *avs.RelatedWriter {
+	answer := avs.NewRelatedWriter(w, newID())
+	w.Header().Set("Content-Type", answer.ContentType())
+	answer.Open()
+	return answer
 }
 
 func readEvent(r *http.Request) (*avs.EventReader, avs.Event, error) {

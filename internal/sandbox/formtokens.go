@@ -23,13 +23,11 @@ func newFormTokens(lifetime time.Duration) *formTokens {
 	return t
 }
 
-// issue returns a token for a form with this purpose.
 func (t *formTokens) issue(purpose string) string {
 	expiry := strconv.FormatInt(time.Now().Add(t.lifetime).UnixNano(), 36)
 	return expiry + "." + t.mac(expiry, purpose)
 }
 
-// valid reports whether a token is for this purpose and has not expired.
 func (t *formTokens) valid(purpose, token string) bool {
 	expiry, mac, _ := strings.Cut(token, ".")
 	expires, err := strconv.ParseInt(expiry, 36, 64)

@@ -36,7 +36,6 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer.finish()
 }
 
-// answer checks the token of a request, and answers it.
 func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	if !g.authorized(w, r) {
 		return
@@ -96,7 +95,6 @@ func bearer(h http.Header) string {
 	return strings.TrimSpace(token)
 }
 
-// writeException answers with an exception of AVS.
 func writeException(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", avs.ExceptionType)
 	w.WriteHeader(status)

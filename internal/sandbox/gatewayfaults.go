@@ -63,7 +63,6 @@ func resetCode(f faults.Fault) http2.ErrCode {
 	return http2.ErrCode(f.Number())
 }
 
-// answerWithStatus answers with the status of a fault, if there is one.
 func answerWithStatus(w *responseWriter, r *http.Request) bool {
 	for _, f := range w.struck {
 		status, err := strconv.Atoi(f.Name)
@@ -88,19 +87,14 @@ func exceptionFor(status int, r *http.Request) []byte {
 	if status == http.StatusForbidden && isV1(r) {
 		return avs.InvalidTokenV1()
 	}
-	code := ""
-	switch status {
-	case http.StatusBadRequest:
-		code = avs.CodeInvalidRequest
-	case http.StatusForbidden:
-		code = avs.CodeUnauthorized
-	case http.StatusUnsupportedMediaType:
-		code = avs.CodeUnsupportedMedia
-	case http.StatusTooManyRequests:
-		code = avs.CodeThrottling
-	case http.StatusInternalServerError:
-		code = avs.CodeInternal
-	default:
+	code, ok := map[int]string{
+		http.StatusBadRequest:           avs.CodeInvalidRequest,
+		http.StatusForbidden:            avs.CodeUnauthorized,
+		http.StatusUnsupportedMediaType: avs.CodeUnsupportedMedia,
+		http.StatusTooManyRequests:      avs.CodeThrottling,
+		http.StatusInternalServerError:  avs.CodeInternal,
+	}[status]
+	if !ok {
 		return nil
 	}
 	return avs.Exception(newID(), code, faultReason)

@@ -46,7 +46,6 @@ func newGrants(f *faults.Set) *grants {
 	return &grants{faults: f, refresh: map[string]refreshToken{}, access: map[string]accessToken{}}
 }
 
-// add adds a grant and returns its refresh token.
 func (g *grants) add(made grant) string {
 	token := newToken("Atzr|")
 	g.mu.Lock()
@@ -119,7 +118,6 @@ func (g *grants) revoke(token string) {
 	}
 }
 
-// revokeGrant revokes all tokens of a grant.
 func (g *grants) revokeGrant(id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

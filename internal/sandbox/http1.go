@@ -67,7 +67,6 @@ func (l *connListener) Close() error { return nil }
 // Addr returns nothing: no handler needs it.
 func (l *connListener) Addr() net.Addr { return nil }
 
-// connID returns the number of a request's connection.
 func connID(ctx context.Context) int {
 	if stream := frames.FromContext(ctx); stream != nil {
 		return stream.Conn().ID()

@@ -138,7 +138,6 @@ func (e *entry) Read(p []byte) (int, error) {
 // Close closes the request's body.
 func (e *entry) Close() error { return e.body.Close() }
 
-// answered records the status of the answer.
 func (e *entry) answered(status int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

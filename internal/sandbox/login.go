@@ -24,7 +24,7 @@ type TokenCall struct {
 // login is Login with Amazon.
 type login struct {
 	ctx        context.Context // its end ends all delays
-	lifetimes  lifetimes
+	tokenLife  time.Duration
 	delay      time.Duration // of the token endpoint
 	askConsent bool
 	faults     *faults.Set
@@ -39,17 +39,16 @@ type login struct {
 // newLogin requires checked options.
 func newLogin(ctx context.Context, o Options) *login {
 	set := cmp.Or(o.Faults, new(faults.Set))
-	lifetimes := o.lifetimes()
 	return &login{
 		ctx:        ctx,
-		lifetimes:  lifetimes,
+		tokenLife:  o.scaled(o.TokenLife, time.Hour),
 		delay:      o.TokenDelay,
 		askConsent: o.AskConsent,
 		faults:     set,
 		grants:     newGrants(set),
-		codes:      &codes{lifetime: lifetimes.code, open: map[string]consent{}},
-		pairs:      &pairs{lifetime: lifetimes.pair, interval: lifetimes.interval, open: map[string]*pair{}},
-		forms:      newFormTokens(lifetimes.page),
+		codes:      &codes{lifetime: o.scaled(0, 5*time.Minute), open: map[string]consent{}},
+		pairs:      &pairs{lifetime: o.scaled(0, 10*time.Minute), interval: o.scaled(0, 30*time.Second), open: map[string]*pair{}},
+		forms:      newFormTokens(o.scaled(0, 10*time.Minute)),
 		pages:      template.Must(template.ParseFS(pageFiles, "pages/*.html")),
 	}
 }
@@ -58,31 +57,34 @@ func newLogin(ctx context.Context, o Options) *login {
 // /auth/o2/token.
 func (l *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	addSandboxHeader(w)
+	endpoint := unknownPath
 	switch strings.ToLower(r.URL.Path) {
 	case "/ap/oa":
 		l.authorize(w, r)
-	case "/auth/o2/token":
-		l.token(w, r)
-	case "/auth/o2/create/codepair":
-		l.createPair(w, r)
+		return
 	case verificationPath:
 		l.verify(w, r)
+		return
+	case "/auth/o2/token":
+		l.token(w, r)
+		return
+	case "/auth/o2/create/codepair":
+		endpoint = l.createPair
 	case "/auth/o2/tokeninfo":
-		l.tokenInfo(w, r)
+		endpoint = l.tokenInfo
 	case "/user/profile":
-		l.profile(w, r)
+		endpoint = l.profile
 	case "/auth/o2/revoke":
-		l.revoke(w, r)
-	default:
-		unknownPage(w, r)
+		endpoint = l.revoke
 	}
+	members, refusal := endpoint(w, r)
+	loginResponse(w, members, refusal).write(w)
 }
 
-// unknownPage answers a wrong path: a POST with 500, as LWA does.
-func unknownPage(w http.ResponseWriter, r *http.Request) {
-	refusal := serverError("The sandbox has no such page: tokens are at /auth/o2/token")
-	if r.Method != http.MethodPost {
-		refusal = &oauthError{http.StatusNotFound, "invalid_request", "The sandbox has no such page"}
+// unknownPath answers a wrong path: a POST with 500, as LWA does.
+func unknownPath(_ http.ResponseWriter, r *http.Request) (map[string]any, *oauthError) {
+	if r.Method == http.MethodPost {
+		return nil, serverError("The sandbox has no such page: tokens are at /auth/o2/token")
 	}
-	refusal.write(w)
+	return nil, &oauthError{http.StatusNotFound, "invalid_request", "The sandbox has no such page"}
 }

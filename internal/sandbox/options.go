@@ -70,30 +70,9 @@ func (o Options) check() error {
 	return nil
 }
 
-// lifetimes are Amazon's, scaled.
-type lifetimes struct {
-	token    time.Duration // of access tokens
-	code     time.Duration // of authorization codes
-	pair     time.Duration // of code pairs
-	interval time.Duration // between polls for a code pair
-	page     time.Duration // of a form on a page
-	conn     time.Duration // of connections to AVS
-	idle     time.Duration // the longest silence on them
-}
-
-func (o Options) lifetimes() lifetimes {
-	scaled := func(d time.Duration) time.Duration {
-		return max(1, time.Duration(float64(d)/cmp.Or(o.TimeScale, 1)))
-	}
-	return lifetimes{
-		token:    scaled(cmp.Or(o.TokenLife, time.Hour)),
-		code:     scaled(5 * time.Minute),
-		pair:     scaled(10 * time.Minute),
-		interval: scaled(30 * time.Second),
-		page:     scaled(10 * time.Minute),
-		conn:     scaled(cmp.Or(o.ConnLife, time.Hour)),
-		idle:     scaled(cmp.Or(o.IdleTimeout, 5*time.Minute)),
-	}
+// scaled returns an option, or Amazon's duration if that is 0, in the sandbox's time.
+func (o Options) scaled(option, amazon time.Duration) time.Duration {
+	return max(1, time.Duration(float64(cmp.Or(option, amazon))/cmp.Or(o.TimeScale, 1)))
 }
 
 // lifetimeSeconds rounds down, as LWA announces a lifetime.

@@ -47,7 +47,6 @@ func (p *pairs) issue(made pair) pair {
 	return made
 }
 
-// find returns a copy of the pair of a user code.
 func (p *pairs) find(userCode string) (pair, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +100,7 @@ func (p *pairs) valid(userCode string) *pair {
 }
 
 // createPair is the endpoint that starts code-based linking, LWA's device flow.
-func (l *login) createPair(w http.ResponseWriter, r *http.Request) {
+func (l *login) createPair(w http.ResponseWriter, r *http.Request) (map[string]any, *oauthError) {
 	request, refusal := readTokenRequest(w, r)
 	if f := l.faults.Strike(faults.PairCall); len(f) > 0 {
 		refusal = errorOfFault(f[0].Value, request)
@@ -110,28 +109,24 @@ func (l *login) createPair(w http.ResponseWriter, r *http.Request) {
 		refusal = checkPairRequest(request)
 	}
 	if refusal != nil {
-		refusal.write(w)
-		return
+		return nil, refusal
 	}
 	made := pair{scope: request.get("scope"), scopeData: request.get("scope_data")}
 	if !l.askConsent {
 		made.decided, made.allowed = true, len(l.faults.Strike(faults.Consent)) == 0
 	}
 	made = l.pairs.issue(made)
-	writeJSON(w, map[string]any{
+	return map[string]any{
 		"user_code":        made.userCode,
 		"device_code":      made.deviceCode,
 		"verification_uri": verificationURI(r),
-		"expires_in":       lifetimeSeconds(l.lifetimes.pair),
-		"interval":         intervalSeconds(l.lifetimes.interval),
-	})
+		"expires_in":       lifetimeSeconds(l.pairs.lifetime),
+		"interval":         intervalSeconds(l.pairs.interval),
+	}, nil
 }
 
 func checkPairRequest(request *tokenRequest) *oauthError {
-	if refusal := request.require("response_type", "scope"); refusal != nil {
-		return refusal
-	}
-	public, refusal := request.authenticate()
+	public, refusal := request.authenticate("response_type", "scope")
 	unknown := unknownScope(request.get("scope"))
 	switch {
 	case refusal != nil:
@@ -151,13 +146,12 @@ func checkPairRequest(request *tokenRequest) *oauthError {
 // poll answers a device that waits for its user. It needs no client_id, and must not
 // have a secret.
 func (l *login) poll(request *tokenRequest) (map[string]any, *oauthError) {
-	if refusal := request.require("device_code", "user_code"); refusal != nil {
+	switch refusal := request.require("device_code", "user_code"); {
+	case refusal != nil:
 		return nil, refusal
-	}
-	if request.clientID != "" && request.clientID != ClientID {
+	case request.clientID != "" && request.clientID != ClientID:
 		return nil, invalidValue("client_id")
-	}
-	if request.clientSecret != "" {
+	case request.clientSecret != "":
 		return nil, errUnauthorizedClient
 	}
 	found, refusal := l.pairs.redeem(request.get("device_code"), request.get("user_code"))

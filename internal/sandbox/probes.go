@@ -48,7 +48,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Expect") == "" { // otherwise the first read sends the 100 Continue, which must come first
 		control.Flush()
 	}
-	if err := copyChunks(w, r.Body, control.Flush); err != nil {
+	if _, err := io.Copy(flushWriter{w, control}, r.Body); err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	for name, values := range r.Trailer {
@@ -56,21 +56,16 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func copyChunks(w io.Writer, body io.Reader, flush func() error) error {
-	chunk := make([]byte, 32<<10)
-	for {
-		n, err := body.Read(chunk)
-		if n > 0 {
-			w.Write(chunk[:n])
-			flush()
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+type flushWriter struct {
+	w       io.Writer
+	control *http.ResponseController
+}
+
+// Write flushes what it writes.
+func (f flushWriter) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	f.control.Flush()
+	return n, err
 }
 
 // Bytes returns the n bytes of the answer to GET /sandbox/bytes?n=N: byte i is i modulo
@@ -114,9 +109,7 @@ func slowMultipart(w http.ResponseWriter, r *http.Request) {
 		refuseProbe(w, "gap must be a duration and n a number of parts, from 1 to 1000")
 		return
 	}
-	answer := avs.NewRelatedWriter(w, newID())
-	w.Header().Set("Content-Type", answer.ContentType())
-	answer.Open()
+	answer := openMultipart(w)
 	for i := range n - 1 {
 		answer.Write(numbered(i + 1))
 		http.NewResponseController(w).Flush()

@@ -10,31 +10,28 @@ import (
 
 const userID = "amzn1.account.SANDBOX"
 
-// tokenInfo describes an access token.
-func (l *login) tokenInfo(w http.ResponseWriter, r *http.Request) {
+func (l *login) tokenInfo(w http.ResponseWriter, r *http.Request) (map[string]any, *oauthError) {
 	found, refusal := l.checkAccessToken(w, r, r.URL.Query().Get("access_token"))
 	if refusal != nil {
-		refusal.write(w)
-		return
+		return nil, refusal
 	}
-	writeJSON(w, map[string]any{
+	return map[string]any{
 		"aud":     ClientID,
 		"app_id":  "amzn1.application.sandbox",
 		"user_id": userID,
 		"iss":     "https://www.amazon.com",
 		"exp":     int(time.Until(found.expires) / time.Second),
 		"iat":     found.issued.Unix(),
-	})
+	}, nil
 }
 
 // profile describes the user as far as the token's scope allows. It finds the token in
 // the three places where a client may put it.
-func (l *login) profile(w http.ResponseWriter, r *http.Request) {
+func (l *login) profile(w http.ResponseWriter, r *http.Request) (map[string]any, *oauthError) {
 	token := cmp.Or(r.URL.Query().Get("access_token"), r.Header.Get("x-amz-access-token"), bearer(r.Header))
 	found, refusal := l.checkAccessToken(w, r, token)
 	if refusal != nil {
-		refusal.write(w)
-		return
+		return nil, refusal
 	}
 	scopes := strings.Fields(found.scope)
 	members := map[string]any{}
@@ -45,15 +42,12 @@ func (l *login) profile(w http.ResponseWriter, r *http.Request) {
 		members["postal_code"] = "98109"
 	}
 	if len(members) == 0 && !slices.Contains(scopes, "profile:user_id") {
-		refusal = &oauthError{http.StatusUnauthorized, "insufficient_scope", "The access token provided does not have access to the required scope"}
-		refusal.write(w)
-		return
+		return nil, &oauthError{http.StatusUnauthorized, "insufficient_scope", "The access token provided does not have access to the required scope"}
 	}
 	members["user_id"] = userID
-	writeJSON(w, members)
+	return members, nil
 }
 
-// checkAccessToken checks the token of a GET request.
 func (l *login) checkAccessToken(w http.ResponseWriter, r *http.Request, token string) (accessToken, *oauthError) {
 	switch {
 	case r.Method != http.MethodGet:
@@ -70,18 +64,14 @@ func (l *login) checkAccessToken(w http.ResponseWriter, r *http.Request, token s
 
 // revoke revokes a token (RFC 7009); an unknown token is not an error. Amazon
 // documents no such endpoint, but many clients expect it here.
-func (l *login) revoke(w http.ResponseWriter, r *http.Request) {
+func (l *login) revoke(w http.ResponseWriter, r *http.Request) (map[string]any, *oauthError) {
 	request, refusal := readTokenRequest(w, r)
-	if refusal == nil {
-		refusal = request.require("token")
-	}
-	if refusal == nil {
-		_, refusal = request.authenticate()
-	}
 	if refusal != nil {
-		refusal.write(w)
-		return
+		return nil, refusal
+	}
+	if _, refusal = request.authenticate("token"); refusal != nil {
+		return nil, refusal
 	}
 	l.grants.revoke(request.get("token"))
-	writeJSON(w, map[string]any{})
+	return map[string]any{}, nil
 }

@@ -42,8 +42,6 @@ func (e *oauthError) response(w http.ResponseWriter) response {
 	return answer
 }
 
-func (e *oauthError) write(w http.ResponseWriter) { e.response(w).write(w) }
-
 // query returns the error as the parameters of a redirect (RFC 6749 section 4.1.2.1).
 func (e *oauthError) query() url.Values {
 	return url.Values{"error": {e.code}, "error_description": {e.description}}
@@ -66,6 +64,9 @@ func (a response) write(w http.ResponseWriter) {
 	w.Write(a.body)
 }
 
-func writeJSON(w http.ResponseWriter, members map[string]any) {
-	jsonResponse(http.StatusOK, members).write(w)
+func loginResponse(w http.ResponseWriter, members map[string]any, refusal *oauthError) response {
+	if refusal != nil {
+		return refusal.response(w)
+	}
+	return jsonResponse(http.StatusOK, members)
 }

@@ -1,6 +1,6 @@
 // Package sandbox emulates Login with Amazon (LWA) and the Alexa Voice Service (AVS)
-// offline, in this process and on loopback only. It shares no code with the proxy that
-// it tests.
+// offline, in this process and on loopback only. It imports nothing of the proxy that it
+// tests.
 //
 // Its tokens contain the word "sandbox", and its answers have the header
 // X-Avsproxy-Sandbox.

@@ -116,7 +116,6 @@ func (s *service) accept(l net.Listener) {
 	}
 }
 
-// serve serves a connection until its end.
 func (s *service) serve(c *tls.Conn) {
 	defer s.connEnded(c)
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
@@ -154,7 +153,6 @@ func (s *service) counts() (open, total int) {
 	return len(s.inUse), s.total
 }
 
-// addSandboxHeader adds the fields that every answer of a sandbox has.
 func addSandboxHeader(w http.ResponseWriter) {
 	for _, field := range sandboxFields() {
 		w.Header().Set(field.Name, field.Value)

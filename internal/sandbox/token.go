@@ -25,7 +25,11 @@ func (l *login) token(w http.ResponseWriter, r *http.Request) {
 	struck := l.faults.Strike(events...)
 	answer, replaced := l.faultResponse(struck, request, w)
 	if !replaced {
-		answer = l.grantResponse(request, refusal, w)
+		var members map[string]any
+		if refusal == nil {
+			members, refusal = l.grant(request)
+		}
+		answer = loginResponse(w, members, refusal)
 	}
 	call.Status, call.Error, call.Fault = answer.status, answer.errorCode, struck.String()
 	l.calls.add(call)
@@ -38,17 +42,6 @@ func (l *login) token(w http.ResponseWriter, r *http.Request) {
 
 // shorten limits what the list of calls holds of a request.
 func shorten(s string) string { return s[:min(len(s), 128)] }
-
-func (l *login) grantResponse(request *tokenRequest, refusal *oauthError, w http.ResponseWriter) response {
-	var members map[string]any
-	if refusal == nil {
-		members, refusal = l.grant(request)
-	}
-	if refusal != nil {
-		return refusal.response(w)
-	}
-	return jsonResponse(http.StatusOK, members)
-}
 
 func (l *login) grant(request *tokenRequest) (map[string]any, *oauthError) {
 	switch request.get("grant_type") {
@@ -102,10 +95,7 @@ func (c consent) verify(verifier string) bool {
 // LWA does. A client that got the grant without a secret must refresh it without a
 // secret, and the other way round.
 func (l *login) refresh(request *tokenRequest) (map[string]any, *oauthError) {
-	if refusal := request.require("refresh_token"); refusal != nil {
-		return nil, refusal
-	}
-	public, refusal := request.authenticate()
+	public, refusal := request.authenticate("refresh_token")
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -145,14 +135,11 @@ func (l *login) nextRefreshToken(token string, found refreshToken) (next string,
 // clientCredentials grants to the client itself (RFC 6749 section 4.4), without a
 // refresh token.
 func (l *login) clientCredentials(request *tokenRequest) (map[string]any, *oauthError) {
-	if refusal := request.require("scope"); refusal != nil {
+	public, refusal := request.authenticate("scope")
+	switch {
+	case refusal != nil:
 		return nil, refusal
-	}
-	public, refusal := request.authenticate()
-	if refusal != nil {
-		return nil, refusal
-	}
-	if public {
+	case public:
 		return nil, errInvalidClient
 	}
 	for _, scope := range strings.Fields(request.get("scope")) {
@@ -163,7 +150,6 @@ func (l *login) clientCredentials(request *tokenRequest) (map[string]any, *oauth
 	return l.issue(grant{id: newID(), scope: request.get("scope")}, ""), nil
 }
 
-// newGrant adds a grant and returns its first tokens.
 func (l *login) newGrant(scope, device string, public bool) map[string]any {
 	made := grant{id: newID(), scope: scope, device: device, public: public}
 	return l.issue(made, l.grants.add(made))

@@ -56,7 +56,7 @@ func sendToken(w http.ResponseWriter, r *http.Request, answer response, struck f
 // is left out.
 func (l *login) issue(under grant, refreshToken string) map[string]any {
 	struck := l.faults.Strike(faults.TokenIssue)
-	lifetime := l.lifetimes.token
+	lifetime := l.tokenLife
 	for _, f := range struck {
 		switch {
 		case f.Name != "expire-token":

@@ -16,7 +16,7 @@ func TestExpiresInAsItShouldNotBe(t *testing.T) {
 	for value, want := range map[string]string{
 		"string": `"expires_in":"3600"`, "absent": "", "0": `"expires_in":0,`, "negative": `"expires_in":-3600`, "huge": `"expires_in":99999999999`, "2": `"expires_in":2,`,
 	} {
-		tell(t, s.Faults(), "expires-in="+value+"@1")
+		setFaults(t, s.Faults(), "expires-in="+value+"@1")
 		got := rawToken(t, s, refreshForm(refresh))
 		if got.status != 200 || !strings.Contains(got.body, want) || (want == "") == strings.Contains(got.body, "expires_in") {
 			t.Errorf("%s: %+v", value, got)
@@ -29,7 +29,7 @@ func TestRefreshTokensOfFaults(t *testing.T) {
 	refresh := func(token string) tokenAnswer { return postToken(t, s, refreshForm(token)) }
 
 	first := loggedIn(t, s).RefreshToken
-	tell(t, s.Faults(), "same-refresh, omit-refresh@2")
+	setFaults(t, s.Faults(), "same-refresh, omit-refresh@2")
 	if got := refresh(first); got.RefreshToken != first {
 		t.Error("same-refresh gave another")
 	}
@@ -37,7 +37,7 @@ func TestRefreshTokensOfFaults(t *testing.T) {
 		t.Errorf("omit-refresh: %+v", got)
 	}
 
-	tell(t, s.Faults(), "rotate-refresh")
+	setFaults(t, s.Faults(), "rotate-refresh")
 	second := refresh(first)
 	if second.status != 200 || second.RefreshToken == first || second.RefreshToken == "" {
 		t.Fatalf("rotate-refresh: %+v", second)
@@ -113,7 +113,7 @@ func TestExpireToken(t *testing.T) {
 		return send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil)).StatusCode
 	}
 	first := loggedIn(t, s)
-	tell(t, s.Faults(), "expire-token@2")
+	setFaults(t, s.Faults(), "expire-token@2")
 	if ping(first.AccessToken) != 204 || ping(first.AccessToken) != 403 {
 		t.Error("not at the second request")
 	}

@@ -37,9 +37,12 @@ func (q *tokenRequest) require(names ...string) *oauthError {
 	return nil
 }
 
-// authenticate checks the client. public means that it sent no secret.
-func (q *tokenRequest) authenticate() (public bool, refusal *oauthError) {
-	switch {
+// authenticate checks the required fields and the client. public means that the client
+// sent no secret.
+func (q *tokenRequest) authenticate(required ...string) (public bool, refusal *oauthError) {
+	switch refusal := q.require(required...); {
+	case refusal != nil:
+		return false, refusal
 	case q.clientID == "":
 		return false, missing("client_id")
 	case q.clientID != ClientID:

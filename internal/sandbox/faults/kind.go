@@ -7,16 +7,6 @@ import (
 	"avsproxy/internal/suggest"
 )
 
-// A Side is the part of a sandbox that misbehaves.
-type Side string
-
-// The sides.
-const (
-	LWA Side = "lwa" // Login with Amazon
-	AVS Side = "avs" // the Alexa Voice Service
-	TLS Side = "tls" // the handshakes of both
-)
-
 // An Event is what a fault waits for; @N counts events.
 type Event string
 
@@ -40,7 +30,6 @@ type Kind struct {
 	Value    string // the forms of its value, with bars between; empty if it takes none
 	Optional bool   // the value may be left out
 	Does     string // what the fault does, without a full stop
-	Side     Side
 	Event    Event
 
 	group        string // kinds of one group take turns
@@ -61,7 +50,6 @@ func (k Kind) Usage() string {
 	return k.Name + "=" + k.Value
 }
 
-// events returns the events that a fault of this kind waits for.
 func (k Kind) events(f Fault) []Event {
 	switch {
 	case f.After > 0 && k.onConnection:

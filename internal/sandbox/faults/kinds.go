@@ -20,7 +20,7 @@ func Kinds() []Kind {
 
 // tokenKinds replace or change the answer to a token call.
 func tokenKinds() []Kind {
-	return each(Kind{Side: LWA, Event: TokenCall, group: "answer"},
+	return each(Kind{Event: TokenCall, group: "answer"},
 		Kind{Name: "token-html", Does: "answers 200 with an HTML page, as a captive portal does; the grant is not spent"},
 		Kind{Name: "token-empty", Does: "answers 200 with an empty body; the grant is not spent"},
 		Kind{Name: "token-429", Value: "SECONDS", Optional: true, Does: "answers 429; the value is its Retry-After"},
@@ -34,7 +34,7 @@ func tokenKinds() []Kind {
 
 // grantKinds change what happens to tokens.
 func grantKinds() []Kind {
-	return each(Kind{Side: LWA},
+	return each(Kind{},
 		Kind{Name: "expire-token", Event: TokenCheck, alsoEvent: TokenIssue, once: true, group: "expire",
 			Does: "refuses all access tokens given out so far, from the next request that shows one"},
 		Kind{Name: "expire-token", Value: "DURATION", Event: TokenIssue, group: "life", Does: "gives out access tokens that live that long"},
@@ -51,16 +51,16 @@ func grantKinds() []Kind {
 // refusalKinds are OAuth errors. They spend no grant, but a failed exchange
 // invalidates its code.
 func refusalKinds() []Kind {
-	oauth := each(Kind{Side: LWA, Event: TokenCall, group: "answer", Does: "answers with this error"},
+	oauth := each(Kind{Event: TokenCall, group: "answer", Does: "answers with this error"},
 		Kind{Name: "invalid_grant"}, Kind{Name: "invalid_client"}, Kind{Name: "unauthorized_client"}, Kind{Name: "invalid_request"},
 		Kind{Name: "InvalidValue"}, Kind{Name: "invalid_scope"}, Kind{Name: "unsupported_grant_type"}, Kind{Name: "servererror"},
 	)
-	polls := each(Kind{Side: LWA, Event: Poll, group: "answer"},
+	polls := each(Kind{Event: Poll, group: "answer"},
 		Kind{Name: "authorization_pending", Value: "N", Optional: true, valueIsCount: true, Does: "answers so, whatever the user did; the value is the number of polls"},
 		Kind{Name: "slow_down", Does: "answers so, however slow the poll was"},
 		Kind{Name: "invalid_code_pair", Does: "answers so, as if the pair had expired"},
 	)
-	return slices.Concat(oauth, polls, each(Kind{Side: LWA, group: "answer"},
+	return slices.Concat(oauth, polls, each(Kind{group: "answer"},
 		Kind{Name: "access_denied", Event: Consent, Does: "decides as if the user had pressed Cancel"},
 		Kind{Name: "authorize", Value: pageError, Event: Consent, Does: "redirects from the authorize page with this error"},
 		Kind{Name: "codepair", Value: pairError, Event: PairCall, Does: "refuses a code pair with this error"},
@@ -69,7 +69,7 @@ func refusalKinds() []Kind {
 
 // gatewayKinds change the answers and connections of AVS.
 func gatewayKinds() []Kind {
-	return each(Kind{Side: AVS, Event: Request},
+	return each(Kind{Event: Request},
 		Kind{Name: statuses, Value: "SECONDS", Optional: true, group: "answer", Does: "answers with this status; the value is its Retry-After"},
 		Kind{Name: "rst", Value: resetCode, Optional: true, group: "answer", Does: "resets the stream (RST_STREAM), without a value with INTERNAL_ERROR"},
 		Kind{Name: "cut-body", Value: "BYTES", Optional: true, Does: "cuts the connection after so many bytes of the answer's body, without a value in its middle"},
@@ -86,7 +86,7 @@ func gatewayKinds() []Kind {
 
 // tlsKinds replace the certificate.
 func tlsKinds() []Kind {
-	return each(Kind{Side: TLS, Event: Handshake, group: "certificate"},
+	return each(Kind{Event: Handshake, group: "certificate"},
 		Kind{Name: "tls-wrong-name", Does: "shows a certificate for another name"},
 		Kind{Name: "tls-expired", Does: "shows a certificate that has expired"},
 	)
@@ -96,7 +96,6 @@ func tlsKinds() []Kind {
 func each(common Kind, kinds ...Kind) []Kind {
 	for i := range kinds {
 		k := &kinds[i]
-		k.Side = common.Side
 		k.Event = cmp.Or(k.Event, common.Event)
 		k.Does = cmp.Or(k.Does, common.Does)
 		k.group = cmp.Or(k.group, common.group, k.Name)

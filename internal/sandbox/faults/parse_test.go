@@ -123,7 +123,7 @@ func TestParseAcceptsEveryKindAndValue(t *testing.T) {
 	example := map[string]string{"DURATION": "2s", "SECONDS": "3", "BYTES": "4", "N": "5", "": ""}
 	for _, k := range Kinds() {
 		name := strings.ReplaceAll(k.Name, statuses, "500")
-		if k.Does == "" || k.Side == "" || k.Event == "" || k.group == "" || strings.HasSuffix(k.Does, ".") {
+		if k.Does == "" || k.Event == "" || k.group == "" || strings.HasSuffix(k.Does, ".") {
 			t.Errorf("%+v", k)
 		}
 		values := strings.Split(k.Value, "|")

@@ -22,7 +22,6 @@ var examples = map[string]string{
 	"N":        ", with a number from 1",
 }
 
-// checkValue checks a value and returns its usual spelling.
 func (k Kind) checkValue(value, item string) (string, error) {
 	usage := "write " + k.Usage() + examples[k.Value]
 	switch {
