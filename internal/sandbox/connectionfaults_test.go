@@ -28,7 +28,7 @@ func TestFaultReset(t *testing.T) {
 	}
 }
 
-func TestFaultResetKnowsAllCodes(t *testing.T) {
+func TestFaultResetAcceptsAllCodes(t *testing.T) {
 	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
 		list, err := faults.Parse("rst=" + code.String())
 		if err != nil || resetCode(list[0]) != code {

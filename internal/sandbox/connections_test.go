@@ -75,7 +75,7 @@ func TestPingsKeepAConnectionForAnHour(t *testing.T) {
 	}
 }
 
-func TestStreamsFinishWhenTheHourIsOver(t *testing.T) {
+func TestStreamsFinishAfterTheConnectionsLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, connect, token := bubbled(t, Options{IdleTimeout: 3 * time.Hour})
 		begun := time.Now()
@@ -146,7 +146,7 @@ func readSome(t *testing.T, response *http.Response) (text string) {
 	return text
 }
 
-func TestManyConnectionsOfADeviceLiveByDefault(t *testing.T) {
+func TestDevicesMayHaveManyConnectionsByDefault(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
 	down := downchannel(t, client(t, s), s, token)
@@ -157,7 +157,7 @@ func TestManyConnectionsOfADeviceLiveByDefault(t *testing.T) {
 
 // A client that obeys GOAWAY opens a second connection before the streams of the
 // first have finished, which is no offence.
-func TestConnectionOnItsWayOutIsNotClosedForTheNext(t *testing.T) {
+func TestClosingConnectionMayFinish(t *testing.T) {
 	s := start(t, Options{OneConnection: true})
 	token := loggedIn(t, s).AccessToken
 	c := client(t, s)
@@ -173,7 +173,7 @@ func TestConnectionOnItsWayOutIsNotClosedForTheNext(t *testing.T) {
 	readSome(t, down)
 }
 
-func TestRenewedTokensAreOfTheSameDevice(t *testing.T) {
+func TestRefreshedTokensAreOfTheSameDevice(t *testing.T) {
 	s := start(t, Options{OneConnection: true})
 	tokens := loggedIn(t, s)
 	down := downchannel(t, client(t, s), s, tokens.AccessToken)
@@ -184,7 +184,7 @@ func TestRenewedTokensAreOfTheSameDevice(t *testing.T) {
 	}
 }
 
-func TestDevicesOfCodePairsHaveAnIdentityToo(t *testing.T) {
+func TestTokensOfCodePairsHaveADevice(t *testing.T) {
 	s := start(t, Options{})
 	asked := url.Values{"response_type": {"device_code"}, "client_id": {ClientID}, "scope": {"alexa:all"}, "scope_data": {scopeData}}
 	answer := do(t, client(t, s), "POST", s.LWA()+"/auth/o2/create/codepair", "application/x-www-form-urlencoded", strings.NewReader(asked.Encode()))

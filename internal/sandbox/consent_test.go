@@ -86,7 +86,7 @@ func TestCancelIsAccessDenied(t *testing.T) {
 	}
 }
 
-func TestFormsOfOthersAreRefused(t *testing.T) {
+func TestFormsWithoutAValidTokenAreRefused(t *testing.T) {
 	s := start(t, Options{AskConsent: true})
 	strange := visit(t, client(t, s), authorizeURL(s, "state", "other"))
 	other := visit(t, client(t, s), authorizeURL(s))
@@ -103,7 +103,7 @@ func TestFormsOfOthersAreRefused(t *testing.T) {
 	}
 }
 
-func TestConsentFormsThatSayNothing(t *testing.T) {
+func TestConsentFormsWithoutADecisionAreRefused(t *testing.T) {
 	s := start(t, Options{AskConsent: true})
 	for name, decision := range map[string]string{"none": "", "odd": "maybe", "huge": strings.Repeat("x", maxForm)} {
 		if answer := visit(t, client(t, s), authorizeURL(s)).press(t, "decision", decision); answer.StatusCode != http.StatusBadRequest {

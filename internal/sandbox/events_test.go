@@ -175,7 +175,7 @@ func TestBrokenUploadBreaksTheAnswer(t *testing.T) {
 	}
 }
 
-func TestEventsThatCannotBeRead(t *testing.T) {
+func TestMalformedEventsAreRefused(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
 	for _, c := range []struct {
@@ -196,7 +196,7 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestSpeechWithoutSoundIsNotUnderstood(t *testing.T) {
+func TestRecognizeWithoutSoundIsNotAnswered(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
 	out := curl(t, s, "-i", "--http2", "-H", "Authorization: Bearer "+token, s.AVS()+"/v20160207/events",

@@ -39,7 +39,7 @@ func (a rawAnswer) error() string {
 }
 
 // Answers that stand in for the real one leave the refresh token alone.
-func TestFaultsThatAnswer(t *testing.T) {
+func TestFaultsThatReplaceTheTokenAnswer(t *testing.T) {
 	s := start(t, Options{})
 	refresh := loggedIn(t, s).RefreshToken
 	for list, want := range map[string]rawAnswer{
@@ -106,7 +106,7 @@ func TestFaultsStrikePairs(t *testing.T) {
 }
 
 // An error burns a code, as a failed exchange does; an outage does not.
-func TestFaultsAndCodes(t *testing.T) {
+func TestFaultsThatInvalidateCodes(t *testing.T) {
 	s := start(t, Options{})
 	for list, want := range map[string]string{
 		"invalid_client": "invalid_grant", "invalid_grant": "invalid_grant", "token-cut": "invalid_grant", "token-lost": "invalid_grant",

@@ -10,7 +10,7 @@ import (
 	"avsproxy/internal/sandbox/faults"
 )
 
-func TestExpiresInAsItShouldNotBe(t *testing.T) {
+func TestFaultExpiresIn(t *testing.T) {
 	s := start(t, Options{})
 	refresh := loggedIn(t, s).RefreshToken
 	for value, want := range map[string]string{
@@ -24,7 +24,7 @@ func TestExpiresInAsItShouldNotBe(t *testing.T) {
 	}
 }
 
-func TestRefreshTokensOfFaults(t *testing.T) {
+func TestFaultsOfRefreshTokens(t *testing.T) {
 	s := start(t, Options{})
 	refresh := func(token string) tokenAnswer { return postToken(t, s, refreshForm(token)) }
 
@@ -50,7 +50,7 @@ func TestRefreshTokensOfFaults(t *testing.T) {
 	}
 }
 
-func TestReuseDetectionEndsTheFamily(t *testing.T) {
+func TestReuseDetectionRevokesTheGrant(t *testing.T) {
 	s := start(t, Options{Faults: faultSet(t, "reuse-detection")})
 	other, first := loggedIn(t, s), loggedIn(t, s)
 	second := postToken(t, s, refreshForm(first.RefreshToken))
@@ -74,7 +74,7 @@ func TestReuseDetectionEndsTheFamily(t *testing.T) {
 }
 
 // Of many callers that rotate one refresh token at once, one succeeds.
-func TestRotationHasOneWinner(t *testing.T) {
+func TestConcurrentRotationSucceedsOnce(t *testing.T) {
 	g := newGrants(new(faults.Set))
 	token := g.add(grant{id: "f"})
 	won := make(chan bool)
@@ -146,7 +146,7 @@ func TestExpireTokenAfterAWhileSparesLaterTokens(t *testing.T) {
 	})
 }
 
-func TestExpireTokenWithALife(t *testing.T) {
+func TestExpireTokenWithADuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := piped(t, Options{TimeScale: 60, Faults: faultSet(t, "expire-token=2s@2, expires-in=3600@3, expire-token=3s@3")})
 		code := codeFrom(t, c)
