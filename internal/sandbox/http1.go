@@ -20,10 +20,7 @@ type connKey struct{}
 // serveHTTP1 serves a connection until its end. Each connection has a server of its
 // own, whose Serve returns after the last handler.
 func (s *service) serveHTTP1(c *tls.Conn) {
-	s.mu.Lock()
-	s.lastID++
-	ctx := context.WithValue(s.ctx, connKey{}, s.lastID)
-	s.mu.Unlock()
+	ctx := context.WithValue(s.ctx, connKey{}, int(s.lastID.Add(1)))
 	l := &connListener{conn: c, ended: make(chan struct{})}
 	server := &http.Server{
 		Handler:     s.http1,

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
@@ -37,14 +38,13 @@ type service struct {
 	listeners []net.Listener
 	work      sync.WaitGroup // listeners and connections
 
-	mu     sync.Mutex
-	lastID int               // of HTTP/1.1 connections
-	inUse  map[net.Conn]bool // open connections that have spoken HTTP
-	total  int               // connections that have ever spoken HTTP
+	lastID      atomic.Int64 // of HTTP/1.1 connections
+	inUse       sync.Map     // the open connections that have spoken HTTP
+	open, total atomic.Int64 // connections that speak HTTP now, and that ever did
 }
 
 func newService(ctx context.Context, config *tls.Config, handler http.Handler) *service {
-	s := &service{ctx: ctx, tls: config, http1: handler, inUse: map[net.Conn]bool{}}
+	s := &service{ctx: ctx, tls: config, http1: handler}
 	s.http2 = &frames.Server{
 		Handler:       frames.HTTP(handler),
 		HeaderTimeout: handshakeTimeout,
@@ -133,24 +133,16 @@ func (s *service) serve(c *tls.Conn) {
 
 // connUsed counts a connection that has spoken HTTP, however often it is called.
 func (s *service) connUsed(c net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.inUse[c] {
-		s.inUse[c] = true
-		s.total++
+	if _, counted := s.inUse.LoadOrStore(c, true); !counted {
+		s.open.Add(1)
+		s.total.Add(1)
 	}
 }
 
 func (s *service) connEnded(c net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.inUse, c)
-}
-
-func (s *service) counts() (open, total int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.inUse), s.total
+	if _, counted := s.inUse.LoadAndDelete(c); counted {
+		s.open.Add(-1)
+	}
 }
 
 func addSandboxHeader(w http.ResponseWriter) {
