@@ -70,3 +70,75 @@ func loginResponse(w http.ResponseWriter, members map[string]any, refusal *oauth
 	}
 	return jsonResponse(http.StatusOK, members)
 }
+
+// An oauthError is an error answer of LWA (RFC 6749 section 5.2).
+type oauthError struct {
+	status      int
+	code        string
+	description string
+}
+
+// The errors whose text is always the same.
+var (
+	errMalformed            = badRequest("invalid_request", "The request is malformed")
+	errInvalidCode          = badRequest("invalid_grant", "The request has an invalid grant parameter : code")
+	errInvalidRefreshToken  = badRequest("invalid_grant", "The request has an invalid grant parameter : refresh_token. User may have revoked or didn't grant the permission.")
+	errInvalidClient        = &oauthError{http.StatusUnauthorized, "invalid_client", "Client authentication failed"}
+	errUnauthorizedClient   = badRequest("unauthorized_client", "Not authorized for requested operation")
+	errUnsupportedGrant     = badRequest("unsupported_grant_type", "The authorization grant type is not supported by the authorization server")
+	errAuthorizationPending = badRequest("authorization_pending", "The user has not yet decided about the code pair")
+	errSlowDown             = badRequest("slow_down", "The code pair is polled too often")
+	errInvalidCodePair      = badRequest("invalid_code_pair", "The code pair is unknown, expired or used")
+	errAccessDenied         = badRequest("access_denied", "Access not permitted.")
+	errThrottled            = &oauthError{http.StatusTooManyRequests, "throttling", "Rate exceeded"}
+)
+
+func badRequest(code, description string) *oauthError {
+	return &oauthError{http.StatusBadRequest, code, description}
+}
+
+func missing(parameter string) *oauthError {
+	return badRequest("invalid_request", "The request is missing a required parameter : "+parameter)
+}
+
+func invalid(parameter string) *oauthError {
+	return badRequest("invalid_request", "The request has an invalid parameter : "+parameter)
+}
+
+func invalidValue(parameter string) *oauthError {
+	return badRequest("InvalidValue", "The request has an invalid parameter : "+parameter)
+}
+
+func invalidScope(scope string) *oauthError {
+	return badRequest("invalid_scope", "Client does not have permission to use scope : "+scope)
+}
+
+func wrongMethod(w http.ResponseWriter, allowed, description string) *oauthError {
+	w.Header().Set("Allow", allowed)
+	return &oauthError{http.StatusMethodNotAllowed, "invalid_request", description}
+}
+
+func serverError(description string) *oauthError {
+	return &oauthError{http.StatusInternalServerError, "servererror", description}
+}
+
+// errorOfFault returns the error that a fault names, with the text for the request.
+func errorOfFault(code string, request *tokenRequest) *oauthError {
+	switch {
+	case code == "invalid_grant" && request.get("grant_type") == "refresh_token":
+		return errInvalidRefreshToken
+	case code == "InvalidValue":
+		return invalidValue("client_id")
+	case code == "invalid_scope":
+		return invalidScope(request.get("scope"))
+	}
+	for _, e := range []*oauthError{
+		errMalformed, errInvalidCode, errInvalidClient, errUnauthorizedClient, errUnsupportedGrant,
+		errAuthorizationPending, errSlowDown, errInvalidCodePair,
+	} {
+		if e.code == code {
+			return e
+		}
+	}
+	return serverError("The server encountered a runtime error")
+}
