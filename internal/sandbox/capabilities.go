@@ -32,7 +32,7 @@ func forCapabilities(r *http.Request) bool {
 	return host == CapabilitiesHost
 }
 
-func (g *gateway) capabilities(w http.ResponseWriter, r *http.Request) {
+func capabilities(w http.ResponseWriter, r *http.Request) {
 	if err := readCapabilities(http.MaxBytesReader(w, r.Body, maxCapabilities)); err != nil {
 		writeException(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, err.Error()))
 		return

@@ -52,11 +52,11 @@ func (d *downchannels) send(directive avs.Directive) (queued int) {
 	return queued
 }
 
-// downchannel stays open until the client or the sandbox ends. It flushes each write:
-// clients look at how a DATA frame begins.
-func (g *gateway) downchannel(w http.ResponseWriter, r *http.Request) {
-	queue := g.downchannels.join()
-	defer g.downchannels.leave(queue)
+// serve keeps a downchannel open until the client or the sandbox ends. It flushes each
+// write, because clients look at how a DATA frame begins.
+func (d *downchannels) serve(w http.ResponseWriter, r *http.Request) {
+	queue := d.join()
+	defer d.leave(queue)
 	// A harmless directive, so that curl shows something.
 	queue <- directiveJSON(avs.Directive{Header: avs.Header{Namespace: "System", Name: "ResetUserInactivity", MessageID: newID()}})
 

@@ -24,7 +24,7 @@ func speakSound() []byte {
 
 // event answers an event. It answers Recognize during the upload; any other event, and
 // Recognize without sound, gets 204.
-func (g *gateway) event(w http.ResponseWriter, r *http.Request) {
+func event(w http.ResponseWriter, r *http.Request, d *downchannels) {
 	http.NewResponseController(w).EnableFullDuplex()
 	reader, event, err := readEvent(r)
 	if err != nil {
@@ -33,7 +33,7 @@ func (g *gateway) event(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if event.Is("SpeechRecognizer", "Recognize") && reader.More() {
-		g.recognize(w, r, reader, event)
+		recognize(w, r, reader, event, d)
 		return
 	}
 	finish(r, reader)
@@ -41,8 +41,8 @@ func (g *gateway) event(w http.ResponseWriter, r *http.Request) {
 }
 
 // recognize sends the directive before the upload has ended, and the sound after it.
-func (g *gateway) recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, event avs.Event) {
-	g.downchannels.send(avs.Directive{Header: dialogHeader(event, "SpeechRecognizer", "StopCapture")})
+func recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, event avs.Event, d *downchannels) {
+	d.send(avs.Directive{Header: dialogHeader(event, "SpeechRecognizer", "StopCapture")})
 	answer := openMultipart(w)
 	sound := newID()
 	answer.Write(avs.Part{
@@ -59,7 +59,7 @@ func (g *gateway) recognize(w http.ResponseWriter, r *http.Request, reader *avs.
 }
 
 // recognizeV1 is the older service: it answers after the upload.
-func (g *gateway) recognizeV1(w http.ResponseWriter, r *http.Request) {
+func recognizeV1(w http.ResponseWriter, r *http.Request) {
 	reader, _, err := readEvent(r)
 	if err != nil {
 		status, _ := eventStatus(err)

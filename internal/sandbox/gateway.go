@@ -47,17 +47,17 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	switch call {
 	case "PUT " + pathCapabilities:
-		g.capabilities(w, r)
+		capabilities(w, r)
 	case "GET " + avs.PathPing:
 		w.WriteHeader(http.StatusNoContent)
 	case "POST " + avs.PathEvents:
-		g.event(w, r)
+		event(w, r, g.downchannels)
 	case "GET " + avs.PathDirectives:
-		g.downchannel(w, r)
+		g.downchannels.serve(w, r)
 	case "POST " + avs.PathRecognizeV1:
-		g.recognizeV1(w, r)
+		recognizeV1(w, r)
 	default:
-		g.probe(w, r)
+		probe(w, r)
 	}
 }
 

@@ -22,7 +22,7 @@ const (
 )
 
 // probe answers paths that AVS does not have, for tests of the proxies between.
-func (g *gateway) probe(w http.ResponseWriter, r *http.Request) {
+func probe(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "POST /sandbox/echo":
 		echo(w, r)
