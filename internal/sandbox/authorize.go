@@ -1,66 +1,71 @@
 package sandbox
 
 import (
+	"crypto/rand"
+	"maps"
+	"math/big"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
+	"time"
 
 	"avsproxy/internal/sandbox/faults"
 )
 
-// A challenge has the length and alphabet of RFC 7636 section 4.2.
-const challengeForm = `^[A-Za-z0-9._~-]{43,128}$`
+// challengePattern is the length and alphabet of RFC 7636 section 4.2.
+const challengePattern = `^[A-Za-z0-9._~-]{43,128}$`
 
-// authorize asks the user, or consents at once in the name of the sandbox's only
-// one. Errors about the client and the redirect URI must not redirect: the target
-// cannot be trusted (RFC 6749 section 4.1.2.1).
+// authorize asks the user, or consents at once. It does not redirect errors about the
+// client and the redirect URI: their target cannot be trusted (RFC 6749 section
+// 4.1.2.1).
 func (l *login) authorize(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	target, err := url.Parse(query.Get("redirect_uri"))
-	code, description := authorizeError(query)
+	refusal := checkAuthorizeRequest(query)
 	switch {
-	case r.Method != http.MethodGet && !(l.ask && r.Method == http.MethodPost):
+	case r.Method != http.MethodGet && !(l.askConsent && r.Method == http.MethodPost):
 		l.wrongMethod(w)
 	case query.Get("client_id") != ClientID:
 		l.badRequest(w, "Unknown client_id. The sandbox knows only "+ClientID)
 	case err != nil || !mayRedirect(target):
 		l.badRequest(w, "The redirect URI you provided has not been whitelisted for your application: it must be an https or a loopback URL.")
-	case code != "":
-		redirect(w, r, url.Values{"error": {code}, "error_description": {description}})
+	case refusal != nil:
+		redirect(w, r, refusal.query())
 	case r.Method == http.MethodPost:
 		l.consentForm(w, r, query)
-	case l.ask:
+	case l.askConsent:
 		l.consentPage(w, r, query, target)
 	default:
 		redirect(w, r, l.decide(query, true))
 	}
 }
 
-// decide returns the answer's parameters: a code, or an error.
+// decide returns the parameters of the redirect: a code, or an error.
 func (l *login) decide(query url.Values, allowed bool) url.Values {
-	for _, f := range l.faults.StrikeAll(faults.Consent) {
+	for _, f := range l.faults.Strike(faults.Consent) {
 		if f.Name == "authorize" && f.Value != "access_denied" {
-			return url.Values{"error": {f.Value}, "error_description": {"The sandbox was told to answer with " + f.Value}}
+			return badRequest(f.Value, "The sandbox was told to answer with "+f.Value).query()
 		}
 		allowed = false
 	}
 	if !allowed {
-		return url.Values{"error": {accessDenied().code}, "error_description": {accessDenied().description}}
+		return errAccessDenied.query()
 	}
-	code := l.codes.give(consent{
+	code := l.codes.issue(consent{
 		redirectURI: query.Get("redirect_uri"),
 		scope:       query.Get("scope"),
-		device:      identity(query.Get("scope_data")),
+		device:      deviceID(query.Get("scope_data")),
 		challenge:   query.Get("code_challenge"),
 		method:      query.Get("code_challenge_method"),
 	})
 	return url.Values{"code": {code}, "scope": {query.Get("scope")}}
 }
 
-// redirect sends the browser back to who asked, with the answer and the state. A
-// form's answer is a page to GET.
+// redirect sends the browser to the redirect URI, with the answer and the state. 303
+// after a form makes the browser use GET.
 func redirect(w http.ResponseWriter, r *http.Request, answer url.Values) {
 	query := r.URL.Query()
 	if state := query.Get("state"); state != "" {
@@ -68,43 +73,40 @@ func redirect(w http.ResponseWriter, r *http.Request, answer url.Values) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", withQuery(query.Get("redirect_uri"), answer))
+	status := http.StatusFound
 	if r.Method == http.MethodPost {
-		w.WriteHeader(http.StatusSeeOther)
-		return
+		status = http.StatusSeeOther
 	}
-	w.WriteHeader(http.StatusFound)
+	w.WriteHeader(status)
 }
 
-func authorizeError(query url.Values) (code, description string) {
-	switch {
-	case query.Get("response_type") == "":
-		return "invalid_request", "The request is missing a required parameter : response_type"
-	case query.Get("response_type") != "code":
-		return "unsupported_response_type", "The authorization server does not support this response type"
-	case query.Get("scope") == "":
-		return "invalid_request", "The request is missing a required parameter : scope"
-	case firstUnknown(query.Get("scope")) != "":
-		return "invalid_scope", "An unknown scope was requested"
-	case !scopeDataFits(query.Get("scope"), query.Get("scope_data")):
-		return "invalid_scope", "The request has an invalid parameter : scope_data"
-	case !challengeFits(query.Get("code_challenge"), query.Get("code_challenge_method")):
-		return "invalid_request", "The request has an invalid parameter : code_challenge"
+func checkAuthorizeRequest(query url.Values) *oauthError {
+	switch responseType, scope := query.Get("response_type"), query.Get("scope"); {
+	case responseType == "":
+		return missing("response_type")
+	case responseType != "code":
+		return badRequest("unsupported_response_type", "The authorization server does not support this response type")
+	case scope == "":
+		return missing("scope")
+	case unknownScope(scope) != "":
+		return badRequest("invalid_scope", "An unknown scope was requested")
+	case !hasScopeData(scope, query.Get("scope_data")):
+		return badRequest("invalid_scope", "The request has an invalid parameter : scope_data")
+	case !validChallenge(query.Get("code_challenge"), query.Get("code_challenge_method")):
+		return invalid("code_challenge")
 	}
-	return "", ""
+	return nil
 }
 
-func challengeFits(challenge, method string) bool {
-	if method != "" && method != "plain" && method != "S256" {
-		return false
-	}
+func validChallenge(challenge, method string) bool {
 	if challenge == "" {
 		return method == ""
 	}
-	fits, _ := regexp.MatchString(challengeForm, challenge)
-	return fits
+	valid, _ := regexp.MatchString(challengePattern, challenge)
+	return valid && (method == "" || method == "plain" || method == "S256")
 }
 
-// mayRedirect stands in for the "Allowed Return URLs" of a real security profile.
+// mayRedirect replaces the "Allowed Return URLs" of a real security profile.
 func mayRedirect(target *url.URL) bool {
 	if target.Host == "" || target.Fragment != "" {
 		return false
@@ -122,4 +124,54 @@ func withQuery(uri string, answer url.Values) string {
 		return uri + "&" + answer.Encode()
 	}
 	return uri + "?" + answer.Encode()
+}
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// A consent is what a user agreed to. Its code can be redeemed once.
+type consent struct {
+	redirectURI string
+	scope       string
+	device      string
+	challenge   string // PKCE (RFC 7636); empty if the request had none
+	method      string // of the challenge; empty means plain
+	expires     time.Time
+}
+
+// codes holds the consents whose authorization codes were not yet redeemed.
+type codes struct {
+	lifetime time.Duration
+
+	mu   sync.Mutex
+	open map[string]consent
+}
+
+func (c *codes) issue(made consent) string {
+	code := "AN" + randomText(letters, 18) // as long as Amazon's
+	now := time.Now()
+	made.expires = now.Add(c.lifetime)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.open, func(_ string, old consent) bool { return now.After(old.expires) })
+	c.open[code] = made
+	return code
+}
+
+// redeem returns the consent of a code, and invalidates the code, even if the
+// exchange fails later.
+func (c *codes) redeem(code string) (consent, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, known := c.open[code]
+	delete(c.open, code)
+	return found, known && time.Now().Before(found.expires)
+}
+
+func randomText(alphabet string, n int) string {
+	text := make([]byte, n)
+	for i := range text {
+		j, _ := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet)))) // rand.Reader never fails
+		text[i] = alphabet[j.Int64()]
+	}
+	return string(text)
 }

@@ -24,13 +24,13 @@ func TestAuthorizeConsentsAtOnce(t *testing.T) {
 		if query.Get("scope") != "alexa:all" || query.Get("state") != "st&ate" {
 			t.Errorf("query %v", query)
 		}
-		if answer.Header.Get(MarkHeader) != "1" || answer.Header.Get("x-amzn-requestid") == "" {
+		if answer.Header.Get(SandboxHeader) != "1" || answer.Header.Get("x-amzn-requestid") == "" {
 			t.Errorf("headers %v", answer.Header)
 		}
 	}
 }
 
-func TestAuthorizeNeverRedirectsToAStranger(t *testing.T) {
+func TestAuthorizeDoesNotRedirectToUntrustedTargets(t *testing.T) {
 	s := start(t, Options{})
 	for _, c := range []struct{ name, value, text string }{
 		{"client_id", "test_device", "Unknown client_id"},
@@ -71,7 +71,7 @@ func TestAuthorizeErrorsByRedirect(t *testing.T) {
 	}
 }
 
-func TestAuthorizeIsForBrowsers(t *testing.T) {
+func TestAuthorizeRefusesOtherMethods(t *testing.T) {
 	s := start(t, Options{})
 	if answer := do(t, client(t, s), "POST", s.LWA()+"/ap/oa", "", nil); answer.StatusCode != http.StatusMethodNotAllowed {
 		t.Error(answer.Status)

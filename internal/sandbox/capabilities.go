@@ -11,9 +11,9 @@ import (
 	"avsproxy/internal/avs"
 )
 
-// CapabilitiesHost is the host name of the Capabilities API. The sandbox answers
-// for it on AVS's listeners, with a certificate that holds it; there the path
-// alone will do, too.
+// CapabilitiesHost is the host name of the Capabilities API. The sandbox serves it on
+// AVS's listeners, with a certificate for this name too. The path also works with any
+// other host name.
 const CapabilitiesHost = "api.amazonalexa.com"
 
 const (
@@ -22,8 +22,8 @@ const (
 	envelopeVersion  = "20160207"
 )
 
-// forCapabilities reports whether a request is for the other host, which knows
-// nothing of events and directives.
+// forCapabilities reports whether a request is for the Capabilities API's host, which has
+// no events and directives.
 func forCapabilities(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -32,10 +32,9 @@ func forCapabilities(r *http.Request) bool {
 	return host == CapabilitiesHost
 }
 
-// capabilities takes the list of what a device can do.
-func (g *gateway) capabilities(w http.ResponseWriter, r *http.Request) {
+func capabilities(w http.ResponseWriter, r *http.Request) {
 	if err := readCapabilities(http.MaxBytesReader(w, r.Body, maxCapabilities)); err != nil {
-		except(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, err.Error()))
+		writeException(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, err.Error()))
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

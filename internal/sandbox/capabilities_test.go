@@ -11,7 +11,7 @@ import (
 
 const capable = `{"envelopeVersion":"20160207","capabilities":[{"type":"AlexaInterface","interface":"SpeechRecognizer","version":"2.0"}]}`
 
-func TestCapabilitiesAreJudged(t *testing.T) {
+func TestCapabilitiesAreChecked(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
 	for _, c := range []struct {
@@ -51,7 +51,7 @@ func TestCurlPutsCapabilitiesAtTheirOwnHost(t *testing.T) {
 	}
 }
 
-func TestHostOfCapabilitiesKnowsNothingElse(t *testing.T) {
+func TestCapabilitiesHostServesNothingElse(t *testing.T) {
 	s := start(t, Options{})
 	request := ask(t, s, loggedIn(t, s).AccessToken, "GET", "/ping", nil)
 	request.Host = CapabilitiesHost
@@ -61,7 +61,7 @@ func TestHostOfCapabilitiesKnowsNothingElse(t *testing.T) {
 }
 
 // What sends a device elsewhere, and what tells it of its mistakes.
-func TestDirectSendsWhateverTheServiceMay(t *testing.T) {
+func TestDirectSendsAnyDirective(t *testing.T) {
 	s := start(t, Options{})
 	frames := watch(t, s, loggedIn(t, s).AccessToken)
 	nextData(t, frames) // the boundary line

@@ -102,14 +102,14 @@ func TestIntervalsAreScaled(t *testing.T) {
 
 func TestFormsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newFormSealer(time.Minute)
-		token := s.seal("a")
+		s := newFormTokens(time.Minute)
+		token := s.issue("a")
 		time.Sleep(time.Minute - 1)
-		if !s.sealed("a", token) || s.sealed("b", token) || s.sealed("a", "") || newFormSealer(time.Minute).sealed("a", token) {
+		if !s.valid("a", token) || s.valid("b", token) || s.valid("a", "") || newFormTokens(time.Minute).valid("a", token) {
 			t.Error("a token is good for its purpose, its sandbox and nothing else")
 		}
 		time.Sleep(time.Nanosecond)
-		if s.sealed("a", token) {
+		if s.valid("a", token) {
 			t.Error("a token is good for ever")
 		}
 	})

@@ -2,85 +2,143 @@ package sandbox
 
 import (
 	"context"
-	"net"
-	"net/http"
+	"errors"
 	"sync"
+	"time"
 
+	"golang.org/x/net/http2"
+
+	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/sandbox/frames"
 )
 
-type connKey struct{}
+// closeTimeout is how long a client may take to read why its connection is closed.
+const closeTimeout = time.Second
 
-// connections numbers a site's connections and counts those that are in use.
+// connections applies AVS's rules for HTTP/2 connections: a limited idle time, a
+// limited lifetime, and one connection for each device.
 type connections struct {
-	mu    sync.Mutex
-	last  int
-	total int
-	open  map[net.Conn]bool
-	live  sync.WaitGroup
+	faults         *faults.Set
+	idle, lifetime time.Duration
+	onePerDevice   bool
+
+	mu      sync.Mutex
+	open    map[*frames.Conn]*connection
+	devices map[string]*frames.Conn // the connection of each device's last request
 }
 
-func newConnections() *connections {
-	return &connections{open: map[net.Conn]bool{}}
+type connection struct {
+	idle    *time.Timer
+	closing bool // takes no new streams
 }
 
-// number is the server's ConnContext hook.
-func (c *connections) number(ctx context.Context, _ net.Conn) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last++
-	return context.WithValue(ctx, connKey{}, c.last)
-}
-
-// observe is the server's ConnState hook. A connection is active once its first
-// bytes after the TLS handshake are read: under h2, the client's preface.
-func (c *connections) observe(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch state {
-	case http.StateNew:
-		c.live.Add(1)
-	case http.StateActive:
-		c.beganLocked(conn)
-	case http.StateClosed:
-		delete(c.open, conn)
-		c.live.Done()
+func newConnections(o Options) *connections {
+	return &connections{
+		faults:       o.Faults,
+		idle:         o.scaled(o.IdleTimeout, 5*time.Minute),
+		lifetime:     o.scaled(o.ConnLife, time.Hour),
+		onePerDevice: o.OneConnection,
+		open:         map[*frames.Conn]*connection{},
+		devices:      map[string]*frames.Conn{},
 	}
 }
 
-// began counts a connection that has spoken HTTP. It may be told so often.
-func (c *connections) began(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.beganLocked(conn)
-}
-
-func (c *connections) beganLocked(conn net.Conn) {
-	if !c.open[conn] {
-		c.open[conn] = true
-		c.total++
+// start is called for each connection before its first byte.
+func (k *connections) start(c *frames.Conn) {
+	k.mu.Lock()
+	k.open[c] = &connection{idle: after(c, k.idle, func() { k.close(c, "The client was silent for too long.") })}
+	k.mu.Unlock()
+	after(c, k.lifetime, func() { k.goAway(c, "The connection has lived long enough.") })
+	for _, f := range k.faults.Strike(faults.Connection) {
+		after(c, f.After, func() { k.applyFault(c, f) })
 	}
 }
 
-func (c *connections) ended(conn net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, conn)
-}
-
-func (c *connections) counts() (open, total int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.open), c.total
-}
-
-// wait returns when every connection of net/http's server has ended. No new one may come meanwhile.
-func (c *connections) wait() { c.live.Wait() }
-
-func connID(ctx context.Context) int {
-	if stream := frames.FromContext(ctx); stream != nil {
-		return stream.Conn().ID()
+// active is called for each frame from the client.
+func (k *connections) active(c *frames.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if conn := k.open[c]; conn != nil {
+		conn.idle.Reset(k.idle)
 	}
-	id, _ := ctx.Value(connKey{}).(int)
-	return id
+}
+
+// end is called for each connection after its last handler.
+func (k *connections) end(c *frames.Conn) {
+	k.setClosing(c)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.open, c)
+}
+
+// request records a request of a device, and closes the connection of the device's
+// previous request if it is another one. A connection that is already closing stays:
+// its streams may finish.
+func (k *connections) request(c *frames.Conn, device string) {
+	if previous := k.moveDevice(c, device); previous != nil && previous != c {
+		k.close(previous, "The device has another connection.")
+	}
+}
+
+func (k *connections) moveDevice(c *frames.Conn, device string) (previous *frames.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	conn := k.open[c]
+	if !k.onePerDevice || device == "" || conn == nil || conn.closing {
+		return nil
+	}
+	previous = k.devices[device]
+	k.devices[device] = c
+	return previous
+}
+
+// setClosing excludes a connection from the rule of one connection for each device.
+func (k *connections) setClosing(c *frames.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if conn := k.open[c]; conn != nil {
+		conn.closing = true
+	}
+	for device, holder := range k.devices {
+		if holder == c {
+			delete(k.devices, device)
+		}
+	}
+}
+
+// goAway lets the open streams finish.
+func (k *connections) goAway(c *frames.Conn, reason string) {
+	k.setClosing(c)
+	c.GoAway(http2.ErrCodeNo, reason)
+}
+
+// close closes a connection and its streams. It sends the reason first, and gives
+// the client a short time to read it.
+func (k *connections) close(c *frames.Conn, reason string) {
+	cut := time.AfterFunc(closeTimeout, func() { c.Close(errors.New(reason)) })
+	defer cut.Stop()
+	k.goAway(c, reason)
+	c.Flush()
+	c.NetConn().Close()
+}
+
+func (k *connections) applyFault(c *frames.Conn, f faults.Fault) {
+	switch {
+	case f.Name == "stall-reads":
+		c.StallReads(true)
+	case f.Name == "stall-writes":
+		c.StallWrites(true)
+	case f.Value == "drop":
+		k.setClosing(c)
+		c.GoAwayLast(0, http2.ErrCodeNo, faultReason)
+	default:
+		k.goAway(c, faultReason)
+	}
+}
+
+// after calls do after a duration, unless the connection has ended by then.
+func after(c *frames.Conn, d time.Duration, do func()) *time.Timer {
+	timer := time.AfterFunc(d, do)
+	context.AfterFunc(c.Context(), func() { timer.Stop() })
+	return timer
 }

@@ -86,7 +86,7 @@ func TestCancelIsAccessDenied(t *testing.T) {
 	}
 }
 
-func TestFormsOfOthersAreRefused(t *testing.T) {
+func TestFormsWithoutAValidTokenAreRefused(t *testing.T) {
 	s := start(t, Options{AskConsent: true})
 	strange := visit(t, client(t, s), authorizeURL(s, "state", "other"))
 	other := visit(t, client(t, s), authorizeURL(s))
@@ -103,7 +103,7 @@ func TestFormsOfOthersAreRefused(t *testing.T) {
 	}
 }
 
-func TestConsentFormsThatSayNothing(t *testing.T) {
+func TestConsentFormsWithoutADecisionAreRefused(t *testing.T) {
 	s := start(t, Options{AskConsent: true})
 	for name, decision := range map[string]string{"none": "", "odd": "maybe", "huge": strings.Repeat("x", maxForm)} {
 		if answer := visit(t, client(t, s), authorizeURL(s)).press(t, "decision", decision); answer.StatusCode != http.StatusBadRequest {
@@ -144,7 +144,7 @@ func TestConsentFaults(t *testing.T) {
 		"authorize=temporarily_unavailable x2":   "temporarily_unavailable",
 		"authorize=unsupported_response_type x2": "unsupported_response_type",
 	} {
-		tell(t, set, list)
+		setFaults(t, set, list)
 		if query := redirected(t, visit(t, client(t, asking), authorizeURL(asking)).press(t, "decision", "allow")); query.Get("error") != want || query.Get("state") != "st&ate" {
 			t.Errorf("%s: %v", list, query)
 		}
@@ -160,11 +160,12 @@ func TestConsentFaults(t *testing.T) {
 func faultSet(t *testing.T, list string) *faults.Set {
 	t.Helper()
 	set := new(faults.Set)
-	tell(t, set, list)
+	setFaults(t, set, list)
 	return set
 }
 
-func tell(t *testing.T, set *faults.Set, text string) {
+// setFaults replaces the faults of a set.
+func setFaults(t *testing.T, set *faults.Set, text string) {
 	t.Helper()
 	list, err := faults.Parse(text)
 	if err == nil {

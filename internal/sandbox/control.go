@@ -1,19 +1,17 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"avsproxy/internal/sandbox/faults"
 )
 
-// controlMost bounds what a call of the control API may bring.
-const controlMost = 64 << 10
+const maxControlBody = 64 << 10 // bytes
 
 const controlHelp = `This is the control of an avsproxy sandbox, a stand-in for Amazon. Nothing here is Amazon's.
 
@@ -28,9 +26,9 @@ Faults are written NAME[=VALUE][@WHEN] [xCOUNT] [P%]. The names:
 
 `
 
-// Control is the sandbox's own API, for tests in any language: it reads and sets
-// the faults and reads the ledger. It is plain HTTP and asks for no key, so it
-// must be served on loopback only, behind a guard against web pages.
+// Control returns the sandbox's own API, for tests in any language: it reads and sets
+// the faults, and reads the ledger. It is plain HTTP without a key, so it must listen on
+// loopback only, behind a check that refuses web pages.
 func (s *Sandbox) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.controlHelp)
@@ -41,8 +39,8 @@ func (s *Sandbox) Control() http.Handler {
 	mux.HandleFunc("DELETE /ledger", s.deleteLedger)
 	mux.HandleFunc("POST /directives", s.postDirective)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mark(w)
-		r.Body = http.MaxBytesReader(w, r.Body, controlMost)
+		addSandboxHeader(w)
+		r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -52,8 +50,8 @@ func (s *Sandbox) controlHelp(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, controlHelp+FaultTable())
 }
 
-// FaultTable lists the names of the fault language for people: what each does
-// stands beside it, or below where its values take the room.
+// FaultTable lists the names of the fault language for people, with what each does
+// next to it, or on the next line if its values are long.
 func FaultTable() string {
 	const width = 26
 	var text []byte
@@ -67,24 +65,22 @@ func FaultTable() string {
 	return string(text)
 }
 
-type faultsAnswer struct {
-	Faults []string `json:"faults"`
-	List   string   `json:"list"` // the same as one sentence, which can be sent again
-}
-
 func (s *Sandbox) getFaults(w http.ResponseWriter, r *http.Request) {
 	list := s.faults.List()
-	answer := faultsAnswer{Faults: []string{}, List: list.String()}
+	items := []string{} // not null
 	for _, fault := range list {
-		answer.Faults = append(answer.Faults, fault.String())
+		items = append(items, fault.String())
 	}
-	tellJSON(w, http.StatusOK, answer)
+	writeControl(w, http.StatusOK, struct {
+		Faults []string `json:"faults"`
+		List   string   `json:"list"` // can be posted again
+	}{items, list.String()})
 }
 
 func (s *Sandbox) postFaults(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
-		refuseControl(w, errors.New("the list is longer than 64 KiB"))
+		writeControlError(w, "the list is longer than 64 KiB")
 		return
 	}
 	list, err := faults.Parse(string(text))
@@ -92,45 +88,24 @@ func (s *Sandbox) postFaults(w http.ResponseWriter, r *http.Request) {
 		err = s.faults.Replace(list)
 	}
 	if err != nil {
-		refuseControl(w, err)
+		writeControlError(w, err.Error())
 		return
 	}
 	s.getFaults(w, r)
 }
 
 func (s *Sandbox) deleteFaults(w http.ResponseWriter, r *http.Request) {
-	if err := s.faults.Replace(nil); err != nil {
-		refuseControl(w, err)
-		return
-	}
+	s.faults.Replace(nil) // which cannot fail
 	s.getFaults(w, r)
 }
 
-type ledgerAnswer struct {
-	Arrivals    []Arrival       `json:"arrivals"`
-	TokenCalls  []tokenCallJSON `json:"token_calls"`
-	Connections struct {
-		Open  int `json:"open"`
-		Total int `json:"total"`
-	} `json:"connections"`
-}
-
-type tokenCallJSON struct {
-	Time     time.Time `json:"time"`
-	Grant    string    `json:"grant_type"`
-	ClientID string    `json:"client_id"`
-	Status   int       `json:"status"`
-	Error    string    `json:"error,omitempty"`
-	Fault    string    `json:"fault,omitempty"`
-}
-
 func (s *Sandbox) getLedger(w http.ResponseWriter, r *http.Request) {
-	answer := ledgerAnswer{Arrivals: s.Ledger(), TokenCalls: []tokenCallJSON{}}
-	for _, call := range s.TokenCalls() {
-		answer.TokenCalls = append(answer.TokenCalls, tokenCallJSON(call))
-	}
-	answer.Connections.Open, answer.Connections.Total = s.Connections()
-	tellJSON(w, http.StatusOK, answer)
+	open, total := s.Connections()
+	writeControl(w, http.StatusOK, struct {
+		Arrivals    []Arrival      `json:"arrivals"`
+		TokenCalls  []TokenCall    `json:"token_calls"`
+		Connections map[string]int `json:"connections"`
+	}{s.Ledger(), s.TokenCalls(), map[string]int{"open": open, "total": total}})
 }
 
 func (s *Sandbox) deleteLedger(w http.ResponseWriter, r *http.Request) {
@@ -146,25 +121,25 @@ func (s *Sandbox) postDirective(w http.ResponseWriter, r *http.Request) {
 	}
 	err := json.NewDecoder(r.Body).Decode(&directive)
 	if err != nil || directive.Namespace == "" || directive.Name == "" {
-		refuseControl(w, errors.New(`a directive is JSON with namespace and name, and payload where it has one`))
+		writeControlError(w, "a directive is JSON with namespace and name, and payload if it has one")
 		return
 	}
 	var payload any
 	if len(directive.Payload) > 0 {
 		payload = directive.Payload
 	}
-	tellJSON(w, http.StatusOK, map[string]int{"downchannels": s.Direct(directive.Namespace, directive.Name, payload)})
+	writeControl(w, http.StatusOK, map[string]int{"downchannels": s.Direct(directive.Namespace, directive.Name, payload)})
 }
 
-func refuseControl(w http.ResponseWriter, err error) {
-	tellJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+func writeControlError(w http.ResponseWriter, text string) {
+	writeControl(w, http.StatusBadRequest, map[string]string{"error": text})
 }
 
-func tellJSON(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", jsonType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.Encode(value) // a reader that is gone is no error of ours
+// writeControl indents the JSON for people.
+func writeControl(w http.ResponseWriter, status int, value any) {
+	answer := jsonResponse(status, value)
+	var indented bytes.Buffer
+	json.Indent(&indented, answer.body, "", "  ")
+	answer.body = indented.Bytes()
+	answer.write(w)
 }

@@ -8,12 +8,10 @@ import (
 	"avsproxy/internal/avs"
 )
 
-// downchannelQueue is how many directives wait for a slow reader; more are not
-// taken.
+// downchannelQueue is how many directives wait for a slow client. More are dropped.
 const downchannelQueue = 64
 
-// downchannels are the streams on which the service speaks unasked. Each is a
-// queue of directives in JSON.
+// downchannels are the open downchannels, each a queue of directives in JSON.
 type downchannels struct {
 	mu   sync.Mutex
 	open map[chan []byte]bool
@@ -37,8 +35,7 @@ func (d *downchannels) leave(queue chan []byte) {
 	delete(d.open, queue)
 }
 
-// send queues a directive on every downchannel and returns how many took it.
-func (d *downchannels) send(directive avs.Directive) (taken int) {
+func (d *downchannels) send(directive avs.Directive) (queued int) {
 	text, err := json.Marshal(directive)
 	if err != nil {
 		return 0
@@ -48,19 +45,19 @@ func (d *downchannels) send(directive avs.Directive) (taken int) {
 	for queue := range d.open {
 		select {
 		case queue <- text:
-			taken++
+			queued++
 		default:
 		}
 	}
-	return taken
+	return queued
 }
 
-// downchannel stays open until the client or the sandbox ends. Each write is
-// flushed by itself: clients look at how a DATA frame begins.
-func (g *gateway) downchannel(w http.ResponseWriter, r *http.Request) {
-	queue := g.downchannels.join()
-	defer g.downchannels.leave(queue)
-	// Something harmless to see for whoever watches with curl.
+// serve keeps a downchannel open until the client or the sandbox ends. It flushes each
+// write, because clients look at how a DATA frame begins.
+func (d *downchannels) serve(w http.ResponseWriter, r *http.Request) {
+	queue := d.join()
+	defer d.leave(queue)
+	// A harmless directive, so that curl shows something.
 	queue <- directiveJSON(avs.Directive{Header: avs.Header{Namespace: "System", Name: "ResetUserInactivity", MessageID: newID()}})
 
 	stream := avs.NewRelatedWriter(w, newID())
@@ -72,7 +69,7 @@ func (g *gateway) downchannel(w http.ResponseWriter, r *http.Request) {
 		case text := <-queue:
 			stream.Write(avs.Part{ContentType: avs.JSONType, Body: text})
 		case <-r.Context().Done():
-			panic(http.ErrAbortHandler) // cut off: a clean end would mean that all was said
+			panic(http.ErrAbortHandler) // reset the stream: a clean end would mean a complete answer
 		}
 	}
 }

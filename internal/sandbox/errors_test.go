@@ -89,12 +89,12 @@ func TestErrorsOfLWA(t *testing.T) {
 	}
 }
 
-func TestRefusalsAreNamed(t *testing.T) {
+func TestEveryFaultOfAnErrorHasItsCode(t *testing.T) {
 	for _, k := range faults.Kinds() {
-		if k.Side != faults.LWA || k.Does != "answers with this error" {
+		if k.Does != "answers with this error" {
 			continue
 		}
-		if got := refusalNamed(k.Name, nil); got.code != k.Name || got.description == "" {
+		if got := errorOfFault(k.Name, nil); got.code != k.Name || got.description == "" {
 			t.Errorf("%s: %+v", k.Name, got)
 		}
 	}

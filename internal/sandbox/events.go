@@ -13,8 +13,8 @@ import (
 //go:embed speech/speak.mp3
 var speech embed.FS
 
-// spoken returns the sandbox's only sentence, as MP3.
-func spoken() []byte {
+// speakSound returns the sandbox's only sentence, as MP3.
+func speakSound() []byte {
 	sound, err := speech.ReadFile("speech/speak.mp3")
 	if err != nil {
 		panic(err) // it is part of the binary
@@ -22,60 +22,62 @@ func spoken() []byte {
 	return sound
 }
 
-// event answers an event. Speech is answered while it is still being uploaded;
-// any other event, and speech without sound, is just accepted.
-func (g *gateway) event(w http.ResponseWriter, r *http.Request) {
+// event answers an event. It answers Recognize during the upload; any other event, and
+// Recognize without sound, gets 204.
+func event(w http.ResponseWriter, r *http.Request, d *downchannels) {
 	http.NewResponseController(w).EnableFullDuplex()
 	reader, event, err := readEvent(r)
 	if err != nil {
 		status, code := eventStatus(err)
-		except(w, status, avs.Exception(newID(), code, err.Error()))
+		writeException(w, status, avs.Exception(newID(), code, err.Error()))
 		return
 	}
 	if event.Is("SpeechRecognizer", "Recognize") && reader.More() {
-		g.recognize(w, r, reader, event)
+		recognize(w, r, reader, event, d)
 		return
 	}
 	finish(r, reader)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// recognize sends the words of the answer before the question has ended, and
-// its sound after.
-func (g *gateway) recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, event avs.Event) {
-	g.downchannels.send(avs.Directive{Header: answerTo(event, "SpeechRecognizer", "StopCapture")})
-	answer := avs.NewRelatedWriter(w, newID())
-	w.Header().Set("Content-Type", answer.ContentType())
-	answer.Open()
+// recognize sends the directive before the upload has ended, and the sound after it.
+func recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, event avs.Event, d *downchannels) {
+	d.send(avs.Directive{Header: dialogHeader(event, "SpeechRecognizer", "StopCapture")})
+	answer := openMultipart(w)
 	sound := newID()
 	answer.Write(avs.Part{
 		ContentType: avs.JSONType,
 		ContentID:   answer.StartID(),
 		Body: directiveJSON(avs.Directive{
-			Header:  answerTo(event, "SpeechSynthesizer", "Speak"),
+			Header:  dialogHeader(event, "SpeechSynthesizer", "Speak"),
 			Payload: avs.SpeechPayload{ContentID: sound, Token: newID()},
 		}),
 	})
 	http.NewResponseController(w).Flush()
 	finish(r, reader)
-	answer.Last(avs.Part{ContentType: avs.AudioType, ContentID: sound, Body: spoken()})
+	answer.Last(avs.Part{ContentType: avs.AudioType, ContentID: sound, Body: speakSound()})
 }
 
-// recognizeV1 is the older service: it listens to the end, then answers.
-func (g *gateway) recognizeV1(w http.ResponseWriter, r *http.Request) {
+// recognizeV1 is the older service: it answers after the upload.
+func recognizeV1(w http.ResponseWriter, r *http.Request) {
 	reader, _, err := readEvent(r)
 	if err != nil {
 		status, _ := eventStatus(err)
-		except(w, status, avs.InvalidRequestV1(err.Error()))
+		writeException(w, status, avs.InvalidRequestV1(err.Error()))
 		return
 	}
 	finish(r, reader)
+	answer := openMultipart(w)
+	sound := newID()
+	answer.Write(avs.Part{ContentType: avs.JSONType, ContentID: answer.StartID(), Body: avs.SpeechV1(sound)})
+	answer.Last(avs.Part{ContentType: avs.AudioTypeV1, ContentID: sound, Body: speakSound()})
+}
+
+func openMultipart(w http.ResponseWriter) *avs.RelatedWriter {
 	answer := avs.NewRelatedWriter(w, newID())
 	w.Header().Set("Content-Type", answer.ContentType())
 	answer.Open()
-	sound := newID()
-	answer.Write(avs.Part{ContentType: avs.JSONType, ContentID: answer.StartID(), Body: avs.SpeechV1(sound)})
-	answer.Last(avs.Part{ContentType: avs.AudioTypeV1, ContentID: sound, Body: spoken()})
+	return answer
 }
 
 func readEvent(r *http.Request) (*avs.EventReader, avs.Event, error) {
@@ -87,8 +89,8 @@ func readEvent(r *http.Request) (*avs.EventReader, avs.Event, error) {
 	return reader, event, err
 }
 
-// eventStatus tells the client's mistakes from a connection that broke, of which
-// nobody is left to hear.
+// eventStatus returns the status for a mistake of the client. It aborts the handler if
+// the upload broke off, because no client is left.
 func eventStatus(err error) (status int, code string) {
 	switch {
 	case errors.Is(err, avs.ErrNotMultipart):
@@ -100,8 +102,8 @@ func eventStatus(err error) (status int, code string) {
 	}
 }
 
-// finish reads the rest of an upload, also what follows the closing delimiter.
-// By now the answer may have begun, so a broken upload can only be cut off.
+// finish reads the rest of an upload, also after the closing delimiter. The answer may
+// have started, so finish aborts the handler if the upload broke off.
 func finish(r *http.Request, reader *avs.EventReader) {
 	if _, err := reader.AudioSize(); err != nil {
 		panic(http.ErrAbortHandler)
@@ -111,15 +113,15 @@ func finish(r *http.Request, reader *avs.EventReader) {
 	}
 }
 
-// answerTo names a directive that belongs to the dialog of an event.
-func answerTo(event avs.Event, namespace, name string) avs.Header {
+// dialogHeader returns the header of a directive that belongs to the dialog of an event.
+func dialogHeader(event avs.Event, namespace, name string) avs.Header {
 	return avs.Header{Namespace: namespace, Name: name, MessageID: newID(), DialogRequestID: event.DialogRequestID}
 }
 
 func directiveJSON(d avs.Directive) []byte {
 	text, err := json.Marshal(d)
 	if err != nil {
-		panic(err) // only what Direct is given can fail, and that is checked there
+		panic(err) // only a payload of Direct can fail, and Direct does not call this function
 	}
 	return text
 }

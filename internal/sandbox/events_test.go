@@ -100,7 +100,7 @@ func checkSpeech(t *testing.T, parts []part, name, url, audioType string) {
 	if !strings.Contains(parts[0].text, name) || !strings.Contains(parts[0].text, url+id+`"`) {
 		t.Error(parts[0].text)
 	}
-	if parts[1].contentType != audioType || parts[1].text != string(spoken()) || !strings.HasPrefix(parts[1].text, "ID3") {
+	if parts[1].contentType != audioType || parts[1].text != string(speakSound()) || !strings.HasPrefix(parts[1].text, "ID3") {
 		t.Errorf("%s, %d bytes", parts[1].contentType, len(parts[1].text))
 	}
 }
@@ -175,7 +175,7 @@ func TestBrokenUploadBreaksTheAnswer(t *testing.T) {
 	}
 }
 
-func TestEventsThatCannotBeRead(t *testing.T) {
+func TestMalformedEventsAreRefused(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
 	for _, c := range []struct {
@@ -196,7 +196,7 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestSpeechWithoutSoundIsNotUnderstood(t *testing.T) {
+func TestRecognizeWithoutSoundIsNotAnswered(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
 	out := curl(t, s, "-i", "--http2", "-H", "Authorization: Bearer "+token, s.AVS()+"/v20160207/events",

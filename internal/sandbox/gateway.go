@@ -13,30 +13,29 @@ import (
 type gateway struct {
 	grants       *grants
 	faults       *faults.Set
-	conduct      *conduct
+	connections  *connections
 	ledger       ledger
 	downchannels *downchannels
 }
 
-// newGateway expects options that were checked and have a set of faults.
+// newGateway requires checked options with a set of faults.
 func newGateway(g *grants, o Options) *gateway {
-	return &gateway{grants: g, faults: o.Faults, conduct: newConduct(o), downchannels: newDownchannels()}
+	return &gateway{grants: g, faults: o.Faults, connections: newConnections(o), downchannels: newDownchannels()}
 }
 
-// ServeHTTP records a request and its answer.
+// ServeHTTP records a request and its answer, and applies faults.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	mark(w)
-	struck := g.faults.StrikeAll(faults.Request)
+	addSandboxHeader(w)
+	struck := g.faults.Strike(faults.Request)
 	entry := g.ledger.record(r, struck)
 	defer entry.end()
-	a := &answer{ResponseWriter: w, ctx: r.Context(), entry: entry, struck: struck}
-	if !g.misbehave(a, r) {
-		g.answer(a, r)
+	answer := &responseWriter{ResponseWriter: w, ctx: r.Context(), entry: entry, struck: struck}
+	if !g.applyFaults(answer, r) {
+		g.answer(answer, r)
 	}
-	a.finish()
+	answer.finish()
 }
 
-// answer judges the token of a request, and answers.
 func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	if !g.authorized(w, r) {
 		return
@@ -48,26 +47,26 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	switch call {
 	case "PUT " + pathCapabilities:
-		g.capabilities(w, r)
+		capabilities(w, r)
 	case "GET " + avs.PathPing:
 		w.WriteHeader(http.StatusNoContent)
 	case "POST " + avs.PathEvents:
-		g.event(w, r)
+		event(w, r, g.downchannels)
 	case "GET " + avs.PathDirectives:
-		g.downchannel(w, r)
+		g.downchannels.serve(w, r)
 	case "POST " + avs.PathRecognizeV1:
-		g.recognizeV1(w, r)
+		recognizeV1(w, r)
 	default:
-		g.probe(w, r)
+		probe(w, r)
 	}
 }
 
-// authorized judges a request's token, and says whose connection it is on. It
-// refuses with 403, as AVS does, never with 401.
+// authorized checks a request's token, and assigns the connection to the token's
+// device. It refuses with 403, as AVS does, never with 401.
 func (g *gateway) authorized(w http.ResponseWriter, r *http.Request) bool {
 	if found, good := g.grants.lookup(bearer(r.Header)); good {
 		if stream := frames.FromContext(r.Context()); stream != nil {
-			g.conduct.claim(stream.Conn(), found.grant.device)
+			g.connections.request(stream.Conn(), found.grant.device)
 		}
 		return true
 	}
@@ -78,12 +77,12 @@ func (g *gateway) authorized(w http.ResponseWriter, r *http.Request) bool {
 	case len(r.Header.Values("Authorization")) == 0:
 		body = avs.MissingToken()
 	}
-	except(w, http.StatusForbidden, body)
+	writeException(w, http.StatusForbidden, body)
 	return false
 }
 
-// bearer returns the access token (RFC 6750 section 2.1), or "". Clients are
-// known to send two spaces; two headers are ambiguous, so they count as none.
+// bearer returns the access token (RFC 6750 section 2.1), or "". Some clients send two
+// spaces. Two Authorization fields are ambiguous, so they count as none.
 func bearer(h http.Header) string {
 	values := h.Values("Authorization")
 	if len(values) != 1 {
@@ -96,13 +95,12 @@ func bearer(h http.Header) string {
 	return strings.TrimSpace(token)
 }
 
-// except answers with an exception: plain JSON.
-func except(w http.ResponseWriter, status int, body []byte) {
+func writeException(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", avs.ExceptionType)
 	w.WriteHeader(status)
 	w.Write(body)
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	except(w, http.StatusNotFound, avs.Exception(newID(), "NOT_FOUND", "The sandbox has no "+r.Method+" "+r.URL.Path))
+	writeException(w, http.StatusNotFound, avs.Exception(newID(), "NOT_FOUND", "The sandbox has no "+r.Method+" "+r.URL.Path))
 }

@@ -55,7 +55,7 @@ func TestBadTokensAreForbidden(t *testing.T) {
 		if answer.StatusCode != http.StatusForbidden || !strings.Contains(string(answer.body), c.want) || answer.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %s %s", c.name, answer.Status, answer.body)
 		}
-		if answer.Header.Get("x-amzn-requestid") == "" || answer.Header.Get(MarkHeader) != "1" {
+		if answer.Header.Get("x-amzn-requestid") == "" || answer.Header.Get(SandboxHeader) != "1" {
 			t.Errorf("%s: headers %v", c.name, answer.Header)
 		}
 	}
@@ -157,7 +157,7 @@ func readUntil(t *testing.T, r *bufio.Reader, word string) (read string) {
 	return read
 }
 
-func TestDirectTakesOnlyWhatJSONCanSay(t *testing.T) {
+func TestDirectIgnoresPayloadsWithoutJSON(t *testing.T) {
 	s := start(t, Options{})
 	response, err := client(t, s).Do(ask(t, s, loggedIn(t, s).AccessToken, "GET", "/v20160207/directives", nil))
 	if err != nil {
@@ -169,7 +169,7 @@ func TestDirectTakesOnlyWhatJSONCanSay(t *testing.T) {
 	}
 }
 
-func TestDirectReachesNobodyWhenNobodyListens(t *testing.T) {
+func TestDirectWithoutDownchannelsReturnsZero(t *testing.T) {
 	if n := start(t, Options{}).Direct("Speaker", "SetVolume", nil); n != 0 {
 		t.Error(n)
 	}

@@ -3,142 +3,126 @@ package sandbox
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"maps"
 	"sync"
 	"time"
 
 	"avsproxy/internal/sandbox/faults"
 )
 
-// maxSpent is how many spent refresh tokens are remembered, to tell them from
-// unknown ones.
-const maxSpent = 4096
+// maxRotated is how many rotated refresh tokens are remembered, so that their reuse is
+// detected.
+const maxRotated = 4096
 
-// A grant is what an exchange gave: it lives until it is revoked.
+// A grant is what a user or a client allowed. It lives until it is revoked.
 type grant struct {
-	family string // names the grant, and so all tokens that come of it
+	id     string
 	scope  string
-	device string // the identity it is for; empty if it is for none
-	public bool   // made without a client secret, and so renewed without one
+	device string // of the scope data; may be empty
+	public bool   // made without a client secret, and so refreshed without one
 }
 
-// A renewer is a refresh token's grant.
-type renewer struct {
+type refreshToken struct {
 	grant
-	spent bool // another refresh token took its place
+	rotated bool // another one replaced it
 }
 
-// An access token's fate is its expiry.
-type access struct {
-	grant          grant
-	given, expires time.Time
+type accessToken struct {
+	grant
+	issued, expires time.Time
 }
 
-// grants holds the tokens that LWA gave out, and tells AVS what is good.
+// grants holds the tokens that LWA has issued; AVS asks it whether they are valid.
 type grants struct {
 	faults *faults.Set
 
 	mu      sync.Mutex
-	refresh map[string]renewer
-	spent   []string // refresh tokens, the oldest first
-	access  map[string]access
+	refresh map[string]refreshToken
+	rotated []string // refresh tokens, oldest first
+	access  map[string]accessToken
 }
 
 func newGrants(f *faults.Set) *grants {
-	return &grants{faults: f, refresh: map[string]renewer{}, access: map[string]access{}}
+	return &grants{faults: f, refresh: map[string]refreshToken{}, access: map[string]accessToken{}}
 }
 
-// begin enters a new grant and returns its refresh token.
-func (g *grants) begin(made grant) (refreshToken string) {
-	refreshToken = newToken("Atzr|")
+func (g *grants) add(made grant) string {
+	token := newToken("Atzr|")
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.refresh[refreshToken] = renewer{grant: made}
-	return refreshToken
+	g.refresh[token] = refreshToken{grant: made}
+	return token
 }
 
-// find returns the grant of a refresh token, spent ones too.
-func (g *grants) find(refreshToken string) (renewer, bool) {
+// find returns the grant of a refresh token, even if that was rotated.
+func (g *grants) find(token string) (refreshToken, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	found, ok := g.refresh[refreshToken]
+	found, ok := g.refresh[token]
 	return found, ok
 }
 
-// rotate spends a refresh token and returns its successor. Of several callers at
-// once, one gets it.
-func (g *grants) rotate(refreshToken string) (successor string, ok bool) {
+// rotate replaces a refresh token and returns its successor. Of several concurrent
+// callers, only one succeeds.
+func (g *grants) rotate(token string) (successor string, ok bool) {
 	successor = newToken("Atzr|")
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	found, known := g.refresh[refreshToken]
-	if !known || found.spent {
+	found, known := g.refresh[token]
+	if !known || found.rotated {
 		return "", false
 	}
 	g.refresh[successor] = found
-	found.spent = true
-	g.refresh[refreshToken] = found
-	if g.spent = append(g.spent, refreshToken); len(g.spent) > maxSpent {
-		delete(g.refresh, g.spent[0])
-		g.spent = g.spent[1:]
+	found.rotated = true
+	g.refresh[token] = found
+	if g.rotated = append(g.rotated, token); len(g.rotated) > maxRotated {
+		delete(g.refresh, g.rotated[0])
+		g.rotated = g.rotated[1:]
 	}
 	return successor, true
 }
 
-// issue makes an access token. Older ones live on until they expire.
-func (g *grants) issue(under grant, life time.Duration) (accessToken string) {
-	accessToken = newToken("Atza|")
+// issue returns a new access token. Older ones stay valid until they expire.
+func (g *grants) issue(under grant, lifetime time.Duration) string {
+	token := newToken("Atza|")
 	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for token, a := range g.access { // so that a long-lived sandbox stays small
-		if now.After(a.expires) {
-			delete(g.access, token)
-		}
-	}
-	g.access[accessToken] = access{grant: under, given: now, expires: now.Add(life)}
-	return accessToken
+	maps.DeleteFunc(g.access, func(_ string, a accessToken) bool { return now.After(a.expires) })
+	g.access[token] = accessToken{grant: under, issued: now, expires: now.Add(lifetime)}
+	return token
 }
 
-// lookup finds an access token that is still good. Showing one is an event that
-// faults wait for.
-func (g *grants) lookup(accessToken string) (access, bool) {
-	if accessToken == "" {
-		return access{}, false
+// lookup returns a valid access token. It is an event for faults.
+func (g *grants) lookup(token string) (accessToken, bool) {
+	if token == "" {
+		return accessToken{}, false
 	}
-	if len(g.faults.StrikeAll(faults.TokenCheck)) > 0 {
+	if len(g.faults.Strike(faults.TokenCheck)) > 0 {
 		g.expireTokens()
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	found, ok := g.access[accessToken]
+	found, ok := g.access[token]
 	return found, ok && time.Now().Before(found.expires)
 }
 
-// end revokes a token: an access token alone, a refresh token with its family.
-func (g *grants) end(token string) {
+// revoke revokes an access token alone, or a refresh token with its grant.
+func (g *grants) revoke(token string) {
 	g.mu.Lock()
-	found, ok := g.refresh[token]
 	delete(g.access, token)
+	found, ok := g.refresh[token]
 	g.mu.Unlock()
 	if ok {
-		g.endFamily(found.family)
+		g.revokeGrant(found.id)
 	}
 }
 
-// endFamily ends a grant with all tokens that came of it.
-func (g *grants) endFamily(family string) {
+func (g *grants) revokeGrant(id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for token, r := range g.refresh {
-		if r.family == family {
-			delete(g.refresh, token)
-		}
-	}
-	for token, a := range g.access {
-		if a.grant.family == family {
-			delete(g.access, token)
-		}
-	}
+	maps.DeleteFunc(g.refresh, func(_ string, r refreshToken) bool { return r.id == id })
+	maps.DeleteFunc(g.access, func(_ string, a accessToken) bool { return a.id == id })
 }
 
 func (g *grants) expireTokens() {
@@ -147,14 +131,14 @@ func (g *grants) expireTokens() {
 	clear(g.access)
 }
 
-func (g *grants) revoke() {
+func (g *grants) revokeAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	clear(g.refresh)
-	g.spent = nil
+	g.rotated = nil
 }
 
-// newToken makes a token of Amazon's length (about 350 characters) and alphabet.
+// newToken returns a token of Amazon's length (about 350 characters) and alphabet.
 func newToken(prefix string) string {
 	var b [252]byte
 	rand.Read(b[:])

@@ -3,10 +3,12 @@ package sandbox
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"hash"
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -16,11 +18,11 @@ import (
 	"avsproxy/internal/sandbox/frames"
 )
 
-// An Arrival is one request as AVS saw it. While its body is still arriving,
-// BodySize and BodySHA256 are those of the bytes read so far.
+// An Arrival is one request as AVS received it. Until its body has arrived, BodySize and
+// BodySHA256 are those of the bytes read so far.
 //
-// In JSON, the token and all other credentials are replaced by fingerprints: the
-// first 8 hex digits of their SHA-256.
+// JSON shows fingerprints instead of the token and all other credentials: the first 8
+// hex digits of their SHA-256.
 type Arrival struct {
 	Time      time.Time   `json:"time"`
 	ConnID    int         `json:"conn"`   // numbers the connections to AVS from 1
@@ -31,18 +33,18 @@ type Arrival struct {
 	Query     string      `json:"query"`     // as sent
 	Authority string      `json:"authority"` // the Host header or :authority
 	Header    http.Header `json:"-"`
-	// Fields are the names and values of all header fields, under HTTP/2 as they
-	// came and in their order, with the pseudo-header fields. HTTP/1.1's are as
-	// net/http keeps them: Host, then the others by name.
+	// Fields are the names and values of all header fields. Under HTTP/2 they are as
+	// received and in order, with the pseudo-header fields; under HTTP/1.1 as net/http
+	// stores them: Host, then the others by name.
 	Fields     [][2]string `json:"fields"`
-	Trailer    http.Header `json:"trailer,omitempty"` // nil if there is none, and until the body was read to its end
+	Trailer    http.Header `json:"trailer,omitempty"` // nil if there is none, or the body was not read to its end yet
 	Token      string      `json:"token"`             // the access token used; empty unless there was exactly one
 	BodySize   int64       `json:"body_size"`
 	BodySHA256 string      `json:"body_sha256"`    // hex
 	Done       bool        `json:"done"`           // the body was read to its end
-	Status     int         `json:"status"`         // of the answer; 0 as long as there is none
+	Status     int         `json:"status"`         // of the answer; 0 before there is one
 	Fault      string      `json:"fault"`          // the faults that struck it, as a list; empty for none
-	Ended      time.Time   `json:"ended,omitzero"` // when the answer had ended, or was broken off
+	Ended      time.Time   `json:"ended,omitzero"` // when the answer ended or was cut
 }
 
 // ledger records requests as they arrive and while they are read.
@@ -60,7 +62,7 @@ type entry struct {
 	hash    hash.Hash
 }
 
-// record enters a request and replaces its body by one that records itself.
+// record adds a request, and replaces its body by one that records itself.
 func (l *ledger) record(r *http.Request, struck faults.List) *entry {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	e := &entry{body: r.Body, request: r, hash: sha256.New(), arrival: Arrival{
@@ -138,17 +140,113 @@ func (e *entry) Read(p []byte) (int, error) {
 // Close closes the request's body.
 func (e *entry) Close() error { return e.body.Close() }
 
-// answered records the status of the answer.
 func (e *entry) answered(status int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.arrival.Status = status
 }
 
-// end records that nothing more will be said. It comes before the last frame of
-// the answer, so that who has read the answer finds it in the ledger.
+// end records the end of the answer. It is called before the last frame, so that a
+// client that has read the answer finds the end in the ledger.
 func (e *entry) end() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.arrival.Ended = time.Now()
+}
+
+// shortestSecret is the length from which a credential is also replaced outside of its
+// own field. A shorter one could be part of ordinary words.
+const shortestSecret = 16
+
+// MarshalJSON writes the arrival without credentials.
+func (a Arrival) MarshalJSON() ([]byte, error) {
+	type arrival Arrival // has the tags, but not this method
+	redact := a.redactor()
+	shown := arrival(a)
+	shown.Path, shown.Query, shown.Authority = redact(a.Path), redact(a.Query), redact(a.Authority)
+	shown.Token = fingerprint(a.Token)
+	shown.Fields = [][2]string{} // not null
+	for _, field := range a.Fields {
+		switch strings.ToLower(field[0]) {
+		case "authorization", "proxy-authorization":
+			field[1] = withFingerprint(field[1])
+		case "cookie":
+			field[1] = fingerprint(field[1])
+		}
+		shown.Fields = append(shown.Fields, [2]string{redact(field[0]), redact(field[1])})
+	}
+	shown.Trailer = redactAll(a.Trailer, redact)
+	return json.Marshal(shown)
+}
+
+// fingerprint distinguishes secrets without disclosing them.
+func fingerprint(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:4])
+}
+
+// withFingerprint preserves the scheme of a credential and the spaces around it.
+func withFingerprint(value string) string {
+	scheme, rest, ok := strings.Cut(value, " ")
+	if !ok {
+		return fingerprint(value)
+	}
+	secret := strings.TrimSpace(rest)
+	return scheme + " " + strings.Replace(rest, secret, fingerprint(secret), 1)
+}
+
+// redactor returns a function that replaces the arrival's credentials anywhere in a text.
+func (a Arrival) redactor() func(string) string {
+	var pairs []string
+	for _, value := range a.Header.Values("Authorization") {
+		_, rest, _ := strings.Cut(value, " ")
+		if secret := strings.TrimSpace(rest); len(secret) >= shortestSecret {
+			shown := fingerprint(secret)
+			pairs = append(pairs, secret, shown, url.QueryEscape(secret), shown)
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace
+}
+
+func redactAll(header http.Header, redact func(string) string) http.Header {
+	redacted := header.Clone()
+	for _, values := range redacted {
+		for i, value := range values {
+			values[i] = redact(value)
+		}
+	}
+	return redacted
+}
+
+const maxRecent = 2048 // requests to AVS, and token calls
+
+// recent holds the last items that were added.
+type recent[T any] struct {
+	mu    sync.Mutex
+	items []T
+}
+
+func (r *recent[T]) add(item T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.items) == maxRecent {
+		copy(r.items, r.items[1:])
+		r.items = r.items[:maxRecent-1]
+	}
+	r.items = append(r.items, item)
+}
+
+func (r *recent[T]) all() []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]T{}, r.items...) // not nil: JSON shows an empty list
+}
+
+func (r *recent[T]) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.items = nil
 }

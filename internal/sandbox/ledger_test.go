@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestLedgerTellsWhatArrived(t *testing.T) {
+func TestLedgerRecordsRequests(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
 	request := ask(t, s, token, "POST", "/sandbox/echo?b=2&a=%7c", strings.NewReader("hello"))
@@ -56,7 +56,7 @@ func TestLedgerTellsWhatArrived(t *testing.T) {
 	}
 }
 
-func TestLedgerTellsWhatIsStillArriving(t *testing.T) {
+func TestLedgerRecordsUnfinishedRequests(t *testing.T) {
 	s := start(t, Options{})
 	_, voice := speaking(t, s, loggedIn(t, s).AccessToken)
 	before := s.Ledger()[0]
@@ -76,11 +76,11 @@ func TestLedgerListsRefusedRequestsToo(t *testing.T) {
 
 func TestLedgerIsBounded(t *testing.T) {
 	var l ledger
-	for range keep + 10 {
+	for range maxRecent + 10 {
 		request, _ := http.NewRequest("GET", "/", nil)
 		l.record(request, nil)
 	}
-	if n := len(l.arrivals()); n != keep {
+	if n := len(l.arrivals()); n != maxRecent {
 		t.Errorf("%d arrivals", n)
 	}
 }

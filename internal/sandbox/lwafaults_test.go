@@ -39,7 +39,7 @@ func (a rawAnswer) error() string {
 }
 
 // Answers that stand in for the real one leave the refresh token alone.
-func TestFaultsThatAnswer(t *testing.T) {
+func TestFaultsThatReplaceTheTokenAnswer(t *testing.T) {
 	s := start(t, Options{})
 	refresh := loggedIn(t, s).RefreshToken
 	for list, want := range map[string]rawAnswer{
@@ -59,7 +59,7 @@ func TestFaultsThatAnswer(t *testing.T) {
 		"servererror":            {status: 500, body: `"error":"servererror"`},
 	} {
 		t.Run(list, func(t *testing.T) {
-			tell(t, s.Faults(), list+" x1")
+			setFaults(t, s.Faults(), list+" x1")
 			got := rawToken(t, s, refreshForm(refresh))
 			if got.err != nil || got.status != want.status || !strings.Contains(got.body, want.body) || got.header.Get("Retry-After") != want.header.Get("Retry-After") {
 				t.Errorf("%+v", got)
@@ -81,7 +81,7 @@ func TestFaultsStrikePolls(t *testing.T) {
 	s := start(t, Options{})
 	for _, name := range []string{"authorization_pending", "slow_down", "invalid_code_pair"} {
 		pair := newPair(t, s)
-		tell(t, s.Faults(), name+" x1")
+		setFaults(t, s.Faults(), name+" x1")
 		if refreshed := postToken(t, s, refreshForm("Atzr|x")); refreshed.Error != "invalid_grant" {
 			t.Errorf("%s struck a refresh", name)
 		}
@@ -97,7 +97,7 @@ func TestFaultsStrikePolls(t *testing.T) {
 func TestFaultsStrikePairs(t *testing.T) {
 	s := start(t, Options{})
 	for _, name := range []string{"InvalidValue", "invalid_request", "invalid_scope", "unauthorized_client", "servererror"} {
-		tell(t, s.Faults(), "codepair="+name+"@1")
+		setFaults(t, s.Faults(), "codepair="+name+"@1")
 		if got := postTo(t, client(t, s), s.LWA()+pairPath, pairForm()); got.Error != name {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -106,14 +106,14 @@ func TestFaultsStrikePairs(t *testing.T) {
 }
 
 // An error burns a code, as a failed exchange does; an outage does not.
-func TestFaultsAndCodes(t *testing.T) {
+func TestFaultsThatInvalidateCodes(t *testing.T) {
 	s := start(t, Options{})
 	for list, want := range map[string]string{
 		"invalid_client": "invalid_grant", "invalid_grant": "invalid_grant", "token-cut": "invalid_grant", "token-lost": "invalid_grant",
 		"token-503": "", "token-429": "", "token-html": "", "token-empty": "",
 	} {
 		code := consentTo(t, s, authorizeQuery()).Get("code")
-		tell(t, s.Faults(), list+" x1")
+		setFaults(t, s.Faults(), list+" x1")
 		rawToken(t, s, exchangeForm(code))
 		if got := rawToken(t, s, exchangeForm(code)).error(); got != want {
 			t.Errorf("after %s: %q, want %q", list, got, want)
@@ -124,7 +124,7 @@ func TestFaultsAndCodes(t *testing.T) {
 func TestTokenCutBreaksOff(t *testing.T) {
 	s := start(t, Options{})
 	tokens := loggedIn(t, s)
-	tell(t, s.Faults(), "token-cut@1")
+	setFaults(t, s.Faults(), "token-cut@1")
 	got := rawToken(t, s, refreshForm(tokens.RefreshToken))
 	if got.status != 200 || got.err == nil || !strings.HasPrefix(got.body, "{") || json.Valid([]byte(got.body)) {
 		t.Errorf("%+v", got)
@@ -135,7 +135,7 @@ func TestTokenCutBreaksOff(t *testing.T) {
 func TestTokenLostNeverAnswers(t *testing.T) {
 	s := start(t, Options{})
 	tokens := loggedIn(t, s)
-	tell(t, s.Faults(), "rotate-refresh, token-lost@1")
+	setFaults(t, s.Faults(), "rotate-refresh, token-lost@1")
 	if got := rawToken(t, s, refreshForm(tokens.RefreshToken)); got.err == nil {
 		t.Errorf("%+v", got)
 	}

@@ -2,7 +2,7 @@ package sandbox
 
 import (
 	"embed"
-	"html/template"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -12,42 +12,37 @@ import (
 //go:embed pages/*.html
 var pageFiles embed.FS
 
-func parsePages() *template.Template {
-	return template.Must(template.ParseFS(pageFiles, "pages/*.html"))
-}
-
 // A page is what the templates show.
 type page struct {
 	Title    string
 	Text     string
 	Token    string // of the form
 	UserCode string
-	Target   string // the origin that the browser goes to next
-	Asked    asked
+	Target   string // the origin to which the form redirects
+	Request  consentRequest
 
 	Nonce string // of the style, set by show
 }
 
-// asked is what a client wants of the user.
-type asked struct {
+// A consentRequest is what a client asks the user for.
+type consentRequest struct {
 	Client string
-	Wishes []wish
+	Scopes []requestedScope
 	Device device
 }
 
-type wish struct{ Scope, Meaning string }
+type requestedScope struct{ Name, Meaning string }
 
-func askedFor(scope, data string) asked {
-	a := asked{Client: ClientID, Device: deviceOf(data)}
+func newConsentRequest(scope, scopeData string) consentRequest {
+	request := consentRequest{Client: ClientID, Device: deviceOf(scopeData)}
 	for _, name := range strings.Fields(scope) {
-		a.Wishes = append(a.Wishes, wish{name, meaning(name)})
+		request.Scopes = append(request.Scopes, requestedScope{name, scopeMeaning(name)})
 	}
-	return a
+	return request
 }
 
-// show writes a page that can do nothing but look as it does and be sent back.
-// Browsers apply form-action to the redirect that answers a form too, so it names
-// the target.
+// show writes a page that loads nothing and runs no script. form-action names the
+// target, because browsers also apply it to the redirect that answers a form.
 func (l *login) show(w http.ResponseWriter, status int, name string, p page) {
 	p.Nonce = newID()
 	header := w.Header()
@@ -61,8 +56,8 @@ func (l *login) show(w http.ResponseWriter, status int, name string, p page) {
 	l.pages.ExecuteTemplate(w, name, p)
 }
 
-// origin names a redirect's target in the terms of a Content-Security-Policy. A
-// host that those cannot express, such as an IPv6 address, leaves the scheme.
+// origin returns the target of a redirect as a Content-Security-Policy names it: the
+// scheme alone if it cannot express the host, as with an IPv6 address.
 func origin(target *url.URL) string {
 	if regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$`).MatchString(target.Host) {
 		return target.Scheme + "://" + target.Host
@@ -70,11 +65,15 @@ func origin(target *url.URL) string {
 	return target.Scheme + ":"
 }
 
+func (l *login) showError(w http.ResponseWriter, status int, text string) {
+	l.show(w, status, "error", page{Title: fmt.Sprint(status, " ", http.StatusText(status)), Text: text})
+}
+
 func (l *login) badRequest(w http.ResponseWriter, text string) {
-	l.show(w, http.StatusBadRequest, "error", page{Title: "400 Bad Request", Text: text})
+	l.showError(w, http.StatusBadRequest, text)
 }
 
 func (l *login) wrongMethod(w http.ResponseWriter) {
 	w.Header().Set("Allow", http.MethodGet)
-	l.show(w, http.StatusMethodNotAllowed, "error", page{Title: "405 Method Not Allowed", Text: "This page is for browsers: use GET."})
+	l.showError(w, http.StatusMethodNotAllowed, "This page is for browsers: use GET.")
 }

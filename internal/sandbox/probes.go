@@ -21,8 +21,8 @@ const (
 	maxProbeParts = 1000
 )
 
-// probe answers what AVS does not have, for tests of whatever lies between.
-func (g *gateway) probe(w http.ResponseWriter, r *http.Request) {
+// probe answers paths that AVS does not have, for tests of the proxies between.
+func probe(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "POST /sandbox/echo":
 		echo(w, r)
@@ -31,24 +31,24 @@ func (g *gateway) probe(w http.ResponseWriter, r *http.Request) {
 	case "GET /sandbox/slow-multipart":
 		slowMultipart(w, r)
 	case "GET /sandbox/redirect":
-		// A name that never resolves (RFC 2606): a token sent there is lost to nobody.
+		// A name that never resolves (RFC 2606): no host can receive a token sent there.
 		http.Redirect(w, r, "https://elsewhere.invalid/", http.StatusFound)
 	default:
 		notFound(w, r)
 	}
 }
 
-// echo answers each chunk as it comes, and the trailers in the end.
+// echo sends back each chunk as it arrives, and then the trailers.
 func echo(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	control.EnableFullDuplex()
 	if kind := r.Header.Get("Content-Type"); kind != "" {
 		w.Header().Set("Content-Type", kind)
 	}
-	if r.Header.Get("Expect") == "" { // else the 100 must come first, which the first read sends
+	if r.Header.Get("Expect") == "" { // otherwise the first read sends the 100 Continue, which must come first
 		control.Flush()
 	}
-	if err := copyChunks(w, r.Body, control.Flush); err != nil {
+	if _, err := io.Copy(flushWriter{w, control}, r.Body); err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	for name, values := range r.Trailer {
@@ -56,25 +56,20 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func copyChunks(w io.Writer, body io.Reader, flush func() error) error {
-	chunk := make([]byte, 32<<10)
-	for {
-		n, err := body.Read(chunk)
-		if n > 0 {
-			w.Write(chunk[:n])
-			flush()
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+type flushWriter struct {
+	w       io.Writer
+	control *http.ResponseController
 }
 
-// Bytes returns the n bytes that GET /sandbox/bytes?n=N answers: byte i is i
-// modulo 251, a prime, so that no buffer's size hides a shift.
+// Write flushes what it writes.
+func (f flushWriter) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	f.control.Flush()
+	return n, err
+}
+
+// Bytes returns the n bytes of the answer to GET /sandbox/bytes?n=N: byte i is i modulo
+// 251. 251 is a prime and so no factor of a buffer's size, which would hide a shift.
 func Bytes(n int64) io.Reader {
 	return io.LimitReader(new(pattern), n)
 }
@@ -105,8 +100,8 @@ func bytesOut(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(HashTrailer, hex.EncodeToString(sum.Sum(nil)))
 }
 
-// slowMultipart sends the boundary line and the first part at once, and each
-// further part a gap later.
+// slowMultipart sends the boundary line and the first part at once, and each further
+// part after a gap.
 func slowMultipart(w http.ResponseWriter, r *http.Request) {
 	gap, err := time.ParseDuration(r.URL.Query().Get("gap"))
 	n, err2 := strconv.Atoi(r.URL.Query().Get("n"))
@@ -114,9 +109,7 @@ func slowMultipart(w http.ResponseWriter, r *http.Request) {
 		refuseProbe(w, "gap must be a duration and n a number of parts, from 1 to 1000")
 		return
 	}
-	answer := avs.NewRelatedWriter(w, newID())
-	w.Header().Set("Content-Type", answer.ContentType())
-	answer.Open()
+	answer := openMultipart(w)
 	for i := range n - 1 {
 		answer.Write(numbered(i + 1))
 		http.NewResponseController(w).Flush()
@@ -134,6 +127,7 @@ func numbered(i int) avs.Part {
 	})}
 }
 
+// pause waits, and reports whether ctx has not ended meanwhile.
 func pause(ctx context.Context, gap time.Duration) bool {
 	select {
 	case <-time.After(gap):
@@ -143,6 +137,6 @@ func pause(ctx context.Context, gap time.Duration) bool {
 	}
 }
 
-func refuseProbe(w http.ResponseWriter, why string) {
-	except(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, why))
+func refuseProbe(w http.ResponseWriter, reason string) {
+	writeException(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, reason))
 }

@@ -107,7 +107,7 @@ func TestSlowMultipartSendsPartByPart(t *testing.T) {
 	}
 }
 
-func TestRedirectLeadsNowhere(t *testing.T) {
+func TestRedirectNamesAHostThatDoesNotExist(t *testing.T) {
 	s := start(t, Options{})
 	answer := send(t, client(t, s), ask(t, s, loggedIn(t, s).AccessToken, "GET", "/sandbox/redirect", nil))
 	if answer.StatusCode != http.StatusFound || answer.Header.Get("Location") != "https://elsewhere.invalid/" {

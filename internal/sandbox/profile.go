@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,31 +10,30 @@ import (
 
 const userID = "amzn1.account.SANDBOX"
 
-// tokenInfo says whom an access token was given to.
-func (l *login) tokenInfo(w http.ResponseWriter, r *http.Request) {
-	found, refused := l.shown(w, r, r.URL.Query().Get("access_token"))
-	if refused != nil {
-		refused.write(w)
-		return
+func (l *login) tokenInfo(w http.ResponseWriter, r *http.Request) (map[string]any, *oauthError) {
+	found, refusal := l.checkAccessToken(w, r, r.URL.Query().Get("access_token"))
+	if refusal != nil {
+		return nil, refusal
 	}
-	writeJSON(w, http.StatusOK, map[string]any{
+	return map[string]any{
 		"aud":     ClientID,
 		"app_id":  "amzn1.application.sandbox",
 		"user_id": userID,
 		"iss":     "https://www.amazon.com",
 		"exp":     int(time.Until(found.expires) / time.Second),
-		"iat":     found.given.Unix(),
-	})
+		"iat":     found.issued.Unix(),
+	}, nil
 }
 
-// profile tells who the user is, as far as the token's scope allows.
-func (l *login) profile(w http.ResponseWriter, r *http.Request) {
-	found, refused := l.shown(w, r, presented(r))
-	if refused != nil {
-		refused.write(w)
-		return
+// profile describes the user as far as the token's scope allows. It finds the token in
+// the three places where a client may put it.
+func (l *login) profile(w http.ResponseWriter, r *http.Request) (map[string]any, *oauthError) {
+	token := cmp.Or(r.URL.Query().Get("access_token"), r.Header.Get("x-amz-access-token"), bearer(r.Header))
+	found, refusal := l.checkAccessToken(w, r, token)
+	if refusal != nil {
+		return nil, refusal
 	}
-	scopes := strings.Fields(found.grant.scope)
+	scopes := strings.Fields(found.scope)
 	members := map[string]any{}
 	if slices.Contains(scopes, "profile") {
 		members["name"], members["email"] = "Sandbox User", "user@sandbox.invalid"
@@ -42,55 +42,36 @@ func (l *login) profile(w http.ResponseWriter, r *http.Request) {
 		members["postal_code"] = "98109"
 	}
 	if len(members) == 0 && !slices.Contains(scopes, "profile:user_id") {
-		refusal{http.StatusUnauthorized, "insufficient_scope", "The access token provided does not have access to the required scope"}.write(w)
-		return
+		return nil, &oauthError{http.StatusUnauthorized, "insufficient_scope", "The access token provided does not have access to the required scope"}
 	}
 	members["user_id"] = userID
-	writeJSON(w, http.StatusOK, members)
+	return members, nil
 }
 
-// presented finds the access token in the three places where a profile request
-// may have it.
-func presented(r *http.Request) string {
-	if token := r.URL.Query().Get("access_token"); token != "" {
-		return token
-	}
-	if token := r.Header.Get("x-amz-access-token"); token != "" {
-		return token
-	}
-	return bearer(r.Header)
-}
-
-// shown judges a GET that shows an access token.
-func (l *login) shown(w http.ResponseWriter, r *http.Request, accessToken string) (access, *refusal) {
+func (l *login) checkAccessToken(w http.ResponseWriter, r *http.Request, token string) (accessToken, *oauthError) {
 	switch {
 	case r.Method != http.MethodGet:
-		w.Header().Set("Allow", http.MethodGet)
-		return access{}, &refusal{http.StatusMethodNotAllowed, "invalid_request", "This page takes GET only"}
-	case accessToken == "":
-		return access{}, missing("access_token")
+		return accessToken{}, wrongMethod(w, http.MethodGet, "This page takes GET only")
+	case token == "":
+		return accessToken{}, missing("access_token")
 	}
-	found, ok := l.grants.lookup(accessToken)
+	found, ok := l.grants.lookup(token)
 	if !ok {
-		return access{}, &refusal{http.StatusBadRequest, "invalid_token", "The request has an invalid parameter : access_token"}
+		return accessToken{}, badRequest("invalid_token", "The request has an invalid parameter : access_token")
 	}
 	return found, nil
 }
 
-// revoke ends a token (RFC 7009). No page of Amazon's describes it, so it is a
-// guess that many clients share; a token that is not known is no error.
-func (l *login) revoke(w http.ResponseWriter, r *http.Request) {
-	request, refused := readTokenRequest(w, r)
-	if refused == nil && request.get("token") == "" {
-		refused = missing("token")
+// revoke revokes a token (RFC 7009); an unknown token is not an error. Amazon
+// documents no such endpoint, but many clients expect it here.
+func (l *login) revoke(w http.ResponseWriter, r *http.Request) (map[string]any, *oauthError) {
+	request, refusal := readTokenRequest(w, r)
+	if refusal != nil {
+		return nil, refusal
 	}
-	if refused == nil {
-		_, refused = request.authenticate()
+	if _, refusal = request.authenticate("token"); refusal != nil {
+		return nil, refusal
 	}
-	if refused != nil {
-		refused.write(w)
-		return
-	}
-	l.grants.end(request.get("token"))
-	writeJSON(w, http.StatusOK, map[string]any{})
+	l.grants.revoke(request.get("token"))
+	return map[string]any{}, nil
 }

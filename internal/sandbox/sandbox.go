@@ -1,9 +1,9 @@
-// Package sandbox is a small Amazon that runs offline: Login with Amazon (LWA)
-// and the Alexa Voice Service (AVS), in this process and on loopback only. It
-// shares nothing with the code that it is there to judge.
+// Package sandbox emulates Login with Amazon (LWA) and the Alexa Voice Service (AVS)
+// offline, in this process and on loopback only. It imports nothing of the proxy that it
+// tests.
 //
-// Everything it gives out is marked: its tokens hold the word "sandbox" and its
-// answers carry the header X-Avsproxy-Sandbox.
+// Its tokens contain the word "sandbox", and its answers have the header
+// X-Avsproxy-Sandbox.
 package sandbox
 
 import (
@@ -20,28 +20,27 @@ import (
 	"avsproxy/internal/sandbox/faults"
 )
 
-// The one client that the sandbox knows. They are no secrets: they open nothing
-// but a sandbox.
+// The only client that the sandbox knows. These values are not secret: they are valid
+// only for a sandbox.
 const (
 	ClientID     = "amzn1.application-oa2-client.5a9db0c0ffee5a9db0c0ffee5a9db0c0"
 	ClientSecret = "sandbox-client-secret-opens-nothing-else"
 )
 
-// MarkHeader is on every answer of a sandbox, with the value "1".
-const MarkHeader = "X-Avsproxy-Sandbox"
+// SandboxHeader is on every answer of a sandbox, with the value "1".
+const SandboxHeader = "X-Avsproxy-Sandbox"
 
-// A Sandbox is a running one. It is safe for concurrent use.
+// A Sandbox is a running sandbox. It is safe for concurrent use.
 type Sandbox struct {
 	authority *certs.Authority
 	login     *login
 	gateway   *gateway
 	faults    *faults.Set
-	lwa, avs  *site
+	lwa, avs  *service
 	stop      context.CancelFunc
 }
 
-// Start starts a sandbox, which answers from then on. When the options are
-// refused, their listeners are left to the caller.
+// Start starts a sandbox. If it refuses the options, it does not close their listeners.
 func Start(o Options) (*Sandbox, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -51,53 +50,38 @@ func Start(o Options) (*Sandbox, error) {
 		return nil, err
 	}
 	o.Faults = cmp.Or(o.Faults, new(faults.Set))
-	papers, err := newPapers(authority, o.Faults)
+	certs, err := newCertificates(authority, o.Faults)
 	if err != nil {
 		return nil, err
 	}
-	running, stop := context.WithCancel(context.Background())
-	l := newLogin(running, o)
+	ctx, stop := context.WithCancel(context.Background())
+	l := newLogin(ctx, o)
+	g := newGateway(l.grants, o)
 	s := &Sandbox{
 		authority: authority,
 		login:     l,
-		gateway:   newGateway(l.grants, o),
+		gateway:   g,
 		faults:    o.Faults,
+		lwa:       newService(ctx, certs.config("h2", "http/1.1"), l),
+		avs:       newAVS(ctx, certs, g, o),
 		stop:      stop,
 	}
-	s.lwa = &site{engine: lwaEngine(running, papers, s.login)}
-	s.avs = &site{engine: avsEngine(running, papers, s.gateway, o)}
-	if err := errors.Join(s.lwa.serve(o.LWA), s.avs.serve(o.AVS)); err != nil {
+	if err := errors.Join(s.lwa.start(o.LWA), s.avs.start(o.AVS)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-func lwaEngine(running context.Context, p *papers, l *login) engine {
-	c := newClassic(running, p.config("h2", "http/1.1"), l)
-	rememberConn(c.server)
-	return c
-}
-
-func avsEngine(running context.Context, p *papers, g *gateway, o Options) engine {
-	if !o.HTTP1 {
-		return newFramed(running, p.config("h2"), g, g.conduct, o)
-	}
-	c := newClassic(running, p.config("http/1.1"), g)
-	c.onlyHTTP1()
-	return c
-}
-
-// Close ends everything, open downchannels too, and waits until it has ended.
-// Calling it again does nothing.
+// Close ends everything, including open downchannels, and waits until it has ended.
+// Another call does nothing.
 func (s *Sandbox) Close() error {
 	s.stop()
 	return errors.Join(s.lwa.close(), s.avs.close())
 }
 
-// NewLWA returns Login with Amazon without a sandbox around it: it listens
-// nowhere, and so it can be served over pipes, also in a bubble of
-// testing/synctest. What the options say of AVS and of listeners is ignored. The
-// end of ctx cuts short the answers that it delays.
+// NewLWA returns the handler of Login with Amazon alone. It has no listener, so a test
+// can serve it over pipes, also in a bubble of testing/synctest. It ignores the options
+// about AVS and listeners. The end of ctx ends all delays.
 func NewLWA(ctx context.Context, o Options) (http.Handler, error) {
 	o.LWA, o.AVS = nil, nil
 	if err := o.check(); err != nil {
@@ -115,14 +99,14 @@ func (s *Sandbox) AVS() string { return s.avs.url() }
 // Faults returns the faults of the sandbox, which may be changed at any time.
 func (s *Sandbox) Faults() *faults.Set { return s.faults }
 
-// RootPEM returns the root certificate that both services' certificates hang on.
+// RootPEM returns the root of both services' certificates.
 func (s *Sandbox) RootPEM() []byte { return s.authority.RootPEM() }
 
-// Pool returns a pool that trusts that root and nothing else.
+// Pool returns a pool with that root only.
 func (s *Sandbox) Pool() *x509.CertPool { return s.authority.Pool() }
 
-// Direct sends a directive on every open downchannel and returns how many took
-// it. A nil payload is sent as an empty object.
+// Direct sends a directive on every open downchannel and returns on how many. A nil
+// payload is sent as an empty object.
 func (s *Sandbox) Direct(namespace, name string, payload any) int {
 	return s.gateway.downchannels.send(avs.Directive{
 		Header:  avs.Header{Namespace: namespace, Name: name, MessageID: newID()},
@@ -130,28 +114,30 @@ func (s *Sandbox) Direct(namespace, name string, payload any) int {
 	})
 }
 
-// Ledger returns what arrived at AVS, oldest first. It keeps the last 2048.
+// Ledger returns the last 2048 requests to AVS, oldest first.
 func (s *Sandbox) Ledger() []Arrival { return s.gateway.ledger.arrivals() }
 
-// ClearLedger forgets what arrived at AVS so far. Streams and connections keep
-// their numbers.
+// ClearLedger clears the list of requests to AVS. The numbers of streams and
+// connections go on.
 func (s *Sandbox) ClearLedger() { s.gateway.ledger.entries.clear() }
 
-// TokenCalls returns the calls of the token endpoint, oldest first. It keeps the
-// last 2048. A call is listed as soon as it is decided, before its delay.
+// TokenCalls returns the last 2048 calls of the token endpoint, oldest first. A call is
+// in the list before its delay.
 func (s *Sandbox) TokenCalls() []TokenCall { return s.login.calls.all() }
 
-// Connections returns how many connections to AVS are open now, and how many
-// there were: those that finished the TLS handshake and then spoke HTTP, which
-// under h2 every client does at once.
-func (s *Sandbox) Connections() (open, total int) { return s.avs.engine.counts() }
+// Connections returns how many connections to AVS are open now, and how many there
+// were. It counts a connection from its first bytes of HTTP after the TLS handshake;
+// under HTTP/2 these are the client's preface.
+func (s *Sandbox) Connections() (open, total int) {
+	return int(s.avs.open.Load()), int(s.avs.total.Load())
+}
 
-// ExpireTokens makes AVS refuse every access token given out so far.
+// ExpireTokens makes AVS refuse every access token issued so far.
 func (s *Sandbox) ExpireTokens() { s.login.grants.expireTokens() }
 
-// RevokeGrants ends every refresh token given out so far: using one is answered
-// with invalid_grant. Access tokens live on until they expire.
-func (s *Sandbox) RevokeGrants() { s.login.grants.revoke() }
+// RevokeGrants revokes every refresh token issued so far: a call with one is answered
+// with invalid_grant. Access tokens stay valid until they expire.
+func (s *Sandbox) RevokeGrants() { s.login.grants.revokeAll() }
 
 // newID returns a random UUID (RFC 9562, version 4).
 func newID() string {
@@ -160,10 +146,4 @@ func newID() string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// mark says on an answer that it comes from a sandbox, and gives it an id.
-func mark(w http.ResponseWriter) {
-	w.Header().Set(MarkHeader, "1")
-	w.Header().Set("x-amzn-RequestId", newID())
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// meaning says what a user agrees to with a scope, "" for an unknown one. It
-// knows those of the APIs that avsproxy has presets for.
-func meaning(scope string) string {
+// scopeMeaning returns what a user allows with a scope, or "" for an unknown one. It
+// knows the scopes of the APIs for which avsproxy has presets.
+func scopeMeaning(scope string) string {
 	switch scope {
 	case "alexa:all":
 		return "Use Alexa as this device"
@@ -28,18 +28,18 @@ func meaning(scope string) string {
 	return ""
 }
 
-// firstUnknown returns the first scope that no user can grant.
-func firstUnknown(scope string) string {
+// unknownScope returns the first scope that no user can grant, or "".
+func unknownScope(scope string) string {
 	for _, name := range strings.Fields(scope) {
-		if meaning(name) == "" {
+		if scopeMeaning(name) == "" {
 			return name
 		}
 	}
 	return ""
 }
 
-// grantless reports whether a client gets a scope in its own name.
-func grantless(scope string) bool {
+// isClientScope reports whether a client gets a scope without a user.
+func isClientScope(scope string) bool {
 	return slices.Contains([]string{
 		"alexa:skill_messaging",
 		"sellingpartnerapi::notifications",
@@ -56,29 +56,29 @@ type device struct {
 	} `json:"productInstanceAttributes"`
 }
 
-func deviceOf(data string) device {
-	var wanted struct {
+func deviceOf(scopeData string) device {
+	var data struct {
 		Alexa device `json:"alexa:all"`
 	}
-	if json.Unmarshal([]byte(data), &wanted) != nil {
+	if json.Unmarshal([]byte(scopeData), &data) != nil {
 		return device{}
 	}
-	return wanted.Alexa
+	return data.Alexa
 }
 
-// identity names the device that AVS takes a grant for: the client and the serial
-// number. It is empty if there is no number.
-func identity(data string) string {
-	serial := deviceOf(data).Attributes.SerialNumber
+// deviceID returns the device as AVS tells devices apart: client and serial number. It
+// is empty without a serial number.
+func deviceID(scopeData string) string {
+	serial := deviceOf(scopeData).Attributes.SerialNumber
 	if serial == "" {
 		return ""
 	}
 	return ClientID + " " + serial
 }
 
-// scopeDataFits reports whether alexa:all, where asked for, says which product
-// and which device it is for.
-func scopeDataFits(scope, data string) bool {
-	named := deviceOf(data)
-	return !slices.Contains(strings.Fields(scope), "alexa:all") || named.ProductID != "" && named.Attributes.SerialNumber != ""
+// hasScopeData reports whether scope_data names the product and the device, if the
+// scope alexa:all needs them.
+func hasScopeData(scope, scopeData string) bool {
+	d := deviceOf(scopeData)
+	return !slices.Contains(strings.Fields(scope), "alexa:all") || d.ProductID != "" && d.Attributes.SerialNumber != ""
 }

@@ -14,93 +14,75 @@ import (
 // token is the token endpoint (RFC 6749 section 3.2, with LWA's own errors).
 func (l *login) token(w http.ResponseWriter, r *http.Request) {
 	call := TokenCall{Time: time.Now()}
-	request, refused := readTokenRequest(w, r)
-	if refused == nil {
-		call.Grant, call.ClientID = short(request.get("grant_type")), short(request.clientID)
+	request, refusal := readTokenRequest(w, r)
+	events := []faults.Event{faults.TokenCall}
+	if refusal == nil {
+		call.Grant, call.ClientID = shorten(request.get("grant_type")), shorten(request.clientID)
 	}
-	struck := l.faults.StrikeAll(tokenEvents(request)...)
-	reply, stands := l.standIn(struck, request, w)
-	if !stands {
-		reply = l.reply(request, refused, w)
-	}
-	call.Status, call.Error, call.Fault = reply.status, reply.code, struck.String()
-	l.calls.add(call)
-	slow, _ := struck.Find("token-slow")
-	l.think(l.delay + slow.Duration())
-	reply.send(w, r, struck)
-}
-
-func tokenEvents(request *tokenRequest) []faults.Event {
 	if request.get("grant_type") == deviceGrant {
-		return []faults.Event{faults.TokenCall, faults.Poll}
+		events = append(events, faults.Poll)
 	}
-	return []faults.Event{faults.TokenCall}
+	struck := l.faults.Strike(events...)
+	answer, replaced := l.faultResponse(struck, request, w)
+	if !replaced {
+		var members map[string]any
+		if refusal == nil {
+			members, refusal = l.grant(request)
+		}
+		answer = loginResponse(w, members, refusal)
+	}
+	call.Status, call.Error, call.Fault = answer.status, answer.errorCode, struck.String()
+	l.calls.add(call)
+	// The end of the sandbox cuts the delay short, but not the end of the caller: the
+	// grant is spent already.
+	slow, _ := struck.Find("token-slow")
+	pause(l.ctx, l.delay+slow.Duration())
+	sendToken(w, r, answer, struck)
 }
 
-// short keeps what is remembered of a call small, whatever was sent.
-func short(s string) string { return s[:min(len(s), 128)] }
+// shorten limits what the list of calls holds of a request.
+func shorten(s string) string { return s[:min(len(s), 128)] }
 
-// think waits. Only the sandbox's end cuts it short, not the caller's: the grant
-// is spent by now.
-func (l *login) think(delay time.Duration) {
-	if delay > 0 {
-		pause(l.running, delay)
-	}
-}
-
-func (l *login) reply(request *tokenRequest, refused *refusal, w http.ResponseWriter) tokenReply {
-	var answer map[string]any
-	if refused == nil {
-		answer, refused = l.grant(request)
-	}
-	if refused != nil {
-		return refusalReply(refused, w)
-	}
-	return jsonReply(http.StatusOK, answer)
-}
-
-func (l *login) grant(request *tokenRequest) (map[string]any, *refusal) {
+func (l *login) grant(request *tokenRequest) (map[string]any, *oauthError) {
 	switch request.get("grant_type") {
 	case "":
 		return nil, missing("grant_type")
 	case "authorization_code":
 		return l.exchange(request)
 	case "refresh_token":
-		return l.renew(request)
+		return l.refresh(request)
 	case "client_credentials":
-		return l.credentials(request)
+		return l.clientCredentials(request)
 	case deviceGrant:
 		return l.poll(request)
 	default:
-		return nil, unsupportedGrant()
+		return nil, errUnsupportedGrant
 	}
 }
 
-// exchange turns a code into tokens (RFC 6749 section 4.1.3).
-func (l *login) exchange(request *tokenRequest) (map[string]any, *refusal) {
-	if name := request.lacks("code", "redirect_uri"); name != "" {
-		return nil, missing(name)
+// exchange exchanges a code for tokens (RFC 6749 section 4.1.3).
+func (l *login) exchange(request *tokenRequest) (map[string]any, *oauthError) {
+	if refusal := request.require("code", "redirect_uri"); refusal != nil {
+		return nil, refusal
 	}
-	consent, known := l.codes.spend(request.get("code"))
-	public, refused := request.authenticate()
-	if refused != nil {
-		return nil, refused
+	consent, known := l.codes.redeem(request.get("code"))
+	public, refusal := request.authenticate()
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case !known || consent.redirectURI != request.get("redirect_uri"):
+		return nil, errInvalidCode
+	case public && consent.challenge == "":
+		return nil, errInvalidClient
+	case !consent.verify(request.get("code_verifier")):
+		return nil, errUnauthorizedClient
 	}
-	if !known || consent.redirectURI != request.get("redirect_uri") {
-		return nil, invalidCode()
-	}
-	if public && consent.challenge == "" {
-		return nil, invalidClient()
-	}
-	if !verifies(consent, request.get("code_verifier")) {
-		return nil, unauthorizedClient()
-	}
-	return l.begin(grant{scope: consent.scope, device: consent.device, public: public}), nil
+	return l.newGrant(consent.scope, consent.device, public), nil
 }
 
-// verifies checks PKCE (RFC 7636 section 4.6). A verifier for a consent without
-// a challenge does not fit either: it shows that the challenge got lost.
-func verifies(c consent, verifier string) bool {
+// verify checks PKCE (RFC 7636 section 4.6). It refuses a verifier if there was no
+// challenge: then the challenge got lost.
+func (c consent) verify(verifier string) bool {
 	derived := verifier
 	if c.method == "S256" {
 		sum := sha256.Sum256([]byte(verifier))
@@ -109,73 +91,66 @@ func verifies(c consent, verifier string) bool {
 	return subtle.ConstantTimeCompare([]byte(derived), []byte(c.challenge)) == 1
 }
 
-// renew returns a new access token and, without a fault, the same refresh token,
-// as LWA does. A grant that was made without the secret is not renewed with it,
-// nor the other way round.
-func (l *login) renew(request *tokenRequest) (map[string]any, *refusal) {
-	if name := request.lacks("refresh_token"); name != "" {
-		return nil, missing(name)
+// refresh returns a new access token and, without a fault, the same refresh token, as
+// LWA does. A client that got the grant without a secret must refresh it without a
+// secret, and the other way round.
+func (l *login) refresh(request *tokenRequest) (map[string]any, *oauthError) {
+	public, refusal := request.authenticate("refresh_token")
+	if refusal != nil {
+		return nil, refusal
 	}
-	public, refused := request.authenticate()
-	if refused != nil {
-		return nil, refused
-	}
-	refreshToken := request.get("refresh_token")
-	found, known := l.grants.find(refreshToken)
+	token := request.get("refresh_token")
+	found, known := l.grants.find(token)
 	switch {
 	case !known:
-		return nil, invalidRefresh()
+		return nil, errInvalidRefreshToken
 	case public && !found.public:
-		return nil, invalidClient()
+		return nil, errInvalidClient
 	case found.public && !public:
-		return nil, unauthorizedClient()
+		return nil, errUnauthorizedClient
 	}
-	next, ok := l.successor(refreshToken, found)
+	next, ok := l.nextRefreshToken(token, found)
 	if !ok {
-		return nil, invalidRefresh()
+		return nil, errInvalidRefreshToken
 	}
-	return l.answer(found.grant, next), nil
+	return l.issue(found.grant, next), nil
 }
 
-// successor returns the refresh token to answer with, if the one that came in is
-// good.
-func (l *login) successor(refreshToken string, found renewer) (next string, ok bool) {
-	struck := l.faults.StrikeAll(faults.Renewal)
-	_, rotates := struck.Find("rotate-refresh")
-	_, detects := struck.Find("reuse-detection")
-	next, ok = refreshToken, !found.spent
-	if ok && (rotates || detects) {
-		next, ok = l.grants.rotate(refreshToken)
+// nextRefreshToken returns the refresh token to answer with, if the given one is
+// valid.
+func (l *login) nextRefreshToken(token string, found refreshToken) (next string, ok bool) {
+	struck := l.faults.Strike(faults.Renewal)
+	_, rotate := struck.Find("rotate-refresh")
+	_, detect := struck.Find("reuse-detection")
+	next, ok = token, !found.rotated
+	if ok && (rotate || detect) {
+		next, ok = l.grants.rotate(token)
 	}
-	if !ok && detects {
-		l.grants.endFamily(found.family)
+	if !ok && detect {
+		l.grants.revokeGrant(found.id)
 	}
 	return next, ok
 }
 
-// credentials grants to a client in its own name (RFC 6749 section 4.4), without
-// a refresh token.
-func (l *login) credentials(request *tokenRequest) (map[string]any, *refusal) {
-	if name := request.lacks("scope"); name != "" {
-		return nil, missing(name)
-	}
-	public, refused := request.authenticate()
-	if refused != nil {
-		return nil, refused
-	}
-	if public {
-		return nil, invalidClient()
+// clientCredentials grants to the client itself (RFC 6749 section 4.4), without a
+// refresh token.
+func (l *login) clientCredentials(request *tokenRequest) (map[string]any, *oauthError) {
+	public, refusal := request.authenticate("scope")
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case public:
+		return nil, errInvalidClient
 	}
 	for _, scope := range strings.Fields(request.get("scope")) {
-		if !grantless(scope) {
+		if !isClientScope(scope) {
 			return nil, invalidScope(scope)
 		}
 	}
-	return l.answer(grant{family: newID(), scope: request.get("scope")}, ""), nil
+	return l.issue(grant{id: newID(), scope: request.get("scope")}, ""), nil
 }
 
-// begin enters a new grant and returns its first tokens.
-func (l *login) begin(made grant) map[string]any {
-	made.family = newID()
-	return l.answer(made, l.grants.begin(made))
+func (l *login) newGrant(scope, device string, public bool) map[string]any {
+	made := grant{id: newID(), scope: scope, device: device, public: public}
+	return l.issue(made, l.grants.add(made))
 }

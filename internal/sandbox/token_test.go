@@ -123,7 +123,7 @@ func checkRefusal(t *testing.T, got tokenAnswer, status int, code, description s
 	}
 }
 
-func TestTokenRequestsThatCannotBeRead(t *testing.T) {
+func TestMalformedTokenRequestsAreRefused(t *testing.T) {
 	s := start(t, Options{})
 	const malformed = "The request is malformed"
 	form := "application/x-www-form-urlencoded"
@@ -144,7 +144,7 @@ func TestTokenRequestsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestCodeIsGoodOnce(t *testing.T) {
+func TestCodeCanBeRedeemedOnce(t *testing.T) {
 	s := start(t, Options{})
 	code := consentTo(t, s, authorizeQuery()).Get("code")
 	if first := postToken(t, s, exchangeForm(code)); first.status != http.StatusOK {

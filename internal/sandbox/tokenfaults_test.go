@@ -10,13 +10,13 @@ import (
 	"avsproxy/internal/sandbox/faults"
 )
 
-func TestExpiresInAsItShouldNotBe(t *testing.T) {
+func TestFaultExpiresIn(t *testing.T) {
 	s := start(t, Options{})
 	refresh := loggedIn(t, s).RefreshToken
 	for value, want := range map[string]string{
 		"string": `"expires_in":"3600"`, "absent": "", "0": `"expires_in":0,`, "negative": `"expires_in":-3600`, "huge": `"expires_in":99999999999`, "2": `"expires_in":2,`,
 	} {
-		tell(t, s.Faults(), "expires-in="+value+"@1")
+		setFaults(t, s.Faults(), "expires-in="+value+"@1")
 		got := rawToken(t, s, refreshForm(refresh))
 		if got.status != 200 || !strings.Contains(got.body, want) || (want == "") == strings.Contains(got.body, "expires_in") {
 			t.Errorf("%s: %+v", value, got)
@@ -24,12 +24,12 @@ func TestExpiresInAsItShouldNotBe(t *testing.T) {
 	}
 }
 
-func TestRefreshTokensOfFaults(t *testing.T) {
+func TestFaultsOfRefreshTokens(t *testing.T) {
 	s := start(t, Options{})
 	refresh := func(token string) tokenAnswer { return postToken(t, s, refreshForm(token)) }
 
 	first := loggedIn(t, s).RefreshToken
-	tell(t, s.Faults(), "same-refresh, omit-refresh@2")
+	setFaults(t, s.Faults(), "same-refresh, omit-refresh@2")
 	if got := refresh(first); got.RefreshToken != first {
 		t.Error("same-refresh gave another")
 	}
@@ -37,7 +37,7 @@ func TestRefreshTokensOfFaults(t *testing.T) {
 		t.Errorf("omit-refresh: %+v", got)
 	}
 
-	tell(t, s.Faults(), "rotate-refresh")
+	setFaults(t, s.Faults(), "rotate-refresh")
 	second := refresh(first)
 	if second.status != 200 || second.RefreshToken == first || second.RefreshToken == "" {
 		t.Fatalf("rotate-refresh: %+v", second)
@@ -50,7 +50,7 @@ func TestRefreshTokensOfFaults(t *testing.T) {
 	}
 }
 
-func TestReuseDetectionEndsTheFamily(t *testing.T) {
+func TestReuseDetectionRevokesTheGrant(t *testing.T) {
 	s := start(t, Options{Faults: faultSet(t, "reuse-detection")})
 	other, first := loggedIn(t, s), loggedIn(t, s)
 	second := postToken(t, s, refreshForm(first.RefreshToken))
@@ -69,14 +69,14 @@ func TestReuseDetectionEndsTheFamily(t *testing.T) {
 		}
 	}
 	if got := postToken(t, s, refreshForm(other.RefreshToken)); got.status != 200 {
-		t.Errorf("another family: %+v", got)
+		t.Errorf("another grant: %+v", got)
 	}
 }
 
-// Of many that spend one refresh token at once, one is answered.
-func TestRotationHasOneWinner(t *testing.T) {
+// Of many callers that rotate one refresh token at once, one succeeds.
+func TestConcurrentRotationSucceedsOnce(t *testing.T) {
 	g := newGrants(new(faults.Set))
-	token := g.begin(grant{family: "f"})
+	token := g.add(grant{id: "f"})
 	won := make(chan bool)
 	for range 20 {
 		go func() {
@@ -95,15 +95,15 @@ func TestRotationHasOneWinner(t *testing.T) {
 	}
 }
 
-func TestSpentTokensAreForgottenInTheEnd(t *testing.T) {
+func TestOldestRotatedTokensAreForgotten(t *testing.T) {
 	g := newGrants(nil)
-	first := g.begin(grant{})
+	first := g.add(grant{})
 	token := first
-	for range maxSpent + 10 {
+	for range maxRotated + 10 {
 		token, _ = g.rotate(token)
 	}
-	if _, known := g.find(first); known || len(g.refresh) != maxSpent+1 || len(g.spent) != maxSpent {
-		t.Errorf("%d tokens, %d spent", len(g.refresh), len(g.spent))
+	if _, known := g.find(first); known || len(g.refresh) != maxRotated+1 || len(g.rotated) != maxRotated {
+		t.Errorf("%d tokens, %d rotated", len(g.refresh), len(g.rotated))
 	}
 }
 
@@ -113,7 +113,7 @@ func TestExpireToken(t *testing.T) {
 		return send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil)).StatusCode
 	}
 	first := loggedIn(t, s)
-	tell(t, s.Faults(), "expire-token@2")
+	setFaults(t, s.Faults(), "expire-token@2")
 	if ping(first.AccessToken) != 204 || ping(first.AccessToken) != 403 {
 		t.Error("not at the second request")
 	}
@@ -146,7 +146,7 @@ func TestExpireTokenAfterAWhileSparesLaterTokens(t *testing.T) {
 	})
 }
 
-func TestExpireTokenWithALife(t *testing.T) {
+func TestExpireTokenWithADuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := piped(t, Options{TimeScale: 60, Faults: faultSet(t, "expire-token=2s@2, expires-in=3600@3, expire-token=3s@3")})
 		code := codeFrom(t, c)

@@ -47,7 +47,7 @@ func TestH2load(t *testing.T) {
 // the answers take a while.
 func TestH2spec(t *testing.T) {
 	s := start(t, Options{})
-	told(t, s, "slow-headers=100ms")
+	setFaults(t, s.Faults(), "slow-headers=100ms")
 	host, port, _ := net.SplitHostPort(strings.TrimPrefix(s.AVS(), "https://"))
 	out := run(t, h2spec(t), "--strict", "-t", "-k", "-h", host, "-p", port)
 	if !strings.Contains(out, ", 0 skipped, 0 failed") {

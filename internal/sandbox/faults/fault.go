@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// A Fault is one item of a list. [Kinds] has its names and their values.
+// A Fault is one item of a list. [Kinds] lists the names and their values.
 type Fault struct {
 	Name  string
 	Value string // empty for none
-	// At is the number of the event that it waits for, from 1. 0 means that it
-	// does not count. At most one of At and After is set.
+	// At is the number of the event to wait for, from 1. 0 means the first one. At
+	// most one of At and After is set.
 	At int
-	// After is how long it waits. 0 means not at all.
+	// After is how long the fault waits. 0 means not at all.
 	After time.Duration
-	// Count is how often it strikes. 0 means once if At is set or the kind says so,
-	// and else each time.
+	// Count is how many times the fault strikes. 0 means once if At is set or the kind
+	// strikes once, and otherwise every time.
 	Count int
 	// Chance is the probability of each strike. 0 means 1.
 	Chance float64
@@ -35,7 +35,7 @@ func (f Fault) String() string {
 	case f.At > 0:
 		b.WriteString("@" + strconv.Itoa(f.At))
 	case f.After > 0:
-		b.WriteString("@" + brief(f.After))
+		b.WriteString("@" + shortDuration(f.After))
 	}
 	if f.Count > 0 {
 		b.WriteString(" x" + strconv.Itoa(f.Count))
@@ -47,35 +47,46 @@ func (f Fault) String() string {
 	return b.String()
 }
 
-// Duration returns the fault's value, 0 if that is no duration.
+// Duration returns the fault's value, or 0 if it is not a duration.
 func (f Fault) Duration() time.Duration {
-	d, err := time.ParseDuration(f.Value)
-	if err != nil {
-		return 0
-	}
+	d, _ := time.ParseDuration(f.Value)
 	return d
 }
 
-// Number returns the fault's value as a number, and bytes as their number; 0 if
-// it is neither.
+// Number returns the fault's value, or 0 if it is not a number. A size is a number
+// of bytes.
 func (f Fault) Number() int {
 	n, _ := size(f.Value)
 	return n
 }
 
-// brief writes a duration without parts that are 0: "1m", not "1m0s".
-func brief(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
+// check returns the fault in its usual spelling, and its kind. item is the text for
+// the error.
+func (f Fault) check(item string) (Fault, Kind, error) {
+	kind, err := kindOf(f, item)
+	if err != nil {
+		return Fault{}, Kind{}, err
 	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
+	if kind.Name != statuses {
+		f.Name = kind.Name
 	}
-	return text
+	if f.Value, err = kind.checkValue(f.Value, item); err != nil {
+		return Fault{}, Kind{}, err
+	}
+	switch {
+	case f.At < 0 || f.After < 0 || f.Count < 0:
+		err = &Error{item, "it has a negative number", "leave it 0"}
+	case f.At > 0 && f.After > 0:
+		err = &Error{item, "it waits for a number and for a duration", "keep one of them"}
+	case math.IsNaN(f.Chance) || f.Chance < 0 || f.Chance > 1:
+		err = &Error{item, "its chance is not between 0 and 1", "25% is 0.25"}
+	case kind.valueIsCount && f.Value != "" && f.Count > 0:
+		err = &Error{item, "it has two counts", "keep =N or xCOUNT"}
+	}
+	return f, kind, err
 }
 
-// A List is what [Parse] reads.
+// A List is what [Parse] returns.
 type List []Fault
 
 // String returns the list in the language of [Parse].
@@ -87,7 +98,7 @@ func (l List) String() string {
 	return strings.Join(items, ", ")
 }
 
-// Find returns the first fault of a name.
+// Find returns the first fault with this name.
 func (l List) Find(name string) (Fault, bool) {
 	for _, f := range l {
 		if f.Name == name {
@@ -95,30 +106,4 @@ func (l List) Find(name string) (Fault, bool) {
 		}
 	}
 	return Fault{}, false
-}
-
-// check returns the fault as [Parse] would have read it, and its kind.
-func (f Fault) check() (Fault, Kind, error) {
-	item := f.String()
-	kind, err := kindOf(f, item)
-	if err != nil {
-		return Fault{}, Kind{}, err
-	}
-	if kind.Name != statuses {
-		f.Name = kind.Name
-	}
-	if f.Value, err = kind.canonical(f.Value, item); err != nil {
-		return Fault{}, Kind{}, err
-	}
-	switch {
-	case f.At < 0 || f.After < 0 || f.Count < 0:
-		return Fault{}, Kind{}, &Error{item, "it has a negative number", "leave it 0"}
-	case f.At > 0 && f.After > 0:
-		return Fault{}, Kind{}, &Error{item, "it waits for a number and for a duration", "keep one of them"}
-	case math.IsNaN(f.Chance) || f.Chance < 0 || f.Chance > 1:
-		return Fault{}, Kind{}, &Error{item, "its chance is not between 0 and 1", "25% is 0.25"}
-	case kind.times && f.Value != "" && f.Count > 0:
-		return Fault{}, Kind{}, &Error{item, "it is told twice how often to strike", "keep =N or xCOUNT"}
-	}
-	return f, kind, nil
 }

@@ -1,52 +1,9 @@
 package faults
 
 import (
+	"cmp"
 	"slices"
-	"strings"
 )
-
-// A Side is the part of a sandbox that misbehaves.
-type Side string
-
-// The sides.
-const (
-	LWA Side = "lwa" // Login with Amazon
-	AVS Side = "avs" // the Alexa Voice Service
-	TLS Side = "tls" // the handshakes of both
-)
-
-// An Event is what a fault waits for, and what @N counts.
-type Event string
-
-// The events. One happening can be several of them at once.
-const (
-	Consent    Event = "consent"     // the user, or the sandbox in their name, decides about a request
-	PairCall   Event = "pair call"   // a call of the code pair endpoint
-	TokenCall  Event = "token call"  // a call of the token endpoint, whatever comes of it
-	Poll       Event = "poll"        // a token call with the grant type device_code
-	Renewal    Event = "renewal"     // a refresh token comes in that was once given out
-	TokenIssue Event = "token issue" // an access token is given out
-	TokenCheck Event = "token check" // an access token is shown to AVS or to a page of LWA
-	Request    Event = "request"     // a request to AVS
-	Connection Event = "connection"  // a connection to AVS begins
-	Handshake  Event = "handshake"   // a TLS handshake begins
-)
-
-// A Kind is one row of the language's table.
-type Kind struct {
-	Name     string // as it is written; "400...599" stands for any of these numbers
-	Value    string // the form of its value: alternatives between bars; empty if it takes none
-	Optional bool   // the value may be missing
-	Does     string // what it does, in a sentence without a full stop
-	Side     Side
-	Event    Event
-
-	group string // of those that take turns; empty: it is its own
-	once  bool   // it strikes once unless told otherwise
-	times bool   // its value is its count
-	wire  bool   // it strikes connections: with a duration, its event is Connection
-	later Event  // an event that a fault with a duration meets too
-}
 
 const (
 	statuses  = "400...599"
@@ -61,9 +18,9 @@ func Kinds() []Kind {
 	return slices.Concat(tokenKinds(), grantKinds(), refusalKinds(), gatewayKinds(), tlsKinds())
 }
 
-// answers to a token call, of which there can be but one.
+// tokenKinds replace or change the answer to a token call.
 func tokenKinds() []Kind {
-	return each(Kind{Side: LWA, Event: TokenCall, group: "answer"},
+	return each(Kind{Event: TokenCall, group: "answer"},
 		Kind{Name: "token-html", Does: "answers 200 with an HTML page, as a captive portal does; the grant is not spent"},
 		Kind{Name: "token-empty", Does: "answers 200 with an empty body; the grant is not spent"},
 		Kind{Name: "token-429", Value: "SECONDS", Optional: true, Does: "answers 429; the value is its Retry-After"},
@@ -75,10 +32,10 @@ func tokenKinds() []Kind {
 	)
 }
 
-// what happens to tokens.
+// grantKinds change what happens to tokens.
 func grantKinds() []Kind {
-	return each(Kind{Side: LWA},
-		Kind{Name: "expire-token", Event: TokenCheck, later: TokenIssue, once: true, group: "expire",
+	return each(Kind{},
+		Kind{Name: "expire-token", Event: TokenCheck, alsoEvent: TokenIssue, once: true, group: "expire",
 			Does: "refuses all access tokens given out so far, from the next request that shows one"},
 		Kind{Name: "expire-token", Value: "DURATION", Event: TokenIssue, group: "life", Does: "gives out access tokens that live that long"},
 		Kind{Name: "expires-in", Value: "string|absent|0|negative|huge|N", Event: TokenIssue,
@@ -91,27 +48,28 @@ func grantKinds() []Kind {
 	)
 }
 
-// OAuth errors by their own names, where no grant is spent, but for codes, which
-// a failed exchange burns.
+// refusalKinds are OAuth errors. They spend no grant, but a failed exchange
+// invalidates its code.
 func refusalKinds() []Kind {
-	oauth := each(Kind{Side: LWA, Event: TokenCall, group: "answer", Does: "answers with this error"},
+	oauth := each(Kind{Event: TokenCall, group: "answer", Does: "answers with this error"},
 		Kind{Name: "invalid_grant"}, Kind{Name: "invalid_client"}, Kind{Name: "unauthorized_client"}, Kind{Name: "invalid_request"},
 		Kind{Name: "InvalidValue"}, Kind{Name: "invalid_scope"}, Kind{Name: "unsupported_grant_type"}, Kind{Name: "servererror"},
 	)
-	polls := each(Kind{Side: LWA, Event: Poll, group: "answer"},
-		Kind{Name: "authorization_pending", Value: "N", Optional: true, times: true, Does: "answers so, whatever the user did; the value is the number of polls"},
+	polls := each(Kind{Event: Poll, group: "answer"},
+		Kind{Name: "authorization_pending", Value: "N", Optional: true, valueIsCount: true, Does: "answers so, whatever the user did; the value is the number of polls"},
 		Kind{Name: "slow_down", Does: "answers so, however slow the poll was"},
 		Kind{Name: "invalid_code_pair", Does: "answers so, as if the pair had expired"},
 	)
-	return slices.Concat(oauth, polls, each(Kind{Side: LWA, group: "answer"},
+	return slices.Concat(oauth, polls, each(Kind{group: "answer"},
 		Kind{Name: "access_denied", Event: Consent, Does: "decides as if the user had pressed Cancel"},
 		Kind{Name: "authorize", Value: pageError, Event: Consent, Does: "redirects from the authorize page with this error"},
 		Kind{Name: "codepair", Value: pairError, Event: PairCall, Does: "refuses a code pair with this error"},
 	))
 }
 
+// gatewayKinds change the answers and connections of AVS.
 func gatewayKinds() []Kind {
-	return each(Kind{Side: AVS, Event: Request},
+	return each(Kind{Event: Request},
 		Kind{Name: statuses, Value: "SECONDS", Optional: true, group: "answer", Does: "answers with this status; the value is its Retry-After"},
 		Kind{Name: "rst", Value: resetCode, Optional: true, group: "answer", Does: "resets the stream (RST_STREAM), without a value with INTERNAL_ERROR"},
 		Kind{Name: "cut-body", Value: "BYTES", Optional: true, Does: "cuts the connection after so many bytes of the answer's body, without a value in its middle"},
@@ -120,65 +78,27 @@ func gatewayKinds() []Kind {
 		Kind{Name: "continue", Value: "N", Optional: true, Does: "sends that many 100 answers first, without a value a few"},
 		Kind{Name: "trailers", Does: "ends the answer with trailers"},
 		Kind{Name: "huge-headers", Value: "BYTES", Optional: true, Does: "answers with a header field of that size, without a value of one beyond what clients take"},
-		Kind{Name: "goaway", Value: "drop", Optional: true, wire: true, Does: "ends the connection (GOAWAY); streams in flight finish, with =drop they are lost"},
-		Kind{Name: "stall-reads", wire: true, Does: "stops reading from the connection"},
-		Kind{Name: "stall-writes", wire: true, Does: "stops writing to the connection"},
+		Kind{Name: "goaway", Value: "drop", Optional: true, onConnection: true, Does: "ends the connection (GOAWAY); streams in flight finish, with =drop they are lost"},
+		Kind{Name: "stall-reads", onConnection: true, Does: "stops reading from the connection"},
+		Kind{Name: "stall-writes", onConnection: true, Does: "stops writing to the connection"},
 	)
 }
 
+// tlsKinds replace the certificate.
 func tlsKinds() []Kind {
-	return each(Kind{Side: TLS, Event: Handshake, group: "certificate"},
+	return each(Kind{Event: Handshake, group: "certificate"},
 		Kind{Name: "tls-wrong-name", Does: "shows a certificate for another name"},
 		Kind{Name: "tls-expired", Does: "shows a certificate that has expired"},
 	)
 }
 
-// each fills in what kinds have in common and do not say themselves.
+// each fills in what all the kinds have in common.
 func each(common Kind, kinds ...Kind) []Kind {
-	for i, k := range kinds {
-		k.Side = common.Side
-		if k.Event == "" {
-			k.Event = common.Event
-		}
-		if k.Does == "" {
-			k.Does = common.Does
-		}
-		if k.group == "" {
-			k.group = common.group
-		}
-		if k.group == "" {
-			k.group = k.Name
-		}
-		kinds[i] = k
+	for i := range kinds {
+		k := &kinds[i]
+		k.Event = cmp.Or(k.Event, common.Event)
+		k.Does = cmp.Or(k.Does, common.Does)
+		k.group = cmp.Or(k.group, common.group, k.Name)
 	}
 	return kinds
-}
-
-// Usage returns how a fault of the kind is written, without @WHEN, xCOUNT and P%.
-func (k Kind) Usage() string {
-	switch {
-	case k.Value == "":
-		return k.Name
-	case k.Optional:
-		return k.Name + "[=" + k.Value + "]"
-	}
-	return k.Name + "=" + k.Value
-}
-
-// events are what a fault of the kind meets.
-func (k Kind) events(f Fault) []Event {
-	switch {
-	case f.After > 0 && k.wire:
-		return []Event{Connection}
-	case f.After > 0 && k.later != "":
-		return []Event{k.Event, k.later}
-	}
-	return []Event{k.Event}
-}
-
-func (k Kind) named(name string) bool {
-	if k.Name == statuses {
-		return len(name) == 3 && "400" <= name && name <= "599" && isNumber(name)
-	}
-	return strings.EqualFold(k.Name, name)
 }

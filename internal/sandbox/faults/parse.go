@@ -9,9 +9,21 @@ import (
 	"time"
 )
 
-// Parse reads a list: items between commas or line ends, as the package comment
-// describes them. An empty text is an empty list. The error joins an [*Error] for
-// each item that is wrong.
+// An Error says what is wrong with an item of a list, and what to write instead.
+type Error struct {
+	Item    string // as it was written
+	Message string
+	Hint    string
+}
+
+// Error returns item, message and hint in one line.
+func (e *Error) Error() string {
+	return fmt.Sprintf("fault %q: %s; %s", e.Item, e.Message, e.Hint)
+}
+
+// Parse reads a list in the language of the package comment, with a comma or a line
+// end between the items. An empty text is an empty list. The error joins an [*Error]
+// for each wrong item.
 func Parse(text string) (List, error) {
 	var list List
 	var wrong []error
@@ -34,94 +46,89 @@ func Parse(text string) (List, error) {
 }
 
 func parseItem(item string) (Fault, error) {
-	var f Fault
 	name, rest := word(item)
 	if name == "" {
-		return f, &Error{item, "it has no name", "write NAME[=VALUE][@WHEN] [xCOUNT] [P%]"}
+		return Fault{}, &Error{item, "it has no name", "write NAME[=VALUE][@WHEN] [xCOUNT] [P%]"}
 	}
-	f.Name = name
-	given := map[byte]bool{}
+	f := Fault{Name: name}
+	seen := map[string]bool{}
 	for rest != "" {
-		sign := lower(rest[0])
-		if given[sign] {
-			return f, &Error{item, fmt.Sprintf("it says %q twice", string(sign)), "keep one of them"}
+		sign, part, next := cutPart(rest)
+		if seen[sign] {
+			return Fault{}, &Error{item, fmt.Sprintf("%q is there twice", sign), "keep one of them"}
 		}
-		given[sign] = true
-		problem := &Error{Item: item}
-		if rest = f.read(sign, rest, problem); problem.Problem != "" {
-			return f, problem
+		seen[sign] = true
+		if message, hint := f.parsePart(sign, part, rest); message != "" {
+			return Fault{}, &Error{item, message, hint}
 		}
+		rest = next
 	}
-	checked, _, err := f.check()
-	var problem *Error
-	if errors.As(err, &problem) {
-		problem.Item = item // as it was written, not as it was understood
-	}
-	return checked, err
+	f, _, err := f.check(item)
+	return f, err
 }
 
-// lower folds the sign of a part: "=", "@", "x", or "%" for what begins with a
-// digit.
-func lower(first byte) byte {
-	switch {
-	case first == 'X':
-		return 'x'
-	case first >= '0' && first <= '9':
-		return '%'
+// cutPart cuts the next part off a text, without its sign: "=", "@", "x" or "%". A
+// chance keeps its sign, which is at its end.
+func cutPart(text string) (sign, part, rest string) {
+	sign = strings.ToLower(text[:1])
+	if sign < "0" || sign > "9" {
+		part, rest = word(text[1:])
+		return sign, part, rest
 	}
-	return first
+	part, rest = word(text)
+	if after, ok := strings.CutPrefix(rest, "%"); ok {
+		part, rest = part+"%", strings.TrimSpace(after)
+	}
+	return "%", part, rest
 }
 
-// read reads the next part into the fault and returns what follows it.
-func (f *Fault) read(sign byte, text string, problem *Error) (rest string) {
-	if sign == '%' {
-		return f.readChance(text, problem)
-	}
-	part, rest := word(text[1:])
+// parsePart parses one part of an item into the fault. An empty message means that
+// the part is right.
+func (f *Fault) parsePart(sign, part, text string) (message, hint string) {
+	ok := false
 	switch sign {
-	case '=':
+	case "=":
 		f.Value = part
-		if part == "" {
-			problem.Problem, problem.Remedy = "nothing follows the =", "write a value, or leave the = out"
-		}
-	case '@':
-		f.readWhen(part, problem)
-	case 'x':
-		n, ok := number(part)
-		if f.Count = n; !ok || n == 0 {
-			problem.Problem, problem.Remedy = "x"+part+" is not a count", "write x1, x2 and so on"
-		}
+		message, hint, ok = "nothing follows the =", "write a value, or leave the = out", part != ""
+	case "@":
+		ok = f.parseWhen(part)
+		message, hint = "@"+part+" is neither a number nor a duration", "write @3 for the third event, or a duration such as @10s"
+	case "x":
+		f.Count, ok = number(part)
+		ok = ok && f.Count > 0
+		message, hint = "x"+part+" is not a count", "write x1, x2 and so on"
+	case "%":
+		ok = f.parseChance(part)
+		message, hint = fmt.Sprintf("invalid chance %q", part), "write a number of per cent, such as 25%; a count is written x25"
 	default:
-		problem.Problem, problem.Remedy = fmt.Sprintf("%q is not understood", text), "after the name come =VALUE, @WHEN, xCOUNT and P%"
+		message, hint = fmt.Sprintf("%q is not understood", text), "after the name come =VALUE, @WHEN, xCOUNT and P%"
 	}
-	return rest
+	if ok {
+		return "", ""
+	}
+	return message, hint
 }
 
-func (f *Fault) readWhen(part string, problem *Error) {
+func (f *Fault) parseWhen(part string) bool {
 	if n, ok := number(part); ok && n > 0 {
 		f.At = n
-		return
+		return true
 	}
 	d, err := time.ParseDuration(strings.ToLower(part))
-	if f.After = d; err != nil || d <= 0 {
-		problem.Problem, problem.Remedy = "@"+part+" is no time", "write @3 for the third event, or a duration such as @10s"
-	}
+	f.After = d
+	return err == nil && d > 0
 }
 
-// readChance takes per cent with up to four digits after the point: millionths,
-// which survive being written and read again.
-func (f *Fault) readChance(text string, problem *Error) (rest string) {
-	part, rest := word(text)
-	percent, err := strconv.ParseFloat(part, 64)
-	rest, ok := strings.CutPrefix(rest, "%")
+// parseChance keeps four digits after the point of a percentage: millionths, which
+// String writes without loss.
+func (f *Fault) parseChance(part string) bool {
+	digits, ok := strings.CutSuffix(part, "%")
+	percent, err := strconv.ParseFloat(digits, 64)
 	f.Chance = math.Round(percent*(millionths/100)) / millionths
-	if err != nil || !ok || strings.Trim(part, "0123456789.") != "" || !(f.Chance > 0 && percent <= 100) {
-		problem.Problem, problem.Remedy = fmt.Sprintf("%q is no chance", text), "write a number of per cent, such as 25%; a count is written x25"
-	}
-	return strings.TrimSpace(rest)
+	return ok && err == nil && strings.Trim(digits, "0123456789.") == "" && f.Chance > 0 && percent <= 100
 }
 
-// word cuts the next word off a text, and the spaces around it.
+// word cuts the next word and the spaces around it off a text.
 func word(text string) (word, rest string) {
 	text = strings.TrimSpace(text)
 	end := strings.IndexAny(text, "=@% \t\r\v\f")

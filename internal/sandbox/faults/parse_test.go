@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseReadsASentence(t *testing.T) {
+func TestParseReadsEveryPartOfAnItem(t *testing.T) {
 	got, err := Parse("expire-token, 403@3, goaway@10s, token-503 x2, rst=REFUSED_STREAM@2, slow-headers=2s 25%")
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestParseReadsASentence(t *testing.T) {
 	}
 }
 
-func TestParseDoesNotMindSpacesAndCase(t *testing.T) {
+func TestParseIgnoresSpacesAndCase(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                  "",
 		" ,\n, ":                            "",
@@ -51,13 +51,13 @@ func TestParseDoesNotMindSpacesAndCase(t *testing.T) {
 	}
 }
 
-func TestParseSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
+func TestParseErrorsSayWhatToWrite(t *testing.T) {
 	for item, want := range map[string]string{
 		"toke-503 x2":                `fault "toke-503 x2": there is no fault "toke-503"; did you mean token-503?`,
 		"rotate_refresh":             `did you mean rotate-refresh?`,
 		"invalid-grant":              `did you mean invalid_grant?`,
 		"nonsense":                   `there is no fault "nonsense"; there are token-html, token-empty,`,
-		"200":                        `200 is not a status that stands for a failure; use a number from 400 to 599`,
+		"200":                        `200 is not the status of an error; use a number from 400 to 599`,
 		"600":                        `from 400 to 599`,
 		"@3":                         `it has no name; write NAME[=VALUE][@WHEN] [xCOUNT] [P%]`,
 		"token-slow":                 `it needs a value; write token-slow=DURATION, with a duration such as 2s, 500ms or 1m30s`,
@@ -71,21 +71,21 @@ func TestParseSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
 		"rst=REFUSED":                `"REFUSED" does not fit; write rst[=NO_ERROR|`,
 		"cut-body=1GiB":              `such as 1000, 64KiB or 1MiB`,
 		"early-hints=0":              `with a number from 1`,
-		"403@":                       `@ is no time; write @3 for the third event, or a duration such as @10s`,
-		"403@0":                      `@0 is no time`,
-		"403@-1s":                    `@-1s is no time`,
-		"403@3@4":                    `it says "@" twice; keep one of them`,
+		"403@":                       `@ is neither a number nor a duration; write @3 for the third event, or a duration such as @10s`,
+		"403@0":                      `@0 is neither a number nor a duration`,
+		"403@-1s":                    `@-1s is neither a number nor a duration`,
+		"403@3@4":                    `"@" is there twice; keep one of them`,
 		"403 x0":                     `x0 is not a count; write x1, x2 and so on`,
 		"403 x":                      `x is not a count`,
 		"403 xs":                     `xs is not a count`,
-		"403 2":                      `"2" is no chance; write a number of per cent, such as 25%; a count is written x25`,
-		"403 0%":                     `"0%" is no chance`,
-		"403 101%":                   `"101%" is no chance`,
-		"403 25% 30%":                `it says "%" twice`,
+		"403 2":                      `invalid chance "2"; write a number of per cent, such as 25%; a count is written x25`,
+		"403 0%":                     `invalid chance "0%"`,
+		"403 101%":                   `invalid chance "101%"`,
+		"403 25% 30%":                `"%" is there twice`,
 		"403 twice":                  `"twice" is not understood; after the name come =VALUE, @WHEN, xCOUNT and P%`,
 		"403=":                       `nothing follows the =`,
 		"slow_down=":                 `nothing follows the =`,
-		"authorization_pending=2 x3": `it is told twice how often to strike`,
+		"authorization_pending=2 x3": `it has two counts; keep =N or xCOUNT`,
 	} {
 		list, err := Parse(item)
 		var wrong *Error
@@ -95,14 +95,14 @@ func TestParseSaysWhatIsWrongAndWhatWouldDo(t *testing.T) {
 	}
 }
 
-func TestParseNamesEveryItemThatIsWrong(t *testing.T) {
+func TestParseReportsEveryWrongItem(t *testing.T) {
 	_, err := Parse("one, 403, two x3")
 	if text := err.Error(); !strings.Contains(text, `"one"`) || !strings.Contains(text, `"two x3"`) || strings.Contains(text, `"403"`) {
 		t.Error(text)
 	}
 }
 
-func TestValuesAreReadByTheirKind(t *testing.T) {
+func TestValuesAreDurationsOrNumbers(t *testing.T) {
 	list, err := Parse("slow-headers=1m, cut-body=2KiB, 429=120, goaway=drop")
 	if err != nil {
 		t.Fatal(err)
@@ -114,16 +114,16 @@ func TestValuesAreReadByTheirKind(t *testing.T) {
 		t.Error(f, ok)
 	}
 	if _, ok := list.Find("403"); ok {
-		t.Error("found what is not there")
+		t.Error("found a fault that is not in the list")
 	}
 }
 
-// Every row of the table can be written as it says, and is documented.
-func TestKindsCanBeWritten(t *testing.T) {
+// Every kind can be written as its usage says, and is documented.
+func TestParseAcceptsEveryKindAndValue(t *testing.T) {
 	example := map[string]string{"DURATION": "2s", "SECONDS": "3", "BYTES": "4", "N": "5", "": ""}
 	for _, k := range Kinds() {
 		name := strings.ReplaceAll(k.Name, statuses, "500")
-		if k.Does == "" || k.Side == "" || k.Event == "" || k.group == "" || strings.HasSuffix(k.Does, ".") {
+		if k.Does == "" || k.Event == "" || k.group == "" || strings.HasSuffix(k.Does, ".") {
 			t.Errorf("%+v", k)
 		}
 		values := strings.Split(k.Value, "|")
@@ -143,7 +143,7 @@ func TestKindsCanBeWritten(t *testing.T) {
 	}
 }
 
-func TestUsage(t *testing.T) {
+func TestUsageShowsTheValue(t *testing.T) {
 	for _, c := range []struct {
 		kind Kind
 		want string
@@ -169,7 +169,7 @@ func FuzzParse(f *testing.F) {
 		list, err := Parse(text)
 		if err != nil {
 			var wrong *Error
-			if list != nil || !errors.As(err, &wrong) || wrong.Remedy == "" {
+			if list != nil || !errors.As(err, &wrong) || wrong.Hint == "" {
 				t.Fatalf("%v, %v", list, err)
 			}
 			return

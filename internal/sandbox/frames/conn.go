@@ -21,7 +21,7 @@ type Conn struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // the writer and the handlers
 
-	// Of the reading goroutine alone.
+	// Only the reading goroutine uses these.
 	buffered *bufio.Reader
 	in       *http2.Framer
 	decoder  *hpack.Decoder
@@ -32,13 +32,13 @@ type Conn struct {
 	progress     *sync.Cond // bytes were written, a window grew, a stall or a stream ended
 	readsStalled bool
 	closing      bool  // the last bytes are queued
-	err          error // why it ended; nil while it has not
+	err          error // why the connection ended; nil before
 	streams      map[uint32]*Stream
 	closed       closedStreams
 	running      int    // handlers
 	lastID       uint32 // the highest stream the client has opened
-	goneAway     bool
-	promised     uint32 // the last stream that GOAWAY said would be served
+	goAwaySent   bool
+	goAwayLast   uint32 // the last stream ID of the GOAWAY
 	flow         connFlow
 }
 
@@ -55,7 +55,7 @@ func newConn(ctx context.Context, s *Server, nc net.Conn) *Conn {
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.in.SetReuseFrames()
 	c.in.SetMaxReadFrameSize(minMaxFrameSize)
-	c.decoder = hpack.NewDecoder(headerTableSize, c.collect)
+	c.decoder = hpack.NewDecoder(headerTableSize, c.addField)
 	c.decoder.SetMaxStringLength(c.headerBound())
 	c.out.init(&c.mu)
 	c.progress = sync.NewCond(&c.mu)
@@ -65,7 +65,7 @@ func newConn(ctx context.Context, s *Server, nc net.Conn) *Conn {
 // ID numbers the connections of a server from 1.
 func (c *Conn) ID() int { return c.id }
 
-// NetConn returns the connection below.
+// NetConn returns the underlying connection.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Context ends with the connection; its cause says why.
@@ -78,17 +78,16 @@ func (c *Conn) Streams() int {
 	return len(c.streams)
 }
 
-// GoAway says that no new stream will be served. Those that the client has opened
-// so far go on, and then the connection closes. It does not wait.
+// GoAway sends a GOAWAY. The streams that the client has opened so far go on, and then
+// the connection closes. It does not wait.
 func (c *Conn) GoAway(code http2.ErrCode, debug string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.goAway(c.lastServed(), code, debug)
 }
 
-// GoAwayLast is GoAway with a claim of its own: streams above last are dropped
-// without an answer, also those that are being served. A last stream that has not
-// come yet keeps the connection open.
+// GoAwayLast is GoAway with a last stream ID. It drops open streams above last without an
+// answer. The connection stays open until stream last has come and ended.
 func (c *Conn) GoAwayLast(last uint32, code http2.ErrCode, debug string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,9 +95,9 @@ func (c *Conn) GoAwayLast(last uint32, code http2.ErrCode, debug string) {
 }
 
 // Close cuts the connection at once: under TCP the client sees a reset, under TLS
-// no close_notify. What was not written yet is lost; see [Conn.Flush].
+// no close_notify. Queued bytes are lost; see [Conn.Flush].
 func (c *Conn) Close(err error) {
-	for nc := c.nc; nc != nil; nc = below(nc) {
+	for nc := c.nc; nc != nil; nc = unwrap(nc) {
 		if tcp, ok := nc.(interface{ SetLinger(int) error }); ok {
 			tcp.SetLinger(0)
 		}
@@ -106,15 +105,15 @@ func (c *Conn) Close(err error) {
 	c.end(err)
 }
 
-// Raw queues whatever frames write writes, also illegal ones. It knows nothing of
-// windows and states, and does not wait.
+// Raw queues the frames that write writes, including illegal ones. It ignores windows and
+// states, and does not wait.
 func (c *Conn) Raw(write func(*http2.Framer)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.control(write)
 }
 
-// Flush waits until all that was queued is written, or the connection has ended.
+// Flush waits until all queued bytes are written, or the connection has ended.
 func (c *Conn) Flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +135,8 @@ func (c *Conn) StallReads(stall bool) {
 	c.progress.Broadcast()
 }
 
-// StallWrites stops or resumes the writing of frames, of all streams, also of
-// answers to PING. A client that asks for too many of these is cut.
+// StallWrites stops or resumes the writing of frames, of all streams, including answers
+// to PING. Too many queued answers end the connection.
 func (c *Conn) StallWrites(stall bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,14 +147,14 @@ func (c *Conn) StallWrites(stall bool) {
 // serve returns when the connection has ended and its goroutines with it.
 func (c *Conn) serve() {
 	c.work.Go(c.write)
-	c.greet()
+	c.sendPreface()
 	err := c.read()
 	var broken http2.ConnectionError
 	if errors.As(err, &broken) {
-		c.breakOff(broken)
+		c.closeWithError(broken)
 		io.Copy(io.Discard, c.nc)
 	}
 	c.end(err)
 	c.work.Wait()
-	c.nc.Close() // whoever wraps the connection may count on it
+	c.nc.Close() // a wrapper of the connection may need it
 }

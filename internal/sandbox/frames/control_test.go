@@ -194,7 +194,7 @@ func TestContextEndsConnections(t *testing.T) {
 	s, came := streams()
 	nc, wait := pipe(t, ctx, s)
 	r := newRaw(t, nc)
-	r.greet()
+	r.sendPreface()
 	r.request(1, true)
 	<-came
 	cancel()
@@ -239,7 +239,7 @@ func TestStalledReads(t *testing.T) {
 		s, came := streams()
 		nc, _ := pipe(t, t.Context(), s)
 		r := newRaw(t, nc)
-		r.greet()
+		r.sendPreface()
 		r.request(1, true)
 		conn := (<-came).Conn()
 		conn.StallReads(true)
@@ -259,7 +259,7 @@ func TestStalledWrites(t *testing.T) {
 		s, came := streams()
 		nc, _ := pipe(t, t.Context(), s)
 		r := newRaw(t, nc)
-		r.greet()
+		r.sendPreface()
 		r.request(1, true)
 		first := <-came
 		var heard atomic.Int32
@@ -351,8 +351,8 @@ func TestAnswersInDisorder(t *testing.T) {
 			"data first":    {s.Data(nil, false), errNoHead},
 			"end first":     {s.End(trailer), errNoHead},
 			"a head":        {s.Head(200, nil, false), nil},
-			"a second head": {s.Head(200, nil, false), errHeaded},
-			"1xx after it":  {s.Informational(103, nil), errHeaded},
+			"a second head": {s.Head(200, nil, false), errHeadSent},
+			"1xx after it":  {s.Informational(103, nil), errHeadSent},
 			"the end":       {s.End(trailer), nil},
 			"data after it": {s.Data(nil, false), errEnded},
 			"a second end":  {s.End(trailer), errEnded},

@@ -10,21 +10,21 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// linger is how long a connection that was told goodbye may stay, so that the
-// client reads the goodbye instead of a TCP reset.
-const linger = time.Second
+// closeTimeout is how long a closing connection may stay open, so that the client reads
+// the GOAWAY instead of a TCP reset.
+const closeTimeout = time.Second
 
 // lastServed is the last stream that was or will be served.
 func (c *Conn) lastServed() uint32 {
-	if c.goneAway {
-		return min(c.promised, c.lastID)
+	if c.goAwaySent {
+		return min(c.goAwayLast, c.lastID)
 	}
 	return c.lastID
 }
 
 func (c *Conn) goAway(last uint32, code http2.ErrCode, debug string) {
 	c.control(func(f *http2.Framer) { f.WriteGoAway(last, code, []byte(debug)) })
-	c.goneAway, c.promised = true, last
+	c.goAwaySent, c.goAwayLast = true, last
 	for id, s := range c.streams {
 		if id > last {
 			s.fail(fmt.Errorf("stream %d was dropped by GOAWAY", id), discarded)
@@ -33,8 +33,8 @@ func (c *Conn) goAway(last uint32, code http2.ErrCode, debug string) {
 	c.closeIfIdle()
 }
 
-// breakOff ends all streams, and the connection when the GOAWAY is written.
-func (c *Conn) breakOff(code http2.ConnectionError) {
+// closeWithError ends all streams, and the connection when the GOAWAY is written.
+func (c *Conn) closeWithError(code http2.ConnectionError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var reason []byte
@@ -42,32 +42,32 @@ func (c *Conn) breakOff(code http2.ConnectionError) {
 		reason = []byte(detail.Error())
 	}
 	c.control(func(f *http2.Framer) { f.WriteGoAway(c.lastServed(), http2.ErrCode(code), reason) })
-	c.goneAway, c.promised = true, 0
+	c.goAwaySent, c.goAwayLast = true, 0
 	for _, s := range c.streams {
 		s.fail(code, discarded)
 	}
 	c.close()
 }
 
-// closeIfIdle closes a connection on which nothing that was promised is left.
+// closeIfIdle closes a connection after GOAWAY, if no stream is left to serve.
 func (c *Conn) closeIfIdle() {
-	if c.goneAway && c.promised <= c.lastID && len(c.streams) == 0 {
+	if c.goAwaySent && c.goAwayLast <= c.lastID && len(c.streams) == 0 {
 		c.close()
 	}
 }
 
-// close lets the writer finish, and gives it and the client a moment to do so.
+// close lets the writer finish, within closeTimeout.
 func (c *Conn) close() {
 	if c.closing || c.err != nil {
 		return
 	}
 	c.closing = true
-	c.nc.SetDeadline(time.Now().Add(linger))
+	c.nc.SetDeadline(time.Now().Add(closeTimeout))
 	c.out.ready.Signal()
 	c.progress.Broadcast()
 }
 
-// end closes the connection at once and tells everybody.
+// end closes the connection at once, and wakes all that wait for it.
 func (c *Conn) end(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *Conn) endLocked(err error) {
 	if c.err != nil {
 		return
 	}
-	if err == nil || errors.Is(err, io.EOF) { // which would look like the end of a body
+	if err == nil || errors.Is(err, io.EOF) { // io.EOF would look like the end of a body
 		err = net.ErrClosed
 	}
 	c.err = fmt.Errorf("connection %d ended: %w", c.id, err)
@@ -92,14 +92,14 @@ func (c *Conn) endLocked(err error) {
 }
 
 func innermost(nc net.Conn) net.Conn {
-	for inner := below(nc); inner != nil; inner = below(nc) {
+	for inner := unwrap(nc); inner != nil; inner = unwrap(nc) {
 		nc = inner
 	}
 	return nc
 }
 
-// below returns what a wrapper such as *tls.Conn wraps, or nil.
-func below(nc net.Conn) net.Conn {
+// unwrap returns the connection inside a wrapper such as *tls.Conn, or nil.
+func unwrap(nc net.Conn) net.Conn {
 	if wrapper, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		return wrapper.NetConn()
 	}

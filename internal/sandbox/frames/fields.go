@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// checkRequest judges the fields of a request (RFC 9113 sections 8.2 and 8.3.1)
+// checkRequest checks the fields of a request (RFC 9113 sections 8.2 and 8.3.1)
 // and returns its content-length, or -1.
 func checkRequest(fields []hpack.HeaderField) (length int64, err error) {
 	pseudo := map[string]string{}
@@ -31,8 +31,8 @@ func checkRequest(fields []hpack.HeaderField) (length int64, err error) {
 	return contentLength(regular)
 }
 
-// checkPseudo wants :method, :scheme and :path, and of CONNECT only :authority
-// besides its method.
+// checkPseudo requires :method, :scheme and :path, and for CONNECT only :method and
+// :authority.
 func checkPseudo(pseudo map[string]string) error {
 	for name := range pseudo {
 		switch name {
@@ -57,11 +57,11 @@ func checkPseudo(pseudo map[string]string) error {
 	return nil
 }
 
-// checkTrailer judges the fields after a body.
+// checkTrailer checks the fields after a body.
 func checkTrailer(fields []hpack.HeaderField) error { return checkRegular(fields) }
 
-// checkRegular wants no pseudo-header field, nor one that is about a connection
-// (RFC 9113 section 8.2.2).
+// checkRegular refuses pseudo-header fields and connection-specific fields (RFC 9113
+// section 8.2.2).
 func checkRegular(fields []hpack.HeaderField) error {
 	for _, field := range fields {
 		if !validName(field.Name) || !validValue(field.Value) {
@@ -86,7 +86,7 @@ func validName(name string) bool {
 	return httpguts.ValidHeaderFieldName(name) && strings.ToLower(name) == name
 }
 
-// validValue refuses also spaces around a value (RFC 9113 section 8.2.1).
+// validValue also refuses spaces around a value (RFC 9113 section 8.2.1).
 func validValue(value string) bool {
 	return httpguts.ValidHeaderFieldValue(value) && strings.Trim(value, " \t") == value
 }

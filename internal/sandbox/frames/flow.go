@@ -25,15 +25,15 @@ func (w *window) grow(n int64) bool {
 	return true
 }
 
-// An inflow is a window that we give to the client.
+// An inflow is a receive window.
 type inflow struct {
-	window window
-	owed   int64 // was used, and may be given back
-	worth  int64 // owed bytes that are worth a WINDOW_UPDATE
+	window    window
+	consumed  int64 // bytes read by the handler, but not returned to the window yet
+	threshold int64 // consumed bytes from which a WINDOW_UPDATE is sent
 }
 
 func newInflow(size int64) inflow {
-	return inflow{window: window(size), worth: max(1, min(4096, size/2))}
+	return inflow{window: window(size), threshold: max(1, min(4096, size/2))}
 }
 
 func (f *inflow) use(n int64) bool {
@@ -44,28 +44,28 @@ func (f *inflow) use(n int64) bool {
 	return true
 }
 
-// settle returns the increment that is due, or 0.
-func (f *inflow) settle() uint32 {
-	if f.owed < f.worth {
+// takeUpdate returns the increment of the WINDOW_UPDATE that is due, or 0.
+func (f *inflow) takeUpdate() uint32 {
+	if f.consumed < f.threshold {
 		return 0
 	}
-	increment := f.owed
+	increment := f.consumed
 	f.window += window(increment)
-	f.owed = 0
+	f.consumed = 0
 	return uint32(increment)
 }
 
-// A connFlow is what the two sides of a connection have agreed upon.
+// A connFlow is the flow control of a connection.
 type connFlow struct {
 	in         inflow
 	inInitial  int64 // of new streams
 	out        window
 	outInitial int64 // of new streams
-	maxFrame   int   // that the client takes
+	maxFrame   int   // the largest frame that the client accepts
 }
 
-// newConnFlow lets streams have the usual window until the client has
-// acknowledged a smaller one.
+// newConnFlow gives streams at least the default window until the client has acknowledged
+// a smaller one.
 func newConnFlow(s *Server) connFlow {
 	return connFlow{
 		in:         newInflow(int64(s.connWindow())),
@@ -76,7 +76,7 @@ func newConnFlow(s *Server) connFlow {
 	}
 }
 
-// acknowledged applies our settings to the streams that began before.
+// acknowledged applies our settings to the streams that are already open.
 func (c *Conn) acknowledged() {
 	change := int64(c.server.streamWindow()) - c.flow.inInitial
 	for _, s := range c.streams {
@@ -98,7 +98,7 @@ func (c *Conn) setInitialWindow(size int64) error {
 	return nil
 }
 
-// onWindowUpdate gives us more to send.
+// onWindowUpdate enlarges a send window.
 func (c *Conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,7 +119,7 @@ func (c *Conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	return nil
 }
 
-// onData takes a frame of a request's body. Its padding counts as well.
+// onData handles a frame of a request's body. Flow control counts its padding too.
 func (c *Conn) onData(f *http2.DataFrame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,37 +132,36 @@ func (c *Conn) onData(f *http2.DataFrame) error {
 		err = s.receive(f.Data(), size, f.StreamEnded())
 	}
 	if s == nil || err != nil {
-		c.giveBack(size)
+		c.creditWindow(size)
 	}
 	return err
 }
 
-// giveBack lets the client send as much again on the connection.
-func (c *Conn) giveBack(n int64) {
-	c.flow.in.owed += n
-	if increment := c.flow.in.settle(); increment > 0 {
+// creditWindow returns n bytes to the connection's receive window.
+func (c *Conn) creditWindow(n int64) {
+	c.flow.in.consumed += n
+	if increment := c.flow.in.takeUpdate(); increment > 0 {
 		c.control(func(f *http2.Framer) { f.WriteWindowUpdate(0, increment) })
 	}
 }
 
-// giveBack lets the client send as much again on the stream, and on the
-// connection.
-func (s *Stream) giveBack(n int64) {
-	s.in.owed += n
-	s.settle()
-	s.conn.giveBack(n)
+// creditWindow returns n bytes to the receive windows of the stream and the connection.
+func (s *Stream) creditWindow(n int64) {
+	s.in.consumed += n
+	s.sendUpdate()
+	s.conn.creditWindow(n)
 }
 
-func (s *Stream) settle() {
+func (s *Stream) sendUpdate() {
 	if s.bodyStalled || s.bodyErr != nil {
 		return
 	}
-	if increment := s.in.settle(); increment > 0 {
+	if increment := s.in.takeUpdate(); increment > 0 {
 		s.conn.control(func(f *http2.Framer) { f.WriteWindowUpdate(s.id, increment) })
 	}
 }
 
-// claim waits until some of n bytes may be sent, and says how many.
+// claim waits until the windows allow some of n bytes, and returns how many.
 func (s *Stream) claim(n int) (int, error) {
 	c := s.conn
 	for {

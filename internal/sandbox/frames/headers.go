@@ -10,25 +10,25 @@ const maxFragments = 1000
 
 // A headerBlock is one HEADERS frame with its CONTINUATIONs.
 type headerBlock struct {
-	id       uint32
-	ends     bool // with END_STREAM
-	selfish  bool // its stream depends on itself
-	fields   []hpack.HeaderField
-	size     uint64 // as SETTINGS_MAX_HEADER_LIST_SIZE counts
-	encoded  int
-	frames   int
-	tooLarge bool
+	id            uint32
+	ends          bool // with END_STREAM
+	selfDependent bool // the stream depends on itself
+	fields        []hpack.HeaderField
+	size          uint64 // as SETTINGS_MAX_HEADER_LIST_SIZE counts
+	encoded       int
+	frames        int
+	tooLarge      bool
 }
 
-// headerBound is how many bytes of a block that is too large are still read, so
-// that the compression stays intact.
+// headerBound is how many bytes of a too large block are decoded, so that the compression
+// state stays correct.
 func (c *Conn) headerBound() int { return int(4*uint64(c.server.maxHeaders()) + 64<<10) }
 
 func (c *Conn) onHeaders(f *http2.HeadersFrame) error {
 	c.block = headerBlock{
-		id:      f.StreamID,
-		ends:    f.StreamEnded(),
-		selfish: f.HasPriority() && f.Priority.StreamDep == f.StreamID,
+		id:            f.StreamID,
+		ends:          f.StreamEnded(),
+		selfDependent: f.HasPriority() && f.Priority.StreamDep == f.StreamID,
 	}
 	c.decoder.SetEmitEnabled(true)
 	return c.onFragment(f.HeaderBlockFragment(), f.HeadersEnded())
@@ -54,8 +54,8 @@ func (c *Conn) onFragment(fragment []byte, last bool) error {
 	return c.onBlock(c.block)
 }
 
-// collect is told of each field that was decoded.
-func (c *Conn) collect(field hpack.HeaderField) {
+// addField is called for each decoded field.
+func (c *Conn) addField(field hpack.HeaderField) {
 	c.block.size += uint64(field.Size())
 	if c.block.size > uint64(c.server.maxHeaders()) {
 		c.block.tooLarge = true
@@ -65,7 +65,7 @@ func (c *Conn) collect(field hpack.HeaderField) {
 	c.block.fields = append(c.block.fields, field)
 }
 
-// onBlock opens a stream, or ends a request by its trailers.
+// onBlock opens a stream, or ends a request with its trailers.
 func (c *Conn) onBlock(b headerBlock) error {
 	if b.id%2 == 0 {
 		return http2.ConnectionError(http2.ErrCodeProtocol)
@@ -88,13 +88,13 @@ func (c *Conn) onBlock(b headerBlock) error {
 	return s.receiveTrailer(b)
 }
 
-// open begins a stream, unless something is wrong with it.
+// open opens a stream, or refuses it.
 func (c *Conn) open(b headerBlock) error {
-	if c.err != nil { // the writer may know before the reader
+	if c.err != nil { // the writer may have failed before the reader
 		return c.err
 	}
 	c.lastID = b.id
-	if c.closing || c.goneAway && b.id > c.promised {
+	if c.closing || c.goAwaySent && b.id > c.goAwayLast {
 		c.closed.remember(b.id, discarded)
 		return nil
 	}
@@ -102,13 +102,13 @@ func (c *Conn) open(b headerBlock) error {
 	if b.tooLarge {
 		length, err = -1, nil
 	}
-	most := int(c.server.maxStreams())
+	limit := int(c.server.maxStreams())
 	switch {
-	case b.selfish, err != nil, b.ends && length > 0:
+	case b.selfDependent, err != nil, b.ends && length > 0:
 		return http2.StreamError{StreamID: b.id, Code: http2.ErrCodeProtocol, Cause: err}
-	case len(c.streams) >= most:
+	case len(c.streams) >= limit:
 		return streamError(b.id, http2.ErrCodeRefusedStream)
-	case c.running >= max(4*most, 100): // the client resets faster than handlers return
+	case c.running >= max(4*limit, 100): // the client resets faster than handlers return
 		return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
 	}
 	s := newStream(c, b, length)

@@ -12,13 +12,13 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// HTTP makes a [Server]'s Handler of an http.Handler. It finds its stream by
-// [FromContext], and may act on it between its own writes.
+// HTTP converts an http.Handler to a [Server]'s Handler. The http.Handler gets its stream
+// with [FromContext], and may act on it between its own writes.
 //
-// The request's Trailer has, after the body's EOF, all fields that came, announced
-// or not. An answer that fits into 4 KiB and was not flushed gets a
-// Content-Length, every answer gets a Date; a Content-Type is not guessed. What is
-// written and then flushed goes out as one DATA frame, where it fits.
+// After the body's EOF, the request's Trailer has all fields that came, announced or not.
+// An answer that fits into 4 KiB and was not flushed gets a Content-Length, every answer
+// gets a Date; HTTP does not guess a Content-Type. The bytes between two flushes go out as
+// one DATA frame, if they fit.
 func HTTP(h http.Handler) func(*Stream) {
 	return func(s *Stream) {
 		r, err := newRequest(s)
@@ -73,8 +73,8 @@ func setURL(r *http.Request) (err error) {
 	return err
 }
 
-// split makes a header of the fields, in which the crumbs of cookies are one
-// (RFC 9113 section 8.2.3).
+// split separates the pseudo-header fields, and joins the cookie crumbs (RFC 9113 section
+// 8.2.3).
 func split(fields []hpack.HeaderField) (pseudo map[string]string, header http.Header) {
 	pseudo, header = map[string]string{}, http.Header{}
 	for _, field := range fields {
@@ -90,7 +90,7 @@ func split(fields []hpack.HeaderField) (pseudo map[string]string, header http.He
 	return pseudo, header
 }
 
-// announced is the trailer before it came: its names, as far as they were said.
+// announced returns the trailer before it came: the names in the Trailer field.
 func announced(header http.Header) http.Header {
 	trailer := http.Header{}
 	for _, list := range header["Trailer"] {
@@ -105,7 +105,7 @@ func announced(header http.Header) http.Header {
 }
 
 func tlsState(c *Conn) *tls.ConnectionState {
-	for nc := c.nc; nc != nil; nc = below(nc) {
+	for nc := c.nc; nc != nil; nc = unwrap(nc) {
 		if secure, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
 			state := secure.ConnectionState()
 			return &state
@@ -114,7 +114,7 @@ func tlsState(c *Conn) *tls.ConnectionState {
 	return nil
 }
 
-// A requestBody is a stream's body with the habits of net/http.
+// A requestBody is a stream's body that behaves as in net/http.
 type requestBody struct {
 	stream  *Stream
 	expects bool // the client waits for a 100 before it sends
@@ -122,14 +122,14 @@ type requestBody struct {
 	trailer http.Header
 }
 
-// Read sends the 100 that a client waits for, and fills the trailer at EOF.
+// Read sends the 100 Continue that a client waits for, and fills the trailer at EOF.
 func (b *requestBody) Read(p []byte) (int, error) {
 	if b.closed.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	if b.expects {
 		b.expects = false
-		b.stream.Informational(http.StatusContinue, nil) // it fails when the answer has begun, and is not needed then
+		b.stream.Informational(http.StatusContinue, nil) // it fails if the answer has started, but then it is not needed
 	}
 	n, err := b.stream.Body().Read(p)
 	if err == io.EOF {

@@ -158,7 +158,7 @@ func TestStreamErrors(t *testing.T) {
 		"data after reset":     {func(r *raw) { r.request(1, false); r.WriteRSTStream(1, 8); r.WriteData(1, true, nil) }, http2.ErrCodeStreamClosed},
 		"headers after reset":  {func(r *raw) { r.request(1, false); r.WriteRSTStream(1, 8); r.fields(1, true, "a", "b") }, http2.ErrCodeStreamClosed},
 		"depends on itself":    {func(r *raw) { r.request(1, true); r.WritePriority(1, http2.PriorityParam{StreamDep: 1}) }, http2.ErrCodeProtocol},
-		"begins to do so":      {func(r *raw) { r.WriteHeaders(selfish(r)) }, http2.ErrCodeProtocol},
+		"begins to do so":      {func(r *raw) { r.WriteHeaders(selfDependent(r)) }, http2.ErrCodeProtocol},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := streams()
@@ -173,7 +173,7 @@ func TestStreamErrors(t *testing.T) {
 	}
 }
 
-func selfish(r *raw) http2.HeadersFrameParam {
+func selfDependent(r *raw) http2.HeadersFrameParam {
 	block := r.encode(":method", "GET", ":scheme", "https", ":path", "/")
 	return http2.HeadersFrameParam{StreamID: 1, BlockFragment: block, EndHeaders: true, Priority: http2.PriorityParam{StreamDep: 1}}
 }

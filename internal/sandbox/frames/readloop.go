@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// greet sends our part of the preface, which need not wait for the client's.
-func (c *Conn) greet() {
+// sendPreface sends the server's preface. It does not wait for the client's.
+func (c *Conn) sendPreface() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.control(func(f *http2.Framer) { f.WriteSettings(c.server.settings()...) })
@@ -20,13 +20,13 @@ func (c *Conn) greet() {
 	}
 }
 
-// read reads frames until the connection ends, and says why it did.
+// read reads frames until the connection ends, and returns why it ended.
 func (c *Conn) read() error {
 	c.nc.SetReadDeadline(time.Now().Add(c.server.headerTimeout()))
 	if err := c.readPreface(); err != nil {
 		return err
 	}
-	c.endlessly()
+	c.clearDeadline()
 	for {
 		if err := c.readFrame(); err != nil {
 			return err
@@ -34,8 +34,8 @@ func (c *Conn) read() error {
 	}
 }
 
-// endlessly lifts the deadline of the preface: silence is not an error.
-func (c *Conn) endlessly() {
+// clearDeadline removes the deadline of the preface: later silence is not an error.
+func (c *Conn) clearDeadline() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closing {
@@ -52,7 +52,7 @@ func (c *Conn) readPreface() error {
 	}
 	header, err := c.in.ReadFrameHeader()
 	if err != nil {
-		return broken(err)
+		return readError(err)
 	}
 	if header.Type != http2.FrameSettings || header.Flags.Has(http2.FlagSettingsAck) {
 		return http2.ConnectionError(http2.ErrCodeProtocol)
@@ -60,8 +60,8 @@ func (c *Conn) readPreface() error {
 	return c.handleFrame(header)
 }
 
-// readMagic gives up at the first byte that is wrong: what is not HTTP/2 may be
-// too short to fill the preface.
+// readMagic fails at the first wrong byte: another protocol may send fewer bytes than the
+// preface has.
 func (c *Conn) readMagic(buf []byte) error {
 	for n := 0; n < len(buf); {
 		more, err := c.buffered.Read(buf[n:])
@@ -79,19 +79,19 @@ func (c *Conn) readMagic(buf []byte) error {
 func (c *Conn) readFrame() error {
 	header, err := c.in.ReadFrameHeader()
 	if err != nil {
-		return broken(err)
+		return readError(err)
 	}
 	return c.handleFrame(header)
 }
 
-// handleFrame reads the rest of a frame and does what it asks for.
+// handleFrame reads the rest of a frame and handles it.
 func (c *Conn) handleFrame(header http2.FrameHeader) error {
 	frame, err := c.in.ReadFrameForHeader(header)
 	c.waitForReads()
 	if err == nil && c.server.Activity != nil {
 		c.server.Activity(c, header.Type == http2.FramePing)
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) { // the framer says so of a frame too short for its flags
+	if errors.Is(err, io.ErrUnexpectedEOF) { // the framer's error for a frame too short for its flags
 		return http2.ConnectionError(http2.ErrCodeFrameSize)
 	}
 	if err == nil {
@@ -101,15 +101,15 @@ func (c *Conn) handleFrame(header http2.FrameHeader) error {
 	switch {
 	case !errors.As(err, &one):
 		return err
-	case frame == nil && header.Type == http2.FrameHeaders: // the compression has lost its state
+	case frame == nil && header.Type == http2.FrameHeaders: // the compression state is lost
 		return http2.ConnectionError(one.Code)
 	default:
 		return c.refuse(one)
 	}
 }
 
-// broken tells a frame that is too long from a connection that ended.
-func broken(err error) error {
+// readError distinguishes a too long frame from the end of the connection.
+func readError(err error) error {
 	if errors.Is(err, http2.ErrFrameTooLarge) {
 		return http2.ConnectionError(http2.ErrCodeFrameSize)
 	}
@@ -145,11 +145,10 @@ func (c *Conn) dispatch(frame http2.Frame) error {
 	case *http2.WindowUpdateFrame:
 		return c.onWindowUpdate(f)
 	}
-	return nil // GOAWAY is about streams that we would open; unknown frames mean nothing
+	return nil // GOAWAY is about pushed streams, which do not exist here; unknown frames are ignored
 }
 
-// onPriority knows priorities only to refuse a stream that depends on itself
-// (RFC 7540 section 5.3.1).
+// onPriority only refuses a stream that depends on itself (RFC 7540 section 5.3.1).
 func onPriority(f *http2.PriorityFrame) error {
 	if f.StreamDep == f.StreamID {
 		return streamError(f.StreamID, http2.ErrCodeProtocol)

@@ -9,19 +9,19 @@ import (
 )
 
 var (
-	errEnded  = errors.New("the answer has ended")
-	errHeaded = errors.New("the answer has a head")
-	errNoHead = errors.New("the answer has no head")
+	errEnded    = errors.New("the answer has ended")
+	errHeadSent = errors.New("the answer has a head")
+	errNoHead   = errors.New("the answer has no head")
 )
 
-// Informational sends an answer of status 1xx, of which there may be many before
-// the head. Like all that follow, it returns when the frames are written.
+// Informational sends an answer with status 1xx; there may be many before the head. Like
+// Head, Data and End, it returns when the frames are written.
 func (s *Stream) Informational(status int, fields []hpack.HeaderField) error {
 	return s.head(status, fields, false, true)
 }
 
-// Head sends the status and the fields, as they are and in their order: names must
-// be lower case. With end there is no body.
+// Head sends the status and the fields, unchanged and in order: names must be lower case.
+// With end there is no body.
 func (s *Stream) Head(status int, fields []hpack.HeaderField, end bool) error {
 	return s.head(status, fields, end, false)
 }
@@ -32,16 +32,16 @@ func (s *Stream) head(status int, fields []hpack.HeaderField, end, informational
 	if err := s.writable(); err != nil {
 		return err
 	}
-	if s.headed {
-		return errHeaded
+	if s.headSent {
+		return errHeadSent
 	}
-	s.headed = !informational
+	s.headSent = !informational
 	all := append([]hpack.HeaderField{{Name: ":status", Value: strconv.Itoa(status)}}, fields...)
 	return s.headers(all, end)
 }
 
-// Data sends a part of the body in one DATA frame, or in more if the windows or
-// the client's largest frame demand it. It waits for the windows.
+// Data sends a part of the body in one DATA frame, or in more if the windows or the
+// client's largest frame require it. It waits for the windows.
 func (s *Stream) Data(p []byte, end bool) error {
 	for {
 		n, err := s.dataFrame(p, end)
@@ -55,7 +55,7 @@ func (s *Stream) Data(p []byte, end bool) error {
 func (s *Stream) dataFrame(p []byte, end bool) (int, error) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	if !s.headed {
+	if !s.headSent {
 		return 0, errNoHead
 	}
 	n, err := s.claim(len(p))
@@ -77,14 +77,14 @@ func (s *Stream) End(trailer []hpack.HeaderField) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	if !s.headed {
+	if !s.headSent {
 		return errNoHead
 	}
 	return s.headers(trailer, true)
 }
 
-// Reset ends the stream with RST_STREAM. It does not wait. On a stream that has
-// ended it does nothing and says why it ended.
+// Reset ends the stream with RST_STREAM. It does not wait. On a stream that has ended it
+// does nothing and returns why it ended.
 func (s *Stream) Reset(code http2.ErrCode) error {
 	c := s.conn
 	c.mu.Lock()
@@ -100,13 +100,13 @@ func (s *Stream) Reset(code http2.ErrCode) error {
 	return nil
 }
 
-// finish ends an answer whose handler has returned. What the client still sends
-// is not wanted (RFC 9113 section 8.1).
+// finish ends an answer whose handler has returned, and asks the client to stop sending
+// (RFC 9113 section 8.1).
 func (s *Stream) finish() {
 	s.conn.mu.Lock()
-	headed, ended := s.headed, s.ended
+	headSent, ended := s.headSent, s.ended
 	s.conn.mu.Unlock()
-	if !headed {
+	if !headSent {
 		return
 	}
 	if !ended {
@@ -115,7 +115,7 @@ func (s *Stream) finish() {
 	s.Reset(http2.ErrCodeNo)
 }
 
-// writable returns why nothing can be sent any more, or nil.
+// writable returns why the stream can send nothing more, or nil.
 func (s *Stream) writable() error {
 	switch {
 	case s.err != nil:
@@ -135,7 +135,7 @@ func (s *Stream) headers(fields []hpack.HeaderField, end bool) error {
 	return s.sent(end)
 }
 
-// sent notes what the last frame means, and waits until it is written: a client
+// sent updates the state after a frame, and waits until the frame is written: a client
 // that does not read slows down its own streams.
 func (s *Stream) sent(last bool) error {
 	c := s.conn

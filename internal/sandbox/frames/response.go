@@ -14,17 +14,17 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// bodyBuffer is how much of an answer waits for a flush.
+// bodyBuffer is how many bytes of an answer wait for a flush.
 const bodyBuffer = 4 << 10
 
-// A response is the http.ResponseWriter of a stream. http.ResponseController can
-// flush it; full duplex it is anyway.
+// A response is the http.ResponseWriter of a stream. http.ResponseController can flush it;
+// it is always full duplex.
 type response struct {
 	stream    *Stream
-	isHead    bool // the request was: no body may follow
+	isHead    bool // of the request: the answer has no body
 	header    http.Header
 	status    int         // 0 until it is known
-	fixed     http.Header // as it was when the status became known
+	fixed     http.Header // a copy, made when the status became known
 	announced []string    // names of trailers
 	sent      bool        // the head
 	buffer    []byte
@@ -32,8 +32,7 @@ type response struct {
 	written   int64
 }
 
-// Header returns the fields of the head until that is written, later those of the
-// trailer.
+// Header returns the fields of the head before WriteHeader, and of the trailer later.
 func (w *response) Header() http.Header { return w.header }
 
 // EnableFullDuplex does nothing: under HTTP/2 both directions are independent.
@@ -57,7 +56,7 @@ func (w *response) WriteHeader(status int) {
 	}
 }
 
-// Write gathers what fits, and sends what does not with all that was gathered.
+// Write buffers what fits, and otherwise sends it together with the buffer.
 func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -85,10 +84,10 @@ func (w *response) Write(p []byte) (int, error) {
 	return len(p), w.stream.Data(p, false)
 }
 
-// Flush is FlushError for those who do not ask.
+// Flush is FlushError without the error.
 func (w *response) Flush() { w.FlushError() }
 
-// FlushError sends what was gathered, and the head if that was not sent.
+// FlushError sends the buffer, and the head if it was not sent.
 func (w *response) FlushError() error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -115,7 +114,7 @@ func (w *response) sendHead(end bool) error {
 	return w.stream.Head(w.status, fieldsOf(w.fixed), end)
 }
 
-// finish sends what is left when the handler has returned.
+// finish sends the rest when the handler has returned.
 func (w *response) finish() {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -137,14 +136,14 @@ func (w *response) finish() {
 	}
 }
 
-// measure declares the length of an answer that is here as a whole.
+// measure sets the Content-Length of an answer that is complete in the buffer.
 func (w *response) measure(hasTrailer bool) {
 	if w.length < 0 && !hasTrailer && bodyAllowed(w.status) && (w.written > 0 || !w.isHead) {
 		w.fixed.Set("Content-Length", strconv.FormatInt(w.written, 10))
 	}
 }
 
-// trailer collects the fields that were announced by name and those that carry
+// trailer returns the fields that were announced by name, and those with
 // http.TrailerPrefix.
 func (w *response) trailer() []hpack.HeaderField {
 	trailer := http.Header{}
@@ -159,12 +158,12 @@ func (w *response) trailer() []hpack.HeaderField {
 	return fieldsOf(trailer)
 }
 
-// fieldsOf sorts a header by its names, and leaves out what may not be sent.
+// fieldsOf sorts a header by name, and omits the fields that HTTP/2 forbids.
 func fieldsOf(header http.Header) []hpack.HeaderField {
 	var fields []hpack.HeaderField
 	for _, key := range slices.Sorted(maps.Keys(header)) {
 		name := strings.ToLower(key)
-		if !validName(name) || connectionSpecific(name) { // also what is marked as a trailer
+		if !validName(name) || connectionSpecific(name) { // including names with http.TrailerPrefix
 			continue
 		}
 		for _, value := range header[key] {

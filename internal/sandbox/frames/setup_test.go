@@ -135,7 +135,7 @@ func dial(t *testing.T, s *Server, settings ...http2.Setting) *raw {
 		t.Fatal(err)
 	}
 	r := newRaw(t, nc)
-	r.greet(settings...)
+	r.sendPreface(settings...)
 	return r
 }
 
@@ -152,7 +152,7 @@ func pipe(t *testing.T, ctx context.Context, s *Server) (client net.Conn, wait f
 	return client, func() { <-done }
 }
 
-func (r *raw) greet(settings ...http2.Setting) {
+func (r *raw) sendPreface(settings ...http2.Setting) {
 	r.t.Helper()
 	io.WriteString(r.nc, http2.ClientPreface)
 	r.WriteSettings(settings...)

@@ -10,12 +10,12 @@ type closing int
 
 const (
 	forgotten closing = iota // or never opened
-	finished                 // both sides said END_STREAM
+	finished                 // both sides sent END_STREAM
 	cancelled                // the client reset it
-	discarded                // we reset or dropped it: the client may not know yet
+	discarded                // the server reset or dropped it: the client may not know yet
 )
 
-// closedStreams remembers the last streams that were closed.
+// closedStreams holds how the last closed streams were closed.
 type closedStreams struct {
 	how   map[uint32]closing
 	order []uint32
@@ -38,12 +38,12 @@ func streamError(id uint32, code http2.ErrCode) error {
 	return http2.StreamError{StreamID: id, Code: code}
 }
 
-// idle says whether the client has not opened a stream yet. It never can open one
-// with an even number.
+// idle reports whether the client has not opened a stream yet. It can never open one with
+// an even number.
 func (c *Conn) idle(id uint32) bool { return id > c.lastID || id%2 == 0 }
 
-// receiver returns the stream whose client may still send, or nil, and the error
-// of sending on any other, if it is one.
+// receiver returns the stream if its client may still send. Otherwise it returns nil, and
+// an error unless the frame is to be ignored.
 func (c *Conn) receiver(id uint32) (*Stream, error) {
 	s, open := c.streams[id]
 	switch {
@@ -58,7 +58,7 @@ func (c *Conn) receiver(id uint32) (*Stream, error) {
 	}
 }
 
-// onReset is the client's end of a stream.
+// onReset handles the client's RST_STREAM.
 func (c *Conn) onReset(f *http2.RSTStreamFrame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,8 +71,8 @@ func (c *Conn) onReset(f *http2.RSTStreamFrame) error {
 	return nil
 }
 
-// refuse answers a stream error. One on an idle stream, which cannot be reset, is
-// an error of the connection.
+// refuse answers a stream error with RST_STREAM. An idle stream cannot be reset, so its
+// error is one of the connection.
 func (c *Conn) refuse(e http2.StreamError) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,16 +36,16 @@ type Stream struct {
 	in          inflow
 	bodyStalled bool
 
-	out    window
-	headed bool
-	ended  bool
-	closed bool
-	err    error // why it ended before its time
+	out      window
+	headSent bool
+	ended    bool
+	closed   bool
+	err      error // why it ended early
 }
 
 type streamKey struct{}
 
-// FromContext returns the stream of a request that came through [HTTP], or nil.
+// FromContext returns the stream of a request to a handler of [HTTP], or nil.
 func FromContext(ctx context.Context) *Stream {
 	s, _ := ctx.Value(streamKey{}).(*Stream)
 	return s
@@ -69,8 +69,8 @@ func newStream(c *Conn, b headerBlock, length int64) *Stream {
 	return s
 }
 
-// Context ends with the stream: when both sides have said their last, when one of
-// them resets it, or with its connection. Its cause says why.
+// Context ends with the stream: when both sides have ended it, when one side resets it, or
+// with its connection. Its cause says why.
 func (s *Stream) Context() context.Context { return s.ctx }
 
 // ID is the number of the stream on its connection.
@@ -79,27 +79,27 @@ func (s *Stream) ID() uint32 { return s.id }
 // Conn returns the connection.
 func (s *Stream) Conn() *Conn { return s.conn }
 
-// Fields returns the request's fields as they came and in their order, the
-// pseudo-header fields first.
+// Fields returns the request's fields unchanged and in order, the pseudo-header fields
+// first.
 func (s *Stream) Fields() []hpack.HeaderField { return slices.Clone(s.fields) }
 
-// Trailer returns the fields that followed the body, once that was read to EOF.
+// Trailer returns the fields after the body, once the body was read to EOF.
 func (s *Stream) Trailer() []hpack.HeaderField {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	return slices.Clone(s.trailer)
 }
 
-// Body returns the request's body. What was read, the client may send again. If
-// the stream breaks, the error comes after what had arrived.
+// Body returns the request's body. Reading returns window to the client. If the stream
+// breaks, the error comes after the bytes that had arrived.
 func (s *Stream) Body() io.Reader { return body{s} }
 
-// StallBody stops giving window back for this stream, or makes up for it.
+// StallBody stops or resumes the WINDOW_UPDATEs of this stream.
 func (s *Stream) StallBody(stall bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	s.bodyStalled = stall
-	s.settle()
+	s.sendUpdate()
 }
 
 type body struct{ stream *Stream }
@@ -116,11 +116,11 @@ func (b body) Read(p []byte) (int, error) {
 		return 0, s.bodyErr
 	}
 	n, _ := s.body.Read(p)
-	s.giveBack(int64(n))
+	s.creditWindow(int64(n))
 	return n, nil
 }
 
-// receive takes a part of the body, which came in a frame of size bytes.
+// receive adds a part of the body, which came in a frame of size bytes.
 func (s *Stream) receive(data []byte, size int64, end bool) error {
 	if !s.in.use(size) {
 		return streamError(s.id, http2.ErrCodeFlowControl)
@@ -130,7 +130,7 @@ func (s *Stream) receive(data []byte, size int64, end bool) error {
 		return streamError(s.id, http2.ErrCodeProtocol)
 	}
 	s.body.Write(data)
-	s.giveBack(size - int64(len(data)))
+	s.creditWindow(size - int64(len(data)))
 	if end {
 		s.endBody()
 	}
@@ -138,9 +138,9 @@ func (s *Stream) receive(data []byte, size int64, end bool) error {
 	return nil
 }
 
-// receiveTrailer takes the fields after the body, which must be the last.
+// receiveTrailer handles the fields after the body, which must end the stream.
 func (s *Stream) receiveTrailer(b headerBlock) error {
-	if !b.ends || b.selfish || b.tooLarge || s.incomplete() || checkTrailer(b.fields) != nil {
+	if !b.ends || b.selfDependent || b.tooLarge || s.incomplete() || checkTrailer(b.fields) != nil {
 		return streamError(s.id, http2.ErrCodeProtocol)
 	}
 	s.trailer = b.fields
@@ -162,7 +162,7 @@ func (s *Stream) closeIfDone() {
 	}
 }
 
-// fail ends the stream before its time.
+// fail ends the stream early.
 func (s *Stream) fail(err error, how closing) {
 	if s.err != nil || s.closed {
 		return
@@ -184,13 +184,13 @@ func (s *Stream) close(how closing) {
 	s.conn.closeIfIdle()
 }
 
-// release is the end of the handler: nobody will read the rest.
+// release is called after the handler. It drops the unread rest of the body.
 func (s *Stream) release() {
-	s.Reset(http2.ErrCodeInternal) // unless it is closed by now, as it should be
+	s.Reset(http2.ErrCodeInternal) // does nothing if it is closed, as it should be
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running--
-	c.giveBack(int64(s.body.Len()))
+	c.creditWindow(int64(s.body.Len()))
 	s.body = bytes.Buffer{}
 }

@@ -10,24 +10,23 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// maxUnread is how many frames that nobody waits for, such as answers to PING,
-// may be queued for a client that does not read.
+// maxUnread is how many control frames, such as answers to PING, may be queued for a client
+// that does not read.
 const maxUnread = 1000
 
 var errNotReading = errors.New("the client does not read what it asked for")
 
-// An outbox is what is to be written. Frames are put into it in the order in
-// which they go out; the connection's mutex guards it.
+// An outbox is the queue of frames to write. The connection's mutex guards it.
 type outbox struct {
 	framer  *http2.Framer // writes to the outbox
 	encoder *hpack.Encoder
 	block   blockBuffer
 
 	pending, spare  []byte
-	unread          int   // frames in pending that nobody waits for
-	queued, written int64 // bytes since the beginning
+	unread          int   // control frames in pending
+	queued, written int64 // bytes since the start
 	stalled         bool
-	ready           *sync.Cond // there is something for the writer to do
+	ready           *sync.Cond // signals the writer
 }
 
 func (o *outbox) init(mu *sync.Mutex) {
@@ -51,7 +50,7 @@ func (o *outbox) take() []byte {
 	return batch
 }
 
-// headers queues a HEADERS frame and the CONTINUATIONs it needs.
+// headers queues a HEADERS frame and its CONTINUATIONs.
 func (o *outbox) headers(id uint32, fields []hpack.HeaderField, end bool, maxFrame int) {
 	o.block = o.block[:0]
 	for _, field := range fields {
@@ -77,7 +76,7 @@ func cut(p []byte, n int) (first, rest []byte) {
 	return p[:n], p[n:]
 }
 
-// control queues a frame that nobody waits for.
+// control queues a frame without waiting for its writing.
 func (c *Conn) control(frame func(*http2.Framer)) {
 	if c.closing || c.err != nil {
 		return
@@ -89,13 +88,13 @@ func (c *Conn) control(frame func(*http2.Framer)) {
 	frame(c.out.framer)
 }
 
-// write writes what is queued until the connection ends. While one batch is being
-// written, the next one gathers.
+// write writes the queue until the connection ends. The next batch is queued while one is
+// being written.
 func (c *Conn) write() {
 	for {
 		batch := c.nextBatch()
 		if batch == nil {
-			c.hangUp()
+			c.closeWrite()
 			return
 		}
 		if _, err := c.nc.Write(batch); err != nil {
@@ -106,7 +105,7 @@ func (c *Conn) write() {
 	}
 }
 
-// nextBatch waits for something to write; nil is the end.
+// nextBatch waits for bytes to write; nil means the end.
 func (c *Conn) nextBatch() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,8 +125,9 @@ func (c *Conn) wrote(n int) {
 	c.progress.Broadcast()
 }
 
-// hangUp says goodbye; the client answers it by closing, which ends the reading.
-func (c *Conn) hangUp() {
+// closeWrite closes the sending side. The client closes the connection in answer, which
+// ends the reading.
+func (c *Conn) closeWrite() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		c.end(net.ErrClosed)

@@ -17,7 +17,7 @@ func TestFaultReset(t *testing.T) {
 	for fault, want := range map[string]http2.ErrCode{
 		"rst": http2.ErrCodeInternal, "rst=REFUSED_STREAM": http2.ErrCodeRefusedStream, "rst=HTTP_1_1_REQUIRED": http2.ErrCodeHTTP11Required, "rst=77": 77,
 	} {
-		told(t, s, fault+" x1")
+		setFaults(t, s.Faults(), fault+" x1")
 		r := dial(t, s)
 		r.get(1, "/ping", "none")
 		if f := expect[*http2.RSTStreamFrame](r); f.StreamID != 1 || f.ErrCode != want {
@@ -28,7 +28,7 @@ func TestFaultReset(t *testing.T) {
 	}
 }
 
-func TestFaultResetKnowsAllCodes(t *testing.T) {
+func TestFaultResetAcceptsAllCodes(t *testing.T) {
 	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
 		list, err := faults.Parse("rst=" + code.String())
 		if err != nil || resetCode(list[0]) != code {
@@ -43,7 +43,7 @@ func TestFaultGoAwayLetsStreamsFinish(t *testing.T) {
 		r := connect()
 		r.get(1, "/sandbox/slow-multipart?n=2&gap=1m", token)
 		r.wantStatus(1, "200")
-		told(t, s, "goaway x1")
+		setFaults(t, s.Faults(), "goaway x1")
 		r.get(3, "/ping", token)
 		if f := expect[*http2.GoAwayFrame](r); f.LastStreamID != 3 || f.ErrCode != http2.ErrCodeNo {
 			t.Errorf("%v last %d", f.ErrCode, f.LastStreamID)
@@ -69,7 +69,7 @@ func TestFaultGoAwayDropsStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer down.Body.Close()
-	told(t, s, "goaway=drop x1")
+	setFaults(t, s.Faults(), "goaway=drop x1")
 	// net/http takes the GOAWAY's word that the request was not processed, and repeats it.
 	if answer := send(t, c, ask(t, s, token, "GET", "/ping", nil)); answer.StatusCode != http.StatusNoContent {
 		t.Error(answer.Status)
@@ -85,7 +85,7 @@ func TestFaultGoAwayDropsStreams(t *testing.T) {
 func TestFaultStrikesConnectionsAfterAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, connect, token := bubbled(t, Options{})
-		told(t, s, "goaway@10s x1")
+		setFaults(t, s.Faults(), "goaway@10s x1")
 		time.Sleep(time.Minute) // it is the connection's time that counts
 		for _, want := range []time.Duration{10 * time.Second, 5 * time.Minute} {
 			begun := time.Now()
@@ -100,7 +100,7 @@ func TestFaultStrikesConnectionsAfterAWhile(t *testing.T) {
 
 func TestFaultStallReads(t *testing.T) {
 	s := start(t, Options{})
-	told(t, s, "stall-reads x1")
+	setFaults(t, s.Faults(), "stall-reads x1")
 	r := dial(t, s)
 	r.get(1, "/ping", "none")
 	r.wantStatus(1, "403") // the stall begins with what follows
@@ -114,7 +114,7 @@ func TestFaultStallReads(t *testing.T) {
 
 func TestFaultStallWrites(t *testing.T) {
 	s := start(t, Options{})
-	told(t, s, "stall-writes x1")
+	setFaults(t, s.Faults(), "stall-writes x1")
 	r := dial(t, s)
 	expect[*http2.SettingsFrame](r)
 	r.get(1, "/ping", "none")
@@ -130,18 +130,18 @@ func TestFaultStallWrites(t *testing.T) {
 func TestFaultsOfConnectionsOverHTTP1(t *testing.T) {
 	s := start(t, Options{HTTP1: true})
 	token := loggedIn(t, s).AccessToken
-	told(t, s, "goaway x1")
+	setFaults(t, s.Faults(), "goaway x1")
 	if answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil)); !answer.Close {
 		t.Error("the connection lives on")
 	}
 	for _, fault := range []string{"goaway=drop", "rst"} {
-		told(t, s, fault)
+		setFaults(t, s.Faults(), fault)
 		if answer, err := client(t, s).Do(ask(t, s, token, "GET", "/ping", nil)); err == nil {
 			answer.Body.Close()
 			t.Errorf("%s: %s", fault, answer.Status)
 		}
 	}
-	told(t, s, "stall-writes")
+	setFaults(t, s.Faults(), "stall-writes")
 	request := ask(t, s, token, "GET", "/ping", nil)
 	if answer, err := client(t, s).Do(request.WithContext(within(t, 100*time.Millisecond))); err == nil {
 		answer.Body.Close()

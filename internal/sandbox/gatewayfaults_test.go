@@ -11,21 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"avsproxy/internal/sandbox/faults"
 )
-
-// told tells a sandbox to misbehave from now.
-func told(t *testing.T, s *Sandbox, list string) {
-	t.Helper()
-	parsed, err := faults.Parse(list)
-	if err == nil {
-		err = s.Faults().Replace(parsed)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // overBoth runs a test over HTTP/2 and HTTP/1.1.
 func overBoth(t *testing.T, test func(*testing.T, *Sandbox, string)) {
@@ -54,7 +40,7 @@ func TestFaultStatuses(t *testing.T) {
 			{"503=1 x1", "/ping", 503, "1", ""},
 			{"599 x1", "/ping", 599, "", ""},
 		} {
-			told(t, s, c.fault)
+			setFaults(t, s.Faults(), c.fault)
 			answer := send(t, client(t, s), ask(t, s, token, "GET", c.path, nil))
 			if answer.StatusCode != c.status || answer.Header.Get("Retry-After") != c.after || !strings.Contains(string(answer.body), c.want) ||
 				c.want == "" && len(answer.body) > 0 {
@@ -78,7 +64,7 @@ func TestFaultStatuses(t *testing.T) {
 func TestFaultStrikesTheNthRequest(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
-	told(t, s, "403@3")
+	setFaults(t, s.Faults(), "403@3")
 	for i, want := range []int{204, 204, 403, 204} {
 		if answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil)); answer.StatusCode != want {
 			t.Errorf("request %d: %s", i+1, answer.Status)
@@ -98,7 +84,7 @@ func TestFaultCutBody(t *testing.T) {
 			{"cut-body x1", "/v20160207/directives", 1000, 1},
 			{"cut-body=1MiB x1", "/sandbox/bytes?n=5", 5, 5},
 		} {
-			told(t, s, c.fault)
+			setFaults(t, s.Faults(), c.fault)
 			response, err := client(t, s).Do(ask(t, s, token, "GET", c.path, nil))
 			if err != nil {
 				t.Fatal(err)
@@ -115,7 +101,7 @@ func TestFaultCutBody(t *testing.T) {
 func TestFaultSlowHeaders(t *testing.T) {
 	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
 		const delay = 80 * time.Millisecond
-		told(t, s, "slow-headers="+delay.String())
+		setFaults(t, s.Faults(), "slow-headers="+delay.String())
 		begun := time.Now()
 		answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil))
 		if took := time.Since(begun); took < delay || answer.StatusCode != http.StatusNoContent {
@@ -127,9 +113,9 @@ func TestFaultSlowHeaders(t *testing.T) {
 func TestFaultInformationalAnswers(t *testing.T) {
 	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
 		for fault, want := range map[string]map[int]int{
-			"early-hints x1": {103: few}, "early-hints=2, continue=4": {103: 2, 100: 4}, "continue, 503": {100: few},
+			"early-hints x1": {103: informationalAnswers}, "early-hints=2, continue=4": {103: 2, 100: 4}, "continue, 503": {100: informationalAnswers},
 		} {
-			told(t, s, fault)
+			setFaults(t, s.Faults(), fault)
 			got := map[int]int{}
 			request := ask(t, s, token, "GET", "/ping", nil)
 			trace := &httptrace.ClientTrace{
@@ -155,7 +141,7 @@ func TestFaultInformationalAnswers(t *testing.T) {
 
 func TestFaultTrailers(t *testing.T) {
 	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
-		told(t, s, "trailers")
+		setFaults(t, s.Faults(), "trailers")
 		answer := send(t, client(t, s), ask(t, s, token, "GET", "/sandbox/bytes?n=1000", nil))
 		if answer.Trailer.Get(FaultTrailer) != "1" || answer.Trailer.Get(HashTrailer) == "" || len(answer.body) != 1000 {
 			t.Errorf("%d bytes, %v", len(answer.body), answer.Trailer)
@@ -169,12 +155,12 @@ func TestFaultTrailers(t *testing.T) {
 
 func TestFaultHugeHeaders(t *testing.T) {
 	overBoth(t, func(t *testing.T, s *Sandbox, token string) {
-		told(t, s, "huge-headers=100KiB x1")
+		setFaults(t, s.Faults(), "huge-headers=100KiB x1")
 		answer := send(t, client(t, s), ask(t, s, token, "GET", "/ping", nil))
 		if n := len(answer.Header.Get("X-Sandbox-Huge")); n != 100<<10 {
 			t.Errorf("%d bytes", n)
 		}
-		told(t, s, "huge-headers x1")
+		setFaults(t, s.Faults(), "huge-headers x1")
 		if answer, err := client(t, s).Do(ask(t, s, token, "GET", "/ping", nil)); err == nil {
 			answer.Body.Close()
 			t.Errorf("taken: %s", answer.Status)
@@ -189,7 +175,7 @@ func TestFaultCertificates(t *testing.T) {
 	c.Transport.(*http.Transport).DisableKeepAlives = true
 	for _, url := range []string{s.AVS() + "/ping", s.LWA() + "/ap/oa"} {
 		for _, fault := range []string{"", "tls-wrong-name x1", "", "tls-expired x1"} {
-			told(t, s, fault)
+			setFaults(t, s.Faults(), fault)
 			answer, err := c.Get(url)
 			if err == nil {
 				io.Copy(io.Discard, answer.Body) // with it comes the session's ticket

@@ -42,7 +42,7 @@ func TestPairAnswerLooksLikeAmazons(t *testing.T) {
 	}
 }
 
-func TestAutomaticConsentIsThereAtTheFirstPoll(t *testing.T) {
+func TestAutomaticConsentAllowsTheFirstPoll(t *testing.T) {
 	s := start(t, Options{})
 	pair := newPair(t, s)
 	answer := postToken(t, s, pollForm(pair.DeviceCode, pair.UserCode))

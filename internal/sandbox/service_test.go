@@ -12,7 +12,7 @@ import (
 )
 
 // What Node's clients call HPE_INVALID_CONSTANT: frames, whatever was agreed on.
-func TestClientsOfHTTP1GetFramesAndTheEnd(t *testing.T) {
+func TestHTTP1ClientsGetSettingsAndTheEnd(t *testing.T) {
 	s := start(t, Options{})
 	for name, protocols := range map[string][]string{"no ALPN": nil, "http/1.1": {"http/1.1"}, "unknown": {"spdy/3"}, "h2": {"h2"}} {
 		conn, err := tls.Dial("tcp", strings.TrimPrefix(s.AVS(), "https://"), &tls.Config{RootCAs: s.Pool(), NextProtos: protocols})

@@ -75,7 +75,7 @@ func TestPingsKeepAConnectionForAnHour(t *testing.T) {
 	}
 }
 
-func TestStreamsFinishWhenTheHourIsOver(t *testing.T) {
+func TestStreamsFinishAfterTheConnectionsLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, connect, token := bubbled(t, Options{IdleTimeout: 3 * time.Hour})
 		begun := time.Now()
@@ -146,7 +146,7 @@ func readSome(t *testing.T, response *http.Response) (text string) {
 	return text
 }
 
-func TestManyConnectionsOfADeviceLiveByDefault(t *testing.T) {
+func TestDevicesMayHaveManyConnectionsByDefault(t *testing.T) {
 	s := start(t, Options{})
 	token := loggedIn(t, s).AccessToken
 	down := downchannel(t, client(t, s), s, token)
@@ -157,12 +157,12 @@ func TestManyConnectionsOfADeviceLiveByDefault(t *testing.T) {
 
 // A client that obeys GOAWAY opens a second connection before the streams of the
 // first have finished, which is no offence.
-func TestConnectionOnItsWayOutIsNotClosedForTheNext(t *testing.T) {
+func TestClosingConnectionMayFinish(t *testing.T) {
 	s := start(t, Options{OneConnection: true})
 	token := loggedIn(t, s).AccessToken
 	c := client(t, s)
 	down := downchannel(t, c, s, token)
-	told(t, s, "goaway x1")
+	setFaults(t, s.Faults(), "goaway x1")
 	for range 3 {
 		send(t, c, ask(t, s, token, "GET", "/ping", nil))
 	}
@@ -173,7 +173,7 @@ func TestConnectionOnItsWayOutIsNotClosedForTheNext(t *testing.T) {
 	readSome(t, down)
 }
 
-func TestRenewedTokensAreOfTheSameDevice(t *testing.T) {
+func TestRefreshedTokensAreOfTheSameDevice(t *testing.T) {
 	s := start(t, Options{OneConnection: true})
 	tokens := loggedIn(t, s)
 	down := downchannel(t, client(t, s), s, tokens.AccessToken)
@@ -184,7 +184,7 @@ func TestRenewedTokensAreOfTheSameDevice(t *testing.T) {
 	}
 }
 
-func TestDevicesOfCodePairsHaveAnIdentityToo(t *testing.T) {
+func TestTokensOfCodePairsHaveADevice(t *testing.T) {
 	s := start(t, Options{})
 	asked := url.Values{"response_type": {"device_code"}, "client_id": {ClientID}, "scope": {"alexa:all"}, "scope_data": {scopeData}}
 	answer := do(t, client(t, s), "POST", s.LWA()+"/auth/o2/create/codepair", "application/x-www-form-urlencoded", strings.NewReader(asked.Encode()))
@@ -193,7 +193,7 @@ func TestDevicesOfCodePairsHaveAnIdentityToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := postToken(t, s, url.Values{"grant_type": {"device_code"}, "device_code": {pair["device_code"].(string)}, "user_code": {pair["user_code"].(string)}})
-	if found, ok := s.login.grants.lookup(got.AccessToken); !ok || found.grant.device != identity(scopeData) || identity(scopeData) == "" {
+	if found, ok := s.login.grants.lookup(got.AccessToken); !ok || found.device != deviceID(scopeData) || deviceID(scopeData) == "" {
 		t.Errorf("%+v", found)
 	}
 }
