@@ -1,7 +1,7 @@
 // Package config turns config.toml into a checked value, or into the full
-// list of complaints: each with its line, its key and what to do about it.
+// list of issues: each with its line, its key and what to do about it.
 //
-// Two rules hold throughout. Complaints quote the keys of the file but not its
+// Two rules hold throughout. Issues quote the keys of the file but not its
 // values, because a secret may have been pasted into any of them; only well
 // formed names (of routes, credentials and environment variables) and words of
 // the file format are repeated. And a setting that this version does not
@@ -28,10 +28,10 @@ type Config struct {
 
 // Proxy says where requests are taken and from whom.
 type Proxy struct {
-	Listen     []string // each "host:port" (port 0: any free one) or "unix:/path"
-	Others     string   // forward requests to hosts without a route: "reject" or "tunnel"
-	ClientKey  Secret   // zero: callers need no key; never zero when a Listen is not loopback
-	AllowUsers []string // names or numeric IDs of local users who may come in besides the one it runs as and root
+	Listen     []string  // each "host:port" (port 0: any free one) or "unix:/path"
+	Others     string    // forward requests to hosts without a route: "reject" or "tunnel"
+	ClientKey  SecretRef // zero: callers need no key; never zero when a Listen is not loopback
+	AllowUsers []string  // names or numeric IDs of local users who may come in besides the one it runs as and root
 	// DecisionHeader has each answer of a route say what was decided about its request.
 	DecisionHeader bool
 }
@@ -103,9 +103,9 @@ type Credential struct {
 	Grant    string // "authorization_code", "device_code", "client_credentials", "refresh_token", "static" or "command"
 
 	ClientID     string
-	ClientSecret Secret // zero: a public client; never zero when Grant is "client_credentials", outside the sandbox
-	PKCE         string // of logins by browser: "S256" or "off"; empty: as the provider has it, else "S256"
-	TokenAuth    string // how the two are sent for tokens: "body" or "basic"; empty: as the provider has it, else "body"
+	ClientSecret SecretRef // zero: a public client; never zero when Grant is "client_credentials", outside the sandbox
+	PKCE         string    // of logins by browser: "S256" or "off"; empty: as the provider has it, else "S256"
+	TokenAuth    string    // how the two are sent for tokens: "body" or "basic"; empty: as the provider has it, else "body"
 
 	RedirectURL    string // http or https on a loopback host; port 0: the console's
 	RedirectURLSet bool   // the file said it, so it must not be adapted
@@ -127,9 +127,9 @@ type Credential struct {
 	Header string // field that carries the token
 	Format string // its value, with either {token} or {base64}: the token in base64, for Basic (RFC 7617)
 
-	RefreshToken Secret   // for the grant "refresh_token"; zero: a login imports it
-	Token        Secret   // for the grant "static"
-	Command      []string // for the grant "command": the program that prints the token, and its arguments
+	RefreshToken SecretRef // for the grant "refresh_token"; zero: a login imports it
+	Token        SecretRef // for the grant "static"
+	Command      []string  // for the grant "command": the program that prints the token, and its arguments
 
 	KeepWarm           bool          // renew in the background while no request comes, too
 	RefreshTokenMaxAge time.Duration // how long refresh tokens live; 0: unknown

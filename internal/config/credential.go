@@ -16,7 +16,7 @@ func (d *decoder) allCredentials(root *table, sandbox bool) map[string]Credentia
 	all := root.sub("credential", "a table; write [credential.NAME]")
 	for name := range all.values {
 		if _, isTable := all.values[name].(map[string]any); !isTable {
-			all.complain(name, "stands outside of a credential", "credentials have names; write [credential.NAME] above it")
+			all.report(name, "stands outside of a credential", "credentials have names; write [credential.NAME] above it")
 			continue
 		}
 		t := all.sub(name, "")
@@ -31,7 +31,7 @@ func (d *decoder) allCredentials(root *table, sandbox bool) map[string]Credentia
 // them so.
 func (t *table) checkCredentialName(name string) {
 	if !regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`).MatchString(name) {
-		t.d.complain(t.at, "is not a name for a credential", "use lower-case letters, digits, hyphens and underscores")
+		t.d.report(t.at, "is not a name for a credential", "use lower-case letters, digits, hyphens and underscores")
 	}
 }
 
@@ -68,9 +68,9 @@ func (t *table) credential(name string, sandbox bool) Credential {
 		PKCE:         t.oneOf("pkce", "", []string{"S256", "off"}),
 
 		KeepWarm:           t.flag("keep_warm", false),
-		RefreshTokenMaxAge: t.span("refresh_token_max_age", 0),
+		RefreshTokenMaxAge: t.duration("refresh_token_max_age", 0),
 		OnLoginNeeded:      t.texts("on_login_needed", nil),
-		LoginReminder:      t.span("login_reminder", 15*time.Minute),
+		LoginReminder:      t.duration("login_reminder", 15*time.Minute),
 
 		Line: t.at.line,
 	}
@@ -85,14 +85,14 @@ func (t *table) credential(name string, sandbox bool) Credential {
 func providerNames() []string { return append(tokens.ProviderNames(), "oauth2") }
 
 // grant gets one of those that can be kept. Those that RFC 9700, sections 2.1.2
-// and 2.4, advises against have complaints of their own.
+// and 2.4, advises against have issues of their own.
 func (t *table) grant() string {
 	instead := `use "authorization_code", or "device_code" where there is no browser`
 	switch t.values["grant"] {
 	case "password":
-		t.complain("grant", `"password" is refused, because it shows the person's password to the client and RFC 9700 forbids it`, instead)
+		t.report("grant", `"password" is refused, because it shows the person's password to the client and RFC 9700 forbids it`, instead)
 	case "implicit":
-		t.complain("grant", `"implicit" is refused, because its tokens leak from the browser's address bar and RFC 9700 advises against it`, instead)
+		t.report("grant", `"implicit" is refused, because its tokens leak from the browser's address bar and RFC 9700 advises against it`, instead)
 	default:
 		return t.oneOf("grant", "authorization_code", []string{
 			"authorization_code", "device_code", "client_credentials", "refresh_token", "static", "command"})
@@ -115,10 +115,10 @@ func (t *table) checkCredential(c Credential) {
 		t.checkBase("issuer", c.Issuer)
 	}
 	if !isFieldName(c.Header) || connectionField(c.Header) {
-		t.complain("header", "is not the name of a header that can carry a token", `write it like "Authorization"`)
+		t.report("header", "is not the name of a header that can carry a token", `write it like "Authorization"`)
 	}
 	if strings.Contains(c.Format, "{token}") == strings.Contains(c.Format, "{base64}") || !isFieldValue(c.Format) {
-		t.complain("format", "must be one line that contains either {token} or {base64}", `write it like "Bearer {token}" or "Basic {base64}"`)
+		t.report("format", "must be one line that contains either {token} or {base64}", `write it like "Bearer {token}" or "Basic {base64}"`)
 	}
 	if len(c.OnLoginNeeded) > 0 {
 		t.checkProgram("on_login_needed")
@@ -141,7 +141,7 @@ func (t *table) checkCredential(c Credential) {
 func (t *table) checkParams(key string, params map[string]string, ours ...string) {
 	for _, name := range ours {
 		if _, set := params[name]; set {
-			t.complain(key, "must not set "+name, "the login sets it; leave it out here")
+			t.report(key, "must not set "+name, "the login sets it; leave it out here")
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (t *table) checkParams(key string, params map[string]string, ours ...string
 // refusePlaceholder names what would come back from the provider as a riddle.
 func (t *table) refusePlaceholder(key, text string) {
 	if isPlaceholder(text) {
-		t.complain(key, "is still a placeholder", "put your own value in its place")
+		t.report(key, "is still a placeholder", "put your own value in its place")
 	}
 }
 
@@ -169,7 +169,7 @@ func (t *table) checkGrant(c Credential, sandbox bool) {
 		t.checkRenewal(c)
 	case "static":
 		t.require("token", `grant = "static" needs the token`)
-		t.checkSort("token", c.Token)
+		t.checkTokenKind("token", c.Token)
 	case "command":
 		t.require("command", `grant = "command" needs the program that prints the token, like ["prog", "arg"]`)
 		t.checkProgram("command")
@@ -196,7 +196,7 @@ func (t *table) checkClient(c Credential, sandbox bool, endpoints ...string) {
 // tells.
 func (t *table) checkEndpoints(c Credential, keys ...string) {
 	known, found := tokens.FindProvider(c.Provider, c.Region)
-	issuer := t.has("issuer") && t.values["issuer"] != ""                 // one of the wrong type has its complaint already
+	issuer := t.has("issuer") && t.values["issuer"] != ""                 // one of the wrong type has its issue already
 	if issuer || known.Issuer != "" || !found && c.Provider != "oauth2" { // as has a wrong name
 		return
 	}
@@ -212,17 +212,17 @@ func (t *table) checkEndpoints(c Credential, keys ...string) {
 
 // checkRenewal does not want the refresh token itself: a login can bring it.
 func (t *table) checkRenewal(c Credential) {
-	t.checkSort("refresh_token", c.RefreshToken)
+	t.checkTokenKind("refresh_token", c.RefreshToken)
 	t.checkEndpoints(c, "token_url")
 	if c.Provider != "oauth2" && c.Provider != "" {
 		t.require("client_id", "the client that the refresh token was issued to")
 	}
 }
 
-func (t *table) checkSort(key string, s Secret) {
-	if err := s.checkSort(s.text); err != nil {
-		say, hint, _ := strings.Cut(err.Error(), "; ")
-		t.complain(key, say, hint)
+func (t *table) checkTokenKind(key string, s SecretRef) {
+	if err := s.checkTokenKind(s.text); err != nil {
+		message, hint, _ := strings.Cut(err.Error(), "; ")
+		t.report(key, message, hint)
 	}
 }
 
@@ -232,12 +232,12 @@ func (t *table) checkRedirect(text string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || !validPort(u):
-		t.complain("redirect_url", "is not a URL", `write it like "https://localhost:9745/authresponse"`)
+		t.report("redirect_url", "is not a URL", `write it like "https://localhost:9745/authresponse"`)
 	case !loopback(u.Hostname()):
-		t.complain("redirect_url", "must be on this machine", `use localhost, like "https://localhost:9745/authresponse"`)
+		t.report("redirect_url", "must be on this machine", `use localhost, like "https://localhost:9745/authresponse"`)
 	case u.Path == "":
-		t.complain("redirect_url", "has no path", `write it like "https://localhost:9745/authresponse"`)
+		t.report("redirect_url", "has no path", `write it like "https://localhost:9745/authresponse"`)
 	case u.User != nil || strings.Contains(text, "#"):
-		t.complain("redirect_url", "must not have a user name, password or fragment", "the provider compares it byte by byte with the registered one")
+		t.report("redirect_url", "must not have a user name, password or fragment", "the provider compares it byte by byte with the registered one")
 	}
 }

@@ -24,7 +24,7 @@ func (d *decoder) crossCheck(c *Config) {
 	slices.Sort(used)
 	for _, name := range slices.Compact(used) {
 		if !c.Sandbox {
-			d.credentials[name].needsOf(c.Credentials[name])
+			d.credentials[name].requireSecretsOf(c.Credentials[name])
 		}
 	}
 }
@@ -34,7 +34,7 @@ func (d *decoder) checkDoors(c *Config) {
 	_, console, err := net.SplitHostPort(c.Console.Listen)
 	for _, address := range c.Proxy.Listen {
 		if _, port, bad := net.SplitHostPort(address); err == nil && bad == nil && port == console && port != "0" {
-			d.complain(d.consoleListen, "has the same port as proxy.listen", "give the console a port of its own")
+			d.report(d.consoleListen, "has the same port as proxy.listen", "give the console a port of its own")
 		}
 	}
 }
@@ -45,7 +45,7 @@ func (d *decoder) checkForwarded(c *Config) {
 		for j, entry := range r.Hosts {
 			host, port, err := net.SplitHostPort(entry)
 			if err == nil && loopback(host) && slices.ContainsFunc(c.Proxy.Listen, func(address string) bool { return strings.HasSuffix(address, ":"+port) }) {
-				d.complain(d.routes[i+1].at.key("hosts").item(j), "is the proxy itself, which means the first route", "move the route to the top, or use NAME.localhost")
+				d.report(d.routes[i+1].at.key("hosts").item(j), "is the proxy itself, which means the first route", "move the route to the top, or use NAME.localhost")
 			}
 		}
 	}
@@ -55,7 +55,7 @@ func (d *decoder) checkNames(routes []Route) {
 	lines := map[string]int{}
 	for i, r := range routes {
 		if first, taken := lines[r.Name]; taken && r.Name != "" {
-			d.routes[i].complain("name", fmt.Sprintf("is already the name of the route on line %d", first), "give each route its own name")
+			d.routes[i].report("name", fmt.Sprintf("is already the name of the route on line %d", first), "give each route its own name")
 			continue
 		}
 		lines[r.Name] = r.Line
@@ -81,10 +81,10 @@ func (d *decoder) checkClaims(routes []Route) {
 	}
 }
 
-func claim(claims map[string]int, route int, host string, at place, d *decoder) {
+func claim(claims map[string]int, route int, host string, at position, d *decoder) {
 	owner, taken := claims[host]
 	if taken && owner != route && host != "" {
-		d.complain(at, fmt.Sprintf("names a host that already means the route on line %d", d.routes[owner].at.line), "a host can mean only one route")
+		d.report(at, fmt.Sprintf("names a host that already means the route on line %d", d.routes[owner].at.line), "a host can mean only one route")
 		return
 	}
 	claims[host] = route
@@ -109,7 +109,7 @@ func (d *decoder) checkReference(r *Route, t *table, c *Config) bool {
 	credential, ok := c.Credentials[r.Credential]
 	if r.Credential != "" && !ok {
 		names := slices.Sorted(maps.Keys(c.Credentials))
-		t.complain("credential", "names a credential that does not exist", meant(r.Credential, names)+"add a table [credential.NAME] for it")
+		t.report("credential", "names a credential that does not exist", suggestion(r.Credential, names)+"add a table [credential.NAME] for it")
 		return false
 	}
 	if c.Sandbox {
@@ -124,7 +124,7 @@ func (d *decoder) checkReference(r *Route, t *table, c *Config) bool {
 }
 
 // checkSandbox refuses to mix the stand-in with real endpoints. A provider or
-// grant that is empty has its complaint already.
+// grant that is empty has its issue already.
 func (t *table) checkSandbox(r Route, c Credential) {
 	provider := c.Provider == "amazon" || c.Provider == ""
 	grant := slices.Contains([]string{"authorization_code", "device_code", "client_credentials", ""}, c.Grant)
@@ -135,7 +135,7 @@ func (t *table) checkSandbox(r Route, c Credential) {
 	if isLabel(r.Name) {
 		say = fmt.Sprintf("route %q cannot be used in the sandbox", r.Name)
 	}
-	t.complain("credential", say, `give it a credential with provider "amazon" and grant "authorization_code", "device_code" or "client_credentials", or set sandbox = false`)
+	t.report("credential", say, `give it a credential with provider "amazon" and grant "authorization_code", "device_code" or "client_credentials", or set sandbox = false`)
 }
 
 // checkInjected keeps a static header from standing in the token's place.
@@ -146,20 +146,20 @@ func (t *table) checkInjected(r Route, c Credential) {
 	}
 	for name := range r.Headers {
 		if strings.EqualFold(name, header) {
-			t.d.complain(t.at.key("headers").key(name), "is where the token goes", "remove it here; the credential fills it in")
+			t.d.report(t.at.key("headers").key(name), "is where the token goes", "remove it here; the credential fills it in")
 		}
 	}
 }
 
-// needsOf notes the secrets that the grant uses.
-func (t *table) needsOf(c Credential) {
+// requireSecretsOf notes the secrets that the grant uses.
+func (t *table) requireSecretsOf(c Credential) {
 	switch c.Grant {
 	case "authorization_code", "device_code", "client_credentials":
-		t.needs("client_secret", c.ClientSecret)
+		t.requireReadable("client_secret", c.ClientSecret)
 	case "refresh_token":
-		t.needs("client_secret", c.ClientSecret)
-		t.needs("refresh_token", c.RefreshToken)
+		t.requireReadable("client_secret", c.ClientSecret)
+		t.requireReadable("refresh_token", c.RefreshToken)
 	case "static":
-		t.needs("token", c.Token)
+		t.requireReadable("token", c.Token)
 	}
 }

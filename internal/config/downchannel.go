@@ -5,8 +5,8 @@ func (t *table) checkDownchannel(r *Route) {
 	switch {
 	case r.Downchannel != "keep":
 	case !t.has("credential"):
-		t.complain("downchannel", "needs a credential to be kept with", `name a credential, or set downchannel = "pass"`)
+		t.report("downchannel", "needs a credential to be kept with", `name a credential, or set downchannel = "pass"`)
 	case r.ClientAuth == "keep" || r.ClientAuth == "reject":
-		t.complain("downchannel", "is kept with the route's own credential", `set client_auth = "replace", or downchannel = "pass"`)
+		t.report("downchannel", "is kept with the route's own credential", `set client_auth = "replace", or downchannel = "pass"`)
 	}
 }

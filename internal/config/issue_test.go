@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected complaints")
+var update = flag.Bool("update", false, "rewrite the expected issues")
 
 func home(name string) string {
 	return map[string]string{"HOME": "/home/someone", "SET": "value", "TEMPLATE": "{{SECRET}}", "ACCESS": "Atza|value"}[name]
@@ -32,7 +32,7 @@ func TestComplaintsAreCompleteAndExact(t *testing.T) {
 			}
 			_, err = Parse("config.toml", text, home)
 			if err == nil {
-				t.Fatal("no complaint")
+				t.Fatal("no issue")
 			}
 			golden(t, strings.TrimSuffix(file, ".toml")+".txt", err.Error()+"\n")
 		})
@@ -55,7 +55,7 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// TestOneSlipOneComplaint: a wrong value must not draw complaints about what
+// TestOneSlipOneComplaint: a wrong value must not draw issues about what
 // would follow from it.
 func TestOneSlipOneComplaint(t *testing.T) {
 	good, err := os.ReadFile("testdata/good/full.toml")
@@ -70,9 +70,9 @@ func TestOneSlipOneComplaint(t *testing.T) {
 		lines := strings.Split(string(good), "\n")
 		lines[i] = key + " = 1979-05-27" // no setting is a date
 		_, err := Parse("config.toml", []byte(strings.Join(lines, "\n")), home)
-		complaints, _ := errors.AsType[Complaints](err)
-		if len(complaints) != 1 || complaints[0].Line != i+1 {
-			t.Errorf("line %d, %s: want one complaint there, got:\n%v", i+1, line, err)
+		issues, _ := errors.AsType[Issues](err)
+		if len(issues) != 1 || issues[0].Line != i+1 {
+			t.Errorf("line %d, %s: want one issue there, got:\n%v", i+1, line, err)
 		}
 	}
 }
@@ -86,7 +86,7 @@ func TestSyntaxComplaintsDoNotQuoteValues(t *testing.T) {
 		text := "[credential.a]\nclient_secret = " + value + "\n"
 		_, err := Parse("config.toml", []byte(text), home)
 		if err == nil {
-			t.Errorf("%s: no complaint", value)
+			t.Errorf("%s: no issue", value)
 			continue
 		}
 		if said := err.Error(); leaks(said, "CANARY") || leaks(said, "123456789") || leaks(said, "1_2") || leaks(said, "1979") {
@@ -104,11 +104,11 @@ func leaks(said, value string) bool {
 
 func TestComplaintsAreFoundByType(t *testing.T) {
 	_, err := Parse("x.toml", []byte("[[route]]"), nil)
-	var complaints Complaints
-	if !errors.As(err, &complaints) || len(complaints) < 2 {
+	var issues Issues
+	if !errors.As(err, &issues) || len(issues) < 2 {
 		t.Fatalf("%#v", err)
 	}
-	if c := complaints[0]; c.File != "x.toml" || c.Line != 1 || c.Say == "" {
+	if c := issues[0]; c.File != "x.toml" || c.Line != 1 || c.Message == "" {
 		t.Errorf("%#v", c)
 	}
 }

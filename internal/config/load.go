@@ -34,7 +34,7 @@ func (e *NotFound) Error() string {
 // A file that was named, by path or variable, must exist. getenv is like
 // os.Getenv and is kept, since secrets are read when they are needed.
 //
-// The error is a *NotFound or Complaints.
+// The error is a *NotFound or Issues.
 func Load(path string, getenv func(string) string) (*Config, error) {
 	place, text, err := find(path, getenv)
 	if err != nil {
@@ -43,9 +43,9 @@ func Load(path string, getenv func(string) string) (*Config, error) {
 	return Parse(place, text, getenv)
 }
 
-// LoadBeside is Load for a command beside the running proxy, perhaps in a shell
+// LoadWithoutSecrets is Load for a command beside the running proxy, perhaps in a shell
 // without its environment: no secret is read before it is needed.
-func LoadBeside(path string, getenv func(string) string) (*Config, error) {
+func LoadWithoutSecrets(path string, getenv func(string) string) (*Config, error) {
 	place, text, err := find(path, getenv)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func find(path string, getenv func(string) string) (place string, text []byte, e
 			continue
 		}
 		if err != nil {
-			return "", nil, Complaints{unreadable(place, err)}
+			return "", nil, Issues{unreadable(place, err)}
 		}
 		return place, text, nil
 	}
@@ -133,12 +133,12 @@ func readUpTo(path string, limit int64) ([]byte, error) {
 	return text, err
 }
 
-func unreadable(path string, err error) Complaint {
-	return Complaint{File: path, Say: "cannot be read: " + cause(err), Hint: "make it a file that you may read, or name another with --config FILE"}
+func unreadable(path string, err error) Issue {
+	return Issue{File: path, Message: "cannot be read: " + cause(err), Hint: "make it a file that you may read, or name another with --config FILE"}
 }
 
 // cause is the system's word for a failed file operation without the path,
-// which the complaint already names.
+// which the issue already names.
 func cause(err error) string {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		return failed.Err.Error()

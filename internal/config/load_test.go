@@ -82,7 +82,7 @@ func TestLoadComplainsOfWhatItCannotRead(t *testing.T) {
 		big: big + ": is larger than 256 KiB; name the right file with --config FILE",
 	} {
 		_, err := Load(path, home)
-		if _, ok := errors.AsType[Complaints](err); !ok || err.Error() != want {
+		if _, ok := errors.AsType[Issues](err); !ok || err.Error() != want {
 			t.Errorf("got %v\nwant %s", err, want)
 		}
 	}
@@ -183,7 +183,7 @@ func TestSandboxNeedsNoClient(t *testing.T) {
 	_, err = Parse("config.toml", []byte(text), home)
 	for _, key := range []string{"client_id: is missing", "client_secret: environment variable UNSET is not set"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
-			t.Errorf("no complaint of %s in %v", key, err)
+			t.Errorf("no issue of %s in %v", key, err)
 		}
 	}
 }

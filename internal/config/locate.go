@@ -28,12 +28,12 @@ func locate(text string) locator {
 	return s.found
 }
 
-// maxPlace bounds the length of places. No setting is nested so deeply; what
+// maxPath bounds the length of places. No setting is nested so deeply; what
 // is counts as its outer part, or a small file could need a lot of memory.
-const maxPlace = 1000
+const maxPath = 1000
 
 func joined(at, key string) string {
-	if len(at)+len(key) > maxPlace {
+	if len(at)+len(key) > maxPath {
 		return at
 	}
 	key = toml.Key{key}.String()
@@ -44,7 +44,7 @@ func joined(at, key string) string {
 }
 
 func indexed(at string, i int) string {
-	if len(at) > maxPlace {
+	if len(at) > maxPath {
 		return at
 	}
 	return fmt.Sprintf("%s[%d]", at, i)

@@ -164,16 +164,16 @@ func TestDeepNestingIsCheap(t *testing.T) {
 		strings.Repeat("a.", deep) + "a = 1",
 		"[" + strings.Repeat("a.", deep) + "a]",
 	} {
-		if found := locate(text); len(found) > maxPlace {
+		if found := locate(text); len(found) > maxPath {
 			t.Errorf("%d places of %.10s", len(found), text)
 		}
 	}
 }
 
 func TestPlaceOfMissingKeyIsItsTable(t *testing.T) {
-	p := place{lines: locate("\n[a]\n\nb = 1"), line: 1}
+	p := position{lines: locate("\n[a]\n\nb = 1"), line: 1}
 	for _, c := range []struct {
-		at   place
+		at   position
 		want string
 	}{
 		{p.key("a"), "a 2"},

@@ -11,13 +11,13 @@ import (
 )
 
 // Parse checks the text of a configuration. file only names the place in
-// complaints; getenv is like os.Getenv, nil means an empty environment.
+// issues; getenv is like os.Getenv, nil means an empty environment.
 //
-// The error is always Complaints.
+// The error is always Issues.
 func Parse(file string, text []byte, getenv func(string) string) (*Config, error) {
 	c, wrong, needs := parse(file, text, getenv)
 	for _, n := range needs {
-		wrong = append(wrong, n.complaints()...)
+		wrong = append(wrong, n.issues()...)
 	}
 	if len(wrong) > 0 {
 		return nil, wrong.sorted()
@@ -27,34 +27,34 @@ func Parse(file string, text []byte, getenv func(string) string) (*Config, error
 
 // parse does all of Parse but read the secrets: it opens no file and starts no
 // program.
-func parse(file string, text []byte, getenv func(string) string) (c *Config, wrong Complaints, needs []need) {
+func parse(file string, text []byte, getenv func(string) string) (c *Config, wrong Issues, needs []need) {
 	if getenv == nil {
 		getenv = func(string) string { return "" }
 	}
 	if len(text) > maxFile {
-		return nil, Complaints{{File: file, Say: "is larger than 256 KiB", Hint: "name the right file with --config FILE"}}, nil
+		return nil, Issues{{File: file, Message: "is larger than 256 KiB", Hint: "name the right file with --config FILE"}}, nil
 	}
 	var values map[string]any
 	if _, err := toml.Decode(string(text), &values); err != nil {
-		return nil, Complaints{syntax(file, err)}, nil
+		return nil, Issues{syntax(file, err)}, nil
 	}
 	d := &decoder{file: file, getenv: getenv, environ: os.Environ()}
-	c = d.config(&table{d: d, at: place{lines: locate(string(text)), line: 1}, values: values})
-	return c, d.complaints, d.needs
+	c = d.config(&table{d: d, at: position{lines: locate(string(text)), line: 1}, values: values})
+	return c, d.issues, d.needs
 }
 
-func syntax(file string, err error) Complaint {
-	c := Complaint{File: file, Say: "is not TOML"}
+func syntax(file string, err error) Issue {
+	c := Issue{File: file, Message: "is not TOML"}
 	wrong, ok := errors.AsType[toml.ParseError](err)
 	if !ok {
 		return c
 	}
 	c.Line = wrong.Position.Line
-	c.Say = withoutValues(wrong.Message)
+	c.Message = withoutValues(wrong.Message)
 	if plainKey(wrong.LastKey) {
 		c.Key = wrong.LastKey
 	}
-	if strings.HasPrefix(c.Say, "expected value") {
+	if strings.HasPrefix(c.Message, "expected value") {
 		c.Hint = `text stands in quotes: name = "value"`
 	}
 	return c

@@ -3,7 +3,7 @@ package config
 import "slices"
 
 // place is where something stands in the file.
-type place struct {
+type position struct {
 	lines locator
 	at    string // with indexes: route[0].hosts
 	name  string // as people say it: route.hosts
@@ -12,16 +12,16 @@ type place struct {
 
 // key is the place of a key in the table at p. One that is not in the file
 // has the line of its table.
-func (p place) key(key string) place {
+func (p position) key(key string) position {
 	return p.moved(joined(p.at, key), joined(p.name, key))
 }
 
 // item is the place of an array's element.
-func (p place) item(i int) place {
+func (p position) item(i int) position {
 	return p.moved(indexed(p.at, i), p.name)
 }
 
-func (p place) moved(at, name string) place {
+func (p position) moved(at, name string) position {
 	p.at, p.name = at, name
 	if line, ok := p.lines[at]; ok {
 		p.line = line

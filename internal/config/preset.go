@@ -28,7 +28,7 @@ func presets() []preset {
 	}
 }
 
-// preset gets the route's preset. After a complaint it is the one that fills
+// preset gets the route's preset. After a issue it is the one that fills
 // in nothing.
 func (t *table) preset() preset {
 	var names []string

@@ -19,7 +19,7 @@ func (d *decoder) allRoutes(root *table) []Route {
 		routes = append(routes, t.route())
 	}
 	if empty, isList := root.values["route"].([]any); !root.has("route") || isList && len(empty) == 0 {
-		root.complain("route", "is missing", `add a [[route]] with name, upstream and credential`)
+		root.report("route", "is missing", `add a [[route]] with name, upstream and credential`)
 	}
 	return routes
 }
@@ -64,9 +64,9 @@ func (t *table) route() Route {
 		Downchannel:     t.oneOf("downchannel", "pass", []string{"pass", "keep"}),
 
 		SingleConnection: t.flag("single_connection", p.singleConnection),
-		PingInterval:     t.span("ping_interval", 4*time.Minute),
-		DialTimeout:      t.span("dial_timeout", 10*time.Second),
-		HeaderTimeout:    t.span("header_timeout", 0),
+		PingInterval:     t.duration("ping_interval", 4*time.Minute),
+		DialTimeout:      t.duration("dial_timeout", 10*time.Second),
+		HeaderTimeout:    t.duration("header_timeout", 0),
 	}
 	t.finish()
 	t.checkRoute(&r)
@@ -77,11 +77,11 @@ func (t *table) checkRoute(r *Route) {
 	t.checkRouteName(r.Name)
 	if r.Upstream != "" {
 		t.checkBase("upstream", r.Upstream)
-	} else if r.Preset != "" || !t.has("preset") { // a wrong preset has its complaint
+	} else if r.Preset != "" || !t.has("preset") { // a wrong preset has its issue
 		t.require("upstream", `write the URL of the API, like upstream = "https://api.example.com", or name a preset`)
 	}
 	if t.values["credential"] == "" {
-		t.complain("credential", "is empty", "name a credential, or leave the line out to inject nothing")
+		t.report("credential", "is empty", "name a credential, or leave the line out to inject nothing")
 	}
 	if r.TLSCert != "" {
 		t.require("tls_key", "tls_cert needs its key")
@@ -90,7 +90,7 @@ func (t *table) checkRoute(r *Route) {
 		t.require("tls_cert", "tls_key needs its certificate")
 	}
 	if r.TokenEndpoint && !t.has("credential") {
-		t.complain("token_endpoint", "needs a credential whose tokens the client's stand for", "name a credential, or leave the line out")
+		t.report("token_endpoint", "needs a credential whose tokens the client's stand for", "name a credential, or leave the line out")
 	}
 	t.checkHabits(r)
 	t.checkDownchannel(r)
@@ -99,7 +99,7 @@ func (t *table) checkRoute(r *Route) {
 	t.checkAllow(r.Allow)
 	for _, status := range r.HealOn {
 		if status < 400 || status > 599 {
-			t.complain("heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
+			t.report("heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
 		}
 	}
 	t.checkOrigins(r.AllowOrigin)
@@ -107,7 +107,7 @@ func (t *table) checkRoute(r *Route) {
 		r.Hosts[i] = strings.ToLower(host)
 		at := t.at.key("hosts").item(i)
 		if name, port := t.checkHost(at, r.Hosts[i]); loopback(name) && port == "" {
-			t.d.complain(at, "always means the first route", "move the route to the top, use NAME.localhost, or name a port that is forwarded to the proxy's")
+			t.d.report(at, "always means the first route", "move the route to the top, use NAME.localhost, or name a port that is forwarded to the proxy's")
 		}
 	}
 }
@@ -118,9 +118,9 @@ func (t *table) checkOrigins(origins []string) {
 		at := t.at.key("allow_origin").item(i)
 		switch {
 		case origin == "*" || origin == "null":
-			t.d.complain(at, "would let web pages in", "name the Origin that the program sends, letter by letter")
+			t.d.report(at, "would let web pages in", "name the Origin that the program sends, letter by letter")
 		case !regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^\s/?#@*]+$`).MatchString(origin):
-			t.d.complain(at, "is not an origin", `write it as the program sends it, like "http://localhost:9744"`)
+			t.d.report(at, "is not an origin", `write it as the program sends it, like "http://localhost:9744"`)
 		}
 	}
 }
@@ -131,17 +131,17 @@ func (t *table) checkHabits(r *Route) {
 		return
 	}
 	if r.Synchronize {
-		t.complain("synchronize", "needs the credential of the device that it speaks for", "name a credential, or leave the line out")
+		t.report("synchronize", "needs the credential of the device that it speaks for", "name a credential, or leave the line out")
 	}
 	if r.FollowGateway {
-		t.complain("follow_gateway", "needs the credential of the device that AVS speaks to", "name a credential, or leave the line out")
+		t.report("follow_gateway", "needs the credential of the device that AVS speaks to", "name a credential, or leave the line out")
 	}
 }
 
 func (t *table) checkRouteName(name string) {
 	t.require("name", `give the route a short name, like name = "avs"`)
 	if name != "" && !isLabel(name) {
-		t.complain("name", "cannot be part of a host name", `use lower-case letters, digits and inner hyphens, like "avs"; the route is reached as NAME.localhost`)
+		t.report("name", "cannot be part of a host name", `use lower-case letters, digits and inner hyphens, like "avs"; the route is reached as NAME.localhost`)
 	}
 }
 
@@ -154,7 +154,7 @@ func isLabel(name string) bool {
 func (t *table) checkBase(key, text string) {
 	if t.checkHTTPS(key, text) {
 		if u, _ := url.Parse(text); u.RawQuery != "" || u.ForceQuery {
-			t.complain(key, "must not have a query", "end the URL before the question mark")
+			t.report(key, "must not have a query", "end the URL before the question mark")
 		}
 	}
 }
@@ -165,13 +165,13 @@ func (t *table) checkHTTPS(key, text string) bool {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Hostname() == "" || !validPort(u):
-		t.complain(key, "is not a URL", `write it like "https://api.example.com"`)
+		t.report(key, "is not a URL", `write it like "https://api.example.com"`)
 	case u.Scheme != "https":
-		t.complain(key, "must begin with https://", "tokens and secrets are sent only over TLS")
+		t.report(key, "must begin with https://", "tokens and secrets are sent only over TLS")
 	case u.User != nil:
-		t.complain(key, "must not have a user name or password", "credentials belong in a [credential.NAME] table")
+		t.report(key, "must not have a user name or password", "credentials belong in a [credential.NAME] table")
 	case strings.Contains(text, "#"):
-		t.complain(key, "must not have a fragment", "end the URL before the #")
+		t.report(key, "must not have a fragment", "end the URL before the #")
 	default:
 		return true
 	}
@@ -183,11 +183,11 @@ func (t *table) checkHeaders(headers map[string]string) {
 	for name, value := range headers {
 		switch {
 		case !isFieldName(name):
-			t.d.complain(at.key(name), "is not the name of a header", "")
+			t.d.report(at.key(name), "is not the name of a header", "")
 		case connectionField(name):
-			t.d.complain(at.key(name), "is set by the connection and cannot be configured", "")
+			t.d.report(at.key(name), "is set by the connection and cannot be configured", "")
 		case !isFieldValue(value):
-			t.d.complain(at.key(name), "has characters that a header cannot carry", "")
+			t.d.report(at.key(name), "has characters that a header cannot carry", "")
 		}
 	}
 }
@@ -199,13 +199,13 @@ func (t *table) checkStrip(r *Route) {
 		at := t.at.key("strip").item(i)
 		switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
 		case !isFieldName(name):
-			t.d.complain(at, "is not the name of a header", "")
+			t.d.report(at, "is not the name of a header", "")
 		case connectionField(name):
-			t.d.complain(at, "is set by the connection and cannot be removed", "")
+			t.d.report(at, "is set by the connection and cannot be removed", "")
 		case r.WebSocket && (canonical == "Sec-Websocket-Key" || canonical == "Sec-Websocket-Version"):
-			t.d.complain(at, "is what a WebSocket begins with", "leave it out, or set websocket = false")
+			t.d.report(at, "is what a WebSocket begins with", "leave it out, or set websocket = false")
 		case canonical == "Authorization" && (r.ClientAuth == "keep" || r.ClientAuth == "reject"):
-			t.d.complain(at, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
+			t.d.report(at, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
 		}
 	}
 }
@@ -230,13 +230,13 @@ func connectionField(name string) bool {
 func (t *table) checkAllow(entries []string) {
 	for i, entry := range entries {
 		if !regexp.MustCompile(`^[A-Z][A-Z-]* /[^\s?#]*$`).MatchString(entry) {
-			t.d.complain(t.at.key("allow").item(i), "is not a method and a path", `write it like "GET /v20160207/*"`)
+			t.d.report(t.at.key("allow").item(i), "is not a method and a path", `write it like "GET /v20160207/*"`)
 		}
 	}
 }
 
 // checkHost returns the parts of a host, which are empty where it is none.
-func (t *table) checkHost(at place, host string) (name, port string) {
+func (t *table) checkHost(at position, host string) (name, port string) {
 	name, port, hasPort := strings.Cut(host, ":")
 	if strings.HasPrefix(host, "[") {
 		name, port, hasPort = strings.Cut(host[1:], "]:")
@@ -244,7 +244,7 @@ func (t *table) checkHost(at place, host string) (name, port string) {
 	}
 	_, notAddress := netip.ParseAddr(name)
 	if !regexp.MustCompile(`^[a-z0-9]([a-z0-9._:-]*[a-z0-9:])?$`).MatchString(name) && notAddress != nil || hasPort && !isPort(port) {
-		t.d.complain(at, "is not a host", `write a name, perhaps with a port, like "api.example.com" or "api.example.com:8443"`)
+		t.d.report(at, "is not a host", `write a name, perhaps with a port, like "api.example.com" or "api.example.com:8443"`)
 		return "", ""
 	}
 	return name, port

@@ -13,10 +13,10 @@ import (
 	"avsproxy/tokens"
 )
 
-// Secret is a reference to a secret: its text, or the environment variable,
+// SecretRef is a reference to a secret: its text, or the environment variable,
 // file, command or keyring entry that holds it. It prints its source, never its
 // value. The zero value means that there is none.
-type Secret struct {
+type SecretRef struct {
 	key     string // dotted, for errors
 	text    tokens.Secret
 	env     string
@@ -28,19 +28,19 @@ type Secret struct {
 }
 
 // IsZero says that the configuration gives no such secret.
-func (s Secret) IsZero() bool {
+func (s SecretRef) IsZero() bool {
 	return s.text == "" && !s.elsewhere()
 }
 
 // elsewhere says that the configuration only tells where the secret is.
-func (s Secret) elsewhere() bool {
+func (s SecretRef) elsewhere() bool {
 	return s.env != "" || s.file != "" || len(s.command) > 0 || s.keyring != ""
 }
 
-// AtHand is Resolve for a secret that takes no time: the configuration's own text, an
+// ResolveQuick is Resolve for a secret that takes no time: the configuration's own text, an
 // environment variable or a file. Zero = it is elsewhere, cannot be read, or there is
 // none.
-func (s Secret) AtHand() tokens.Secret {
+func (s SecretRef) ResolveQuick() tokens.Secret {
 	if len(s.command) > 0 || s.keyring != "" {
 		return ""
 	}
@@ -50,10 +50,10 @@ func (s Secret) AtHand() tokens.Secret {
 
 // Resolve reads the secret now, so that a rotated one is picked up without a
 // restart; that takes up to 10 s for a command and 30 s for a keyring. A newline
-// at the end is not part of it. The zero Secret gives "" and no error; any other
+// at the end is not part of it. The zero SecretRef gives "" and no error; any other
 // gives a value that is not empty and that Check accepts, or an error that names
 // the key and the source.
-func (s Secret) Resolve() (tokens.Secret, error) {
+func (s SecretRef) Resolve() (tokens.Secret, error) {
 	value, err := s.resolve()
 	if err != nil {
 		from := s.source()
@@ -66,7 +66,7 @@ func (s Secret) Resolve() (tokens.Secret, error) {
 }
 
 // resolve gives errors that go on after the name of the source.
-func (s Secret) resolve() (tokens.Secret, error) {
+func (s SecretRef) resolve() (tokens.Secret, error) {
 	if !s.elsewhere() {
 		return s.text, nil
 	}
@@ -91,15 +91,15 @@ func (s Secret) resolve() (tokens.Secret, error) {
 // secret: a placeholder, or a token of the other sort. The error never has the
 // value; it goes on after the name of the place that had it ("... is still a
 // placeholder").
-func (s Secret) Check(value tokens.Secret) error {
+func (s SecretRef) Check(value tokens.Secret) error {
 	if isPlaceholder(value.Reveal()) {
 		return errors.New("is still a placeholder; put your own value in its place")
 	}
-	return s.checkSort(value)
+	return s.checkTokenKind(value)
 }
 
-// checkSort tells Amazon's tokens apart by their first letters.
-func (s Secret) checkSort(value tokens.Secret) error {
+// checkTokenKind tells Amazon's tokens apart by their first letters.
+func (s SecretRef) checkTokenKind(value tokens.Secret) error {
 	switch {
 	case strings.HasSuffix(s.key, ".refresh_token") && strings.HasPrefix(value.Reveal(), "Atza|"):
 		return errors.New(`holds an access token (Atza|), not a refresh token (Atzr|); use the refresh token, or grant = "static"`)
@@ -115,7 +115,7 @@ func isPlaceholder(text string) bool {
 
 // source names no path and no argument, since a secret may have been pasted in
 // the place of one.
-func (s Secret) source() string {
+func (s SecretRef) source() string {
 	switch {
 	case s.env != "":
 		return "environment variable " + s.env
@@ -128,7 +128,7 @@ func (s Secret) source() string {
 }
 
 // String names the source.
-func (s Secret) String() string {
+func (s SecretRef) String() string {
 	switch {
 	case s.IsZero():
 		return "[no secret]"
@@ -141,13 +141,13 @@ func (s Secret) String() string {
 }
 
 // GoString is String.
-func (s Secret) GoString() string { return s.String() }
+func (s SecretRef) GoString() string { return s.String() }
 
 // Format writes String for every verb, so that no verb reaches the fields.
-func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+func (s SecretRef) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue is String.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+func (s SecretRef) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalJSON is String as JSON text.
-func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+func (s SecretRef) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }

@@ -37,8 +37,8 @@ func (t *table) proxy() Proxy {
 	}
 	t.finish()
 	t.checkExposure(p)
-	t.needs("client_key", p.ClientKey)
-	t.needsUsers("allow_users", p.AllowUsers)
+	t.requireReadable("client_key", p.ClientKey)
+	t.requireUsers("allow_users", p.AllowUsers)
 	return p
 }
 
@@ -49,7 +49,7 @@ func (t *table) listen() []string {
 		return []string{t.textLike("listen", "localhost:9744", `text in quotes, like "localhost:9744", or a list of texts`)}
 	}
 	if len(entries) == 0 {
-		t.complain("listen", "is empty", `write an address, like "localhost:9744"`)
+		t.report("listen", "is empty", `write an address, like "localhost:9744"`)
 	}
 	return t.texts("listen", nil)
 }
@@ -64,9 +64,9 @@ func (t *table) checkExposure(p Proxy) {
 			at = at.item(i)
 		}
 		if host, ok := listenHost(address); !ok {
-			t.d.complain(at, "is not an address to listen on", `write "localhost:9744", "unix:/path/to/socket" or a list of these`)
+			t.d.report(at, "is not an address to listen on", `write "localhost:9744", "unix:/path/to/socket" or a list of these`)
 		} else if !loopback(host) && open {
-			t.d.complain(at, "can be reached from other machines", "set proxy.client_key, or listen on localhost")
+			t.d.report(at, "can be reached from other machines", "set proxy.client_key, or listen on localhost")
 		}
 	}
 }
@@ -106,9 +106,9 @@ func (t *table) console() Console {
 	t.d.consoleListen = t.at.key("listen")
 	t.finish()
 	if host, ok := listenHost(c.Listen); !ok || strings.HasPrefix(c.Listen, "unix:") {
-		t.complain("listen", "is not an address to listen on", `write host:port, like "localhost:9745"`)
+		t.report("listen", "is not an address to listen on", `write host:port, like "localhost:9745"`)
 	} else if !loopback(host) {
-		t.complain("listen", "can be reached from other machines", "the console is for this machine alone; listen on localhost")
+		t.report("listen", "can be reached from other machines", "the console is for this machine alone; listen on localhost")
 	}
 	for i, host := range c.Hosts {
 		c.Hosts[i] = strings.ToLower(host)
@@ -127,7 +127,7 @@ func (t *table) store() Store {
 		s.Path = StateFolder(t.d.getenv)
 	}
 	if s.Path == "" && s.Kind != "memory" {
-		t.complain("path", "has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set", `name a folder, like "/var/lib/avsproxy"`)
+		t.report("path", "has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set", `name a folder, like "/var/lib/avsproxy"`)
 	}
 	return s
 }
@@ -140,33 +140,33 @@ func (t *table) capture() Capture {
 	}
 	t.finish()
 	if c.Body > c.Total {
-		t.complain("body", "is more than capture.total", "a body that is kept must fit into the total")
+		t.report("body", "is more than capture.total", "a body that is kept must fit into the total")
 	}
 	return c
 }
 
 // A need is a secret that must be readable at the start, since it would
-// otherwise fail at its first use; or a user that the machine must know.
+// def fail at its first use; or a user that the machine must know.
 type need struct {
 	d      *decoder
-	at     place
-	secret Secret
+	at     position
+	secret SecretRef
 	user   string
 }
 
 // needs notes a secret that is used.
-func (t *table) needs(key string, s Secret) {
+func (t *table) requireReadable(key string, s SecretRef) {
 	t.d.needs = append(t.d.needs, need{d: t.d, at: t.at.key(key), secret: s})
 }
 
-// complaints reads the secret, or looks for the user. There is one at most.
-func (n need) complaints() Complaints {
+// issues reads the secret, or looks for the user. There is one at most.
+func (n need) issues() Issues {
 	if n.user != "" {
 		return n.userComplaints()
 	}
 	if _, err := n.secret.resolve(); err != nil {
-		say, hint, _ := strings.Cut(err.Error(), "; ")
-		return Complaints{n.d.complaint(n.at, n.secret.source()+" "+say, hint)}
+		message, hint, _ := strings.Cut(err.Error(), "; ")
+		return Issues{n.d.issue(n.at, n.secret.source()+" "+message, hint)}
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ const (
 
 // read gives the secret as its source has it, and one byte more than maxSecret
 // at most.
-func (s Secret) read() ([]byte, error) {
+func (s SecretRef) read() ([]byte, error) {
 	switch {
 	case s.env != "":
 		value := s.getenv(s.env)

@@ -36,12 +36,12 @@ func uidOf(name string) (int, error) {
 	return uid, nil
 }
 
-// needsUsers notes users that must exist. An empty name is wrong on any machine.
-func (t *table) needsUsers(key string, names []string) {
+// requireUsers notes users that must exist. An empty name is wrong on any machine.
+func (t *table) requireUsers(key string, names []string) {
 	for i, name := range names {
 		at := t.at.key(key).item(i)
 		if name == "" {
-			t.d.complain(at, "is empty", userHint)
+			t.d.report(at, "is empty", userHint)
 			continue
 		}
 		t.d.needs = append(t.d.needs, need{d: t.d, at: at, user: name})
@@ -50,9 +50,9 @@ func (t *table) needsUsers(key string, names []string) {
 
 const userHint = `write the name or the numeric ID of a user, as the command "id" shows them`
 
-func (n need) userComplaints() Complaints {
+func (n need) userComplaints() Issues {
 	if _, err := uidOf(n.user); err != nil {
-		return Complaints{n.d.complaint(n.at, err.Error(), userHint)}
+		return Issues{n.d.issue(n.at, err.Error(), userHint)}
 	}
 	return nil
 }
