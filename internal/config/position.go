@@ -4,7 +4,7 @@ import "slices"
 
 // place is where something stands in the file.
 type position struct {
-	lines locator
+	lines keyLines
 	at    string // with indexes: route[0].hosts
 	name  string // as people say it: route.hosts
 	line  int
