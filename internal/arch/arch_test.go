@@ -30,7 +30,7 @@ var arrows = map[string]string{
 	"internal/capture":        "",
 	"internal/certs":          "internal/durable",
 	"internal/charset":        "",
-	"internal/config":         "tokens internal/charset",
+	"internal/config":         "tokens internal/charset internal/durable internal/secretsource internal/suggest",
 	"internal/console":        "tokens internal/avs internal/capture internal/guard internal/peer internal/problem",
 	"internal/durable":        "",
 	"internal/guard":          "internal/peer internal/problem",
@@ -41,6 +41,7 @@ var arrows = map[string]string{
 	"internal/sandbox/faults": "",
 	"internal/sandbox/frames": "",
 	"internal/testkit":        "",
+	"internal/suggest":        "",
 	"internal/tunnel":         "internal/guard",
 	"internal/wire":           "",
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"avsproxy/internal/suggest"
 )
 
 // decoder gathers what is wrong while a file is taken apart.
@@ -169,7 +171,7 @@ func (t *table) finish() {
 			continue
 		}
 		hint := "known here: " + strings.Join(t.known, ", ")
-		if word := nearest(key, t.known); word != "" {
+		if word := suggest.Nearest(key, t.known); word != "" {
 			hint = fmt.Sprintf("did you mean %q?", word)
 		}
 		t.report(key, "is not a known setting", hint)
@@ -177,7 +179,7 @@ func (t *table) finish() {
 }
 
 func suggestion(written string, known []string) string {
-	if word := nearest(written, known); word != "" {
+	if word := suggest.Nearest(written, known); word != "" {
 		return fmt.Sprintf("did you mean %q? ", word)
 	}
 	return ""
