@@ -24,7 +24,7 @@ const (
 var arrows = map[string]string{
 	"cmd/avsproxy":            "*",
 	"proxy":                   "tokens internal/avs internal/guard internal/problem internal/tunnel internal/wire",
-	"tokens":                  "internal/charset internal/durable",
+	"tokens":                  "internal/charset internal/durable internal/secretsource",
 	"internal/arch":           "",
 	"internal/avs":            "",
 	"internal/capture":        "",
@@ -41,6 +41,7 @@ var arrows = map[string]string{
 	"internal/sandbox/faults": "",
 	"internal/sandbox/frames": "",
 	"internal/testkit":        "",
+	"internal/secretsource":   "",
 	"internal/suggest":        "",
 	"internal/tunnel":         "internal/guard",
 	"internal/wire":           "",

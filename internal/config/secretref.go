@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"avsproxy/internal/charset"
+	"avsproxy/internal/secretsource"
 	"avsproxy/tokens"
 )
 
@@ -74,8 +75,8 @@ func (s SecretRef) resolve() (tokens.Secret, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(text) > maxSecret {
-		return "", errors.New("is larger than 64 KiB")
+	if len(text) > secretsource.MaxSize {
+		return "", errTooLarge
 	}
 	value := tokens.Secret(strings.TrimRight(string(charset.UTF8(text)), "\r\n"))
 	if value == "" {
