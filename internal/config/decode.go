@@ -8,14 +8,14 @@ import (
 	"avsproxy/internal/suggest"
 )
 
-// decoder gathers what is wrong while a file is taken apart.
+// decoder collects the issues of a file.
 type decoder struct {
-	file      string
-	getenv    func(string) string
-	environ   []string // the process's, before secrets are taken out of it
-	issues    Issues
-	needs     []need
-	variables []string // that secrets are read from
+	file         string
+	getenv       func(string) string
+	environ      []string // the environment of the process, which may lose its secrets later
+	issues       Issues
+	requirements []requirement
+	variables    []string // the environment variables that secrets are read from
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table
@@ -24,24 +24,39 @@ type decoder struct {
 }
 
 func (d *decoder) report(at position, message, hint string) {
-	d.issues = append(d.issues, d.issue(at, message, hint))
+	d.issues = append(d.issues, Issue{File: d.file, Line: at.line, Key: strings.Map(printable, at.name), Message: message, Hint: hint})
 }
 
-func (d *decoder) issue(at position, message, hint string) Issue {
-	return Issue{File: d.file, Line: at.line, Key: strings.Map(printable, at.name), Message: message, Hint: hint}
+// reportError reports an error whose text is "MESSAGE" or "MESSAGE; HINT".
+func (d *decoder) reportError(at position, err error) {
+	if err != nil {
+		message, hint, _ := strings.Cut(err.Error(), "; ")
+		d.report(at, message, hint)
+	}
 }
 
-// table is one table of the file. Its getters complain of wrong types and
+// table is one table of the file. Its getters report a value of the wrong type and
 // then act as if the key were not there.
 type table struct {
 	d      *decoder
 	at     position
 	values map[string]any
-	known  []string // the keys asked for
+	known  []string // the keys that were asked for
 }
 
 func (t *table) report(key, message, hint string) {
 	t.d.report(t.at.key(key), message, hint)
+}
+
+func (t *table) reportIf(wrong bool, key, message, hint string) {
+	if wrong {
+		t.report(key, message, hint)
+	}
+}
+
+// reportItem reports an element of an array.
+func (t *table) reportItem(key string, i int, message, hint string) {
+	t.d.report(t.at.key(key).item(i), message, hint)
 }
 
 func (t *table) has(key string) bool {
@@ -49,20 +64,19 @@ func (t *table) has(key string) bool {
 	return ok
 }
 
-// take gets the value of a key, and complains when it is not a T.
+// get gets the value of a key, and reports one that is not a T.
 func get[T any](t *table, key, want string) (value T, ok bool) {
 	t.known = append(t.known, key)
 	raw, found := t.values[key]
 	if !found {
 		return value, false
 	}
-	if value, ok = raw.(T); !ok {
-		t.report(key, "must be "+want, "")
-	}
+	value, ok = raw.(T)
+	t.reportIf(!ok, key, "must be "+want, "")
 	return value, ok
 }
 
-// text gets a text; "" means the default, as leaving the key out does.
+// text gets a text; "" means the default, as a missing key does.
 func (t *table) text(key, def string) string {
 	return t.textLike(key, def, "text in quotes")
 }
@@ -81,28 +95,27 @@ func (t *table) flag(key string, def bool) bool {
 	return def
 }
 
-// list gets an array whose elements are all of one type.
+// list gets an array whose elements have one type.
 func list[T any](t *table, key, want string, def []T) []T {
 	raw, ok := get[[]any](t, key, want)
 	if !ok {
 		return def
 	}
-	items := make([]T, len(raw))
-	good := true
+	items, wrong := make([]T, len(raw)), false
 	for i, element := range raw {
 		if items[i], ok = element.(T); !ok {
-			t.d.report(t.at.key(key).item(i), "must be "+want, "")
-			good = false
+			t.reportItem(key, i, "must be "+want, "")
+			wrong = true
 		}
 	}
-	if !good {
+	if wrong {
 		return def
 	}
 	return items
 }
 
-func (t *table) texts(key string, def []string) []string {
-	return list(t, key, `a list of texts, like ["one", "two"]`, def)
+func (t *table) texts(key string) []string {
+	return list[string](t, key, `a list of texts, like ["one", "two"]`, nil)
 }
 
 func (t *table) numbers(key string, def []int) []int {
@@ -126,8 +139,7 @@ func (t *table) pairs(key string) map[string]string {
 	}
 	pairs := map[string]string{}
 	for name := range inner.values {
-		value, _ := get[string](inner, name, "text in quotes")
-		pairs[name] = value
+		pairs[name] = inner.text(name, "")
 	}
 	return pairs
 }
@@ -139,11 +151,11 @@ func (t *table) sub(key, want string) *table {
 }
 
 // oneOf gets one of a few words. It is "" when the file has something else.
-func (t *table) oneOf(key, def string, allowed []string) string {
+func (t *table) oneOf(key, def string, allowed ...string) string {
 	value := t.text(key, def)
 	_, isText := t.values[key].(string)
 	switch {
-	case t.has(key) && !isText: // has its issue
+	case t.has(key) && !isText: // reported already
 	case slices.Contains(allowed, value) || value == def:
 		return value
 	default:
@@ -152,27 +164,22 @@ func (t *table) oneOf(key, def string, allowed []string) string {
 	return ""
 }
 
-// require complains of a key that is not there or empty. A value of the wrong
-// type has its issue already.
+// require reports a key that is missing or empty, but not one of the wrong type,
+// which is reported already.
 func (t *table) require(key, hint string) {
-	raw, found := t.values[key]
-	switch {
-	case !found:
-		t.report(key, "is missing", hint)
-	case raw == "":
-		t.report(key, "is empty", hint)
-	}
+	t.reportIf(!t.has(key), key, "is missing", hint)
+	t.reportIf(t.values[key] == "", key, "is empty", hint)
 }
 
-// finish complains of the keys that nobody asked for.
+// finish reports the keys that no getter asked for.
 func (t *table) finish() {
 	for key := range t.values {
 		if slices.Contains(t.known, key) {
 			continue
 		}
 		hint := "known here: " + strings.Join(t.known, ", ")
-		if word := suggest.Nearest(key, t.known); word != "" {
-			hint = fmt.Sprintf("did you mean %q?", word)
+		if similar := suggestion(key, t.known); similar != "" {
+			hint = strings.TrimSuffix(similar, " ")
 		}
 		t.report(key, "is not a known setting", hint)
 	}
@@ -186,12 +193,5 @@ func suggestion(written string, known []string) string {
 }
 
 func quoted(words []string) string {
-	var b strings.Builder
-	for i, word := range words {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%q", word)
-	}
-	return b.String()
+	return `"` + strings.Join(words, `", "`) + `"`
 }

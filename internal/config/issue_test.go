@@ -17,9 +17,9 @@ func home(name string) string {
 	return map[string]string{"HOME": "/home/someone", "SET": "value", "TEMPLATE": "{{SECRET}}", "ACCESS": "Atza|value"}[name]
 }
 
-// TestComplaintsAreCompleteAndExact holds the whole text of what is said
+// TestIssuesAreCompleteAndExact holds the whole text of what is said
 // about each bad file.
-func TestComplaintsAreCompleteAndExact(t *testing.T) {
+func TestIssuesAreCompleteAndExact(t *testing.T) {
 	files, _ := filepath.Glob("testdata/bad/*.toml")
 	if len(files) < 10 {
 		t.Fatalf("only %d files", len(files))
@@ -55,9 +55,9 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// TestOneSlipOneComplaint: a wrong value must not draw issues about what
+// TestOneMistakeOneIssue: a wrong value must not cause issues about what
 // would follow from it.
-func TestOneSlipOneComplaint(t *testing.T) {
+func TestOneMistakeOneIssue(t *testing.T) {
 	good, err := os.ReadFile("testdata/good/full.toml")
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestOneSlipOneComplaint(t *testing.T) {
 	}
 }
 
-func TestSyntaxComplaintsDoNotQuoteValues(t *testing.T) {
+func TestSyntaxIssuesDoNotQuoteValues(t *testing.T) {
 	for _, value := range []string{
 		`CANARY123`, `0123456789012`, `123456789012345678901234567890`, `1_2__3456`, `"CANARY\xZZ"`, `"CANARY`, `'CANARY`,
 		`"""CANARY`, `"CANARY" "CANARY"`, `[CANARY]`, `{CANARY}`, `{ env = CANARY }`, `1979-13-45`, `0xCANARY`, `+0xCANARY`, `1.CANARY`,
@@ -102,7 +102,7 @@ func leaks(said, value string) bool {
 	return strings.Contains(strings.ToLower(said), strings.ToLower(value))
 }
 
-func TestComplaintsAreFoundByType(t *testing.T) {
+func TestIssuesAreFoundByType(t *testing.T) {
 	_, err := Parse("x.toml", []byte("[[route]]"), nil)
 	var issues Issues
 	if !errors.As(err, &issues) || len(issues) < 2 {

@@ -73,7 +73,7 @@ func TestLoadSaysWhereItLooked(t *testing.T) {
 	}
 }
 
-func TestLoadComplainsOfWhatItCannotRead(t *testing.T) {
+func TestLoadReportsWhatItCannotRead(t *testing.T) {
 	dir := t.TempDir()
 	big := filepath.Join(dir, "big.toml")
 	write(t, big, strings.Repeat("#\n", maxFile))

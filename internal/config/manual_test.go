@@ -28,9 +28,9 @@ func everySet(name string) string {
 
 func mustParse(t *testing.T, text string) *Config {
 	t.Helper()
-	c, wrong, _ := parse("config.toml", []byte(text), everySet) // what the examples name is not on this machine
-	if len(wrong) > 0 {
-		t.Fatalf("%v\n\n%s", wrong, text)
+	c, d := parse("config.toml", []byte(text), everySet) // this machine does not have the files of the examples
+	if len(d.issues) > 0 {
+		t.Fatalf("%v\n\n%s", d.issues, text)
 	}
 	return c
 }

@@ -18,9 +18,9 @@ func (d *decoder) allRoutes(root *table) []Route {
 		d.routes = append(d.routes, t)
 		routes = append(routes, t.route())
 	}
-	if empty, isList := root.values["route"].([]any); !root.has("route") || isList && len(empty) == 0 {
-		root.report("route", "is missing", `add a [[route]] with name, upstream and credential`)
-	}
+	empty, isList := root.values["route"].([]any)
+	missing := !root.has("route") || isList && len(empty) == 0
+	root.reportIf(missing, "route", "is missing", `add a [[route]] with name, upstream and credential`)
 	return routes
 }
 
@@ -45,23 +45,23 @@ func (t *table) route() Route {
 		Headers:    t.pairs("headers"),
 		Header:     p.header,
 		Format:     p.format,
-		Allow:      t.texts("allow", nil),
-		ClientAuth: t.oneOf("client_auth", "replace", []string{"replace", "keep", "reject"}),
-		Strip:      t.texts("strip", nil),
+		Allow:      t.texts("allow"),
+		ClientAuth: t.oneOf("client_auth", "replace", "replace", "keep", "reject"),
+		Strip:      t.texts("strip"),
 		HealOn:     t.numbers("heal_on", p.healOn),
-		Hosts:      t.texts("hosts", nil),
+		Hosts:      t.texts("hosts"),
 		Line:       t.at.line,
 
 		TokenEndpoint: t.flag("token_endpoint", false),
 		WebSocket:     t.flag("websocket", false),
 
-		AllowOrigin:     t.texts("allow_origin", nil),
+		AllowOrigin:     t.texts("allow_origin"),
 		RewriteLocation: t.flag("rewrite_location", true),
 
 		SerializeEvents: t.flag("serialize_events", false),
 		Synchronize:     t.flag("synchronize", false),
 		FollowGateway:   t.flag("follow_gateway", false),
-		Downchannel:     t.oneOf("downchannel", "pass", []string{"pass", "keep"}),
+		Downchannel:     t.oneOf("downchannel", "pass", "pass", "keep"),
 
 		SingleConnection: t.flag("single_connection", p.singleConnection),
 		PingInterval:     t.duration("ping_interval", 4*time.Minute),
@@ -77,72 +77,62 @@ func (t *table) checkRoute(r *Route) {
 	t.checkRouteName(r.Name)
 	if r.Upstream != "" {
 		t.checkBase("upstream", r.Upstream)
-	} else if r.Preset != "" || !t.has("preset") { // a wrong preset has its issue
+	} else if r.Preset != "" || !t.has("preset") { // a wrong preset is reported already
 		t.require("upstream", `write the URL of the API, like upstream = "https://api.example.com", or name a preset`)
 	}
-	if t.values["credential"] == "" {
-		t.report("credential", "is empty", "name a credential, or leave the line out to inject nothing")
-	}
+	t.reportIf(t.values["credential"] == "", "credential", "is empty", "name a credential, or leave the line out to inject nothing")
 	if r.TLSCert != "" {
 		t.require("tls_key", "tls_cert needs its key")
 	}
 	if r.TLSKey != "" {
 		t.require("tls_cert", "tls_key needs its certificate")
 	}
-	if r.TokenEndpoint && !t.has("credential") {
-		t.report("token_endpoint", "needs a credential whose tokens the client's stand for", "name a credential, or leave the line out")
-	}
-	t.checkHabits(r)
-	t.checkDownchannel(r)
+	t.checkCredentialUse(r)
 	t.checkHeaders(r.Headers)
 	t.checkStrip(r)
 	t.checkAllow(r.Allow)
 	for _, status := range r.HealOn {
-		if status < 400 || status > 599 {
-			t.report("heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
-		}
+		t.reportIf(status < 400 || status > 599, "heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
 	}
 	t.checkOrigins(r.AllowOrigin)
 	for i, host := range r.Hosts {
 		r.Hosts[i] = strings.ToLower(host)
-		at := t.at.key("hosts").item(i)
-		if name, port := t.checkHost(at, r.Hosts[i]); loopback(name) && port == "" {
-			t.d.report(at, "always means the first route", "move the route to the top, use NAME.localhost, or name a port that is forwarded to the proxy's")
+		if name, port := t.checkHost("hosts", i, r.Hosts[i]); loopback(name) && port == "" {
+			t.reportItem("hosts", i, "always means the first route", "move the route to the top, use NAME.localhost, or name a port that is forwarded to the proxy's")
 		}
 	}
 }
 
-// checkOrigins wants what a client sends as Origin (RFC 6454 section 6.2), letter by letter.
+// checkOrigins checks for what a client sends as Origin (RFC 6454 section 6.2).
 func (t *table) checkOrigins(origins []string) {
 	for i, origin := range origins {
-		at := t.at.key("allow_origin").item(i)
 		switch {
 		case origin == "*" || origin == "null":
-			t.d.report(at, "would let web pages in", "name the Origin that the program sends, letter by letter")
+			t.reportItem("allow_origin", i, "would let web pages in", "name the Origin that the program sends, letter by letter")
 		case !regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^\s/?#@*]+$`).MatchString(origin):
-			t.d.report(at, "is not an origin", `write it as the program sends it, like "http://localhost:9744"`)
+			t.reportItem("allow_origin", i, "is not an origin", `write it as the program sends it, like "http://localhost:9744"`)
 		}
 	}
 }
 
-// checkHabits wants a credential for what AVS takes from a device alone.
-func (t *table) checkHabits(r *Route) {
-	if t.has("credential") {
-		return
-	}
-	if r.Synchronize {
-		t.report("synchronize", "needs the credential of the device that it speaks for", "name a credential, or leave the line out")
-	}
-	if r.FollowGateway {
-		t.report("follow_gateway", "needs the credential of the device that AVS speaks to", "name a credential, or leave the line out")
-	}
+// checkCredentialUse checks that what acts for a device or a client has a credential.
+// A downchannel is kept with the route's credential, so that no client gets the
+// directives of another identity.
+func (t *table) checkCredentialUse(r *Route) {
+	none, remedy := !t.has("credential"), "name a credential, or leave the line out"
+	t.reportIf(none && r.TokenEndpoint, "token_endpoint", "needs a credential whose tokens the client's stand for", remedy)
+	t.reportIf(none && r.Synchronize, "synchronize", "needs the credential of the device that it speaks for", remedy)
+	t.reportIf(none && r.FollowGateway, "follow_gateway", "needs the credential of the device that AVS speaks to", remedy)
+	kept := r.Downchannel == "keep"
+	t.reportIf(kept && none, "downchannel", "needs a credential to be kept with", `name a credential, or set downchannel = "pass"`)
+	t.reportIf(kept && !none && (r.ClientAuth == "keep" || r.ClientAuth == "reject"), "downchannel",
+		"is kept with the route's own credential", `set client_auth = "replace", or downchannel = "pass"`)
 }
 
 func (t *table) checkRouteName(name string) {
 	t.require("name", `give the route a short name, like name = "avs"`)
-	if name != "" && !isLabel(name) {
-		t.report("name", "cannot be part of a host name", `use lower-case letters, digits and inner hyphens, like "avs"; the route is reached as NAME.localhost`)
-	}
+	t.reportIf(name != "" && !isLabel(name), "name", "cannot be part of a host name",
+		`use lower-case letters, digits and inner hyphens, like "avs"; the route is reached as NAME.localhost`)
 }
 
 // isLabel follows RFC 1123, in lower case.
@@ -150,17 +140,15 @@ func isLabel(name string) bool {
 	return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(name)
 }
 
-// checkBase wants a URL that others are made from.
+// checkBase checks a URL that other URLs are made from.
 func (t *table) checkBase(key, text string) {
 	if t.checkHTTPS(key, text) {
-		if u, _ := url.Parse(text); u.RawQuery != "" || u.ForceQuery {
-			t.report(key, "must not have a query", "end the URL before the question mark")
-		}
+		u, _ := url.Parse(text)
+		t.reportIf(u.RawQuery != "" || u.ForceQuery, key, "must not have a query", "end the URL before the question mark")
 	}
 }
 
-// checkHTTPS complains of what would send a token or a secret in the clear,
-// or to nobody in particular.
+// checkHTTPS refuses a URL to which a token or a secret would go in clear text.
 func (t *table) checkHTTPS(key, text string) bool {
 	u, err := url.Parse(text)
 	switch {
@@ -192,20 +180,19 @@ func (t *table) checkHeaders(headers map[string]string) {
 	}
 }
 
-// checkStrip leaves the fields alone that make up the connection, and a WebSocket's
-// handshake (RFC 6455 section 4.1).
+// checkStrip refuses the fields of the connection and of a WebSocket's handshake
+// (RFC 6455 section 4.1).
 func (t *table) checkStrip(r *Route) {
 	for i, name := range r.Strip {
-		at := t.at.key("strip").item(i)
 		switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
 		case !isFieldName(name):
-			t.d.report(at, "is not the name of a header", "")
+			t.reportItem("strip", i, "is not the name of a header", "")
 		case connectionField(name):
-			t.d.report(at, "is set by the connection and cannot be removed", "")
+			t.reportItem("strip", i, "is set by the connection and cannot be removed", "")
 		case r.WebSocket && (canonical == "Sec-Websocket-Key" || canonical == "Sec-Websocket-Version"):
-			t.d.report(at, "is what a WebSocket begins with", "leave it out, or set websocket = false")
+			t.reportItem("strip", i, "is what a WebSocket begins with", "leave it out, or set websocket = false")
 		case canonical == "Authorization" && (r.ClientAuth == "keep" || r.ClientAuth == "reject"):
-			t.d.report(at, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
+			t.reportItem("strip", i, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
 		}
 	}
 }
@@ -230,13 +217,13 @@ func connectionField(name string) bool {
 func (t *table) checkAllow(entries []string) {
 	for i, entry := range entries {
 		if !regexp.MustCompile(`^[A-Z][A-Z-]* /[^\s?#]*$`).MatchString(entry) {
-			t.d.report(t.at.key("allow").item(i), "is not a method and a path", `write it like "GET /v20160207/*"`)
+			t.reportItem("allow", i, "is not a method and a path", `write it like "GET /v20160207/*"`)
 		}
 	}
 }
 
-// checkHost returns the parts of a host, which are empty where it is none.
-func (t *table) checkHost(at position, host string) (name, port string) {
+// checkHost returns the parts of a host in an array; they are empty when it is wrong.
+func (t *table) checkHost(key string, i int, host string) (name, port string) {
 	name, port, hasPort := strings.Cut(host, ":")
 	if strings.HasPrefix(host, "[") {
 		name, port, hasPort = strings.Cut(host[1:], "]:")
@@ -244,14 +231,14 @@ func (t *table) checkHost(at position, host string) (name, port string) {
 	}
 	_, notAddress := netip.ParseAddr(name)
 	if !regexp.MustCompile(`^[a-z0-9]([a-z0-9._:-]*[a-z0-9:])?$`).MatchString(name) && notAddress != nil || hasPort && !isPort(port) {
-		t.d.report(at, "is not a host", `write a name, perhaps with a port, like "api.example.com" or "api.example.com:8443"`)
+		t.reportItem(key, i, "is not a host", `write a name, perhaps with a port, like "api.example.com" or "api.example.com:8443"`)
 		return "", ""
 	}
 	return name, port
 }
 
-// withPreset adds what a preset takes from the route's credential. What the
-// file says, of the route or of the credential, comes first.
+// withPreset adds what a preset takes from the route's credential. Settings of the
+// file come first.
 func (r *Route) withPreset(c Credential, credential *table) {
 	p := presetNamed(r.Preset)
 	if credential.has("header") || credential.has("format") {

@@ -14,9 +14,9 @@ import (
 	"avsproxy/tokens"
 )
 
-// SecretRef is a reference to a secret: its text, or the environment variable,
-// file, command or keyring entry that holds it. It prints its source, never its
-// value. The zero value means that there is none.
+// A SecretRef is a reference to a secret: its text, or the environment variable,
+// file, command or keyring entry that has it. It prints its source, never its value.
+// The zero value is no secret.
 type SecretRef struct {
 	key     string // dotted, for errors
 	text    tokens.Secret
@@ -25,22 +25,21 @@ type SecretRef struct {
 	command []string // program and arguments
 	keyring string   // "service/user"
 	getenv  func(string) string
-	environ []string // of the command: it may need other secrets to get at this one
+	environ []string // of the command, which may need other secrets to read this one
 }
 
-// IsZero says that the configuration gives no such secret.
+// IsZero reports whether the configuration has no such secret.
 func (s SecretRef) IsZero() bool {
 	return s.text == "" && !s.elsewhere()
 }
 
-// elsewhere says that the configuration only tells where the secret is.
+// elsewhere reports whether the secret is outside of the configuration.
 func (s SecretRef) elsewhere() bool {
 	return s.env != "" || s.file != "" || len(s.command) > 0 || s.keyring != ""
 }
 
-// ResolveQuick is Resolve for a secret that takes no time: the configuration's own text, an
-// environment variable or a file. Zero = it is elsewhere, cannot be read, or there is
-// none.
+// ResolveQuick is [SecretRef.Resolve] for a secret that takes no time to read: a text,
+// an environment variable or a file. It returns "" for other sources and on errors.
 func (s SecretRef) ResolveQuick() tokens.Secret {
 	if len(s.command) > 0 || s.keyring != "" {
 		return ""
@@ -49,11 +48,10 @@ func (s SecretRef) ResolveQuick() tokens.Secret {
 	return secret
 }
 
-// Resolve reads the secret now, so that a rotated one is picked up without a
-// restart; that takes up to 10 s for a command and 30 s for a keyring. A newline
-// at the end is not part of it. The zero SecretRef gives "" and no error; any other
-// gives a value that is not empty and that Check accepts, or an error that names
-// the key and the source.
+// Resolve reads the secret now, so that a rotated one needs no restart. A command
+// may take 10 s, a keyring 30 s. A newline at the end is not part of the secret. The
+// zero SecretRef gives "" and no error; any other gives a value that is not empty and
+// that Check accepts, or an error that names the key and the source.
 func (s SecretRef) Resolve() (tokens.Secret, error) {
 	value, err := s.resolve()
 	if err != nil {
@@ -66,7 +64,7 @@ func (s SecretRef) Resolve() (tokens.Secret, error) {
 	return value, nil
 }
 
-// resolve gives errors that go on after the name of the source.
+// resolve returns errors that complete "SOURCE ".
 func (s SecretRef) resolve() (tokens.Secret, error) {
 	if !s.elsewhere() {
 		return s.text, nil
@@ -88,10 +86,9 @@ func (s SecretRef) resolve() (tokens.Secret, error) {
 	return value, nil
 }
 
-// Check says what is wrong with a value that was found, or typed in, for this
-// secret: a placeholder, or a token of the other sort. The error never has the
-// value; it goes on after the name of the place that had it ("... is still a
-// placeholder").
+// Check refuses a placeholder, and a token of the wrong kind, as the value of this
+// secret. The error does not have the value; it completes "SOURCE ", as in "SOURCE is
+// still a placeholder".
 func (s SecretRef) Check(value tokens.Secret) error {
 	if isPlaceholder(value.Reveal()) {
 		return errors.New("is still a placeholder; put your own value in its place")
@@ -114,8 +111,7 @@ func isPlaceholder(text string) bool {
 	return regexp.MustCompile(`\{\{.*\}\}|^\s*<.*>\s*$`).MatchString(text)
 }
 
-// source names no path and no argument, since a secret may have been pasted in
-// the place of one.
+// source names no path and no argument: each may be a secret in the wrong place.
 func (s SecretRef) source() string {
 	switch {
 	case s.env != "":
@@ -144,7 +140,7 @@ func (s SecretRef) String() string {
 // GoString is String.
 func (s SecretRef) GoString() string { return s.String() }
 
-// Format writes String for every verb, so that no verb reaches the fields.
+// Format writes String for every verb: no verb prints the fields.
 func (s SecretRef) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue is String.

@@ -59,9 +59,9 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	}
 }
 
-// TestNoComplaintHasASecret makes every line of a file with secrets wrong in
+// TestNoIssueHasASecret makes every line of a file with secrets wrong in
 // turn, by its key and by its value.
-func TestNoComplaintHasASecret(t *testing.T) {
+func TestNoIssueHasASecret(t *testing.T) {
 	text := strings.ReplaceAll(`sandbox = false
 [proxy]
 listen = ":9"

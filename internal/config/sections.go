@@ -29,9 +29,9 @@ func (d *decoder) config(root *table) *Config {
 func (t *table) proxy() Proxy {
 	p := Proxy{
 		Listen:     t.listen(),
-		Others:     t.oneOf("others", "reject", []string{"reject", "tunnel"}),
+		Others:     t.oneOf("others", "reject", "reject", "tunnel"),
 		ClientKey:  t.secret("client_key"),
-		AllowUsers: t.texts("allow_users", nil),
+		AllowUsers: t.texts("allow_users"),
 
 		DecisionHeader: t.flag("decision_header", false),
 	}
@@ -48,13 +48,11 @@ func (t *table) listen() []string {
 	if !isList {
 		return []string{t.textLike("listen", "localhost:9744", `text in quotes, like "localhost:9744", or a list of texts`)}
 	}
-	if len(entries) == 0 {
-		t.report("listen", "is empty", `write an address, like "localhost:9744"`)
-	}
-	return t.texts("listen", nil)
+	t.reportIf(len(entries) == 0, "listen", "is empty", `write an address, like "localhost:9744"`)
+	return t.texts("listen")
 }
 
-// checkExposure keeps a port from being opened to other machines by accident.
+// checkExposure refuses a port that other machines could use without a key.
 func (t *table) checkExposure(p Proxy) {
 	_, isList := t.values["listen"].([]any)
 	open := !t.has("client_key") || t.values["client_key"] == ""
@@ -71,8 +69,7 @@ func (t *table) checkExposure(p Proxy) {
 	}
 }
 
-// listenHost is the host of an address to listen on. Sockets of the file
-// system count as local.
+// listenHost is the host of an address to listen on. Unix sockets count as local.
 func listenHost(address string) (string, bool) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		return "localhost", filepath.IsAbs(path)
@@ -86,13 +83,12 @@ func isPort(text string) bool {
 	return err == nil
 }
 
-// validPort says that the URL has a port that exists, or none.
+// validPort reports whether the URL has a port that exists, or none.
 func validPort(u *url.URL) bool {
 	return u.Port() == "" || isPort(u.Port())
 }
 
-// loopback takes names other than localhost for wide: what they resolve to
-// can change.
+// loopback does not count names other than localhost: their addresses can change.
 func loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -102,7 +98,7 @@ func loopback(host string) bool {
 }
 
 func (t *table) console() Console {
-	c := Console{Listen: t.text("listen", "localhost:9745"), Hosts: t.texts("hosts", nil)}
+	c := Console{Listen: t.text("listen", "localhost:9745"), Hosts: t.texts("hosts")}
 	t.d.consoleListen = t.at.key("listen")
 	t.finish()
 	if host, ok := listenHost(c.Listen); !ok || strings.HasPrefix(c.Listen, "unix:") {
@@ -112,23 +108,22 @@ func (t *table) console() Console {
 	}
 	for i, host := range c.Hosts {
 		c.Hosts[i] = strings.ToLower(host)
-		t.checkHost(t.at.key("hosts").item(i), c.Hosts[i])
+		t.checkHost("hosts", i, c.Hosts[i])
 	}
 	return c
 }
 
 func (t *table) store() Store {
 	s := Store{
-		Kind: t.oneOf("kind", "file", []string{"file", "keyring", "memory"}),
+		Kind: t.oneOf("kind", "file", "file", "keyring", "memory"),
 		Path: t.text("path", ""),
 	}
 	t.finish()
 	if s.Path == "" {
 		s.Path = StateFolder(t.d.getenv)
 	}
-	if s.Path == "" && s.Kind != "memory" {
-		t.report("path", "has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set", `name a folder, like "/var/lib/avsproxy"`)
-	}
+	t.reportIf(s.Path == "" && s.Kind != "memory", "path",
+		"has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set", `name a folder, like "/var/lib/avsproxy"`)
 	return s
 }
 
@@ -139,34 +134,6 @@ func (t *table) capture() Capture {
 		Total:   t.size("total", 32<<20),
 	}
 	t.finish()
-	if c.Body > c.Total {
-		t.report("body", "is more than capture.total", "a body that is kept must fit into the total")
-	}
+	t.reportIf(c.Body > c.Total, "body", "is more than capture.total", "a body that is kept must fit into the total")
 	return c
-}
-
-// A need is a secret that must be readable at the start, since it would
-// def fail at its first use; or a user that the machine must know.
-type need struct {
-	d      *decoder
-	at     position
-	secret SecretRef
-	user   string
-}
-
-// needs notes a secret that is used.
-func (t *table) requireReadable(key string, s SecretRef) {
-	t.d.needs = append(t.d.needs, need{d: t.d, at: t.at.key(key), secret: s})
-}
-
-// issues reads the secret, or looks for the user. There is one at most.
-func (n need) issues() Issues {
-	if n.user != "" {
-		return n.userComplaints()
-	}
-	if _, err := n.secret.resolve(); err != nil {
-		message, hint, _ := strings.Cut(err.Error(), "; ")
-		return Issues{n.d.issue(n.at, n.secret.source()+" "+message, hint)}
-	}
-	return nil
 }
