@@ -34,8 +34,9 @@ var arrows = map[string]string{
 	"internal/console":        "tokens internal/avs internal/capture internal/guard internal/peer internal/problem",
 	"internal/durable":        "",
 	"internal/guard":          "internal/peer internal/problem",
-	"internal/listen":         "internal/durable internal/peer",
-	"internal/peer":           "",
+	"internal/listen":         "internal/durable internal/netconn internal/peer",
+	"internal/netconn":        "",
+	"internal/peer":           "internal/netconn",
 	"internal/problem":        "",
 	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults internal/sandbox/frames",
 	"internal/sandbox/faults": "",
@@ -43,7 +44,7 @@ var arrows = map[string]string{
 	"internal/testkit":        "",
 	"internal/secretsource":   "",
 	"internal/suggest":        "",
-	"internal/tunnel":         "internal/guard",
+	"internal/tunnel":         "internal/guard internal/netconn",
 	"internal/wire":           "",
 }
 

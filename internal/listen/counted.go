@@ -3,112 +3,50 @@ package listen
 import (
 	"net"
 	"sync"
-	"sync/atomic"
-	"time"
 
+	"avsproxy/internal/netconn"
 	"avsproxy/internal/peer"
 )
 
-// A slot is the place that a connection takes.
-type slot struct {
-	limit  *Limit
-	conn   net.Conn
+// A countedConn is a connection with a place, which it gives back when it is closed.
+type countedConn struct {
+	net.Conn
 	peer   peer.Peer
-	places chan struct{}
-	idle   atomic.Int64 // since when, as Unix time in nanoseconds; 0 = it is not
+	places *places
+	waiter waiter
 	once   sync.Once
 }
 
-// take takes one of the places, if one is free.
-func (s *slot) take(places chan struct{}) bool {
-	select {
-	case places <- struct{}{}:
-		s.places = places
-		return true
-	default:
-		return false
-	}
+func counted(conn net.Conn, who peer.Peer, places *places) net.Conn {
+	c := &countedConn{Conn: conn, peer: who, places: places}
+	c.waiter.conn = c
+	return netconn.Keep(c)
 }
 
-func (s *slot) free() {
-	s.once.Do(func() {
-		s.limit.mu.Lock()
-		delete(s.limit.open, s)
-		s.limit.mu.Unlock()
-		<-s.places
+// Close closes the connection, then gives its place back.
+func (c *countedConn) Close() error {
+	defer c.once.Do(func() {
+		c.places.leave(&c.waiter)
+		c.places.release()
 	})
-}
-
-// SetIdle notes that a counted connection, which may be wrapped in anything that has a method NetConn, waits for a
-// request from now on, or has one. Until then it is not idle.
-func SetIdle(conn net.Conn, idle bool) {
-	for conn != nil {
-		if c, ok := conn.(interface{ place() *slot }); ok {
-			c.place().setIdle(idle)
-			return
-		}
-		wrapped, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return
-		}
-		conn = wrapped.NetConn()
-	}
-}
-
-func (s *slot) setIdle(idle bool) {
-	if !idle {
-		s.idle.Store(0)
-		return
-	}
-	s.idle.Store(time.Now().UnixNano())
-}
-
-func (s *slot) place() *slot { return s }
-
-// Peer is what [peer.Of] asks for.
-func (s *slot) Peer() peer.Peer { return s.peer }
-
-// The types differ in what they let through of the connection below.
-type (
-	countedTCP struct {
-		*net.TCPConn
-		*slot
-	}
-	countedUnix struct {
-		*net.UnixConn
-		*slot
-	}
-	countedConn struct {
-		net.Conn
-		*slot
-	}
-)
-
-func counted(conn net.Conn, s *slot) net.Conn {
-	switch conn := conn.(type) {
-	case *net.TCPConn:
-		return countedTCP{conn, s}
-	case *net.UnixConn:
-		return countedUnix{conn, s}
-	}
-	return countedConn{conn, s}
-}
-
-func (c countedTCP) Close() error {
-	defer c.free()
-	return c.TCPConn.Close()
-}
-
-func (c countedUnix) Close() error {
-	defer c.free()
-	return c.UnixConn.Close()
-}
-
-func (c countedConn) Close() error {
-	defer c.free()
 	return c.Conn.Close()
 }
 
-func (c countedTCP) NetConn() net.Conn  { return c.TCPConn }
-func (c countedUnix) NetConn() net.Conn { return c.UnixConn }
-func (c countedConn) NetConn() net.Conn { return c.Conn }
+// NetConn returns the connection as it was accepted.
+func (c *countedConn) NetConn() net.Conn { return c.Conn }
+
+// Peer is what [peer.Of] asks for.
+func (c *countedConn) Peer() peer.Peer { return c.peer }
+
+// SetIdle notes whether a counted connection waits for a request. The connection may
+// have wrappers with a method NetConn. A new connection does not count as idle.
+func SetIdle(conn net.Conn, idle bool) {
+	c, ok := netconn.As[*countedConn](conn)
+	switch {
+	case !ok:
+	case idle:
+		c.places.wait(&c.waiter)
+	default:
+		c.places.leave(&c.waiter)
+	}
+}

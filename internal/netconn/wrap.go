@@ -1,4 +1,6 @@
-package listen
+// Package netconn wraps connections so that what they can do is not lost, and finds
+// a connection inside its wrappers.
+package netconn
 
 import (
 	"io"
@@ -7,54 +9,95 @@ import (
 	"syscall"
 )
 
-// peeked is a connection whose first byte was read ahead; Read gives it first. Raw reads through SyscallConn or
-// NetConn miss that byte.
-type peeked struct {
+// A Wrapper is a connection that changes some methods of the connection inside it.
+type Wrapper interface {
 	net.Conn
-	first   byte
-	pending atomic.Bool
+	NetConn() net.Conn // the connection inside
 }
 
-// Read returns the byte alone: waiting for more could hold it back for ever.
-func (c *peeked) Read(p []byte) (int, error) {
-	if c.pending.Load() && len(p) > 0 && c.pending.CompareAndSwap(true, false) {
-		p[0] = c.first
-		return 1, nil
+// As returns the first connection that is a T: conn itself, or one inside it, as long
+// as each has a method NetConn, as [crypto/tls.Conn] does.
+func As[T any](conn net.Conn) (found T, ok bool) {
+	for {
+		if found, ok = conn.(T); ok {
+			return found, true
+		}
+		wrapper, wraps := conn.(interface{ NetConn() net.Conn })
+		if !wraps {
+			return found, false
+		}
+		conn = wrapper.NetConn()
 	}
-	return c.Conn.Read(p)
-}
-
-// NetConn returns the connection as it was accepted.
-func (c *peeked) NetConn() net.Conn { return c.Conn }
-
-// stream is what a TCP and a unix connection can do besides.
-type stream interface {
-	CloseWrite() error
-	syscall.Conn
 }
 
 type (
-	peekedStream struct {
-		*peeked
+	// stream has the further methods of TCP and unix connections.
+	stream interface {
+		CloseWrite() error
+		syscall.Conn
+	}
+	// tcp has those of TCP connections: net/http sends files with ReadFrom.
+	tcp interface {
+		stream
+		io.ReaderFrom
+		SetLinger(seconds int) error
+	}
+	streamConn struct {
+		Wrapper
 		stream
 	}
-	// peekedTCP lets net/http send files by sendfile(2).
-	peekedTCP struct {
-		peekedStream
-		io.ReaderFrom
+	tcpConn struct {
+		Wrapper
+		tcp
 	}
 )
 
-// unread gives back a byte that was read from c, and keeps what c can do.
-func unread(c net.Conn, first byte) net.Conn {
-	p := &peeked{Conn: c, first: first}
-	p.pending.Store(true)
-	s, ok := c.(stream)
-	if !ok {
-		return p
+// NetConn returns the wrapper, so that As finds it.
+func (c streamConn) NetConn() net.Conn { return c.Wrapper }
+
+// NetConn returns the wrapper, so that As finds it.
+func (c tcpConn) NetConn() net.Conn { return c.Wrapper }
+
+// Keep returns w with CloseWrite, SyscallConn, ReadFrom and SetLinger, where the
+// connection inside it has them.
+func Keep(w Wrapper) net.Conn {
+	switch inside := w.NetConn().(type) {
+	case tcp:
+		return tcpConn{w, inside}
+	case stream:
+		return streamConn{w, inside}
 	}
-	if from, ok := c.(io.ReaderFrom); ok {
-		return peekedTCP{peekedStream{p, s}, from}
-	}
-	return peekedStream{p, s}
+	return w
 }
+
+// prefixConn is a connection of which some bytes were read already.
+type prefixConn struct {
+	net.Conn
+	prefix atomic.Pointer[[]byte] // nil: nothing is left
+}
+
+// Prepend returns conn with Read giving prefix first. SyscallConn and NetConn do not
+// give it.
+func Prepend(conn net.Conn, prefix []byte) net.Conn {
+	c := &prefixConn{Conn: conn}
+	if len(prefix) > 0 {
+		c.prefix.Store(&prefix)
+	}
+	return Keep(c)
+}
+
+// Read returns the prefix alone: to wait for more could hold it back.
+func (c *prefixConn) Read(p []byte) (int, error) {
+	prefix := c.prefix.Load()
+	if prefix == nil || len(p) == 0 || !c.prefix.CompareAndSwap(prefix, nil) {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, *prefix)
+	if rest := (*prefix)[n:]; len(rest) > 0 {
+		c.prefix.Store(&rest)
+	}
+	return n, nil
+}
+
+// NetConn returns the connection as it was.
+func (c *prefixConn) NetConn() net.Conn { return c.Conn }
