@@ -5,54 +5,55 @@ import (
 	"sync"
 )
 
-// An Inbox is a [net.Listener] whose connections are put into it.
-type Inbox struct {
+// A ConnQueue is a [net.Listener] whose connections come from put.
+type ConnQueue struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
 }
 
-// NewInbox returns an empty inbox.
-func NewInbox() *Inbox {
-	return &Inbox{conns: make(chan net.Conn), done: make(chan struct{})}
+// NewConnQueue returns an empty queue.
+func NewConnQueue() *ConnQueue {
+	return &ConnQueue{conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
-// put waits until conn is accepted; where the inbox is closed, so is conn.
-func (b *Inbox) put(conn net.Conn) {
+// put waits until conn is accepted. It closes conn when the queue is closed.
+func (q *ConnQueue) put(conn net.Conn) {
 	select {
-	case b.conns <- conn:
-	case <-b.done:
+	case q.conns <- conn:
+	case <-q.done:
 		conn.Close()
 	}
 }
 
 // Accept implements [net.Listener].
-func (b *Inbox) Accept() (net.Conn, error) {
+func (q *ConnQueue) Accept() (net.Conn, error) {
 	select {
-	case conn := <-b.conns:
+	case conn := <-q.conns:
 		return conn, nil
-	case <-b.done:
+	case <-q.done:
 		return nil, net.ErrClosed
 	}
 }
 
 // Close implements [net.Listener].
-func (b *Inbox) Close() error {
+func (q *ConnQueue) Close() error {
 	err := net.ErrClosed
-	b.once.Do(func() {
-		close(b.done)
+	q.once.Do(func() {
+		close(q.done)
 		err = nil
 	})
 	return err
 }
 
-// Addr implements [net.Listener]. The connections have addresses of their own.
-func (b *Inbox) Addr() net.Addr { return inboxAddr{} }
+// Addr implements [net.Listener]. The connections have their own addresses.
+func (q *ConnQueue) Addr() net.Addr { return textAddr{"connect", "inside CONNECT"} }
 
-type inboxAddr struct{}
+// A textAddr is an address without IP address and port.
+type textAddr struct{ network, text string }
 
 // Network implements [net.Addr].
-func (inboxAddr) Network() string { return "connect" }
+func (a textAddr) Network() string { return a.network }
 
 // String implements [net.Addr].
-func (inboxAddr) String() string { return "inside CONNECT" }
+func (a textAddr) String() string { return a.text }
