@@ -15,7 +15,7 @@ var ErrNotRegular = errors.New("it is not a regular file")
 // ReadFile returns the content of a regular file of at most most bytes. It does not
 // wait for a pipe. Every error is an [*fs.PathError].
 func ReadFile(path string, most int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // or opening a pipe would wait for its writer
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // do not wait for the writer of a pipe
 	if err != nil {
 		return nil, err
 	}
