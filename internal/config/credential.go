@@ -36,48 +36,20 @@ func (t *table) checkCredentialName(name string) {
 
 func (t *table) credential(name string, sandbox bool) Credential {
 	c := Credential{
-		Name:         name,
-		Provider:     t.oneOf("provider", "", append(tokens.ProviderNames(), "oauth2")...),
-		Grant:        t.grant(),
-		ClientID:     t.text("client_id", ""),
-		ClientSecret: t.secret("client_secret"),
+		Name:     name,
+		Provider: t.oneOf("provider", t.text("provider", ""), append(tokens.ProviderNames(), "oauth2")),
+		Grant:    t.grant(),
 
-		RedirectURL:    t.text("redirect_url", "https://localhost:9745/authresponse"),
+		RedirectURL:    "https://localhost:9745/authresponse",
 		RedirectURLSet: t.has("redirect_url") && t.values["redirect_url"] != "",
-
-		ProductID:          t.text("product_id", ""),
-		DeviceSerialNumber: t.text("device_serial_number", ""),
-		Region:             t.oneOf("region", "na", "na", "eu", "fe"),
-
-		AuthURL:     t.text("auth_url", ""),
-		TokenURL:    t.text("token_url", ""),
-		DeviceURL:   t.text("device_url", ""),
-		RevokeURL:   t.text("revoke_url", ""),
-		Issuer:      t.text("issuer", ""),
-		AuthParams:  t.pairs("auth_params"),
-		TokenParams: t.pairs("token_params"),
-
-		Header: t.text("header", "Authorization"),
-		Format: t.text("format", "Bearer {token}"),
-
-		RefreshToken: t.secret("refresh_token"),
-		Token:        t.secret("token"),
-		Command:      t.texts("command"),
-		TokenAuth:    t.oneOf("token_auth", "", "body", "basic"),
-		PKCE:         t.oneOf("pkce", "", "S256", "off"),
-
-		KeepWarm:           t.flag("keep_warm", false),
-		RefreshTokenMaxAge: t.duration("refresh_token_max_age", 0),
-		OnLoginNeeded:      t.texts("on_login_needed"),
-		LoginReminder:      t.duration("login_reminder", 15*time.Minute),
-
-		Line: t.at.line,
+		Region:         "na", Header: "Authorization", Format: "Bearer {token}",
+		LoginReminder: 15 * time.Minute,
+		Line:          t.at.line,
 	}
-	c.Scopes = t.texts("scopes")
-	if person := c.Grant != "client_credentials"; !t.has("scopes") && c.Provider == "amazon" && person {
+	if c.Provider == "amazon" && c.Grant != "client_credentials" { // a client without a person has other scopes
 		c.Scopes = []string{"alexa:all"}
 	}
-	t.finish()
+	t.decode(&c)
 	t.checkCredential(c)
 	t.checkGrant(c, sandbox)
 	return c
@@ -93,8 +65,8 @@ func (t *table) grant() string {
 	case "implicit":
 		t.report("grant", `"implicit" is refused, because its tokens leak from the browser's address bar and RFC 9700 advises against it`, instead)
 	default:
-		return t.oneOf("grant", "authorization_code",
-			"authorization_code", "device_code", "client_credentials", "refresh_token", "static", "command")
+		return t.oneOf("grant", t.text("grant", "authorization_code"), []string{
+			"authorization_code", "device_code", "client_credentials", "refresh_token", "static", "command"})
 	}
 	t.known = append(t.known, "grant")
 	return ""

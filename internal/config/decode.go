@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"avsproxy/internal/suggest"
 )
@@ -64,6 +66,44 @@ func (t *table) has(key string) bool {
 	return ok
 }
 
+// decode gets the fields of a struct that have a tag toml, which is their key, and
+// reports the keys that are not known. Fields have their defaults before. A tag oneof
+// has the allowed words.
+func (t *table) decode(settings any) {
+	v := reflect.ValueOf(settings).Elem()
+	for i := range v.NumField() {
+		if key, ok := v.Type().Field(i).Tag.Lookup("toml"); ok {
+			t.field(key, v.Type().Field(i).Tag.Get("oneof"), v.Field(i).Addr().Interface())
+		}
+	}
+	t.finish()
+}
+
+func (t *table) field(key, oneof string, field any) {
+	switch field := field.(type) {
+	case *string:
+		if *field = t.text(key, *field); oneof != "" {
+			*field = t.oneOf(key, *field, strings.Fields(oneof))
+		}
+	case *bool:
+		*field = t.flag(key, *field)
+	case *int64:
+		*field = t.size(key, *field)
+	case *time.Duration:
+		*field = t.duration(key, *field)
+	case *[]string:
+		*field = t.texts(key, *field)
+	case *[]int:
+		*field = t.numbers(key, *field)
+	case *map[string]string:
+		*field = t.pairs(key)
+	case *SecretRef:
+		*field = t.secret(key)
+	default:
+		panic("config: there is no getter for the type of " + key)
+	}
+}
+
 // get gets the value of a key, and reports one that is not a T.
 func get[T any](t *table, key, want string) (value T, ok bool) {
 	t.known = append(t.known, key)
@@ -114,8 +154,8 @@ func list[T any](t *table, key, want string, def []T) []T {
 	return items
 }
 
-func (t *table) texts(key string) []string {
-	return list[string](t, key, `a list of texts, like ["one", "two"]`, nil)
+func (t *table) texts(key string, def []string) []string {
+	return list(t, key, `a list of texts, like ["one", "two"]`, def)
 }
 
 func (t *table) numbers(key string, def []int) []int {
@@ -150,17 +190,14 @@ func (t *table) sub(key, want string) *table {
 	return &table{d: t.d, at: t.at.key(key), values: values}
 }
 
-// oneOf gets one of a few words. It is "" when the file has something else.
-func (t *table) oneOf(key, def string, allowed ...string) string {
-	value := t.text(key, def)
-	_, isText := t.values[key].(string)
-	switch {
-	case t.has(key) && !isText: // reported already
-	case slices.Contains(allowed, value) || value == def:
+// oneOf returns the value of a key if it is one of the allowed words, or not in the
+// file; else "".
+func (t *table) oneOf(key, value string, allowed []string) string {
+	written, isText := t.values[key].(string)
+	if !t.has(key) || written == "" && isText || slices.Contains(allowed, written) {
 		return value
-	default:
-		t.report(key, "is not one of the allowed values", suggestion(value, allowed)+"allowed: "+quoted(allowed))
 	}
+	t.reportIf(isText, key, "is not one of the allowed values", suggestion(written, allowed)+"allowed: "+quoted(allowed))
 	return ""
 }
 

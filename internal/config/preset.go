@@ -33,7 +33,7 @@ func (t *table) preset() preset {
 	for _, p := range presets()[1:] {
 		names = append(names, p.name)
 	}
-	return presetNamed(t.oneOf("preset", "", names...))
+	return presetNamed(t.oneOf("preset", t.text("preset", ""), names))
 }
 
 func presetNamed(name string) preset {

@@ -35,40 +35,12 @@ func (t *table) tables(key string) []map[string]any {
 func (t *table) route() Route {
 	p := t.preset()
 	r := Route{
-		Name:       t.text("name", ""),
-		Upstream:   t.text("upstream", p.upstream),
-		Credential: t.text("credential", ""),
-		Preset:     p.name,
-		CAFile:     t.text("ca_file", ""),
-		TLSCert:    t.text("tls_cert", ""),
-		TLSKey:     t.text("tls_key", ""),
-		Headers:    t.pairs("headers"),
-		Header:     p.header,
-		Format:     p.format,
-		Allow:      t.texts("allow"),
-		ClientAuth: t.oneOf("client_auth", "replace", "replace", "keep", "reject"),
-		Strip:      t.texts("strip"),
-		HealOn:     t.numbers("heal_on", p.healOn),
-		Hosts:      t.texts("hosts"),
-		Line:       t.at.line,
-
-		TokenEndpoint: t.flag("token_endpoint", false),
-		WebSocket:     t.flag("websocket", false),
-
-		AllowOrigin:     t.texts("allow_origin"),
-		RewriteLocation: t.flag("rewrite_location", true),
-
-		SerializeEvents: t.flag("serialize_events", false),
-		Synchronize:     t.flag("synchronize", false),
-		FollowGateway:   t.flag("follow_gateway", false),
-		Downchannel:     t.oneOf("downchannel", "pass", "pass", "keep"),
-
-		SingleConnection: t.flag("single_connection", p.singleConnection),
-		PingInterval:     t.duration("ping_interval", 4*time.Minute),
-		DialTimeout:      t.duration("dial_timeout", 10*time.Second),
-		HeaderTimeout:    t.duration("header_timeout", 0),
+		Upstream: p.upstream, Preset: p.name, Header: p.header, Format: p.format,
+		ClientAuth: "replace", HealOn: p.healOn, RewriteLocation: true, Downchannel: "pass",
+		SingleConnection: p.singleConnection, PingInterval: 4 * time.Minute, DialTimeout: 10 * time.Second,
+		Line: t.at.line,
 	}
-	t.finish()
+	t.decode(&r)
 	t.checkRoute(&r)
 	return r
 }

@@ -27,15 +27,8 @@ func (d *decoder) config(root *table) *Config {
 }
 
 func (t *table) proxy() Proxy {
-	p := Proxy{
-		Listen:     t.listen(),
-		Others:     t.oneOf("others", "reject", "reject", "tunnel"),
-		ClientKey:  t.secret("client_key"),
-		AllowUsers: t.texts("allow_users"),
-
-		DecisionHeader: t.flag("decision_header", false),
-	}
-	t.finish()
+	p := Proxy{Listen: t.listen(), Others: "reject"}
+	t.decode(&p)
 	t.checkExposure(p)
 	t.requireReadable("client_key", p.ClientKey)
 	t.requireUsers("allow_users", p.AllowUsers)
@@ -49,7 +42,7 @@ func (t *table) listen() []string {
 		return []string{t.textLike("listen", "localhost:9744", `text in quotes, like "localhost:9744", or a list of texts`)}
 	}
 	t.reportIf(len(entries) == 0, "listen", "is empty", `write an address, like "localhost:9744"`)
-	return t.texts("listen")
+	return t.texts("listen", nil)
 }
 
 // checkExposure refuses a port that other machines could use without a key.
@@ -98,9 +91,9 @@ func loopback(host string) bool {
 }
 
 func (t *table) console() Console {
-	c := Console{Listen: t.text("listen", "localhost:9745"), Hosts: t.texts("hosts")}
+	c := Console{Listen: "localhost:9745"}
+	t.decode(&c)
 	t.d.consoleListen = t.at.key("listen")
-	t.finish()
 	if host, ok := listenHost(c.Listen); !ok || strings.HasPrefix(c.Listen, "unix:") {
 		t.report("listen", "is not an address to listen on", `write host:port, like "localhost:9745"`)
 	} else if !loopback(host) {
@@ -114,11 +107,8 @@ func (t *table) console() Console {
 }
 
 func (t *table) store() Store {
-	s := Store{
-		Kind: t.oneOf("kind", "file", "file", "keyring", "memory"),
-		Path: t.text("path", ""),
-	}
-	t.finish()
+	s := Store{Kind: "file"}
+	t.decode(&s)
 	if s.Path == "" {
 		s.Path = StateFolder(t.d.getenv)
 	}
@@ -128,12 +118,8 @@ func (t *table) store() Store {
 }
 
 func (t *table) capture() Capture {
-	c := Capture{
-		Enabled: t.flag("enabled", true),
-		Body:    t.size("body", 64<<10),
-		Total:   t.size("total", 32<<20),
-	}
-	t.finish()
+	c := Capture{Enabled: true, Body: 64 << 10, Total: 32 << 20}
+	t.decode(&c)
 	t.reportIf(c.Body > c.Total, "body", "is more than capture.total", "a body that is kept must fit into the total")
 	return c
 }

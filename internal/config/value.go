@@ -77,7 +77,7 @@ func (t *table) secret(key string) SecretRef {
 	inner := &table{d: t.d, at: t.at.key(key), values: raw}
 	found := s
 	found.env, found.file = inner.text("env", ""), inner.text("file", "")
-	found.command, found.keyring = inner.texts("command"), inner.text("keyring", "")
+	found.command, found.keyring = inner.texts("command", nil), inner.text("keyring", "")
 	if inner.checkSource(); len(t.d.issues) > before {
 		return s
 	}

@@ -6,7 +6,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
+
+	"avsproxy/internal/peer"
 )
 
 // stateListen is TCP_LISTEN of the kernel's include/net/tcp_states.h, as /proc/net/tcp shows it.
@@ -56,17 +57,10 @@ func overlap(a, b net.IP) bool {
 	return len(b) == 0 || a.IsUnspecified() || b.IsUnspecified() || a.Equal(b)
 }
 
-// unixHolder asks the kernel for the process that listens at the other end (unix(7), SO_PEERCRED).
+// unixHolder asks the kernel for the process that listens at the other end of a connection.
 func unixHolder(c *net.UnixConn) (pid int, program string) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, ""
-	}
-	var cred *unix.Ucred
-	err = raw.Control(func(fd uintptr) {
-		cred, _ = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err != nil || cred == nil || cred.Pid <= 0 {
+	cred, err := peer.Credentials(c)
+	if err != nil || cred.Pid <= 0 {
 		return 0, ""
 	}
 	proc, err := procfs.NewDefaultFS()
