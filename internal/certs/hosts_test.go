@@ -55,7 +55,7 @@ func TestANewHostBringsANewRoot(t *testing.T) {
 }
 
 // The two writes of a replacement, interrupted after each step.
-func TestAReplacementThatWasCutOffIsNoDamage(t *testing.T) {
+func TestInterruptedReplacementDoesNoDamage(t *testing.T) {
 	dir := t.TempDir()
 	first := openFor(t, dir, "a.example")
 	root := filepath.Join(dir, RootFile)
@@ -104,7 +104,7 @@ func TestLeavesAreForExactlyTheHosts(t *testing.T) {
 	}
 }
 
-func TestHostsThatAreNoneAreRefused(t *testing.T) {
+func TestInvalidHostsAreRefused(t *testing.T) {
 	for _, host := range []string{"", ".", "*.example.com", ".example.com", "a..b", "api.example.com:443", "ä.example", "a b"} {
 		dir := filepath.Join(t.TempDir(), "state")
 		if _, err := Open(dir, host); err == nil {

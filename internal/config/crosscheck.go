@@ -15,15 +15,11 @@ func (d *decoder) crossCheck(c *Config) {
 	d.checkClaims(c.Routes)
 	d.checkConsolePort(c)
 	d.checkForwarded(c)
-	var used []string
+	required := map[string]bool{"": true}
 	for i := range c.Routes {
-		if name := c.Routes[i].Credential; d.checkReference(&c.Routes[i], d.routes[i], c) {
-			used = append(used, name)
-		}
-	}
-	slices.Sort(used)
-	for _, name := range slices.Compact(used) {
-		if !c.Sandbox {
+		name := c.Routes[i].Credential
+		if d.checkReference(&c.Routes[i], d.routes[i], c) && !c.Sandbox && !required[name] {
+			required[name] = true
 			d.credentials[name].requireSecretsOf(c.Credentials[name])
 		}
 	}

@@ -194,8 +194,8 @@ func TestSandboxTakesAmazonsLogins(t *testing.T) {
 	}
 }
 
-// TestScopesOfNobody: alexa:all is the scope of a person's login.
-func TestScopesOfNobody(t *testing.T) {
+// TestClientCredentialsHaveNoDefaultScope: alexa:all is the scope of a person's login.
+func TestClientCredentialsHaveNoDefaultScope(t *testing.T) {
 	c := mustParse(t, strings.Replace(shippedText(t), `# grant = "authorization_code"`, `grant = "client_credentials"`, 1))
 	if scopes := c.Credentials["alexa"].Scopes; scopes != nil {
 		t.Errorf("got %v", scopes)

@@ -170,7 +170,7 @@ func TestDeepNestingIsCheap(t *testing.T) {
 	}
 }
 
-func TestPlaceOfMissingKeyIsItsTable(t *testing.T) {
+func TestPositionOfMissingKeyIsItsTable(t *testing.T) {
 	p := position{lines: locate("\n[a]\n\nb = 1"), line: 1}
 	for _, c := range []struct {
 		at   position

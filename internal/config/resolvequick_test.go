@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-func TestSecretsAtHandAreKnownAtOnce(t *testing.T) {
+func TestResolveQuickRunsNoCommand(t *testing.T) {
 	c := mustParse(t, `
 [[route]]
 name = "x"

@@ -77,9 +77,9 @@ func TestKeyringThatIsMissingOrHangs(t *testing.T) {
 	}
 }
 
-// TestCheckKnowsTheSort: what a person types in at a login is held to the same
+// TestCheckKnowsTheKindOfAToken: what a person types in at a login is held to the same
 // rules as what the file says.
-func TestCheckKnowsTheSort(t *testing.T) {
+func TestCheckKnowsTheKindOfAToken(t *testing.T) {
 	a := mustParse(t, small+"[credential.a]\nprovider = \"amazon\"\ngrant = \"refresh_token\"\nclient_id = \"x\"").Credentials["a"]
 	if !a.RefreshToken.IsZero() {
 		t.Error("the test no longer tests")
@@ -98,8 +98,8 @@ func TestCheckKnowsTheSort(t *testing.T) {
 	}
 }
 
-// TestLoadBesideRunsNothing loads a file whose secrets cannot be read.
-func TestLoadBesideRunsNothing(t *testing.T) {
+// TestLoadWithoutSecretsRunsNothing loads a file whose secrets cannot be read.
+func TestLoadWithoutSecretsRunsNothing(t *testing.T) {
 	ran := t.TempDir() + "/ran"
 	file := t.TempDir() + "/config.toml"
 	write(t, file, `

@@ -103,7 +103,7 @@ func TestLimitedListenerClosesWhileFull(t *testing.T) {
 	}
 }
 
-func TestLimitedConnectionsKeepWhatTheyCanDo(t *testing.T) {
+func TestLimitedConnectionsKeepTheirMethods(t *testing.T) {
 	limit := NewLimit(9)
 	for _, addr := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "a.sock")} {
 		ln := openLimited(t, limit, addr)

@@ -41,7 +41,7 @@ func TestSniffGivesTheFirstByteBack(t *testing.T) {
 	})
 }
 
-func TestSniffSilenceEndsAndHoldsNobodyUp(t *testing.T) {
+func TestSniffClosesSilentConnectionsWithoutBlockingOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipes := newPipes()
 		ln := Sniff(pipes, nil, 10*time.Second)
@@ -116,7 +116,7 @@ func TestSniffSilentOnesMakeRoom(t *testing.T) {
 }
 
 // A burst of many more than the limit loses nobody who speaks, also while nobody calls Accept.
-func TestSniffBurstLosesNobody(t *testing.T) {
+func TestSniffLosesNoClientOfABurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 2
 		pipes := newPipes()

@@ -104,7 +104,7 @@ func TestInnerConnectionInherits(t *testing.T) {
 	}
 }
 
-func TestClosedInboxTakesNothing(t *testing.T) {
+func TestClosedConnQueueAcceptsNothing(t *testing.T) {
 	queue := NewConnQueue()
 	if queue.Close() != nil || queue.Close() == nil {
 		t.Error("closed twice")
