@@ -15,29 +15,26 @@ const stateListen = 0x0A
 
 // tcpHolder finds the process that listens on a TCP port; 0 if that is not visible, as for another user's process.
 func tcpHolder(addr *net.TCPAddr) (pid int, program string) {
-	proc, err := procfs.NewDefaultFS()
-	if err != nil {
-		return 0, ""
-	}
-	sockets := socketsOn(proc, addr)
+	sockets := socketsOn(addr)
 	if len(sockets) == 0 {
 		return 0, ""
 	}
-	all, err := proc.AllProcs()
-	if err != nil {
-		return 0, ""
-	}
+	all, _ := procfs.AllProcs()
 	for _, p := range all {
 		targets, _ := p.FileDescriptorTargets() // fails for another user's process and for one that has ended
 		if slices.ContainsFunc(targets, func(target string) bool { return slices.Contains(sockets, target) }) {
-			return p.PID, comm(proc, p.PID)
+			return p.PID, comm(p.PID)
 		}
 	}
 	return 0, ""
 }
 
 // socketsOn lists the listening sockets that overlap with addr, as the links in /proc/PID/fd have them.
-func socketsOn(proc procfs.FS, addr *net.TCPAddr) []string {
+func socketsOn(addr *net.TCPAddr) []string {
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return nil
+	}
 	// Deprecated in favour of netlink, which is too much for one line of an error message.
 	//lint:ignore SA1019 see above
 	four, _ := proc.NetTCP()
@@ -63,15 +60,11 @@ func unixHolder(c *net.UnixConn) (pid int, program string) {
 	if err != nil || cred.Pid <= 0 {
 		return 0, ""
 	}
-	proc, err := procfs.NewDefaultFS()
-	if err != nil {
-		return int(cred.Pid), ""
-	}
-	return int(cred.Pid), comm(proc, int(cred.Pid))
+	return int(cred.Pid), comm(int(cred.Pid))
 }
 
-func comm(proc procfs.FS, pid int) string {
-	p, err := proc.Proc(pid)
+func comm(pid int) string {
+	p, err := procfs.NewProc(pid)
 	if err != nil {
 		return ""
 	}
