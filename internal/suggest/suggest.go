@@ -1,19 +1,46 @@
-// Package suggest finds the word that a typing mistake stands for.
+// Package suggest finds the known word that a misspelled word probably stands for.
 package suggest
 
-import "github.com/agnivade/levenshtein"
+import "strings"
 
-// Nearest returns the known word with the fewest letters to add, drop or change,
-// "" when none is close: at most two letters, and a third of the word, may differ.
+// maxDistance is how many letters may be wrong.
+const maxDistance = 2
+
+// Nearest returns the known word that differs least from the typed one, whatever
+// the case, or "" if all differ too much: by more than two letters, or by more
+// than a third of the word.
 func Nearest(typed string, known []string) string {
-	best, distance := "", 3
+	nearest, best := "", maxDistance+1
 	for _, word := range known {
-		if gap := len(typed) - len(word); gap > 2 || gap < -2 {
-			continue // no need to compare; typed may be very long
-		}
-		if d := levenshtein.ComputeDistance(typed, word); d < distance && d <= (len(word)+1)/3 {
-			best, distance = word, d
+		d := distance(strings.ToLower(typed), strings.ToLower(word))
+		if d < best && d <= (len(word)+1)/3 {
+			nearest, best = word, d
 		}
 	}
-	return best
+	return nearest
+}
+
+// distance is the Levenshtein distance in bytes. It is not computed for words
+// whose lengths alone differ too much, so a long input costs nothing.
+func distance(a, b string) int {
+	if gap := len(a) - len(b); gap > maxDistance || gap < -maxDistance {
+		return maxDistance + 1
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }

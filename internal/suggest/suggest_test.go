@@ -3,13 +3,18 @@ package suggest
 import (
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
-func TestNearest(t *testing.T) {
-	known := []string{"name", "hosts", "refresh_token", "token", "scopes"}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestNearestFindsSmallMistakesOnly(t *testing.T) {
+	known := []string{"name", "hosts", "refresh_token", "token", "scopes", "token-503", "rst", "N"}
 	for typed, want := range map[string]string{
-		"refresh_tokn": "refresh_token", "refesh_tokn": "refresh_token", "Name": "name", "host": "hosts", "scope": "scopes",
-		"nothing": "", "": "", "tk": "", "tokens": "token", strings.Repeat("x", 1<<20): "",
+		"refresh_tokn": "refresh_token", "refesh_tokn": "refresh_token", "host": "hosts", "scope": "scopes", "tokens": "token",
+		"Name": "name", "TOKE-503": "token-503", "rts": "", "rs": "rst",
+		"nothing": "", "": "", "tk": "", "n": "N", "x": "", strings.Repeat("x", 1<<20): "",
 	} {
 		if got := Nearest(typed, known); got != want {
 			t.Errorf("%.20s: %q, want %q", typed, got, want)
