@@ -33,6 +33,9 @@ func (a *app) readPasted(ctx context.Context, attempt *loginAttempt) {
 				continue
 			}
 			a.takePasted(ctx, attempt, string(text))
+			if strings.TrimSpace(string(text)) == "" {
+				a.ui.say("Nothing more comes from standard input; the callback is still waited for here.")
+			}
 			return
 		case <-quiet:
 			a.takePasted(ctx, attempt, string(text))
@@ -81,7 +84,11 @@ func (a *app) takePasted(ctx context.Context, attempt *loginAttempt, text string
 	}
 	asked, err := pastedCallback(text, attempt.RedirectURL)
 	if err != nil {
-		a.ui.warn(err.Error(), "copy the whole address, from https:// to the end")
+		a.ui.warn(err.Error(), "copy the whole address, from its beginning to its end")
+		return
+	}
+	if redirect, err := url.Parse(attempt.RedirectURL); err == nil && (asked.Port() != redirect.Port() || asked.Path != redirect.Path) {
+		a.ui.warn("that address is not this login's return URL", "it begins with "+attempt.RedirectURL)
 		return
 	}
 	if err := attempt.paste(ctx, asked); errors.Is(err, tokens.ErrUnknownState) {

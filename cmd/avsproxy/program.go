@@ -155,10 +155,30 @@ func (a *app) sayWaiting(credential string) {
 	a.ui.say("avsproxy: waiting for the provider's answer to the renewal of %s, for 5 minutes at most; another signal ends this at once, and may lose the login", credential)
 }
 
+// warnOfSharedRedirects tells of providers whose callbacks cannot be told apart: one of
+// them could lead a login on to the other, and get its code (RFC 9700 section 4.4).
+func (p *program) warnOfSharedRedirects() {
+	seen := map[string]*credential{} // by redirect URL
+	for _, c := range p.credentials {
+		if c.conf.Grant != "authorization_code" || c.client.Issuer != "" {
+			continue
+		}
+		first := seen[c.client.RedirectURL]
+		if first == nil {
+			seen[c.client.RedirectURL] = c
+			continue
+		}
+		if first.client.TokenURL != c.client.TokenURL {
+			p.app.ui.warn(fmt.Sprintf("logins to %s and to %s come back to the same redirect_url: if one of the two providers were hostile, it could get a code of the other's", first.conf.Name, c.conf.Name),
+				"give each a redirect_url with a path of its own, and register it there")
+		}
+	}
+}
+
 // warnOfPKCE says each time that a login is less protected than it could be.
 func (p *program) warnOfPKCE(c *credential) {
 	if c.conf.PKCE == "off" && c.conf.Grant == "authorization_code" {
-		p.app.ui.warn("logins to "+c.conf.Name+" go without PKCE: whoever sees the code of a login on its way can use it",
+		p.app.ui.warn("logins to "+c.conf.Name+" go without PKCE: whoever sees the code of a login on its way, and has the client's secret where there is one, can use it",
 			"take out pkce = \"off\" unless the provider refuses code_verifier")
 	}
 }

@@ -84,18 +84,25 @@ func (s *server) announce(asJSON bool) {
 	for _, route := range s.conf.Routes {
 		say("  route    %s", s.routeText(route.Name))
 	}
-	needed := false
+	var needed *credential // the first that somebody must log in to
 	for _, credential := range s.program.credentials {
 		status := credential.source.Status()
 		say("  token    %s: %s", status.Name, tokenText(status))
-		needed = needed || (!credential.unasked() && status.State == tokens.StateLoginNeeded)
+		if needed == nil && !credential.unasked() && status.State == tokens.StateLoginNeeded {
+			needed = credential
+		}
 	}
-	if needed {
-		say("Log in first: open %s in a browser, or run 'avsproxy login'", s.loginURL(""))
+	switch {
+	case needed == nil:
+	case needed.imports():
+		say("Log in first: run '%s'", s.program.loginCommand(needed))
+	default:
+		say("Log in first: open %s in a browser, or run '%s'", s.loginURL(needed.conf.Name), s.program.loginCommand(needed))
 	}
 	say("Try:")
 	say("  curl -i %s", s.try())
 	s.app.ui.say("%s", strings.TrimSuffix(text.String(), "\n"))
+	s.program.warnOfSharedRedirects()
 	for _, credential := range s.program.credentials {
 		s.program.warnOfPKCE(credential)
 	}

@@ -142,7 +142,7 @@ func (a *app) writeSandboxCA(file string, pem []byte) (string, error) {
 	if file == "" {
 		folder := config.StateFolder(a.getenv)
 		if folder == "" {
-			return "", errors.New("there is no state folder for the root certificate, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set")
+			return "", errors.New("there is no state folder for the root certificate, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME names an absolute path")
 		}
 		if err := durable.MkdirPrivate(folder); err != nil {
 			return "", err

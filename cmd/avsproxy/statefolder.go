@@ -23,6 +23,9 @@ func (a *app) prepareState(conf *config.Config) error {
 		conf.Store.Path, a.passing = dir, true
 		return nil
 	}
+	if info, err := os.Stat(conf.Store.Path); err == nil && !info.IsDir() {
+		return &exitError{exitUsage, fmt.Errorf("the state folder %s is not a folder", conf.Store.Path), "set path in [store] to one, or move that file away"}
+	}
 	if err := durable.CheckFolder(conf.Store.Path); err != nil {
 		return failed(err, "see that all in it is yours, then: chmod o-w "+shellQuote(conf.Store.Path)+"; or set path in [store] to another folder")
 	}

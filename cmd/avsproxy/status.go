@@ -77,7 +77,7 @@ func standIf(sandboxed bool) *stand {
 func (a *app) printStatus(status *console.Status) error {
 	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	if status.PID == 0 {
-		fmt.Fprintln(table, "serve\tnot running")
+		fmt.Fprintln(table, "serve\tnot running, or not found: there is no run.json in the state folder")
 	} else {
 		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(shown(status.Proxy), " "), localhostURL(status.Console))
 	}

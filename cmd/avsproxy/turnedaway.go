@@ -42,7 +42,7 @@ type turnedAway struct{ proxy, console atomic.Int64 }
 // counter returns who counts those of one door.
 func (s *server) counter(count *atomic.Int64, door string) func() {
 	return func() {
-		s.refusals.warn(door+" closes", "connections of other users are closed as they come: there are as many as get an answer", "door", door, "closed", count.Add(1))
+		s.refusals.warn(door+" closes", "other users hold all the places for connections that are refused; their further connections are closed", "door", door, "closed", count.Add(1))
 	}
 }
 

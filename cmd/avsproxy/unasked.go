@@ -81,9 +81,13 @@ func (a *app) importToken(ctx context.Context, credential *credential) error {
 	if err := credential.conf.RefreshToken.Check(typed); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("what was read %w", err), ""}
 	}
-	defer context.AfterFunc(ctx, func() { a.sayWaiting(credential.conf.Name) })()
+	defer context.AfterFunc(ctx, func() {
+		if credential.source.Status().Renewing {
+			a.sayWaiting(credential.conf.Name)
+		}
+	})()
 	switch err := credential.source.Import(ctx, credential.client.Imported(typed)); {
-	case errors.Is(err, tokens.ErrImported):
+	case errors.Is(err, tokens.ErrImported) && !tokens.LoginNeeded(err):
 		a.ui.say("avsproxy: %s is logged in: %v; nothing was sent", credential.conf.Name, err)
 	case err != nil:
 		return importFailed(err)
@@ -107,7 +111,7 @@ func plausible(typed tokens.Secret) error {
 // importFailed words a refusal for somebody who has just brought the token.
 func importFailed(err error) error {
 	var e *tokens.Error
-	if errors.As(err, &e) && e.Action == tokens.ActionLogin {
+	if errors.As(err, &e) && e.Action == tokens.ActionLogin && !errors.Is(err, tokens.ErrImported) {
 		return failed(fmt.Errorf("the provider does not accept this refresh token (%s)", e.Code), "check that it is whole, is not spent, and belongs to client_id")
 	}
 	if errors.As(err, &e) && (e.Action == tokens.ActionRetry || e.Action == tokens.ActionWait) {

@@ -113,7 +113,7 @@ func (t *table) store() Store {
 		s.Path = StateFolder(t.d.getenv)
 	}
 	t.reportIf(s.Path == "" && s.Kind != "memory", "path",
-		"has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set", `name a folder, like "/var/lib/avsproxy"`)
+		"has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME names an absolute path", `name a folder, like "/var/lib/avsproxy"`)
 	return s
 }
 

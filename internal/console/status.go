@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"avsproxy/tokens"
@@ -94,6 +95,9 @@ func Describe(c Credential, s tokens.Status) CredentialStatus {
 	switch {
 	case s.Failure != nil:
 		status.Problem = trouble(s.Failure)
+		if s.Unread != "" && !strings.Contains(status.Problem.Hint, s.Unread) {
+			status.Problem.Hint = "an answer that could not be read is kept in " + s.Unread + "; " + status.Problem.Hint
+		}
 	case s.Unsaved != nil:
 		status.Problem = &Trouble{tokens.ActionConfig, "", "the login could not be saved: " + s.Unsaved.Error(), "make room or mend the folder; it serves from memory until then"}
 	}

@@ -15,7 +15,8 @@ func Full(err error) bool {
 // ReplaceInPlace writes data to path on a full disk: it overwrites spare, an unneeded
 // file in the same folder, and then exchanges the two, so both keep their space. Where
 // the system cannot exchange two files, spare is renamed to path. A crash leaves path
-// with its old content or the new one. Data that is longer than spare may not fit.
+// with its old content or the new one. Data that is longer than spare is refused before
+// anything is written. Both files get mode 0600.
 func ReplaceInPlace(path, spare string, data []byte) error {
 	if err := overwrite(spare, data); err != nil {
 		return err
@@ -30,20 +31,25 @@ func ReplaceInPlace(path, spare string, data []byte) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// overwrite writes before it truncates, so that it never frees the space of the file.
+// overwrite writes to a file that has space for all of data, and makes it private
+// first. It truncates last, so that it never frees the space of the file.
 func overwrite(path string, data []byte) error {
 	info, err := os.Lstat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = &os.PathError{Op: "overwrite", Path: path, Err: errors.ErrUnsupported}
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !info.Mode().IsRegular():
+		return &os.PathError{Op: "overwrite", Path: path, Err: errors.ErrUnsupported}
+	case info.Size() < int64(len(data)):
+		return &os.PathError{Op: "overwrite", Path: path, Err: syscall.ENOSPC}
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, 0)
+	if err = f.Chmod(0o600); err == nil {
+		_, err = f.WriteAt(data, 0)
+	}
 	if err == nil {
 		err = f.Truncate(int64(len(data)))
 	}
