@@ -29,7 +29,7 @@ type forwardLine struct {
 	line
 	roots    *certs.Authority
 	server   *http.Server
-	inbox    *tunnel.Inbox
+	inbox    *tunnel.ConnQueue
 	tunnels  *tunnel.Group
 	dialer   *tunnel.Dialer
 	others   notebook // of what goes to other hosts
@@ -45,7 +45,7 @@ const clientKey = "sesame"
 // of the test's own. keyed makes it ask for a client key.
 func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	t.Helper()
-	f := &forwardLine{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: &tunnel.Dialer{Loopback: true}}
+	f := &forwardLine{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: &tunnel.Dialer{Loopback: true}}
 	origin, roots := upstreamTLS(t, http.HandlerFunc(f.answer))
 	target, err := url.Parse(origin)
 	if err != nil {
@@ -115,7 +115,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	f.server = &http.Server{Handler: handler, Protocols: &protocols, ErrorLog: log.New(&f.line, "", 0), ConnContext: tunnel.Inherit}
+	f.server = &http.Server{Handler: handler, Protocols: &protocols, ErrorLog: log.New(&f.line, "", 0), ConnContext: tunnel.ConnContext}
 	var serving sync.WaitGroup
 	conf := tunnel.ByTarget(f.roots.ServerConfig())
 	for _, ln := range []net.Listener{ln, f.inbox} {

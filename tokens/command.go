@@ -1,13 +1,13 @@
 package tokens
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
-	"time"
+
+	"avsproxy/internal/secretsource"
 )
 
 // A Command is a program that prints an access token, such as
@@ -23,12 +23,6 @@ type Command struct {
 	Env  []string // nil = this process's
 	Dir  string   // where it runs; empty = here
 }
-
-const (
-	commandTimeout = 10 * time.Second
-	commandGrace   = time.Second // for what it leaves behind to let go of its output
-	commandMost    = 64 << 10    // bytes of output
-)
 
 // Renew runs the program, for at most 10 s and with nothing on its stdin; it is
 // for [Source.Renew]. Where the program does not say when its token ends, Expiry
@@ -61,27 +55,20 @@ func (c Command) output(ctx context.Context) ([]byte, error) {
 	if len(c.Argv) == 0 {
 		return nil, &Error{Action: ActionConfig, Say: "there is no token command", Hint: "write command = [\"program\", \"argument\"]"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
-	var out bounded
-	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.WaitDelay = c.Env, c.Dir, &out, commandGrace
-	killGroup(cmd)
-	err := cmd.Run()
-	switch {
-	case out.over:
-		return nil, &Error{Action: ActionConfig, Say: "the token command printed more than 64 KiB", Hint: "run it by hand and see what it prints"}
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it left something behind, an agent perhaps
-		return out.text.Bytes(), nil
+	text, err := secretsource.Command{Argv: c.Argv, Env: c.Env, Dir: c.Dir}.Output(ctx)
+	if err != nil {
+		return nil, commandError(err)
 	}
-	return nil, commandError(ctx, err)
+	return text, nil
 }
 
-func commandError(ctx context.Context, err error) *Error {
+func commandError(err error) *Error {
 	e := &Error{Action: ActionRetry, Hint: "run it by hand to see what it says; it is tried again by itself"}
 	var exit *exec.ExitError
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(err, secretsource.ErrTooLarge):
+		e.Action, e.Say, e.Hint = ActionConfig, "the token command printed more than 64 KiB", "run it by hand and see what it prints"
+	case errors.Is(err, secretsource.ErrTimeout):
 		e.Say = "the token command did not end within 10 seconds"
 	case errors.As(err, &exit):
 		e.Say = fmt.Sprintf("the token command failed (%v)", exit.ProcessState)
@@ -89,17 +76,4 @@ func commandError(ctx context.Context, err error) *Error {
 		e.Action, e.Say, e.Hint = ActionConfig, "the token command could not be started", "check that the program exists and may be run"
 	}
 	return e
-}
-
-// bounded takes output up to a bound; beyond it the program's pipe breaks.
-type bounded struct {
-	text bytes.Buffer
-	over bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.over = b.text.Len()+len(p) > commandMost; b.over {
-		return 0, errors.New("too much output")
-	}
-	return b.text.Write(p)
 }

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
-	"time"
 
 	"github.com/zalando/go-keyring"
+
+	"avsproxy/internal/secretsource"
 )
 
 // A KeyringStore keeps the secret of each login in the keyring of the system
@@ -38,11 +38,8 @@ type KeyringStore struct {
 	// Recovered and Waiting are as in [FileStore].
 	Recovered, Waiting func(path string)
 
-	once sync.Once
-	turn chan struct{} // holds a value while a call is under way
+	keyring secretsource.Keyring
 }
-
-const keyringTimeout = 30 * time.Second // of one call; there may be a prompt that nobody sees
 
 var errNoAnswer = errors.New("it did not answer in time")
 
@@ -120,33 +117,12 @@ func (k *KeyringStore) get(name string) (string, error) {
 	return k.call(func() (string, error) { return keyring.Get(k.service(), name) })
 }
 
-// call bounds one call to the keyring. One that was given up may still end, so the
-// next waits for it: an old refresh token must not be written over a newer one.
 func (k *KeyringStore) call(do func() (string, error)) (string, error) {
-	k.once.Do(func() { k.turn = make(chan struct{}, 1) })
-	ctx, cancel := context.WithTimeout(context.Background(), keyringTimeout)
-	defer cancel()
-	select {
-	case k.turn <- struct{}{}:
-	case <-ctx.Done():
-		return "", keyringError(errNoAnswer)
+	text, err := k.keyring.Call(context.Background(), do)
+	if errors.Is(err, secretsource.ErrTimeout) {
+		err = errNoAnswer
 	}
-	type answer struct {
-		text string
-		err  error
-	}
-	answered := make(chan answer, 1)
-	go func() {
-		defer func() { <-k.turn }()
-		text, err := do()
-		answered <- answer{text, err}
-	}()
-	select {
-	case a := <-answered:
-		return a.text, keyringError(a.err)
-	case <-ctx.Done():
-		return "", keyringError(errNoAnswer)
-	}
+	return text, keyringError(err)
 }
 
 // keyringError says what to do about an error of the keyring.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zalando/go-keyring"
+
+	"avsproxy/internal/secretsource"
 )
 
 func mockKeyring(t *testing.T) *KeyringStore {
@@ -175,7 +177,7 @@ func TestKeyringThatHangsIsGivenUpAndNotOvertaken(t *testing.T) {
 		store, release, began := mockKeyring(t), make(chan struct{}), time.Now()
 		var unusable *UnusableError
 		_, err := store.call(func() (string, error) { <-release; return "", nil })
-		if took := time.Since(began); !errors.As(err, &unusable) || took != keyringTimeout {
+		if took := time.Since(began); !errors.As(err, &unusable) || took != secretsource.KeyringTimeout {
 			t.Errorf("%v after %v", err, took)
 		}
 		if err := store.Save("alexa", stored(time.Hour)); !errors.As(err, &unusable) {

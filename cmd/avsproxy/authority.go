@@ -51,8 +51,8 @@ func (a *app) authority(ctx context.Context, conf *config.Config) (*certs.Author
 	if err != nil {
 		return nil, failed(err, "")
 	}
-	if len(authority.NewTo()) > 0 {
-		a.tellNewAuthority(ctx, conf, broughtText(hosts, authority.NewTo()))
+	if len(authority.AddedHosts()) > 0 {
+		a.tellNewAuthority(ctx, conf, broughtText(hosts, authority.AddedHosts()))
 	}
 	return authority, nil
 }

@@ -18,7 +18,7 @@ import (
 // besideOnly makes a command of one that is nothing without a running proxy. arg is
 // the command's one argument, "" where it has none.
 func (a *app) besideOnly(run func(ctx context.Context, beside *running, arg string) error) func(*cobra.Command, []string) error {
-	return a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, arg string) error {
+	return a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, arg string) error {
 		beside := a.running(ctx, conf)
 		if beside == nil {
 			return failed(fmt.Errorf("no avsproxy serves from %s", conf.Store.Path), "run 'avsproxy serve' first, or name its configuration with --config")

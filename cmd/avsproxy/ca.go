@@ -45,7 +45,7 @@ need it.`,
 func (a *app) caSubcommand(name, short string, run func(context.Context, *config.Config) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
-		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
+		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, _ string) error {
 			if a.passing {
 				return failed(errors.New("there is no state folder that the certificate authority could be in"), "set path in [store], STATE_DIRECTORY or HOME")
 			}

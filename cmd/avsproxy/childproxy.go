@@ -52,7 +52,7 @@ func (a *app) runChild(ctx context.Context, argv []string) error {
 	if err != nil {
 		return err
 	}
-	conf, err := a.load(config.LoadBeside)
+	conf, err := a.load(config.LoadWithoutSecrets)
 	if err != nil {
 		return err
 	}

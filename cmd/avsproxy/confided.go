@@ -16,10 +16,10 @@ const confidedLeast = 8
 // confide hides what the configuration holds, before any of it is used: its secrets
 // as far as they are at hand, and what the names of headers and parameters give away.
 func (h *keptSecrets) confide(conf *config.Config) {
-	h.note(h.place(), conf.Proxy.ClientKey.AtHand())
+	h.note(h.place(), conf.Proxy.ClientKey.ResolveQuick())
 	for _, c := range conf.Credentials {
-		for _, secret := range []config.Secret{c.ClientSecret, c.RefreshToken, c.Token} {
-			h.note(h.place(), secret.AtHand())
+		for _, secret := range []config.SecretRef{c.ClientSecret, c.RefreshToken, c.Token} {
+			h.note(h.place(), secret.ResolveQuick())
 		}
 		h.confideNamed(c.AuthParams)
 		h.confideNamed(c.TokenParams)

@@ -69,7 +69,7 @@ const lingerTime = 2 * time.Second
 // longer be told from others.
 func whose(all *wire.Connections) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, conn net.Conn) context.Context {
-		ctx = all.Count(wire.NewContext(tunnel.Inherit(ctx, conn), conn))
+		ctx = all.Count(wire.NewContext(tunnel.ConnContext(ctx, conn), conn))
 		if _, inside := httpexchange.TunnelTarget(ctx); inside {
 			return ctx
 		}

@@ -34,7 +34,7 @@ client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeMethod,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := a.load(config.LoadBeside)
+			conf, err := a.load(config.LoadWithoutSecrets)
 			if err != nil {
 				return err
 			}

@@ -57,7 +57,7 @@ func (f *filterFlags) shows() (func(capture.Summary) bool, error) {
 }
 
 func (a *app) routeNames() (names []string) {
-	conf, err := config.LoadBeside(a.configPath, a.getenv)
+	conf, err := config.LoadWithoutSecrets(a.configPath, a.getenv)
 	if err != nil {
 		return nil
 	}

@@ -20,7 +20,7 @@ func (a *app) logoutCommand() *cobra.Command {
 		Long: `Forget a login. It is removed here whatever the provider says; where the
 provider has a revocation endpoint (revoke_url) it is told first.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, name string) error {
+		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, name string) error {
 			ctx, cancel := context.WithTimeout(ctx, time.Minute)
 			defer cancel()
 			return a.logout(ctx, conf, name)

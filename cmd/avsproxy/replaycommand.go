@@ -188,7 +188,7 @@ func (r *running) page(ctx context.Context, id uint64) string {
 // completeExchange offers the latest exchanges of the running proxy.
 func (a *app) completeExchange(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	none := cobra.ShellCompDirectiveNoFileComp
-	conf, err := config.LoadBeside(a.configPath, a.getenv)
+	conf, err := config.LoadWithoutSecrets(a.configPath, a.getenv)
 	if err != nil || len(args) > 0 {
 		return nil, none
 	}

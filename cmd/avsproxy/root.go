@@ -38,7 +38,7 @@ Alexa Voice Service, so that everything works without an account.`,
 	return root
 }
 
-// A loader is [config.Load] or [config.LoadBeside].
+// A loader is [config.Load] or [config.LoadWithoutSecrets].
 type loader func(path string, getenv func(string) string) (*config.Config, error)
 
 // load is load for commands that use the state folder.

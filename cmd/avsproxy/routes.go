@@ -30,7 +30,7 @@ type pipeline struct {
 	dialer    *tunnel.Dialer
 	dummy     proxy.Dummy // the zero value: no route stands in for a token endpoint
 	handler   http.Handler
-	inbox     *tunnel.Inbox // what came inside CONNECT, for the server of handler to serve as well
+	inbox     *tunnel.ConnQueue // what came inside CONNECT, for the server of handler to serve as well
 	tunnels   *tunnel.Group
 	others    *proxy.Others
 	routes    []console.Route
@@ -68,7 +68,7 @@ type dialControl = func(ctx context.Context, network, address string, c syscall.
 // is there for routes with token_endpoint alone, the downchannel where it is kept, the habits for routes to AVS.
 func (p *program) pipeline(watch watcher, loginURL func(credential string) string, around surroundings) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: around.own, Loopback: ownersOnly(p.conf.Proxy)}
-	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}, observed: map[string]http.Handler{}}
+	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}, observed: map[string]http.Handler{}}
 	table, err := routeTable(p.conf)
 	if err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ func signalCode(sig os.Signal) int {
 func (a *app) exitCode(ctx context.Context, err error) int {
 	var (
 		exit       *exitError
-		complaints config.Complaints
+		complaints config.Issues
 		notFound   *config.NotFound
 		sig        signalError
 	)

@@ -22,7 +22,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show how routes and credentials stand",
 		Args:  cobra.NoArgs,
-		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
+		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, _ string) error {
 			status, err := a.status(ctx, conf)
 			if err != nil {
 				return err

@@ -29,7 +29,7 @@ code 3 means that a person is needed, for a login or for a new refresh token in 
 configuration; 4 that it could not be renewed. With --min-ttl the token that there
 is is printed then, too.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, name string) error {
+		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, name string) error {
 			return a.token(ctx, conf, name, flags)
 		}),
 	}

@@ -281,7 +281,7 @@ func TestPeerStaysForEveryRequestOfAConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 		body, _ := io.ReadAll(resp.Body)
-		if want := fmt.Sprintf("%+v", peer.Peer{Way: peer.Loopback, UID: os.Geteuid(), Known: true}); string(body) != want {
+		if want := fmt.Sprintf("%+v", peer.Peer{Transport: peer.Loopback, UID: os.Geteuid(), Known: true}); string(body) != want {
 			t.Errorf("%s, want %s", body, want)
 		}
 	}

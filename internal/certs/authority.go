@@ -1,6 +1,5 @@
-// Package certs is a local certificate authority: a root of its own, limited by
-// critical name constraints to local names and the hosts it is made for, and leaves
-// signed by it.
+// Package certs is a local certificate authority: a root with critical name
+// constraints, which permit local names and the hosts of the routes, and its leaves.
 package certs
 
 import (
@@ -19,14 +18,14 @@ import (
 	"time"
 )
 
-// LeafLife is how long a leaf lives that is made on demand. CallbackLife is for
-// the login callback, whose browser exception should not have to be repeated:
-// the longest that browsers accept is 398 days.
+// LeafLife is the validity of a leaf that is made on demand. CallbackLife is that of
+// the login callback's leaf, so that its browser exception lasts: browsers accept at
+// most 398 days.
 const (
 	LeafLife     = 24 * time.Hour
 	CallbackLife = 365 * 24 * time.Hour
 	rootLife     = 10 * 365 * 24 * time.Hour
-	backdate     = time.Hour // for clients whose clock is behind
+	backdate     = time.Hour // for clients with a slow clock
 )
 
 // An Authority signs leaves for local names and its hosts. It is safe for
@@ -35,17 +34,16 @@ type Authority struct {
 	root  *x509.Certificate
 	key   *ecdsa.PrivateKey
 	hosts []string // in canonical form
-	newTo []string // the hosts that it was made anew for
+	added []string // the hosts for which it replaced another one
 
-	unsaved error // why the disk does not have what this process made; nil = it does
+	unsaved error // why the disk does not have all that this process made; nil = it has
 }
 
-// New makes an authority that lives in memory only. Its root may sign for
-// "localhost" (RFC 5280 section 4.2.1.10: which covers its subdomains), the
-// loopback addresses, and the hosts (names, which cover their subdomains, or
-// addresses, without ports); verifiers refuse leaves for any other.
-// It may sign for servers only: names of other kinds, such as those of mail
-// certificates, escape constraints on host names and addresses.
+// New makes an authority in memory. Its root may sign for "localhost" and its
+// subdomains (RFC 5280 section 4.2.1.10), the loopback addresses, and the hosts (names
+// with their subdomains, or addresses, without ports); verifiers refuse other leaves.
+// It may sign for servers only: constraints on host names do not cover the names of
+// other certificates, such as those for mail.
 func New(commonName string, hosts ...string) (*Authority, error) {
 	hosts, err := canonicalHosts(hosts)
 	if err != nil {
@@ -60,15 +58,19 @@ func New(commonName string, hosts ...string) (*Authority, error) {
 		return nil, err
 	}
 	constrain(template, hosts)
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	root, err := sign(template, template, key, key)
 	if err != nil {
 		return nil, fmt.Errorf("signing the authority's root: %w", err)
 	}
-	root, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("reading back the authority's root: %w", err)
-	}
 	return &Authority{root: root, key: key, hosts: hosts}, nil
+}
+
+func sign(template, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 func rootTemplate(commonName string) (*x509.Certificate, error) {
@@ -90,10 +92,9 @@ func rootTemplate(commonName string) (*x509.Certificate, error) {
 	}, nil
 }
 
-// Leaf makes a server certificate for names (host names or IP addresses) that
-// is valid for life from now. The chain holds the root too, so that a client
-// that shows the chain shows who signed it. A name that is neither local nor
-// exactly one of the hosts is an error.
+// Leaf makes a server certificate for names (host names or IP addresses), valid for
+// life from now. Its chain has the root, so that clients can show who signed it. A
+// name that is neither local nor one of the hosts is an error.
 func (a *Authority) Leaf(life time.Duration, names ...string) (*tls.Certificate, error) {
 	for _, name := range names {
 		if !a.signsFor(name) {
@@ -118,8 +119,8 @@ func (a *Authority) leaf(from, to time.Time, names []string) (*tls.Certificate, 
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		// No name here: RFC 9525 section 2 has done with it, OpenSSL would hold an
-		// address against the constraints on host names, and 64 bytes are the limit.
+		// No host here: RFC 9525 section 2 ends that use, OpenSSL checks it against the
+		// constraints on host names even if it is an address, and the limit is 64 bytes.
 		Subject:     pkix.Name{CommonName: "avsproxy"},
 		NotBefore:   from,
 		NotAfter:    to,
@@ -133,34 +134,30 @@ func (a *Authority) leaf(from, to time.Time, names []string) (*tls.Certificate, 
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.root, &key.PublicKey, a.key)
+	leaf, err := sign(template, a.root, key, a.key)
 	if err != nil {
 		return nil, fmt.Errorf("signing a certificate for %s: %w", names[0], err)
 	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("reading back the certificate for %s: %w", names[0], err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der, a.root.Raw}, PrivateKey: key, Leaf: leaf}, nil
+	return &tls.Certificate{Certificate: [][]byte{leaf.Raw, a.root.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
 // Root returns the root certificate.
 func (a *Authority) Root() *x509.Certificate { return a.root }
 
-// Unsaved is why something that was made anew serves from memory alone, and ends
-// with the process: the disk is full. Nil = all of it is saved.
+// Unsaved is why something new is in memory only and ends with the process: the disk
+// is full. Nil = all is saved.
 func (a *Authority) Unsaved() error { return a.unsaved }
 
-// NewTo lists the hosts for which [Open] had to make the authority anew. It is
-// empty where the stored one was kept, and where there was none before.
-func (a *Authority) NewTo() []string { return a.newTo }
+// AddedHosts lists the hosts for which [Open] replaced the stored authority. It is
+// empty if the stored one is in use, or there was none.
+func (a *Authority) AddedHosts() []string { return a.added }
 
 // RootPEM returns the root certificate, without its key.
 func (a *Authority) RootPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.Raw})
 }
 
-// Pool returns a fresh pool that trusts this authority alone.
+// Pool returns a new pool with this root alone.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.root)

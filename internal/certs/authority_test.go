@@ -73,7 +73,7 @@ func TestRootIsLimitedToLocalNames(t *testing.T) {
 	}
 }
 
-func TestOneForeignNameSpoilsALeaf(t *testing.T) {
+func TestLeafWithOneForeignNameIsRefused(t *testing.T) {
 	authority := newAuthority(t)
 	leaf := leafFor(t, authority, "localhost", "example.com")
 	if _, err := leaf.Leaf.Verify(x509.VerifyOptions{Roots: authority.Pool(), DNSName: "localhost"}); err == nil {

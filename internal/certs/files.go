@@ -17,43 +17,39 @@ import (
 	"avsproxy/internal/durable"
 )
 
-// RootFile is the name of the root certificate in the state folder; its key lies
-// beside it, readable by its owner alone.
+// RootFile is the name of the root certificate in the state folder. Only its owner
+// can read its key, in another file there.
 const (
 	RootFile     = "ca.pem"
-	rootKeyFile  = "ca-key.pem" // the root too, so that the two can never be torn apart
+	rootKeyFile  = "ca-key.pem" // with the root, so that key and root always match
 	callbackFile = "callback.pem"
 	// LockFile is the name of the file that is locked while the others are written.
 	LockFile = "ca.lock"
 )
 
 const (
-	fileMost = 1 << 20          // bytes of one file
-	lockMost = 10 * time.Second // for the work of another process, on a slow disk
+	maxFile     = 1 << 20             // bytes of one file
+	lockTimeout = 10 * time.Second    // for another process with a slow disk
+	renewBefore = 30 * 24 * time.Hour // from the new leaf of the callback to the end of the old
 )
 
-// renewBefore is how long before its end the callback's leaf is replaced.
-const renewBefore = 30 * 24 * time.Hour
-
-// Open returns the authority whose files are in dir, making it the first time.
-// It signs for local names and the hosts (see [New]). A stored root that does not
-// permit all of them is made anew, with a new key, which [Authority.NewTo] tells;
-// hosts of the old one stay permitted, so that configurations which share the
-// folder do not take turns at that, and those that are asked for no more cost
-// nothing.
+// Open returns the authority whose files are in dir; it makes them the first time.
+// The authority signs for local names and the hosts (see [New]). A stored root that
+// does not permit all of them is replaced, with a new key (see [Authority.AddedHosts]).
+// The new one permits the old hosts too: otherwise two configurations with one folder
+// would replace the root of each other.
 //
-// On a full disk an authority that would have to be saved serves from memory, which
-// [Authority.Unsaved] tells.
+// On a full disk a new authority is in memory only (see [Authority.Unsaved]).
 //
-// Files that are there and cannot be used are an error, never overwritten: a
-// person may have told a browser to trust them. A missing [RootFile] is written
-// again from the key's file, since a crash may have come between the two.
+// Files that cannot be used are an error and are never overwritten: a person may have
+// told a browser to trust them. A missing [RootFile] is written from the key's file,
+// since a crash may have come between the two.
 func Open(dir string, hosts ...string) (*Authority, error) {
 	hosts, err := canonicalHosts(hosts)
 	if err != nil {
 		return nil, err
 	}
-	authority, err := kept(dir, hosts)
+	authority, err := openSaved(dir, hosts)
 	if durable.Full(err) {
 		full := err
 		if authority, err = New(rootName(), hosts...); err == nil {
@@ -63,8 +59,8 @@ func Open(dir string, hosts ...string) (*Authority, error) {
 	return authority, err
 }
 
-// kept is the authority that the folder has, or has from now on.
-func kept(dir string, hosts []string) (*Authority, error) {
+// openSaved loads the authority of the folder, or makes and saves one.
+func openSaved(dir string, hosts []string) (*Authority, error) {
 	unlock, err := lockFolder(dir)
 	if err != nil {
 		return nil, err
@@ -75,7 +71,7 @@ func kept(dir string, hosts []string) (*Authority, error) {
 	case errors.Is(err, errNoAuthority):
 		authority, err = New(rootName(), hosts...)
 	case err == nil:
-		authority, err = authority.serving(dir, hosts)
+		authority, err = authority.ensure(dir, hosts)
 	}
 	if err != nil {
 		return nil, err
@@ -83,17 +79,17 @@ func kept(dir string, hosts []string) (*Authority, error) {
 	return authority, authority.save(dir)
 }
 
-// rootName is for people who look at a list of authorities; a host name that is
-// not to be had does no harm.
+// rootName is for people who look at a list of authorities. Without a host name it
+// still helps.
 func rootName() string {
 	host, _ := os.Hostname()
 	return "avsproxy local authority " + host
 }
 
-// serving returns the authority, or its successor, with hosts that it signs for.
-func (a *Authority) serving(dir string, hosts []string) (*Authority, error) {
+// ensure returns the authority with these hosts, or a new one that replaces it.
+func (a *Authority) ensure(dir string, hosts []string) (*Authority, error) {
 	a.hosts = hosts
-	missing := beyond(a.root, hosts)
+	missing := notPermitted(a.root, hosts)
 	if len(missing) == 0 {
 		return a, nil
 	}
@@ -101,50 +97,50 @@ func (a *Authority) serving(dir string, hosts []string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.hosts, next.newTo = hosts, missing
+	next.hosts, next.added = hosts, missing
 	return next, next.replace(dir)
 }
 
-// lockFolder keeps other processes from making files at the same time, and removes
-// what killed ones left half written.
+// lockFolder lets one process at a time write files, and removes temporary files of
+// killed processes.
 func lockFolder(dir string) (unlock func(), err error) {
 	if err := durable.MkdirPrivate(dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, LockFile)
-	ctx, cancel := context.WithTimeout(context.Background(), lockMost)
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
 	unlock, err = durable.Lock(ctx, path, nil)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("another process has held the lock %s for more than %v; end that process", path, lockMost)
+		return nil, fmt.Errorf("another process has held the lock %s for more than %v; end that process", path, lockTimeout)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("locking the certificate authority: %w", err)
 	}
 	for _, name := range []string{RootFile, rootKeyFile, callbackFile} {
 		for _, left := range durable.Leftovers(filepath.Join(dir, name)) {
-			_ = os.Remove(left) // a killed process's: the others write with the lock alone
+			_ = os.Remove(left) // of a killed process: all others write with the lock
 		}
 	}
 	return unlock, nil
 }
 
-var errNoAuthority = errors.New("no local authority was made yet")
+var errNoAuthority = errors.New("there is no local authority yet")
 
 func load(dir string) (*Authority, error) {
 	rootPath, keyPath := filepath.Join(dir, RootFile), filepath.Join(dir, rootKeyFile)
-	key, keyErr := durable.ReadFile(keyPath, fileMost)
-	root, rootErr := durable.ReadFile(rootPath, fileMost)
+	key, keyErr := durable.ReadFile(keyPath, maxFile)
+	root, rootErr := durable.ReadFile(rootPath, maxFile)
 	noKey, noRoot := errors.Is(keyErr, fs.ErrNotExist), errors.Is(rootErr, fs.ErrNotExist)
 	switch {
 	case noKey && noRoot:
 		return nil, errNoAuthority
 	case noKey:
-		return nil, fmt.Errorf("%s is missing beside %s; put it back, or move the other away too to have both made anew", keyPath, rootPath)
+		return nil, fmt.Errorf("%s is missing, but %s is there; put it back, or move the other away too to get new ones", keyPath, rootPath)
 	case keyErr != nil:
-		return nil, fmt.Errorf("the local authority's key cannot be used: %w; check its owner and mode, or move it and %s away to have both made anew", keyErr, RootFile)
+		return nil, fmt.Errorf("the local authority's key cannot be used: %w; check its owner and mode, or move it and %s away to get new ones", keyErr, RootFile)
 	case rootErr != nil && !noRoot:
-		return nil, fmt.Errorf("the local authority's root cannot be used: %w; check its owner and mode, or move it away to have it written again", rootErr)
+		return nil, fmt.Errorf("the local authority's root cannot be used: %w; check its owner and mode, or move it away to get it written again", rootErr)
 	}
 	if err := checkPrivate(keyPath); err != nil {
 		return nil, err
@@ -162,19 +158,19 @@ func parse(root, key []byte, path string) (*Authority, error) {
 			return &Authority{root: pair.Leaf, key: signer}, nil
 		}
 	}
-	// The cause is left out: it tells nothing that would help, and parsers may quote.
+	// Without the cause: it does not help, and a parser may quote the key.
 	return nil, fmt.Errorf("%s and %s are damaged or do not belong together; put a backup in their place, or move both away to have new ones made",
 		path, rootKeyFile)
 }
 
-// checkPrivate refuses a key that others have or may have read, as ssh does.
+// checkPrivate refuses a key that others can or could read, as ssh does.
 func checkPrivate(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
 	if uid, known := durable.Owner(info); known && uid != os.Geteuid() {
-		return fmt.Errorf("%s belongs to another user (uid %d), who can sign with it; move it and %s away to have both made anew", path, uid, RootFile)
+		return fmt.Errorf("%s belongs to another user (uid %d), who can sign with it; move it and %s away to get new ones", path, uid, RootFile)
 	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
 		return fmt.Errorf("%s can be used by others (mode %#o); if nobody had it: chmod 600 %s, else move it and %s away", path, mode, path, RootFile)
@@ -182,9 +178,9 @@ func checkPrivate(path string) error {
 	return nil
 }
 
-// replace puts the authority into the place of the one in dir. The old root goes
-// first: a crash then leaves a key's file alone, old or new, which is enough to go
-// on from, and never a key beside a root that is not its own.
+// replace replaces the authority in dir. It removes the old root first: a crash then
+// leaves a key's file alone, old or new, which is enough, and never a key with the
+// root of another.
 func (a *Authority) replace(dir string) error {
 	text, err := keyText(a.key, a.root.Raw)
 	if err != nil {
@@ -203,31 +199,31 @@ func (a *Authority) replace(dir string) error {
 	return nil
 }
 
-// save writes what is not there yet. The key's file alone is enough to go on
-// from, so it comes first.
+// save writes the files that are not there. The key's file is enough, so it is first.
 func (a *Authority) save(dir string) error {
-	keyPath := filepath.Join(dir, rootKeyFile)
-	if _, err := os.Lstat(keyPath); errors.Is(err, fs.ErrNotExist) {
-		text, err := keyText(a.key, a.root.Raw)
-		if err != nil {
-			return err
-		}
-		if err := durable.WriteFile(keyPath, text, 0o600); err != nil {
-			return fmt.Errorf("saving the authority's key: %w", err)
-		}
+	key, err := keyText(a.key, a.root.Raw)
+	if err != nil {
+		return err
 	}
-	rootPath := filepath.Join(dir, RootFile)
-	if _, err := os.Lstat(rootPath); errors.Is(err, fs.ErrNotExist) {
-		if err := durable.WriteFile(rootPath, a.RootPEM(), 0o644); err != nil {
-			return fmt.Errorf("saving the authority's root: %w", err)
-		}
+	if err := writeMissing(filepath.Join(dir, rootKeyFile), key, 0o600); err != nil {
+		return fmt.Errorf("saving the authority's key: %w", err)
+	}
+	if err := writeMissing(filepath.Join(dir, RootFile), a.RootPEM(), 0o644); err != nil {
+		return fmt.Errorf("saving the authority's root: %w", err)
 	}
 	return nil
 }
 
-// Callback returns the leaf of the login callback. It is kept in dir for up to a
-// year, so that an exception a person made in a browser stays valid. One that
-// cannot be used is replaced: nothing but such an exception hangs on it.
+func writeMissing(path string, text []byte, perm fs.FileMode) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return durable.WriteFile(path, text, perm)
+	}
+	return nil
+}
+
+// Callback returns the leaf of the login callback. It stays in dir for up to a year,
+// so that a person's exception in a browser stays valid. A leaf that cannot be used is
+// replaced: only such an exception depends on it.
 func (a *Authority) Callback(dir string) (*tls.Certificate, error) {
 	return a.callback(dir, time.Now())
 }
@@ -235,14 +231,14 @@ func (a *Authority) Callback(dir string) (*tls.Certificate, error) {
 func (a *Authority) callback(dir string, now time.Time) (*tls.Certificate, error) {
 	unlock, err := lockFolder(dir)
 	if durable.Full(err) {
-		unlock, err = func() {}, nil // nobody can make a file here
+		unlock, err = func() {}, nil // no process can make a file here
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	path := filepath.Join(dir, callbackFile)
-	if text, err := durable.ReadFile(path, fileMost); err == nil {
+	if text, err := durable.ReadFile(path, maxFile); err == nil {
 		if pair, err := tls.X509KeyPair(text, text); err == nil && a.stillGood(&pair, now) {
 			return &pair, nil
 		}
@@ -266,8 +262,8 @@ func (a *Authority) callback(dir string, now time.Time) (*tls.Certificate, error
 
 var callbackNames = []string{"localhost", "127.0.0.1", "::1"}
 
-// stillGood looks a month ahead. A clock that stands before the leaf's start,
-// as after a power cut, is taken for wrong: it must not cost the exception.
+// stillGood checks the leaf a month ahead. A clock before the leaf's start is wrong,
+// as after a power cut, and must not cost the exception.
 func (a *Authority) stillGood(pair *tls.Certificate, now time.Time) bool {
 	at := now.Add(renewBefore)
 	if at.Before(pair.Leaf.NotBefore) {

@@ -24,14 +24,14 @@ func openFor(t *testing.T, dir string, hosts ...string) *Authority {
 func TestARootIsKeptForAsLongAsItCoversTheHosts(t *testing.T) {
 	dir := t.TempDir()
 	first := openFor(t, dir, "api.example.com", "B.example.org.", "192.0.2.7", "localhost", "avs.localhost", "api.example.com")
-	if len(first.NewTo()) != 0 {
-		t.Errorf("the first one is called new to %v", first.NewTo())
+	if len(first.AddedHosts()) != 0 {
+		t.Errorf("the first one is called new to %v", first.AddedHosts())
 	}
 	for _, hosts := range [][]string{
 		{"b.example.org", "api.example.com", "192.0.2.7"}, {"API.example.com"}, {"below.api.example.com"}, {"::ffff:192.0.2.7"}, {"127.0.0.9"}, nil,
 	} {
-		if again := openFor(t, dir, hosts...); !again.root.Equal(first.root) || len(again.NewTo()) != 0 {
-			t.Errorf("%v: another root, new to %v", hosts, again.NewTo())
+		if again := openFor(t, dir, hosts...); !again.root.Equal(first.root) || len(again.AddedHosts()) != 0 {
+			t.Errorf("%v: another root, new to %v", hosts, again.AddedHosts())
 		}
 	}
 }
@@ -40,8 +40,8 @@ func TestANewHostBringsANewRoot(t *testing.T) {
 	dir := t.TempDir()
 	first := openFor(t, dir, "a.example", "192.0.2.7")
 	second := openFor(t, dir, "a.example", "xa.example", "2001:db8::1")
-	if second.key.Equal(first.key) || second.root.Equal(first.root) || !slices.Equal(second.NewTo(), []string{"2001:db8::1", "xa.example"}) {
-		t.Errorf("new to %v", second.NewTo())
+	if second.key.Equal(first.key) || second.root.Equal(first.root) || !slices.Equal(second.AddedHosts(), []string{"2001:db8::1", "xa.example"}) {
+		t.Errorf("new to %v", second.AddedHosts())
 	}
 	if content(t, dir)[RootFile] != string(second.RootPEM()) {
 		t.Error("the root's file is not the new root")
@@ -49,13 +49,13 @@ func TestANewHostBringsANewRoot(t *testing.T) {
 	if third := openFor(t, dir, "xa.example"); !third.root.Equal(second.root) || !third.key.Equal(second.key) {
 		t.Error("the new root was not kept")
 	}
-	if fourth := openFor(t, dir, "a.example", "192.0.2.7"); len(fourth.NewTo()) != 0 {
-		t.Errorf("configurations that share the folder take turns: new to %v", fourth.NewTo())
+	if fourth := openFor(t, dir, "a.example", "192.0.2.7"); len(fourth.AddedHosts()) != 0 {
+		t.Errorf("configurations that share the folder take turns: new to %v", fourth.AddedHosts())
 	}
 }
 
 // The two writes of a replacement, interrupted after each step.
-func TestAReplacementThatWasCutOffIsNoDamage(t *testing.T) {
+func TestInterruptedReplacementDoesNoDamage(t *testing.T) {
 	dir := t.TempDir()
 	first := openFor(t, dir, "a.example")
 	root := filepath.Join(dir, RootFile)
@@ -104,7 +104,7 @@ func TestLeavesAreForExactlyTheHosts(t *testing.T) {
 	}
 }
 
-func TestHostsThatAreNoneAreRefused(t *testing.T) {
+func TestInvalidHostsAreRefused(t *testing.T) {
 	for _, host := range []string{"", ".", "*.example.com", ".example.com", "a..b", "api.example.com:443", "ä.example", "a b"} {
 		dir := filepath.Join(t.TempDir(), "state")
 		if _, err := Open(dir, host); err == nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// canonical is the one spelling of a host under which names are compared: lower
-// case without a dot at the end, addresses as Go prints them.
+// canonical is the spelling in which hosts are compared: lower case without a dot at
+// the end, addresses as Go prints them.
 func canonical(host string) string {
 	if ip := net.ParseIP(host); ip != nil {
 		return ip.String()
@@ -17,8 +17,8 @@ func canonical(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// checkHost refuses what cannot stand in name constraints as just that host. An
-// empty name would permit every name there is (RFC 5280 section 4.2.1.10).
+// checkHost refuses what is not one host in name constraints. An empty name would
+// permit every name (RFC 5280 section 4.2.1.10).
 func checkHost(host string) error {
 	if net.ParseIP(host) != nil || isHostName(host) {
 		return nil
@@ -26,7 +26,7 @@ func checkHost(host string) error {
 	return fmt.Errorf("%q is not a host that a certificate can be made for", host)
 }
 
-// canonicalHosts sorts the hosts and leaves out repeated and local ones.
+// canonicalHosts sorts the hosts, without repeated and local ones.
 func canonicalHosts(hosts []string) ([]string, error) {
 	var list []string
 	for _, host := range hosts {
@@ -47,8 +47,8 @@ func isHostName(name string) bool {
 	return outside == "" && name != "" && len(name) <= 253 && !strings.Contains("."+name+".", "..")
 }
 
-// isLocal reports whether every authority signs for the name: localhost, what
-// lies below it, and loopback addresses.
+// isLocal reports whether every authority signs for the name: localhost, its
+// subdomains and loopback addresses.
 func isLocal(name string) bool {
 	if ip := net.ParseIP(name); ip != nil {
 		return ip.IsLoopback()
@@ -56,15 +56,15 @@ func isLocal(name string) bool {
 	return name == "localhost" || strings.HasSuffix(name, ".localhost") && isHostName(name)
 }
 
-// signsFor is narrower than the root's constraints: they permit the subdomains of
-// each host, and hosts that no route has any more.
+// signsFor is narrower than the root's constraints, which permit the subdomains of
+// each host, and hosts of earlier configurations.
 func (a *Authority) signsFor(name string) bool {
 	name = canonical(name)
 	return isLocal(name) || slices.Contains(a.hosts, name)
 }
 
-// beyond lists the hosts that the root's constraints do not permit.
-func beyond(root *x509.Certificate, hosts []string) (list []string) {
+// notPermitted lists the hosts that the root's constraints do not permit.
+func notPermitted(root *x509.Certificate, hosts []string) (list []string) {
 	for _, host := range hosts {
 		if !permits(root, host) {
 			list = append(list, host)
@@ -82,7 +82,7 @@ func permits(root *x509.Certificate, host string) bool {
 	})
 }
 
-// permitted are the hosts of a root's constraints, but for the local ones.
+// permitted are the hosts of a root's constraints without the local ones.
 func permitted(root *x509.Certificate) (hosts []string) {
 	for _, domain := range root.PermittedDNSDomains {
 		if !isLocal(domain) {

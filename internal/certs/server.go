@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// ServerConfig serves leaves for "localhost", its subdomains, the loopback
-// addresses and exactly the authority's hosts, made on demand for the name that
-// the client asks for (RFC 6066 section 3). ALPN offers h2 and http/1.1.
+// ServerConfig serves leaves for "localhost", its subdomains, the loopback addresses
+// and the authority's hosts, made on demand for the client's server name (RFC 6066
+// section 3). ALPN offers h2 and http/1.1.
 func (a *Authority) ServerConfig() *tls.Config {
 	minter := &minter{authority: a, leaves: map[string]*tls.Certificate{}}
 	return &tls.Config{
@@ -18,7 +18,7 @@ func (a *Authority) ServerConfig() *tls.Config {
 	}
 }
 
-// FixedConfig serves one leaf to everybody.
+// FixedConfig serves one leaf to all clients.
 func FixedConfig(leaf *tls.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
@@ -27,8 +27,8 @@ func FixedConfig(leaf *tls.Certificate) *tls.Config {
 	}
 }
 
-// leavesMost bounds the cache: names come from clients.
-const leavesMost = 64
+// maxLeaves limits the cache: its names come from clients.
+const maxLeaves = 64
 
 type minter struct {
 	authority *Authority
@@ -51,16 +51,15 @@ func (m *minter) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(m.leaves) >= leavesMost {
-		clear(m.leaves) // making them anew is cheap
+	if len(m.leaves) >= maxLeaves {
+		clear(m.leaves) // new ones are cheap
 	}
 	m.leaves[name] = leaf
 	return leaf, nil
 }
 
-// leafName is the name to sign for. Whatever is not ours gets "localhost", as do
-// clients that name an address and so send nothing: it is for the client to say
-// that this will not do.
+// leafName is the name to sign for: "localhost" for other names, and for clients that
+// connect to an address and send no name. Such a client refuses the leaf by itself.
 func (a *Authority) leafName(asked string) string {
 	name := canonical(asked)
 	if !a.signsFor(name) {

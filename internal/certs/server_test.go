@@ -143,9 +143,9 @@ func TestLeavesAreKeptAndRenewed(t *testing.T) {
 
 func TestLeafCacheIsBounded(t *testing.T) {
 	m := newMinter(t)
-	for i := range 3 * leavesMost {
+	for i := range 3 * maxLeaves {
 		get(t, m, fmt.Sprintf("n%d.localhost", i))
-		if len(m.leaves) > leavesMost {
+		if len(m.leaves) > maxLeaves {
 			t.Fatalf("%d leaves are kept", len(m.leaves))
 		}
 	}

@@ -1,6 +1,5 @@
-// Package charset turns text that other programs wrote into UTF-8: files of
-// Windows editors, output of Windows programs, and answers of servers that say
-// nothing of their encoding.
+// Package charset converts text of other programs to UTF-8: files of Windows editors,
+// output of Windows programs, and answers of servers without a charset.
 package charset
 
 import (
@@ -11,9 +10,9 @@ import (
 
 var byteOrderMark = []byte("\ufeff")
 
-// UTF8 returns text as UTF-8 without a byte order mark and without the NUL bytes
-// around it. UTF-16 is known by its byte order mark or, without one, by the zero
-// byte in its first ASCII letter (RFC 4627 section 3). Other text stays as it is.
+// UTF8 returns text as UTF-8 without a byte order mark and without NUL bytes around
+// it. UTF-16 has a byte order mark or a zero byte in its first ASCII letter (RFC 4627
+// section 3). Other text does not change.
 func UTF8(text []byte) []byte {
 	if order := utf16Order(text); order != nil {
 		text = decode(text, order)
@@ -35,8 +34,8 @@ func utf16Order(text []byte) binary.ByteOrder {
 	return nil
 }
 
-// pairs reports whether the second letter has its zero byte in the same place, so
-// that a stray NUL beside the first letter does not count as UTF-16.
+// pairs reports whether the second letter has its zero byte at the same side, so that
+// one NUL after the first letter does not count as UTF-16.
 func pairs(text []byte, zero int) bool { return len(text) >= 4 && text[2+zero] == 0 }
 
 func decode(text []byte, order binary.ByteOrder) []byte {

@@ -1,19 +1,21 @@
-// Package config turns config.toml into a checked value, or into the full
-// list of complaints: each with its line, its key and what to do about it.
+// Package config turns config.toml into a checked value, or into the list of all
+// issues: each with its line, its key and what to do about it.
 //
-// Two rules hold throughout. Complaints quote the keys of the file but not its
-// values, because a secret may have been pasted into any of them; only well
-// formed names (of routes, credentials and environment variables) and words of
-// the file format are repeated. And a setting that this version does not
-// honour is refused, never ignored.
+// Two rules hold. Issues quote the keys of the file but not its values, because any
+// of them may be a secret; only well-formed names (of routes, credentials and
+// environment variables) and words of the file format are repeated. A setting that
+// this version does not know is refused, never ignored.
+//
+// A setting is a field with a tag toml. Its default is where its table is decoded, its
+// check next to that.
 package config
 
 import "time"
 
-// Config is a whole configuration, checked and with every default filled in.
+// Config is a whole configuration, checked, with every default filled in.
 type Config struct {
-	File    string // the file it came from, as it was named
-	Sandbox bool   // use the embedded stand-in instead of Amazon
+	File    string // the file as the caller named it
+	Sandbox bool   // use the embedded sandbox instead of Amazon
 
 	Proxy       Proxy
 	Console     Console
@@ -26,74 +28,74 @@ type Config struct {
 	SecretVariables []string
 }
 
-// Proxy says where requests are taken and from whom.
+// Proxy is where the proxy listens, and for whom.
 type Proxy struct {
-	Listen     []string // each "host:port" (port 0: any free one) or "unix:/path"
-	Others     string   // forward requests to hosts without a route: "reject" or "tunnel"
-	ClientKey  Secret   // zero: callers need no key; never zero when a Listen is not loopback
-	AllowUsers []string // names or numeric IDs of local users who may come in besides the one it runs as and root
-	// DecisionHeader has each answer of a route say what was decided about its request.
-	DecisionHeader bool
+	Listen     []string  // each "host:port" (port 0: any free one) or "unix:/path"
+	Others     string    `toml:"others" oneof:"reject tunnel"` // forward requests to hosts without a route: "reject" or "tunnel"
+	ClientKey  SecretRef `toml:"client_key"`                   // zero: callers need no key; never zero when a Listen is not loopback
+	AllowUsers []string  `toml:"allow_users"`                  // names or numeric IDs of further local users; the user it runs as and root are always allowed
+	// DecisionHeader adds the decision about a request to its answer.
+	DecisionHeader bool `toml:"decision_header"`
 }
 
-// Console says where the local pages are served.
+// Console is where the local pages are.
 type Console struct {
-	Listen string   // "host:port", always loopback; port 0: any free one
-	Hosts  []string // further names that browsers may call it by, such as a forwarded port
+	Listen string   `toml:"listen"` // "host:port", always loopback; port 0: any free one
+	Hosts  []string `toml:"hosts"`  // further names of the console in browsers, such as a forwarded port
 }
 
-// Store says where logins are kept.
+// Store is where grants are stored.
 type Store struct {
-	Kind string // "file", "keyring" or "memory"
-	Path string // the state folder, whatever the kind; empty only where the kind is "memory" and no place is known
+	Kind string `toml:"kind" oneof:"file keyring memory"` // "file", "keyring" or "memory"
+	Path string `toml:"path"`                             // the state folder of every kind; empty only when Kind is "memory" and no folder is known
 }
 
-// Capture bounds what is remembered of recent exchanges.
+// Capture limits what is recorded of recent exchanges.
 type Capture struct {
-	Enabled bool
-	Body    int64 // bytes kept of each body
-	Total   int64 // bytes kept in all
+	Enabled bool  `toml:"enabled"`
+	Body    int64 `toml:"body"`  // bytes of each body
+	Total   int64 `toml:"total"` // bytes in all
 }
 
-// Route sends the requests of some hosts to one upstream with one credential.
-// What a preset fills in and the file does not say is filled in.
+// Route sends the requests for some hosts to one upstream with one credential. It has
+// the values of its preset where the file has none.
 type Route struct {
-	Name       string // a lower-case DNS label, unique
-	Upstream   string // https URL, perhaps with a path prefix
-	Credential string // a key of Config.Credentials; empty: nothing is injected
+	Name       string `toml:"name"`       // a lower-case DNS label, unique
+	Upstream   string `toml:"upstream"`   // https URL, perhaps with a path prefix
+	Credential string `toml:"credential"` // a key of Config.Credentials; empty: nothing is injected
 	Preset     string // empty: none
 
-	CAFile  string // extra roots for the upstream, PEM; empty: none
-	TLSCert string // with TLSKey: the certificate for mutual TLS, PEM; empty: none
-	TLSKey  string
+	CAFile  string `toml:"ca_file"`  // extra roots for the upstream, PEM; empty: none
+	TLSCert string `toml:"tls_cert"` // with TLSKey: the certificate for mutual TLS, PEM; empty: none
+	TLSKey  string `toml:"tls_key"`
 
-	Headers map[string]string // added to each request; may be nil
-	Header  string            // field that carries the token; empty: the credential's
+	Headers map[string]string `toml:"headers"` // added to each request; may be nil
+	Header  string            // the header of the token; empty: the credential's
 	Format  string            // its value, with {token} or {base64}; empty: the credential's
 
-	Allow      []string // "METHOD /path"; empty: everything
-	ClientAuth string   // the client's own Authorization: "replace", "keep" or "reject"
-	Strip      []string // further header fields of the client's that are not sent on
-	HealOn     []int    // statuses that mean "token refused"
+	Allow      []string `toml:"allow"`                                   // "METHOD /path"; empty: everything
+	ClientAuth string   `toml:"client_auth" oneof:"replace keep reject"` // what happens to the client's Authorization: "replace", "keep" or "reject"
+	Strip      []string `toml:"strip"`                                   // further request headers that are removed
+	HealOn     []int    `toml:"heal_on"`                                 // statuses that mean "token refused"
+	Hosts      []string `toml:"hosts"`                                   // further names of this route, "host" or "host:port", lower case
 
-	AllowOrigin     []string // values of Origin with which programs, not pages, may come
-	RewriteLocation bool     // a Location to the upstream leads to where the client came in
+	TokenEndpoint bool `toml:"token_endpoint"` // answer the client's own token requests with a placeholder token; needs a Credential
+	WebSocket     bool `toml:"websocket"`      // allow WebSockets
 
-	TokenEndpoint bool // answer the client's own token requests, with a token that stands for ours; never without a Credential
-	WebSocket     bool // let connections become WebSockets
+	AllowOrigin     []string `toml:"allow_origin"`     // values of Origin that are accepted from programs
+	RewriteLocation bool     `toml:"rewrite_location"` // a Location with the upstream's origin gets the proxy's
 
-	SerializeEvents bool   // send events to AVS one after another
-	Synchronize     bool   // send SynchronizeState when a downchannel opened; never without a Credential
-	FollowGateway   bool   // move when AVS names another gateway; never without a Credential
-	Downchannel     string // AVS's stream of directives: "pass" it, or "keep" it, which needs a Credential
+	SerializeEvents bool   `toml:"serialize_events"`              // send events to AVS one after another
+	Synchronize     bool   `toml:"synchronize"`                   // send SynchronizeState when a downchannel opened; needs a Credential
+	FollowGateway   bool   `toml:"follow_gateway"`                // follow AVS to another gateway; needs a Credential
+	Downchannel     string `toml:"downchannel" oneof:"pass keep"` // "pass" AVS's stream of directives, or "keep" it open; "keep" needs a Credential
 
-	SingleConnection bool          // at most one HTTP/2 connection to the upstream
-	PingInterval     time.Duration // 0: no pings
-	DialTimeout      time.Duration // 0: none of our own
-	HeaderTimeout    time.Duration // 0: wait as long as the client does
-	Hosts            []string      // further names that mean this route, "host" or "host:port", lower case
+	SingleConnection bool          `toml:"single_connection"` // at most one HTTP/2 connection to the upstream
+	PingInterval     time.Duration `toml:"ping_interval"`     // 0: no pings
+	DialTimeout      time.Duration `toml:"dial_timeout"`      // 0: no limit
+	HeaderTimeout    time.Duration `toml:"header_timeout"`    // 0: as long as the client waits
 
-	Line int // where the file defines it
+	Line int // of the file
 }
 
 // Credential is one identity at one provider and the way to get its tokens.
@@ -102,39 +104,39 @@ type Credential struct {
 	Provider string // "amazon", another known name, or "oauth2"; may be empty when Grant is "static" or "command"
 	Grant    string // "authorization_code", "device_code", "client_credentials", "refresh_token", "static" or "command"
 
-	ClientID     string
-	ClientSecret Secret // zero: a public client; never zero when Grant is "client_credentials", outside the sandbox
-	PKCE         string // of logins by browser: "S256" or "off"; empty: as the provider has it, else "S256"
-	TokenAuth    string // how the two are sent for tokens: "body" or "basic"; empty: as the provider has it, else "body"
+	ClientID     string    `toml:"client_id"`
+	ClientSecret SecretRef `toml:"client_secret"`                 // zero: a public client; outside the sandbox never zero when Grant is "client_credentials"
+	PKCE         string    `toml:"pkce" oneof:"S256 off"`         // of logins in a browser: "S256" or "off"; empty: the provider's, else "S256"
+	TokenAuth    string    `toml:"token_auth" oneof:"body basic"` // how token requests have ID and secret: "body" or "basic"; empty: the provider's, else "body"
 
-	RedirectURL    string // http or https on a loopback host; port 0: the console's
-	RedirectURLSet bool   // the file said it, so it must not be adapted
-	Scopes         []string
+	RedirectURL    string   `toml:"redirect_url"` // http or https on a loopback host; port 0: the console's
+	RedirectURLSet bool     // in the file, so it must not change
+	Scopes         []string `toml:"scopes"`
 
-	ProductID          string
-	DeviceSerialNumber string
-	Region             string // "na", "eu" or "fe"
+	ProductID          string `toml:"product_id"`
+	DeviceSerialNumber string `toml:"device_serial_number"`
+	Region             string `toml:"region" oneof:"na eu fe"` // "na", "eu" or "fe"
 
-	AuthURL   string // empty: as the provider's name or Issuer tells, like the next three
-	TokenURL  string
-	DeviceURL string
-	RevokeURL string
-	Issuer    string // https URL whose metadata (RFC 8414) names the endpoints that are empty above; may be empty
+	AuthURL   string `toml:"auth_url"` // empty: the provider's or Issuer's; also the next three
+	TokenURL  string `toml:"token_url"`
+	DeviceURL string `toml:"device_url"`
+	RevokeURL string `toml:"revoke_url"`
+	Issuer    string `toml:"issuer"` // https URL whose metadata (RFC 8414) has the endpoints that are empty above; may be empty
 
-	AuthParams  map[string]string // added to the authorization request
-	TokenParams map[string]string // added to token requests
+	AuthParams  map[string]string `toml:"auth_params"`  // added to the authorization request
+	TokenParams map[string]string `toml:"token_params"` // added to token requests
 
-	Header string // field that carries the token
-	Format string // its value, with either {token} or {base64}: the token in base64, for Basic (RFC 7617)
+	Header string `toml:"header"` // the header of the token
+	Format string `toml:"format"` // its value, with {token} or {base64}: the token in base64, for Basic (RFC 7617)
 
-	RefreshToken Secret   // for the grant "refresh_token"; zero: a login imports it
-	Token        Secret   // for the grant "static"
-	Command      []string // for the grant "command": the program that prints the token, and its arguments
+	RefreshToken SecretRef `toml:"refresh_token"` // for the grant "refresh_token"; zero: a login imports it
+	Token        SecretRef `toml:"token"`         // for the grant "static"
+	Command      []string  `toml:"command"`       // for the grant "command": the program that prints the token, and its arguments
 
-	KeepWarm           bool          // renew in the background while no request comes, too
-	RefreshTokenMaxAge time.Duration // how long refresh tokens live; 0: unknown
-	OnLoginNeeded      []string      // program and arguments, run when a person has to log in; empty: none
-	LoginReminder      time.Duration // how often it runs again while the login is still needed; 0: never
+	KeepWarm           bool          `toml:"keep_warm"`             // renew without requests too
+	RefreshTokenMaxAge time.Duration `toml:"refresh_token_max_age"` // how long refresh tokens live; 0: unknown
+	OnLoginNeeded      []string      `toml:"on_login_needed"`       // program and arguments, run when a login is needed; empty: none
+	LoginReminder      time.Duration `toml:"login_reminder"`        // how often it runs again until the login; 0: never
 
-	Line int // where the file defines it
+	Line int // of the file
 }

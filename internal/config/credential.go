@@ -16,7 +16,7 @@ func (d *decoder) allCredentials(root *table, sandbox bool) map[string]Credentia
 	all := root.sub("credential", "a table; write [credential.NAME]")
 	for name := range all.values {
 		if _, isTable := all.values[name].(map[string]any); !isTable {
-			all.complain(name, "stands outside of a credential", "credentials have names; write [credential.NAME] above it")
+			all.report(name, "is outside of a credential", "credentials have names; write [credential.NAME] above it")
 			continue
 		}
 		t := all.sub(name, "")
@@ -27,86 +27,49 @@ func (d *decoder) allCredentials(root *table, sandbox bool) map[string]Credentia
 	return credentials
 }
 
-// checkCredentialName keeps names fit for file names, since the store uses
-// them so.
+// checkCredentialName refuses names that cannot be file names of the store.
 func (t *table) checkCredentialName(name string) {
 	if !regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`).MatchString(name) {
-		t.d.complain(t.at, "is not a name for a credential", "use lower-case letters, digits, hyphens and underscores")
+		t.d.report(t.at, "is not a name for a credential", "use lower-case letters, digits, hyphens and underscores")
 	}
 }
 
 func (t *table) credential(name string, sandbox bool) Credential {
 	c := Credential{
-		Name:         name,
-		Provider:     t.oneOf("provider", "", providerNames()),
-		Grant:        t.grant(),
-		ClientID:     t.text("client_id", ""),
-		ClientSecret: t.secret("client_secret"),
+		Name:     name,
+		Provider: t.oneOf("provider", t.text("provider", ""), append(tokens.ProviderNames(), "oauth2")),
+		Grant:    t.grant(),
 
-		RedirectURL:    t.text("redirect_url", "https://localhost:9745/authresponse"),
+		RedirectURL:    "https://localhost:9745/authresponse",
 		RedirectURLSet: t.has("redirect_url") && t.values["redirect_url"] != "",
-
-		ProductID:          t.text("product_id", ""),
-		DeviceSerialNumber: t.text("device_serial_number", ""),
-		Region:             t.oneOf("region", "na", []string{"na", "eu", "fe"}),
-
-		AuthURL:     t.text("auth_url", ""),
-		TokenURL:    t.text("token_url", ""),
-		DeviceURL:   t.text("device_url", ""),
-		RevokeURL:   t.text("revoke_url", ""),
-		Issuer:      t.text("issuer", ""),
-		AuthParams:  t.pairs("auth_params"),
-		TokenParams: t.pairs("token_params"),
-
-		Header: t.text("header", "Authorization"),
-		Format: t.text("format", "Bearer {token}"),
-
-		RefreshToken: t.secret("refresh_token"),
-		Token:        t.secret("token"),
-		Command:      t.texts("command", nil),
-		TokenAuth:    t.oneOf("token_auth", "", []string{"body", "basic"}),
-		PKCE:         t.oneOf("pkce", "", []string{"S256", "off"}),
-
-		KeepWarm:           t.flag("keep_warm", false),
-		RefreshTokenMaxAge: t.span("refresh_token_max_age", 0),
-		OnLoginNeeded:      t.texts("on_login_needed", nil),
-		LoginReminder:      t.span("login_reminder", 15*time.Minute),
-
-		Line: t.at.line,
+		Region:         "na", Header: "Authorization", Format: "Bearer {token}",
+		LoginReminder: 15 * time.Minute,
+		Line:          t.at.line,
 	}
-	c.Scopes = t.texts("scopes", defaultScopes(c.Provider, c.Grant))
-	t.finish()
+	if c.Provider == "amazon" && c.Grant != "client_credentials" { // a client without a person has other scopes
+		c.Scopes = []string{"alexa:all"}
+	}
+	t.decode(&c)
 	t.checkCredential(c)
 	t.checkGrant(c, sandbox)
 	return c
 }
 
-// providerNames are those whose URLs need not be written, and "oauth2".
-func providerNames() []string { return append(tokens.ProviderNames(), "oauth2") }
-
-// grant gets one of those that can be kept. Those that RFC 9700, sections 2.1.2
-// and 2.4, advises against have complaints of their own.
+// grant gets the grant. The two that RFC 9700, sections 2.1.2 and 2.4, advises
+// against have messages of their own.
 func (t *table) grant() string {
 	instead := `use "authorization_code", or "device_code" where there is no browser`
 	switch t.values["grant"] {
 	case "password":
-		t.complain("grant", `"password" is refused, because it shows the person's password to the client and RFC 9700 forbids it`, instead)
+		t.report("grant", `"password" is refused, because it shows the person's password to the client and RFC 9700 forbids it`, instead)
 	case "implicit":
-		t.complain("grant", `"implicit" is refused, because its tokens leak from the browser's address bar and RFC 9700 advises against it`, instead)
+		t.report("grant", `"implicit" is refused, because its tokens leak from the browser's address bar and RFC 9700 advises against it`, instead)
 	default:
-		return t.oneOf("grant", "authorization_code", []string{
+		return t.oneOf("grant", t.text("grant", "authorization_code"), []string{
 			"authorization_code", "device_code", "client_credentials", "refresh_token", "static", "command"})
 	}
 	t.known = append(t.known, "grant")
 	return ""
-}
-
-// defaultScopes leaves a client without a person to say its own: none is for all.
-func defaultScopes(provider, grant string) []string {
-	if provider == "amazon" && grant != "client_credentials" {
-		return []string{"alexa:all"}
-	}
-	return nil
 }
 
 // checkCredential checks what does not depend on the grant.
@@ -114,12 +77,11 @@ func (t *table) checkCredential(c Credential) {
 	if c.Issuer != "" {
 		t.checkBase("issuer", c.Issuer)
 	}
-	if !isFieldName(c.Header) || connectionField(c.Header) {
-		t.complain("header", "is not the name of a header that can carry a token", `write it like "Authorization"`)
-	}
-	if strings.Contains(c.Format, "{token}") == strings.Contains(c.Format, "{base64}") || !isFieldValue(c.Format) {
-		t.complain("format", "must be one line that contains either {token} or {base64}", `write it like "Bearer {token}" or "Basic {base64}"`)
-	}
+	t.reportIf(!isFieldName(c.Header) || connectionField(c.Header), "header",
+		"is not the name of a header that can carry a token", `write it like "Authorization"`)
+	one := strings.Contains(c.Format, "{token}") != strings.Contains(c.Format, "{base64}")
+	t.reportIf(!one || !isFieldValue(c.Format), "format",
+		"must be one line that contains either {token} or {base64}", `write it like "Bearer {token}" or "Basic {base64}"`)
 	if len(c.OnLoginNeeded) > 0 {
 		t.checkProgram("on_login_needed")
 	}
@@ -136,21 +98,18 @@ func (t *table) checkCredential(c Credential) {
 	t.refusePlaceholder("device_serial_number", c.DeviceSerialNumber)
 }
 
-// checkParams refuses what the login sets itself: another value could only break
-// it, or send its code elsewhere.
+// checkParams refuses parameters that the login sets itself: another value could
+// break it, or send its code elsewhere.
 func (t *table) checkParams(key string, params map[string]string, ours ...string) {
 	for _, name := range ours {
-		if _, set := params[name]; set {
-			t.complain(key, "must not set "+name, "the login sets it; leave it out here")
-		}
+		_, set := params[name]
+		t.reportIf(set, key, "must not set "+name, "the login sets it; leave it out here")
 	}
 }
 
-// refusePlaceholder names what would come back from the provider as a riddle.
+// refusePlaceholder refuses a value to which the provider's answer would not help.
 func (t *table) refusePlaceholder(key, text string) {
-	if isPlaceholder(text) {
-		t.complain(key, "is still a placeholder", "put your own value in its place")
-	}
+	t.reportIf(isPlaceholder(text), key, "is still a placeholder", "put your own value in its place")
 }
 
 func (t *table) checkGrant(c Credential, sandbox bool) {
@@ -169,17 +128,17 @@ func (t *table) checkGrant(c Credential, sandbox bool) {
 		t.checkRenewal(c)
 	case "static":
 		t.require("token", `grant = "static" needs the token`)
-		t.checkSort("token", c.Token)
+		t.checkTokenKind("token", c.Token)
 	case "command":
 		t.require("command", `grant = "command" needs the program that prints the token, like ["prog", "arg"]`)
 		t.checkProgram("command")
 	}
 }
 
-// checkClient wants what a client needs to ask for tokens at these endpoints.
+// checkClient requires what a client needs to ask for tokens at these endpoints.
 func (t *table) checkClient(c Credential, sandbox bool, endpoints ...string) {
 	if sandbox {
-		return // it has a client and a product of its own, and other providers are refused
+		return // the sandbox has its own client and product, and other providers are refused
 	}
 	t.require("client_id", "copy it from the provider's page of your application")
 	if c.Grant == "client_credentials" {
@@ -192,52 +151,48 @@ func (t *table) checkClient(c Credential, sandbox bool, endpoints ...string) {
 	}
 }
 
-// checkEndpoints wants the URLs that neither the provider's name nor its issuer
-// tells.
+// checkEndpoints requires the URLs that neither the provider's name nor its issuer
+// gives.
 func (t *table) checkEndpoints(c Credential, keys ...string) {
 	known, found := tokens.FindProvider(c.Provider, c.Region)
-	issuer := t.has("issuer") && t.values["issuer"] != ""                 // one of the wrong type has its complaint already
-	if issuer || known.Issuer != "" || !found && c.Provider != "oauth2" { // as has a wrong name
+	issuer := t.has("issuer") && t.values["issuer"] != ""                 // one of the wrong type is reported already
+	if issuer || known.Issuer != "" || !found && c.Provider != "oauth2" { // as is a wrong name
 		return
 	}
 	has := map[string]string{"auth_url": known.AuthURL, "token_url": known.TokenURL, "device_url": known.DeviceURL}
 	pages := map[string]string{"auth_url": "authorization page", "token_url": "token endpoint", "device_url": "device authorization endpoint"}
 	for _, key := range keys {
-		if has[key] != "" {
-			continue
+		if has[key] == "" {
+			t.require(key, "write the URL of the provider's "+pages[key]+", or its issuer")
 		}
-		t.require(key, "write the URL of the provider's "+pages[key]+", or its issuer")
 	}
 }
 
-// checkRenewal does not want the refresh token itself: a login can bring it.
+// checkRenewal does not require the refresh token: a login can bring it.
 func (t *table) checkRenewal(c Credential) {
-	t.checkSort("refresh_token", c.RefreshToken)
+	t.checkTokenKind("refresh_token", c.RefreshToken)
 	t.checkEndpoints(c, "token_url")
 	if c.Provider != "oauth2" && c.Provider != "" {
 		t.require("client_id", "the client that the refresh token was issued to")
 	}
 }
 
-func (t *table) checkSort(key string, s Secret) {
-	if err := s.checkSort(s.text); err != nil {
-		say, hint, _ := strings.Cut(err.Error(), "; ")
-		t.complain(key, say, hint)
-	}
+func (t *table) checkTokenKind(key string, s SecretRef) {
+	t.d.reportError(t.at.key(key), s.checkTokenKind(s.text))
 }
 
-// checkRedirect wants what can be answered here: the provider sends the
-// person's browser to it.
+// checkRedirect requires a URL of this machine: the provider sends the person's
+// browser to it.
 func (t *table) checkRedirect(text string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || !validPort(u):
-		t.complain("redirect_url", "is not a URL", `write it like "https://localhost:9745/authresponse"`)
+		t.report("redirect_url", "is not a URL", `write it like "https://localhost:9745/authresponse"`)
 	case !loopback(u.Hostname()):
-		t.complain("redirect_url", "must be on this machine", `use localhost, like "https://localhost:9745/authresponse"`)
+		t.report("redirect_url", "must be on this machine", `use localhost, like "https://localhost:9745/authresponse"`)
 	case u.Path == "":
-		t.complain("redirect_url", "has no path", `write it like "https://localhost:9745/authresponse"`)
+		t.report("redirect_url", "has no path", `write it like "https://localhost:9745/authresponse"`)
 	case u.User != nil || strings.Contains(text, "#"):
-		t.complain("redirect_url", "must not have a user name, password or fragment", "the provider compares it byte by byte with the registered one")
+		t.report("redirect_url", "must not have a user name, password or fragment", "the provider compares it byte by byte with the registered one")
 	}
 }

@@ -9,43 +9,40 @@ import (
 	"strings"
 )
 
-// crossCheck checks what no table can know alone.
+// crossCheck checks what concerns more than one table.
 func (d *decoder) crossCheck(c *Config) {
 	d.checkNames(c.Routes)
 	d.checkClaims(c.Routes)
-	d.checkDoors(c)
+	d.checkConsolePort(c)
 	d.checkForwarded(c)
-	var used []string
+	required := map[string]bool{"": true}
 	for i := range c.Routes {
-		if name := c.Routes[i].Credential; d.checkReference(&c.Routes[i], d.routes[i], c) {
-			used = append(used, name)
-		}
-	}
-	slices.Sort(used)
-	for _, name := range slices.Compact(used) {
-		if !c.Sandbox {
-			d.credentials[name].needsOf(c.Credentials[name])
+		name := c.Routes[i].Credential
+		if d.checkReference(&c.Routes[i], d.routes[i], c) && !c.Sandbox && !required[name] {
+			required[name] = true
+			d.credentials[name].requireSecretsOf(c.Credentials[name])
 		}
 	}
 }
 
-// checkDoors wants each listener to be for one thing.
-func (d *decoder) checkDoors(c *Config) {
+// checkConsolePort refuses a port that the proxy listens on.
+func (d *decoder) checkConsolePort(c *Config) {
 	_, console, err := net.SplitHostPort(c.Console.Listen)
 	for _, address := range c.Proxy.Listen {
 		if _, port, bad := net.SplitHostPort(address); err == nil && bad == nil && port == console && port != "0" {
-			d.complain(d.consoleListen, "has the same port as proxy.listen", "give the console a port of its own")
+			d.report(d.consoleListen, "has the same port as proxy.listen", "give the console a port of its own")
 		}
 	}
 }
 
-// checkForwarded wants the proxy's own ports to go on meaning the first route.
+// checkForwarded refuses the proxy's own ports as hosts: they mean the first route.
 func (d *decoder) checkForwarded(c *Config) {
 	for i, r := range c.Routes[min(1, len(c.Routes)):] {
 		for j, entry := range r.Hosts {
 			host, port, err := net.SplitHostPort(entry)
-			if err == nil && loopback(host) && slices.ContainsFunc(c.Proxy.Listen, func(address string) bool { return strings.HasSuffix(address, ":"+port) }) {
-				d.complain(d.routes[i+1].at.key("hosts").item(j), "is the proxy itself, which means the first route", "move the route to the top, or use NAME.localhost")
+			own := slices.ContainsFunc(c.Proxy.Listen, func(address string) bool { return strings.HasSuffix(address, ":"+port) })
+			if err == nil && loopback(host) && own {
+				d.routes[i+1].reportItem("hosts", j, "is the proxy itself, which means the first route", "move the route to the top, or use NAME.localhost")
 			}
 		}
 	}
@@ -55,15 +52,15 @@ func (d *decoder) checkNames(routes []Route) {
 	lines := map[string]int{}
 	for i, r := range routes {
 		if first, taken := lines[r.Name]; taken && r.Name != "" {
-			d.routes[i].complain("name", fmt.Sprintf("is already the name of the route on line %d", first), "give each route its own name")
+			d.routes[i].report("name", fmt.Sprintf("is already the name of the route on line %d", first), "give each route its own name")
 			continue
 		}
 		lines[r.Name] = r.Line
 	}
 }
 
-// checkClaims wants each entry of hosts to mean one route. Several routes may have
-// one upstream: its own name then means the first of them.
+// checkClaims checks that each entry of hosts means one route. Several routes may
+// have one upstream, whose own name then means the first of them.
 func (d *decoder) checkClaims(routes []Route) {
 	claims := map[string]int{}
 	for i, r := range routes {
@@ -74,23 +71,18 @@ func (d *decoder) checkClaims(routes []Route) {
 		}
 	}
 	for i, r := range routes {
-		t := d.routes[i]
 		for j, host := range r.Hosts {
-			claim(claims, i, strings.TrimSuffix(host, ":443"), t.at.key("hosts").item(j), d)
+			host = strings.TrimSuffix(host, ":443")
+			if owner, taken := claims[host]; taken && owner != i && host != "" {
+				d.routes[i].reportItem("hosts", j, fmt.Sprintf("names a host that already means the route on line %d", routes[owner].Line), "a host can mean only one route")
+				continue
+			}
+			claims[host] = i
 		}
 	}
 }
 
-func claim(claims map[string]int, route int, host string, at place, d *decoder) {
-	owner, taken := claims[host]
-	if taken && owner != route && host != "" {
-		d.complain(at, fmt.Sprintf("names a host that already means the route on line %d", d.routes[owner].at.line), "a host can mean only one route")
-		return
-	}
-	claims[host] = route
-}
-
-// upstreamHost is as requests name it: without the default port.
+// upstreamHost is the host as requests name it: without the default port.
 func upstreamHost(upstream string) string {
 	u, err := url.Parse(upstream)
 	if err != nil {
@@ -103,13 +95,13 @@ func upstreamHost(upstream string) string {
 	return host
 }
 
-// checkReference follows a route to its credential and says whether there is
-// one.
+// checkReference checks a route with its credential, and reports whether the route
+// has one.
 func (d *decoder) checkReference(r *Route, t *table, c *Config) bool {
 	credential, ok := c.Credentials[r.Credential]
 	if r.Credential != "" && !ok {
 		names := slices.Sorted(maps.Keys(c.Credentials))
-		t.complain("credential", "names a credential that does not exist", meant(r.Credential, names)+"add a table [credential.NAME] for it")
+		t.report("credential", "names a credential that does not exist", suggestion(r.Credential, names)+"add a table [credential.NAME] for it")
 		return false
 	}
 	if c.Sandbox {
@@ -123,22 +115,22 @@ func (d *decoder) checkReference(r *Route, t *table, c *Config) bool {
 	return true
 }
 
-// checkSandbox refuses to mix the stand-in with real endpoints. A provider or
-// grant that is empty has its complaint already.
+// checkSandbox refuses real endpoints next to the sandbox. An empty provider or grant
+// is reported already.
 func (t *table) checkSandbox(r Route, c Credential) {
 	provider := c.Provider == "amazon" || c.Provider == ""
 	grant := slices.Contains([]string{"authorization_code", "device_code", "client_credentials", ""}, c.Grant)
 	if r.Credential != "" && provider && grant {
 		return
 	}
-	say := "cannot be used in the sandbox"
+	message := "cannot be used in the sandbox"
 	if isLabel(r.Name) {
-		say = fmt.Sprintf("route %q cannot be used in the sandbox", r.Name)
+		message = fmt.Sprintf("route %q cannot be used in the sandbox", r.Name)
 	}
-	t.complain("credential", say, `give it a credential with provider "amazon" and grant "authorization_code", "device_code" or "client_credentials", or set sandbox = false`)
+	t.report("credential", message, `give it a credential with provider "amazon" and grant "authorization_code", "device_code" or "client_credentials", or set sandbox = false`)
 }
 
-// checkInjected keeps a static header from standing in the token's place.
+// checkInjected refuses a static header with the name of the token's.
 func (t *table) checkInjected(r Route, c Credential) {
 	header := r.Header
 	if header == "" {
@@ -146,20 +138,7 @@ func (t *table) checkInjected(r Route, c Credential) {
 	}
 	for name := range r.Headers {
 		if strings.EqualFold(name, header) {
-			t.d.complain(t.at.key("headers").key(name), "is where the token goes", "remove it here; the credential fills it in")
+			t.d.report(t.at.key("headers").key(name), "is where the token goes", "remove it here; the credential fills it in")
 		}
-	}
-}
-
-// needsOf notes the secrets that the grant uses.
-func (t *table) needsOf(c Credential) {
-	switch c.Grant {
-	case "authorization_code", "device_code", "client_credentials":
-		t.needs("client_secret", c.ClientSecret)
-	case "refresh_token":
-		t.needs("client_secret", c.ClientSecret)
-		t.needs("refresh_token", c.RefreshToken)
-	case "static":
-		t.needs("token", c.Token)
 	}
 }

@@ -2,44 +2,63 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
+
+	"avsproxy/internal/suggest"
 )
 
-// decoder gathers what is wrong while a file is taken apart.
+// decoder collects the issues of a file.
 type decoder struct {
-	file       string
-	getenv     func(string) string
-	environ    []string // the process's, before secrets are taken out of it
-	complaints Complaints
-	needs      []need
-	variables  []string // that secrets are read from
+	file         string
+	getenv       func(string) string
+	environ      []string // the environment of the process, which may lose its secrets later
+	issues       Issues
+	requirements []requirement
+	variables    []string // the environment variables that secrets are read from
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table
 
-	consoleListen place
+	consoleListen position
 }
 
-func (d *decoder) complain(at place, say, hint string) {
-	d.complaints = append(d.complaints, d.complaint(at, say, hint))
+func (d *decoder) report(at position, message, hint string) {
+	d.issues = append(d.issues, Issue{File: d.file, Line: at.line, Key: strings.Map(printable, at.name), Message: message, Hint: hint})
 }
 
-func (d *decoder) complaint(at place, say, hint string) Complaint {
-	return Complaint{File: d.file, Line: at.line, Key: strings.Map(printable, at.name), Say: say, Hint: hint}
+// reportError reports an error whose text is "MESSAGE" or "MESSAGE; HINT".
+func (d *decoder) reportError(at position, err error) {
+	if err != nil {
+		message, hint, _ := strings.Cut(err.Error(), "; ")
+		d.report(at, message, hint)
+	}
 }
 
-// table is one table of the file. Its getters complain of wrong types and
+// table is one table of the file. Its getters report a value of the wrong type and
 // then act as if the key were not there.
 type table struct {
 	d      *decoder
-	at     place
+	at     position
 	values map[string]any
-	known  []string // the keys asked for
+	known  []string // the keys that were asked for
 }
 
-func (t *table) complain(key, say, hint string) {
-	t.d.complain(t.at.key(key), say, hint)
+func (t *table) report(key, message, hint string) {
+	t.d.report(t.at.key(key), message, hint)
+}
+
+func (t *table) reportIf(wrong bool, key, message, hint string) {
+	if wrong {
+		t.report(key, message, hint)
+	}
+}
+
+// reportItem reports an element of an array.
+func (t *table) reportItem(key string, i int, message, hint string) {
+	t.d.report(t.at.key(key).item(i), message, hint)
 }
 
 func (t *table) has(key string) bool {
@@ -47,66 +66,102 @@ func (t *table) has(key string) bool {
 	return ok
 }
 
-// take gets the value of a key, and complains when it is not a T.
-func take[T any](t *table, key, want string) (value T, ok bool) {
+// decode gets the fields of a struct that have a tag toml, which is their key, and
+// reports the keys that are not known. Fields have their defaults before. A tag oneof
+// has the allowed words.
+func (t *table) decode(settings any) {
+	v := reflect.ValueOf(settings).Elem()
+	for i := range v.NumField() {
+		if key, ok := v.Type().Field(i).Tag.Lookup("toml"); ok {
+			t.field(key, v.Type().Field(i).Tag.Get("oneof"), v.Field(i).Addr().Interface())
+		}
+	}
+	t.finish()
+}
+
+func (t *table) field(key, oneof string, field any) {
+	switch field := field.(type) {
+	case *string:
+		if *field = t.text(key, *field); oneof != "" {
+			*field = t.oneOf(key, *field, strings.Fields(oneof))
+		}
+	case *bool:
+		*field = t.flag(key, *field)
+	case *int64:
+		*field = t.size(key, *field)
+	case *time.Duration:
+		*field = t.duration(key, *field)
+	case *[]string:
+		*field = t.texts(key, *field)
+	case *[]int:
+		*field = t.numbers(key, *field)
+	case *map[string]string:
+		*field = t.pairs(key)
+	case *SecretRef:
+		*field = t.secret(key)
+	default:
+		panic("config: there is no getter for the type of " + key)
+	}
+}
+
+// get gets the value of a key, and reports one that is not a T.
+func get[T any](t *table, key, want string) (value T, ok bool) {
 	t.known = append(t.known, key)
 	raw, found := t.values[key]
 	if !found {
 		return value, false
 	}
-	if value, ok = raw.(T); !ok {
-		t.complain(key, "must be "+want, "")
-	}
+	value, ok = raw.(T)
+	t.reportIf(!ok, key, "must be "+want, "")
 	return value, ok
 }
 
-// text gets a text; "" means the default, as leaving the key out does.
-func (t *table) text(key, otherwise string) string {
-	return t.textLike(key, otherwise, "text in quotes")
+// text gets a text; "" means the default, as a missing key does.
+func (t *table) text(key, def string) string {
+	return t.textLike(key, def, "text in quotes")
 }
 
-func (t *table) textLike(key, otherwise, want string) string {
-	if value, _ := take[string](t, key, want); value != "" {
+func (t *table) textLike(key, def, want string) string {
+	if value, _ := get[string](t, key, want); value != "" {
 		return value
 	}
-	return otherwise
+	return def
 }
 
-func (t *table) flag(key string, otherwise bool) bool {
-	if value, ok := take[bool](t, key, "true or false, without quotes"); ok {
+func (t *table) flag(key string, def bool) bool {
+	if value, ok := get[bool](t, key, "true or false, without quotes"); ok {
 		return value
 	}
-	return otherwise
+	return def
 }
 
-// list gets an array whose elements are all of one type.
-func list[T any](t *table, key, want string, otherwise []T) []T {
-	raw, ok := take[[]any](t, key, want)
+// list gets an array whose elements have one type.
+func list[T any](t *table, key, want string, def []T) []T {
+	raw, ok := get[[]any](t, key, want)
 	if !ok {
-		return otherwise
+		return def
 	}
-	items := make([]T, len(raw))
-	good := true
+	items, wrong := make([]T, len(raw)), false
 	for i, element := range raw {
 		if items[i], ok = element.(T); !ok {
-			t.d.complain(t.at.key(key).item(i), "must be "+want, "")
-			good = false
+			t.reportItem(key, i, "must be "+want, "")
+			wrong = true
 		}
 	}
-	if !good {
-		return otherwise
+	if wrong {
+		return def
 	}
 	return items
 }
 
-func (t *table) texts(key string, otherwise []string) []string {
-	return list(t, key, `a list of texts, like ["one", "two"]`, otherwise)
+func (t *table) texts(key string, def []string) []string {
+	return list(t, key, `a list of texts, like ["one", "two"]`, def)
 }
 
-func (t *table) numbers(key string, otherwise []int) []int {
+func (t *table) numbers(key string, def []int) []int {
 	if !t.has(key) {
 		t.known = append(t.known, key)
-		return otherwise
+		return def
 	}
 	wide := list[int64](t, key, "a list of numbers, like [401, 403]", nil)
 	numbers := make([]int, len(wide))
@@ -124,72 +179,56 @@ func (t *table) pairs(key string) map[string]string {
 	}
 	pairs := map[string]string{}
 	for name := range inner.values {
-		value, _ := take[string](inner, name, "text in quotes")
-		pairs[name] = value
+		pairs[name] = inner.text(name, "")
 	}
 	return pairs
 }
 
 // sub gets a table; an empty one when there is none.
 func (t *table) sub(key, want string) *table {
-	values, _ := take[map[string]any](t, key, want)
+	values, _ := get[map[string]any](t, key, want)
 	return &table{d: t.d, at: t.at.key(key), values: values}
 }
 
-// oneOf gets one of a few words. It is "" when the file has something else.
-func (t *table) oneOf(key, otherwise string, allowed []string) string {
-	value := t.text(key, otherwise)
-	_, isText := t.values[key].(string)
-	switch {
-	case t.has(key) && !isText: // has its complaint
-	case slices.Contains(allowed, value) || value == otherwise:
+// oneOf returns the value of a key if it is one of the allowed words, or not in the
+// file; else "".
+func (t *table) oneOf(key, value string, allowed []string) string {
+	written, isText := t.values[key].(string)
+	if !t.has(key) || written == "" && isText || slices.Contains(allowed, written) {
 		return value
-	default:
-		t.complain(key, "is not one of the allowed values", meant(value, allowed)+"allowed: "+quoted(allowed))
 	}
+	t.reportIf(isText, key, "is not one of the allowed values", suggestion(written, allowed)+"allowed: "+quoted(allowed))
 	return ""
 }
 
-// require complains of a key that is not there or empty. A value of the wrong
-// type has its complaint already.
+// require reports a key that is missing or empty, but not one of the wrong type,
+// which is reported already.
 func (t *table) require(key, hint string) {
-	raw, found := t.values[key]
-	switch {
-	case !found:
-		t.complain(key, "is missing", hint)
-	case raw == "":
-		t.complain(key, "is empty", hint)
-	}
+	t.reportIf(!t.has(key), key, "is missing", hint)
+	t.reportIf(t.values[key] == "", key, "is empty", hint)
 }
 
-// finish complains of the keys that nobody asked for.
+// finish reports the keys that no getter asked for.
 func (t *table) finish() {
 	for key := range t.values {
 		if slices.Contains(t.known, key) {
 			continue
 		}
 		hint := "known here: " + strings.Join(t.known, ", ")
-		if word := nearest(key, t.known); word != "" {
-			hint = fmt.Sprintf("did you mean %q?", word)
+		if similar := suggestion(key, t.known); similar != "" {
+			hint = strings.TrimSuffix(similar, " ")
 		}
-		t.complain(key, "is not a known setting", hint)
+		t.report(key, "is not a known setting", hint)
 	}
 }
 
-func meant(written string, known []string) string {
-	if word := nearest(written, known); word != "" {
+func suggestion(written string, known []string) string {
+	if word := suggest.Nearest(written, known); word != "" {
 		return fmt.Sprintf("did you mean %q? ", word)
 	}
 	return ""
 }
 
 func quoted(words []string) string {
-	var b strings.Builder
-	for i, word := range words {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%q", word)
-	}
-	return b.String()
+	return `"` + strings.Join(words, `", "`) + `"`
 }

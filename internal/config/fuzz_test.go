@@ -8,7 +8,7 @@ import (
 )
 
 // FuzzParse puts any text around a secret. Whatever comes of it, parse must
-// not panic, and no complaint may hold the secret.
+// not panic, and no issue may have the secret.
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*/*.toml")
 	for _, file := range append(files, shipped) {
@@ -26,16 +26,16 @@ func FuzzParse(f *testing.F) {
 		if leaks(before+after, canary) || len(text) > 1<<14 {
 			return // it may name itself; the parser is slow on deep nesting
 		}
-		c, complaints, needs := parse("config.toml", []byte(text), home)
-		for _, n := range needs {
-			if n.secret.env != "" { // this machine's files, programs and keyring are none of its business
-				complaints = append(complaints, n.complaints()...)
+		c, d := parse("config.toml", []byte(text), home)
+		for _, r := range d.requirements {
+			if r.secret.env != "" { // do not touch this machine's files, programs and keyring
+				d.reportError(r.at, r.check())
 			}
 		}
-		if len(complaints) == 0 {
+		if len(d.issues) == 0 {
 			checkGood(t, c)
 		}
-		checkComplaints(t, complaints, text)
+		checkIssues(t, d.issues, text)
 	})
 }
 
@@ -51,14 +51,14 @@ func checkGood(t *testing.T, c *Config) {
 	}
 }
 
-func checkComplaints(t *testing.T, complaints Complaints, text string) {
+func checkIssues(t *testing.T, issues Issues, text string) {
 	t.Helper()
-	if leaks(complaints.Error(), canary) {
-		t.Errorf("the secret is in %v", complaints)
+	if leaks(issues.Error(), canary) {
+		t.Errorf("the secret is in %v", issues)
 	}
-	for _, c := range complaints {
-		if c.Line < 0 || c.Line > strings.Count(text, "\n")+1 || c.Say == "" || strings.Contains(c.String(), "\n") {
-			t.Errorf("bad complaint %#v", c)
+	for _, c := range issues {
+		if c.Line < 0 || c.Line > strings.Count(text, "\n")+1 || c.Message == "" || strings.Contains(c.String(), "\n") {
+			t.Errorf("bad issue %#v", c)
 		}
 	}
 }

@@ -12,11 +12,10 @@ import (
 	"time"
 )
 
-// maxFile bounds what is read: a configuration is a page or two, and the
-// parser's stack grows with the nesting of its input.
+// maxFile limits the file: the parser's stack grows with the nesting of its input.
 const maxFile = 256 << 10
 
-// NotFound says that there is no configuration in any of the places looked at.
+// NotFound is the error when there is no configuration in any of the places.
 type NotFound struct {
 	Places []string
 }
@@ -28,46 +27,41 @@ func (e *NotFound) Error() string {
 		strings.Join(e.Places, ", "))
 }
 
-// Load finds, reads and checks the configuration. An empty path means: the
-// file that AVSPROXY_CONFIG names, else ./config.toml, else
-// $XDG_CONFIG_HOME/avsproxy/config.toml (~/.config when that is not set).
-// A file that was named, by path or variable, must exist. getenv is like
-// os.Getenv and is kept, since secrets are read when they are needed.
-//
-// The error is a *NotFound or Complaints.
+// Load finds, reads and checks the configuration. An empty path means: the file that
+// AVSPROXY_CONFIG names, else ./config.toml, else
+// $XDG_CONFIG_HOME/avsproxy/config.toml (~/.config when that is not set). A file that
+// path or the variable names must exist. getenv is like [os.Getenv]; secrets use it
+// later too. The error is a [*NotFound] or [Issues].
 func Load(path string, getenv func(string) string) (*Config, error) {
-	place, text, err := find(path, getenv)
+	file, text, err := find(path, getenv)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(place, text, getenv)
+	return Parse(file, text, getenv)
 }
 
-// LoadBeside is Load for a command beside the running proxy, perhaps in a shell
-// without its environment: no secret is read before it is needed.
-func LoadBeside(path string, getenv func(string) string) (*Config, error) {
-	place, text, err := find(path, getenv)
+// LoadWithoutSecrets is Load for a command that talks to the running proxy, perhaps
+// from a shell without the proxy's environment: it reads no secret.
+func LoadWithoutSecrets(path string, getenv func(string) string) (*Config, error) {
+	file, text, err := find(path, getenv)
 	if err != nil {
 		return nil, err
 	}
-	c, wrong, _ := parse(place, text, getenv)
-	if len(wrong) > 0 {
-		return nil, wrong.sorted()
-	}
-	return c, nil
+	c, d := parse(file, text, getenv)
+	return d.result(c)
 }
 
-func find(path string, getenv func(string) string) (place string, text []byte, err error) {
+func find(path string, getenv func(string) string) (file string, text []byte, err error) {
 	places := places(path, getenv)
-	for _, place := range places {
-		text, err := readUpTo(place, maxFile)
+	for _, file := range places {
+		text, err := readUpTo(file, maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return "", nil, Complaints{unreadable(place, err)}
+			return "", nil, Issues{{File: file, Message: "cannot be read: " + cause(err), Hint: "make it a file that you may read, or name another with --config FILE"}}
 		}
-		return place, text, nil
+		return file, text, nil
 	}
 	return "", nil, &NotFound{Places: places}
 }
@@ -86,10 +80,9 @@ func places(path string, getenv func(string) string) []string {
 	return found
 }
 
-// StateFolder is where state is kept that no configuration places elsewhere: the
-// first of $STATE_DIRECTORY, which systemd sets (systemd.exec(5)), else
-// $XDG_STATE_HOME/avsproxy, else ~/.local/state/avsproxy. It is empty when none of
-// these is known.
+// StateFolder is the default state folder: the first of $STATE_DIRECTORY, which
+// systemd sets (systemd.exec(5)), else $XDG_STATE_HOME/avsproxy, else
+// ~/.local/state/avsproxy. It is empty when none of these is known.
 func StateFolder(getenv func(string) string) string {
 	if first, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); filepath.IsAbs(first) {
 		return first
@@ -100,8 +93,8 @@ func StateFolder(getenv func(string) string) string {
 	return ""
 }
 
-// baseFolder follows the XDG Base Directory Specification, which says that a
-// relative value is to be ignored. It is empty when no home is known.
+// baseFolder follows the XDG Base Directory Specification: a relative value is
+// ignored. It is empty when no home is known.
 func baseFolder(name, underHome string, getenv func(string) string) string {
 	if folder := getenv(name); filepath.IsAbs(folder) {
 		return folder
@@ -112,20 +105,20 @@ func baseFolder(name, underHome string, getenv func(string) string) string {
 	return ""
 }
 
-// pipeTime is how long what is no regular file, such as a shell's <(...), may take.
-const pipeTime = 5 * time.Second
+// pipeTimeout is how long a pipe, such as a shell's <(...), may take to end.
+const pipeTimeout = 5 * time.Second
 
-// readUpTo takes one byte more than limit, so that the caller sees the excess.
+// readUpTo reads one byte more than limit, so that the caller sees that there is more.
 func readUpTo(path string, limit int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // or a pipe would wait for its writer
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // do not wait for the writer of a pipe
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	_ = f.SetReadDeadline(time.Now().Add(pipeTime)) // regular files have none, and need none
+	_ = f.SetReadDeadline(time.Now().Add(pipeTimeout)) // fails on regular files, which need none
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, fmt.Errorf("it is a pipe that did not end within %v", pipeTime)
+		return nil, fmt.Errorf("it is a pipe that did not end within %v", pipeTimeout)
 	}
 	if info, statErr := f.Stat(); err == nil && statErr == nil && len(text) == 0 && !info.Mode().IsRegular() {
 		return nil, errors.New("it is no regular file, and nothing came from it")
@@ -133,12 +126,8 @@ func readUpTo(path string, limit int64) ([]byte, error) {
 	return text, err
 }
 
-func unreadable(path string, err error) Complaint {
-	return Complaint{File: path, Say: "cannot be read: " + cause(err), Hint: "make it a file that you may read, or name another with --config FILE"}
-}
-
-// cause is the system's word for a failed file operation without the path,
-// which the complaint already names.
+// cause is the reason of a failed file operation without the path, which the issue
+// names already.
 func cause(err error) string {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		return failed.Err.Error()

@@ -73,7 +73,7 @@ func TestLoadSaysWhereItLooked(t *testing.T) {
 	}
 }
 
-func TestLoadComplainsOfWhatItCannotRead(t *testing.T) {
+func TestLoadReportsWhatItCannotRead(t *testing.T) {
 	dir := t.TempDir()
 	big := filepath.Join(dir, "big.toml")
 	write(t, big, strings.Repeat("#\n", maxFile))
@@ -82,7 +82,7 @@ func TestLoadComplainsOfWhatItCannotRead(t *testing.T) {
 		big: big + ": is larger than 256 KiB; name the right file with --config FILE",
 	} {
 		_, err := Load(path, home)
-		if _, ok := errors.AsType[Complaints](err); !ok || err.Error() != want {
+		if _, ok := errors.AsType[Issues](err); !ok || err.Error() != want {
 			t.Errorf("got %v\nwant %s", err, want)
 		}
 	}
@@ -183,7 +183,7 @@ func TestSandboxNeedsNoClient(t *testing.T) {
 	_, err = Parse("config.toml", []byte(text), home)
 	for _, key := range []string{"client_id: is missing", "client_secret: environment variable UNSET is not set"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
-			t.Errorf("no complaint of %s in %v", key, err)
+			t.Errorf("no issue of %s in %v", key, err)
 		}
 	}
 }
@@ -194,8 +194,8 @@ func TestSandboxTakesAmazonsLogins(t *testing.T) {
 	}
 }
 
-// TestScopesOfNobody: alexa:all is the scope of a person's login.
-func TestScopesOfNobody(t *testing.T) {
+// TestClientCredentialsHaveNoDefaultScope: alexa:all is the scope of a person's login.
+func TestClientCredentialsHaveNoDefaultScope(t *testing.T) {
 	c := mustParse(t, strings.Replace(shippedText(t), `# grant = "authorization_code"`, `grant = "client_credentials"`, 1))
 	if scopes := c.Credentials["alexa"].Scopes; scopes != nil {
 		t.Errorf("got %v", scopes)

@@ -2,228 +2,199 @@ package config
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 )
 
-// locator knows on which line each key of a file stands. Its keys are dotted
-// as TOML writes them, with the index of array elements: route[1].hosts[0].
-type locator map[string]int
+// keyLines has the line of each key of a file. Keys are dotted as TOML writes
+// them, with the index of array elements: route[1].hosts[0].
+type keyLines map[string]int
 
-// locate reads a file that is known to be valid TOML. The parser has the
-// positions but does not hand them out. On other text it ends too, with
-// positions that mean nothing.
-func locate(text string) locator {
-	s := &scanner{text: strings.TrimPrefix(text, "\ufeff"), line: 1, found: locator{}, lengths: map[string]int{}}
-	var at string
-	for s.blank(); s.pos < len(s.text); s.blank() {
-		if s.next() == '[' {
-			at = s.header()
+// locate finds the lines of a file that is valid TOML. The parser keeps its
+// positions private, and one for all tables of an array. On any other text
+// locate ends too, with lines that mean nothing.
+func locate(text string) keyLines {
+	l := &locator{tokens: tokenize(strings.TrimPrefix(text, "\ufeff")), lines: keyLines{}, lengths: map[string]int{}}
+	table := ""
+	for l.skip("\n", ","); len(l.tokens) > 0; l.skip("\n", ",") {
+		if l.peek().text == "[" {
+			table = l.header()
 		} else {
-			s.pair(at)
+			l.pair(table)
 		}
 	}
-	return s.found
+	return l.lines
 }
 
-// maxPlace bounds the length of places. No setting is nested so deeply; what
-// is counts as its outer part, or a small file could need a lot of memory.
-const maxPlace = 1000
+// maxPath bounds the length of a path. Settings are not nested so deeply; a
+// deeper key counts as its outer part, or a small file could need much memory.
+const maxPath = 1000
 
-func joined(at, key string) string {
-	if len(at)+len(key) > maxPlace {
-		return at
+func joined(path, key string) string {
+	if len(path)+len(key) > maxPath {
+		return path
 	}
 	key = toml.Key{key}.String()
-	if at == "" {
+	if path == "" {
 		return key
 	}
-	return at + "." + key
+	return path + "." + key
 }
 
-func indexed(at string, i int) string {
-	if len(at) > maxPlace {
-		return at
+func indexed(path string, i int) string {
+	if len(path) > maxPath {
+		return path
 	}
-	return fmt.Sprintf("%s[%d]", at, i)
+	return fmt.Sprintf("%s[%d]", path, i)
 }
 
-type scanner struct {
-	text    string
-	pos     int
-	line    int
-	found   locator
+type token struct {
+	text string
+	line int
+}
+
+// tokenPattern matches a comment, a string of each of the four kinds, the end of a
+// line, a bare word (part of a key, a number or a date) or one other character.
+const tokenPattern = `(?s)#[^\n]*|"""(?:\\.|[^\\])*?"{3,5}|'''.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\n|[^\s#"'\[\]{}=.,]+|\S`
+
+func tokenize(text string) (tokens []token) {
+	line := 1
+	for _, found := range regexp.MustCompile(tokenPattern).FindAllString(text, -1) {
+		if found[0] != '#' {
+			tokens = append(tokens, token{found, line})
+		}
+		line += strings.Count(found, "\n")
+	}
+	return tokens
+}
+
+type locator struct {
+	tokens  []token // not read yet
+	lines   keyLines
 	lengths map[string]int // of the [[arrays]] so far
 }
 
-// next is the byte at hand, 0 at the end.
-func (s *scanner) next() byte {
-	if s.pos >= len(s.text) {
-		return 0
+// peek is the next token, the zero value at the end.
+func (l *locator) peek() token {
+	if len(l.tokens) == 0 {
+		return token{}
 	}
-	return s.text[s.pos]
+	return l.tokens[0]
 }
 
-func (s *scanner) advance(n int) {
-	end := min(s.pos+n, len(s.text))
-	s.line += strings.Count(s.text[s.pos:end], "\n")
-	s.pos = end
+func (l *locator) next() token {
+	t := l.peek()
+	l.tokens = l.tokens[min(1, len(l.tokens)):]
+	return t
 }
 
-// over moves past all the bytes at hand that are in set.
-func (s *scanner) over(set string) {
-	rest := s.text[s.pos:]
-	s.advance(len(rest) - len(strings.TrimLeft(rest, set)))
-}
-
-// until moves to the first byte that is in set, or to the end.
-func (s *scanner) until(set string) {
-	if i := strings.IndexAny(s.text[s.pos:], set); i >= 0 {
-		s.advance(i)
-		return
-	}
-	s.advance(len(s.text))
-}
-
-// blank moves past space, newlines, commas and comments.
-func (s *scanner) blank() {
-	for s.over(" \t\r\n,"); s.next() == '#'; s.over(" \t\r\n,") {
-		s.until("\n")
+func (l *locator) skip(texts ...string) {
+	for slices.Contains(texts, l.peek().text) {
+		l.next()
 	}
 }
 
-// header reads [a.b] or [[a.b]] and gives the place that the pairs after it
-// belong to.
-func (s *scanner) header() string {
-	line, array := s.line, strings.HasPrefix(s.text[s.pos:], "[[")
-	s.over("[ \t")
-	keys := s.keys()
-	s.until("\n")
-	at := ""
+func (l *locator) skipTo(texts ...string) {
+	for len(l.tokens) > 0 && !slices.Contains(texts, l.peek().text) {
+		l.next()
+	}
+}
+
+// record notes the first line of a key.
+func (l *locator) record(path string, line int) {
+	if _, seen := l.lines[path]; !seen {
+		l.lines[path] = line
+	}
+}
+
+// header reads [a.b] or [[a.b]] and returns the path of the keys that follow it.
+func (l *locator) header() (path string) {
+	line := l.next().line
+	array := l.peek().text == "["
+	l.skip("[")
+	keys := l.keys()
+	l.skipTo("\n")
 	for i, key := range keys {
-		at = joined(at, key)
+		path = joined(path, key)
 		last := i == len(keys)-1
 		if last && array {
-			s.note(at, line)
-			s.lengths[at]++
+			l.record(path, line)
+			l.lengths[path]++
 		}
-		if n := s.lengths[at]; n > 0 {
-			at = indexed(at, n-1)
+		if n := l.lengths[path]; n > 0 {
+			path = indexed(path, n-1)
 		}
 		if last {
-			s.found[at] = line
+			l.lines[path] = line
 		}
-		s.note(at, line)
+		l.record(path, line)
 	}
-	return at
-}
-
-// note keeps the first line on which a place is seen.
-func (s *scanner) note(at string, line int) {
-	if _, seen := s.found[at]; !seen {
-		s.found[at] = line
-	}
+	return path
 }
 
 // pair reads key = value.
-func (s *scanner) pair(at string) {
-	line := s.line
-	for _, key := range s.keys() {
-		at = joined(at, key)
-		s.note(at, line)
+func (l *locator) pair(path string) {
+	line := l.peek().line
+	for _, key := range l.keys() {
+		path = joined(path, key)
+		l.record(path, line)
 	}
-	s.over(" \t=")
-	s.value(at)
+	l.skip("=")
+	l.value(path)
 }
 
-// keys reads a.b."c d" up to what ends a key.
-func (s *scanner) keys() []string {
-	var keys []string
+// keys reads a.b."c d".
+func (l *locator) keys() (keys []string) {
 	for {
-		s.over(" \t")
-		keys = append(keys, s.key())
-		s.over(" \t")
-		if s.next() != '.' {
+		keys = append(keys, unquoted(l.next().text))
+		if l.peek().text != "." {
 			return keys
 		}
-		s.advance(1)
+		l.next()
 	}
 }
 
-func (s *scanner) key() string {
-	start := s.pos
-	if c := s.next(); c != '"' && c != '\'' {
-		s.until(" \t.=]\r\n\"'")
-		return s.text[start:s.pos]
+func unquoted(key string) string {
+	if literal, ok := strings.CutPrefix(key, "'"); ok {
+		return strings.TrimSuffix(literal, "'")
 	}
-	s.quoted()
-	raw := s.text[start:s.pos]
-	if plain, err := strconv.Unquote(raw); err == nil && raw[0] == '"' {
+	if plain, err := strconv.Unquote(key); err == nil {
 		return plain
 	}
-	return strings.Trim(raw, raw[:1])
+	return strings.Trim(key, `"`) // a bare key, or one with an escape that Go does not have
 }
 
-func (s *scanner) value(at string) {
-	switch s.next() {
-	case '"', '\'':
-		s.quoted()
-	case '[':
-		s.array(at)
-	case '{':
-		s.inline(at)
+func (l *locator) value(path string) {
+	switch l.next().text {
+	case "[":
+		l.array(path)
+	case "{":
+		l.inlineTable(path)
 	default:
-		start := s.pos
-		s.until(",]}#\n")
-		if s.pos == start {
-			s.advance(1) // not TOML; go on
-		}
+		l.skipTo("\n", ",", "]", "}") // the rest of a number or a date
 	}
 }
 
-// quoted moves past any of the four kinds of strings.
-func (s *scanner) quoted() {
-	quote := s.text[s.pos : s.pos+1]
-	if triple := strings.Repeat(quote, 3); strings.HasPrefix(s.text[s.pos:], triple) {
-		s.advance(3)
-		s.past(triple)
-		s.over(quote) // up to two quotes may stand before the three that end it
-		return
-	}
-	s.advance(1)
-	s.past(quote)
-}
-
-// past moves behind the end mark. Only strings in double quotes have escapes.
-func (s *scanner) past(mark string) {
-	for s.pos < len(s.text) && !strings.HasPrefix(s.text[s.pos:], mark) {
-		if mark[0] == '"' && s.next() == '\\' {
-			s.advance(1)
-		}
-		s.advance(1)
-	}
-	s.advance(len(mark))
-}
-
-func (s *scanner) array(at string) {
-	s.advance(1)
+func (l *locator) array(path string) {
 	for i := 0; ; i++ {
-		s.blank()
-		if c := s.next(); c == ']' || c == 0 {
+		l.skip("\n", ",")
+		if t := l.peek(); t.text == "]" || t.text == "" {
 			break
 		}
-		s.note(indexed(at, i), s.line)
-		s.value(indexed(at, i))
+		item := indexed(path, i)
+		l.record(item, l.peek().line)
+		l.value(item)
 	}
-	s.advance(1)
+	l.next()
 }
 
-func (s *scanner) inline(at string) {
-	s.advance(1)
-	for s.blank(); s.next() != '}' && s.next() != 0; s.blank() {
-		s.pair(at)
+func (l *locator) inlineTable(path string) {
+	for l.skip("\n", ","); l.peek().text != "}" && l.peek().text != ""; l.skip("\n", ",") {
+		l.pair(path)
 	}
-	s.advance(1)
+	l.next()
 }

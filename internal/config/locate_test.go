@@ -164,16 +164,16 @@ func TestDeepNestingIsCheap(t *testing.T) {
 		strings.Repeat("a.", deep) + "a = 1",
 		"[" + strings.Repeat("a.", deep) + "a]",
 	} {
-		if found := locate(text); len(found) > maxPlace {
+		if found := locate(text); len(found) > maxPath {
 			t.Errorf("%d places of %.10s", len(found), text)
 		}
 	}
 }
 
-func TestPlaceOfMissingKeyIsItsTable(t *testing.T) {
-	p := place{lines: locate("\n[a]\n\nb = 1"), line: 1}
+func TestPositionOfMissingKeyIsItsTable(t *testing.T) {
+	p := position{lines: locate("\n[a]\n\nb = 1"), line: 1}
 	for _, c := range []struct {
-		at   place
+		at   position
 		want string
 	}{
 		{p.key("a"), "a 2"},
@@ -183,18 +183,6 @@ func TestPlaceOfMissingKeyIsItsTable(t *testing.T) {
 	} {
 		if got := fmt.Sprint(c.at.name, " ", c.at.line); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	known := []string{"name", "hosts", "refresh_token", "token", "scopes"}
-	for written, want := range map[string]string{
-		"refresh_tokn": "refresh_token", "refesh_tokn": "refresh_token", "Name": "name", "host": "hosts", "scope": "scopes",
-		"nothing": "", "": "", "tk": "", "tokens": "token", strings.Repeat("x", 1<<20): "",
-	} {
-		if got := nearest(written, known); got != want {
-			t.Errorf("%.20s: %q, want %q", written, got, want)
 		}
 	}
 }

@@ -28,9 +28,9 @@ func everySet(name string) string {
 
 func mustParse(t *testing.T, text string) *Config {
 	t.Helper()
-	c, wrong, _ := parse("config.toml", []byte(text), everySet) // what the examples name is not on this machine
-	if len(wrong) > 0 {
-		t.Fatalf("%v\n\n%s", wrong, text)
+	c, d := parse("config.toml", []byte(text), everySet) // this machine does not have the files of the examples
+	if len(d.issues) > 0 {
+		t.Fatalf("%v\n\n%s", d.issues, text)
 	}
 	return c
 }
@@ -41,7 +41,7 @@ func same(t *testing.T, what string, want, got *Config) {
 	ignored := cmp.FilterPath(func(p cmp.Path) bool {
 		return p.Last().String() == ".Line" || p.Last().String() == ".RedirectURLSet"
 	}, cmp.Ignore())
-	secrets := cmp.Comparer(func(a, b Secret) bool {
+	secrets := cmp.Comparer(func(a, b SecretRef) bool {
 		return a.text == b.text && a.env == b.env && a.file == b.file && slices.Equal(a.command, b.command) && a.keyring == b.keyring
 	})
 	none := cmp.FilterValues(func(a, b any) bool { return empty(a) && empty(b) }, cmp.Ignore())
@@ -163,7 +163,7 @@ func settings(t *testing.T) []string {
 	t.Helper()
 	_, err := Parse("", []byte("zz=1\n[proxy]\nzz=1\n[console]\nzz=1\n[store]\nzz=1\n[[route]]\nzz=1\n[credential.a]\nzz=1"), everySet)
 	var keys []string
-	for _, c := range err.(Complaints) {
+	for _, c := range err.(Issues) {
 		if _, known, ok := strings.Cut(c.Hint, "known here: "); ok {
 			keys = append(keys, strings.Split(known, ", ")...)
 		}

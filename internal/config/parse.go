@@ -10,62 +10,59 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Parse checks the text of a configuration. file only names the place in
-// complaints; getenv is like os.Getenv, nil means an empty environment.
-//
-// The error is always Complaints.
+// Parse checks the text of a configuration. file is for the issues alone. getenv is
+// like [os.Getenv]; nil = an empty environment. The error is always [Issues].
 func Parse(file string, text []byte, getenv func(string) string) (*Config, error) {
-	c, wrong, needs := parse(file, text, getenv)
-	for _, n := range needs {
-		wrong = append(wrong, n.complaints()...)
+	c, d := parse(file, text, getenv)
+	for _, r := range d.requirements {
+		d.reportError(r.at, r.check())
 	}
-	if len(wrong) > 0 {
-		return nil, wrong.sorted()
+	return d.result(c)
+}
+
+func (d *decoder) result(c *Config) (*Config, error) {
+	if len(d.issues) > 0 {
+		return nil, d.issues.sorted()
 	}
 	return c, nil
 }
 
-// parse does all of Parse but read the secrets: it opens no file and starts no
-// program.
-func parse(file string, text []byte, getenv func(string) string) (c *Config, wrong Complaints, needs []need) {
+// parse is Parse without the requirements: it opens no file and starts no program.
+func parse(file string, text []byte, getenv func(string) string) (*Config, *decoder) {
 	if getenv == nil {
 		getenv = func(string) string { return "" }
 	}
+	d := &decoder{file: file, getenv: getenv, environ: os.Environ()}
 	if len(text) > maxFile {
-		return nil, Complaints{{File: file, Say: "is larger than 256 KiB", Hint: "name the right file with --config FILE"}}, nil
+		d.report(position{}, "is larger than 256 KiB", "name the right file with --config FILE")
+		return nil, d
 	}
 	var values map[string]any
 	if _, err := toml.Decode(string(text), &values); err != nil {
-		return nil, Complaints{syntax(file, err)}, nil
+		d.issues = Issues{syntax(file, err)}
+		return nil, d
 	}
-	d := &decoder{file: file, getenv: getenv, environ: os.Environ()}
-	c = d.config(&table{d: d, at: place{lines: locate(string(text)), line: 1}, values: values})
-	return c, d.complaints, d.needs
+	root := &table{d: d, at: position{lines: locate(string(text)), line: 1}, values: values}
+	return d.config(root), d
 }
 
-func syntax(file string, err error) Complaint {
-	c := Complaint{File: file, Say: "is not TOML"}
+func syntax(file string, err error) Issue {
 	wrong, ok := errors.AsType[toml.ParseError](err)
 	if !ok {
-		return c
+		return Issue{File: file, Message: "is not TOML"}
 	}
-	c.Line = wrong.Position.Line
-	c.Say = withoutValues(wrong.Message)
-	if plainKey(wrong.LastKey) {
-		c.Key = wrong.LastKey
+	issue := Issue{File: file, Line: wrong.Position.Line, Message: withoutValues(wrong.Message)}
+	if regexp.MustCompile(`^[\w.-]+$`).MatchString(wrong.LastKey) {
+		issue.Key = wrong.LastKey
 	}
-	if strings.HasPrefix(c.Say, "expected value") {
-		c.Hint = `text stands in quotes: name = "value"`
+	if strings.HasPrefix(issue.Message, "expected value") {
+		issue.Hint = `text stands in quotes: name = "value"`
 	}
-	return c
+	return issue
 }
 
-func plainKey(key string) bool {
-	return regexp.MustCompile(`^[\w.-]+$`).MatchString(key)
-}
-
-// withoutValues takes from the parser's message what it quotes of the file,
-// apart from single characters and the names of keys.
+// withoutValues removes from the parser's message what it quotes of the file, apart
+// from single characters and the names of keys.
 func withoutValues(message string) string {
 	if !strings.HasPrefix(message, "Key '") {
 		quoted := regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'`)

@@ -1,9 +1,9 @@
 package config
 
-// preset is what is known of an API and need not be written in each file.
+// preset is what avsproxy knows about an API, so that files need not have it.
 type preset struct {
 	name             string
-	upstream         string // for North America; routes elsewhere say their own
+	upstream         string // in North America; other routes set their own
 	header           string
 	format           string
 	healOn           []int
@@ -11,8 +11,7 @@ type preset struct {
 	clientIDHeader   string // static header that repeats the credential's client_id
 }
 
-// presets is the table of them. The one without a name is for routes that ask
-// for none.
+// presets has first the one of routes without a preset.
 func presets() []preset {
 	refused := []int{401, 403} // these APIs answer 403 to an expired token too
 	return []preset{
@@ -28,14 +27,13 @@ func presets() []preset {
 	}
 }
 
-// preset gets the route's preset. After a complaint it is the one that fills
-// in nothing.
+// preset gets the route's preset. A wrong one counts as none.
 func (t *table) preset() preset {
 	var names []string
 	for _, p := range presets()[1:] {
 		names = append(names, p.name)
 	}
-	return presetNamed(t.oneOf("preset", "", names))
+	return presetNamed(t.oneOf("preset", t.text("preset", ""), names))
 }
 
 func presetNamed(name string) preset {

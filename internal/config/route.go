@@ -18,9 +18,9 @@ func (d *decoder) allRoutes(root *table) []Route {
 		d.routes = append(d.routes, t)
 		routes = append(routes, t.route())
 	}
-	if empty, isList := root.values["route"].([]any); !root.has("route") || isList && len(empty) == 0 {
-		root.complain("route", "is missing", `add a [[route]] with name, upstream and credential`)
-	}
+	empty, isList := root.values["route"].([]any)
+	missing := !root.has("route") || isList && len(empty) == 0
+	root.reportIf(missing, "route", "is missing", `add a [[route]] with name, upstream and credential`)
 	return routes
 }
 
@@ -35,40 +35,12 @@ func (t *table) tables(key string) []map[string]any {
 func (t *table) route() Route {
 	p := t.preset()
 	r := Route{
-		Name:       t.text("name", ""),
-		Upstream:   t.text("upstream", p.upstream),
-		Credential: t.text("credential", ""),
-		Preset:     p.name,
-		CAFile:     t.text("ca_file", ""),
-		TLSCert:    t.text("tls_cert", ""),
-		TLSKey:     t.text("tls_key", ""),
-		Headers:    t.pairs("headers"),
-		Header:     p.header,
-		Format:     p.format,
-		Allow:      t.texts("allow", nil),
-		ClientAuth: t.oneOf("client_auth", "replace", []string{"replace", "keep", "reject"}),
-		Strip:      t.texts("strip", nil),
-		HealOn:     t.numbers("heal_on", p.healOn),
-		Hosts:      t.texts("hosts", nil),
-		Line:       t.at.line,
-
-		TokenEndpoint: t.flag("token_endpoint", false),
-		WebSocket:     t.flag("websocket", false),
-
-		AllowOrigin:     t.texts("allow_origin", nil),
-		RewriteLocation: t.flag("rewrite_location", true),
-
-		SerializeEvents: t.flag("serialize_events", false),
-		Synchronize:     t.flag("synchronize", false),
-		FollowGateway:   t.flag("follow_gateway", false),
-		Downchannel:     t.oneOf("downchannel", "pass", []string{"pass", "keep"}),
-
-		SingleConnection: t.flag("single_connection", p.singleConnection),
-		PingInterval:     t.span("ping_interval", 4*time.Minute),
-		DialTimeout:      t.span("dial_timeout", 10*time.Second),
-		HeaderTimeout:    t.span("header_timeout", 0),
+		Upstream: p.upstream, Preset: p.name, Header: p.header, Format: p.format,
+		ClientAuth: "replace", HealOn: p.healOn, RewriteLocation: true, Downchannel: "pass",
+		SingleConnection: p.singleConnection, PingInterval: 4 * time.Minute, DialTimeout: 10 * time.Second,
+		Line: t.at.line,
 	}
-	t.finish()
+	t.decode(&r)
 	t.checkRoute(&r)
 	return r
 }
@@ -77,72 +49,62 @@ func (t *table) checkRoute(r *Route) {
 	t.checkRouteName(r.Name)
 	if r.Upstream != "" {
 		t.checkBase("upstream", r.Upstream)
-	} else if r.Preset != "" || !t.has("preset") { // a wrong preset has its complaint
+	} else if r.Preset != "" || !t.has("preset") { // a wrong preset is reported already
 		t.require("upstream", `write the URL of the API, like upstream = "https://api.example.com", or name a preset`)
 	}
-	if t.values["credential"] == "" {
-		t.complain("credential", "is empty", "name a credential, or leave the line out to inject nothing")
-	}
+	t.reportIf(t.values["credential"] == "", "credential", "is empty", "name a credential, or leave the line out to inject nothing")
 	if r.TLSCert != "" {
 		t.require("tls_key", "tls_cert needs its key")
 	}
 	if r.TLSKey != "" {
 		t.require("tls_cert", "tls_key needs its certificate")
 	}
-	if r.TokenEndpoint && !t.has("credential") {
-		t.complain("token_endpoint", "needs a credential whose tokens the client's stand for", "name a credential, or leave the line out")
-	}
-	t.checkHabits(r)
-	t.checkDownchannel(r)
+	t.checkCredentialUse(r)
 	t.checkHeaders(r.Headers)
 	t.checkStrip(r)
 	t.checkAllow(r.Allow)
 	for _, status := range r.HealOn {
-		if status < 400 || status > 599 {
-			t.complain("heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
-		}
+		t.reportIf(status < 400 || status > 599, "heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
 	}
 	t.checkOrigins(r.AllowOrigin)
 	for i, host := range r.Hosts {
 		r.Hosts[i] = strings.ToLower(host)
-		at := t.at.key("hosts").item(i)
-		if name, port := t.checkHost(at, r.Hosts[i]); loopback(name) && port == "" {
-			t.d.complain(at, "always means the first route", "move the route to the top, use NAME.localhost, or name a port that is forwarded to the proxy's")
+		if name, port := t.checkHost("hosts", i, r.Hosts[i]); loopback(name) && port == "" {
+			t.reportItem("hosts", i, "always means the first route", "move the route to the top, use NAME.localhost, or name a port that is forwarded to the proxy's")
 		}
 	}
 }
 
-// checkOrigins wants what a client sends as Origin (RFC 6454 section 6.2), letter by letter.
+// checkOrigins checks for what a client sends as Origin (RFC 6454 section 6.2).
 func (t *table) checkOrigins(origins []string) {
 	for i, origin := range origins {
-		at := t.at.key("allow_origin").item(i)
 		switch {
 		case origin == "*" || origin == "null":
-			t.d.complain(at, "would let web pages in", "name the Origin that the program sends, letter by letter")
+			t.reportItem("allow_origin", i, "would let web pages in", "name the Origin that the program sends, letter by letter")
 		case !regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^\s/?#@*]+$`).MatchString(origin):
-			t.d.complain(at, "is not an origin", `write it as the program sends it, like "http://localhost:9744"`)
+			t.reportItem("allow_origin", i, "is not an origin", `write it as the program sends it, like "http://localhost:9744"`)
 		}
 	}
 }
 
-// checkHabits wants a credential for what AVS takes from a device alone.
-func (t *table) checkHabits(r *Route) {
-	if t.has("credential") {
-		return
-	}
-	if r.Synchronize {
-		t.complain("synchronize", "needs the credential of the device that it speaks for", "name a credential, or leave the line out")
-	}
-	if r.FollowGateway {
-		t.complain("follow_gateway", "needs the credential of the device that AVS speaks to", "name a credential, or leave the line out")
-	}
+// checkCredentialUse checks that what acts for a device or a client has a credential.
+// A downchannel is kept with the route's credential, so that no client gets the
+// directives of another identity.
+func (t *table) checkCredentialUse(r *Route) {
+	none, remedy := !t.has("credential"), "name a credential, or leave the line out"
+	t.reportIf(none && r.TokenEndpoint, "token_endpoint", "needs a credential whose tokens the client's stand for", remedy)
+	t.reportIf(none && r.Synchronize, "synchronize", "needs the credential of the device that it speaks for", remedy)
+	t.reportIf(none && r.FollowGateway, "follow_gateway", "needs the credential of the device that AVS speaks to", remedy)
+	kept := r.Downchannel == "keep"
+	t.reportIf(kept && none, "downchannel", "needs a credential to be kept with", `name a credential, or set downchannel = "pass"`)
+	t.reportIf(kept && !none && (r.ClientAuth == "keep" || r.ClientAuth == "reject"), "downchannel",
+		"is kept with the route's own credential", `set client_auth = "replace", or downchannel = "pass"`)
 }
 
 func (t *table) checkRouteName(name string) {
 	t.require("name", `give the route a short name, like name = "avs"`)
-	if name != "" && !isLabel(name) {
-		t.complain("name", "cannot be part of a host name", `use lower-case letters, digits and inner hyphens, like "avs"; the route is reached as NAME.localhost`)
-	}
+	t.reportIf(name != "" && !isLabel(name), "name", "cannot be part of a host name",
+		`use lower-case letters, digits and inner hyphens, like "avs"; the route is reached as NAME.localhost`)
 }
 
 // isLabel follows RFC 1123, in lower case.
@@ -150,28 +112,26 @@ func isLabel(name string) bool {
 	return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(name)
 }
 
-// checkBase wants a URL that others are made from.
+// checkBase checks a URL that other URLs are made from.
 func (t *table) checkBase(key, text string) {
 	if t.checkHTTPS(key, text) {
-		if u, _ := url.Parse(text); u.RawQuery != "" || u.ForceQuery {
-			t.complain(key, "must not have a query", "end the URL before the question mark")
-		}
+		u, _ := url.Parse(text)
+		t.reportIf(u.RawQuery != "" || u.ForceQuery, key, "must not have a query", "end the URL before the question mark")
 	}
 }
 
-// checkHTTPS complains of what would send a token or a secret in the clear,
-// or to nobody in particular.
+// checkHTTPS refuses a URL to which a token or a secret would go in clear text.
 func (t *table) checkHTTPS(key, text string) bool {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Hostname() == "" || !validPort(u):
-		t.complain(key, "is not a URL", `write it like "https://api.example.com"`)
+		t.report(key, "is not a URL", `write it like "https://api.example.com"`)
 	case u.Scheme != "https":
-		t.complain(key, "must begin with https://", "tokens and secrets are sent only over TLS")
+		t.report(key, "must begin with https://", "tokens and secrets are sent only over TLS")
 	case u.User != nil:
-		t.complain(key, "must not have a user name or password", "credentials belong in a [credential.NAME] table")
+		t.report(key, "must not have a user name or password", "credentials belong in a [credential.NAME] table")
 	case strings.Contains(text, "#"):
-		t.complain(key, "must not have a fragment", "end the URL before the #")
+		t.report(key, "must not have a fragment", "end the URL before the #")
 	default:
 		return true
 	}
@@ -183,29 +143,28 @@ func (t *table) checkHeaders(headers map[string]string) {
 	for name, value := range headers {
 		switch {
 		case !isFieldName(name):
-			t.d.complain(at.key(name), "is not the name of a header", "")
+			t.d.report(at.key(name), "is not the name of a header", "")
 		case connectionField(name):
-			t.d.complain(at.key(name), "is set by the connection and cannot be configured", "")
+			t.d.report(at.key(name), "is set by the connection and cannot be configured", "")
 		case !isFieldValue(value):
-			t.d.complain(at.key(name), "has characters that a header cannot carry", "")
+			t.d.report(at.key(name), "has characters that a header cannot carry", "")
 		}
 	}
 }
 
-// checkStrip leaves the fields alone that make up the connection, and a WebSocket's
-// handshake (RFC 6455 section 4.1).
+// checkStrip refuses the fields of the connection and of a WebSocket's handshake
+// (RFC 6455 section 4.1).
 func (t *table) checkStrip(r *Route) {
 	for i, name := range r.Strip {
-		at := t.at.key("strip").item(i)
 		switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
 		case !isFieldName(name):
-			t.d.complain(at, "is not the name of a header", "")
+			t.reportItem("strip", i, "is not the name of a header", "")
 		case connectionField(name):
-			t.d.complain(at, "is set by the connection and cannot be removed", "")
+			t.reportItem("strip", i, "is set by the connection and cannot be removed", "")
 		case r.WebSocket && (canonical == "Sec-Websocket-Key" || canonical == "Sec-Websocket-Version"):
-			t.d.complain(at, "is what a WebSocket begins with", "leave it out, or set websocket = false")
+			t.reportItem("strip", i, "is what a WebSocket begins with", "leave it out, or set websocket = false")
 		case canonical == "Authorization" && (r.ClientAuth == "keep" || r.ClientAuth == "reject"):
-			t.d.complain(at, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
+			t.reportItem("strip", i, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
 		}
 	}
 }
@@ -230,13 +189,13 @@ func connectionField(name string) bool {
 func (t *table) checkAllow(entries []string) {
 	for i, entry := range entries {
 		if !regexp.MustCompile(`^[A-Z][A-Z-]* /[^\s?#]*$`).MatchString(entry) {
-			t.d.complain(t.at.key("allow").item(i), "is not a method and a path", `write it like "GET /v20160207/*"`)
+			t.reportItem("allow", i, "is not a method and a path", `write it like "GET /v20160207/*"`)
 		}
 	}
 }
 
-// checkHost returns the parts of a host, which are empty where it is none.
-func (t *table) checkHost(at place, host string) (name, port string) {
+// checkHost returns the parts of a host in an array; they are empty when it is wrong.
+func (t *table) checkHost(key string, i int, host string) (name, port string) {
 	name, port, hasPort := strings.Cut(host, ":")
 	if strings.HasPrefix(host, "[") {
 		name, port, hasPort = strings.Cut(host[1:], "]:")
@@ -244,14 +203,14 @@ func (t *table) checkHost(at place, host string) (name, port string) {
 	}
 	_, notAddress := netip.ParseAddr(name)
 	if !regexp.MustCompile(`^[a-z0-9]([a-z0-9._:-]*[a-z0-9:])?$`).MatchString(name) && notAddress != nil || hasPort && !isPort(port) {
-		t.d.complain(at, "is not a host", `write a name, perhaps with a port, like "api.example.com" or "api.example.com:8443"`)
+		t.reportItem(key, i, "is not a host", `write a name, perhaps with a port, like "api.example.com" or "api.example.com:8443"`)
 		return "", ""
 	}
 	return name, port
 }
 
-// withPreset adds what a preset takes from the route's credential. What the
-// file says, of the route or of the credential, comes first.
+// withPreset adds what a preset takes from the route's credential. Settings of the
+// file come first.
 func (r *Route) withPreset(c Credential, credential *table) {
 	p := presetNamed(r.Preset)
 	if credential.has("header") || credential.has("format") {

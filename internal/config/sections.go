@@ -27,18 +27,11 @@ func (d *decoder) config(root *table) *Config {
 }
 
 func (t *table) proxy() Proxy {
-	p := Proxy{
-		Listen:     t.listen(),
-		Others:     t.oneOf("others", "reject", []string{"reject", "tunnel"}),
-		ClientKey:  t.secret("client_key"),
-		AllowUsers: t.texts("allow_users", nil),
-
-		DecisionHeader: t.flag("decision_header", false),
-	}
-	t.finish()
+	p := Proxy{Listen: t.listen(), Others: "reject"}
+	t.decode(&p)
 	t.checkExposure(p)
-	t.needs("client_key", p.ClientKey)
-	t.needsUsers("allow_users", p.AllowUsers)
+	t.requireReadable("client_key", p.ClientKey)
+	t.requireUsers("allow_users", p.AllowUsers)
 	return p
 }
 
@@ -48,13 +41,11 @@ func (t *table) listen() []string {
 	if !isList {
 		return []string{t.textLike("listen", "localhost:9744", `text in quotes, like "localhost:9744", or a list of texts`)}
 	}
-	if len(entries) == 0 {
-		t.complain("listen", "is empty", `write an address, like "localhost:9744"`)
-	}
+	t.reportIf(len(entries) == 0, "listen", "is empty", `write an address, like "localhost:9744"`)
 	return t.texts("listen", nil)
 }
 
-// checkExposure keeps a port from being opened to other machines by accident.
+// checkExposure refuses a port that other machines could use without a key.
 func (t *table) checkExposure(p Proxy) {
 	_, isList := t.values["listen"].([]any)
 	open := !t.has("client_key") || t.values["client_key"] == ""
@@ -64,15 +55,14 @@ func (t *table) checkExposure(p Proxy) {
 			at = at.item(i)
 		}
 		if host, ok := listenHost(address); !ok {
-			t.d.complain(at, "is not an address to listen on", `write "localhost:9744", "unix:/path/to/socket" or a list of these`)
+			t.d.report(at, "is not an address to listen on", `write "localhost:9744", "unix:/path/to/socket" or a list of these`)
 		} else if !loopback(host) && open {
-			t.d.complain(at, "can be reached from other machines", "set proxy.client_key, or listen on localhost")
+			t.d.report(at, "can be reached from other machines", "set proxy.client_key, or listen on localhost")
 		}
 	}
 }
 
-// listenHost is the host of an address to listen on. Sockets of the file
-// system count as local.
+// listenHost is the host of an address to listen on. Unix sockets count as local.
 func listenHost(address string) (string, bool) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		return "localhost", filepath.IsAbs(path)
@@ -86,13 +76,12 @@ func isPort(text string) bool {
 	return err == nil
 }
 
-// validPort says that the URL has a port that exists, or none.
+// validPort reports whether the URL has a port that exists, or none.
 func validPort(u *url.URL) bool {
 	return u.Port() == "" || isPort(u.Port())
 }
 
-// loopback takes names other than localhost for wide: what they resolve to
-// can change.
+// loopback does not count names other than localhost: their addresses can change.
 func loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -102,71 +91,35 @@ func loopback(host string) bool {
 }
 
 func (t *table) console() Console {
-	c := Console{Listen: t.text("listen", "localhost:9745"), Hosts: t.texts("hosts", nil)}
+	c := Console{Listen: "localhost:9745"}
+	t.decode(&c)
 	t.d.consoleListen = t.at.key("listen")
-	t.finish()
 	if host, ok := listenHost(c.Listen); !ok || strings.HasPrefix(c.Listen, "unix:") {
-		t.complain("listen", "is not an address to listen on", `write host:port, like "localhost:9745"`)
+		t.report("listen", "is not an address to listen on", `write host:port, like "localhost:9745"`)
 	} else if !loopback(host) {
-		t.complain("listen", "can be reached from other machines", "the console is for this machine alone; listen on localhost")
+		t.report("listen", "can be reached from other machines", "the console is for this machine alone; listen on localhost")
 	}
 	for i, host := range c.Hosts {
 		c.Hosts[i] = strings.ToLower(host)
-		t.checkHost(t.at.key("hosts").item(i), c.Hosts[i])
+		t.checkHost("hosts", i, c.Hosts[i])
 	}
 	return c
 }
 
 func (t *table) store() Store {
-	s := Store{
-		Kind: t.oneOf("kind", "file", []string{"file", "keyring", "memory"}),
-		Path: t.text("path", ""),
-	}
-	t.finish()
+	s := Store{Kind: "file"}
+	t.decode(&s)
 	if s.Path == "" {
 		s.Path = StateFolder(t.d.getenv)
 	}
-	if s.Path == "" && s.Kind != "memory" {
-		t.complain("path", "has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME names an absolute path", `name a folder, like "/var/lib/avsproxy"`)
-	}
+	t.reportIf(s.Path == "" && s.Kind != "memory", "path",
+		"has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME names an absolute path", `name a folder, like "/var/lib/avsproxy"`)
 	return s
 }
 
 func (t *table) capture() Capture {
-	c := Capture{
-		Enabled: t.flag("enabled", true),
-		Body:    t.size("body", 64<<10),
-		Total:   t.size("total", 32<<20),
-	}
-	t.finish()
-	if c.Body > c.Total {
-		t.complain("body", "is more than capture.total", "a body that is kept must fit into the total")
-	}
+	c := Capture{Enabled: true, Body: 64 << 10, Total: 32 << 20}
+	t.decode(&c)
+	t.reportIf(c.Body > c.Total, "body", "is more than capture.total", "a body that is kept must fit into the total")
 	return c
-}
-
-// A need is a secret that must be readable at the start, since it would
-// otherwise fail at its first use; or a user that the machine must know.
-type need struct {
-	d      *decoder
-	at     place
-	secret Secret
-	user   string
-}
-
-// needs notes a secret that is used.
-func (t *table) needs(key string, s Secret) {
-	t.d.needs = append(t.d.needs, need{d: t.d, at: t.at.key(key), secret: s})
-}
-
-// complaints reads the secret, or looks for the user. There is one at most.
-func (n need) complaints() Complaints {
-	if n.user != "" {
-		return n.userComplaints()
-	}
-	if _, err := n.secret.resolve(); err != nil {
-		say, hint, _ := strings.Cut(err.Error(), "; ")
-		return Complaints{n.d.complaint(n.at, n.secret.source()+" "+say, hint)}
-	}
-	return nil
 }

@@ -4,26 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/zalando/go-keyring"
+
+	"avsproxy/internal/durable"
+	"avsproxy/internal/secretsource"
 )
 
-const (
-	// maxSecret bounds what is read of a secret. Tokens and secrets of OAuth
-	// are at most some 2 KB; JWTs can be larger.
-	maxSecret   = 64 << 10
-	commandTime = 10 * time.Second
-	keyringTime = 30 * time.Second // a person may have to unlock it
-)
-
-// read gives the secret as its source has it, and one byte more than maxSecret
-// at most.
-func (s Secret) read() ([]byte, error) {
+// read returns the secret as its source has it.
+func (s SecretRef) read() ([]byte, error) {
 	switch {
 	case s.env != "":
 		value := s.getenv(s.env)
@@ -39,41 +30,36 @@ func (s Secret) read() ([]byte, error) {
 	return readKeyring(context.Background(), s.keyring, keyring.Get)
 }
 
-// readFile refuses pipes and devices, which can be read only once or never end.
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
+	text, err := durable.ReadFile(path, secretsource.MaxSize)
+	if errors.Is(err, durable.ErrNotRegular) {
 		return nil, errors.New("is not a regular file")
 	}
-	text, err := readUpTo(path, maxSecret)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read: %s", cause(err))
 	}
 	return text, nil
 }
 
-// readCommand starts the program without a shell. It stays in our process
-// group, where it may ask its question at the terminal. Without environ it has our
-// environment.
+// readCommand runs the program, which may ask at the terminal. Without environ it has
+// our environment.
 func readCommand(ctx context.Context, command []string, environ ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = environ
-	cmd.WaitDelay = time.Second // for what it leaves behind with its output open
-	var out output
-	cmd.Stdout = &out
-	err := cmd.Run()
-	if err == nil || errors.Is(err, exec.ErrWaitDelay) || len(out.text) > maxSecret {
-		return out.text, nil
+	text, err := secretsource.Command{Argv: command, Env: environ, AtTerminal: true}.Output(ctx)
+	if errors.Is(err, secretsource.ErrTooLarge) {
+		return nil, errTooLarge
 	}
-	return nil, fmt.Errorf("cannot be read: %s; run it by hand to see why", commandFailure(ctx, err))
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %s; run it by hand to see why", commandFailure(err))
+	}
+	return text, nil
 }
 
-// commandFailure repeats neither the command nor what it wrote.
-func commandFailure(ctx context.Context, err error) string {
-	if ctx.Err() != nil {
-		return fmt.Sprintf("it did not end within %v", commandTime)
+var errTooLarge = errors.New("is larger than 64 KiB")
+
+// commandFailure repeats neither the command nor its output.
+func commandFailure(err error) string {
+	if errors.Is(err, secretsource.ErrTimeout) {
+		return fmt.Sprintf("it did not end within %v", secretsource.CommandTimeout)
 	}
 	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.Exited() {
 		return fmt.Sprintf("exit code %d", ended.ExitCode())
@@ -86,38 +72,13 @@ func commandFailure(ctx context.Context, err error) string {
 	return cause(err)
 }
 
-// output keeps what fits into a secret and ends the program that writes more.
-type output struct{ text []byte }
-
-func (o *output) Write(p []byte) (int, error) {
-	o.text = append(o.text, p[:min(len(p), maxSecret+1-len(o.text))]...)
-	if len(o.text) > maxSecret {
-		return 0, io.ErrShortWrite
-	}
-	return len(p), nil
-}
-
-// readKeyring leaves a keyring that does not answer to itself, since it knows no
-// context.
 func readKeyring(ctx context.Context, entry string, get func(service, user string) (string, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, keyringTime)
-	defer cancel()
-	type answer struct {
-		text string
-		err  error
+	service, user := splitEntry(entry)
+	text, err := new(secretsource.Keyring).Call(ctx, func() (string, error) { return get(service, user) })
+	if errors.Is(err, secretsource.ErrTimeout) {
+		return nil, fmt.Errorf("cannot be read: the keyring did not answer within %v; unlock it first", secretsource.KeyringTimeout)
 	}
-	answered := make(chan answer, 1)
-	go func() {
-		service, user := splitEntry(entry)
-		text, err := get(service, user)
-		answered <- answer{text, err}
-	}()
-	select {
-	case a := <-answered:
-		return []byte(a.text), keyringFailure(a.err)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("cannot be read: the keyring did not answer within %v; unlock it first", keyringTime)
-	}
+	return []byte(text), keyringFailure(err)
 }
 
 func keyringFailure(err error) error {
@@ -131,8 +92,7 @@ func keyringFailure(err error) error {
 	return fmt.Errorf("cannot be read: %s; where no keyring runs, use { env }, { file } or { command }", why)
 }
 
-// splitEntry takes what follows the last slash for the user: services are
-// sometimes URLs.
+// splitEntry takes the part after the last slash as the user: services may be URLs.
 func splitEntry(entry string) (service, user string) {
 	i := max(0, strings.LastIndex(entry, "/"))
 	return entry[:i], strings.TrimPrefix(entry[i:], "/")

@@ -12,8 +12,8 @@ import (
 	"avsproxy/tokens"
 )
 
-func command(script string) Secret {
-	return Secret{key: "k", command: []string{"sh", "-c", script}}
+func command(script string) SecretRef {
+	return SecretRef{key: "k", command: []string{"sh", "-c", script}}
 }
 
 func TestResolveRunsCommands(t *testing.T) {
@@ -37,9 +37,9 @@ func TestResolveRunsCommands(t *testing.T) {
 	} {
 		resolves(t, command(script), "", want)
 	}
-	resolves(t, Secret{key: "k", command: []string{"no-such-program"}}, "", unreadable+"executable file not found in $PATH"+byHand)
-	resolves(t, Secret{key: "k", command: []string{"./no/such", "x"}}, "", unreadable+"no such file or directory"+byHand)
-	resolves(t, Secret{key: "k", command: []string{"./testdata/secret"}}, "", unreadable+"permission denied"+byHand)
+	resolves(t, SecretRef{key: "k", command: []string{"no-such-program"}}, "", unreadable+"executable file not found in $PATH"+byHand)
+	resolves(t, SecretRef{key: "k", command: []string{"./no/such", "x"}}, "", unreadable+"no such file or directory"+byHand)
+	resolves(t, SecretRef{key: "k", command: []string{"./testdata/secret"}}, "", unreadable+"permission denied"+byHand)
 }
 
 func TestCommandIsEndedInTime(t *testing.T) {
@@ -56,7 +56,7 @@ func TestCommandIsEndedInTime(t *testing.T) {
 }
 
 func TestResolveAsksTheKeyring(t *testing.T) {
-	entry := Secret{key: "k", keyring: "https://service/user"}
+	entry := SecretRef{key: "k", keyring: "https://service/user"}
 	resolves(t, entry, "from-the-keyring", "")
 	entry.keyring = "service/user"
 	resolves(t, entry, "", "k: its keyring entry does not exist; add it to the keyring under the service and user that are named here")
@@ -77,15 +77,15 @@ func TestKeyringThatIsMissingOrHangs(t *testing.T) {
 	}
 }
 
-// TestCheckKnowsTheSort: what a person types in at a login is held to the same
+// TestCheckKnowsTheKindOfAToken: what a person types in at a login is held to the same
 // rules as what the file says.
-func TestCheckKnowsTheSort(t *testing.T) {
+func TestCheckKnowsTheKindOfAToken(t *testing.T) {
 	a := mustParse(t, small+"[credential.a]\nprovider = \"amazon\"\ngrant = \"refresh_token\"\nclient_id = \"x\"").Credentials["a"]
 	if !a.RefreshToken.IsZero() {
 		t.Error("the test no longer tests")
 	}
 	for _, c := range []struct {
-		secret Secret
+		secret SecretRef
 		value  string
 		good   bool
 	}{
@@ -98,8 +98,8 @@ func TestCheckKnowsTheSort(t *testing.T) {
 	}
 }
 
-// TestLoadBesideRunsNothing loads a file whose secrets cannot be read.
-func TestLoadBesideRunsNothing(t *testing.T) {
+// TestLoadWithoutSecretsRunsNothing loads a file whose secrets cannot be read.
+func TestLoadWithoutSecretsRunsNothing(t *testing.T) {
 	ran := t.TempDir() + "/ran"
 	file := t.TempDir() + "/config.toml"
 	write(t, file, `
@@ -113,15 +113,15 @@ credential = "a"
 grant = "static"
 token = { keyring = "no/such" }
 `)
-	if _, err := LoadBeside(file, home); err != nil {
+	if _, err := LoadWithoutSecrets(file, home); err != nil {
 		t.Error(err)
 	}
 	if _, err := readUpTo(ran, 1); err == nil {
 		t.Error("the command was run")
 	}
 	_, err := Load(file, home)
-	complaints, _ := errors.AsType[Complaints](err)
-	if _, missing := readUpTo(ran, 1); missing != nil || len(complaints) != 2 {
+	issues, _ := errors.AsType[Issues](err)
+	if _, missing := readUpTo(ran, 1); missing != nil || len(issues) != 2 {
 		t.Errorf("Load: got %v, %v", err, missing)
 	}
 }

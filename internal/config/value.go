@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,22 +11,22 @@ import (
 	"avsproxy/tokens"
 )
 
-// span gets a duration; "" means the default.
-func (t *table) span(key string, otherwise time.Duration) time.Duration {
+// duration gets a duration; "" means the default.
+func (t *table) duration(key string, def time.Duration) time.Duration {
 	value := t.textLike(key, "", `text in quotes, like "30s"`)
 	if value == "" {
-		return otherwise
+		return def
 	}
-	span, err := parseSpan(value)
-	if err != nil || span < 0 {
-		t.complain(key, "is not a length of time", `write a number with its unit, like "30s", "4m", "1h30m" or "365d"`)
-		return otherwise
+	duration, err := parseDuration(value)
+	if err != nil || duration < 0 {
+		t.report(key, "is not a length of time", `write a number with its unit, like "30s", "4m", "1h30m" or "365d"`)
+		return def
 	}
-	return span
+	return duration
 }
 
-// parseSpan knows days too, whole ones and up to 89 years of them.
-func parseSpan(text string) (time.Duration, error) {
+// parseDuration also takes whole days, such as "365d", up to 89 years.
+func parseDuration(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 15)
 		return time.Duration(n) * 24 * time.Hour, err
@@ -34,15 +35,15 @@ func parseSpan(text string) (time.Duration, error) {
 }
 
 // size gets a number of bytes; "" means the default.
-func (t *table) size(key string, otherwise int64) int64 {
+func (t *table) size(key string, def int64) int64 {
 	value := t.textLike(key, "", `text in quotes, like "64KiB"`)
 	if value == "" {
-		return otherwise
+		return def
 	}
 	size, ok := parseSize(value)
 	if !ok {
-		t.complain(key, "is not a size", `write a whole number with its unit, like "64KiB" or "32MiB"; units: B, KB, KiB, MB, MiB, GiB`)
-		return otherwise
+		t.report(key, "is not a size", `write a whole number with its unit, like "64KiB" or "32MiB"; units: B, KB, KiB, MB, MiB, GiB`)
+		return def
 	}
 	return size
 }
@@ -61,22 +62,23 @@ func parseSize(text string) (int64, bool) {
 	return n * unit, true
 }
 
-// secret gets a secret: its text, or a table that says where it is.
-func (t *table) secret(key string) Secret {
-	s := Secret{key: t.at.key(key).name, getenv: t.d.getenv}
+// secret gets a secret: its text, or a table that names its source.
+func (t *table) secret(key string) SecretRef {
+	s := SecretRef{key: t.at.key(key).name, getenv: t.d.getenv, environ: t.d.environ}
 	raw, isTable := t.values[key].(map[string]any)
 	if !isTable {
-		value, _ := take[string](t, key, "text in quotes, "+sourceForms())
+		value, _ := get[string](t, key, "text in quotes, "+sourceForms())
 		t.refusePlaceholder(key, value)
 		s.text = tokens.Secret(value)
 		return s
 	}
 	t.known = append(t.known, key)
-	before := len(t.d.complaints)
+	before := len(t.d.issues)
 	inner := &table{d: t.d, at: t.at.key(key), values: raw}
-	found := Secret{key: s.key, getenv: s.getenv, environ: t.d.environ, env: inner.text("env", ""), file: inner.text("file", ""),
-		command: inner.texts("command", nil), keyring: inner.text("keyring", "")}
-	if inner.checkSource(); len(t.d.complaints) > before {
+	found := s
+	found.env, found.file = inner.text("env", ""), inner.text("file", "")
+	found.command, found.keyring = inner.texts("command", nil), inner.text("keyring", "")
+	if inner.checkSource(); len(t.d.issues) > before {
 		return s
 	}
 	if found.env != "" {
@@ -89,44 +91,29 @@ func sourceForms() string {
 	return `{ env = "NAME" }, { file = "/path" }, { command = ["prog", "arg"] } or { keyring = "service/user" }`
 }
 
-// checkSource wants exactly one source.
+// checkSource checks that the table names one source. What may be a secret in the
+// place of a name is reported, so that it is not printed as that name later.
 func (t *table) checkSource() {
-	sources := 0
-	for _, key := range t.known {
-		if t.has(key) {
-			sources++
-		}
-	}
 	t.finish()
-	if sources > 1 {
-		t.d.complain(t.at, "has two sources", "keep one of "+strings.Join(t.known, ", "))
+	sources := slices.DeleteFunc(slices.Clone(t.known), func(key string) bool { return !t.has(key) })
+	if len(sources) > 1 {
+		t.d.report(t.at, "has two sources", "keep one of "+strings.Join(t.known, ", "))
 	} else if len(t.values) == 0 {
-		t.d.complain(t.at, "has no source", "write "+sourceForms())
+		t.d.report(t.at, "has no source", "write "+sourceForms())
 	}
-	t.checkPlace()
-}
-
-// checkPlace also keeps a secret that was pasted in the place of its name from
-// being printed later as that name.
-func (t *table) checkPlace() {
-	if t.values["file"] == "" {
-		t.complain("file", "is empty", "write the path of the file that holds the secret")
-	}
+	t.reportIf(t.values["file"] == "", "file", "is empty", "write the path of the file that holds the secret")
 	name, isText := t.values["env"].(string)
-	if isText && !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(name) {
-		t.complain("env", "is not the name of an environment variable", "write the name of the variable here, not the secret itself")
-	}
+	wrong := isText && !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(name)
+	t.reportIf(wrong, "env", "is not the name of an environment variable", "write the name of the variable here, not the secret itself")
 	entry, isText := t.values["keyring"].(string)
-	if service, user := splitEntry(entry); isText && (service == "" || user == "") {
-		t.complain("keyring", "does not name an entry", `write "service/user" as the keyring has them, not the secret itself`)
-	}
+	service, user := splitEntry(entry)
+	wrong = isText && (service == "" || user == "")
+	t.reportIf(wrong, "keyring", "does not name an entry", `write "service/user" as the keyring has them, not the secret itself`)
 	t.checkProgram("command")
 }
 
-// checkProgram wants a list to begin with a program, if there is one.
+// checkProgram checks that a list, if there is one, begins with a program.
 func (t *table) checkProgram(key string) {
 	list, isList := t.values[key].([]any)
-	if isList && (len(list) == 0 || list[0] == "") {
-		t.complain(key, "names no program", `write it like ["prog", "arg"]`)
-	}
+	t.reportIf(isList && (len(list) == 0 || list[0] == ""), key, "names no program", `write it like ["prog", "arg"]`)
 }

@@ -223,11 +223,11 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 	}
 	const details = "the provider no longer accepts"
 	for _, uid := range []int{0, 1000} {
-		if got := ask(peer.Peer{Way: peer.Loopback, Known: true, UID: uid}, ""); got.Code != problem.LoginRequired || !strings.Contains(got.Reason, details) {
+		if got := ask(peer.Peer{Transport: peer.Loopback, Known: true, UID: uid}, ""); got.Code != problem.LoginRequired || !strings.Contains(got.Reason, details) {
 			t.Errorf("user %d: %+v", uid, got)
 		}
 	}
-	strangers := []peer.Peer{{Way: peer.Loopback, Known: true, UID: 1001}, {Way: peer.Socket, Known: true, UID: 65534}, {Way: peer.Loopback}}
+	strangers := []peer.Peer{{Transport: peer.Loopback, Known: true, UID: 1001}, {Transport: peer.Socket, Known: true, UID: 65534}, {Transport: peer.Loopback}}
 	for _, p := range strangers {
 		if got := ask(p, ""); got.Code != problem.LoginRequired || got.Reason != "a login is needed" {
 			t.Errorf("%+v: %+v", p, got)
@@ -235,10 +235,10 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 	}
 	// Where the system does not tell users apart, the key does.
 	d.Users.TCP, d.Key = errors.New("not here"), "key"
-	if got := ask(peer.Peer{Way: peer.Loopback}, ""); strings.Contains(got.Reason, details) {
+	if got := ask(peer.Peer{Transport: peer.Loopback}, ""); strings.Contains(got.Reason, details) {
 		t.Errorf("without the key: %+v", got)
 	}
-	if got := ask(peer.Peer{Way: peer.Loopback}, "key"); !strings.Contains(got.Reason, details) {
+	if got := ask(peer.Peer{Transport: peer.Loopback}, "key"); !strings.Contains(got.Reason, details) {
 		t.Errorf("with the key: %+v", got)
 	}
 }

@@ -16,10 +16,10 @@ import (
 // WriteFile makes path a regular file with exactly these bytes and permission bits (perm is not reduced by the umask).
 // When it returns nil, content and name have reached the disk.
 //
-// The bytes go to a temporary file in the same folder (".NAME.*.tmp", 0600 until complete), which then takes the
-// place of path; a symbolic link at path is replaced, not followed. A file that already is as asked is not rewritten.
-// On an error path still holds the old content, except when only the last step, the fsync of the folder, failed: then
-// path holds the new content, which may not outlive a power cut. No temporary file is left unless the process is killed.
+// The bytes go to a temporary file in the same folder (".NAME.*.tmp", 0600 until complete), which is then renamed to
+// path; a symbolic link at path is replaced, not followed. A file with this content and mode is not rewritten. After an
+// error path has the old content, except when only the last step, the fsync of the folder, failed: then path has the
+// new content, which a power cut may undo. A temporary file is left only if the process is killed.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	pending, err := Prepare(path, data, perm)
 	if err != nil {
@@ -28,12 +28,12 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	return pending.Commit()
 }
 
-// A Pending file is complete and synced but not yet in its place.
+// A Pending file is complete and synced, but does not have its name yet.
 type Pending struct {
-	path, temp string // temp is empty where path already is as asked
+	path, temp string // temp is empty if path needs no change
 }
 
-// Prepare does the first half of [WriteFile]: all that needs room on the disk.
+// Prepare does the first half of [WriteFile]: all that needs space on the disk.
 func Prepare(path string, data []byte, perm fs.FileMode) (Pending, error) {
 	if holds(path, data, perm.Perm()) {
 		return Pending{path: path}, nil
@@ -42,7 +42,7 @@ func Prepare(path string, data []byte, perm fs.FileMode) (Pending, error) {
 	return Pending{path, temp}, err
 }
 
-// Commit puts the file into its place.
+// Commit renames the file to its path.
 func (p Pending) Commit() error { return p.commit(os.Rename) }
 
 func (p Pending) commit(rename func(from, to string) error) error {
@@ -51,17 +51,17 @@ func (p Pending) commit(rename func(from, to string) error) error {
 			return errors.Join(err, os.Remove(p.temp))
 		}
 	}
-	// Also where nothing changed: an earlier call may have failed at this very step.
+	// Also if nothing changed: an earlier call may have failed at this step.
 	return syncFolder(filepath.Dir(p.path))
 }
 
-// holds tells whether path is already the file that WriteFile would leave.
+// holds reports whether path is already the file that WriteFile would make.
 func holds(path string, data []byte, perm fs.FileMode) bool {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(data)) {
 		return false
 	}
-	// Windows keeps no more than a read-only flag of the mode.
+	// Windows has only a read-only flag of the mode.
 	if runtime.GOOS != "windows" && info.Mode().Perm() != perm {
 		return false
 	}
@@ -69,9 +69,9 @@ func holds(path string, data []byte, perm fs.FileMode) bool {
 	return err == nil && bytes.Equal(old, data)
 }
 
-// writeTemp returns the name of a finished and synced file beside path.
+// writeTemp returns the name of a complete and synced file in the folder of path.
 func writeTemp(path string, data []byte, perm fs.FileMode) (string, error) {
-	// CreateTemp opens with O_EXCL and 0600: a planted link is not followed and nobody else reads along.
+	// CreateTemp opens with O_EXCL and 0600: it follows no link, and other users cannot read the file.
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return "", err
@@ -89,9 +89,9 @@ func writeTemp(path string, data []byte, perm fs.FileMode) (string, error) {
 	return f.Name(), nil
 }
 
-// MkdirPrivate makes sure that the folder path exists. Every folder that it has to create is 0700 (as the XDG base
-// directory specification asks) and durable. A folder that exists stays as it is, whatever its mode: changing /tmp or
-// a home because a path names it would do harm. The error is an [*fs.PathError] from the failing step.
+// MkdirPrivate makes sure that the folder path exists. It creates folders with mode 0700 (XDG base directory
+// specification) and durably. It does not change a folder that exists, which may be /tmp or a home. The error is an
+// [*fs.PathError].
 func MkdirPrivate(path string) error {
 	if err := isFolder(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -101,7 +101,7 @@ func MkdirPrivate(path string) error {
 		return err
 	}
 	switch err := os.Mkdir(path, 0o700); {
-	case errors.Is(err, fs.ErrExist): // made by someone else meanwhile, or a dangling link
+	case errors.Is(err, fs.ErrExist): // another process made it, or it is a dangling link
 		return isFolder(path)
 	case err != nil:
 		return err
@@ -120,8 +120,8 @@ func isFolder(path string) error {
 	return err
 }
 
-// syncFolder makes the names in a folder durable. Windows offers no such call, and file systems that
-// cannot do it say EINVAL or "not supported": that is all there is to be had from them.
+// syncFolder makes the names in a folder durable. Windows has no such call. File systems that cannot do it return
+// EINVAL or "not supported"; that is not an error here.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil

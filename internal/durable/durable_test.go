@@ -42,7 +42,7 @@ func TestWriteFileLeavesUnchangedContentAlone(t *testing.T) {
 	}
 }
 
-func TestWriteFileMendsTheMode(t *testing.T) {
+func TestWriteFileCorrectsTheMode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "grant.json")
 	mustWrite(t, path, "same", 0o644)
 	mustWrite(t, path, "same", 0o600)

@@ -7,17 +7,16 @@ import (
 	"syscall"
 )
 
-// Full reports whether err says that the disk, or the user's share of it, is full.
+// Full reports whether err means that the disk, or the user's quota, is full.
 func Full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, errQuota)
 }
 
-// ReplaceInPlace gives path the content data where the disk has no room for one
-// more file: data is written over spare, a file in the same folder whose content
-// nobody needs, and the two then change places. Both keep the room that they have.
-// Where the system cannot exchange two files, spare takes the place of path and is
-// gone. A crash leaves path with its old content or the new one. Data that is longer
-// than spare is refused, before anything is written. Both files get mode 0600.
+// ReplaceInPlace writes data to path on a full disk: it overwrites spare, an unneeded
+// file in the same folder, and then exchanges the two, so both keep their space. Where
+// the system cannot exchange two files, spare is renamed to path. A crash leaves path
+// with its old content or the new one. Data that is longer than spare is refused before
+// anything is written. Both files get mode 0600.
 func ReplaceInPlace(path, spare string, data []byte) error {
 	if err := overwrite(spare, data); err != nil {
 		return err
@@ -32,8 +31,8 @@ func ReplaceInPlace(path, spare string, data []byte) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// overwrite writes over what is there, which must have room for all of data, and makes
-// the file private before.
+// overwrite writes to a file that has space for all of data, and makes it private
+// first. It truncates last, so that it never frees the space of the file.
 func overwrite(path string, data []byte) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Leftovers lists the temporary files that killed processes left of path, and those
-// that others are writing just now.
+// Leftovers lists the temporary files for path: of killed processes, and of those that
+// write now.
 func Leftovers(path string) (files []string) {
 	folder, name := filepath.Split(path)
-	entries, _ := os.ReadDir(filepath.Clean(folder)) // a folder that cannot be read holds nothing of ours
+	entries, _ := os.ReadDir(filepath.Clean(folder)) // a folder that we cannot read has no file of ours
 	for _, entry := range entries {
 		if entry.Type().IsRegular() && isTemp(entry.Name(), name) {
 			files = append(files, filepath.Join(folder, entry.Name()))
@@ -19,7 +19,7 @@ func Leftovers(path string) (files []string) {
 	return files
 }
 
-// isTemp knows the names that [os.CreateTemp] gives: digits in the place of the star.
+// isTemp matches names of [os.CreateTemp]: it replaces the star by digits.
 func isTemp(file, name string) bool {
 	digits, ok := strings.CutPrefix(file, "."+name+".")
 	digits, isTemp := strings.CutSuffix(digits, ".tmp")

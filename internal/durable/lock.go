@@ -11,18 +11,17 @@ import (
 )
 
 const (
-	lockRetry = 20 * time.Millisecond
-	lockTold  = time.Second // after which waiting is worth a word
+	lockRetry   = 20 * time.Millisecond
+	noticeAfter = time.Second
 )
 
-// Lock takes the advisory lock on the file at path, which is made with mode 0600 if it
-// is not there. The system releases it when its holder dies. While another process has
-// it, Lock waits until ctx ends; waiting, which may be nil, is called once if that
-// takes longer than a second.
+// Lock takes the advisory lock on the file at path, and creates the file with mode
+// 0600. The system releases the lock when its process ends. While another process has
+// it, Lock waits until ctx ends, and calls waiting once after a second, if not nil.
 func Lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
-	// O_NONBLOCK is for a pipe in its place, which is as good as a file.
+	// O_NONBLOCK: do not wait if the file is a pipe, which can be locked too.
 	lock := flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NONBLOCK))
-	soon, cancel := context.WithTimeout(ctx, lockTold)
+	soon, cancel := context.WithTimeout(ctx, noticeAfter)
 	defer cancel()
 	_, err = lock.TryLockContext(soon, lockRetry)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

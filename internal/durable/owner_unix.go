@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Owner returns whose a file is, where the system has such owners.
+// Owner returns the user that owns a file, where the system has owners.
 func Owner(info fs.FileInfo) (uid int, known bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

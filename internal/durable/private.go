@@ -6,13 +6,12 @@ import (
 	"os"
 )
 
-// CheckFolder refuses a folder in which every user may put a file of theirs in the
-// place of ours: one that others may write, without the sticky bit. A folder that is
-// not there passes.
+// CheckFolder refuses a folder in which every user can replace our files: others can
+// write to it, and it has no sticky bit. It accepts a folder that does not exist.
 func CheckFolder(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil // whoever uses it will say so
+		return nil // its first use reports it
 	}
 	mode := info.Mode()
 	if _, hasOwner := Owner(info); hasOwner && mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {

@@ -9,11 +9,13 @@ import (
 	"syscall"
 )
 
-// ReadFile returns a regular file that has most bytes at most. What is none, such as a
-// pipe, does not hold it up: that and a larger file are an [*fs.PathError], as any
-// other failure is.
+// ErrNotRegular is the error for a folder, a pipe or a device in the place of a file.
+var ErrNotRegular = errors.New("it is not a regular file")
+
+// ReadFile returns the content of a regular file of at most most bytes. It does not
+// wait for a pipe. Every error is an [*fs.PathError].
 func ReadFile(path string, most int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // or opening a pipe would wait for its writer
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // do not wait for the writer of a pipe
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +25,7 @@ func ReadFile(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is not a regular file")}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(text)) > most {

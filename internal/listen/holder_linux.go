@@ -6,39 +6,36 @@ import (
 	"strconv"
 
 	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
+
+	"avsproxy/internal/peer"
 )
 
 // stateListen is TCP_LISTEN of the kernel's include/net/tcp_states.h, as /proc/net/tcp shows it.
 const stateListen = 0x0A
 
-// tcpHolder finds the process that holds a TCP port. It returns 0 when that cannot be seen, as with a process of
-// another user.
+// tcpHolder finds the process that listens on a TCP port; 0 if that is not visible, as for another user's process.
 func tcpHolder(addr *net.TCPAddr) (pid int, program string) {
-	proc, err := procfs.NewDefaultFS()
-	if err != nil {
-		return 0, ""
-	}
-	sockets := socketsOn(proc, addr)
+	sockets := socketsOn(addr)
 	if len(sockets) == 0 {
 		return 0, ""
 	}
-	all, err := proc.AllProcs()
-	if err != nil {
-		return 0, ""
-	}
+	all, _ := procfs.AllProcs()
 	for _, p := range all {
-		targets, _ := p.FileDescriptorTargets() // not ours to read, or gone meanwhile
+		targets, _ := p.FileDescriptorTargets() // fails for another user's process and for one that has ended
 		if slices.ContainsFunc(targets, func(target string) bool { return slices.Contains(sockets, target) }) {
-			return p.PID, comm(proc, p.PID)
+			return p.PID, comm(p.PID)
 		}
 	}
 	return 0, ""
 }
 
-// socketsOn lists the listening sockets that overlap with addr, written as the links in /proc/PID/fd read.
-func socketsOn(proc procfs.FS, addr *net.TCPAddr) []string {
-	// Deprecated in favour of netlink, which would be one dependency more for one line of an error message.
+// socketsOn lists the listening sockets that overlap with addr, as the links in /proc/PID/fd have them.
+func socketsOn(addr *net.TCPAddr) []string {
+	proc, err := procfs.NewDefaultFS()
+	if err != nil {
+		return nil
+	}
+	// Deprecated in favour of netlink, which is too much for one line of an error message.
 	//lint:ignore SA1019 see above
 	four, _ := proc.NetTCP()
 	//lint:ignore SA1019 see above
@@ -52,33 +49,22 @@ func socketsOn(proc procfs.FS, addr *net.TCPAddr) []string {
 	return links
 }
 
-// overlap: the wildcard address takes the port from every other one; the nil IP of ":9744" is a wildcard too.
+// overlap: the wildcard address has the port of every address; the nil IP of ":9744" is a wildcard too.
 func overlap(a, b net.IP) bool {
 	return len(b) == 0 || a.IsUnspecified() || b.IsUnspecified() || a.Equal(b)
 }
 
-// unixHolder asks the kernel who called listen on the other end of a connected unix socket (unix(7), SO_PEERCRED).
+// unixHolder asks the kernel for the process that listens at the other end of a connection.
 func unixHolder(c *net.UnixConn) (pid int, program string) {
-	raw, err := c.SyscallConn()
-	if err != nil {
+	cred, err := peer.Credentials(c)
+	if err != nil || cred.Pid <= 0 {
 		return 0, ""
 	}
-	var cred *unix.Ucred
-	err = raw.Control(func(fd uintptr) {
-		cred, _ = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err != nil || cred == nil || cred.Pid <= 0 {
-		return 0, ""
-	}
-	proc, err := procfs.NewDefaultFS()
-	if err != nil {
-		return int(cred.Pid), ""
-	}
-	return int(cred.Pid), comm(proc, int(cred.Pid))
+	return int(cred.Pid), comm(int(cred.Pid))
 }
 
-func comm(proc procfs.FS, pid int) string {
-	p, err := proc.Proc(pid)
+func comm(pid int) string {
+	p, err := procfs.NewProc(pid)
 	if err != nil {
 		return ""
 	}

@@ -9,14 +9,15 @@ import (
 	"unicode"
 )
 
-// InUse is the error for an address that a program listens on already.
+// InUse is the error for an address that another program listens on.
 type InUse struct {
 	Addr    string // "127.0.0.1:9744", "[::1]:9744" or "unix:/path"
-	PID     int    // the process that holds it; 0 when the system does not tell
-	Program string // its name as the system keeps it (Linux: at most 15 bytes); may be empty
-	Err     error  // what the system answered; may be nil
+	PID     int    // of the process that listens; 0 if unknown
+	Program string // its name in the system (Linux: at most 15 bytes); may be empty
+	Err     error  // the system's error; may be nil
 }
 
+// Error says which program uses the address, as far as known.
 func (e *InUse) Error() string {
 	switch {
 	case e.PID == 0:
@@ -27,7 +28,7 @@ func (e *InUse) Error() string {
 	return fmt.Sprintf("%s is in use by %s (pid %d)", e.Addr, e.Program, e.PID)
 }
 
-// Unwrap returns Err, so that errors.Is(err, syscall.EADDRINUSE) holds where the system said so.
+// Unwrap returns Err, such as syscall.EADDRINUSE.
 func (e *InUse) Unwrap() error { return e.Err }
 
 func taken(err error) bool {
@@ -35,7 +36,7 @@ func taken(err error) bool {
 	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaEADDRINUSE)
 }
 
-// tcpInUse completes what net.Listen said about an address that is taken.
+// tcpInUse adds the process to an error of net.Listen.
 func tcpInUse(err error) error {
 	var op *net.OpError
 	if !errors.As(err, &op) {
@@ -49,7 +50,7 @@ func tcpInUse(err error) error {
 	return &InUse{Addr: addr.String(), PID: pid, Program: printable(program), Err: err}
 }
 
-// printable keeps a program from drawing on the terminal by its name.
+// printable replaces characters of a program's name that would change the terminal.
 func printable(name string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

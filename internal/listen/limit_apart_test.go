@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/netconn"
 	"avsproxy/internal/peer"
 )
 
@@ -50,13 +51,13 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		conns := accepting(ln)
 		idle, busy := below.dial(), below.dial()
 		first, second := <-conns, <-conns
-		SetIdle(unread(first, 'x'), true) // as servers wrap it
+		SetIdle(netconn.Prepend(first, []byte("x")), true) // as servers wrap it
 		SetIdle(second, true)
 		SetIdle(second, false)
 		next := below.dial()
 		began := time.Now()
 		third := <-conns
-		if took := time.Since(began); took < patience || took > 3*patience {
+		if took := time.Since(began); took < minWait || took > 3*minWait {
 			t.Errorf("there was room after %v", took)
 		}
 		if _, err := idle.Read(make([]byte, 1)); err != io.EOF {
@@ -66,7 +67,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 			t.Error("there is one too many")
 		}
 		SetIdle(third, true)
-		time.Sleep(patience)
+		time.Sleep(minWait)
 		one, ok := limit.Count(busy)
 		if !ok {
 			t.Error("an idle one made no room")

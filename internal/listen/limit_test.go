@@ -7,8 +7,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/netconn"
+	"avsproxy/internal/peer"
 )
 
 func openLimited(t *testing.T, limit *Limit, addr string) net.Listener {
@@ -99,7 +103,7 @@ func TestLimitedListenerClosesWhileFull(t *testing.T) {
 	}
 }
 
-func TestLimitedConnectionsKeepWhatTheyCanDo(t *testing.T) {
+func TestLimitedConnectionsKeepTheirMethods(t *testing.T) {
 	limit := NewLimit(9)
 	for _, addr := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "a.sock")} {
 		ln := openLimited(t, limit, addr)
@@ -108,21 +112,28 @@ func TestLimitedConnectionsKeepWhatTheyCanDo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := conn.(stream); !ok {
-			t.Errorf("%T cannot do what the connection below can", conn)
+		half, ok := conn.(interface {
+			CloseWrite() error
+			syscall.Conn
+		})
+		if !ok {
+			t.Fatalf("%T lost a method", conn)
 		}
-		if _, tcp := conn.(countedTCP); tcp {
+		below, ok := netconn.As[*net.TCPConn](conn)
+		if ok {
 			_, reads := conn.(io.ReaderFrom)
 			_, lingers := conn.(interface{ SetLinger(int) error })
 			if !reads || !lingers {
 				t.Error("a TCP connection lost a method")
 			}
 		}
-		below := conn.(interface{ NetConn() net.Conn }).NetConn()
-		if below.LocalAddr().String() != conn.LocalAddr().String() || below == conn {
-			t.Errorf("%T is below", below)
+		if ok && below.LocalAddr().String() != conn.LocalAddr().String() {
+			t.Errorf("%v is inside", below.LocalAddr())
 		}
-		conn.(stream).CloseWrite()
+		if _, isUnix := netconn.As[*net.UnixConn](conn); isUnix == ok {
+			t.Error("what was accepted is not inside")
+		}
+		half.CloseWrite()
 		if _, err := client.Read(make([]byte, 1)); err != io.EOF {
 			t.Error(err)
 		}
@@ -130,9 +141,9 @@ func TestLimitedConnectionsKeepWhatTheyCanDo(t *testing.T) {
 	}
 	pipe, other := net.Pipe()
 	defer other.Close()
-	limit.places <- struct{}{}
-	conn := counted(pipe, &slot{limit: limit, places: limit.places})
-	if conn.Close(); len(limit.places) != 0 || conn.(countedConn).NetConn() != pipe {
+	limit.places.tryAcquire()
+	conn := counted(pipe, peer.Peer{}, limit.places)
+	if conn.Close(); len(limit.places.taken) != 0 || conn.(*countedConn).NetConn() != pipe {
 		t.Error("another kind of connection is not counted")
 	}
 }

@@ -1,5 +1,5 @@
-// Package listen opens the local ports and lets one port carry several protocols: TCP over both loopback families or a
-// unix socket, and on it TLS or clear text, told apart by the first byte.
+// Package listen opens the local ports, and lets one port have several protocols: TCP of both loopback families or a
+// unix socket, and on each TLS or clear text, by the first byte.
 package listen
 
 import (
@@ -15,19 +15,19 @@ import (
 
 // Open listens on one address of the configuration:
 //   - "localhost:PORT": 127.0.0.1 and ::1 on the same port; port 0 finds one that is free in both families. A family
-//     that the machine lacks is left out and told in warnings.
+//     that the machine does not have is left out, with a warning.
 //   - "HOST:PORT": that address alone; an empty host means all addresses, a name its first address.
-//   - "unix:/PATH": a socket of mode 0600; missing folders are created with mode 0700, one that is open to other users
-//     stays as it is and is told in warnings. The socket of a program that ended is replaced. Closing the listener
+//   - "unix:/PATH": a socket of mode 0600. Missing folders are created with mode 0700; a folder that is open to other
+//     users is not changed, with a warning. The socket of a program that ended is replaced. Closing the listener
 //     removes the socket.
 //
-// An address that somebody else holds gives an [*InUse]. After an error nothing stays open. ctx bounds the opening
-// only, not the life of the listeners.
+// An address that another program uses gives an [*InUse]. After an error nothing stays open. ctx limits the opening,
+// not the life of the listeners.
 func Open(ctx context.Context, addr string) (lns []net.Listener, warnings []string, err error) {
 	return opener{listen: new(net.ListenConfig).Listen}.open(ctx, addr)
 }
 
-// opener holds what the tests replace.
+// opener has what tests replace.
 type opener struct {
 	listen func(ctx context.Context, network, addr string) (net.Listener, error)
 }
@@ -63,8 +63,8 @@ func only(ln net.Listener, warnings []string, err error) ([]net.Listener, []stri
 	return []net.Listener{ln}, warnings, nil
 }
 
-// localhost opens both families. With port 0 the first one chooses; where the second finds that port taken, another
-// is chosen, so many times that only a machine without free ports fails.
+// localhost opens both families. With port 0 the first family chooses the port; if the second cannot have it, it tries
+// again, so often that only a machine without free ports fails.
 func (o opener) localhost(ctx context.Context, port int) ([]net.Listener, []string, error) {
 	for tries := 32; ; tries-- {
 		lns, warnings, err := o.families(ctx, port)
@@ -106,9 +106,9 @@ func (o opener) tcp(ctx context.Context, network, host string, port int) (net.Li
 	return ln, err
 }
 
-// lacksFamily tells whether the machine does not have an address family on its loopback. Linux says EAFNOSUPPORT when
-// booted with ipv6.disable=1 (there is no such socket), EADDRNOTAVAIL when IPv6 was turned off by sysctl or in a
-// network namespace (there is no ::1 to bind). Windows has numbers of its own for both.
+// lacksFamily reports whether the loopback does not have an address family. Linux returns EAFNOSUPPORT when booted with
+// ipv6.disable=1 (no such socket), and EADDRNOTAVAIL when IPv6 is off by sysctl or in a network namespace (no ::1).
+// Windows has its own numbers for both.
 func lacksFamily(err error) bool {
 	const wsaEAFNOSUPPORT, wsaEADDRNOTAVAIL = syscall.Errno(10047), syscall.Errno(10049)
 	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) ||

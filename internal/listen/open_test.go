@@ -154,7 +154,7 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 	}
 }
 
-func TestInUseWords(t *testing.T) {
+func TestInUseMessages(t *testing.T) {
 	for want, e := range map[string]InUse{
 		"127.0.0.1:9744 is in use by nginx (pid 812)":    {Addr: "127.0.0.1:9744", PID: 812, Program: "nginx"},
 		"127.0.0.1:9744 is in use by pid 812":            {Addr: "127.0.0.1:9744", PID: 812},

@@ -7,45 +7,44 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"avsproxy/internal/netconn"
 )
 
 const (
-	// maxWaiting is far above what clients of one machine leave silent, and cheap (one goroutine and one descriptor each).
+	// maxWaiting is more than the clients of one machine leave silent, and cheap: one goroutine and descriptor each.
 	maxWaiting = 256
-	// patience is what a connection may be silent, or idle, even when others want its place. It must be longer than a busy
-	// machine takes to read a byte that has arrived: a burst of clients that all speak loses none of them.
-	patience = 100 * time.Millisecond
-	// firstByteWait is used when the caller names none.
-	firstByteWait = 10 * time.Second
+	// defaultTimeout is how long the first byte may take.
+	defaultTimeout = 10 * time.Second
 	// handshake is the content type of the record that starts a TLS connection (RFC 8446, section 5.1). No HTTP method
 	// and no HTTP/2 preface starts with it.
 	handshake = 0x16
 )
 
-// Sniff returns a listener whose connections are told apart by their first byte. 0x16 starts a TLS handshake: Accept
-// gives a *tls.Conn with conf, on which net/http does the handshake (conf.NextProtos decides about h2); with a nil
-// conf such a connection is closed. Anything else is given as it came, the byte included; it keeps CloseWrite,
-// SyscallConn and ReadFrom where the connection has them, and NetConn returns what ln accepted.
+// Sniff returns a listener that looks at the first byte of each connection. 0x16 starts a TLS handshake: Accept returns
+// a *tls.Conn with conf, on which net/http does the handshake (conf.NextProtos decides about h2); with a nil conf such
+// a connection is closed. Any other connection is returned as it came, with that byte; it keeps CloseWrite,
+// SyscallConn, ReadFrom and SetLinger where it has them (see [netconn.Keep]).
 //
-// The first byte is waited for beside Accept. A connection silent for longer than timeout (0 or less: 10 s) is closed.
-// At most 256 connections are between ln and Accept. When there are so many, accepting from ln pauses; but those that
-// have been silent for 100 ms make room for new ones, oldest first, so that silence never keeps out one that speaks.
-// Errors of ln.Accept are passed on one for one, and the next Accept tries again, until ln is closed.
+// Waiting for a first byte does not block Accept. A connection that is silent for timeout (0 or less: 10 s) is closed.
+// At most 256 connections are between ln and Accept. Then ln accepts no more; but a connection that has been silent for
+// 100 ms is closed for a new one, oldest first, so that silent clients do not keep others out. Each error of ln.Accept
+// is returned once, and the next Accept tries again, until ln is closed.
 //
-// Nothing is accepted before the first Accept. Close closes ln and every connection not yet handed out.
+// Sniff accepts nothing before the first Accept. Close closes ln and all connections that Accept has not returned.
 func Sniff(ln net.Listener, conf *tls.Config, timeout time.Duration) net.Listener {
 	return newSniffer(ln, conf, timeout, maxWaiting)
 }
 
 func newSniffer(ln net.Listener, conf *tls.Config, timeout time.Duration, limit int) *sniffer {
 	if timeout <= 0 {
-		timeout = firstByteWait
+		timeout = defaultTimeout
 	}
 	return &sniffer{
 		Listener: ln,
 		conf:     conf,
 		timeout:  timeout,
-		slots:    make(chan struct{}, limit),
+		places:   newPlaces(limit),
 		ready:    make(chan accepted),
 		done:     make(chan struct{}),
 	}
@@ -56,12 +55,11 @@ type sniffer struct {
 	conf    *tls.Config
 	timeout time.Duration
 
-	waiting waitlist
-	slots   chan struct{} // one for each connection between ln.Accept and Accept
-	ready   chan accepted
-	start   sync.Once
-	stop    sync.Once
-	done    chan struct{}
+	places *places // of connections between ln.Accept and Accept
+	ready  chan accepted
+	start  sync.Once
+	stop   sync.Once
+	done   chan struct{}
 }
 
 // accepted is one result of Accept.
@@ -97,23 +95,23 @@ func (s *sniffer) Close() error {
 	s.stop.Do(func() {
 		close(s.done)
 		err = s.Listener.Close()
-		s.waiting.shut()
+		s.places.close()
 	})
 	return err
 }
 
-// loop accepts until the listener is closed. After an error it asks ln again only once that error was taken by a
-// caller of Accept: net/http's pause after a lack of descriptors is thereby kept.
+// loop accepts until the listener is closed. After an error it waits until Accept has returned that error: so the
+// pause of net/http after a lack of descriptors works.
 func (s *sniffer) loop() {
 	for !s.closed() {
 		c, err := s.Listener.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
-			s.Close() // ln may have been closed without us
+			s.Close() // somebody may have closed ln itself
 			return
 		case err != nil:
-			s.hand(accepted{err: err})
-		case !s.acquire():
+			s.deliver(accepted{err: err})
+		case !s.places.acquire(s.done):
 			c.Close()
 		default:
 			s.await(c)
@@ -121,54 +119,32 @@ func (s *sniffer) loop() {
 	}
 }
 
-// acquire takes a slot, if need be that of the connection that has been silent longest; false: closed.
-func (s *sniffer) acquire() bool {
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	default:
-	}
-	again := time.NewTicker(patience)
-	defer again.Stop()
-	for {
-		s.waiting.pushOut(patience)
-		select {
-		case s.slots <- struct{}{}:
-			return true
-		case <-s.done:
-			return false
-		case <-again.C:
-		}
-	}
-}
-
-func (s *sniffer) release() { <-s.slots }
-
-// await lets c wait, with a slot held. The order of waiting is the order of arrival.
+// await starts to wait for the first byte of c, which has a place. The order of waiting is the order of arrival.
 func (s *sniffer) await(c net.Conn) {
-	w := s.waiting.add(c)
+	w := &waiter{conn: c}
+	waits := s.places.wait(w)
 	go func() {
-		defer s.release()
-		if w == nil || !s.sniff(w) {
+		defer s.places.release()
+		if !waits || !s.sniff(w) {
 			c.Close()
 		}
 	}()
 }
 
-// sniff reads the first byte and hands the connection on; false: it is of no use to anybody.
+// sniff reads the first byte and delivers the connection; false: the connection must be closed.
 func (s *sniffer) sniff(w *waiter) bool {
 	first, err := firstByte(w.conn, s.timeout)
-	if !s.waiting.leave(w) || err != nil {
+	if !s.places.leave(w) || err != nil {
 		return false
 	}
-	conn := unread(w.conn, first)
+	conn := netconn.Prepend(w.conn, []byte{first})
 	if first == handshake {
 		if s.conf == nil {
 			return false
 		}
 		conn = tls.Server(conn, s.conf)
 	}
-	return s.hand(accepted{conn: conn})
+	return s.deliver(accepted{conn: conn})
 }
 
 func firstByte(c net.Conn, timeout time.Duration) (byte, error) {
@@ -182,8 +158,8 @@ func firstByte(c net.Conn, timeout time.Duration) (byte, error) {
 	return b[0], c.SetReadDeadline(time.Time{})
 }
 
-// hand waits for a caller of Accept; false: the listener was closed first.
-func (s *sniffer) hand(a accepted) bool {
+// deliver waits for a caller of Accept; false: the listener was closed first.
+func (s *sniffer) deliver(a accepted) bool {
 	select {
 	case s.ready <- a:
 		return true

@@ -17,13 +17,13 @@ import (
 	"avsproxy/internal/durable"
 )
 
-// Both waits are for one step of another program that starts or runs on the same socket.
+// Both are for one step of another program that starts or runs on the same socket.
 const (
 	lockWait  = 3 * time.Second
 	probeWait = time.Second
 )
 
-// openUnix makes the folder and the socket, replacing one that nobody listens on any more.
+// openUnix makes the folder and the socket. It replaces a socket of a program that ended.
 func openUnix(ctx context.Context, path string) (net.Listener, []string, error) {
 	if !filepath.IsAbs(path) {
 		return nil, nil, fmt.Errorf("unix:%s: the path of a socket must be absolute", path)
@@ -47,9 +47,9 @@ func openUnix(ctx context.Context, path string) (net.Listener, []string, error) 
 	return ln, openToOthers(folder), nil
 }
 
-// lock keeps two starting programs from both finding the old socket dead, where the slower one would remove the new
-// socket of the faster. The folder itself is locked: a lock file would stay behind. Where folders cannot be locked
-// (Windows, some network file systems) it goes on without.
+// lock lets one program at a time replace the socket: otherwise the slower of two could remove the new socket of the
+// other. It locks the folder itself, since a lock file would stay. Where folders cannot be locked (Windows, some
+// network file systems) there is no lock.
 func lock(ctx context.Context, folder string) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
@@ -61,7 +61,7 @@ func lock(ctx context.Context, folder string) (unlock func(), err error) {
 	return func() { l.Close() }, nil
 }
 
-// removeDead removes a dead socket. Anything else in its place is somebody's and stays.
+// removeDead removes the socket of a program that ended. It does not remove other files.
 func removeDead(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -81,7 +81,7 @@ func removeDead(ctx context.Context, path string) error {
 	return nil
 }
 
-// probe returns nil only when the system says that nobody listens; a doubt counts as in use.
+// probe returns nil only if no program listens for sure; a doubt counts as in use.
 func probe(ctx context.Context, path string) error {
 	c, err := (&net.Dialer{Timeout: probeWait}).DialContext(ctx, "unix", path)
 	switch {
@@ -104,7 +104,7 @@ func refused(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaECONNREFUSED)
 }
 
-// bind creates the socket with mode 0600: on Linux from its first moment, elsewhere right after.
+// bind creates the socket with mode 0600: on Linux from the start, elsewhere right after.
 func bind(ctx context.Context, path string) (net.Listener, error) {
 	conf := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return private(c) }}
 	ln, err := conf.Listen(ctx, "unix", path)
@@ -123,7 +123,7 @@ func bind(ctx context.Context, path string) (net.Listener, error) {
 	return ln, nil
 }
 
-// restrict leaves a socket that is right alone: chmod follows whatever may have taken its name meanwhile.
+// restrict calls chmod only if needed: chmod follows a link that another program may have put there.
 func restrict(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Perm() == 0o600 || runtime.GOOS == "windows" {
@@ -132,8 +132,8 @@ func restrict(path string) error {
 	return os.Chmod(path, 0o600)
 }
 
-// openToOthers warns of a folder that was there before and lets other users in. The mode of the socket keeps them out
-// on Linux and macOS, but not everywhere (unix(7)), and who may write to the folder may put another socket there.
+// openToOthers warns of a folder that other users can enter. The mode of the socket excludes them on Linux and macOS,
+// but not on all systems (unix(7)), and a user who can write to the folder can put another socket there.
 func openToOthers(folder string) []string {
 	info, err := os.Stat(folder)
 	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0 {

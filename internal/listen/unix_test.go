@@ -121,7 +121,7 @@ func TestUnixSocketServes(t *testing.T) {
 	}
 }
 
-func TestUnixKeepsWhatIsNotASocket(t *testing.T) {
+func TestUnixLeavesOtherFilesAlone(t *testing.T) {
 	path := filepath.Join(shortDir(t), "precious")
 	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)

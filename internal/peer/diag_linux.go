@@ -17,19 +17,19 @@ const (
 	requestID   = unix.SizeofNlMsghdr + 8  // struct inet_diag_sockid
 	messageID   = unix.SizeofNlMsghdr + 4
 	messageUID  = messageID + 48 + 12
-	sequence    = 1 // there is one question for each netlink socket
+	sequence    = 1 // each netlink socket has one request
 )
 
-// A diag is what the kernel says of a TCP socket.
+// A diag is the kernel's answer about a TCP socket.
 type diag struct {
 	own, peer netip.AddrPort
 	state     uint8 // TCP_ESTABLISHED and so on
 	uid       uint32
-	inode     uint32 // 0: nobody holds the socket any more, and uid says nothing
+	inode     uint32 // 0: no process has the socket, and uid is not valid
 }
 
-// diagRequest asks for the one socket between the addresses, which must be plain:
-// a socket for both families that speaks IPv4 is found under its IPv4 addresses.
+// diagRequest asks for the socket between the addresses. IPv4 must not be in IPv6
+// form: a socket of both families that uses IPv4 has its IPv4 addresses.
 func diagRequest(own, peer netip.AddrPort) []byte {
 	family := byte(unix.AF_INET)
 	if own.Addr().Is6() {
@@ -57,7 +57,7 @@ func parseDiag(b []byte) (diag, error) {
 		return diag{}, errors.New("the kernel's answer is too short")
 	}
 	if binary.NativeEndian.Uint32(b[8:]) != sequence {
-		return diag{}, errors.New("the answer belongs to another question")
+		return diag{}, errors.New("the answer belongs to another request")
 	}
 	switch kind := binary.NativeEndian.Uint16(b[4:]); kind {
 	case unix.NLMSG_ERROR:

@@ -1,79 +1,62 @@
-// Package peer tells who is at the other end of a connection to a local port,
-// as far as the system tells us.
+// Package peer finds out who is at the other end of a connection to a local port, as
+// far as the system knows.
 package peer
 
 import (
 	"context"
 	"net"
 	"net/netip"
+
+	"avsproxy/internal/netconn"
 )
 
-// A Way is how a peer reaches us, which decides what can be known of it.
-type Way int
+// A Transport is how a peer reaches us. It decides what can be known about the peer.
+type Transport int
 
-// The ways. The zero value is a connection of which nothing is known.
+// The transports. The zero value is a connection of another kind.
 const (
-	Elsehow  Way = iota
-	Loopback     // TCP to a loopback address: a program of this machine
-	Socket       // a unix socket: a program of this machine
-	Network      // TCP to any other address: perhaps another machine
+	Unknown  Transport = iota
+	Loopback           // TCP to a loopback address: a program of this machine
+	Socket             // a unix socket: a program of this machine
+	Network            // TCP to any other address: perhaps another machine
 )
 
-// A Peer is who is at the other end of a connection. The zero value is a stranger.
+// A Peer is the program at the other end of a connection. The zero value is unknown.
 type Peer struct {
-	Way   Way
-	UID   int  // of the user that made the connection; where Known only
-	Known bool // false: of another machine, gone already, or the system does not tell
+	Transport Transport
+	UID       int  // the user that made the connection; only if Known
+	Known     bool // false: another machine, closed already, or the system does not tell
 }
 
-// Of finds out who is at the other end of conn, which may be wrapped in anything
-// that has a method NetConn, as [crypto/tls.Conn] does. It never waits for the
-// peer. What cannot be found out leaves the peer unknown. Where a wrapper knows the
-// peer from before, by a method Peer, that is believed: the peer of a connection
-// stays, but may be gone when it is asked for again.
+// Of finds the peer of conn, which may have wrappers (see [netconn.As]). It does not
+// wait for the peer. If a wrapper has a method Peer, Of returns its result: the peer
+// of a connection does not change, but may be gone when it is looked up again.
 func Of(conn net.Conn) Peer {
-	conn, known := unwrap(conn)
-	if known != nil {
-		return known.Peer()
+	if c, ok := netconn.As[interface{ Peer() Peer }](conn); ok {
+		return c.Peer()
 	}
-	switch c := conn.(type) {
-	case *net.TCPConn:
+	if c, ok := netconn.As[*net.TCPConn](conn); ok {
 		return ofTCP(c)
-	case *net.UnixConn:
+	}
+	if c, ok := netconn.As[*net.UnixConn](conn); ok {
 		uid, known := unixUID(c)
-		return Peer{Way: Socket, UID: uid, Known: known}
+		return Peer{Transport: Socket, UID: uid, Known: known}
 	}
 	return Peer{}
 }
 
-type knower interface{ Peer() Peer }
-
-func unwrap(conn net.Conn) (net.Conn, knower) {
-	for {
-		if known, ok := conn.(knower); ok {
-			return conn, known
-		}
-		wrapped, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return conn, nil
-		}
-		conn = wrapped.NetConn()
-	}
-}
-
-// ofTCP goes by our own address. The peer's says nothing: a local program may give
-// its socket any address of this machine before it connects to 127.0.0.1.
+// ofTCP looks at our own address, not at the peer's: a local program may bind its
+// socket to any address of this machine before it connects to 127.0.0.1.
 func ofTCP(c *net.TCPConn) Peer {
 	ours, theirs := addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())
 	if !ours.Addr().IsLoopback() {
-		return Peer{Way: Network}
+		return Peer{Transport: Network}
 	}
 	uid, known := tcpUID(c, theirs, ours)
-	return Peer{Way: Loopback, UID: uid, Known: known}
+	return Peer{Transport: Loopback, UID: uid, Known: known}
 }
 
-// addrPort is the address with IPv4 in its plain form; the zero value where
-// there is none.
+// addrPort is the TCP address, without IPv4 in IPv6; zero for other addresses.
 func addrPort(addr net.Addr) netip.AddrPort {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
@@ -85,12 +68,12 @@ func addrPort(addr net.Addr) netip.AddrPort {
 
 type contextKey struct{}
 
-// NewContext puts a peer into the context of its connection.
+// NewContext returns ctx with the peer of its connection.
 func NewContext(ctx context.Context, p Peer) context.Context {
 	return context.WithValue(ctx, contextKey{}, p)
 }
 
-// FromContext returns the peer that NewContext put there, else a stranger.
+// FromContext returns the peer of NewContext, else an unknown one.
 func FromContext(ctx context.Context) Peer {
 	p, _ := ctx.Value(contextKey{}).(Peer)
 	return p

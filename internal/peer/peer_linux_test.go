@@ -168,7 +168,7 @@ func TestC04_ClosedPeersAreUnknown(t *testing.T) {
 				p := connect(t, ln, "tcp", ln.Addr().String())
 				io.WriteString(p.client, "GET / HTTP/1.0\r\n\r\n")
 				end(p.client.(*net.TCPConn))
-				if got := Of(p.server); got != (Peer{Way: Loopback}) {
+				if got := Of(p.server); got != (Peer{Transport: Loopback}) {
 					t.Errorf("%+v", got)
 				}
 			})
@@ -221,7 +221,7 @@ func TestC04_AForeignSourceAddressIsNoWayAround(t *testing.T) {
 		t.Errorf("from %s: %+v", client.LocalAddr(), got)
 	}
 	wide := listen(t, "tcp", net.JoinHostPort(from.String(), "0"))
-	if got := connect(t, wide, "tcp", wide.Addr().String()); Of(got.server) != (Peer{Way: Network}) {
+	if got := connect(t, wide, "tcp", wide.Addr().String()); Of(got.server) != (Peer{Transport: Network}) {
 		t.Errorf("at %s: %+v", wide.Addr(), Of(got.server))
 	}
 }
@@ -260,12 +260,12 @@ type wrapped struct{ net.Conn }
 func (w wrapped) NetConn() net.Conn { return w.Conn }
 
 func TestThisSystemIsSupported(t *testing.T) {
-	for _, way := range []Way{Loopback, Socket} {
-		if err := Supported(way); err != nil {
+	for _, transport := range []Transport{Loopback, Socket} {
+		if err := Supported(transport); err != nil {
 			t.Error(err)
 		}
 	}
-	if Supported(Network) == nil || Supported(Elsehow) == nil {
+	if Supported(Network) == nil || Supported(Unknown) == nil {
 		t.Error("peers elsewhere are known")
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"os"
 )
 
-// Supported reports whether the peers of a way can be known on this system; the
-// error says why not. It tries it out, for TCP with a connection to itself: a
-// kernel without the facility answers as if the peer did not exist.
-func Supported(way Way) error {
-	switch way {
+// Supported reports whether this system can tell the peers of a transport; the error
+// says why not. For TCP it tries a connection to itself: a kernel without the
+// facility answers as if the peer did not exist.
+func Supported(transport Transport) error {
+	switch transport {
 	case Loopback:
 		return errors.Join(canName(os.Geteuid()), tryTCP())
 	case Socket:
@@ -19,7 +19,7 @@ func Supported(way Way) error {
 	return errors.New("the users of other machines are unknown here")
 }
 
-// tryTCP connects to itself and looks whether it recognises itself.
+// tryTCP connects to itself and looks up its own user.
 func tryTCP() error {
 	if err := tcpSupported(); err != nil {
 		return err
@@ -39,8 +39,7 @@ func tryTCP() error {
 		return err
 	}
 	defer server.Close()
-	// Another program may have been faster to connect; it is not worth a loop, since
-	// the system has told us who it is.
+	// Another program may have connected first; its user is as good a test.
 	if p := Of(server); !p.Known {
 		return errors.New("the kernel does not tell whose a TCP socket is (sock_diag(7))")
 	}

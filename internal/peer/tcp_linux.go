@@ -10,21 +10,20 @@ import (
 
 func tcpSupported() error { return nil }
 
-// tcpUID asks the kernel whose the socket at the other end is: the one that has
-// theirs for its own address and ours for its peer's. Nothing is believed once our
-// own end is dead. Until then no other socket can have these two addresses; after,
-// a later client of another user might, while a request that the first one sent
-// before it broke off still waits to be read.
+// tcpUID asks the kernel for the user of the socket at the other end: its own address
+// is theirs, its peer's is ours. The answer counts only while our own end is alive:
+// until then no other socket can have these addresses. Later a client of another user
+// could have them, while a request of the first client is not read yet.
 func tcpUID(c *net.TCPConn, theirs, ours netip.AddrPort) (uid int, known bool) {
 	found, err := lookUp(theirs, ours)
-	if err != nil || found.inode == 0 || !connected(found.state) || !alive(c) || !certain(found.uid) {
+	if err != nil || found.inode == 0 || !connected(found.state) || !alive(c) || !mapped(found.uid) {
 		return 0, false
 	}
 	return int(found.uid), true
 }
 
-// connected leaves out what is no end of a connection (yet). A client of a later
-// connection in SYN_SENT could otherwise pass for the one that is gone.
+// connected excludes sockets without a connection: a later client in SYN_SENT could
+// count as the one that is gone.
 func connected(state uint8) bool {
 	switch state {
 	case unix.BPF_TCP_ESTABLISHED, unix.BPF_TCP_FIN_WAIT1, unix.BPF_TCP_FIN_WAIT2, unix.BPF_TCP_CLOSE_WAIT, unix.BPF_TCP_CLOSING, unix.BPF_TCP_LAST_ACK:
@@ -33,7 +32,7 @@ func connected(state uint8) bool {
 	return false
 }
 
-// alive reports whether our own end still holds its place among the connections.
+// alive reports whether our own end is still connected.
 func alive(c *net.TCPConn) bool {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -44,8 +43,8 @@ func alive(c *net.TCPConn) bool {
 	return failed == nil && err == nil && connected(info.State)
 }
 
-// lookUp finds the TCP socket between two addresses by sock_diag(7). The kernel
-// answers within the call that asks, so nothing here waits.
+// lookUp finds the TCP socket between two addresses with sock_diag(7). The kernel
+// answers in the call itself, so this does not wait.
 func lookUp(own, peer netip.AddrPort) (diag, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -65,7 +64,7 @@ func lookUp(own, peer netip.AddrPort) (diag, error) {
 	}
 	found, err := parseDiag(answer[:n])
 	if err == nil && (found.own != own || found.peer != peer) {
-		// The kernel looks for a listener where there is no such connection.
+		// Without such a connection the kernel looks for a listener.
 		return diag{}, errors.New("the answer is about another socket")
 	}
 	return found, err

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"net"
 
 	"golang.org/x/sys/unix"
@@ -8,17 +9,21 @@ import (
 
 func unixSupported() error { return nil }
 
-// unixUID is the user at the time of connect (unix(7), SO_PEERCRED), so it is also
-// known of a peer that has gone.
 func unixUID(c *net.UnixConn) (uid int, known bool) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, false
-	}
-	var cred *unix.Ucred
-	failed := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	if failed != nil || err != nil || !certain(cred.Uid) {
+	cred, err := Credentials(c)
+	if err != nil || !mapped(cred.Uid) {
 		return 0, false
 	}
 	return int(cred.Uid), true
+}
+
+// Credentials are the process and the user at the other end at the time of connect or
+// listen (unix(7), SO_PEERCRED), also if they are gone.
+func Credentials(c *net.UnixConn) (cred *unix.Ucred, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	failed := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	return cred, errors.Join(failed, err)
 }

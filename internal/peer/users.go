@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// Users are the local users who may use a door. The zero value is root alone.
+// Users are the local users that may use a listener. The zero value is root alone.
 type Users struct {
-	UIDs []int // besides root, who could become any of them
-	// TCP and Unix say why the system does not tell users apart on loopback
-	// connections and on unix sockets; everybody may come in there. nil = it does.
+	UIDs []int // root is always allowed: it can become any user
+	// TCP and Unix are why the system cannot tell users apart on loopback
+	// connections and on unix sockets; then everybody is allowed. nil = it can.
 	TCP, Unix error
 }
 
-// LocalUsers are the user that this process runs as, and root. It tries out
-// whether the system tells users apart.
+// LocalUsers are the user that this process runs as, and root. It tries whether the
+// system can tell users apart.
 func LocalUsers() *Users {
 	return &Users{UIDs: []int{os.Geteuid()}, TCP: Supported(Loopback), Unix: Supported(Socket)}
 }
@@ -26,21 +26,21 @@ func (u *Users) And(uids ...int) *Users {
 	return &more
 }
 
-// Admit reports whether the peer may come in. Peers from the network are let
-// through: they are another rule's matter, since they have no user here.
+// Admit reports whether the peer is allowed. Peers from the network are: they have no
+// user here, and another rule decides about them.
 func (u *Users) Admit(p Peer) bool {
 	switch {
-	case p.Way == Network:
+	case p.Transport == Network:
 		return true
 	case p.Known:
 		return p.UID == 0 || slices.Contains(u.UIDs, p.UID)
 	}
-	return u.blind(p.Way) != nil
+	return u.unsupported(p.Transport) != nil
 }
 
-// blind says why users cannot be told apart on a way; nil = they can.
-func (u *Users) blind(way Way) error {
-	switch way {
+// unsupported is why users cannot be told apart on a transport; nil = they can.
+func (u *Users) unsupported(transport Transport) error {
+	switch transport {
 	case Loopback:
 		return u.TCP
 	case Socket:

@@ -18,13 +18,13 @@ func TestUsers(t *testing.T) {
 		{Users{}, Peer{Loopback, 1, true}, false},
 		{Users{}, Peer{Loopback, 0, false}, false},
 		{Users{}, Peer{Socket, 0, false}, false},
-		{Users{}, Peer{Way: Network}, true},
+		{Users{}, Peer{Transport: Network}, true},
 		{Users{UIDs: []int{1}}, Peer{Loopback, 1, true}, true},
 		{Users{UIDs: []int{1}}, Peer{Socket, 2, true}, false},
-		{Users{TCP: off}, Peer{Way: Loopback}, true},
-		{Users{TCP: off}, Peer{Way: Socket}, false},
+		{Users{TCP: off}, Peer{Transport: Loopback}, true},
+		{Users{TCP: off}, Peer{Transport: Socket}, false},
 		{Users{TCP: off}, Peer{Socket, 2, true}, false},
-		{Users{Unix: off}, Peer{Way: Socket}, true},
+		{Users{Unix: off}, Peer{Transport: Socket}, true},
 		{Users{TCP: off, Unix: off}, Peer{}, false},
 	} {
 		if got := c.users.Admit(c.peer); got != c.want {

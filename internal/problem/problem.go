@@ -1,5 +1,5 @@
-// Package problem writes the errors that avsproxy itself makes, as problem
-// details (RFC 9457), so that no client takes them for the upstream's.
+// Package problem writes the errors of avsproxy itself as problem details (RFC 9457),
+// so that clients can tell them from the upstream's.
 package problem
 
 import (
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Header carries the code of an error that avsproxy made; an upstream's own
-// header of that name is never passed on.
+// Header has the code of an error that avsproxy made. An upstream's own header of
+// that name is removed.
 const Header = "Avsproxy-Error"
 
 // A Code is the stable name of an error, for programs.
@@ -29,19 +29,18 @@ const (
 	NotAllowed          Code = "not_allowed"          // 403
 	ClientKeyRequired   Code = "client_key_required"  // 407
 	BadRequest          Code = "bad_request"          // 400
-	Busy                Code = "busy"                 // 503: a bound of ours is reached
+	Busy                Code = "busy"                 // 503: a limit of ours is reached
 )
 
-// A Problem is one error to tell a client.
+// A Problem is one error for a client.
 type Problem struct {
 	Code   Code
 	Title  string // what happened, the same for every problem of this code
 	Detail string // what happened this time
 	Hint   string // what to do next
-	// LoginURL is where a person can log in; empty where that does not help.
+	// LoginURL is where a person can log in; empty if that does not help.
 	LoginURL string
-	// RetryAfter becomes the header of that name, in whole seconds, rounded up;
-	// zero = none.
+	// RetryAfter becomes the header, in whole seconds, rounded up; zero = none.
 	RetryAfter time.Duration
 }
 
@@ -76,7 +75,7 @@ type body struct {
 	LoginURL string `json:"login_url,omitempty"`
 }
 
-// Write answers w with the problem. Nothing of it may be cached.
+// Write answers w with the problem, not to be cached.
 func (p Problem) Write(w http.ResponseWriter) {
 	status := p.Code.Status()
 	text, _ := json.MarshalIndent(body{ // strings and numbers cannot fail to encode
@@ -94,8 +93,8 @@ func (p Problem) Write(w http.ResponseWriter) {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
 	if p.Code == ClientKeyRequired {
-		h.Set("Proxy-Authenticate", `Basic realm="avsproxy"`) // RFC 9110 section 15.5.8 asks for it
+		h.Set("Proxy-Authenticate", `Basic realm="avsproxy"`) // RFC 9110 section 15.5.8
 	}
 	w.WriteHeader(status)
-	w.Write(text) // a client that is gone is no error of ours
+	w.Write(text) // a client that is gone needs no error
 }

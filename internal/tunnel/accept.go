@@ -1,6 +1,6 @@
-// Package tunnel holds the connections inside CONNECT (RFC 9110 section 9.3.6, and
-// RFC 9113 section 8.5 for HTTP/2): it accepts them, gives those that are for us to
-// the very server the CONNECT came to, and carries the bytes of the others to hosts
+// Package tunnel has the connections inside CONNECT (RFC 9110 section 9.3.6, and
+// RFC 9113 section 8.5 for HTTP/2). It accepts them, passes those to our own routes to
+// the server that the CONNECT came to, and copies the bytes of the others to hosts
 // that a proxy may dial.
 package tunnel
 
@@ -13,12 +13,14 @@ import (
 	"net/http"
 
 	"github.com/elazarl/goproxy"
+
+	"avsproxy/internal/netconn"
 )
 
-// Accept answers a CONNECT with 200 and returns what flows inside. Over HTTP/1.x
-// that is the client's connection, which is the caller's from then on. Over HTTP/2
-// it is one stream, good until the handler returns; that its CloseWrite ends it
-// whole is net/http's limit. The answer is on its way when Accept returns.
+// Accept answers a CONNECT with 200 and returns the connection inside. Over HTTP/1.x
+// it is the client's connection, which the caller must close. Over HTTP/2 it is one
+// stream, until the handler returns; net/http ends all of it at CloseWrite. Accept
+// returns when the answer is sent.
 func Accept(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	if r.ProtoMajor >= 2 {
 		return acceptStream(w, r)
@@ -34,9 +36,9 @@ func Accept(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	return conn, nil
 }
 
-// hijack lets goproxy accept the CONNECT, and nothing more: the server is the zero
-// one, which neither dials nor has a certificate authority, and with
-// [goproxy.ReqProxyConds.HijackConnect] as its only handler never gets to do either.
+// hijack uses goproxy to accept the CONNECT and for nothing else: with
+// [goproxy.ReqProxyConds.HijackConnect] as its only handler, it does not dial and
+// makes no certificates.
 func hijack(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	var accepted net.Conn
 	hijacker := &hijacker{ResponseWriter: w}
@@ -49,8 +51,8 @@ func hijack(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	return accepted, nil
 }
 
-// A hijacker keeps what net/http had read ahead: goproxy drops it, and a ClientHello
-// that came right behind the CONNECT would be waited for in vain.
+// A hijacker keeps what net/http has read ahead. goproxy drops it, and a ClientHello
+// right after the CONNECT would be lost.
 type hijacker struct {
 	http.ResponseWriter
 	err error
@@ -63,31 +65,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		h.err = err
 		return nil, nil, err
 	}
-	early, _ := buffers.Reader.Peek(buffers.Reader.Buffered()) // cannot fail: it is there
-	return &earlyConn{Conn: conn, early: early}, buffers, nil
+	early, _ := buffers.Reader.Peek(buffers.Reader.Buffered()) // cannot fail: it is buffered
+	return netconn.Prepend(conn, early), buffers, nil
 }
-
-// An earlyConn gives first what came early.
-type earlyConn struct {
-	net.Conn
-	early []byte
-}
-
-// Read implements [net.Conn].
-func (c *earlyConn) Read(p []byte) (int, error) {
-	if len(c.early) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.early)
-	c.early = c.early[n:]
-	if len(c.early) == 0 {
-		c.early = nil // net/http's buffer
-	}
-	return n, nil
-}
-
-// CloseWrite implements [halfCloser], where the connection below does.
-func (c *earlyConn) CloseWrite() error { return closeWrite(c.Conn) }
-
-// NetConn returns the connection below.
-func (c *earlyConn) NetConn() net.Conn { return c.Conn }

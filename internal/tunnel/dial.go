@@ -10,19 +10,17 @@ import (
 	"time"
 )
 
-// DialTimeout bounds connecting to a host, the look-up of its name included.
+// DialTimeout limits connecting to a host, with the look-up of its name.
 const DialTimeout = 10 * time.Second
 
-// A Dialer connects to the hosts that clients name, but to none that they could not,
-// or should not, reach by themselves: never to the proxy's own listeners, and never
-// to addresses that mean something to one machine or link alone, such as those
-// where clouds hand out credentials. Private networks are open: whoever may use a
-// local proxy is in them too.
+// A Dialer connects to the hosts that clients name, except to the proxy's own
+// listeners and to addresses of one machine or link, such as those where clouds give
+// credentials. Private networks are allowed: who may use a local proxy is in them too.
 type Dialer struct {
-	// Own returns the listeners that this program has at the moment; nil = it has none.
+	// Own returns the present listeners of this program; nil = it has none.
 	Own func() []net.Addr
-	// Loopback opens this machine's loopback, which is right where all clients come
-	// from it, as the user that this program runs as.
+	// Loopback allows this machine's loopback addresses, which is right where all
+	// clients are programs of the user that this program runs as.
 	Loopback bool
 }
 
@@ -35,8 +33,8 @@ type Forbidden struct {
 // Error says which address it was, and why.
 func (e *Forbidden) Error() string { return fmt.Sprintf("the address %s %s", e.Addr, e.Why) }
 
-// Dial connects to "host:port". Every address that the host's name stands for is
-// judged when it is dialed, so that no second look-up can tell another.
+// Dial connects to "host:port". It checks each address when it dials it, so that no
+// second look-up can give another one.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: DialTimeout, ControlContext: d.control}
 	return dialer.DialContext(ctx, network, addr)
@@ -50,9 +48,8 @@ func (d *Dialer) control(_ context.Context, _, address string, _ syscall.RawConn
 	return d.check(target)
 }
 
-// NotOwn is a [net.Dialer.ControlContext] that refuses our own listeners alone. It is
-// for addresses that the configuration names: one of ours among them would make of
-// one request as many as there is room for.
+// NotOwn is a [net.Dialer.ControlContext] that refuses only our own listeners. It is
+// for addresses of the configuration: a proxy that dials itself makes an endless loop.
 func (d *Dialer) NotOwn(_ context.Context, _, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if addr := target.Addr().WithZone("").Unmap(); err == nil && d.isOwn(netip.AddrPortFrom(addr, target.Port())) {
@@ -65,7 +62,7 @@ func ownAddress(addr netip.Addr, port uint16) error {
 	return &Forbidden{addr, "with port " + strconv.Itoa(int(port)) + " is this proxy itself"}
 }
 
-// check returns a *[Forbidden] for what is not dialed.
+// check returns a [*Forbidden] for an address that is not dialed.
 func (d *Dialer) check(target netip.AddrPort) error {
 	addr := target.Addr().WithZone("").Unmap()
 	for _, a := range append(embedded(addr), addr) {
@@ -73,7 +70,7 @@ func (d *Dialer) check(target netip.AddrPort) error {
 			return &Forbidden{addr, why}
 		}
 	}
-	if hidden := embedded(addr); len(hidden) > 0 && (hidden[0].IsLoopback() || hidden[0].IsPrivate()) {
+	if inner := embedded(addr); len(inner) > 0 && (inner[0].IsLoopback() || inner[0].IsPrivate()) {
 		return &Forbidden{addr, "hides one that is not public"} // RFC 6052 section 3.1
 	}
 	if d.isOwn(netip.AddrPortFrom(addr, target.Port())) {
@@ -85,18 +82,17 @@ func (d *Dialer) check(target netip.AddrPort) error {
 	return nil
 }
 
-// metadata are the addresses outside of the link-local ranges at which clouds tell
-// machines about themselves, credentials included: AWS, Google, Alibaba, Azure and
-// Oracle.
+// metadata are the metadata services of clouds outside of the link-local ranges: AWS,
+// Google, Alibaba, Azure and Oracle.
 var metadata = []netip.Prefix{
 	netip.MustParsePrefix("fd00:ec2::/32"), netip.MustParsePrefix("fd20:ce::/32"),
 	netip.MustParsePrefix("100.100.100.200/32"), netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("192.0.0.192/32"),
 }
 
-// thisNetwork is RFC 1122 section 3.2.1.3's: a source, never a destination.
+// thisNetwork is a source, never a destination (RFC 1122 section 3.2.1.3).
 var thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
 
-// special says why an address is never dialed; "" = it may be.
+// special is why an address is never dialed; "" = it may be.
 func special(addr netip.Addr) string {
 	switch {
 	case addr.IsUnspecified() || thisNetwork.Contains(addr):
@@ -114,9 +110,9 @@ func special(addr netip.Addr) string {
 	return ""
 }
 
-// carriers are the IPv6 prefixes whose addresses stand for IPv4 ones, and where in
-// them those begin: NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), IPv4-compatible
-// (RFC 4291 section 2.5.5.1).
+// carriers are the IPv6 prefixes whose addresses have an IPv4 address inside, and its
+// offset: NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), IPv4-compatible (RFC 4291
+// section 2.5.5.1).
 var carriers = []struct {
 	prefix netip.Prefix
 	at     int
@@ -125,8 +121,7 @@ var carriers = []struct {
 	{netip.MustParsePrefix("2002::/16"), 2}, {netip.MustParsePrefix("::/96"), 12},
 }
 
-// embedded returns the IPv4 address that an IPv6 one stands for, if it does. ::1 is
-// itself.
+// embedded returns the IPv4 address inside an IPv6 address, if there is one.
 func embedded(addr netip.Addr) []netip.Addr {
 	for _, carrier := range carriers {
 		if carrier.prefix.Contains(addr) && !addr.IsLoopback() && !addr.IsUnspecified() {
@@ -137,7 +132,7 @@ func embedded(addr netip.Addr) []netip.Addr {
 	return nil
 }
 
-// isOwn reports whether somebody of this program listens there.
+// isOwn reports whether this program listens on the address.
 func (d *Dialer) isOwn(target netip.AddrPort) bool {
 	if d.Own == nil {
 		return false
@@ -155,8 +150,8 @@ func (d *Dialer) isOwn(target netip.AddrPort) bool {
 	return false
 }
 
-// isThisMachine reports whether the address is one of this machine's. Where the
-// system does not tell, all are.
+// isThisMachine reports whether the address is this machine's. Where the system does
+// not tell, all are.
 func isThisMachine(addr netip.Addr) bool {
 	if addr.IsLoopback() {
 		return true

@@ -9,12 +9,13 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/netconn"
 )
 
-// Intercept accepts the CONNECTs it gets, which must have passed the guard, and puts
-// what is inside into the inbox, bound to the CONNECT's target (see [httpexchange.WithTunnelTarget]). One
-// over HTTP/2 is a connection more: place counts it, and where it does not, full answers.
-func Intercept(inbox *Inbox, place func(net.Conn) (_ net.Conn, ok bool), full http.Handler) http.Handler {
+// Intercept accepts CONNECTs that have passed the guard, and puts the connection
+// inside into the queue, bound to the CONNECT's target (see [httpexchange.WithTunnelTarget]). Over HTTP/2
+// that is one connection more: place counts it, or full answers.
+func Intercept(queue *ConnQueue, place func(net.Conn) (_ net.Conn, ok bool), full http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		target, ok := httpexchange.Authority(r)
 		if !ok {
@@ -22,21 +23,21 @@ func Intercept(inbox *Inbox, place func(net.Conn) (_ net.Conn, ok bool), full ht
 		}
 		if r.ProtoMajor < 2 {
 			client := accept(w, r)
-			inbox.put(inside(client, client, r, target))
+			queue.put(inside(client, client, r, target))
 			return
 		}
-		// net/http moves the deadlines of its connections about, and a stream has none
-		// that can be moved; a pipe has.
+		// net/http changes the deadlines of its connections. A stream does not allow that;
+		// a pipe does.
 		ours, theirs := net.Pipe()
 		counted, ok := place(theirs)
 		if !ok {
 			full.ServeHTTP(w, r)
 			return
 		}
-		defer counted.Close() // at the latest
+		defer counted.Close()
 		client := accept(w, r)
-		inbox.put(inside(client, counted, r, target))
-		relay(client, bridge{ours})
+		queue.put(inside(client, counted, r, target))
+		relay(client, pipeEnd{ours})
 	})
 }
 
@@ -48,7 +49,7 @@ func accept(w http.ResponseWriter, r *http.Request) net.Conn {
 	return client
 }
 
-// inside is the connection inside of r, with the addresses of the client and the bytes
+// inside is the connection inside r, with the addresses of the client and the bytes
 // of conn.
 func inside(client, conn net.Conn, r *http.Request, target exchange.Authority) *innerConn {
 	return &innerConn{
@@ -57,13 +58,13 @@ func inside(client, conn net.Conn, r *http.Request, target exchange.Authority) *
 	}
 }
 
-// A bridge is our end of a pipe, which cannot be closed by halves: the end of what
-// the client sends closes it, and that is no failure of the other way.
-type bridge struct{ net.Conn }
+// A pipeEnd is our end of a pipe. A pipe has no CloseWrite: the end of what the client
+// sends closes it, which is no failure of the other direction.
+type pipeEnd struct{ net.Conn }
 
 // Read implements [net.Conn].
-func (b bridge) Read(p []byte) (int, error) {
-	n, err := b.Conn.Read(p)
+func (c pipeEnd) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
 	if err == io.ErrClosedPipe {
 		err = io.EOF
 	}
@@ -78,58 +79,45 @@ type innerConn struct {
 	local, remote net.Addr
 }
 
-// LocalAddr tells where the CONNECT came in.
+// LocalAddr is the address that the CONNECT came to.
 func (c *innerConn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr tells who sent the CONNECT.
+// RemoteAddr is the address of the CONNECT's client.
 func (c *innerConn) RemoteAddr() net.Addr { return c.remote }
 
-// NetConn returns the connection below.
+// NetConn returns the connection that has the bytes.
 func (c *innerConn) NetConn() net.Conn { return c.Conn }
 
-// Inherit is for [http.Server.ConnContext]: it adds to ctx the values of the CONNECT
-// that conn is inside of, if it is inside of one, whatever is wrapped around it.
-func Inherit(ctx context.Context, conn net.Conn) context.Context {
-	if inner := find(conn); inner != nil {
-		return inherited{ctx, inner.outer}
+// ConnContext is for [http.Server.ConnContext]: if conn is inside a CONNECT, it adds the
+// values of the CONNECT's context to ctx.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	if inner, ok := netconn.As[*innerConn](conn); ok {
+		return innerContext{ctx, inner.outer}
 	}
 	return ctx
 }
 
-func find(conn net.Conn) *innerConn {
-	for {
-		switch c := conn.(type) {
-		case *innerConn:
-			return c
-		case interface{ NetConn() net.Conn }:
-			conn = c.NetConn()
-		default:
-			return nil
-		}
-	}
-}
-
-// inherited ends as the first context does, and has the values of both.
-type inherited struct {
+// innerContext ends with the first context and has the values of both.
+type innerContext struct {
 	context.Context
 	outer context.Context
 }
 
 // Value implements [context.Context].
-func (c inherited) Value(key any) any {
+func (c innerContext) Value(key any) any {
 	if value := c.Context.Value(key); value != nil {
 		return value
 	}
 	return c.outer.Value(key)
 }
 
-// ByTarget returns a configuration that takes the CONNECT's target for the name that
-// a client does not send (RFC 6066 section 3): old ones send none.
+// ByTarget returns a configuration that uses the CONNECT's target where a client sends
+// no server name (RFC 6066 section 3), as old ones do.
 func ByTarget(conf *tls.Config) *tls.Config {
 	conf = conf.Clone()
 	byName := conf.GetCertificate
 	conf.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		if inner := find(hello.Conn); inner != nil && hello.ServerName == "" {
+		if inner, ok := netconn.As[*innerConn](hello.Conn); ok && hello.ServerName == "" {
 			named := *hello
 			named.ServerName = inner.target.Host
 			hello = &named

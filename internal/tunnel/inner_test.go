@@ -19,21 +19,21 @@ import (
 type peerKey struct{}
 
 // serve takes CONNECTs, and tells what is known of the other requests' connection.
-func serve(t *testing.T) (addr string, inbox *Inbox) {
+func serve(t *testing.T) (addr string, queue *ConnQueue) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	inbox = NewInbox()
-	intercept := Intercept(inbox, func(conn net.Conn) (net.Conn, bool) { return conn, true }, nil)
+	queue = NewConnQueue()
+	intercept := Intercept(queue, func(conn net.Conn) (net.Conn, bool) { return conn, true }, nil)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
 		Protocols: &protocols,
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			if ctx = Inherit(ctx, conn); ctx.Value(peerKey{}) != nil {
+			if ctx = ConnContext(ctx, conn); ctx.Value(peerKey{}) != nil {
 				return ctx
 			}
 			return context.WithValue(ctx, peerKey{}, "peer of "+conn.RemoteAddr().String())
@@ -48,11 +48,11 @@ func serve(t *testing.T) (addr string, inbox *Inbox) {
 		}),
 	}
 	var serving sync.WaitGroup
-	for _, ln := range []net.Listener{ln, inbox} {
+	for _, ln := range []net.Listener{ln, queue} {
 		serving.Go(func() { server.Serve(ln) })
 	}
 	t.Cleanup(func() { server.Close(); serving.Wait() })
-	return ln.Addr().String(), inbox
+	return ln.Addr().String(), queue
 }
 
 // What the outer connection established is known inside: who is there, where it
@@ -104,16 +104,16 @@ func TestInnerConnectionInherits(t *testing.T) {
 	}
 }
 
-func TestClosedInboxTakesNothing(t *testing.T) {
-	inbox := NewInbox()
-	if inbox.Close() != nil || inbox.Close() == nil {
+func TestClosedConnQueueAcceptsNothing(t *testing.T) {
+	queue := NewConnQueue()
+	if queue.Close() != nil || queue.Close() == nil {
 		t.Error("closed twice")
 	}
-	if _, err := inbox.Accept(); err == nil {
+	if _, err := queue.Accept(); err == nil {
 		t.Error("accepted")
 	}
 	ours, theirs := net.Pipe()
-	inbox.put(theirs)
+	queue.put(theirs)
 	if _, err := ours.Read(make([]byte, 1)); err != io.EOF {
 		t.Error(err)
 	}

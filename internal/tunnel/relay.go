@@ -9,7 +9,8 @@ import (
 
 type halfCloser interface{ CloseWrite() error }
 
-// closeWrite says that no more will be written, which for some takes closing.
+// closeWrite tells the other end that no more comes; some connections must be closed
+// for that.
 func closeWrite(conn net.Conn) error {
 	if half, ok := conn.(halfCloser); ok {
 		return half.CloseWrite()
@@ -17,20 +18,20 @@ func closeWrite(conn net.Conn) error {
 	return conn.Close()
 }
 
-// relay copies both ways until both have ended, and closes both connections. The
-// end of one way is passed on and leaves the other open; an error ends both.
+// relay copies in both directions until both have ended, and closes both connections.
+// The end of one direction is passed on and leaves the other open; an error ends both.
 func relay(client, target net.Conn) (up, down int64) {
 	var copying sync.WaitGroup
-	copying.Go(func() { up = carry(target, client) })
-	down = carry(client, target)
+	copying.Go(func() { up = copyHalf(target, client) })
+	down = copyHalf(client, target)
 	copying.Wait()
 	client.Close()
 	target.Close()
 	return up, down
 }
 
-// carry copies one way.
-func carry(to, from net.Conn) int64 {
+// copyHalf copies in one direction.
+func copyHalf(to, from net.Conn) int64 {
 	n, err := io.Copy(to, from)
 	if err == nil {
 		err = closeWrite(to)
@@ -42,8 +43,8 @@ func carry(to, from net.Conn) int64 {
 	return n
 }
 
-// A Group keeps the tunnels that [http.Server] has lost sight of. The zero value is
-// ready.
+// A Group has the tunnels that [http.Server] does not know about any more. The zero
+// value is ready.
 type Group struct {
 	mu      sync.Mutex
 	closed  bool
@@ -51,9 +52,9 @@ type Group struct {
 	running sync.WaitGroup
 }
 
-// Relay copies bytes between the two, both ways, until both have ended or the group
-// is drained, and closes them. It returns how many went up to the target and down
-// to the client.
+// Relay copies bytes in both directions until both have ended or the group is
+// drained, and closes both connections. It returns the number of bytes to the target
+// and to the client.
 func (g *Group) Relay(client, target net.Conn) (up, down int64) {
 	if !g.enter(client, target) {
 		client.Close()
@@ -89,8 +90,8 @@ func (g *Group) leave(conns ...net.Conn) {
 	g.running.Done()
 }
 
-// Drain lets no new tunnel begin, waits until all have ended, and cuts those that
-// are left when ctx ends, which is then its error.
+// Drain refuses new tunnels and waits until all have ended. When ctx ends it closes
+// those that are left and returns the error of ctx.
 func (g *Group) Drain(ctx context.Context) error {
 	g.mu.Lock()
 	g.closed = true
@@ -105,12 +106,12 @@ func (g *Group) Drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	g.cut()
+	g.closeAll()
 	<-ended
 	return ctx.Err()
 }
 
-func (g *Group) cut() {
+func (g *Group) closeAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for conn := range g.open {

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// A stream is the inside of a CONNECT over HTTP/2, as a connection. Deadlines of the
-// past end what is under way, for good; those of the future are no more than a bound
-// for the whole stream.
+// A stream is the inside of a CONNECT over HTTP/2, as a connection. A deadline in the
+// past ends reads or writes for ever; one in the future limits the whole stream.
 type stream struct {
 	w             http.ResponseWriter
 	body          io.ReadCloser
@@ -22,7 +21,7 @@ type stream struct {
 }
 
 func acceptStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
-	s := &stream{w: w, body: r.Body, control: http.NewResponseController(w), remote: textAddr(r.RemoteAddr)}
+	s := &stream{w: w, body: r.Body, control: http.NewResponseController(w), remote: textAddr{"unix", r.RemoteAddr}}
 	s.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		s.remote = net.TCPAddrFromAddrPort(addr)
@@ -35,7 +34,7 @@ func acceptStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
 	if err != nil && s.ended.Load() {
-		err = io.EOF // there is no more to be read, and nothing went wrong
+		err = io.EOF // we ended reading; it is not a failure
 	}
 	return n, err
 }
@@ -49,20 +48,18 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, s.control.Flush()
 }
 
-// CloseWrite ends reading too: END_STREAM is sent when the handler returns, and no
-// sooner.
+// CloseWrite ends reading too: net/http sends END_STREAM when the handler returns.
 func (s *stream) CloseWrite() error {
 	s.ended.Store(true)
 	return s.control.SetReadDeadline(past())
 }
 
-// Close implements [net.Conn]. A stream that was not brought to its end by
-// CloseWrite is reset.
+// Close implements [net.Conn]. It resets the stream if CloseWrite did not end it.
 func (s *stream) Close() error {
 	if s.ended.Load() {
 		return nil
 	}
-	err := s.control.SetWriteDeadline(past()) // which resets it
+	err := s.control.SetWriteDeadline(past()) // resets it
 	return errors.Join(err, s.control.SetReadDeadline(past()))
 }
 
@@ -87,12 +84,3 @@ func (s *stream) SetReadDeadline(t time.Time) error { return s.control.SetReadDe
 
 // SetWriteDeadline implements [net.Conn].
 func (s *stream) SetWriteDeadline(t time.Time) error { return s.control.SetWriteDeadline(t) }
-
-// A textAddr is the address of a client that has none of TCP.
-type textAddr string
-
-// Network implements [net.Addr].
-func (a textAddr) Network() string { return "unix" }
-
-// String implements [net.Addr].
-func (a textAddr) String() string { return string(a) }

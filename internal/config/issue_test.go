@@ -11,15 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected complaints")
+var update = flag.Bool("update", false, "rewrite the expected issues")
 
 func home(name string) string {
 	return map[string]string{"HOME": "/home/someone", "SET": "value", "TEMPLATE": "{{SECRET}}", "ACCESS": "Atza|value"}[name]
 }
 
-// TestComplaintsAreCompleteAndExact holds the whole text of what is said
+// TestIssuesAreCompleteAndExact holds the whole text of what is said
 // about each bad file.
-func TestComplaintsAreCompleteAndExact(t *testing.T) {
+func TestIssuesAreCompleteAndExact(t *testing.T) {
 	files, _ := filepath.Glob("testdata/bad/*.toml")
 	if len(files) < 10 {
 		t.Fatalf("only %d files", len(files))
@@ -32,7 +32,7 @@ func TestComplaintsAreCompleteAndExact(t *testing.T) {
 			}
 			_, err = Parse("config.toml", text, home)
 			if err == nil {
-				t.Fatal("no complaint")
+				t.Fatal("no issue")
 			}
 			golden(t, strings.TrimSuffix(file, ".toml")+".txt", err.Error()+"\n")
 		})
@@ -55,9 +55,9 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// TestOneSlipOneComplaint: a wrong value must not draw complaints about what
+// TestOneMistakeOneIssue: a wrong value must not cause issues about what
 // would follow from it.
-func TestOneSlipOneComplaint(t *testing.T) {
+func TestOneMistakeOneIssue(t *testing.T) {
 	good, err := os.ReadFile("testdata/good/full.toml")
 	if err != nil {
 		t.Fatal(err)
@@ -70,14 +70,14 @@ func TestOneSlipOneComplaint(t *testing.T) {
 		lines := strings.Split(string(good), "\n")
 		lines[i] = key + " = 1979-05-27" // no setting is a date
 		_, err := Parse("config.toml", []byte(strings.Join(lines, "\n")), home)
-		complaints, _ := errors.AsType[Complaints](err)
-		if len(complaints) != 1 || complaints[0].Line != i+1 {
-			t.Errorf("line %d, %s: want one complaint there, got:\n%v", i+1, line, err)
+		issues, _ := errors.AsType[Issues](err)
+		if len(issues) != 1 || issues[0].Line != i+1 {
+			t.Errorf("line %d, %s: want one issue there, got:\n%v", i+1, line, err)
 		}
 	}
 }
 
-func TestSyntaxComplaintsDoNotQuoteValues(t *testing.T) {
+func TestSyntaxIssuesDoNotQuoteValues(t *testing.T) {
 	for _, value := range []string{
 		`CANARY123`, `0123456789012`, `123456789012345678901234567890`, `1_2__3456`, `"CANARY\xZZ"`, `"CANARY`, `'CANARY`,
 		`"""CANARY`, `"CANARY" "CANARY"`, `[CANARY]`, `{CANARY}`, `{ env = CANARY }`, `1979-13-45`, `0xCANARY`, `+0xCANARY`, `1.CANARY`,
@@ -86,7 +86,7 @@ func TestSyntaxComplaintsDoNotQuoteValues(t *testing.T) {
 		text := "[credential.a]\nclient_secret = " + value + "\n"
 		_, err := Parse("config.toml", []byte(text), home)
 		if err == nil {
-			t.Errorf("%s: no complaint", value)
+			t.Errorf("%s: no issue", value)
 			continue
 		}
 		if said := err.Error(); leaks(said, "CANARY") || leaks(said, "123456789") || leaks(said, "1_2") || leaks(said, "1979") {
@@ -102,13 +102,13 @@ func leaks(said, value string) bool {
 	return strings.Contains(strings.ToLower(said), strings.ToLower(value))
 }
 
-func TestComplaintsAreFoundByType(t *testing.T) {
+func TestIssuesAreFoundByType(t *testing.T) {
 	_, err := Parse("x.toml", []byte("[[route]]"), nil)
-	var complaints Complaints
-	if !errors.As(err, &complaints) || len(complaints) < 2 {
+	var issues Issues
+	if !errors.As(err, &issues) || len(issues) < 2 {
 		t.Fatalf("%#v", err)
 	}
-	if c := complaints[0]; c.File != "x.toml" || c.Line != 1 || c.Say == "" {
+	if c := issues[0]; c.File != "x.toml" || c.Line != 1 || c.Message == "" {
 		t.Errorf("%#v", c)
 	}
 }

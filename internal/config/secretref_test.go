@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/secretsource"
 )
 
 const canary = "Canary-7f3a91-Secret"
@@ -57,9 +59,9 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	}
 }
 
-// TestNoComplaintHasASecret makes every line of a file with secrets wrong in
+// TestNoIssueHasASecret makes every line of a file with secrets wrong in
 // turn, by its key and by its value.
-func TestNoComplaintHasASecret(t *testing.T) {
+func TestNoIssueHasASecret(t *testing.T) {
 	text := strings.ReplaceAll(`sandbox = false
 [proxy]
 listen = ":9"
@@ -120,7 +122,7 @@ token = { command = ["sh", "-c", "echo CANARY; echo CANARY >&2; false"] }
 			changed[i] = wrong
 			_, err := Parse("config.toml", []byte(strings.Join(changed, "\n")), func(string) string { return canary })
 			if err == nil {
-				t.Fatal("no complaint")
+				t.Fatal("no issue")
 			}
 			if leaks(err.Error(), canary) {
 				t.Errorf("line %q: %v", wrong, err)
@@ -163,24 +165,24 @@ token = { env = "UNSET" }
 	}
 	value = "{{SECRET}}"
 	resolves(t, a.ClientSecret, "", "credential.a.client_secret: environment variable SET is still a placeholder; put your own value in its place")
-	resolves(t, Secret{}, "", "")
+	resolves(t, SecretRef{}, "", "")
 }
 
 func TestResolveRefusesFilesThatHoldNoSecret(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "f")
-	secret := Secret{key: "k", file: file}
-	for content, want := range map[string]string{"": "is empty", "\n\n": "is empty", strings.Repeat("x", maxSecret+1): "is larger than 64 KiB"} {
+	secret := SecretRef{key: "k", file: file}
+	for content, want := range map[string]string{"": "is empty", "\n\n": "is empty", strings.Repeat("x", secretsource.MaxSize+1): "cannot be read: it is larger than 64 KiB"} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		resolves(t, secret, "", "k: file "+file+" "+want)
 	}
-	resolves(t, Secret{key: "k", file: dir}, "", "k: file "+dir+" is not a regular file")
-	resolves(t, Secret{key: "k", file: os.DevNull}, "", "k: file "+os.DevNull+" is not a regular file")
+	resolves(t, SecretRef{key: "k", file: dir}, "", "k: file "+dir+" is not a regular file")
+	resolves(t, SecretRef{key: "k", file: os.DevNull}, "", "k: file "+os.DevNull+" is not a regular file")
 }
 
-func resolves(t *testing.T, s Secret, want, wantErr string) {
+func resolves(t *testing.T, s SecretRef, want, wantErr string) {
 	t.Helper()
 	got, err := s.Resolve()
 	if got.Reveal() != want {
