@@ -24,7 +24,7 @@ func table(t testing.TB) *Table {
 	return table
 }
 
-func TestC1_C3_OnlyKnownHostsChooseARoute(t *testing.T) {
+func TestC01_C03_OnlyKnownHostsChooseARoute(t *testing.T) {
 	clear, secure, unix := guard.Door{Port: "9744"}, guard.Door{Port: "9744", TLS: true}, guard.Door{}
 	for _, c := range []struct {
 		host string

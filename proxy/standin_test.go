@@ -162,7 +162,7 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 	}
 }
 
-func TestC9_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
+func TestC09_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
 	dummy := NewDummy()
 	inject := Injector{Origin: &url.URL{Scheme: "https", Host: "api.example.com"}, Source: static(), Dummy: dummy, Next: roundTrip(func(*http.Request) (*http.Response, error) {
 		t.Error("it was sent")

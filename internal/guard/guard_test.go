@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestC3_ParseAuthority(t *testing.T) {
+func TestC03_ParseAuthority(t *testing.T) {
 	for text, want := range map[string]Authority{
 		"localhost": {"localhost", ""}, "LOCALHOST:80": {"localhost", "80"}, "a.b-c_d.example.": {"a.b-c_d.example", ""},
 		"127.0.0.1:9744": {"127.0.0.1", "9744"}, "[::1]": {"::1", ""}, "[::1]:1": {"::1", "1"}, "[0:0::1]:65535": {"::1", "65535"},
@@ -74,7 +74,7 @@ func FuzzParseAuthority(f *testing.F) {
 	})
 }
 
-func TestC1_DoorFits(t *testing.T) {
+func TestC01_DoorFits(t *testing.T) {
 	for _, c := range []struct {
 		door Door
 		port string
@@ -159,7 +159,7 @@ func (g *guarded) last() http.Header {
 
 func local(a Authority, d Door) bool { return IsLocal(a.Host) && d.Fits(a) }
 
-func TestC1_ReboundNamesAreRefused(t *testing.T) {
+func TestC01_ReboundNamesAreRefused(t *testing.T) {
 	g := serve(t, Rules{Host: local, Names: "use localhost"}, tcp(t))
 	_, port, _ := net.SplitHostPort(g.addr)
 	for host, want := range map[string]int{
@@ -224,7 +224,7 @@ func TestGuestsKeepNoConnection(t *testing.T) {
 	}
 }
 
-func TestC2_PagesAreRefused(t *testing.T) {
+func TestC02_PagesAreRefused(t *testing.T) {
 	g := serve(t, Rules{Host: local}, tcp(t))
 	for fields, want := range map[string]int{
 		"":                                204,
@@ -257,7 +257,7 @@ func TestC2_PagesAreRefused(t *testing.T) {
 
 // Programs may send an Origin that was let in. A page of that origin is known by its
 // browser, and one of another cannot send it.
-func TestC2_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
+func TestC02_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
 	const own = "http://localhost:9744"
 	g := serve(t, Rules{Host: local, Origin: func(a Authority, _ Door, origin string) bool {
 		return a.Host == "localhost" && origin == own
@@ -383,7 +383,7 @@ func TestUnixSocketsIgnoreThePort(t *testing.T) {
 	}
 }
 
-func TestC4_ClientKeyInItsFourPlaces(t *testing.T) {
+func TestC04_ClientKeyInItsFourPlaces(t *testing.T) {
 	const key = "correct horse: battery"
 	basic := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 	g := serve(t, Rules{Host: local, KeySum: KeySum(key)}, tcp(t))
