@@ -18,6 +18,7 @@ import (
 	"avsproxy/internal/guard"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 const (
@@ -42,10 +43,8 @@ func curlAs(t *testing.T, uid uint32, args ...string) string {
 
 func needRoot(t *testing.T) {
 	t.Helper()
-	needTool(t, "curl")
-	if os.Getuid() != 0 {
-		t.Skip("only root can be another user")
-	}
+	testkit.NeedTool(t, "curl")
+	testkit.NeedRoot(t)
 }
 
 // openSocket is a path for a unix socket whose folder others may enter.
