@@ -55,6 +55,7 @@ func TestProgramsMayHaveAnOrigin(t *testing.T) {
 
 // The page has the very origin that was let in, which its browser sends.
 func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
+	testkit.Heavy(t)
 	testkit.NeedTool(t, "chromium")
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

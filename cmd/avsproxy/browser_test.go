@@ -19,6 +19,7 @@ import (
 // button and follow where it leads: our console, the provider, the callback over
 // TLS, the page that says what to do next.
 func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
+	testkit.Heavy(t)
 	testkit.NeedTool(t, "chromium")
 	proxy, _ := startBoth(t)
 
@@ -42,6 +43,7 @@ func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 // TestBrowserPagesCannotSpendTheLogin tries what a page on the web can: requests
 // to the proxy and to the console from another origin.
 func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
+	testkit.Heavy(t)
 	testkit.NeedTool(t, "chromium")
 	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)

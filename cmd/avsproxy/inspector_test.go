@@ -15,6 +15,7 @@ import (
 // first time: runs the line that it suggests, looks, copies, runs that, sends it
 // again. What is sent reaches the upstream with a token, and the page has none.
 func TestInspectorWithTheWholeProgram(t *testing.T) {
+	testkit.Heavy(t)
 	testkit.NeedTool(t, "chromium", "curl")
 	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)

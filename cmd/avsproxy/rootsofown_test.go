@@ -78,6 +78,7 @@ func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
 
 // grpc-js, like all that is made of gRPC's C-core, asks a variable of gRPC's own.
 func TestRunLeadsGRPC(t *testing.T) {
+	testkit.Heavy(t)
 	testkit.NeedTool(t, "node")
 	grpc := testkit.NeedVariable(t, "GRPC_JS", "the path of @grpc/grpc-js, from npm install @grpc/grpc-js")
 	env, _ := runStand(t)

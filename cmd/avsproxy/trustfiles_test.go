@@ -30,6 +30,7 @@ func TestJavaStoreKeepsEveryRoot(t *testing.T) {
 	if err := os.WriteFile(path, store, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	testkit.Heavy(t)
 	testkit.NeedTool(t, "keytool")
 	out, err := exec.Command("keytool", "-list", "-storetype", "PKCS12", "-storepass", javaPassword, "-keystore", path).CombinedOutput()
 	if err != nil || strings.Count(string(out), "trustedCertEntry") != 2 {

@@ -20,6 +20,7 @@ type violation struct {
 // TestInspectorIsAccessible has axe-core look at the page in its states. AXE_CORE is
 // the path of axe.min.js, which .ci/run installs.
 func TestInspectorIsAccessible(t *testing.T) {
+	testkit.Heavy(t)
 	path := testkit.NeedVariable(t, "AXE_CORE", "the path of axe.min.js, from npm install axe-core")
 	axe, err := os.ReadFile(path)
 	if err != nil {

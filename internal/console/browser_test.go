@@ -39,6 +39,7 @@ func inspect(t *testing.T, turns ...turn) *visit {
 
 func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	t.Helper()
+	testkit.Heavy(t)
 	testkit.NeedTool(t, "chromium")
 	v := &visit{desk: start(t, setup{})}
 	v.login()
