@@ -1,10 +1,13 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"avsproxy/internal/testkit"
@@ -13,7 +16,15 @@ import (
 // binary is the program as users have it, built once for all tests here.
 var binary string
 
+// scriptsAtOnce is for machines with fewer processors: scripts wait more than they work.
+const scriptsAtOnce = 4
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	parallel := flag.Lookup("test.parallel")
+	if !raceEnabled && runtime.GOMAXPROCS(0) < scriptsAtOnce && parallel.Value.String() == parallel.DefValue {
+		parallel.Value.Set(strconv.Itoa(scriptsAtOnce))
+	}
 	dir, err := os.MkdirTemp("", "avsproxy-test")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
