@@ -9,10 +9,10 @@ import (
 
 var (
 	// leakCheck is what a TestMain calls: testkit's function looks for leaks, too.
-	leakCheck = regexp.MustCompile(`goleak\.(VerifyTestMain\(m|Find\()|testkit\.(Main\(m\)|Exit\()`)
+	leakCheck = regexp.MustCompile(`goleak\.(VerifyTestMain\(m|Find\()|\bMain\(m\)|testkit\.Exit\(`)
 	// reported are the functions whose skips a TestMain of testkit's reports.
 	reported = regexp.MustCompile(`testkit\.(Need[A-Z]\w*|H2spec|Heavy|SmallDisk)\(`)
-	reports  = regexp.MustCompile(`testkit\.(Main\(m\)|Exit\()`)
+	reports  = regexp.MustCompile(`\bMain\(m\)|testkit\.Exit\(`)
 )
 
 // matching returns the folders with tests, and in which of them some test file matches.
