@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/http2"
 )
 
@@ -48,7 +50,7 @@ func pouring(poured *atomic.Int64) http.HandlerFunc {
 // between them must stay in windows and sockets.
 func TestPromise7_AGibibyteThroughASlowReaderTakesNoMemory(t *testing.T) {
 	size := int64(1 << 30)
-	if raceEnabled || testing.Short() {
+	if raceEnabled || !testkit.IsHeavy() {
 		size >>= 3
 	}
 	const ahead, most = 32 << 20, 32 << 20

@@ -21,6 +21,7 @@ import (
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
 )
 
@@ -134,9 +135,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 // curl runs the real one through the proxy and returns what it printed.
 func (f *forwardLine) curl(t *testing.T, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip(err)
-	}
+	testkit.NeedTool(t, "curl")
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, f.roots.RootPEM(), 0o644); err != nil {
 		t.Fatal(err)

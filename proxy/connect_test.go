@@ -230,14 +230,14 @@ func TestC09_EveryRequestInsideConnectIsJudged(t *testing.T) {
 	}
 }
 
-func TestC2_ConnectOfPagesIsRefused(t *testing.T) {
+func TestC02_ConnectOfPagesIsRefused(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	conn := dial(t, f.addr)
 	io.WriteString(conn, "CONNECT avs.example:443 HTTP/1.1\r\nOrigin: https://evil.example\r\n\r\n")
 	refusalOf(t, connectHead(t, conn), problem.OriginForbidden)
 }
 
-func TestC4_ClientKeyIsShownOnceForAConnect(t *testing.T) {
+func TestC04_ClientKeyIsShownOnceForAConnect(t *testing.T) {
 	f := forwarding(t, "tunnel", true)
 	eachConnect(t, func(t *testing.T, connect connector) {
 		_, resp := connect(t, f, "avs.example:443")

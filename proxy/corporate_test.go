@@ -179,7 +179,7 @@ func withoutUser(text string) string {
 }
 
 // A proxy that is ourselves would be a loop.
-func TestC8_OwnListenersAreNoCorporateProxy(t *testing.T) {
+func TestC08_OwnListenersAreNoCorporateProxy(t *testing.T) {
 	own, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -15,16 +15,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // nginx runs one that answers everything with "served", with settings of its own for the
 // server. It returns its address.
 func nginx(t *testing.T, settings string) (origin string, roots *x509.CertPool) {
 	t.Helper()
-	path, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("nginx is not installed")
-	}
+	path := testkit.NeedTool(t, "nginx")
 	dir := t.TempDir()
 	authority, leaf := certified(t)
 	key, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)

@@ -16,17 +16,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/wire"
 	"avsproxy/tokens"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const (
 	patience = 90 * time.Second // no test should need it, however busy the machine

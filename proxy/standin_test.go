@@ -15,6 +15,7 @@ import (
 
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // standingIn is a line whose route stands in for the token endpoint.
@@ -162,7 +163,7 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 	}
 }
 
-func TestC9_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
+func TestC09_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
 	dummy := NewDummy()
 	inject := Injector{Origin: &url.URL{Scheme: "https", Host: "api.example.com"}, Source: static(), Dummy: dummy, Next: roundTrip(func(*http.Request) (*http.Response, error) {
 		t.Error("it was sent")
@@ -200,9 +201,7 @@ func FuzzStandInBodies(f *testing.F) {
 // A client as people wrote them: it holds a secret that nobody checks, asks for a
 // token and uses it. The upstream sees the real token, the client never does.
 func TestPromise2_LegacyClientNeverHoldsTheToken(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("no curl")
-	}
+	testkit.NeedTool(t, "curl")
 	var arrived []string
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived = append(arrived, r.Header.Get("Authorization"), r.Header.Get("X-Amz-Access-Token"))

@@ -119,7 +119,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestC9_C10_NoTokenForAnotherOrigin(t *testing.T) {
+func TestC09_C10_NoTokenForAnotherOrigin(t *testing.T) {
 	for _, c := range []struct{ origin, url, host string }{
 		{"https://api.example.com", "https://evil.example.com/", ""},
 		{"https://api.example.com", "https://api.example.com/", "evil.example.com"},
@@ -154,7 +154,7 @@ func (c *closing) Close() error { c.closed = true; return nil }
 
 // Whatever a client writes into the request line and Host, the token goes to the
 // upstream or nowhere.
-func TestC9_NoFormOfARequestReachesAnotherHost(t *testing.T) {
+func TestC09_NoFormOfARequestReachesAnotherHost(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	for head, served := range map[string]bool{
 		"GET http://localhost/ping HTTP/1.1\r\nHost: evil.example.com":            true, // RFC 9112 section 3.2.2: the target counts

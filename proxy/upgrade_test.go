@@ -108,7 +108,7 @@ func TestWebSocketsEndWithEitherSide(t *testing.T) {
 	l.ended(t, 2)
 }
 
-func TestC2_WebSocketsOfPagesAreRefused(t *testing.T) {
+func TestC02_WebSocketsOfPagesAreRefused(t *testing.T) {
 	origin, roots, arrived := sockets(t)
 	l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{WebSocket: true}})
 	for _, page := range []string{"Origin: https://evil.example.com", "Origin: http://localhost", "Origin: null", "Sec-Fetch-Site: cross-site"} {

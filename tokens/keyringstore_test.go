@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/zalando/go-keyring"
 
@@ -199,13 +201,7 @@ func TestKeyringOfTheSystem(t *testing.T) {
 		}
 		return
 	}
-	for _, tool := range []string{"dbus-run-session", "gnome-keyring-daemon"} {
-		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") != "" {
-			t.Fatal(tool + " is not installed")
-		} else if err != nil {
-			t.Skip(tool + " is not installed")
-		}
-	}
+	testkit.NeedTool(t, "dbus-run-session", "gnome-keyring-daemon")
 	home := t.TempDir()
 	child := exec.CommandContext(t.Context(), "dbus-run-session", "--", "sh", "-c",
 		`printf x | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1 && exec "$0" -test.run='^TestKeyringOfTheSystem$'`, os.Args[0])

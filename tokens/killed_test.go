@@ -16,6 +16,7 @@ import (
 
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 )
 
 // killAt tells the test binary that it is a child that renews once and is killed
@@ -109,13 +110,12 @@ type aftermath struct {
 	env    []string
 }
 
-// killRounds is how often a kill test kills: a thousand times in a whole check, fewer
-// where somebody waits.
+// killRounds is how often a kill test kills.
 func killRounds() int {
-	if os.Getenv("CI") != "" {
+	if testkit.IsHeavy() {
 		return 1000
 	}
-	return 200
+	return 40
 }
 
 func prepareAftermath(t *testing.T, o sandbox.Options) *aftermath {

@@ -16,8 +16,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
-
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +26,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(killAt) != "" {
 		renewOnce()
 	}
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 const (

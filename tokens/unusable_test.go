@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // refusedFiles makes each kind of file that must be refused, at path.
@@ -29,9 +31,7 @@ var refusedFiles = map[string]struct {
 	"open to group": {func(t *testing.T, path string) { content("x")(t, path); must(t, os.Chmod(path, 0o620)) },
 		"can be read by others (mode 0620)"},
 	"foreign owner": {func(t *testing.T, path string) {
-		if os.Geteuid() != 0 {
-			t.Skip("only root gives files away")
-		}
+		testkit.NeedRoot(t)
 		content("x")(t, path)
 		must(t, os.Chown(path, 12345, -1))
 	}, "belongs to another user (uid 12345)"},

@@ -15,12 +15,13 @@ import (
 	"time"
 
 	"avsproxy/internal/config"
+	"avsproxy/internal/testkit"
 )
 
 // curlThrough runs curl with the proxy as its forward proxy.
 func curlThrough(t *testing.T, proxy *runningProxy, args ...string) string {
 	t.Helper()
-	needTool(t, "curl")
+	testkit.NeedTool(t, "curl")
 	args = append([]string{"-qsS", "--max-time", "20", "-x", proxy.Proxy[0], "--cacert", filepath.Join(proxy.State, "ca.pem")}, args...)
 	cmd := exec.Command("curl", args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no_proxy would make of it another test

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -88,12 +89,12 @@ func rows(kind faults.Kind) (list []struckFault) {
 }
 
 // TestFaults strikes the built pipeline with every fault that the sandbox has, and
-// compares what clients see with docs/faults.md. To write it anew:
+// compares what clients see with docs/faults.md. To write that page:
 //
 //	go test ./cmd/avsproxy -run Faults -update
 func TestFaults(t *testing.T) {
-	if testing.Short() {
-		t.Skip("some faults are noticed by waiting")
+	if !*update {
+		testkit.Heavy(t) // some faults are noticed by waiting
 	}
 	var text strings.Builder
 	text.WriteString(faultsIntroduction)

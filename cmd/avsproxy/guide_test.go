@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 )
 
 const sandboxGuide = "../../docs/sandbox.md"
@@ -20,7 +21,7 @@ const sandboxGuide = "../../docs/sandbox.md"
 // TestSandboxGuideCommands runs the commands of docs/sandbox.md as they stand
 // there; only the ports differ.
 func TestSandboxGuideCommands(t *testing.T) {
-	needTool(t, "curl", "sh", "sed")
+	testkit.NeedTool(t, "curl", "sh", "sed")
 	first, rest := guideScript(t)
 	if !strings.HasPrefix(first, "avsproxy sandbox ") {
 		t.Fatalf("the guide begins with %q", first)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // deviations are the cases of h2spec that net/http fails, and why that is good.
@@ -22,7 +24,7 @@ const inTheClear = "http2/3.5: Sends invalid connection preface" // an invalid p
 // TestH2spec runs the conformance suite github.com/summerwind/h2spec on the proxy's
 // own listener, with all that stands behind it.
 func TestH2spec(t *testing.T) {
-	suite := h2spec(t)
+	suite := testkit.H2spec(t)
 	d := openDoors(t)
 	for name, more := range map[string]struct{ args, deviating []string }{
 		"TLS": {[]string{"-t", "-k"}, nil}, "clear": {nil, []string{inTheClear}},
@@ -70,22 +72,4 @@ func conform(t *testing.T, suite string, args []string) (cases int, failed []str
 	}
 	slices.Sort(failed)
 	return len(report.Cases), failed
-}
-
-// h2spec returns the path of the suite, which the module of the tools pins. It is
-// built where CI asks for every test; elsewhere it must be installed.
-func h2spec(t *testing.T) string {
-	t.Helper()
-	if path, err := exec.LookPath("h2spec"); err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "" {
-		t.Skip("h2spec is not installed")
-	}
-	path := filepath.Join(t.TempDir(), "h2spec")
-	build := exec.Command("go", "build", "-modfile=../../tools/go.mod", "-o", path, "github.com/summerwind/h2spec/cmd/h2spec")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building h2spec: %v\n%s", err, out)
-	}
-	return path
 }

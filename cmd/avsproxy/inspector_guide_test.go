@@ -8,12 +8,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // TestInspectorGuideCommands runs the commands of docs/inspector.md as they stand there,
 // beside a proxy that took some requests; only the ports differ.
 func TestInspectorGuideCommands(t *testing.T) {
-	needTool(t, "curl", "sh")
+	testkit.NeedTool(t, "curl", "sh")
 	repo, _ := filepath.Abs("../..")
 	work := t.TempDir()
 	env := append(os.Environ(), "HOME="+work, "XDG_STATE_HOME="+work, "AVSPROXY_CONFIG="+shippedWithFreePorts(t, repo), "NO_COLOR=1",

@@ -1,19 +1,30 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
 // binary is the program as users have it, built once for all tests here.
 var binary string
 
+// scriptsAtOnce is for machines with fewer processors: scripts wait more than they work.
+const scriptsAtOnce = 4
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	parallel := flag.Lookup("test.parallel")
+	if !raceEnabled && runtime.GOMAXPROCS(0) < scriptsAtOnce && parallel.Value.String() == parallel.DefValue {
+		parallel.Value.Set(strconv.Itoa(scriptsAtOnce))
+	}
 	dir, err := os.MkdirTemp("", "avsproxy-test")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -30,25 +41,5 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	os.RemoveAll(dir)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// needTool skips a test that needs a program this machine lacks; in CI it fails.
-func needTool(t testing.TB, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err == nil {
-			continue
-		}
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed", name)
-		}
-		t.Skipf("%s is not installed", name)
-	}
+	testkit.Exit(code)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // A runningProxy is the program serving in this process, or in one of its own.
@@ -68,7 +69,7 @@ func startWithEnv(t *testing.T, config string, env ...string) *runningProxy {
 // startWithFiles runs it with a limit on the files that it may open.
 func startWithFiles(t *testing.T, files int, config string) *runningProxy {
 	t.Helper()
-	needTool(t, "sh")
+	testkit.NeedTool(t, "sh")
 	return startCommand(t, config, exec.Command("sh", "-c", fmt.Sprintf("ulimit -n %d; exec %s serve --json", files, binary)))
 }
 

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // readmeElsewhere are commands of the README that other tests run: the scripts
@@ -21,7 +23,7 @@ var readmeElsewhere = []string{
 // machine's state, with the shipped configuration. Only the ports differ: the
 // usual ones may be in use here.
 func TestReadmeCommands(t *testing.T) {
-	needTool(t, "curl", "sh", "go")
+	testkit.NeedTool(t, "curl", "sh", "go")
 	repo, _ := filepath.Abs("../..")
 	work := t.TempDir()
 	env := append(os.Environ(), "XDG_STATE_HOME="+work, "AVSPROXY_CONFIG="+shippedWithFreePorts(t, repo), "NO_COLOR=1")

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/certs"
+	"avsproxy/internal/testkit"
 )
 
 // runStand is an API by a name that nobody resolves, and the environment in which
@@ -63,7 +64,7 @@ func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
 		"php":  {[]string{"php", "-r", php}, "served to Bearer canary"},
 	} {
 		t.Run(tool, func(t *testing.T) {
-			needTool(t, tool)
+			testkit.NeedTool(t, tool)
 			env, _ := runStand(t)
 			if got := runBuilt(env, test.argv...); !strings.Contains(got, test.want) {
 				t.Error(got)
@@ -77,18 +78,14 @@ func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
 
 // grpc-js, like all that is made of gRPC's C-core, asks a variable of gRPC's own.
 func TestRunLeadsGRPC(t *testing.T) {
-	needTool(t, "node")
-	if os.Getenv("GRPC_JS") == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("GRPC_JS does not say where @grpc/grpc-js is")
-		}
-		t.Skip("GRPC_JS does not say where @grpc/grpc-js is")
-	}
+	testkit.Heavy(t)
+	testkit.NeedTool(t, "node")
+	grpc := testkit.NeedVariable(t, "GRPC_JS", "the path of @grpc/grpc-js, from npm install @grpc/grpc-js")
 	env, _ := runStand(t)
 	const call = `const grpc = require(process.env.GRPC_JS);
 		const client = new grpc.Client("` + insisted + `:443", grpc.credentials.createSsl());
 		client.makeUnaryRequest("/no/grpc", x => x, x => x, Buffer.from("x"), {deadline: Date.now() + 20000}, e => { console.log(e.details); client.close(); });`
-	if got := runBuilt(append(env, "GRPC_JS="+os.Getenv("GRPC_JS")), "node", "-e", call); !strings.Contains(got, "HTTP status code 418") {
+	if got := runBuilt(append(env, "GRPC_JS="+grpc), "node", "-e", call); !strings.Contains(got, "HTTP status code 418") {
 		t.Error(got)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -36,7 +37,7 @@ import (
 //	amazon [FLAG...]  start a sandbox of its own, set $LWA, $AVS, $AMAZON_CA
 //	corporate         start a proxy that is the only way to it (see corporate_test.go), set $CORPORATE
 func TestScripts(t *testing.T) {
-	needTool(t, "curl", "openssl", "sh")
+	testkit.NeedTool(t, "curl", "openssl", "sh")
 	repo, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 var (
@@ -36,9 +37,7 @@ const (
 // TestSoak keeps the built program busy and finds that it does not grow: downchannels
 // that hear directives, and events without a pause. See docs/soak.md.
 func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes its time")
-	}
+	testkit.Heavy(t)
 	amazon, err := sandbox.Start(sandbox.Options{MaxConcurrentStreams: 2 * soakDownchannels})
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 const (
@@ -44,10 +45,8 @@ func curlAs(t *testing.T, uid uint32, args ...string) string {
 
 func needRoot(t *testing.T) {
 	t.Helper()
-	needTool(t, "curl")
-	if os.Getuid() != 0 {
-		t.Skip("only root can be another user")
-	}
+	testkit.NeedTool(t, "curl")
+	testkit.NeedRoot(t)
 }
 
 // openSocket is a path for a unix socket whose folder others may enter.

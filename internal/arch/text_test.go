@@ -38,7 +38,8 @@ func TestNoTextNamesAMachine(t *testing.T) {
 	}
 }
 
-// texts yields the text files of the repository. What Git ignores is left out as
+// texts yields the text files of the repository, but for .git, which is a file in a
+// worktree. What Git ignores is left out as
 // far as it lies at the root, where builds and profiles leave it.
 func texts(t *testing.T) func(yield func(string, []byte) bool) {
 	return func(yield func(string, []byte) bool) {
@@ -50,7 +51,7 @@ func texts(t *testing.T) func(yield func(string, []byte) bool) {
 			if entry.IsDir() && (name == ".git" || path == filepath.Join(root, "tmp")) {
 				return fs.SkipDir
 			}
-			if !entry.Type().IsRegular() || slices.Contains([]string{".out", ".test", ".prof"}, filepath.Ext(name)) {
+			if !entry.Type().IsRegular() || name == ".git" || slices.Contains([]string{".out", ".test", ".prof"}, filepath.Ext(name)) {
 				return nil
 			}
 			text, err := os.ReadFile(path)

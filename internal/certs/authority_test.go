@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func newAuthority(t *testing.T) *Authority {
@@ -184,7 +186,7 @@ func TestRootPEMHoldsNoKey(t *testing.T) {
 
 // openssl is what curl, Python, Ruby and most programs of a Linux system verify with.
 func TestOpenSSLKeepsToTheLimit(t *testing.T) {
-	openssl := needTool(t, "openssl")
+	openssl := testkit.NeedTool(t, "openssl")
 	authority := newAuthority(t)
 	dir := t.TempDir()
 	root := writePEM(t, dir, "root.pem", authority.root.Raw)

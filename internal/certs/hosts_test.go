@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func openFor(t *testing.T, dir string, hosts ...string) *Authority {
@@ -145,7 +147,7 @@ func TestServerConfigServesTheHosts(t *testing.T) {
 
 // The constraints hold in OpenSSL too, whatever somebody with the key signs.
 func TestOpenSSLKeepsToTheHosts(t *testing.T) {
-	openssl := needTool(t, "openssl")
+	openssl := testkit.NeedTool(t, "openssl")
 	authority, err := New("test", "api.example.com", "192.0.2.7", "2001:db8::7")
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // serve answers over TLS with the configuration. It is no httptest server: those
@@ -87,10 +89,7 @@ func TestFixedConfigServesOneLeaf(t *testing.T) {
 }
 
 func TestCurlKeepsToTheLimit(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("curl is not installed")
-	}
+	curl := testkit.NeedTool(t, "curl")
 	authority := newAuthority(t)
 	root := writePEM(t, t.TempDir(), "root.pem", authority.root.Raw)
 	for _, n := range names {

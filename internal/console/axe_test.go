@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/chromedp/chromedp"
 )
 
@@ -18,13 +20,8 @@ type violation struct {
 // TestInspectorIsAccessible has axe-core look at the page in its states. AXE_CORE is
 // the path of axe.min.js, which .ci/run installs.
 func TestInspectorIsAccessible(t *testing.T) {
-	path := os.Getenv("AXE_CORE")
-	if path == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("AXE_CORE does not say where axe.min.js is")
-		}
-		t.Skip("AXE_CORE does not say where axe.min.js is")
-	}
+	testkit.Heavy(t)
+	path := testkit.NeedVariable(t, "AXE_CORE", "the path of axe.min.js, from npm install axe-core")
 	axe, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

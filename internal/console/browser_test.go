@@ -14,6 +14,7 @@ import (
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -38,7 +39,8 @@ func inspect(t *testing.T, turns ...turn) *visit {
 
 func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	t.Helper()
-	needTool(t, "chromium")
+	testkit.Heavy(t)
+	testkit.NeedTool(t, "chromium")
 	v := &visit{desk: start(t, setup{})}
 	v.login()
 	v.Exchanges = capture.New(capture.Options{EventName: avs.EventName})
@@ -229,15 +231,4 @@ func (v *visit) shoot(name string) {
 	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
 		v.t.Fatal(err)
 	}
-}
-
-func needTool(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
 }

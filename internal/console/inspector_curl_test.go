@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -44,7 +45,7 @@ type arrival struct{ Method, Target, Host, ContentType, Quote, Authorization, Bo
 // TestInspectorCopiesCurlThatRuns runs what the page copies, and compares what
 // arrives with what was remembered.
 func TestInspectorCopiesCurlThatRuns(t *testing.T) {
-	needTool(t, "curl")
+	testkit.NeedTool(t, "curl")
 	var arrived arrival
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -93,7 +94,7 @@ func (v *visit) copy() string {
 
 func runIn(t *testing.T, shell, command string, body []byte) {
 	t.Helper()
-	needTool(t, shell)
+	testkit.NeedTool(t, shell)
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "body"), body, 0o600); err != nil {
 		t.Fatal(err)

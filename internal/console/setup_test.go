@@ -13,14 +13,13 @@ import (
 
 	"avsproxy/internal/certs"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
-
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
 	// A login's timer runs for ten minutes; it holds no goroutine until then.
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 // A desk is a console that listens, with a credential at a sandbox's LWA.

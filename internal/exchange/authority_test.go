@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestC3_ParseAuthority(t *testing.T) {
+func TestC03_ParseAuthority(t *testing.T) {
 	for text, want := range map[string]Authority{
 		"localhost": {"localhost", ""}, "LOCALHOST:80": {"localhost", "80"}, "a.b-c_d.example.": {"a.b-c_d.example", ""},
 		"127.0.0.1:9744": {"127.0.0.1", "9744"}, "[::1]": {"::1", ""}, "[::1]:1": {"::1", "1"}, "[0:0::1]:65535": {"::1", "65535"},
@@ -60,7 +60,7 @@ func FuzzParseAuthority(f *testing.F) {
 	})
 }
 
-func TestC1_ListenerAcceptsPort(t *testing.T) {
+func TestC01_ListenerAcceptsPort(t *testing.T) {
 	for _, c := range []struct {
 		listener Listener
 		port     string

@@ -21,7 +21,7 @@ func table(t testing.TB) *Table {
 	return table
 }
 
-func TestC1_C3_OnlyKnownHostsChooseARoute(t *testing.T) {
+func TestC01_C03_OnlyKnownHostsChooseARoute(t *testing.T) {
 	clear, secure, unix := exchange.Listener{Port: "9744"}, exchange.Listener{Port: "9744", TLS: true}, exchange.Listener{}
 	for _, c := range []struct {
 		host string

@@ -96,7 +96,7 @@ func local(a exchange.Authority, d exchange.Listener) bool {
 	return exchange.IsLocal(a.Host) && d.AcceptsPort(a)
 }
 
-func TestC1_ReboundNamesAreRefused(t *testing.T) {
+func TestC01_ReboundNamesAreRefused(t *testing.T) {
 	g := serve(t, gate.Rules{Host: local, Names: "use localhost"}, tcp(t))
 	_, port, _ := net.SplitHostPort(g.addr)
 	for host, want := range map[string]int{
@@ -161,7 +161,7 @@ func TestGuestsKeepNoConnection(t *testing.T) {
 	}
 }
 
-func TestC2_PagesAreRefused(t *testing.T) {
+func TestC02_PagesAreRefused(t *testing.T) {
 	g := serve(t, gate.Rules{Host: local}, tcp(t))
 	for fields, want := range map[string]int{
 		"":                                204,
@@ -194,7 +194,7 @@ func TestC2_PagesAreRefused(t *testing.T) {
 
 // Programs may send an Origin that was let in. A page of that origin is known by its
 // browser, and one of another cannot send it.
-func TestC2_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
+func TestC02_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
 	const own = "http://localhost:9744"
 	g := serve(t, gate.Rules{Host: local, Origin: func(a exchange.Authority, _ exchange.Listener, origin string) bool {
 		return a.Host == "localhost" && origin == own
@@ -320,7 +320,7 @@ func TestUnixSocketsIgnoreThePort(t *testing.T) {
 	}
 }
 
-func TestC4_ClientKeyInItsFourPlaces(t *testing.T) {
+func TestC04_ClientKeyInItsFourPlaces(t *testing.T) {
 	const key = "correct horse: battery"
 	basic := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 	g := serve(t, gate.Rules{Host: local, KeySum: gate.KeySum(key)}, tcp(t))

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -20,9 +22,7 @@ const stranger = 12345 // nobody has to have this uid
 // that f makes.
 func as(t *testing.T, uid int, f func()) {
 	t.Helper()
-	if unix.Geteuid() != 0 {
-		t.Skip("only root can be another user")
-	}
+	testkit.NeedRoot(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	become(t, uid)

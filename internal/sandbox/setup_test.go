@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const (
 	redirectURI = "https://localhost:9745/authresponse"
@@ -192,13 +192,10 @@ func ask(t *testing.T, s *Sandbox, token, method, path string, body io.Reader) *
 	return request
 }
 
-// curlCommand is a real curl that trusts the sandbox. It may be missing on a
-// developer's machine, but not where the project is judged.
+// curlCommand is a real curl that trusts the sandbox.
 func curlCommand(t *testing.T, s *Sandbox, args ...string) *exec.Cmd {
 	t.Helper()
-	if _, err := exec.LookPath("curl"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("curl is not installed")
-	}
+	testkit.NeedTool(t, "curl")
 	root := filepath.Join(t.TempDir(), "root.pem")
 	if err := os.WriteFile(root, s.RootPEM(), 0o600); err != nil {
 		t.Fatal(err)

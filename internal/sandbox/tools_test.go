@@ -2,21 +2,18 @@ package sandbox
 
 import (
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
-// run runs a tool that may be missing on a developer's machine, but not where the
-// project is judged.
+// run runs a tool and returns its output.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil && os.Getenv("CI") == "" {
-		t.Skip(name + " is not installed")
-	}
+	testkit.NeedTool(t, name)
 	out, err := exec.CommandContext(within(t, time.Minute), name, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
@@ -49,26 +46,8 @@ func TestH2spec(t *testing.T) {
 	s := start(t, Options{})
 	setFaults(t, s.Faults(), "slow-headers=100ms")
 	host, port, _ := net.SplitHostPort(strings.TrimPrefix(s.AVS(), "https://"))
-	out := run(t, h2spec(t), "--strict", "-t", "-k", "-h", host, "-p", port)
+	out := run(t, testkit.H2spec(t), "--strict", "-t", "-k", "-h", host, "-p", port)
 	if !strings.Contains(out, ", 0 skipped, 0 failed") {
 		t.Error(out)
 	}
-}
-
-// h2spec returns the path of the suite, which the module of the tools pins. It is
-// built where CI asks for every test; elsewhere it must be installed.
-func h2spec(t *testing.T) string {
-	t.Helper()
-	if path, err := exec.LookPath("h2spec"); err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "" {
-		t.Skip("h2spec is not installed")
-	}
-	path := filepath.Join(t.TempDir(), "h2spec")
-	build := exec.Command("go", "build", "-modfile=../../tools/go.mod", "-o", path, "github.com/summerwind/h2spec/cmd/h2spec")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building h2spec: %v\n%s", err, out)
-	}
-	return path
 }

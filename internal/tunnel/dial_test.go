@@ -38,7 +38,7 @@ func TestC11_AddressesThatAreNeverDialed(t *testing.T) {
 }
 
 // The name is judged by what it resolves to, when it is dialed.
-func TestC8_OwnListenersAreNotDialed(t *testing.T) {
+func TestC08_OwnListenersAreNotDialed(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0"} {
 		own, err := net.Listen("tcp", listen)
 		if err != nil {

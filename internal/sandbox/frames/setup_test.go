@@ -16,12 +16,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // patience is what a test waits for something that must happen.
 const patience = 30 * time.Second

@@ -5,19 +5,17 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
-// run runs a tool that may be missing on a developer's machine, but not where the
-// project is judged.
+// run runs a tool and returns its output.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil && os.Getenv("CI") == "" {
-		t.Skip(name + " is not installed")
-	}
+	testkit.NeedTool(t, name)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()

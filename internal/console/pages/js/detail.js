@@ -96,6 +96,7 @@ export class Detail {
     this.kept.title.show(["gone", error.status], () => error.status === 404 ? "No longer kept" : "Not to be had");
     this.place.replaceChildren(el("p", null, error.status === 404 ? `Exchange ${this.id} has made room for newer ones, or was cleared.` : error.sentence));
     this.pane.classList.add("gone");
+    this.pane.dataset.status = error.status; // 0 = nothing answered
   }
 
   // recovered takes away what gone has said.

@@ -85,7 +85,7 @@ export function partTitle(part) {
 // audio plays what is at an address, or says that it cannot be played.
 export function audio(src, label) {
   const element = el("audio", { controls: true, preload: "metadata", src, "aria-label": label });
-  element.addEventListener("error", () => element.replaceWith(el("span", { class: "soft" }, "Audio that browsers do not play.")));
+  element.addEventListener("error", () => element.replaceWith(el("span", { class: "soft", "data-unplayable": true }, "Audio that browsers do not play.")));
   return element;
 }
 

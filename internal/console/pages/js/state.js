@@ -9,9 +9,11 @@ export function showState(word, error, paused) {
   const [text, look] = label(word, error, paused);
   if (byId("live").textContent !== text) byId("live").textContent = text; // or it is read aloud again
   byId("live").className = `live ${look}`;
+  byId("live").dataset.connected = word === "live" || isOff(error);
   const trouble = error && !isOff(error) ? error.sentence : "";
   byId("trouble").textContent = trouble;
   byId("trouble").hidden = !trouble;
+  byId("trouble").dataset.status = trouble ? error.status : "";
   byId("tools").hidden = isOff(error);
 }
 

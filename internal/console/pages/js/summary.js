@@ -5,10 +5,10 @@ import { line, sentence, size, span, wait } from "./format.js";
 // The sentence, the legs and the times of an exchange.
 
 export function sentences(record, explained) {
-  const list = [el("p", { class: "lead" }, lead(record), " ", login(record))];
+  const list = [el("p", { class: "lead", "data-outcome": outcome(record), "data-route": record.route }, lead(record), " ", login(record))];
   list.push(...whys(record, explained).map((why) => el("p", { class: "soft" }, why)));
   const more = notes(record);
-  if (more.length) list.push(el("ul", { class: "notes" }, ...more.map(([kind, text]) => el("li", { class: kind }, text))));
+  if (more.length) list.push(el("ul", { class: "notes" }, ...more.map(([note, kind, text]) => el("li", { class: kind, "data-note": note }, text))));
   return list;
 }
 
@@ -19,12 +19,18 @@ function whys(record, explained) {
   return pairs(explained).filter(([name]) => wanted.includes(name)).map(([name, text]) => line(`${name}: ${text}`));
 }
 
+// outcome is the decision, or that the request could not be sent for want of a connection.
+function outcome(record) {
+  const decided = ["injected", "no_credential", "kept"].includes(record.decision);
+  return record.error && !record.tries && decided ? "no_connection" : record.decision;
+}
+
 function lead(record) {
   const to = line(record.upstream?.address || "the upstream");
   const route = record.route ? `route ${line(record.route)}` : "no route";
   const credential = line(record.token?.credential || "");
   const ours = "Answered here, nothing was sent: ";
-  if (record.error && !record.tries && ["injected", "no_credential", "kept"].includes(record.decision)) {
+  if (outcome(record) === "no_connection") {
     return `Nothing was sent: there was no connection to the upstream of ${route}.`;
   }
   switch (record.decision) {
@@ -55,11 +61,11 @@ function login(record) {
 
 function notes(record) {
   const list = [];
-  if (record.ended) list.push(["bad", sentence(record.ended)]);
-  if (record.error) list.push(["bad", `The answer is avsproxy’s own: ${line(record.error)}.`]);
-  if (record.replayed) list.push(["", "The upstream refused the token; it was sent again with a new one."]);
-  if (record.tries > 1) list.push(["", `It took ${record.tries} tries.`]);
-  if (record.replay_of) list.push(["", el("a", { href: `#${record.replay_of}` }, `A replay of exchange ${record.replay_of}`)]);
+  if (record.ended) list.push(["ended", "bad", sentence(record.ended)]);
+  if (record.error) list.push(["error", "bad", `The answer is avsproxy’s own: ${line(record.error)}.`]);
+  if (record.replayed) list.push(["replayed", "", "The upstream refused the token; it was sent again with a new one."]);
+  if (record.tries > 1) list.push(["tries", "", `It took ${record.tries} tries.`]);
+  if (record.replay_of) list.push(["replay_of", "", el("a", { href: `#${record.replay_of}` }, `A replay of exchange ${record.replay_of}`)]);
   return list;
 }
 
