@@ -2,9 +2,11 @@ package main
 
 import (
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 
+	"avsproxy/internal/avs"
 	"avsproxy/internal/config"
 )
 
@@ -51,4 +53,58 @@ func localhostURL(address string) string {
 		address = strings.Replace(address, "http://"+ip+":", "http://localhost:", 1)
 	}
 	return address
+}
+
+// shown lists addresses as people write them, each once.
+func shown(addresses []string) []string {
+	var list []string
+	for _, address := range addresses {
+		if address = localhostURL(address); !slices.Contains(list, address) {
+			list = append(list, address)
+		}
+	}
+	return list
+}
+
+func curlTarget(address string) string {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return "--unix-socket " + path + " http://localhost"
+	}
+	return localhostURL(address)
+}
+
+// try is what to give to curl for a first request.
+func (s *server) try() string {
+	return s.keyOption() + curlTarget(addresses(s.proxyDoors)[0]) + tryPath(s.conf.Routes[0])
+}
+
+// keyOption shows where the client key goes; the key itself is not ours to print.
+func (s *server) keyOption() string {
+	if s.conf.Proxy.ClientKey.IsZero() {
+		return ""
+	}
+	return "-H 'Avsproxy-Key: KEY' "
+}
+
+// tryPath is what a first request can ask for.
+func tryPath(route config.Route) string {
+	if route.Preset == "avs" {
+		return avs.PathPing
+	}
+	return "/"
+}
+
+// portOf returns the port of "host:port", "" where there is none.
+func portOf(addr string) string {
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
+		return addr[i+1:]
+	}
+	return ""
+}
+
+func withCredential(path, name string) string {
+	if name == "" {
+		return path
+	}
+	return path + "?" + url.Values{"credential": {name}}.Encode()
 }

@@ -37,14 +37,14 @@ func certifiedHosts(conf *config.Config) (list []routeHost) {
 
 // authority opens this installation's authority for the hosts of all routes. Only
 // the process that makes it anew knows that it did, so every command tells.
-func (a *app) authority(ctx context.Context, conf *config.Config) (*certs.Authority, error) {
+func (e *environment) authority(ctx context.Context, conf *config.Config) (*certs.Authority, error) {
 	hosts := certifiedHosts(conf)
 	var names []string
 	for _, h := range hosts {
 		names = append(names, h.host)
 	}
 	slow := time.AfterFunc(time.Second, func() {
-		a.ui.say("avsproxy: waiting for the certificate authority; another process may hold %s", filepath.Join(conf.Store.Path, certs.LockFile))
+		e.ui.say("avsproxy: waiting for the certificate authority; another process may hold %s", filepath.Join(conf.Store.Path, certs.LockFile))
 	})
 	authority, err := certs.Open(conf.Store.Path, names...)
 	slow.Stop()
@@ -52,17 +52,17 @@ func (a *app) authority(ctx context.Context, conf *config.Config) (*certs.Author
 		return nil, failed(err, "")
 	}
 	if len(authority.NewTo()) > 0 {
-		a.tellNewAuthority(ctx, conf, broughtText(hosts, authority.NewTo()))
+		e.tellNewAuthority(ctx, conf, broughtText(hosts, authority.NewTo()))
 	}
 	return authority, nil
 }
 
-func (a *app) tellNewAuthority(ctx context.Context, conf *config.Config, brought string) {
+func (e *environment) tellNewAuthority(ctx context.Context, conf *config.Config, brought string) {
 	hint := "run 'avsproxy ca trust' again, and give the new " + certs.RootFile + " to clients that have a copy of the old one"
-	if a.running(ctx, conf) != nil {
+	if e.running(ctx, conf) != nil {
 		hint = "restart the running 'avsproxy serve', which still signs with the old one; " + hint
 	}
-	a.ui.warn("the certificate authority was made anew, because "+brought, hint)
+	e.ui.warn("the certificate authority was made anew, because "+brought, hint)
 }
 
 // broughtText says which route brought which host.

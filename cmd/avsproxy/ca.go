@@ -56,8 +56,6 @@ func (a *app) caSubcommand(name, short string, run func(context.Context, *config
 
 func rootPath(conf *config.Config) string { return filepath.Join(conf.Store.Path, certs.RootFile) }
 
-const trustedName = "ca-trusted.pem"
-
 // trustedPath is a copy of what was put into the system's store, since the root
 // itself may be made anew or lost.
 func trustedPath(conf *config.Config) string {
@@ -139,14 +137,6 @@ func (a *app) sayOwnStores(root string) {
 	a.ui.say("  Node     NODE_EXTRA_CA_CERTS=%s", quoted)
 	a.ui.say("  Java     keytool -importcert -noprompt -alias avsproxy -cacerts -storepass changeit -file %s", quoted)
 	a.ui.say("  Firefox  about:preferences#privacy, View Certificates, Authorities, Import")
-}
-
-// shellQuote is for lines that people copy into a shell.
-func shellQuote(text string) string {
-	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,") == "" && text != "" {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func readCertificate(path string) (*x509.Certificate, error) {

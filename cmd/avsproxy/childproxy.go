@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -84,7 +83,8 @@ func (a *app) serveChild(ctx context.Context) (*server, error) {
 	withholdSecrets(conf)
 	a.ui.level.Set(levelBesideChild)
 	conf.Proxy.Listen = []string{childDoor(conf.Proxy.Listen)}
-	s := &server{app: a, conf: conf, doors: doorList{app: a}, apart: true, anyPort: true}
+	s := newServing(a.environment, conf)
+	s.apart, s.anyPort = true, true
 	if err := s.begin(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -106,13 +106,6 @@ func childDoor(configured []string) string {
 		}
 	}
 	return "localhost:0"
-}
-
-func (s *server) asRunning() *running {
-	return &running{
-		runFile: runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key},
-		client:  http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}},
-	}
 }
 
 // childAddress is how a command on this machine reaches the proxy.

@@ -63,7 +63,7 @@ func startTunnelling(t *testing.T, text string) *runningProxy {
 	}
 	conf.Proxy.Others = "tunnel"
 	proxy := &runningProxy{State: conf.Store.Path, Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
-	a := &app{getenv: getenv, stdin: http.NoBody, stdout: proxy.Stdout, ui: newVoice(proxy.Stderr, getenv)}
+	a := newApp(getenv, http.NoBody, proxy.Stdout, proxy.Stderr)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.serve(ctx, conf, true) }()

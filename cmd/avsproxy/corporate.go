@@ -19,11 +19,11 @@ type proxyChoice = func(*url.URL) (*url.URL, error)
 
 // corporateProxy is what the environment says of a proxy that leads out of this
 // network, in capitals or not. This machine's loopback is never behind one.
-func (a *app) corporateProxy() (proxyChoice, error) {
+func (e *environment) corporateProxy() (proxyChoice, error) {
 	conf := &httpproxy.Config{
-		HTTPProxy:  cmp.Or(a.getenv("http_proxy"), a.getenv("HTTP_PROXY")),
-		HTTPSProxy: cmp.Or(a.getenv("https_proxy"), a.getenv("HTTPS_PROXY")),
-		NoProxy:    cmp.Or(a.getenv("no_proxy"), a.getenv("NO_PROXY")) + ",.localhost",
+		HTTPProxy:  cmp.Or(e.getenv("http_proxy"), e.getenv("HTTP_PROXY")),
+		HTTPSProxy: cmp.Or(e.getenv("https_proxy"), e.getenv("HTTPS_PROXY")),
+		NoProxy:    cmp.Or(e.getenv("no_proxy"), e.getenv("NO_PROXY")) + ",.localhost",
 	}
 	if conf.HTTPSProxy == "" {
 		return conf.ProxyFunc(), nil

@@ -69,7 +69,7 @@ func TestCorporateProxyOfTheEnvironment(t *testing.T) {
 	} {
 		for _, change := range []func(string) string{strings.ToLower, strings.ToUpper} {
 			env := map[string]string{change("https_proxy"): c.https, change("no_proxy"): c.no}
-			a := &app{getenv: func(name string) string { return env[name] }}
+			a := &environment{getenv: func(name string) string { return env[name] }}
 			if got := chosen(t, a, c.target); got != c.want {
 				t.Errorf("%+v: %q", c, got)
 			}
@@ -78,7 +78,7 @@ func TestCorporateProxyOfTheEnvironment(t *testing.T) {
 }
 
 // chosen is the proxy on the way to target; "" = none.
-func chosen(t *testing.T, a *app, target string) string {
+func chosen(t *testing.T, a *environment, target string) string {
 	t.Helper()
 	choose, err := a.corporateProxy()
 	if err != nil {

@@ -105,13 +105,6 @@ func seed(client *tokens.Client, resolve func() (tokens.Secret, error)) func() (
 	}
 }
 
-func asUsage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &exitError{exitUsage, err, ""}
-}
-
 func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 	if p.stand != nil {
 		client := p.stand.client(conf, p.redirectURL(conf))

@@ -155,15 +155,6 @@ func (d *desk) close() {
 	clear(d.open)
 }
 
-// shutDown ends a server of short pages.
-func shutDown(server *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if server.Shutdown(ctx) != nil {
-		server.Close()
-	}
-}
-
 // hostPort is what to listen on for a redirect URI; "localhost" is both loopback
 // families there, since browsers choose either.
 func hostPort(redirect *url.URL) string {

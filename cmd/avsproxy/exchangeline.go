@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
@@ -112,30 +111,4 @@ func colourOf(status int) int {
 		return 33 // yellow
 	}
 	return 31 // red
-}
-
-// legible is text from the wire on one line of a terminal: of most characters, and
-// of such that neither move the cursor nor turn the writing.
-func legible(text string, most int) string {
-	clean := make([]rune, 0, min(len(text), most))
-	for _, r := range text {
-		if len(clean) == most {
-			return string(clean) + "..."
-		}
-		if !unicode.IsPrint(r) {
-			r = '?'
-		}
-		clean = append(clean, r)
-	}
-	return string(clean)
-}
-
-func ofBytes(n int64) string {
-	switch {
-	case n < 1000:
-		return strconv.FormatInt(n, 10) + "B"
-	case n < 1000_000:
-		return fmt.Sprintf("%.1fkB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%.1fMB", float64(n)/1e6)
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
-	"text/tabwriter"
 
 	"avsproxy/internal/config"
 
@@ -58,7 +55,7 @@ func (a *app) explain(ctx context.Context, conf *config.Config, method, target s
 		return nil, &exitError{exitUsage, err, "see 'avsproxy explain --help'"}
 	}
 	if beside := a.running(ctx, conf); beside != nil {
-		defer beside.client.CloseIdleConnections()
+		defer beside.closeIdle()
 		x := new(explanation)
 		query := url.Values{"method": {method}, "url": {target}}
 		err := beside.call(ctx, http.MethodGet, "/api/explain?"+query.Encode(), x)
@@ -76,17 +73,6 @@ func (a *app) explain(ctx context.Context, conf *config.Config, method, target s
 		return nil, err
 	}
 	return explainer.explain(method, target)
-}
-
-// printExplanation puts what each sentence is about into a column of its own.
-func printExplanation(w io.Writer, x *explanation) error {
-	fmt.Fprintf(w, "%s %s\n", x.Method, legible(x.URL, 1<<10))
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, sentence := range x.Text {
-		about, rest, _ := strings.Cut(sentence, ": ")
-		fmt.Fprintf(table, "  %s\t%s\n", strings.ToLower(about), legible(rest, 4<<10))
-	}
-	return table.Flush()
 }
 
 func indented(w io.Writer, value any) error {

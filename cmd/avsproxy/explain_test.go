@@ -146,7 +146,7 @@ func explainerOf(t *testing.T, text string) *explainer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{getenv: func(string) string { return "" }}
+	a := &environment{getenv: func(string) string { return "" }}
 	program, err := a.build(conf, nil)
 	if err != nil {
 		t.Fatal(err)

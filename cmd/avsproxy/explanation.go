@@ -47,68 +47,28 @@ type protocolsTold struct {
 // An explainer decides about requests that nobody has sent, by what decides about
 // all others. It touches neither the network nor the upstream.
 type explainer struct {
-	program *program
+	conf    *config.Config
 	table   *proxy.Table
-	rules   guard.Rules
+	rules   guard.Rules // those that need no request to ask them
 	doors   []proxyDoor
 	callers string // who may come in
-	// status tells how a credential stands.
-	status func(*tokens.Source) tokens.Status
-	// login is where a person logs in; empty = its port is not known before 'serve' runs.
-	login func(credential string) string
-	// present is where a route sends its requests now; nil = to where it is configured.
-	present func(route string) string
+	// credential tells of one that a route uses.
+	credential func(name string) (credentialFacts, bool)
+	// origin is where a route sends its requests now; it has no host where that is the
+	// sandbox, and none runs.
+	origin func(config.Route) *url.URL
+	// tokenURL is the token endpoint that a route stands in for.
+	tokenURL func(config.Route) string
 	// spoken is the upstream's protocol in a route's latest exchange; nil = none is known.
 	spoken func(route string) string
 }
 
-// newExplainer is for a program that does not serve; who serves sets what it knows
-// better.
-func newExplainer(p *program, addresses []string, self string) (*explainer, error) {
-	table, err := routeTable(p.conf)
-	if err != nil {
-		return nil, err
-	}
-	users, err := newUsers(p.conf)
-	if err != nil {
-		return nil, err
-	}
-	return &explainer{
-		program: p, table: table, doors: proxyDoors(addresses), callers: users.told(self).Proxy,
-		rules:  guard.Rules{Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel", HostsHint: routeHostsHint},
-		status: (*tokens.Source).Peek,
-		login: func(name string) string {
-			if portOf(p.conf.Console.Listen) == "0" {
-				return ""
-			}
-			return loginURL(p.conf, name)
-		},
-	}, nil
-}
-
-// explainer is for a program that serves.
-func (s *server) explainer() (*explainer, error) {
-	e, err := newExplainer(s.program, addresses(s.proxyDoors), "the user it runs as")
-	if err != nil {
-		return nil, err
-	}
-	e.status = (*tokens.Source).Status
-	e.present = s.line.present
-	e.spoken = s.spoken
-	return e, nil
-}
-
-// spoken is the upstream's protocol in the latest exchange of the route that had one.
-func (s *server) spoken(route string) string {
-	if s.scribe.recorder == nil {
-		return ""
-	}
-	for exchange := range s.scribe.recorder.Newest() {
-		if exchange.Route == route && exchange.UpstreamProto != "" {
-			return exchange.UpstreamProto
-		}
-	}
-	return ""
+// credentialFacts are what an explanation says of a credential.
+type credentialFacts struct {
+	status  tokens.Status
+	unasked bool   // no person logs in to it
+	command string // that logs in to it
+	page    string // on which a person logs in; empty = its port is not known before 'serve' runs
 }
 
 // explain is what GET /api/explain answers with. Its error is one of usage.
@@ -123,7 +83,7 @@ func (e *explainer) explain(method, text string) (*explanation, error) {
 		return x, nil
 	}
 	if i, ok := e.table.Choose(a.target.Authority, a.target.Door); ok {
-		e.routed(x, a, e.program.conf.Routes[i])
+		e.routed(x, a, e.conf.Routes[i])
 	} else {
 		x.other(a)
 	}
@@ -203,23 +163,8 @@ func (x *explanation) permit(a asked, route config.Route, origin *url.URL, stand
 	return true
 }
 
-// origin has no host where the route's is the sandbox, and none runs.
-func (e *explainer) origin(route config.Route) *url.URL {
-	if e.present != nil {
-		if now, err := url.Parse(e.present(route.Name)); err == nil {
-			return now
-		}
-	}
-	origin, _, err := e.program.upstream(route)
-	if err != nil { // the configuration was checked, but for the files with roots
-		origin, _ = url.Parse(route.Upstream)
-	}
-	return origin
-}
-
 func (e *explainer) standsIn(route config.Route, a asked) bool {
-	options := e.program.standInOptions(route, &proxy.Injector{}, "")
-	return route.TokenEndpoint && proxy.StandsIn(options.TokenURL, a.method, a.url.EscapedPath())
+	return route.TokenEndpoint && proxy.StandsIn(e.tokenURL(route), a.method, a.url.EscapedPath())
 }
 
 // token decides about the credential as the injector would.
@@ -229,17 +174,17 @@ func (e *explainer) token(x *explanation, a asked, route config.Route, standIn b
 		x.tell("Token", "none: the route has no credential; the request passes as it is")
 		return
 	}
-	credential, err := e.program.find(route.Credential)
-	if err != nil {
-		return // which crosschecks of the configuration rule out
+	facts, ok := e.credential(route.Credential)
+	if !ok {
+		return
 	}
-	status := e.status(credential.source)
+	status := facts.status
 	now := time.Now()
 	x.Token = &tokenTold{State: status.State, Age: seconds(now, status.Renewed, -1), Left: seconds(now, status.Expiry, 1)}
 	switch {
 	case status.State == tokens.StateLoginNeeded:
 		x.Decision, x.Error = proxy.LoginMissing, problem.LoginRequired
-		x.LoginURL = e.login(route.Credential)
+		x.LoginURL = facts.page
 	case status.State == tokens.StateFailing:
 		x.Decision, x.Error = proxy.RefreshFailed, problem.TokenRefreshFailed
 	case standIn:
@@ -249,7 +194,7 @@ func (e *explainer) token(x *explanation, a asked, route config.Route, standIn b
 	default:
 		x.Decision = proxy.Injected
 	}
-	e.tellToken(x, credential, route, status)
+	e.tellToken(x, facts, route)
 }
 
 // seconds is from now to t, or the other way where sign is -1; nil = t is unknown.

@@ -36,16 +36,16 @@ func whyRoute(a asked, route config.Route) string {
 	return host + " is its upstream's own name"
 }
 
-func (e *explainer) tellToken(x *explanation, c *credential, route config.Route, status tokens.Status) {
+func (e *explainer) tellToken(x *explanation, facts credentialFacts, route config.Route) {
 	name := "credential " + route.Credential
 	switch {
-	case x.Decision == proxy.LoginMissing && !c.unasked():
-		x.Hint = e.loginHint(c, x.LoginURL)
+	case x.Decision == proxy.LoginMissing && !facts.unasked:
+		x.Hint = e.loginHint(facts, route)
 		x.tell("Token", "none: %s needs a login; answered with 503 %s; %s", name, x.Error, x.Hint)
 	case x.Error != "":
-		x.tell("Token", "none: %s has no live token (%v); answered with 503 %s", name, status.Failure, x.Error)
+		x.tell("Token", "none: %s has no live token (%v); answered with 503 %s", name, facts.status.Failure, x.Error)
 	default:
-		x.tell("Token", "%s: %s, %s", decisionText(string(x.Decision)), name, tokenLife(x.Token, status))
+		x.tell("Token", "%s: %s, %s", decisionText(string(x.Decision)), name, tokenLife(x.Token, facts.status))
 	}
 	switch route.ClientAuth {
 	case "keep":
@@ -57,14 +57,14 @@ func (e *explainer) tellToken(x *explanation, c *credential, route config.Route,
 	}
 }
 
-func (e *explainer) loginHint(c *credential, page string) string {
-	switch stand := e.program.stand; {
-	case stand != nil && stand.AVS == "":
+func (e *explainer) loginHint(facts credentialFacts, route config.Route) string {
+	switch {
+	case e.conf.Sandbox && e.origin(route).Host == "":
 		return "run 'avsproxy serve', which logs in to its sandbox by itself"
-	case page == "":
-		return "run '" + e.program.loginCommand(c) + "'"
+	case facts.page == "":
+		return "run '" + facts.command + "'"
 	}
-	return "run '" + e.program.loginCommand(c) + "', or open " + page
+	return "run '" + facts.command + "', or open " + facts.page
 }
 
 // decisionText says what is done about the token.
@@ -117,7 +117,7 @@ func (e *explainer) tellUpstream(x *explanation, route config.Route) {
 	switch {
 	case text == "":
 		text = "the sandbox, once 'avsproxy serve' runs, in the place of " + route.Upstream
-	case e.program.stand != nil:
+	case e.conf.Sandbox:
 		text += " (the sandbox, in the place of " + route.Upstream + ")"
 	}
 	if x.Protocols.Upstream != "" {

@@ -150,7 +150,7 @@ func TestNoSecretMakesRoomForAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := (&app{getenv: getenv}).build(conf, nil)
+	p, err := (&environment{getenv: getenv}).build(conf, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

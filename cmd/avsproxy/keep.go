@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 )
 
@@ -24,7 +26,7 @@ func (s *server) keepLogins(ctx context.Context) error {
 // keeper joins all that listens to a credential's renewals, and returns what
 // keeps its login alive.
 func (s *server) keeper(c *credential, metrics *console.Metrics) (keep func(context.Context)) {
-	log, url := s.app.ui.log, s.loginURL(c.conf.Name)
+	log, url := s.env.ui.log, s.loginURL(c.conf.Name)
 	tell := tellRenewals(log, metrics, c.conf.Name, url)
 	remind := &reminder{
 		source: c.source, command: c.conf.OnLoginNeeded, every: c.conf.LoginReminder,
@@ -74,3 +76,19 @@ func tellAge(ctx context.Context, log *slog.Logger, c *credential) {
 		}
 	}
 }
+
+// proveSoon lets credentials that need nobody get their first token while 'serve'
+// starts, for as long as that is short. Their failures are told like all others.
+func (p *program) proveSoon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, provePatience)
+	defer cancel()
+	for _, credential := range p.credentials {
+		routed := slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.Credential == credential.conf.Name })
+		if credential.unasked() && routed {
+			_, _ = credential.source.Token(ctx)
+		}
+	}
+}
+
+// provePatience is for how long starting waits for tokens that nobody asked for yet.
+const provePatience = 3 * time.Second

@@ -28,7 +28,7 @@ upstream = "https://upstream.example"
 `
 
 // startAmongStrangers serves as where the system tells no users apart.
-func startAmongStrangers(t *testing.T) (s *server, said *lockedBuffer) {
+func startAmongStrangers(t *testing.T) (a *app, s *server, said *lockedBuffer) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
@@ -38,18 +38,19 @@ func startAmongStrangers(t *testing.T) (s *server, said *lockedBuffer) {
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
 	getenv := func(name string) string { return env[name] }
 	said = newLockedBuffer()
-	a := &app{getenv: getenv, stdin: http.NoBody, stdout: said, ui: newVoice(said, getenv)}
+	a = newApp(getenv, http.NoBody, said, said)
 	conf, err := config.Load("", getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = &server{app: a, conf: conf, doors: doorList{app: a}, strangers: true}
+	s = newServing(a.environment, conf)
+	s.strangers = true
 	t.Cleanup(s.close)
 	if err := s.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.announce(true)
-	return s, said
+	a.announce(conf, s.ready(), true)
+	return a, s, said
 }
 
 // status asks the console, with a key where one is given.
@@ -71,14 +72,14 @@ func status(t *testing.T, client *http.Client, method, address, key string) int 
 }
 
 func TestC04_AmongStrangersTheInspectorHasAKey(t *testing.T) {
-	s, said := startAmongStrangers(t)
+	_, s, said := startAmongStrangers(t)
 	for path, want := range map[string]int{"/": 403, "/har": 403, "/api/exchanges": 403, "/api/events": 403, "/status": 200} {
 		if got := status(t, newClient(t), "GET", s.console.Self+path, ""); got != want {
 			t.Errorf("%s without the key: %d", path, got)
 		}
 	}
-	file := readRunFile(s.conf)
-	info, err := os.Stat(runFilePath(s.conf))
+	file := readRunFile(s.conf.Store.Path)
+	info, err := os.Stat(runFilePath(s.conf.Store.Path))
 	if err != nil || file.Key == "" || (runtime.GOOS != "windows" && info.Mode().Perm() != 0o600) {
 		t.Fatalf("run.json: %+v %v %v", file, info, err)
 	}
@@ -95,8 +96,8 @@ func TestC04_AmongStrangersTheInspectorHasAKey(t *testing.T) {
 }
 
 func TestC04_PrintedAddressesOpenTheInspectorOnce(t *testing.T) {
-	s, said := startAmongStrangers(t)
-	command := s.app.rootCommand()
+	a, _, said := startAmongStrangers(t)
+	command := a.rootCommand()
 	command.SetArgs([]string{"status"})
 	if err := command.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
@@ -121,7 +122,7 @@ func TestC04_PrintedAddressesOpenTheInspectorOnce(t *testing.T) {
 
 // A page that watches must not hold up the end of the process.
 func TestStreamsOfEventsEndWithServe(t *testing.T) {
-	s, _ := startAmongStrangers(t)
+	_, s, _ := startAmongStrangers(t)
 	s.console.Key, s.console.Exchanges = "", capture.New(capture.Options{})
 	resp, err := newClient(t).Get(s.console.Self + "/api/events")
 	if err != nil {

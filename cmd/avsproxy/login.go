@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net/url"
 	"time"
 
-	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
-	"avsproxy/internal/peer"
-	"avsproxy/tokens"
 
 	"github.com/spf13/cobra"
 )
@@ -108,7 +104,7 @@ func (a *app) warnOfOtherClient(conf *config.Config, attempt *loginAttempt) {
 // done what was asked.
 func (a *app) beginLogin(ctx context.Context, conf *config.Config, name string, flags loginFlags, beside *running) (*loginAttempt, error) {
 	if beside != nil {
-		return beside.beginLogin(ctx, conf, name, flags)
+		return beginLoginAt(ctx, beside, conf, name, flags)
 	}
 	if conf.Sandbox {
 		return nil, failed(errNoSandbox, "run 'avsproxy serve': it has its sandbox with it and logs in by itself")
@@ -128,10 +124,9 @@ func (a *app) beginLoginHere(ctx context.Context, conf *config.Config, name stri
 	}
 	if beside := a.running(ctx, conf); waited && beside != nil { // it began to serve meanwhile
 		done()
-		return beside.beginLogin(ctx, conf, name, flags)
+		return beginLoginAt(ctx, beside, conf, name, flags)
 	}
-	desk := &desk{logins: &tokens.Logins{}, errorLog: quiet()}
-	attempt, err := a.beginAt(ctx, desk, conf, name, flags, began)
+	attempt, err := a.beginLocalLogin(ctx, conf, name, flags.byDevice, began)
 	if attempt == nil || err != nil {
 		done()
 		return nil, err
@@ -139,100 +134,8 @@ func (a *app) beginLoginHere(ctx context.Context, conf *config.Config, name stri
 	if waited {
 		a.ui.say("The other login is over; now it is this one's turn.")
 	}
-	closeDesk := attempt.close
-	attempt.close = func() { closeDesk(); done() }
-	return attempt, nil
-}
-
-func (a *app) beginAt(ctx context.Context, desk *desk, conf *config.Config, name string, flags loginFlags, began time.Time) (*loginAttempt, error) {
-	free, err := desk.takeFreePort(conf)
-	if err != nil {
-		return nil, err
-	}
-	program, err := a.build(conf, nil)
-	if err != nil {
-		return nil, err
-	}
-	credential, err := program.find(name)
-	if err != nil {
-		return nil, err
-	}
-	if credential.source.Peek().LoggedIn.After(began) {
-		a.ui.say("avsproxy: the other login was to %s too, and succeeded", credential.conf.Name)
-		return nil, nil
-	}
-	program.warnOfPKCE(credential)
-	leaf, err := a.callbackLeaf(ctx, conf)
-	if err != nil {
-		return nil, err
-	}
-	users := peer.LocalUsers()
-	desk.limit = pagesLimit(users, func() {}) // who has no log to tell it to
-	pages := &console.Console{
-		Version: version(), Credentials: program.consoleCredentials(),
-		Users: users, Hosts: program.conf.Console.Hosts,
-		Logins: desk.logins, Begin: desk.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
-	}
-	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
-	server := newPages(desk.handler, desk.errorLog)
-	serveOn(server, limited(free, desk.limit), desk.tls)
-	shown := credential.shown()
-	login, err := desk.begin(ctx, shown, flags.byDevice(credential.conf))
-	if err != nil {
-		shutDown(server)
-		return nil, loginFailed(err)
-	}
 	return &loginAttempt{
-		LoginBegun: pages.Begun(shown, login),
-		wait: func(ctx context.Context) (bool, error) {
-			defer context.AfterFunc(ctx, login.Cancel)()
-			err := login.Wait(ctx)
-			return err == nil && login.Lasting(), err
-		},
-		paste: func(ctx context.Context, asked *url.URL) error {
-			_, err := desk.logins.Callback(ctx, asked)
-			login.Shown() // in this terminal
-			return err
-		},
-		close: func() {
-			waitShown(ctx, login)
-			desk.close()
-			shutDown(server)
-		},
+		LoginBegun: attempt.LoginBegun, wait: attempt.wait, paste: attempt.paste,
+		close: func() { attempt.close(); done() },
 	}, nil
-}
-
-// waitShown keeps the process alive for the page after the callback.
-func waitShown(attempted context.Context, login *tokens.Login) {
-	ctx, cancel := context.WithTimeout(context.Background(), shownPatience)
-	defer cancel()
-	if over, _ := login.Done(); over && login.Device == nil && attempted.Err() == nil {
-		login.WaitShown(ctx)
-	}
-}
-
-func (a *app) callbackLeaf(ctx context.Context, conf *config.Config) (*tls.Certificate, error) {
-	roots, err := a.authority(ctx, conf)
-	if err != nil {
-		return nil, err
-	}
-	leaf, err := roots.Callback(conf.Store.Path)
-	if err != nil {
-		return nil, failed(err, "")
-	}
-	return leaf, nil
-}
-
-// loginFailed chooses the exit code for a login that came to nothing.
-func loginFailed(err error) error {
-	var e *tokens.Error
-	switch {
-	case errors.Is(err, context.Canceled), errors.As(err, new(*exitError)):
-		return err
-	case !errors.As(err, &e):
-		return failed(err, "")
-	case e.Action == tokens.ActionRetry || e.Action == tokens.ActionWait:
-		return &exitError{exitUnreachable, e, e.Hint}
-	}
-	return failed(e, e.Hint)
 }

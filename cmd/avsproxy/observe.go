@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"avsproxy/internal/console"
 	"avsproxy/internal/problem"
@@ -91,30 +90,4 @@ func faultText(err error) string {
 
 func requestLine(method, path string) string {
 	return strings.TrimSpace(printable(method) + " " + printable(path))
-}
-
-// printable bounds what clients can put into a log line, in length and kind.
-func printable(text string) string {
-	const most = 256
-	clean := make([]rune, 0, min(len(text), most))
-	for _, r := range text {
-		if len(clean) == most {
-			return string(clean) + "…"
-		}
-		if r < 0x20 || r == 0x7f {
-			r = '?'
-		}
-		clean = append(clean, r)
-	}
-	return string(clean)
-}
-
-func rounded(d time.Duration) time.Duration {
-	switch {
-	case d > time.Minute:
-		return d.Round(time.Second)
-	case d > time.Second:
-		return d.Round(10 * time.Millisecond)
-	}
-	return d.Round(10 * time.Microsecond)
 }

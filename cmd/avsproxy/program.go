@@ -14,7 +14,7 @@ import (
 // A program is what the configuration describes, built but not started: it has
 // touched neither the network nor the store.
 type program struct {
-	app   *app
+	env   *environment
 	conf  *config.Config
 	store tokens.Store
 	// stand is the sandbox in Amazon's place; nil = the real endpoints.
@@ -29,17 +29,17 @@ type program struct {
 
 // build makes the parts. stand is where the sandbox is reached, where the
 // configuration asks for one.
-func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
-	p := &program{app: a, conf: conf, stand: stand}
+func (e *environment) build(conf *config.Config, stand *stand) (*program, error) {
+	p := &program{env: e, conf: conf, stand: stand}
 	p.hidden.confide(conf)
-	p.hidden.confideProxies(a.getenv)
+	p.hidden.confideProxies(e.getenv)
 	if !conf.Sandbox { // which is on this machine
 		var err error
-		if p.proxy, err = a.corporateProxy(); err != nil {
+		if p.proxy, err = e.corporateProxy(); err != nil {
 			return nil, err
 		}
 	}
-	p.store = a.newStore(conf)
+	p.store = e.newStore(conf)
 	for _, name := range credentialNames(conf) {
 		credential, err := p.credential(conf.Credentials[name])
 		if err != nil {
@@ -50,20 +50,20 @@ func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
 	return p, nil
 }
 
-func (a *app) newStore(conf *config.Config) tokens.Store {
+func (e *environment) newStore(conf *config.Config) tokens.Store {
 	switch {
 	case conf.Store.Kind == "memory":
 		return &tokens.MemoryStore{}
 	case conf.Sandbox: // its tokens are worth nothing, and the system's keyring is not to be littered
-		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: a.tellWaiting}
+		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: e.tellWaiting}
 	case conf.Store.Kind == "keyring":
 		// The name keeps apart what belongs to different folders, and what people put into the keyring themselves.
 		return &tokens.KeyringStore{
 			Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path,
-			Recovered: a.tellRecovered, Waiting: a.tellWaiting,
+			Recovered: e.tellRecovered, Waiting: e.tellWaiting,
 		}
 	}
-	return tokens.FileStore{Dir: conf.Store.Path, Recovered: a.tellRecovered, Waiting: a.tellWaiting}
+	return tokens.FileStore{Dir: conf.Store.Path, Recovered: e.tellRecovered, Waiting: e.tellWaiting}
 }
 
 // credentialNames are those that routes use, in their order, then the rest. In
@@ -121,16 +121,16 @@ func (c *credential) shown() console.Credential {
 }
 
 // tellRecovered warns of a damaged file, whose login lives on from a copy.
-func (a *app) tellRecovered(path string) {
-	if _, told := a.told.LoadOrStore(path, true); told {
+func (e *environment) tellRecovered(path string) {
+	if _, told := e.told.LoadOrStore(path, true); told {
 		return
 	}
-	a.ui.warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
+	e.ui.warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
 }
 
 // tellWaiting warns of a lock that is not to be had soon.
-func (a *app) tellWaiting(path string) {
-	a.ui.warn("waiting for the lock "+path+", which another process holds", "if it does not end by itself, see who that is: fuser "+shellQuote(path))
+func (e *environment) tellWaiting(path string) {
+	e.ui.warn("waiting for the lock "+path+", which another process holds", "if it does not end by itself, see who that is: fuser "+shellQuote(path))
 }
 
 // settle waits for renewals under way, and says so: the answer may hold the only
@@ -139,7 +139,7 @@ func (p *program) settle() {
 	for _, credential := range p.credentials {
 		said := time.AfterFunc(settleUnsaid, func() {
 			if credential.source.Status().Renewing {
-				p.app.sayWaiting(credential.conf.Name)
+				p.env.sayWaiting(credential.conf.Name)
 			}
 		})
 		_ = credential.source.Settle(context.Background()) // which ends by itself
@@ -151,14 +151,26 @@ func (p *program) settle() {
 const settleUnsaid = 200 * time.Millisecond
 
 // sayWaiting tells why an end takes its time.
-func (a *app) sayWaiting(credential string) {
-	a.ui.say("avsproxy: waiting for the provider's answer to the renewal of %s, for 5 minutes at most; another signal ends this at once, and may lose the login", credential)
+func (e *environment) sayWaiting(credential string) {
+	e.ui.say("avsproxy: waiting for the provider's answer to the renewal of %s, for 5 minutes at most; another signal ends this at once, and may lose the login", credential)
 }
 
 // warnOfPKCE says each time that a login is less protected than it could be.
 func (p *program) warnOfPKCE(c *credential) {
 	if c.conf.PKCE == "off" && c.conf.Grant == "authorization_code" {
-		p.app.ui.warn("logins to "+c.conf.Name+" go without PKCE: whoever sees the code of a login on its way can use it",
+		p.env.ui.warn("logins to "+c.conf.Name+" go without PKCE: whoever sees the code of a login on its way can use it",
 			"take out pkce = \"off\" unless the provider refuses code_verifier")
 	}
+}
+
+// loginCommand is what a person types to log in to a credential.
+func (p *program) loginCommand(c *credential) string {
+	command := "avsproxy login"
+	if c.conf.Name != p.conf.Routes[0].Credential {
+		command += " " + c.conf.Name
+	}
+	if c.imports() {
+		command += " < FILE-WITH-REFRESH-TOKEN"
+	}
+	return command
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -71,22 +70,6 @@ func (a *app) replay(ctx context.Context, beside *running, text string, flags re
 	}
 	fmt.Fprintln(a.stdout, begun.ID)
 	return a.awaitReplay(ctx, beside, events, begun.ID)
-}
-
-func exchangePath(id uint64) string { return "/api/exchanges/" + strconv.FormatUint(id, 10) }
-
-// post is call with a body.
-func (r *running) post(ctx context.Context, path string, value, answer any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	resp, err := r.open(ctx, http.MethodPost, path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return json.NewDecoder(io.LimitReader(resp.Body, answerMost)).Decode(answer)
 }
 
 // edit is what the flags change.
@@ -176,15 +159,6 @@ func (a *app) awaitReplay(ctx context.Context, beside *running, events *eventStr
 	}
 }
 
-// page is where a browser shows the exchange.
-func (r *running) page(ctx context.Context, id uint64) string {
-	var made console.TicketMade
-	if r.Key != "" && r.post(ctx, "/api/tickets", nil, &made) == nil {
-		return localhostURL(made.Address) + number(id)
-	}
-	return localhostURL(r.Console) + "/" + number(id)
-}
-
 // completeExchange offers the latest exchanges of the running proxy.
 func (a *app) completeExchange(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	none := cobra.ShellCompDirectiveNoFileComp
@@ -197,7 +171,7 @@ func (a *app) completeExchange(cmd *cobra.Command, args []string, _ string) ([]s
 	if beside == nil {
 		return nil, none
 	}
-	defer beside.client.CloseIdleConnections()
+	defer beside.closeIdle()
 	var list console.Exchanges
 	if beside.call(ctx, http.MethodGet, "/api/exchanges?limit=20", &list) != nil {
 		return nil, none

@@ -3,55 +3,27 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"avsproxy/internal/config"
 )
 
-// Exit codes, the same for every command.
-const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2 // wrong usage or configuration
-	exitLogin       = 3 // a login is needed
-	exitUnreachable = 4 // provider or upstream unreachable
-)
-
-// An exitError ends the program with a code of its own. A nil Err says nothing
-// more to the person: everything was said.
-type exitError struct {
-	Code int
-	Err  error
-	Hint string
-}
-
-func (e *exitError) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("exit %d", e.Code)
-	}
-	return e.Err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.Err }
-
 // An app is what all commands share.
 type app struct {
-	getenv     func(string) string
+	*environment
 	stdin      io.Reader
 	stdout     io.Writer
-	ui         *voice
 	configPath string
-	told       sync.Map // paths of unusable files that were told of
-	leaving    leaving
-	passing    bool // the state folder ends with this command
 	// childRuns is set while signals are for the command that 'run' runs.
 	childRuns atomic.Bool
+}
+
+func newApp(getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) *app {
+	return &app{environment: &environment{getenv: getenv, ui: newVoice(stderr, getenv)}, stdin: stdin, stdout: stdout}
 }
 
 // run is the whole program. A first SIGINT or SIGTERM cancels the command's
@@ -66,7 +38,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	a := &app{getenv: getenv, stdin: stdin, stdout: stdout, ui: newVoice(stderr, getenv)}
+	a := newApp(getenv, stdin, stdout, stderr)
 	defer a.leaving.end()
 	root := a.rootCommand()
 	root.SetArgs(args)
@@ -129,5 +101,3 @@ func (a *app) exitCode(ctx context.Context, err error) int {
 	a.ui.fail(err, "see 'avsproxy --help'")
 	return exitUsage
 }
-
-func failed(err error, hint string) error { return &exitError{exitFailed, err, hint} }

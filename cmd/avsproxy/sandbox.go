@@ -69,7 +69,7 @@ func (a *app) sandbox(ctx context.Context, flags sandboxFlags) error {
 	if err != nil {
 		return &exitError{exitUsage, err, "see 'avsproxy sandbox --help'"}
 	}
-	doors := &doorList{app: a}
+	doors := &doorList{env: a.environment}
 	defer doors.close()
 	if options.LWA, err = doors.open(ctx, flags.lwa); err != nil {
 		return err

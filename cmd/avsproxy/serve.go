@@ -21,32 +21,14 @@ import (
 	"avsproxy/internal/tunnel"
 	"avsproxy/proxy"
 	"avsproxy/tokens"
-
-	"github.com/spf13/cobra"
 )
 
 // drainTimeout bounds how long requests under way may go on after a signal.
 const drainTimeout = 10 * time.Second
 
-func (a *app) serveCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "serve",
-		Short: "Run the proxy and its console",
-		Long: `Run the proxy and its console until SIGINT (Ctrl-C) or SIGTERM. Requests under
-way then get 10 seconds to finish; a second signal ends everything at once.`,
-		Args: cobra.NoArgs,
-		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, _ string) error {
-			return a.serve(ctx, conf, asJSON)
-		}),
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON on stdout when ready")
-	return cmd
-}
-
 // A server is a proxy that listens: everything that has to be closed again.
 type server struct {
-	app     *app
+	env     *environment
 	conf    *config.Config
 	stand   *stand
 	program *program
@@ -83,21 +65,8 @@ type server struct {
 	keepers                  []func(context.Context)
 }
 
-// serve listens on everything first, then serves, then says that it is ready.
-func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error {
-	outliveReaders()
-	beside := a.running(ctx, conf)
-	if beside != nil {
-		a.ui.warn(fmt.Sprintf("another avsproxy (pid %d) serves from %s; other commands will speak to that one", beside.PID, conf.Store.Path),
-			"give this one a folder of its own with path in [store]")
-	}
-	s := &server{app: a, conf: conf, doors: doorList{app: a}, apart: beside != nil}
-	defer s.close()
-	if err := s.begin(ctx); err != nil {
-		return err
-	}
-	s.announce(asJSON)
-	return s.wait(ctx)
+func newServing(e *environment, conf *config.Config) *server {
+	return &server{env: e, conf: conf, doors: doorList{env: e}}
 }
 
 // begin does all that is needed to serve. Where it fails, and in the end, the
@@ -117,7 +86,7 @@ func (s *server) listen(ctx context.Context) error {
 	if s.users, err = newUsers(s.conf); err != nil {
 		return err
 	}
-	s.refusals = &sparingLog{log: s.app.ui.log}
+	s.refusals = &sparingLog{log: s.env.ui.log}
 	s.limit, s.pagesLimit = s.proxyLimit(), s.consoleLimit()
 	for _, addr := range s.conf.Proxy.Listen {
 		lns, err := s.open(ctx, addr)
@@ -173,15 +142,15 @@ func (s *server) tidy(context.Context) error {
 	if s.apart {
 		return nil
 	}
-	s.app.sweep(s.conf)
-	if store, ok := s.app.newStore(s.conf).(interface{ Tidy() }); ok {
+	s.env.sweep(s.conf)
+	if store, ok := s.env.newStore(s.conf).(interface{ Tidy() }); ok {
 		store.Tidy()
 	}
 	return nil
 }
 
 func (s *server) build(ctx context.Context) error {
-	program, err := s.app.build(s.conf, s.stand)
+	program, err := s.env.build(s.conf, s.stand)
 	if err != nil {
 		return err
 	}
@@ -192,7 +161,7 @@ func (s *server) build(ctx context.Context) error {
 			return failed(err, "")
 		}
 	}
-	if s.roots, err = s.app.authority(ctx, s.conf); err != nil {
+	if s.roots, err = s.env.authority(ctx, s.conf); err != nil {
 		return err
 	}
 	s.scribe = newScribe(s.conf.Capture, program.secrets)
@@ -201,7 +170,7 @@ func (s *server) build(ctx context.Context) error {
 		metrics.Credential(credential.source)
 		s.keepers = append(s.keepers, s.keeper(credential, metrics))
 	}
-	watch := watch(s.app.ui.log, s.refusals, metrics, s.scribe)
+	watch := watch(s.env.ui.log, s.refusals, metrics, s.scribe)
 	s.line, err = program.pipeline(watch, s.loginURL, surroundings{own: s.own, place: s.limit.Count, counted: s.counted})
 	if err != nil {
 		return err
@@ -273,24 +242,17 @@ func (s *server) leaveRunFile(context.Context) error {
 		return nil
 	}
 	s.run = runFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key, Sandbox: s.stand}
-	err := s.run.write(s.conf)
+	err := s.run.write(s.conf.Store.Path)
 	if err == nil {
 		err = s.roots.Unsaved()
 	}
 	if durable.Full(err) {
-		s.app.ui.warn(fmt.Sprintf("the disk is full, so other commands may not find this proxy, and certificates may change with its next start: %v", err),
+		s.env.ui.warn(fmt.Sprintf("the disk is full, so other commands may not find this proxy, and certificates may change with its next start: %v", err),
 			"make room on the disk of "+s.conf.Store.Path+" and start it again")
 	} else if err != nil {
 		return failed(err, "check the state folder's owner and mode, or set store.path")
 	}
 	written := s.run
-	s.app.leaving.add(func() { written.remove(s.conf) }) // also where a second signal leaves no time to close
+	s.env.leaving.add(func() { written.remove(s.conf.Store.Path) }) // also where a second signal leaves no time to close
 	return nil
-}
-
-// trustBoth is for the login to the sandbox: it meets our console and the sandbox.
-func (s *server) trustBoth() *tls.Config {
-	roots := s.stand.roots()
-	roots.AppendCertsFromPEM(s.roots.RootPEM())
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }

@@ -16,8 +16,8 @@ func (s *server) wait(ctx context.Context) error {
 		return failed(fmt.Errorf("the proxy stopped: %w", err), "")
 	case <-ctx.Done():
 	}
-	s.run.remove(s.conf) // before draining: a second signal leaves no time for it
-	s.app.ui.say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
+	s.run.remove(s.conf.Store.Path) // before draining: a second signal leaves no time for it
+	s.env.ui.say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	// Tunnels are no longer the server's.
@@ -27,7 +27,7 @@ func (s *server) wait(ctx context.Context) error {
 		go func() { drained <- end(drain) }()
 	}
 	if err := errors.Join(<-drained, <-drained, <-drained); err != nil {
-		s.app.ui.say("avsproxy: cut what was still open")
+		s.env.ui.say("avsproxy: cut what was still open")
 	}
 	return nil
 }
@@ -44,7 +44,7 @@ func (s *server) endProxy(ctx context.Context) error {
 // close undoes everything, the latest first. It also runs where starting failed
 // halfway.
 func (s *server) close() {
-	s.run.remove(s.conf)
+	s.run.remove(s.conf.Store.Path)
 	s.scribe.cut()
 	for _, server := range []*http.Server{s.proxy, s.pages} {
 		if server != nil {

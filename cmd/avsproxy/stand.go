@@ -67,3 +67,11 @@ func (p *program) upstream(route config.Route) (*url.URL, *x509.CertPool, error)
 	roots, err := loadRoots(route.CAFile)
 	return origin, roots, err
 }
+
+// standIf is a sandbox that is not there, for looking without touching.
+func standIf(sandboxed bool) *stand {
+	if sandboxed {
+		return &stand{}
+	}
+	return nil
+}

@@ -13,14 +13,14 @@ import (
 // prepareState looks at the state folder before anything in it is trusted. Where none
 // is known, which kind = "memory" may do without, a folder serves that ends with this
 // command.
-func (a *app) prepareState(conf *config.Config) error {
+func (e *environment) prepareState(conf *config.Config) error {
 	if conf.Store.Path == "" {
 		dir, err := os.MkdirTemp("", "avsproxy-")
 		if err != nil {
 			return failed(fmt.Errorf("making a folder for this run: %w", err), "set path in [store]")
 		}
-		a.leaving.add(func() { os.RemoveAll(dir) })
-		conf.Store.Path, a.passing = dir, true
+		e.leaving.add(func() { os.RemoveAll(dir) })
+		conf.Store.Path, e.passing = dir, true
 		return nil
 	}
 	if err := durable.CheckFolder(conf.Store.Path); err != nil {
@@ -34,7 +34,7 @@ const sweepAfter = time.Hour
 
 // sweep removes what killed processes left half written in the state folder. Others
 // may be writing: of the files that are written without a lock only old ones go.
-func (a *app) sweep(conf *config.Config) {
+func (e *environment) sweep(conf *config.Config) {
 	for _, name := range []string{runFileName, bundleName, javaBundleName, trustedName} {
 		for _, left := range durable.Leftovers(filepath.Join(conf.Store.Path, name)) {
 			if info, err := os.Lstat(left); err == nil && time.Since(info.ModTime()) > sweepAfter {
@@ -43,3 +43,9 @@ func (a *app) sweep(conf *config.Config) {
 		}
 	}
 }
+
+const (
+	bundleName     = "ca-bundle.pem"
+	javaBundleName = "ca-bundle.p12"
+	trustedName    = "ca-trusted.pem"
+)

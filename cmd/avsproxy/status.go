@@ -48,30 +48,7 @@ func (a *app) status(ctx context.Context, conf *config.Config) (*console.Status,
 		var status console.Status
 		return &status, beside.call(ctx, http.MethodGet, "/api/status", &status)
 	}
-	program, err := a.build(conf, standIf(conf.Sandbox))
-	if err != nil {
-		return nil, err
-	}
-	users, err := newUsers(conf)
-	if err != nil {
-		return nil, err
-	}
-	status := &console.Status{Version: version(), Sandbox: conf.Sandbox, Users: users.told("you"), Credentials: []console.CredentialStatus{}}
-	for _, route := range conf.Routes {
-		status.Routes = append(status.Routes, console.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
-	}
-	for _, credential := range program.credentials {
-		status.Credentials = append(status.Credentials, console.Describe(credential.shown(), credential.source.Peek()))
-	}
-	return status, nil
-}
-
-// standIf is a sandbox that is not there, for looking without touching.
-func standIf(sandboxed bool) *stand {
-	if sandboxed {
-		return &stand{}
-	}
-	return nil
+	return a.storedStatus(conf)
 }
 
 func (a *app) printStatus(status *console.Status) error {
@@ -106,7 +83,7 @@ func (a *app) printStatus(status *console.Status) error {
 
 // printInspector tells where a browser may see the traffic, where that takes a key.
 func (a *app) printInspector(ctx context.Context, conf *config.Config) error {
-	file := readRunFile(conf)
+	file := readRunFile(conf.Store.Path)
 	if file == nil || file.Key == "" {
 		return nil
 	}
@@ -198,41 +175,4 @@ func scopesText(c console.CredentialStatus) string {
 		text += "; asked for " + orNone(asked)
 	}
 	return text
-}
-
-func day(t time.Time) string { return t.Local().Format(time.DateTime) }
-
-func age(t, now time.Time) string { return " (" + roughly(now.Sub(t)) + " ago)" }
-
-// endSoon is how long before the end of a login a person is told.
-const endSoon = 14 * 24 * time.Hour
-
-func endHint(end, now time.Time) string {
-	if end.Before(now) {
-		return ", by what refresh_token_max_age says; log in again"
-	}
-	text := " (in " + roughly(end.Sub(now)) + ")"
-	if end.Sub(now) < endSoon {
-		text += "; log in again before"
-	}
-	return text
-}
-
-// roughly names a length of time as people do.
-func roughly(d time.Duration) string {
-	switch days := int(d.Hours() / 24); {
-	case days >= 2:
-		return fmt.Sprintf("%d days", days)
-	case d >= time.Minute:
-		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
-	}
-	return d.Round(time.Second).String()
-}
-
-func clockText(ahead time.Duration) string {
-	way := "ahead of"
-	if ahead < 0 {
-		way = "behind"
-	}
-	return "this machine's clock is " + roughly(ahead.Abs()) + " " + way + " the provider's; set it, for APIs may refuse requests that carry a time"
 }

@@ -67,7 +67,7 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 	defer program.settle() // also where a signal ends the wait
 	token, err := credential.source.Fresh(ctx, flags.minTTL)
 	if err != nil && token.Access.IsZero() {
-		return program.tokenFailed(credential, err)
+		return tokenFailed(program, credential, err)
 	}
 	left := time.Until(token.Expiry)
 	if !token.Expiry.IsZero() && left < flags.minTTL {
@@ -77,17 +77,17 @@ func (a *app) token(ctx context.Context, conf *config.Config, name string, flags
 		return failed(printErr, "")
 	}
 	if err != nil { // a token was had, but not the one that was asked for
-		return program.notRenewed(credential, err)
+		return notRenewed(program, credential, err)
 	}
 	return nil
 }
 
 // notRenewed is tokenFailed where the present token serves on.
-func (p *program) notRenewed(credential *credential, err error) error {
+func notRenewed(p *program, credential *credential, err error) error {
 	var e *tokens.Error
 	switch {
 	case tokens.LoginNeeded(err):
-		return p.tokenFailed(credential, err)
+		return tokenFailed(p, credential, err)
 	case errors.As(err, &e):
 		return &exitError{exitUnreachable, e, e.Hint}
 	}
@@ -131,7 +131,7 @@ func expiresAt(token tokens.Token) *time.Time {
 	return &at
 }
 
-func (p *program) tokenFailed(credential *credential, err error) error {
+func tokenFailed(p *program, credential *credential, err error) error {
 	var e *tokens.Error
 	switch {
 	case errors.Is(err, context.Canceled) || !errors.As(err, &e):
@@ -152,16 +152,4 @@ func laterHint(e *tokens.Error) string {
 		return fmt.Sprintf("the login is kept; try again in %v", e.RetryAfter.Round(time.Second))
 	}
 	return "the login is kept; check the network and try again"
-}
-
-// loginCommand is what a person types to log in to a credential.
-func (p *program) loginCommand(c *credential) string {
-	command := "avsproxy login"
-	if c.conf.Name != p.conf.Routes[0].Credential {
-		command += " " + c.conf.Name
-	}
-	if c.imports() {
-		command += " < FILE-WITH-REFRESH-TOKEN"
-	}
-	return command
 }

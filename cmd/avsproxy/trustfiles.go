@@ -37,11 +37,6 @@ var rootVariables = []string{
 	"CARGO_HTTP_CAINFO", "DENO_CERT", "HEX_CACERTS_PATH", "BUNDLE_SSL_CA_CERT", "PERL_LWP_SSL_CA_FILE",
 }
 
-const (
-	bundleName     = "ca-bundle.pem"
-	javaBundleName = "ca-bundle.p12"
-)
-
 // javaPassword is the one that Java's own store has; without any, older versions
 // read no certificates.
 const javaPassword = "changeit"

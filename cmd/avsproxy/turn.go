@@ -27,10 +27,3 @@ func (a *app) takeTurn(ctx context.Context, conf *config.Config) (done func(), w
 	done, err = store.Lock(ctx, ".login")
 	return done, true, err
 }
-
-func asFailed(err error) error {
-	if err == nil {
-		return nil
-	}
-	return failed(err, "")
-}

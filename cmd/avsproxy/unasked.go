@@ -7,9 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
-	"time"
 
 	"avsproxy/internal/charset"
 	"avsproxy/internal/config"
@@ -56,7 +54,7 @@ func (a *app) prove(ctx context.Context, program *program, credential *credentia
 	defer program.settle()
 	token, err := credential.source.Token(ctx)
 	if err != nil {
-		return program.tokenFailed(credential, err)
+		return tokenFailed(program, credential, err)
 	}
 	a.ui.say("avsproxy: %s needs no login (grant %s); a token was got%s", credential.conf.Name, credential.conf.Grant, lifeText(token))
 	return nil
@@ -140,19 +138,3 @@ func (a *app) readSecret(ctx context.Context, prompt string) (tokens.Secret, err
 		return "", ctx.Err()
 	}
 }
-
-// proveSoon lets credentials that need nobody get their first token while 'serve'
-// starts, for as long as that is short. Their failures are told like all others.
-func (p *program) proveSoon(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, provePatience)
-	defer cancel()
-	for _, credential := range p.credentials {
-		routed := slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.Credential == credential.conf.Name })
-		if credential.unasked() && routed {
-			_, _ = credential.source.Token(ctx)
-		}
-	}
-}
-
-// provePatience is for how long starting waits for tokens that nobody asked for yet.
-const provePatience = 3 * time.Second
