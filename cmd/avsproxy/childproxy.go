@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 	"avsproxy/internal/guard"
 	"avsproxy/tokens"
 
@@ -131,12 +131,12 @@ func childAddress(addresses []string) (*url.URL, error) {
 
 // tellLogins says which routes will answer that a login is needed.
 func (a *app) tellLogins(ctx context.Context, serving *running) {
-	var status console.Status
+	var status api.Status
 	if serving.call(ctx, http.MethodGet, "/api/status", &status) != nil {
 		return // the command's requests will tell
 	}
 	for _, c := range status.Credentials {
-		i := slices.IndexFunc(status.Routes, func(r console.Route) bool { return r.Credential == c.Name })
+		i := slices.IndexFunc(status.Routes, func(r api.Route) bool { return r.Credential == c.Name })
 		if i < 0 || c.State != tokens.StateLoginNeeded {
 			continue
 		}

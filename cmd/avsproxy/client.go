@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"avsproxy/internal/console"
+	"avsproxy/internal/api"
 	"avsproxy/tokens"
 )
 
@@ -33,7 +33,7 @@ func findRunning(ctx context.Context, folder string) (*running, error) {
 	found := newRunning(*file)
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	var status console.Status
+	var status api.Status
 	if err := found.call(ctx, http.MethodGet, "/api/status", &status); err != nil || status.PID != file.PID {
 		return nil, nil
 	}
@@ -73,7 +73,7 @@ func (r *running) open(ctx context.Context, method, path string, body io.Reader)
 		return resp, err
 	}
 	defer resp.Body.Close()
-	var trouble console.Trouble
+	var trouble api.Trouble
 	if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&trouble) != nil || trouble.Detail == "" {
 		return nil, fmt.Errorf("the console answered %d", resp.StatusCode)
 	}
@@ -84,7 +84,7 @@ func (r *running) open(ctx context.Context, method, path string, body io.Reader)
 func (r *running) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, r.Console+path, body)
 	if err == nil && r.Key != "" {
-		req.Header.Set(console.KeyHeader, r.Key)
+		req.Header.Set(api.KeyHeader, r.Key)
 	}
 	return req, err
 }
@@ -107,7 +107,7 @@ func (r *running) post(ctx context.Context, path string, value, answer any) erro
 
 // page is where a browser shows the exchange.
 func (r *running) page(ctx context.Context, id uint64) string {
-	var made console.TicketMade
+	var made api.TicketMade
 	if r.Key != "" && r.post(ctx, "/api/tickets", nil, &made) == nil {
 		return localhostURL(made.Address) + number(id)
 	}
@@ -116,7 +116,7 @@ func (r *running) page(ctx context.Context, id uint64) string {
 
 func (r *running) awaitLogin(ctx context.Context, id string) (lasting bool, err error) {
 	for {
-		var end console.LoginEnded
+		var end api.LoginEnded
 		err := r.call(ctx, http.MethodGet, "/api/logins/"+id, &end)
 		if errors.As(err, new(*url.Error)) && ctx.Err() == nil {
 			return false, failed(fmt.Errorf("the running proxy (pid %d) ended before the login did", r.PID), "start it again, or log in without it")
@@ -139,7 +139,7 @@ func (r *running) deliver(ctx context.Context, asked *url.URL) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set(console.PastedHeader, (&url.URL{Scheme: asked.Scheme, Host: asked.Host, Path: asked.Path, RawPath: asked.RawPath}).String())
+	req.Header.Set(api.PastedHeader, (&url.URL{Scheme: asked.Scheme, Host: asked.Host, Path: asked.Path, RawPath: asked.RawPath}).String())
 	resp, err := r.client.Do(req)
 	if err != nil {
 		return errors.New(withoutQuery(err))

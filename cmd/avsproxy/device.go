@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"avsproxy/internal/console"
+	"avsproxy/internal/api"
 
 	"github.com/mdp/qrterminal/v3"
 )
@@ -29,7 +29,7 @@ func (a *app) showCode(attempt *loginAttempt) {
 }
 
 // countDown tells at a terminal for how long the code is still good.
-func (a *app) countDown(device *console.DeviceCode) (stop func()) {
+func (a *app) countDown(device *api.DeviceCode) (stop func()) {
 	if device == nil || !isTerminal(a.ui.out) {
 		return func() {}
 	}

@@ -4,9 +4,9 @@ import (
 	"net/url"
 	"strconv"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 
 	"github.com/spf13/cobra"
 )
@@ -49,11 +49,11 @@ func (f *filterFlags) query() url.Values {
 }
 
 func (f *filterFlags) shows() (func(capture.Summary) bool, error) {
-	shows, err := console.Filter(f.query())
+	filter, err := api.ParseFilter(f.query())
 	if err != nil {
 		return nil, &exitError{exitUsage, err, "a status is a number such as 404, or a class such as 4xx"}
 	}
-	return shows, nil
+	return filter.Shows, nil
 }
 
 func (a *app) routeNames() (names []string) {

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 	"avsproxy/proxy"
 )
 
@@ -57,12 +57,12 @@ type standing struct {
 }
 
 // problem is what is wrong, in the form of the console.
-func (s standing) problem() *console.RouteProblem {
+func (s standing) problem() *api.RouteProblem {
 	trouble := s.trouble()
 	if trouble == nil {
 		return nil
 	}
-	return &console.RouteProblem{Detail: trouble.Detail, Hint: trouble.Hint, Down: trouble.Down}
+	return &api.RouteProblem{Detail: trouble.Detail, Hint: trouble.Hint, Down: trouble.Down}
 }
 
 // A habitLog tells people what a route does by itself.

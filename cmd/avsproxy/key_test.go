@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 )
 
 const plainConfig = `
@@ -61,7 +61,7 @@ func status(t *testing.T, client *http.Client, method, address, key string) int 
 		t.Fatal(err)
 	}
 	if key != "" {
-		req.Header.Set(console.KeyHeader, key)
+		req.Header.Set(api.KeyHeader, key)
 	}
 	resp, err := client.Do(req)
 	if err != nil {

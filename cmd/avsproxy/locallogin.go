@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
@@ -17,7 +18,7 @@ import (
 
 // A localLogin is a login whose callback this process takes.
 type localLogin struct {
-	console.LoginBegun
+	api.LoginBegun
 	login  *tokens.Login
 	desk   *desk
 	server *http.Server

@@ -6,8 +6,8 @@ import (
 	"net/url"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 
 	"github.com/spf13/cobra"
 )
@@ -55,7 +55,7 @@ it takes the place of an older one.`,
 
 // A loginAttempt is one login under way, here or in the console of a running proxy.
 type loginAttempt struct {
-	console.LoginBegun
+	api.LoginBegun
 	wait  func(context.Context) (lasting bool, err error)
 	paste func(context.Context, *url.URL) error
 	close func()

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 	"avsproxy/tokens"
 
 	"github.com/spf13/cobra"
@@ -30,7 +30,7 @@ provider has a revocation endpoint (revoke_url) it is told first.`,
 
 func (a *app) logout(ctx context.Context, conf *config.Config, name string) error {
 	if beside := a.running(ctx, conf); beside != nil {
-		var done console.LogoutDone
+		var done api.LogoutDone
 		if err := beside.call(ctx, http.MethodDelete, withCredential("/api/login", name), &done); err != nil {
 			return err
 		}

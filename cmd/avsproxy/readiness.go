@@ -3,7 +3,7 @@ package main
 import (
 	"os"
 
-	"avsproxy/internal/console"
+	"avsproxy/internal/api"
 	"avsproxy/tokens"
 )
 
@@ -12,8 +12,8 @@ type ready struct {
 	proxy     []string
 	console   string
 	inspector string // the address that opens it once; empty = the console's own does
-	routes    []console.Route
-	users     console.UsersTold
+	routes    []api.Route
+	users     api.UsersTold
 	tokens    []tokens.Status
 	loginURL  string // empty = nobody has to log in first
 	try       string // what curl can ask for, as its arguments
@@ -22,8 +22,11 @@ type ready struct {
 // ready is for a server that has begun.
 func (s *server) ready() ready {
 	r := ready{
-		proxy: s.console.Proxy, console: s.console.Self, routes: s.console.Routes,
+		proxy: s.console.Proxy, console: s.console.Self,
 		users: s.program.users.told("you"), try: s.try(),
+	}
+	for _, route := range s.console.Routes {
+		r.routes = append(r.routes, route.Route)
 	}
 	if s.console.Key != "" {
 		r.inspector = s.console.Address(localhostURL(r.console))

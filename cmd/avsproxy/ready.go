@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"strings"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 )
 
 type readyLine struct {
-	Proxy   []string        `json:"proxy"`
-	Console string          `json:"console"`
-	Routes  []console.Route `json:"routes"`
+	Proxy   []string    `json:"proxy"`
+	Console string      `json:"console"`
+	Routes  []api.Route `json:"routes"`
 }
 
 func (a *app) announce(conf *config.Config, r ready, asJSON bool) {
@@ -44,7 +44,7 @@ func (a *app) announce(conf *config.Config, r ready, asJSON bool) {
 	a.ui.say("%s", strings.TrimSuffix(text.String(), "\n"))
 }
 
-func routeText(route console.Route, configured config.Route, sandbox bool) string {
+func routeText(route api.Route, configured config.Route, sandbox bool) string {
 	text := route.Name + " -> " + route.Upstream
 	if sandbox {
 		text += " (the sandbox, in the place of " + configured.Upstream + ")"

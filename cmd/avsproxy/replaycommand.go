@@ -13,9 +13,9 @@ import (
 	"strconv"
 	"strings"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 
 	"github.com/spf13/cobra"
 )
@@ -64,7 +64,7 @@ func (a *app) replay(ctx context.Context, beside *running, text string, flags re
 		return err
 	}
 	defer events.close()
-	var begun console.ReplayBegun
+	var begun api.ReplayBegun
 	if err := beside.post(ctx, exchangePath(id)+"/replay", edit, &begun); err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (a *app) completeExchange(cmd *cobra.Command, args []string, _ string) ([]s
 		return nil, none
 	}
 	defer beside.closeIdle()
-	var list console.Exchanges
+	var list api.Exchanges
 	if beside.call(ctx, http.MethodGet, "/api/exchanges?limit=20", &list) != nil {
 		return nil, none
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/durable"
@@ -129,7 +130,7 @@ func (p *program) addRoute(line *pipeline, route config.Route, watch watcher, lo
 	}
 	watch.metrics.Route(route.Name)
 	line.upstreams = append(line.upstreams, first.Upstream)
-	line.routes = append(line.routes, console.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential, Present: now.present, Trouble: now.problem})
+	line.routes = append(line.routes, console.Route{Route: api.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential}, Present: now.present, Trouble: now.problem})
 	return p.observe(watch, route.Name, handler), nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 	"avsproxy/tokens"
 
 	"github.com/spf13/cobra"
@@ -43,15 +43,15 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 // status asks the running proxy, or else looks into the store.
-func (a *app) status(ctx context.Context, conf *config.Config) (*console.Status, error) {
+func (a *app) status(ctx context.Context, conf *config.Config) (*api.Status, error) {
 	if beside := a.running(ctx, conf); beside != nil {
-		var status console.Status
+		var status api.Status
 		return &status, beside.call(ctx, http.MethodGet, "/api/status", &status)
 	}
 	return a.storedStatus(conf)
 }
 
-func (a *app) printStatus(status *console.Status) error {
+func (a *app) printStatus(status *api.Status) error {
 	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	if status.PID == 0 {
 		fmt.Fprintln(table, "serve\tnot running")
@@ -59,7 +59,7 @@ func (a *app) printStatus(status *console.Status) error {
 		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(shown(status.Proxy), " "), localhostURL(status.Console))
 	}
 	fmt.Fprintf(table, "users\tproxy: %s\n\tconsole: %s\n", status.Users.Proxy, status.Users.Console)
-	if away := status.TurnedAway; away != (console.TurnedAway{}) {
+	if away := status.TurnedAway; away != (api.TurnedAway{}) {
 		fmt.Fprintf(table, "turned away\t%d connections of other users to the proxy, %d to the console, beyond those that get an answer\n", away.Proxy, away.Console)
 	}
 	for _, route := range status.Routes {
@@ -91,7 +91,7 @@ func (a *app) printInspector(ctx context.Context, conf *config.Config) error {
 	if beside == nil {
 		return nil
 	}
-	var made console.TicketMade
+	var made api.TicketMade
 	if err := beside.call(ctx, http.MethodPost, "/api/tickets", &made); err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func orNone(text string) string {
 }
 
 // commandFor is what to type where a login is needed.
-func commandFor(c console.CredentialStatus, routes []console.Route) string {
+func commandFor(c api.CredentialStatus, routes []api.Route) string {
 	command := "avsproxy login"
 	if len(routes) == 0 || c.Name != routes[0].Credential {
 		command += " " + c.Name
@@ -119,7 +119,7 @@ func commandFor(c console.CredentialStatus, routes []console.Route) string {
 }
 
 // credentialLines tell first how a credential stands, then what may need a person.
-func credentialLines(c console.CredentialStatus, now time.Time) []string {
+func credentialLines(c api.CredentialStatus, now time.Time) []string {
 	state := stateText(c) + ", grant " + c.Grant
 	if c.ExpiresAt != nil {
 		state += ", token until " + clock(*c.ExpiresAt)
@@ -151,7 +151,7 @@ func credentialLines(c console.CredentialStatus, now time.Time) []string {
 	return lines
 }
 
-func stateText(c console.CredentialStatus) string {
+func stateText(c api.CredentialStatus) string {
 	switch {
 	case c.State == tokens.StateUnknown && c.ExpiresAt != nil:
 		return "renewed with the next use"
@@ -162,14 +162,14 @@ func stateText(c console.CredentialStatus) string {
 }
 
 // problemText leaves out a hint that the detail has in it.
-func problemText(p console.Trouble) string {
+func problemText(p api.Trouble) string {
 	if p.Hint == "" || strings.Contains(p.Detail, p.Hint) {
 		return p.Detail
 	}
 	return p.Detail + "; " + p.Hint
 }
 
-func scopesText(c console.CredentialStatus) string {
+func scopesText(c api.CredentialStatus) string {
 	text := "scopes " + strings.Join(c.Scopes, " ")
 	if asked := strings.Join(c.Asked, " "); asked != strings.Join(c.Scopes, " ") {
 		text += "; asked for " + orNone(asked)

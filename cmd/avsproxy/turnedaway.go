@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avsproxy/internal/console"
+	"avsproxy/internal/api"
 	"avsproxy/proxy"
 )
 
@@ -46,6 +46,6 @@ func (s *server) counter(count *atomic.Int64, door string) func() {
 	}
 }
 
-func (t *turnedAway) told() console.TurnedAway {
-	return console.TurnedAway{Proxy: t.proxy.Load(), Console: t.console.Load()}
+func (t *turnedAway) told() api.TurnedAway {
+	return api.TurnedAway{Proxy: t.proxy.Load(), Console: t.console.Load()}
 }

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
-	"avsproxy/internal/console"
 	"avsproxy/internal/peer"
 )
 
@@ -30,8 +30,8 @@ func newUsers(conf *config.Config) (users, error) {
 }
 
 // told says it in words; self names the user of this process.
-func (u users) told(self string) console.UsersTold {
-	return console.UsersTold{Proxy: u.proxyText(self), Console: oneDoor(u.console, u.console.TCP, nil, self, "")}
+func (u users) told(self string) api.UsersTold {
+	return api.UsersTold{Proxy: u.proxyText(self), Console: oneDoor(u.console, u.console.TCP, nil, self, "")}
 }
 
 // proxyText speaks of TCP and unix sockets apart where the answers differ.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/console"
+	"avsproxy/internal/api"
 	"avsproxy/internal/guard"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
@@ -299,7 +299,7 @@ func TestUsersAreTold(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	u.proxy, u.console = blind, blind
-	want := console.UsersTold{Proxy: "every local user: this system does not tell; set client_key", Console: "every local user: this system does not tell"}
+	want := api.UsersTold{Proxy: "every local user: this system does not tell; set client_key", Console: "every local user: this system does not tell"}
 	if got := u.told("you"); got != want {
 		t.Errorf("%+v", got)
 	}

@@ -1,0 +1,39 @@
+package api
+
+import "time"
+
+// LoginBegun is the answer to POST /api/logins, by which a command hands a login
+// over to the running console.
+type LoginBegun struct {
+	ID           string      `json:"id"`
+	Credential   string      `json:"credential"`
+	ClientID     string      `json:"client_id"`
+	AuthorizeURL string      `json:"authorize_url,omitempty"`
+	RedirectURL  string      `json:"redirect_url,omitempty"`
+	Fingerprint  string      `json:"fingerprint,omitempty"`
+	Device       *DeviceCode `json:"device,omitempty"` // instead of the three above
+}
+
+// A DeviceCode is what to type in on another device (RFC 8628 section 3.2).
+type DeviceCode struct {
+	UserCode        string    `json:"user_code"`
+	VerificationURL string    `json:"verification_url"`
+	CompleteURL     string    `json:"complete_url,omitempty"` // with the code in it
+	ExpiresAt       time.Time `json:"expires_at"`
+}
+
+// LoginEnded is the answer to GET /api/logins/ID.
+type LoginEnded struct {
+	Over    bool     `json:"over"`
+	Lasting bool     `json:"lasting"`
+	Problem *Trouble `json:"problem,omitempty"`
+}
+
+// LogoutDone is the answer to DELETE /api/login.
+type LogoutDone struct {
+	WasLoggedIn bool `json:"was_logged_in"`
+}
+
+// PastedHeader brings the redirect URI that a person has pasted into a command. No
+// provider can make a browser send it.
+const PastedHeader = "Avsproxy-Pasted"
