@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/chromedp/chromedp"
 	"golang.org/x/net/websocket"
 )
@@ -53,7 +55,7 @@ func TestProgramsMayHaveAnOrigin(t *testing.T) {
 
 // The page has the very origin that was let in, which its browser sends.
 func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
-	needTool(t, "chromium")
+	testkit.NeedTool(t, "chromium")
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		io.WriteString(w, "<!doctype html><title>allowed</title>")

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // A target is a proxy with a token that never ends, and what its upstream saw.
@@ -137,7 +139,7 @@ func TestC06_WiderListenersNeedAKey(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		said := newLockedBuffer()
+		said := testkit.NewBuffer()
 		code := run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
 		if code != exitUsage || !strings.Contains(said.String(), "client_key") {
 			t.Errorf("%s: exit %d, %s", addr, code, said.String())
@@ -154,7 +156,7 @@ func TestC07_ATakenPortIsAnErrorThatNamesItsHolder(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said := newLockedBuffer()
+	said := testkit.NewBuffer()
 	code := run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
 	if code == exitDone || !strings.Contains(said.String(), portOf(g.addr)) || strings.Contains(said.String(), "is ready") {
 		t.Errorf("exit %d, %s", code, said.String())

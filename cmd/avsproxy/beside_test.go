@@ -13,6 +13,7 @@ import (
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/console"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -53,7 +54,7 @@ func startConsole(t *testing.T, exchanges *capture.Recorder) *besideTest {
 type command struct {
 	t      *testing.T
 	lines  *bufio.Scanner
-	stderr *lockedBuffer
+	stderr *testkit.Buffer
 	cancel func()
 	ended  chan int
 }
@@ -62,7 +63,7 @@ func (b *besideTest) start(t *testing.T, args ...string) *command {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, stdout := io.Pipe()
-	c := &command{t: t, lines: bufio.NewScanner(reader), stderr: newLockedBuffer(), cancel: cancel, ended: make(chan int, 1)}
+	c := &command{t: t, lines: bufio.NewScanner(reader), stderr: testkit.NewBuffer(), cancel: cancel, ended: make(chan int, 1)}
 	c.lines.Buffer(nil, 1<<20)
 	go func() {
 		code := run(ctx, args, func(name string) string { return b.env[name] }, strings.NewReader("from stdin"), stdout, c.stderr)

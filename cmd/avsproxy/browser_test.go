@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -17,7 +19,7 @@ import (
 // button and follow where it leads: our console, the provider, the callback over
 // TLS, the page that says what to do next.
 func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
-	needTool(t, "chromium")
+	testkit.NeedTool(t, "chromium")
 	proxy, _ := startBoth(t)
 
 	if status := get(t, proxy.Proxy[0]+"/ping"); status != http.StatusServiceUnavailable {
@@ -40,7 +42,7 @@ func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 // TestBrowserPagesCannotSpendTheLogin tries what a page on the web can: requests
 // to the proxy and to the console from another origin.
 func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
-	needTool(t, "chromium")
+	testkit.NeedTool(t, "chromium")
 	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)
 	evil := startEvilPage(t)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/certs"
+	"avsproxy/internal/testkit"
 )
 
 // TestSystemTrust changes the store of the system it runs on, so it runs only where
@@ -17,7 +18,7 @@ func TestSystemTrust(t *testing.T) {
 	if os.Getenv("CI") == "" || os.Getuid() != 0 {
 		t.Skip("changes the system's store: for root with CI set")
 	}
-	needTool(t, "curl", "update-ca-certificates")
+	testkit.NeedTool(t, "curl", "update-ca-certificates")
 	work := t.TempDir()
 	config := filepath.Join(work, "config.toml")
 	if err := os.WriteFile(config, []byte("[[route]]\nname = \"api\"\nupstream = \"https://api.example.com\"\n"), 0o600); err != nil {

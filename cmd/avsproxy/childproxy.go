@@ -83,7 +83,10 @@ func (a *app) serveChild(ctx context.Context) (*server, error) {
 	withholdSecrets(conf)
 	a.ui.level.Set(levelBesideChild)
 	conf.Proxy.Listen = []string{childDoor(conf.Proxy.Listen)}
-	s := newServing(a.environment, conf)
+	s, err := newServing(a.environment, conf)
+	if err != nil {
+		return nil, err
+	}
 	s.apart, s.anyPort = true, true
 	if err := s.begin(ctx); err != nil {
 		s.close()

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // clientsElsewhere are commands of the guide that TestSystemTrust runs.
@@ -14,7 +16,7 @@ var clientsElsewhere = []string{"avsproxy ca trust", "avsproxy ca untrust"}
 // TestClientsGuideCommands runs the commands of docs/clients.md as they stand there,
 // beside a running proxy and without one. Only the ports differ.
 func TestClientsGuideCommands(t *testing.T) {
-	needTool(t, "curl", "sh", "python3")
+	testkit.NeedTool(t, "curl", "sh", "python3")
 	repo, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

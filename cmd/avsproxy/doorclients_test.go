@@ -6,12 +6,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // run has a client, with nothing in its environment that changes its way.
 func (d *doorway) run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	needTool(t, name)
+	testkit.NeedTool(t, name)
 	cmd := exec.CommandContext(within(t), name, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	out, err := cmd.CombinedOutput()

@@ -14,6 +14,7 @@ import (
 
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 )
 
 // tryLogin strikes a login: by a code where the fault is about those, else by
@@ -41,7 +42,7 @@ func tryLogin(t *testing.T, fault string) []string {
 	}
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
 	out, in := io.Pipe()
-	said := newLockedBuffer()
+	said := testkit.NewBuffer()
 	var browsing sync.WaitGroup
 	browsing.Go(func() { followURL(t, amazon, filepath.Join(dir, ".local", "state", "avsproxy", "ca.pem"), out) })
 	code := run(t.Context(), args, func(name string) string { return env[name] }, http.NoBody, in, said)

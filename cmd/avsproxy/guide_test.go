@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 )
 
 const sandboxGuide = "../../docs/sandbox.md"
@@ -20,7 +21,7 @@ const sandboxGuide = "../../docs/sandbox.md"
 // TestSandboxGuideCommands runs the commands of docs/sandbox.md as they stand
 // there; only the ports differ.
 func TestSandboxGuideCommands(t *testing.T) {
-	needTool(t, "curl", "sh", "sed")
+	testkit.NeedTool(t, "curl", "sh", "sed")
 	first, rest := guideScript(t)
 	if !strings.HasPrefix(first, "avsproxy sandbox ") {
 		t.Fatalf("the guide begins with %q", first)
@@ -72,12 +73,12 @@ func guideScript(t *testing.T) (first, rest string) {
 }
 
 // startSandbox runs the program in this process, on free ports.
-func startSandbox(t *testing.T, work string, args []string) sandboxReady {
+func startSandbox(t *testing.T, work string, args []string) sandboxAt {
 	t.Helper()
 	args = append(args, "--json", "--lwa", "localhost:0", "--avs", "localhost:0", "--control", "localhost:0",
 		"--ca-out", filepath.Join(work, "sandbox-ca.pem"))
 	ctx, cancel := context.WithCancel(context.Background())
-	stdout, stderr := newLockedBuffer(), newLockedBuffer()
+	stdout, stderr := testkit.NewBuffer(), testkit.NewBuffer()
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run(ctx, args, func(name string) string { return map[string]string{"HOME": work}[name] }, http.NoBody, stdout, stderr)
@@ -87,12 +88,12 @@ func startSandbox(t *testing.T, work string, args []string) sandboxReady {
 		<-ended
 	})
 	select {
-	case <-stdout.written:
+	case <-stdout.Written:
 	case code := <-ended:
 		ended <- code
 		t.Fatalf("the sandbox ended with %d:\n%s", code, stderr)
 	}
-	var ready sandboxReady
+	var ready sandboxAt
 	if err := json.Unmarshal(stdout.Bytes(), &ready); err != nil {
 		t.Fatal(err)
 	}
@@ -115,3 +116,6 @@ func TestSandboxGuideListsEveryFault(t *testing.T) {
 		t.Errorf("the table of docs/sandbox.md should be:\n%s", &table)
 	}
 }
+
+// A sandboxAt is the line of "sandbox --json".
+type sandboxAt struct{ LWA, AVS, Control, CA string }

@@ -8,12 +8,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // TestInspectorGuideCommands runs the commands of docs/inspector.md as they stand there,
 // beside a proxy that took some requests; only the ports differ.
 func TestInspectorGuideCommands(t *testing.T) {
-	needTool(t, "curl", "sh")
+	testkit.NeedTool(t, "curl", "sh")
 	repo, _ := filepath.Abs("../..")
 	work := t.TempDir()
 	env := append(os.Environ(), "HOME="+work, "XDG_STATE_HOME="+work, "AVSPROXY_CONFIG="+shippedWithFreePorts(t, repo), "NO_COLOR=1",
@@ -49,7 +51,7 @@ func showsOneLine(t *testing.T, command string, cmd *exec.Cmd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := newLockedBuffer()
+	said := testkit.NewBuffer()
 	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

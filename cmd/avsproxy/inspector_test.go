@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/chromedp/chromedp"
 )
 
@@ -13,7 +15,7 @@ import (
 // first time: runs the line that it suggests, looks, copies, runs that, sends it
 // again. What is sent reaches the upstream with a token, and the page has none.
 func TestInspectorWithTheWholeProgram(t *testing.T) {
-	needTool(t, "chromium", "curl")
+	testkit.NeedTool(t, "chromium", "curl")
 	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)
 	ctx := browserContext(t)

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"context"
-	"io"
+	"errors"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -13,8 +12,9 @@ import (
 	"testing"
 
 	"avsproxy/internal/api"
-	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
+	"avsproxy/internal/peer"
+	"avsproxy/internal/testkit"
 )
 
 const plainConfig = `
@@ -28,7 +28,7 @@ upstream = "https://upstream.example"
 `
 
 // startAmongStrangers serves as where the system tells no users apart.
-func startAmongStrangers(t *testing.T) (a *app, s *server, said *lockedBuffer) {
+func startAmongStrangers(t *testing.T) (a *app, folder string, r ready, said *testkit.Buffer) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
@@ -37,20 +37,23 @@ func startAmongStrangers(t *testing.T) (a *app, s *server, said *lockedBuffer) {
 	}
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
 	getenv := func(name string) string { return env[name] }
-	said = newLockedBuffer()
+	said = testkit.NewBuffer()
 	a = newApp(getenv, http.NoBody, said, said)
 	conf, err := config.Load("", getenv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = newServing(a.environment, conf)
-	s.strangers = true
+	s, err := newServing(a.environment, conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.users.console = &peer.Users{TCP: errors.New("this system does not tell")}
 	t.Cleanup(s.close)
 	if err := s.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	a.announce(conf, s.ready(), true)
-	return a, s, said
+	return a, conf.Store.Path, s.ready(), said
 }
 
 // status asks the console, with a key where one is given.
@@ -72,31 +75,31 @@ func status(t *testing.T, client *http.Client, method, address, key string) int 
 }
 
 func TestC04_AmongStrangersTheInspectorHasAKey(t *testing.T) {
-	_, s, said := startAmongStrangers(t)
+	_, folder, r, said := startAmongStrangers(t)
 	for path, want := range map[string]int{"/": 403, "/har": 403, "/api/exchanges": 403, "/api/events": 403, "/status": 200} {
-		if got := status(t, newClient(t), "GET", s.console.Self+path, ""); got != want {
+		if got := status(t, newClient(t), "GET", r.console+path, ""); got != want {
 			t.Errorf("%s without the key: %d", path, got)
 		}
 	}
-	file := readRunFile(s.conf.Store.Path)
-	info, err := os.Stat(runFilePath(s.conf.Store.Path))
+	file := readRunFile(folder)
+	info, err := os.Stat(runFilePath(folder))
 	if err != nil || file.Key == "" || (runtime.GOOS != "windows" && info.Mode().Perm() != 0o600) {
 		t.Fatalf("run.json: %+v %v %v", file, info, err)
 	}
-	if got := status(t, newClient(t), "POST", s.console.Self+"/api/tickets", file.Key); got != http.StatusCreated {
+	if got := status(t, newClient(t), "POST", r.console+"/api/tickets", file.Key); got != http.StatusCreated {
 		t.Errorf("with the key of run.json: %d", got)
 	}
 	if strings.Contains(said.String(), file.Key) {
 		t.Errorf("it printed the key of run.json:\n%s", said)
 	}
 	line, _, _ := strings.Cut(said.String(), "\n")
-	if !strings.Contains(line, s.console.Self+`"`) { // for programs
+	if !strings.Contains(line, r.console+`"`) { // for programs
 		t.Error(line)
 	}
 }
 
 func TestC04_PrintedAddressesOpenTheInspectorOnce(t *testing.T) {
-	a, _, said := startAmongStrangers(t)
+	a, _, _, said := startAmongStrangers(t)
 	command := a.rootCommand()
 	command.SetArgs([]string{"status"})
 	if err := command.ExecuteContext(t.Context()); err != nil {
@@ -120,25 +123,6 @@ func TestC04_PrintedAddressesOpenTheInspectorOnce(t *testing.T) {
 	}
 }
 
-// A page that watches must not hold up the end of the process.
-func TestStreamsOfEventsEndWithServe(t *testing.T) {
-	_, s, _ := startAmongStrangers(t)
-	s.console.Key, s.console.Exchanges = "", capture.New(capture.Options{})
-	resp, err := newClient(t).Get(s.console.Self + "/api/events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), drainTimeout)
-	defer cancel()
-	if err := s.pages.Shutdown(ctx); err != nil {
-		t.Error(err)
-	}
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		t.Errorf("it was cut: %v", err)
-	}
-}
-
 // newClient is a browser of its own.
 func newClient(t *testing.T) *http.Client {
 	t.Helper()
@@ -149,19 +133,4 @@ func newClient(t *testing.T) *http.Client {
 	transport := &http.Transport{Proxy: nil}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Jar: jar}
-}
-
-func TestWhereUsersAreToldApartThereIsNoKey(t *testing.T) {
-	proxy := startProxy(t, plainConfig)
-	file, err := os.ReadFile(filepath.Join(proxy.State, "run.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyless := runtime.GOOS == "linux"
-	if strings.Contains(string(file), "console_key") == keyless || strings.Contains(proxy.Stderr.String(), "?key=") == keyless {
-		t.Errorf("run.json\n%s\nit said\n%s", file, proxy.Stderr)
-	}
-	if got := get(t, proxy.Console+"/"); (got == http.StatusOK) != keyless {
-		t.Errorf("the inspector: %d", got)
-	}
 }

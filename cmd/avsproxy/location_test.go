@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // A client that follows a Location of the upstream's comes to the proxy again, however
 // it came the first time.
 func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
-	needTool(t, "curl")
+	testkit.NeedTool(t, "curl")
 	var upstream *httptest.Server
 	upstream = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Token", r.Header.Get("Authorization"))

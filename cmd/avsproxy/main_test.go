@@ -38,17 +38,3 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
-
-// needTool skips a test that needs a program this machine lacks; in CI it fails.
-func needTool(t testing.TB, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err == nil {
-			continue
-		}
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed", name)
-		}
-		t.Skipf("%s is not installed", name)
-	}
-}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,19 +10,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
+
+// A servedAt is the line of "serve --json".
+type servedAt struct {
+	Proxy   []string
+	Console string
+}
 
 // A runningProxy is the program serving in this process, or in one of its own.
 type runningProxy struct {
-	readyLine
+	servedAt
 	State          string
 	pid            int // of its own process
-	Stdout, Stderr *lockedBuffer
+	Stdout, Stderr *testkit.Buffer
 }
 
 // startProxy runs "serve" with the configuration and ends it with the test.
@@ -35,7 +40,7 @@ func startProxy(t testing.TB, config string) *runningProxy {
 		t.Fatal(err)
 	}
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
-	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
+	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
@@ -48,7 +53,7 @@ func startProxy(t testing.TB, config string) *runningProxy {
 		}
 	})
 	select {
-	case <-proxy.Stdout.written:
+	case <-proxy.Stdout.Written:
 	case code := <-ended:
 		ended <- code
 		t.Fatalf("serve ended with %d:\n%s", code, proxy.Stderr)
@@ -68,7 +73,7 @@ func startWithEnv(t *testing.T, config string, env ...string) *runningProxy {
 // startWithFiles runs it with a limit on the files that it may open.
 func startWithFiles(t *testing.T, files int, config string) *runningProxy {
 	t.Helper()
-	needTool(t, "sh")
+	testkit.NeedTool(t, "sh")
 	return startCommand(t, config, exec.Command("sh", "-c", fmt.Sprintf("ulimit -n %d; exec %s serve --json", files, binary)))
 }
 
@@ -78,7 +83,7 @@ func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *ru
 	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	proxy := &runningProxy{Stdout: newLockedBuffer(), Stderr: newLockedBuffer(), State: dir}
+	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer(), State: dir}
 	cmd.Dir, cmd.Env = dir, append([]string{"HOME=" + dir, "NO_COLOR=1", "PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
 	if err := cmd.Start(); err != nil {
@@ -91,7 +96,7 @@ func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *ru
 // read takes the line that tells where the program listens.
 func (p *runningProxy) read(t testing.TB) {
 	t.Helper()
-	if err := json.Unmarshal(p.Stdout.Bytes(), &p.readyLine); err != nil {
+	if err := json.Unmarshal(p.Stdout.Bytes(), &p.servedAt); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -157,28 +162,3 @@ func startEvilPage(t *testing.T) string {
 	t.Cleanup(server.Close)
 	return server.URL
 }
-
-// A lockedBuffer may be written and read at the same time.
-type lockedBuffer struct {
-	mu      sync.Mutex
-	buffer  bytes.Buffer
-	once    sync.Once
-	written chan struct{} // closed by the first write
-}
-
-func newLockedBuffer() *lockedBuffer { return &lockedBuffer{written: make(chan struct{})} }
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	defer b.once.Do(func() { close(b.written) })
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) Bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.buffer.Bytes())
-}
-
-func (b *lockedBuffer) String() string { return string(b.Bytes()) }

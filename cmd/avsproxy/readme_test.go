@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // readmeElsewhere are commands of the README that other tests run: the scripts
@@ -21,7 +23,7 @@ var readmeElsewhere = []string{
 // machine's state, with the shipped configuration. Only the ports differ: the
 // usual ones may be in use here.
 func TestReadmeCommands(t *testing.T) {
-	needTool(t, "curl", "sh", "go")
+	testkit.NeedTool(t, "curl", "sh", "go")
 	repo, _ := filepath.Abs("../..")
 	work := t.TempDir()
 	env := append(os.Environ(), "XDG_STATE_HOME="+work, "AVSPROXY_CONFIG="+shippedWithFreePorts(t, repo), "NO_COLOR=1")
@@ -95,7 +97,7 @@ func shippedWithFreePorts(t *testing.T, repo string) string {
 // runServe starts the command and returns the address it says to try.
 func runServe(t *testing.T, repo string, env []string, command string) string {
 	t.Helper()
-	said := newLockedBuffer()
+	said := testkit.NewBuffer()
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir, cmd.Env, cmd.Stderr = repo, env, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/certs"
+	"avsproxy/internal/testkit"
 )
 
 // runStand is an API by a name that nobody resolves, and the environment in which
@@ -63,7 +64,7 @@ func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
 		"php":  {[]string{"php", "-r", php}, "served to Bearer canary"},
 	} {
 		t.Run(tool, func(t *testing.T) {
-			needTool(t, tool)
+			testkit.NeedTool(t, tool)
 			env, _ := runStand(t)
 			if got := runBuilt(env, test.argv...); !strings.Contains(got, test.want) {
 				t.Error(got)
@@ -77,7 +78,7 @@ func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
 
 // grpc-js, like all that is made of gRPC's C-core, asks a variable of gRPC's own.
 func TestRunLeadsGRPC(t *testing.T) {
-	needTool(t, "node")
+	testkit.NeedTool(t, "node")
 	if os.Getenv("GRPC_JS") == "" {
 		if os.Getenv("CI") != "" {
 			t.Fatal("GRPC_JS does not say where @grpc/grpc-js is")

@@ -16,6 +16,7 @@ import (
 
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -36,7 +37,7 @@ import (
 //	amazon [FLAG...]  start a sandbox of its own, set $LWA, $AVS, $AMAZON_CA
 //	corporate         start a proxy that is the only way to it (see corporate_test.go), set $CORPORATE
 func TestScripts(t *testing.T) {
-	needTool(t, "curl", "openssl", "sh")
+	testkit.NeedTool(t, "curl", "openssl", "sh")
 	repo, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +140,7 @@ func serveCmd(ts *testscript.TestScript, neg bool, args []string) {
 	p := start(ts, "serve", binary, append([]string{"serve", "--json"}, args...)...)
 	ts.Value(programsKey{}).(*programs).serve = p
 	line := await(ts, p, ts.MkAbs("serve.out"), regexp.MustCompile(`(?m)^\{.*\}$`))
-	var ready readyLine
+	var ready servedAt
 	ts.Check(json.Unmarshal([]byte(line), &ready))
 	await(ts, p, ts.MkAbs("serve.err"), regexp.MustCompile(`(?m)^  curl `))
 	ts.Setenv("PROXY", strings.Replace(ready.Proxy[0], "127.0.0.1", "localhost", 1))

@@ -51,9 +51,6 @@ type server struct {
 	apart bool
 	// anyPort: where a configured port is taken, another will do.
 	anyPort bool
-	// strangers: other users count as able to connect to the console, whatever the
-	// system tells of them; for tests.
-	strangers bool
 
 	doors                    doorList
 	proxyDoors, consoleDoors []net.Listener
@@ -65,8 +62,9 @@ type server struct {
 	keepers                  []func(context.Context)
 }
 
-func newServing(e *environment, conf *config.Config) *server {
-	return &server{env: e, conf: conf, doors: doorList{env: e}}
+func newServing(e *environment, conf *config.Config) (*server, error) {
+	users, err := newUsers(conf)
+	return &server{env: e, conf: conf, users: users, doors: doorList{env: e}}, err
 }
 
 // begin does all that is needed to serve. Where it fails, and in the end, the
@@ -82,10 +80,6 @@ func (s *server) begin(ctx context.Context) error {
 }
 
 func (s *server) listen(ctx context.Context) error {
-	var err error
-	if s.users, err = newUsers(s.conf); err != nil {
-		return err
-	}
 	s.refusals = &sparingLog{log: s.env.ui.log}
 	s.limit, s.pagesLimit = s.proxyLimit(), s.consoleLimit()
 	for _, addr := range s.conf.Proxy.Listen {

@@ -33,7 +33,10 @@ func (a *app) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 		a.ui.warn(fmt.Sprintf("another avsproxy (pid %d) serves from %s; other commands will speak to that one", beside.PID, conf.Store.Path),
 			"give this one a folder of its own with path in [store]")
 	}
-	s := newServing(a.environment, conf)
+	s, err := newServing(a.environment, conf)
+	if err != nil {
+		return err
+	}
 	s.apart = beside != nil
 	defer s.close()
 	if err := s.begin(ctx); err != nil {

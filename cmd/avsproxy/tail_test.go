@@ -110,7 +110,7 @@ func TestTailOfAPausedCapture(t *testing.T) {
 	r.Pause(true)
 	c := b.start(t, "tail")
 	c.wants("12ms 5B")
-	<-c.stderr.written
+	<-c.stderr.Written
 	if said := c.stderr.String(); !strings.Contains(said, "capture is paused") {
 		t.Error(said)
 	}

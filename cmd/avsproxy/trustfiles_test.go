@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/certs"
+	"avsproxy/internal/testkit"
 )
 
 // Two authorities of one name are both there, in Go's eyes and in Java's.
@@ -29,7 +30,7 @@ func TestJavaStoreKeepsEveryRoot(t *testing.T) {
 	if err := os.WriteFile(path, store, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	needTool(t, "keytool")
+	testkit.NeedTool(t, "keytool")
 	out, err := exec.Command("keytool", "-list", "-storetype", "PKCS12", "-storepass", javaPassword, "-keystore", path).CombinedOutput()
 	if err != nil || strings.Count(string(out), "trustedCertEntry") != 2 {
 		t.Errorf("%v\n%s", err, out)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -14,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/api"
 	"avsproxy/internal/guard"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 const (
@@ -42,7 +41,7 @@ func curlAs(t *testing.T, uid uint32, args ...string) string {
 
 func needRoot(t *testing.T) {
 	t.Helper()
-	needTool(t, "curl")
+	testkit.NeedTool(t, "curl")
 	if os.Getuid() != 0 {
 		t.Skip("only root can be another user")
 	}
@@ -214,7 +213,7 @@ func serveAs(t *testing.T, as *syscall.SysProcAttr) *runningProxy {
 	if err := os.Chown(dir, stranger, stranger); err != nil {
 		t.Fatal(err)
 	}
-	proxy := &runningProxy{Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
+	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
 	cmd := exec.Command(filepath.Join(dir, "avsproxy"), "serve", "--json")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
@@ -252,59 +251,5 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	serveOn(server, []net.Listener{ln}, nil)
 	if p := <-told; p.Code != problem.UserForbidden {
 		t.Errorf("%+v", p)
-	}
-}
-
-// The peer is that of the connection, for each of its requests.
-func TestPeerStaysForEveryRequestOfAConnection(t *testing.T) {
-	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%+v", peer.FromContext(r.Context()))
-	}), quiet())
-	defer server.Close()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	serveOn(server, []net.Listener{ln}, nil)
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	reader := bufio.NewReader(client)
-	for range 2 {
-		io.WriteString(client, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		resp, err := http.ReadResponse(reader, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(resp.Body)
-		if want := fmt.Sprintf("%+v", peer.Peer{Way: peer.Loopback, UID: os.Geteuid(), Known: true}); string(body) != want {
-			t.Errorf("%s, want %s", body, want)
-		}
-	}
-}
-
-func TestUsersAreTold(t *testing.T) {
-	own := &peer.Users{UIDs: []int{os.Geteuid()}}
-	blind := &peer.Users{TCP: fmt.Errorf("this system does not tell")}
-	var u users
-	self := "you (root)"
-	if os.Geteuid() != 0 {
-		self = fmt.Sprintf("you (uid %d)", os.Geteuid())
-	}
-	u.proxy, u.console = own, own
-	u.conf.Listen, u.conf.AllowUsers = []string{"localhost:1"}, []string{"kim"}
-	if got := u.told("you"); !strings.HasPrefix(got.Proxy, self) || !strings.Contains(got.Proxy, "kim") || strings.Contains(got.Console, "kim") {
-		t.Errorf("%+v", got)
-	}
-	u.proxy, u.console = blind, blind
-	want := api.UsersTold{Proxy: "every local user: this system does not tell; set client_key", Console: "every local user: this system does not tell"}
-	if got := u.told("you"); got != want {
-		t.Errorf("%+v", got)
-	}
-	u.conf.Listen = append(u.conf.Listen, "unix:/s")
-	if got := u.told("you"); got.Proxy != "by TCP: "+want.Proxy+"; by unix socket: "+oneDoor(own, nil, []string{"kim"}, "you", "") {
-		t.Errorf("%+v", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -54,7 +55,7 @@ type seen struct {
 }
 
 func TestAllWaysInAreOne(t *testing.T) {
-	needTool(t, "curl")
+	testkit.NeedTool(t, "curl")
 	d := openDoors(t)
 	for name, exchange := range map[string]func(*testing.T, *doorway, way) seen{
 		"GET": get70000Bytes, "streamed POST": echoInSteps, "downchannel": hearDirectives,

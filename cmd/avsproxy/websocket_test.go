@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/websocket"
 )
 
@@ -65,13 +67,13 @@ func TestWebSocketsDrain(t *testing.T) {
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": filepath.Join(dir, "config.toml"), "NO_COLOR": "1"}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	stdout, stderr := newLockedBuffer(), newLockedBuffer()
+	stdout, stderr := testkit.NewBuffer(), testkit.NewBuffer()
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, stdout, stderr)
 	}()
-	<-stdout.written
-	var ready readyLine
+	<-stdout.Written
+	var ready servedAt
 	if err := json.Unmarshal(stdout.Bytes(), &ready); err != nil {
 		t.Fatal(err)
 	}
