@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"avsproxy/internal/cli"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/testkit"
@@ -45,7 +46,7 @@ func tryLogin(t *testing.T, fault string) []string {
 	said := testkit.NewBuffer()
 	var browsing sync.WaitGroup
 	browsing.Go(func() { followURL(t, amazon, filepath.Join(dir, ".local", "state", "avsproxy", "ca.pem"), out) })
-	code := run(t.Context(), args, func(name string) string { return env[name] }, http.NoBody, in, said)
+	code := cli.Run(t.Context(), args, func(name string) string { return env[name] }, http.NoBody, in, said)
 	in.Close()
 	browsing.Wait()
 	return []string{"`" + lastWords(said.String()) + "`", strconv.Itoa(code)}

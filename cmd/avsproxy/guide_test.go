@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/cli"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/testkit"
 )
@@ -81,7 +82,7 @@ func startSandbox(t *testing.T, work string, args []string) sandboxAt {
 	stdout, stderr := testkit.NewBuffer(), testkit.NewBuffer()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, args, func(name string) string { return map[string]string{"HOME": work}[name] }, http.NoBody, stdout, stderr)
+		ended <- cli.Run(ctx, args, func(name string) string { return map[string]string{"HOME": work}[name] }, http.NoBody, stdout, stderr)
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -19,13 +19,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"avsproxy/internal/app"
 )
 
 // The figure of docs/security.md.
 const memoryMost = 1 << 30
 
 func TestPromise7_C24_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T) {
-	if testing.Short() || raceEnabled || openFiles() < 4<<10 {
+	if testing.Short() || raceEnabled || app.OpenFiles() < 4<<10 {
 		t.Skip("needs time, a plain build and 4,096 files")
 	}
 	if _, err := os.Stat("/proc/self/status"); err != nil {
@@ -33,7 +35,7 @@ func TestPromise7_C24_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T
 	}
 	pid, address := startChild(t, endlessUpstream(t))
 	before := resident(t, pid)
-	many := min(10_000, proxyConnections(openFiles())-1_020)
+	many := min(10_000, app.ProxyConnections(app.OpenFiles())-1_020)
 	openMany(t, address, many, "GET /idle HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	idle := resident(t, pid)
 	openMany(t, address, 1_000, "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/cli"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/terminal"
 	"avsproxy/internal/testkit"
 )
 
@@ -44,11 +46,11 @@ func startProxy(t testing.TB, config string) *runningProxy {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, proxy.Stdout, proxy.Stderr)
+		ended <- cli.Run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, proxy.Stdout, proxy.Stderr)
 	}()
 	t.Cleanup(func() {
 		cancel()
-		if code := <-ended; code != exitDone {
+		if code := <-ended; code != terminal.ExitDone {
 			t.Errorf("serve ended with %d:\n%s", code, proxy.Stderr)
 		}
 	})

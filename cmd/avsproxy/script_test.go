@@ -14,11 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/testkit"
-
-	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestScripts runs testdata/*.txt: scripts that drive the built program with
@@ -144,9 +145,9 @@ func serveCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(line), &ready))
 	await(ts, p, ts.MkAbs("serve.err"), regexp.MustCompile(`(?m)^  curl `))
 	ts.Setenv("PROXY", strings.Replace(ready.Proxy[0], "127.0.0.1", "localhost", 1))
-	ts.Setenv("PROXY_PORT", portOf(ready.Proxy[0]))
+	ts.Setenv("PROXY_PORT", app.PortOf(ready.Proxy[0]))
 	ts.Setenv("CONSOLE", strings.Replace(ready.Console, "127.0.0.1", "localhost", 1))
-	ts.Setenv("CONSOLE_PORT", portOf(ready.Console))
+	ts.Setenv("CONSOLE_PORT", app.PortOf(ready.Console))
 	ts.Setenv("SERVE_PID", strconv.Itoa(p.cmd.Process.Pid))
 }
 
@@ -254,12 +255,12 @@ func holdCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(func() { ln.Close() })
-	ts.Setenv("HELD", portOf(ln.Addr().String()))
+	ts.Setenv("HELD", app.PortOf(ln.Addr().String()))
 }
 
 func freeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	ts.Setenv(args[0], portOf(ln.Addr().String()))
+	ts.Setenv(args[0], app.PortOf(ln.Addr().String()))
 	ts.Check(ln.Close())
 }

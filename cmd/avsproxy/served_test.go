@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/testkit"
 )
@@ -80,7 +81,7 @@ func openDoors(t *testing.T) *doorway {
 	proxy := serveBuilt(t, doorsConfig(t, amazon, socket))
 	logIn(t, proxy, amazon)
 	return &doorway{
-		runningProxy: proxy, amazon: amazon, unix: socket, port: portOf(proxy.Proxy[0]), root: filepath.Join(proxy.State, "ca.pem"),
+		runningProxy: proxy, amazon: amazon, unix: socket, port: app.PortOf(proxy.Proxy[0]), root: filepath.Join(proxy.State, "ca.pem"),
 		configFile: filepath.Join(proxy.State, "..", "..", "..", "config.toml"),
 	}
 }

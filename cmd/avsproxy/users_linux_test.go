@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/guard"
+	"avsproxy/internal/httpserver"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/testkit"
@@ -82,7 +84,7 @@ func forms(t *testing.T, proxy *runningProxy, socket string) map[string][]string
 	if err := os.Chmod(socket, 0o777); err != nil { // as an administrator might
 		t.Fatal(err)
 	}
-	port := portOf(proxy.Proxy[0])
+	port := app.PortOf(proxy.Proxy[0])
 	return map[string][]string{
 		"IPv4":       {"http://127.0.0.1:" + port + "/"},
 		"IPv6":       {"http://[::1]:" + port + "/"},
@@ -152,7 +154,7 @@ func TestC04_TheClientKeyOpensToEveryUser(t *testing.T) {
 func TestC04_OtherUsersOfTheConsole(t *testing.T) {
 	needRoot(t)
 	proxy := startProxy(t, usersConfig(openSocket(t), fmt.Sprintf("allow_users = [\"%d\"]", friend)))
-	port := portOf(proxy.Console)
+	port := app.PortOf(proxy.Console)
 	for _, base := range []string{"http://127.0.0.1:" + port, "https://[::1]:" + port, "http://localhost:" + port} {
 		for _, path := range []string{"/", "/login", "/login/x", "/api/status", "/authresponse", "/metrics/", "/nowhere"} {
 			for _, uid := range []uint32{stranger, friend} {
@@ -236,7 +238,7 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	told := make(chan problem.Problem, 1)
 	rules := guard.Rules{Users: peer.LocalUsers(), Host: func(guard.Authority, guard.Door) bool { return true }}
 	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request came through") })
-	server := newServer(guard.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), quiet())
+	server := httpserver.NewServer(guard.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), httpserver.Quiet())
 	defer server.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -248,7 +250,7 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	}
 	io.WriteString(client, "POST /spend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
 	client.Close()
-	serveOn(server, []net.Listener{ln}, nil)
+	httpserver.ServeOn(server, []net.Listener{ln}, nil)
 	if p := <-told; p.Code != problem.UserForbidden {
 		t.Errorf("%+v", p)
 	}

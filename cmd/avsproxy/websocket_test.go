@@ -16,9 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/testkit"
-
 	"golang.org/x/net/websocket"
+
+	"avsproxy/internal/app"
+	"avsproxy/internal/cli"
+	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
 )
 
 // withoutOrigin is a connection of a program: the library's client sends an Origin,
@@ -38,7 +41,7 @@ func openWebSocket(t *testing.T, address string) *websocket.Conn {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	conf, _ := websocket.NewConfig("ws://localhost:"+portOf(address)+"/", "http://localhost")
+	conf, _ := websocket.NewConfig("ws://localhost:"+app.PortOf(address)+"/", "http://localhost")
 	socket, err := websocket.NewClient(conf, withoutOrigin{conn})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +73,7 @@ func TestWebSocketsDrain(t *testing.T) {
 	stdout, stderr := testkit.NewBuffer(), testkit.NewBuffer()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, stdout, stderr)
+		ended <- cli.Run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, stdout, stderr)
 	}()
 	<-stdout.Written
 	var ready servedAt
@@ -99,7 +102,7 @@ func TestWebSocketsDrain(t *testing.T) {
 	default:
 	}
 	socket.Close()
-	if code := <-ended; code != exitDone {
+	if code := <-ended; code != terminal.ExitDone {
 		t.Errorf("serve ended with %d:\n%s", code, stderr)
 	}
 	if !bytes.Contains(stderr.Bytes(), []byte("GET / status=101")) {

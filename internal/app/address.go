@@ -1,0 +1,95 @@
+package app
+
+import (
+	"net"
+	"slices"
+	"strings"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/avs"
+	"avsproxy/internal/config"
+)
+
+// own are the addresses that no client is to reach through the proxy: at this
+// moment, since those of a login's callback come and go.
+func (s *Server) own() []net.Addr {
+	var own []net.Addr
+	for _, ln := range slices.Concat(s.proxyDoors, s.consoleDoors) {
+		own = append(own, ln.Addr())
+	}
+	if s.desk != nil {
+		own = append(own, s.desk.addrs()...)
+	}
+	return own
+}
+
+func (s *Server) loginURL(name string) string { return loginURL(s.Conf, name) }
+
+// loginURL is the page on which a person logs in to a credential; "" is the first.
+func loginURL(conf *config.Config, name string) string {
+	page := "http://localhost:" + PortOf(conf.Console.Listen) + "/login"
+	if name == "" || name == conf.Routes[0].Credential {
+		return page
+	}
+	return api.WithCredential(page, name)
+}
+
+// addresses are what clients can be pointed at.
+func addresses(lns []net.Listener) []string {
+	var list []string
+	for _, ln := range lns {
+		if ln.Addr().Network() == "unix" {
+			list = append(list, "unix:"+ln.Addr().String())
+		} else {
+			list = append(list, "http://"+ln.Addr().String())
+		}
+	}
+	return list
+}
+
+// Shown lists addresses as people write them, each once.
+func Shown(addresses []string) []string {
+	var list []string
+	for _, address := range addresses {
+		if address = api.LocalhostURL(address); !slices.Contains(list, address) {
+			list = append(list, address)
+		}
+	}
+	return list
+}
+
+func curlTarget(address string) string {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return "--unix-socket " + path + " http://localhost"
+	}
+	return api.LocalhostURL(address)
+}
+
+// try is what to give to curl for a first request.
+func (s *Server) try() string {
+	return s.keyOption() + curlTarget(addresses(s.proxyDoors)[0]) + tryPath(s.Conf.Routes[0])
+}
+
+// keyOption shows where the client key goes; the key itself is not ours to print.
+func (s *Server) keyOption() string {
+	if s.Conf.Proxy.ClientKey.IsZero() {
+		return ""
+	}
+	return "-H 'Avsproxy-Key: KEY' "
+}
+
+// tryPath is what a first request can ask for.
+func tryPath(route config.Route) string {
+	if route.Preset == "avs" {
+		return avs.PathPing
+	}
+	return "/"
+}
+
+// PortOf returns the port of "host:port", "" where there is none.
+func PortOf(addr string) string {
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
+		return addr[i+1:]
+	}
+	return ""
+}

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/certs"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/httpserver"
+	"avsproxy/internal/peer"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+)
+
+// A localLogin is a login whose callback this process takes.
+type localLogin struct {
+	api.LoginBegun
+	login  *tokens.Login
+	desk   *desk
+	server *http.Server
+	begun  context.Context
+}
+
+// BeginLocalLogin returns nil where a login that another process finished after began
+// has done what was asked.
+func (e *Environment) BeginLocalLogin(ctx context.Context, conf *config.Config, name string, byDevice func(config.Credential) bool, began time.Time) (*localLogin, error) {
+	desk := &desk{logins: &tokens.Logins{}, errorLog: httpserver.Quiet()}
+	free, err := desk.takeFreePort(conf)
+	if err != nil {
+		return nil, err
+	}
+	program, err := e.Build(conf, nil)
+	if err != nil {
+		return nil, err
+	}
+	credential, err := program.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	if credential.Source.Peek().LoggedIn.After(began) {
+		e.UI.Say("avsproxy: the other login was to %s too, and succeeded", credential.Conf.Name)
+		return nil, nil
+	}
+	program.warnOfPKCE(credential)
+	leaf, err := e.callbackLeaf(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
+	users := peer.LocalUsers()
+	desk.limit = pagesLimit(users, func() {}) // who has no log to tell it to
+	pages := &console.Console{
+		Version: Version(), Credentials: program.consoleCredentials(),
+		Users: users, Hosts: program.conf.Console.Hosts,
+		Logins: desk.logins, Begin: desk.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
+	}
+	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
+	server := httpserver.NewPages(desk.handler, desk.errorLog)
+	httpserver.ServeOn(server, limited(free, desk.limit), desk.tls)
+	shown := credential.shown()
+	login, err := desk.begin(ctx, shown, byDevice(credential.Conf))
+	if err != nil {
+		httpserver.ShutDown(server)
+		return nil, LoginFailed(err)
+	}
+	return &localLogin{LoginBegun: pages.Begun(shown, login), login: login, desk: desk, server: server, begun: ctx}, nil
+}
+
+func (l *localLogin) Wait(ctx context.Context) (lasting bool, err error) {
+	defer context.AfterFunc(ctx, l.login.Cancel)()
+	err = l.login.Wait(ctx)
+	return err == nil && l.login.Lasting(), err
+}
+
+// Paste delivers a callback that the person brought.
+func (l *localLogin) Paste(ctx context.Context, asked *url.URL) error {
+	_, err := l.desk.logins.Callback(ctx, asked)
+	l.login.Shown() // in this terminal
+	return err
+}
+
+// Close keeps the process alive for the page after the callback.
+func (l *localLogin) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), shownPatience)
+	defer cancel()
+	if over, _ := l.login.Done(); over && l.login.Device == nil && l.begun.Err() == nil {
+		l.login.WaitShown(ctx)
+	}
+	l.desk.close()
+	httpserver.ShutDown(l.server)
+}
+
+func (e *Environment) callbackLeaf(ctx context.Context, conf *config.Config) (*tls.Certificate, error) {
+	roots, err := e.Authority(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := roots.Callback(conf.Store.Path)
+	if err != nil {
+		return nil, terminal.Failed(err, "")
+	}
+	return leaf, nil
+}
+
+// LoginFailed chooses the exit code for a login that came to nothing.
+func LoginFailed(err error) error {
+	var e *tokens.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.As(err, new(*terminal.ExitError)):
+		return err
+	case !errors.As(err, &e):
+		return terminal.Failed(err, "")
+	case e.Action == tokens.ActionRetry || e.Action == tokens.ActionWait:
+		return terminal.Unreachable(e, e.Hint)
+	}
+	return terminal.Failed(e, e.Hint)
+}

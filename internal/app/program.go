@@ -1,0 +1,180 @@
+// Package app makes a running server of a configuration: it builds the parts, listens,
+// serves and shuts down.
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+)
+
+// A Program is what the configuration describes, built but not started: it has
+// touched neither the network nor the store.
+type Program struct {
+	env   *Environment
+	conf  *config.Config
+	store tokens.Store
+	// stand is the sandbox in Amazon's place; nil = the real endpoints.
+	stand *api.Stand
+	proxy proxyChoice // on the way to upstreams and providers
+	users users       // may use the doors; the zero value is everybody
+	// credentials are those that routes use, in the order of the routes, then the
+	// others by name.
+	credentials []*Credential
+	hidden      keptSecrets // of the configuration's secrets
+}
+
+// Build makes the parts. stand is where the sandbox is reached, where the
+// configuration asks for one.
+func (e *Environment) Build(conf *config.Config, stand *api.Stand) (*Program, error) {
+	p := &Program{env: e, conf: conf, stand: stand}
+	p.hidden.confide(conf)
+	p.hidden.confideProxies(e.Getenv)
+	if !conf.Sandbox { // which is on this machine
+		var err error
+		if p.proxy, err = e.corporateProxy(); err != nil {
+			return nil, err
+		}
+	}
+	p.store = e.newStore(conf)
+	for _, name := range credentialNames(conf) {
+		credential, err := p.credential(conf.Credentials[name])
+		if err != nil {
+			return nil, err
+		}
+		p.credentials = append(p.credentials, credential)
+	}
+	return p, nil
+}
+
+func (e *Environment) newStore(conf *config.Config) tokens.Store {
+	switch {
+	case conf.Store.Kind == "memory":
+		return &tokens.MemoryStore{}
+	case conf.Sandbox: // its tokens are worth nothing, and the system's keyring is not to be littered
+		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: e.tellWaiting}
+	case conf.Store.Kind == "keyring":
+		// The name keeps apart what belongs to different folders, and what people put into the keyring themselves.
+		return &tokens.KeyringStore{
+			Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path,
+			Recovered: e.tellRecovered, Waiting: e.tellWaiting,
+		}
+	}
+	return tokens.FileStore{Dir: conf.Store.Path, Recovered: e.tellRecovered, Waiting: e.tellWaiting}
+}
+
+// credentialNames are those that routes use, in their order, then the rest. In
+// the sandbox the rest is left out: their real providers are not to be touched.
+func credentialNames(conf *config.Config) []string {
+	var names []string
+	for _, route := range conf.Routes {
+		if route.Credential != "" && !slices.Contains(names, route.Credential) {
+			names = append(names, route.Credential)
+		}
+	}
+	var rest []string
+	for name := range conf.Credentials {
+		if !conf.Sandbox && !slices.Contains(names, name) {
+			rest = append(rest, name)
+		}
+	}
+	slices.Sort(rest)
+	return append(names, rest...)
+}
+
+// Find returns the named credential; "" means the default route's.
+func (p *Program) Find(name string) (*Credential, error) {
+	if name == "" {
+		name = p.conf.Routes[0].Credential
+		if name == "" {
+			return nil, terminal.Usage(fmt.Errorf("the default route %q has no credential", p.conf.Routes[0].Name), "name the credential you mean")
+		}
+	}
+	for _, credential := range p.credentials {
+		if credential.Conf.Name == name {
+			return credential, nil
+		}
+	}
+	return nil, terminal.Usage(fmt.Errorf("the configuration has no credential %q", name), "see 'avsproxy status'")
+}
+
+func (p *Program) consoleCredentials() []console.Credential {
+	var list []console.Credential
+	for _, c := range p.credentials {
+		list = append(list, c.shown())
+	}
+	return list
+}
+
+func (c *Credential) shown() console.Credential {
+	shown := console.Credential{Source: c.Source, Asked: c.Conf.Scopes, Device: c.Conf.Grant == "device_code"}
+	if c.Client != nil {
+		shown.Skew = c.Client.Skew
+	}
+	if c.Interactive() {
+		shown.Client = c.Client
+	}
+	return shown
+}
+
+// tellRecovered warns of a damaged file, whose login lives on from a copy.
+func (e *Environment) tellRecovered(path string) {
+	if _, told := e.told.LoadOrStore(path, true); told {
+		return
+	}
+	e.UI.Warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
+}
+
+// tellWaiting warns of a lock that is not to be had soon.
+func (e *Environment) tellWaiting(path string) {
+	e.UI.Warn("waiting for the lock "+path+", which another process holds", "if it does not end by itself, see who that is: fuser "+terminal.ShellQuote(path))
+}
+
+// Settle waits for renewals under way, and says so: the answer may hold the only
+// refresh token that is left.
+func (p *Program) Settle() {
+	for _, credential := range p.credentials {
+		said := time.AfterFunc(settleUnsaid, func() {
+			if credential.Source.Status().Renewing {
+				p.env.SayWaiting(credential.Conf.Name)
+			}
+		})
+		_ = credential.Source.Settle(context.Background()) // which ends by itself
+		said.Stop()
+	}
+}
+
+// settleUnsaid is for how long a wait needs no word.
+const settleUnsaid = 200 * time.Millisecond
+
+// SayWaiting tells why an end takes its time.
+func (e *Environment) SayWaiting(credential string) {
+	e.UI.Say("avsproxy: waiting for the provider's answer to the renewal of %s, for 5 minutes at most; another signal ends this at once, and may lose the login", credential)
+}
+
+// warnOfPKCE says each time that a login is less protected than it could be.
+func (p *Program) warnOfPKCE(c *Credential) {
+	if c.Conf.PKCE == "off" && c.Conf.Grant == "authorization_code" {
+		p.env.UI.Warn("logins to "+c.Conf.Name+" go without PKCE: whoever sees the code of a login on its way can use it",
+			"take out pkce = \"off\" unless the provider refuses code_verifier")
+	}
+}
+
+// LoginCommand is what a person types to log in to a credential.
+func (p *Program) LoginCommand(c *Credential) string {
+	command := "avsproxy login"
+	if c.Conf.Name != p.conf.Routes[0].Credential {
+		command += " " + c.Conf.Name
+	}
+	if c.Imports() {
+		command += " < FILE-WITH-REFRESH-TOKEN"
+	}
+	return command
+}

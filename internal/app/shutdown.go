@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"avsproxy/internal/terminal"
+)
+
+// Wait serves until a signal, then lets what is under way finish.
+func (s *Server) Wait(ctx context.Context) error {
+	select {
+	case err := <-s.ended[0]:
+		return terminal.Failed(fmt.Errorf("the console stopped: %w", err), "")
+	case err := <-s.ended[1]:
+		return terminal.Failed(fmt.Errorf("the proxy stopped: %w", err), "")
+	case <-ctx.Done():
+	}
+	s.run.Remove(s.Conf.Store.Path) // before draining: a second signal leaves no time for it
+	s.env.UI.Say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	// Tunnels are no longer the server's.
+	ends := []func(context.Context) error{s.endProxy, s.pages.Shutdown, s.line.tunnels.Drain}
+	drained := make(chan error, len(ends))
+	for _, end := range ends {
+		go func() { drained <- end(drain) }()
+	}
+	if err := errors.Join(<-drained, <-drained, <-drained); err != nil {
+		s.env.UI.Say("avsproxy: cut what was still open")
+	}
+	return nil
+}
+
+func (s *Server) endProxy(ctx context.Context) error {
+	if err := s.proxy.Shutdown(ctx); err != nil {
+		s.scribe.cut()
+		s.proxy.Close() // or a tunnel over HTTP/2 whose client does not read could not be cut
+		return err
+	}
+	return s.busy.Drain(ctx)
+}
+
+// Close undoes everything, the latest first. It also runs where starting failed
+// halfway.
+func (s *Server) Close() {
+	s.run.Remove(s.Conf.Store.Path)
+	s.scribe.cut()
+	for _, server := range []*http.Server{s.proxy, s.pages} {
+		if server != nil {
+			server.Close()
+		}
+	}
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+	s.doors.Close()
+}

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/config"
+	"avsproxy/internal/durable"
+	"avsproxy/internal/terminal"
+)
+
+// PrepareState looks at the state folder before anything in it is trusted. Where none
+// is known, which kind = "memory" may do without, a folder serves that ends with this
+// command.
+func (e *Environment) PrepareState(conf *config.Config) error {
+	if conf.Store.Path == "" {
+		dir, err := os.MkdirTemp("", "avsproxy-")
+		if err != nil {
+			return terminal.Failed(fmt.Errorf("making a folder for this run: %w", err), "set path in [store]")
+		}
+		e.Leaving.add(func() { os.RemoveAll(dir) })
+		conf.Store.Path, e.Passing = dir, true
+		return nil
+	}
+	if err := durable.CheckFolder(conf.Store.Path); err != nil {
+		return terminal.Failed(err, "see that all in it is yours, then: chmod o-w "+terminal.ShellQuote(conf.Store.Path)+"; or set path in [store] to another folder")
+	}
+	return nil
+}
+
+// sweepAfter is longer than writing any file takes.
+const sweepAfter = time.Hour
+
+// sweep removes what killed processes left half written in the state folder. Others
+// may be writing: of the files that are written without a lock only old ones go.
+func (e *Environment) sweep(conf *config.Config) {
+	for _, name := range []string{api.RunFileName, BundleName, JavaBundleName, TrustedName} {
+		for _, left := range durable.Leftovers(filepath.Join(conf.Store.Path, name)) {
+			if info, err := os.Lstat(left); err == nil && time.Since(info.ModTime()) > sweepAfter {
+				_ = os.Remove(left)
+			}
+		}
+	}
+}
+
+const (
+	BundleName     = "ca-bundle.pem"
+	JavaBundleName = "ca-bundle.p12"
+	TrustedName    = "ca-trusted.pem"
+)

@@ -1,0 +1,27 @@
+package app
+
+import (
+	"avsproxy/internal/api"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+)
+
+// StoredStatus is what the configuration and the store tell while nothing serves.
+func (e *Environment) StoredStatus(conf *config.Config) (*api.Status, error) {
+	program, err := e.Build(conf, StandIf(conf.Sandbox))
+	if err != nil {
+		return nil, err
+	}
+	users, err := newUsers(conf)
+	if err != nil {
+		return nil, err
+	}
+	status := &api.Status{Version: Version(), Sandbox: conf.Sandbox, Users: users.told("you"), Credentials: []api.CredentialStatus{}}
+	for _, route := range conf.Routes {
+		status.Routes = append(status.Routes, api.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
+	}
+	for _, credential := range program.credentials {
+		status.Credentials = append(status.Credentials, console.Describe(credential.shown(), credential.Source.Peek()))
+	}
+	return status, nil
+}

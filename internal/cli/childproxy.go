@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/app"
+	"avsproxy/internal/config"
+	"avsproxy/internal/guard"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+)
+
+func (a *commands) runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run [--] CMD [ARG...]",
+		Short: "Run a command whose requests go through the proxy",
+		Long: `Run a command whose requests go through the proxy, and end with its exit code. The
+running 'avsproxy serve' takes them, or else a proxy that lives as long as the
+command.
+
+The command's environment names the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY,
+AVSPROXY_URL) and the certificate authority beside the system's and your own roots
+(SSL_CERT_FILE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO and others; docs/clients.md lists
+them). A client_key is in the proxy's URL. Variables that the configuration reads
+secrets from are not passed on.`,
+		Example: "  avsproxy run -- curl -i https://api.example.com/v2/things",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return terminal.Usage(errors.New("there is no command to run"), "write it behind two hyphens: avsproxy run -- curl -i https://api.example.com/")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runChild(cmd.Context(), args)
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // the flags behind CMD are the command's
+	return cmd
+}
+
+func (a *commands) runChild(ctx context.Context, argv []string) error {
+	outliveReaders()
+	path, err := findProgram(argv[0])
+	if err != nil {
+		return err
+	}
+	conf, err := a.load(config.LoadBeside)
+	if err != nil {
+		return err
+	}
+	serving := a.Running(ctx, conf)
+	if serving == nil {
+		own, err := a.serveChild(ctx)
+		if err != nil {
+			return err
+		}
+		defer own.Close()
+		conf, serving = own.Conf, own.AsRunning()
+	}
+	withholdSecrets(conf)
+	env, err := a.childEnvironment(ctx, conf, serving.Proxy)
+	if err != nil {
+		return err
+	}
+	a.tellLogins(ctx, serving)
+	return a.runProgram(ctx, path, argv, env)
+}
+
+// serveChild starts a proxy for the command alone. It prints no line for each
+// request: the terminal is the command's.
+func (a *commands) serveChild(ctx context.Context) (*app.Server, error) {
+	conf, err := a.load(config.Load)
+	if err != nil {
+		return nil, err
+	}
+	withholdSecrets(conf)
+	a.UI.Level.Set(levelBesideChild)
+	conf.Proxy.Listen = []string{childDoor(conf.Proxy.Listen)}
+	s, err := app.NewServing(a.Environment, conf)
+	if err != nil {
+		return nil, err
+	}
+	s.Apart, s.AnyPort = true, true
+	if err := s.Begin(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// childDoor is the first of the configured addresses that HTTP_PROXY can name. A
+// command on this machine needs no more than loopback.
+func childDoor(configured []string) string {
+	for _, addr := range configured {
+		host, port, err := net.SplitHostPort(addr)
+		switch {
+		case err != nil || strings.HasPrefix(addr, "unix:"):
+		case guard.IsLocal(host):
+			return addr
+		default:
+			return "localhost:" + port
+		}
+	}
+	return "localhost:0"
+}
+
+// childAddress is how a command on this machine reaches the proxy.
+func childAddress(addresses []string) (*url.URL, error) {
+	i := slices.IndexFunc(addresses, func(address string) bool { return strings.HasPrefix(address, "http://") })
+	if i < 0 {
+		return nil, terminal.Failed(errors.New("the running avsproxy listens on a unix socket only, which HTTP_PROXY cannot name"),
+			`add "localhost:9744" to listen in [proxy]`)
+	}
+	address, err := url.Parse(addresses[i])
+	if err != nil {
+		return nil, err
+	}
+	switch ip := net.ParseIP(address.Hostname()); {
+	case ip == nil || !ip.IsUnspecified():
+	case ip.To4() != nil:
+		address.Host = net.JoinHostPort("127.0.0.1", address.Port())
+	default:
+		address.Host = net.JoinHostPort("::1", address.Port())
+	}
+	return address, nil
+}
+
+// tellLogins says which routes will answer that a login is needed.
+func (a *commands) tellLogins(ctx context.Context, serving *api.Running) {
+	var status api.Status
+	if serving.Call(ctx, http.MethodGet, "/api/status", &status) != nil {
+		return // the command's requests will tell
+	}
+	for _, c := range status.Credentials {
+		i := slices.IndexFunc(status.Routes, func(r api.Route) bool { return r.Credential == c.Name })
+		if i < 0 || c.State != tokens.StateLoginNeeded {
+			continue
+		}
+		hint := "run 'avsproxy login " + c.Name + "'"
+		if c.Login {
+			hint = "open " + api.WithCredential(api.LocalhostURL(status.Console)+"/login", c.Name) + " in a browser"
+		}
+		a.UI.Warn("route "+status.Routes[i].Name+" needs a login first", hint)
+	}
+}

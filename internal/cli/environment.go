@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"os"
+	"strings"
+
+	"avsproxy/internal/config"
+)
+
+// Snapshot is like [os.Getenv] for the environment as it is now. As there, the first
+// of two entries counts.
+func Snapshot(environ []string) func(string) string {
+	values := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, known := values[name]; !known {
+			values[name] = value
+		}
+	}
+	return func(name string) string { return values[name] }
+}
+
+// withholdSecrets takes the variables that hold secrets out of the environment that
+// this process's children inherit, whoever starts them. The configuration reads them
+// from a snapshot.
+func withholdSecrets(conf *config.Config) {
+	for _, name := range conf.SecretVariables {
+		_ = os.Unsetenv(name) // fails for no name that a configuration can have
+	}
+}

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/app"
+	"avsproxy/internal/config"
+	"avsproxy/internal/terminal"
+)
+
+type loginFlags struct {
+	noBrowser bool
+	paste     bool
+	device    bool
+}
+
+// byDevice reports whether the person types a code on another device.
+func (f loginFlags) byDevice(conf config.Credential) bool {
+	return f.device || conf.Grant == "device_code" && !f.noBrowser && !f.paste
+}
+
+func (a *commands) loginCommand() *cobra.Command {
+	var flags loginFlags
+	cmd := &cobra.Command{
+		Use:   "login [NAME]",
+		Short: "Log in to a credential (the default route's, if none is named)",
+		Long: `Log in to a credential. A browser opens at the provider, which sends it back to
+the redirect URI on this machine; where 'serve' is running, its console takes the
+callback, else this command listens for it.
+
+With --device, or where grant = "device_code", a code is shown instead, to be
+typed in on any other device. Where grant = "refresh_token" without a token in the
+configuration, the token is read from standard input. Each login is proven before
+it takes the place of an older one.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, name string) error {
+			return a.login(ctx, conf, name, flags)
+		}),
+	}
+	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
+	cmd.Flags().BoolVar(&flags.paste, "paste", false, "open nothing; also take the redirected URL from stdin, for a browser on another machine")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if flags.device && (flags.paste || flags.noBrowser) {
+			return terminal.Usage(errors.New("--device uses no browser here, so --paste and --no-browser mean nothing with it"), "give one of them")
+		}
+		return nil
+	}
+	cmd.Flags().BoolVar(&flags.device, "device", false, "show a code to type in on another device, where the provider offers that")
+	return cmd
+}
+
+// A loginAttempt is one login under way, here or in the console of a running proxy.
+type loginAttempt struct {
+	api.LoginBegun
+	wait  func(context.Context) (lasting bool, err error)
+	paste func(context.Context, *url.URL) error
+	close func()
+}
+
+func (a *commands) login(ctx context.Context, conf *config.Config, name string, flags loginFlags) error {
+	outliveReaders()
+	beside := a.Running(ctx, conf)
+	if unasked, err := a.loginUnasked(ctx, conf, name, beside); unasked || err != nil {
+		return err
+	}
+	attempt, err := a.beginLogin(ctx, conf, name, flags, beside)
+	if attempt == nil || err != nil {
+		return err
+	}
+	defer attempt.close()
+	a.warnOfOtherClient(conf, attempt)
+	a.introduce(attempt, flags)
+	if flags.paste {
+		defer a.pasteMode()()
+		go a.readPasted(ctx, attempt)
+	}
+	stop := a.countDown(attempt.Device)
+	lasting, err := attempt.wait(ctx)
+	stop()
+	if err != nil {
+		return app.LoginFailed(err)
+	}
+	a.UI.Say("avsproxy: logged in to %s", attempt.Credential)
+	if !lasting {
+		a.UI.Warn("the provider gave no refresh token: this login ends with its access token", "ask for a client type or scope that gets one")
+	}
+	return nil
+}
+
+// warnOfOtherClient tells that the running proxy was started with another
+// configuration than this command: a client_id that was mended since, most likely.
+func (a *commands) warnOfOtherClient(conf *config.Config, attempt *loginAttempt) {
+	mine := conf.Credentials[attempt.Credential].ClientID
+	if !conf.Sandbox && mine != "" && attempt.ClientID != mine {
+		a.UI.Warn("the running proxy logs in with another client_id than "+conf.File+" has", "start it again to have it use the present configuration")
+	}
+}
+
+// beginLogin returns nil where another login, which this one waited for, has
+// done what was asked.
+func (a *commands) beginLogin(ctx context.Context, conf *config.Config, name string, flags loginFlags, beside *api.Running) (*loginAttempt, error) {
+	if beside != nil {
+		return beginLoginAt(ctx, beside, conf, name, flags)
+	}
+	if conf.Sandbox {
+		return nil, terminal.Failed(app.ErrNoSandbox, "run 'avsproxy serve': it has its sandbox with it and logs in by itself")
+	}
+	if conf.Store.Kind == "memory" {
+		return nil, terminal.Failed(errors.New("the store is memory, and no 'avsproxy serve' is running that could keep the login"), "start it first")
+	}
+	return a.beginLoginHere(ctx, conf, name, flags)
+}
+
+// beginLoginHere takes the callback in this process.
+func (a *commands) beginLoginHere(ctx context.Context, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+	began := time.Now()
+	done, waited, err := a.takeTurn(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
+	if beside := a.Running(ctx, conf); waited && beside != nil { // it began to serve meanwhile
+		done()
+		return beginLoginAt(ctx, beside, conf, name, flags)
+	}
+	attempt, err := a.BeginLocalLogin(ctx, conf, name, flags.byDevice, began)
+	if attempt == nil || err != nil {
+		done()
+		return nil, err
+	}
+	if waited {
+		a.UI.Say("The other login is over; now it is this one's turn.")
+	}
+	return &loginAttempt{
+		LoginBegun: attempt.LoginBegun, wait: attempt.Wait, paste: attempt.Paste,
+		close: func() { attempt.Close(); done() },
+	}, nil
+}

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/app"
+	"avsproxy/internal/config"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+)
+
+func (a *commands) logoutCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "logout [NAME]",
+		Short: "Forget a login (the default route's, if none is named)",
+		Long: `Forget a login. It is removed here whatever the provider says; where the
+provider has a revocation endpoint (revoke_url) it is told first.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, name string) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			return a.logout(ctx, conf, name)
+		}),
+	}
+}
+
+func (a *commands) logout(ctx context.Context, conf *config.Config, name string) error {
+	if beside := a.Running(ctx, conf); beside != nil {
+		var done api.LogoutDone
+		if err := beside.Call(ctx, http.MethodDelete, api.WithCredential("/api/login", name), &done); err != nil {
+			return err
+		}
+		a.sayLoggedOut(conf, done.WasLoggedIn)
+		return nil
+	}
+	program, err := a.Build(conf, app.StandIf(conf.Sandbox))
+	if err != nil {
+		return err
+	}
+	credential, err := program.Find(name)
+	if err != nil {
+		return err
+	}
+	err = credential.Source.Forget(ctx)
+	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
+		return terminal.Failed(err, "")
+	}
+	a.sayLoggedOut(conf, err == nil)
+	return nil
+}
+
+func (a *commands) sayLoggedOut(conf *config.Config, was bool) {
+	if !was {
+		a.UI.Say("avsproxy: there was no login")
+		return
+	}
+	a.UI.Say("avsproxy: logged out")
+	if !conf.Sandbox {
+		a.UI.Hint("the consent itself is taken back in the account settings at the provider; at Amazon under \"Login with Amazon\"")
+	}
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"avsproxy/tokens"
+)
+
+// pasteQuiet is for how long nothing comes before a paste counts as whole: the
+// address may have line breaks in it.
+const pasteQuiet = 150 * time.Millisecond
+
+// readPasted takes pasted callbacks from stdin until ctx ends.
+func (a *commands) readPasted(ctx context.Context, attempt *loginAttempt) {
+	chunks := make(chan []byte)
+	go readChunks(ctx, a.stdin, chunks)
+	var text []byte
+	for {
+		var quiet <-chan time.Time
+		if strings.ContainsAny(string(text), "\r\n") {
+			quiet = time.After(pasteQuiet)
+		}
+		select {
+		case chunk, more := <-chunks:
+			text = typed(text, chunk)
+			if more {
+				continue
+			}
+			a.takePasted(ctx, attempt, string(text))
+			return
+		case <-quiet:
+			a.takePasted(ctx, attempt, string(text))
+			text = nil
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readChunks sends what is read; it closes chunks at the end of the input.
+func readChunks(ctx context.Context, from io.Reader, chunks chan<- []byte) {
+	defer close(chunks)
+	for {
+		chunk := make([]byte, 4<<10)
+		n, err := from.Read(chunk)
+		select {
+		case chunks <- chunk[:n]:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// typed adds what came to text. A terminal that does not edit lines sends the
+// keys of editing as they are.
+func typed(text, chunk []byte) []byte {
+	const backspace, remove, endOfInput = 0x08, 0x7f, 0x04
+	for _, c := range chunk {
+		switch {
+		case c == backspace || c == remove:
+			text = text[:max(0, len(text)-1)]
+		case c != endOfInput:
+			text = append(text, c)
+		}
+	}
+	return text
+}
+
+func (a *commands) takePasted(ctx context.Context, attempt *loginAttempt, text string) {
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	asked, err := pastedCallback(text, attempt.RedirectURL)
+	if err != nil {
+		a.UI.Warn(err.Error(), "copy the whole address, from https:// to the end")
+		return
+	}
+	if err := attempt.paste(ctx, asked); errors.Is(err, tokens.ErrUnknownState) {
+		a.UI.Warn("that URL belongs to another login, or was used already", "use the URL that this login ended at")
+	}
+}
+
+// pastedCallback reads a callback as people paste it: in quotes or angle brackets,
+// with line breaks and spaces in it, without its scheme, or the query alone.
+func pastedCallback(text, redirectURL string) (*url.URL, error) {
+	text = strings.Join(strings.Fields(text), "") // an address has no spaces
+	text = strings.Trim(text, "\"'`<>()")
+	if host, _, _ := strings.Cut(text, "?"); !strings.Contains(host, "://") {
+		text = completed(text, redirectURL)
+	}
+	asked, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("that is not an address that can be read")
+	}
+	query := asked.Query()
+	switch {
+	case query.Get("state") == "":
+		return nil, errors.New("that is not the URL of the callback: it has no state")
+	case query.Get("code") == "" && query.Get("error") == "":
+		return nil, errors.New("that is not the whole URL of the callback: it has neither a code nor an error")
+	}
+	return asked, nil
+}
+
+// completed puts in front what a pasted address lacks.
+func completed(text, redirectURL string) string {
+	redirect, err := url.Parse(redirectURL)
+	switch {
+	case err != nil:
+		return text
+	case strings.HasPrefix(text, redirect.Host+"/"), strings.HasPrefix(text, redirect.Host+"?"):
+		return redirect.Scheme + "://" + text
+	}
+	_, query, found := strings.Cut(text, "?")
+	if !found {
+		query = text
+	}
+	redirect.RawQuery = query
+	return redirect.String()
+}
+
+// pasteMode lets a terminal pass on what is typed as it comes: while it edits
+// lines, it cuts them at 4,095 bytes (1,024 on macOS). Interrupts go on to work.
+func (a *commands) pasteMode() (restore func()) {
+	if file, ok := a.stdin.(*os.File); ok {
+		return unedited(int(file.Fd()))
+	}
+	return func() {}
+}

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/app"
+	"avsproxy/internal/config"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+)
+
+func (a *commands) statusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how routes and credentials stand",
+		Args:  cobra.NoArgs,
+		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
+			status, err := a.status(ctx, conf)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				encoder := json.NewEncoder(a.stdout)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(status)
+			}
+			if err := a.printStatus(status); err != nil {
+				return err
+			}
+			return a.printInspector(ctx, conf)
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
+	return cmd
+}
+
+// status asks the running proxy, or else looks into the store.
+func (a *commands) status(ctx context.Context, conf *config.Config) (*api.Status, error) {
+	if beside := a.Running(ctx, conf); beside != nil {
+		var status api.Status
+		return &status, beside.Call(ctx, http.MethodGet, "/api/status", &status)
+	}
+	return a.StoredStatus(conf)
+}
+
+func (a *commands) printStatus(status *api.Status) error {
+	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	if status.PID == 0 {
+		fmt.Fprintln(table, "serve\tnot running")
+	} else {
+		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(app.Shown(status.Proxy), " "), api.LocalhostURL(status.Console))
+	}
+	fmt.Fprintf(table, "users\tproxy: %s\n\tconsole: %s\n", status.Users.Proxy, status.Users.Console)
+	if away := status.TurnedAway; away != (api.TurnedAway{}) {
+		fmt.Fprintf(table, "turned away\t%d connections of other users to the proxy, %d to the console, beyond those that get an answer\n", away.Proxy, away.Console)
+	}
+	for _, route := range status.Routes {
+		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, orNone(route.Credential))
+		if problem := route.Problem; problem != nil {
+			fmt.Fprintf(table, "\t%s: %s\n", problem.Detail, problem.Hint)
+		}
+	}
+	for _, credential := range status.Credentials {
+		label := "credential " + credential.Name
+		if problem := credential.Problem; problem != nil && problem.Action == tokens.ActionLogin && strings.HasPrefix(problem.Hint, "log in") {
+			problem.Hint = "run '" + commandFor(credential, status.Routes) + "'"
+		}
+		for _, line := range credentialLines(credential, time.Now()) {
+			fmt.Fprintf(table, "%s\t%s\n", label, line)
+			label = ""
+		}
+	}
+	return table.Flush()
+}
+
+// printInspector tells where a browser may see the traffic, where that takes a key.
+func (a *commands) printInspector(ctx context.Context, conf *config.Config) error {
+	file := api.ReadRunFile(conf.Store.Path)
+	if file == nil || file.Key == "" {
+		return nil
+	}
+	beside := a.Running(ctx, conf)
+	if beside == nil {
+		return nil
+	}
+	var made api.TicketMade
+	if err := beside.Call(ctx, http.MethodPost, "/api/tickets", &made); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "inspector  %s (opens it once)\n", api.LocalhostURL(made.Address))
+	return nil
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
+}
+
+// commandFor is what to type where a login is needed.
+func commandFor(c api.CredentialStatus, routes []api.Route) string {
+	command := "avsproxy login"
+	if len(routes) == 0 || c.Name != routes[0].Credential {
+		command += " " + c.Name
+	}
+	if !c.Login {
+		command += " < FILE-WITH-REFRESH-TOKEN"
+	}
+	return command
+}
+
+// credentialLines tell first how a credential stands, then what may need a person.
+func credentialLines(c api.CredentialStatus, now time.Time) []string {
+	state := stateText(c) + ", grant " + c.Grant
+	if c.ExpiresAt != nil {
+		state += ", token until " + terminal.Clock(*c.ExpiresAt)
+	}
+	if c.ExpiresAt != nil && c.State == tokens.StateReady && !c.Renewable {
+		state += "; it cannot be renewed: log in again before"
+	}
+	lines := []string{state}
+	if c.LoggedInAt != nil && c.Login {
+		lines = append(lines, "logged in "+terminal.Day(*c.LoggedInAt)+terminal.Age(*c.LoggedInAt, now))
+	}
+	if c.EndsAt != nil {
+		lines = append(lines, "the login ends "+terminal.Day(*c.EndsAt)+terminal.EndHint(*c.EndsAt, now))
+	}
+	if len(c.Scopes) > 0 {
+		lines = append(lines, scopesText(c))
+	}
+	if c.LastAt != nil && c.Last != "login_needed" { // which the first line says
+		lines = append(lines, "last renewal: "+strings.ReplaceAll(c.Last, "_", " ")+terminal.Age(*c.LastAt, now))
+	} else if c.RenewedAt != nil {
+		lines = append(lines, "token got "+terminal.Day(*c.RenewedAt)+terminal.Age(*c.RenewedAt, now))
+	}
+	if c.ClockAhead != 0 {
+		lines = append(lines, terminal.ClockText(time.Duration(c.ClockAhead*float64(time.Second))))
+	}
+	if c.Problem != nil {
+		lines = append(lines, problemText(*c.Problem))
+	}
+	return lines
+}
+
+func stateText(c api.CredentialStatus) string {
+	switch {
+	case c.State == tokens.StateUnknown && c.ExpiresAt != nil:
+		return "renewed with the next use"
+	case c.State == tokens.StateUnknown:
+		return "not used yet"
+	}
+	return strings.ReplaceAll(string(c.State), "_", " ")
+}
+
+// problemText leaves out a hint that the detail has in it.
+func problemText(p api.Trouble) string {
+	if p.Hint == "" || strings.Contains(p.Detail, p.Hint) {
+		return p.Detail
+	}
+	return p.Detail + "; " + p.Hint
+}
+
+func scopesText(c api.CredentialStatus) string {
+	text := "scopes " + strings.Join(c.Scopes, " ")
+	if asked := strings.Join(c.Asked, " "); asked != strings.Join(c.Scopes, " ") {
+		text += "; asked for " + orNone(asked)
+	}
+	return text
+}

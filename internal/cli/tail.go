@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/capture"
+	"avsproxy/internal/terminal"
+)
+
+type tailFlags struct {
+	filterFlags
+	last   int
+	asJSON bool
+	follow bool
+}
+
+func (a *commands) tailCommand() *cobra.Command {
+	var flags tailFlags
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Show the requests that go through the running proxy, each as it ends",
+		Long: `Show the requests that go through the running proxy, one line each as it ends:
+the time, its number, status, method and URL, the route, what was done about the
+token, how long it took, the bytes of the answer, and what went wrong. Those that
+last, such as downchannels, have a line when they open, too, and AVS's directives
+one as each passes. No line has a token in it.
+
+It ends with Ctrl-C, or with 1 when 'serve' does.`,
+		Args: cobra.NoArgs,
+		RunE: a.besideOnly(func(ctx context.Context, beside *api.Running, _ string) error {
+			return a.tail(ctx, beside, flags)
+		}),
+	}
+	flags.add(a, cmd)
+	cmd.Flags().IntVarP(&flags.last, "last", "n", 10, "begin with this `NUMBER` of those that went before")
+	cmd.Flags().BoolVar(&flags.follow, "follow-downchannels", true, "show the directives that pass")
+	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print each exchange as one line of JSON when it ends, and nothing else")
+	return cmd
+}
+
+// A tail prints each exchange that it is told of, once.
+type tail struct {
+	tailFlags
+	beside *api.Running
+	lines  lineWriter
+	shows  func(capture.Summary) bool
+	open   map[uint64]bool // told of as open
+	listed map[uint64]bool // told of before the events, which may tell of them again
+
+	followers sync.WaitGroup
+	places    chan struct{} // for followers
+
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// followedMost bounds the downchannels whose directives are shown.
+const followedMost = 8
+
+func (a *commands) tail(ctx context.Context, beside *api.Running, flags tailFlags) error {
+	shows, err := flags.shows()
+	if err != nil {
+		return err
+	}
+	t := &tail{
+		tailFlags: flags, beside: beside, lines: newLineWriter(a.stdout, a.Getenv), shows: shows, out: a.stdout,
+		open: map[uint64]bool{}, listed: map[uint64]bool{}, places: make(chan struct{}, followedMost),
+	}
+	defer t.followers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	paused := func() {
+		a.UI.Warn("capture is paused, so nothing new will show", "go on with it at "+api.LocalhostURL(beside.Console))
+	}
+	err = t.run(ctx, paused)
+	if errors.Is(err, io.EOF) { // which we hear of where the proxy goes on
+		return errors.New("too slow for what went through the proxy, and cut off; start 'avsproxy tail' again")
+	}
+	return err
+}
+
+// run prints until the console ends the events, which is [io.EOF].
+func (t *tail) run(ctx context.Context, paused func()) error {
+	events, err := t.beside.Watch(ctx, 0) // before the list, so that nothing falls between the two
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	isPaused, err := t.list(ctx)
+	if err != nil {
+		return err
+	}
+	if isPaused {
+		paused()
+	}
+	for {
+		kind, data, err := events.Next()
+		if err == nil && kind == capture.KindExchange {
+			err = t.happened(ctx, data, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// list prints what went before.
+func (t *tail) list(ctx context.Context) (paused bool, err error) {
+	query := t.query()
+	query.Set("limit", strconv.Itoa(max(t.last, 1)))
+	var list struct {
+		Exchanges []json.RawMessage `json:"exchanges"`
+		Paused    bool              `json:"paused"`
+	}
+	if err := t.beside.Call(ctx, http.MethodGet, "/api/exchanges?"+query.Encode(), &list); err != nil {
+		return false, err
+	}
+	for _, data := range list.Exchanges {
+		if err := t.happened(ctx, data, true); err != nil {
+			return false, err
+		}
+	}
+	return list.Paused, nil
+}
+
+// happened prints what is new about an exchange.
+func (t *tail) happened(ctx context.Context, data []byte, listed bool) error {
+	var s capture.Summary
+	if err := json.Unmarshal(data, &s); err != nil {
+		return terminal.Failed(errors.New("what the console tells cannot be read"), "is it of the same version?")
+	}
+	switch {
+	case !t.shows(s) || t.listed[s.ID]:
+	case s.State == "done":
+		delete(t.open, s.ID)
+		if listed {
+			t.listed[s.ID] = true
+		}
+		if !listed || t.last > 0 {
+			return t.print(s, data)
+		}
+	case lasts(s) && !t.open[s.ID]:
+		t.open[s.ID] = true
+		return t.opened(ctx, s, listed)
+	}
+	return nil
+}
+
+func (t *tail) print(s capture.Summary, data []byte) error {
+	if !t.asJSON {
+		return t.say(t.lines.line(s))
+	}
+	line, err := terminal.JSONLine(data)
+	if err != nil {
+		return err
+	}
+	return t.say(line)
+}
+
+func (t *tail) opened(ctx context.Context, s capture.Summary, listed bool) error {
+	if t.asJSON {
+		return nil
+	}
+	err := t.say(t.lines.opening(s))
+	if t.follow && isDownchannel(s) {
+		t.directives(ctx, s, listed)
+	}
+	return err
+}
+
+// say is for the followers, too.
+func (t *tail) say(line string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, err := fmt.Fprintln(t.out, line); err != nil {
+		return terminal.Failed(err, "")
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+// Package httpserver serves HTTP/1.x and HTTP/2 on local ports, within bounds.
+package httpserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"avsproxy/internal/guard"
+	"avsproxy/internal/listen"
+	"avsproxy/internal/peer"
+	"avsproxy/internal/tunnel"
+	"avsproxy/internal/wire"
+)
+
+// Bounds of every server here. There is none on writing and none on a whole
+// request: streams may last for days.
+const (
+	firstByteTimeout = 10 * time.Second
+	HeaderTimeout    = 10 * time.Second
+	idleTimeout      = 2 * time.Minute
+	headerMost       = 64 << 10
+	streamsMost      = 250 // per connection
+)
+
+// Quiet is where net/http's own words go when nobody should read them.
+func Quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// NewServer answers HTTP/1.x and HTTP/2, in the clear and over TLS.
+func NewServer(handler http.Handler, errorLog *log.Logger) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler: wire.Numbered(lingering(early(handler))),
+		// "OPTIONS *" is for the guard to judge too.
+		DisableGeneralOptionsHandler: true,
+		Protocols:                    &protocols,
+		ReadHeaderTimeout:            HeaderTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               headerMost,
+		HTTP2:                        bodyBuffers(),
+		ConnContext:                  whose(&wire.Connections{}),
+		ConnState:                    connState,
+		ErrorLog:                     errorLog,
+	}
+}
+
+// NewPages is newServer for a handler that relays nothing: all answers are ours.
+func NewPages(handler http.Handler, errorLog *log.Logger) *http.Server {
+	return NewServer(Ours(handler), errorLog)
+}
+
+// LingerTime bounds the wait for an upload whose answer was given early.
+const LingerTime = 2 * time.Second
+
+// whose notes what is known of a connection: its number, and inside a CONNECT what that
+// one established, else who made it. At once, since a peer that has closed can no
+// longer be told from others.
+func whose(all *wire.Connections) func(context.Context, net.Conn) context.Context {
+	return func(ctx context.Context, conn net.Conn) context.Context {
+		ctx = all.Count(wire.NewContext(tunnel.Inherit(ctx, conn), conn))
+		if _, inside := guard.Bound(ctx); inside {
+			return ctx
+		}
+		return peer.NewContext(ctx, peer.Of(conn))
+	}
+}
+
+// lingering reads on, for a while, in HTTP/2 uploads that were answered before
+// their end. net/http would reset such a stream at once, and clients that are still
+// sending (curl 7 in the clear is one) then lose the answer over the reset. Those of
+// gRPC do not, and wait for the end of the answer, whose head may be all of it.
+func lingering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor < 2 || r.Method == http.MethodConnect || r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body := &oneReader{ReadCloser: r.Body}
+		r = r.WithContext(r.Context()) // the server goes by what the body of its own is
+		r.Body = body
+		next.ServeHTTP(w, r)
+		if body.ended.Load() || strings.HasPrefix(w.Header().Get("Content-Type"), "application/grpc") {
+			return
+		}
+		control := http.NewResponseController(w)
+		if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(LingerTime)) == nil {
+			io.Copy(io.Discard, body) // ends with the upload, or in time
+		}
+	})
+}
+
+// A oneReader lets one goroutine read at a time: the upstream's transport may still be
+// at it, and of two that wait for an HTTP/2 body, net/http wakes but one.
+type oneReader struct {
+	io.ReadCloser
+	reading sync.Mutex
+	ended   atomic.Bool
+}
+
+func (o *oneReader) Read(p []byte) (int, error) {
+	o.reading.Lock()
+	defer o.reading.Unlock()
+	n, err := o.ReadCloser.Read(p)
+	if err == io.EOF {
+		o.ended.Store(true)
+	}
+	return n, err
+}
+
+// ServeOn serves listeners that speak TLS and clear text by the first bytes.
+func ServeOn(server *http.Server, lns []net.Listener, conf *tls.Config) <-chan error {
+	ended := make(chan error, len(lns))
+	for _, ln := range lns {
+		go func() {
+			err := server.Serve(wire.Listen(listen.Sniff(ln, conf, firstByteTimeout)))
+			if !errors.Is(err, http.ErrServerClosed) {
+				ended <- err
+			}
+		}()
+	}
+	return ended
+}
