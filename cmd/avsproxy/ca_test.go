@@ -76,8 +76,8 @@ func serveBy(t *testing.T, state string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httpserver.NewServer(http.NotFoundHandler(), httpserver.Quiet())
-	httpserver.ServeOn(server, []net.Listener{ln}, authority.ServerConfig())
+	server := httpserver.New(http.NotFoundHandler(), httpserver.DiscardLog())
+	httpserver.Serve(server, []net.Listener{ln}, authority.ServerConfig())
 	t.Cleanup(func() { server.Close() })
 	return "https://localhost:" + app.PortOf(ln.Addr().String()) + "/"
 }

@@ -204,8 +204,8 @@ func TestOurAnswersReachClientsThatSendFirst(t *testing.T) {
 // piped serves a handler over pipes, whose time is that of a synctest bubble.
 func piped(t *testing.T, handler http.Handler, secure *tls.Config) (dial func() net.Conn) {
 	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	server := httpserver.NewServer(handler, httpserver.Quiet())
-	httpserver.ServeOn(server, []net.Listener{ln}, secure)
+	server := httpserver.New(handler, httpserver.DiscardLog())
+	httpserver.Serve(server, []net.Listener{ln}, secure)
 	t.Cleanup(func() { server.Close() })
 	return func() net.Conn {
 		near, far := net.Pipe()
@@ -256,8 +256,8 @@ func TestConnectionsAreCutInTime(t *testing.T) {
 	}{
 		"refused":           {refuse, "", "403", httpserver.LingerTime + time.Second},
 		"refused, expected": {refuse, "100-continue", "403", httpserver.LingerTime + time.Second},
-		"a page":            {httpserver.Ours(http.NotFoundHandler()), "", "404", httpserver.LingerTime + time.Second},
-		"aborted":           {httpserver.Ours(abort), "", "200", time.Second},
+		"a page":            {httpserver.OwnAnswers(http.NotFoundHandler()), "", "404", httpserver.LingerTime + time.Second},
+		"aborted":           {httpserver.OwnAnswers(abort), "", "200", time.Second},
 		"no handler":        {refuse, "the moon", "417", httpserver.HeaderTimeout + time.Second},
 	} {
 		for _, length := range []string{"Content-Length: 9", "Transfer-Encoding: chunked"} {
@@ -342,7 +342,7 @@ func TestOurAnswersKeepConnectionsOfWholeRequests(t *testing.T) {
 	door := httpserver.NewPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %v", body, r.Trailer)
-	}), httpserver.Quiet())
+	}), httpserver.DiscardLog())
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = door
 	server.Start()

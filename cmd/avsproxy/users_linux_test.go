@@ -238,7 +238,7 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	told := make(chan problem.Problem, 1)
 	rules := guard.Rules{Users: peer.LocalUsers(), Host: func(guard.Authority, guard.Door) bool { return true }}
 	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request came through") })
-	server := httpserver.NewServer(guard.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), httpserver.Quiet())
+	server := httpserver.New(guard.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), httpserver.DiscardLog())
 	defer server.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -250,7 +250,7 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	}
 	io.WriteString(client, "POST /spend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
 	client.Close()
-	httpserver.ServeOn(server, []net.Listener{ln}, nil)
+	httpserver.Serve(server, []net.Listener{ln}, nil)
 	if p := <-told; p.Code != problem.UserForbidden {
 		t.Errorf("%+v", p)
 	}

@@ -17,12 +17,12 @@ type EventStream struct {
 	lines *bufio.Scanner
 }
 
-// eventMost bounds one line: a chunk of a body in base64 is the longest.
-const eventMost = 1 << 20
+// maxEvent bounds one line: a chunk of a body in base64 is the longest.
+const maxEvent = 1 << 20
 
 // Watch returns the exchanges from now on, with the chunks of the one to follow; 0 =
 // of none.
-func (r *Running) Watch(ctx context.Context, follow uint64) (*EventStream, error) {
+func (r *Daemon) Watch(ctx context.Context, follow uint64) (*EventStream, error) {
 	path := "/api/events"
 	if follow != 0 {
 		path += "?follow=" + strconv.FormatUint(follow, 10)
@@ -32,7 +32,7 @@ func (r *Running) Watch(ctx context.Context, follow uint64) (*EventStream, error
 		return nil, err
 	}
 	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, eventMost)
+	lines.Buffer(nil, maxEvent)
 	return &EventStream{resp.Body, lines}, nil
 }
 

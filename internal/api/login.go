@@ -24,9 +24,9 @@ type DeviceCode struct {
 
 // LoginEnded is the answer to GET /api/logins/ID.
 type LoginEnded struct {
-	Over    bool     `json:"over"`
-	Lasting bool     `json:"lasting"`
-	Problem *Trouble `json:"problem,omitempty"`
+	Over    bool   `json:"over"`
+	Lasting bool   `json:"lasting"`
+	Problem *Error `json:"problem,omitempty"`
 }
 
 // LogoutDone is the answer to DELETE /api/login.

@@ -15,16 +15,16 @@ import (
 // A RunFile is what a running "serve" leaves in the state folder for the other
 // commands to find it by.
 type RunFile struct {
-	PID     int      `json:"pid"`
-	Proxy   []string `json:"proxy"`
-	Console string   `json:"console"`
-	Key     string   `json:"console_key,omitempty"` // see [console.Console.Key]
-	Sandbox *Stand   `json:"sandbox,omitempty"`
+	PID     int               `json:"pid"`
+	Proxy   []string          `json:"proxy"`
+	Console string            `json:"console"`
+	Key     string            `json:"console_key,omitempty"` // see [console.Console.Key]
+	Sandbox *SandboxEndpoints `json:"sandbox,omitempty"`
 }
 
 const (
 	RunFileName = "run.json"
-	runFileMost = 1 << 20
+	maxRunFile  = 1 << 20
 )
 
 func RunFilePath(folder string) string { return filepath.Join(folder, RunFileName) }
@@ -59,7 +59,7 @@ func findRunFile(folder string) (*RunFile, error) {
 	if folder == "" {
 		return nil, nil
 	}
-	text, err := durable.ReadFile(path, runFileMost)
+	text, err := durable.ReadFile(path, maxRunFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -94,16 +94,16 @@ func checkOwner(path string) error {
 	return nil
 }
 
-// A Stand says where the sandbox is reached that stands in for Amazon. A running
+// A SandboxEndpoints says where the sandbox is reached that stands in for Amazon. A running
 // "serve" writes it into run.json, so that other commands find its sandbox.
-type Stand struct {
+type SandboxEndpoints struct {
 	LWA string `json:"lwa"`
 	AVS string `json:"avs"`
 	CA  string `json:"ca"` // its root certificate, PEM
 }
 
 // Roots are those that the sandbox is verified by.
-func (s *Stand) Roots() *x509.CertPool {
+func (s *SandboxEndpoints) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(s.CA))
 	return pool

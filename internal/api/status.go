@@ -16,14 +16,14 @@ type Status struct {
 	Proxy       []string           `json:"proxy"`
 	Console     string             `json:"console"`
 	Try         string             `json:"try,omitempty"` // what curl can ask for first, as its arguments
-	Users       UsersTold          `json:"users"`
+	Users       Access             `json:"users"`
 	TurnedAway  TurnedAway         `json:"turned_away"`
 	Routes      []Route            `json:"routes"`
 	Credentials []CredentialStatus `json:"credentials"`
 }
 
-// UsersTold says for each door which local users may use it, in words.
-type UsersTold struct {
+// Access says for each door which local users may use it, in words.
+type Access struct {
 	Proxy   string `json:"proxy"`
 	Console string `json:"console"`
 }
@@ -68,11 +68,11 @@ type CredentialStatus struct {
 	ClockAhead float64      `json:"clock_ahead_seconds,omitempty"` // of the provider's; what is not worth a word is left out
 	Renewable  bool         `json:"renewable"`
 	Login      bool         `json:"login"` // a person can log in to it
-	Problem    *Trouble     `json:"problem,omitempty"`
+	Problem    *Error       `json:"problem,omitempty"`
 }
 
-// Trouble is what is wrong with a credential and what to do about it.
-type Trouble struct {
+// Error is what is wrong with a credential and what to do about it.
+type Error struct {
 	Action tokens.Action `json:"action"`
 	Code   string        `json:"code,omitempty"`
 	Detail string        `json:"detail"`

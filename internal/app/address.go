@@ -10,15 +10,15 @@ import (
 	"avsproxy/internal/config"
 )
 
-// own are the addresses that no client is to reach through the proxy: at this
+// ownAddresses are the addresses that no client is to reach through the proxy: at this
 // moment, since those of a login's callback come and go.
-func (s *Server) own() []net.Addr {
+func (s *Server) ownAddresses() []net.Addr {
 	var own []net.Addr
-	for _, ln := range slices.Concat(s.proxyDoors, s.consoleDoors) {
+	for _, ln := range slices.Concat(s.proxyListeners, s.consoleListeners) {
 		own = append(own, ln.Addr())
 	}
-	if s.desk != nil {
-		own = append(own, s.desk.addrs()...)
+	if s.callbacks != nil {
+		own = append(own, s.callbacks.addrs()...)
 	}
 	return own
 }
@@ -47,8 +47,8 @@ func addresses(lns []net.Listener) []string {
 	return list
 }
 
-// Shown lists addresses as people write them, each once.
-func Shown(addresses []string) []string {
+// LocalhostURLs lists addresses as people write them, each once.
+func LocalhostURLs(addresses []string) []string {
 	var list []string
 	for _, address := range addresses {
 		if address = api.LocalhostURL(address); !slices.Contains(list, address) {
@@ -67,7 +67,7 @@ func curlTarget(address string) string {
 
 // try is what to give to curl for a first request.
 func (s *Server) try() string {
-	return s.keyOption() + curlTarget(addresses(s.proxyDoors)[0]) + tryPath(s.Conf.Routes[0])
+	return s.keyOption() + curlTarget(addresses(s.proxyListeners)[0]) + tryPath(s.Conf.Routes[0])
 }
 
 // keyOption shows where the client key goes; the key itself is not ours to print.

@@ -36,9 +36,9 @@ func CertifiedHosts(conf *config.Config) (list []RouteHost) {
 	return list
 }
 
-// Authority opens this installation's authority for the hosts of all routes. Only
+// OpenAuthority opens this installation's authority for the hosts of all routes. Only
 // the process that makes it anew knows that it did, so every command tells.
-func (e *Environment) Authority(ctx context.Context, conf *config.Config) (*certs.Authority, error) {
+func (e *Environment) OpenAuthority(ctx context.Context, conf *config.Config) (*certs.Authority, error) {
 	hosts := CertifiedHosts(conf)
 	var names []string
 	for _, h := range hosts {
@@ -53,14 +53,14 @@ func (e *Environment) Authority(ctx context.Context, conf *config.Config) (*cert
 		return nil, terminal.Failed(err, "")
 	}
 	if len(authority.NewTo()) > 0 {
-		e.tellNewAuthority(ctx, conf, broughtText(hosts, authority.NewTo()))
+		e.warnNewAuthority(ctx, conf, broughtText(hosts, authority.NewTo()))
 	}
 	return authority, nil
 }
 
-func (e *Environment) tellNewAuthority(ctx context.Context, conf *config.Config, brought string) {
+func (e *Environment) warnNewAuthority(ctx context.Context, conf *config.Config, brought string) {
 	hint := "run 'avsproxy ca trust' again, and give the new " + certs.RootFile + " to clients that have a copy of the old one"
-	if e.Running(ctx, conf) != nil {
+	if e.Daemon(ctx, conf) != nil {
 		hint = "restart the running 'avsproxy serve', which still signs with the old one; " + hint
 	}
 	e.UI.Warn("the certificate authority was made anew, because "+brought, hint)

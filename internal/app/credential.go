@@ -35,9 +35,9 @@ func (c *Credential) Imports() bool {
 	return c.Conf.Grant == "refresh_token" && c.Conf.RefreshToken.IsZero()
 }
 
-// Unasked reports whether the credential has to prove itself when 'serve' starts:
+// NonInteractive reports whether the credential has to prove itself when 'serve' starts:
 // it needs nobody, so nobody would notice that it does not work.
-func (c *Credential) Unasked() bool { return !c.Interactive() && !c.Imports() }
+func (c *Credential) NonInteractive() bool { return !c.Interactive() && !c.Imports() }
 
 func (p *Program) credential(conf config.Credential) (*Credential, error) {
 	source := &tokens.Source{
@@ -107,8 +107,8 @@ func seed(client *tokens.Client, resolve func() (tokens.Secret, error)) func() (
 }
 
 func (p *Program) client(conf config.Credential) (*tokens.Client, error) {
-	if p.stand != nil {
-		client := standClient(p.stand, conf, p.redirectURL(conf))
+	if p.sandbox != nil {
+		client := sandboxClient(p.sandbox, conf, p.redirectURL(conf))
 		client.Secret = p.hidden.of(client.Secret)
 		return client, nil
 	}
@@ -170,7 +170,7 @@ func (p *Program) redirectURL(conf config.Credential) string {
 		return conf.RedirectURL
 	}
 	consolePort := PortOf(p.conf.Console.Listen)
-	if redirect.Port() == "0" || (p.stand != nil && !conf.RedirectURLSet) {
+	if redirect.Port() == "0" || (p.sandbox != nil && !conf.RedirectURLSet) {
 		redirect.Host = redirect.Hostname() + ":" + consolePort
 		return redirect.String()
 	}
@@ -189,8 +189,8 @@ func (p *Program) providerRoots(name string) (*x509.CertPool, error) {
 	return loadRoots(files...)
 }
 
-// PemMost bounds a file of certificates: one with the roots of every system has 250 KiB.
-const PemMost = 16 << 20
+// MaxPEM bounds a file of certificates: one with the roots of every system has 250 KiB.
+const MaxPEM = 16 << 20
 
 // loadRoots returns the system's roots and those in files; "" among them is none.
 func loadRoots(files ...string) (*x509.CertPool, error) {
@@ -203,7 +203,7 @@ func loadRoots(files ...string) (*x509.CertPool, error) {
 		pool = x509.NewCertPool() // systems without a store: the files are all there is
 	}
 	for _, file := range files {
-		text, err := durable.ReadFile(file, PemMost)
+		text, err := durable.ReadFile(file, MaxPEM)
 		if err != nil {
 			return nil, terminal.Usage(fmt.Errorf("route.ca_file: %w", err), "name a file with certificates in PEM form")
 		}
@@ -215,9 +215,9 @@ func loadRoots(files ...string) (*x509.CertPool, error) {
 }
 
 // httpClient calls token endpoints; [tokens.Client] bounds each call.
-func httpClient(roots *x509.CertPool, choose proxyChoice) *http.Client {
+func httpClient(roots *x509.CertPool, choose proxyFunc) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy, transport.OnProxyConnectResponse = nil, tellRefusal
+	transport.Proxy, transport.OnProxyConnectResponse = nil, connectProxyError
 	if choose != nil {
 		transport.Proxy = func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
 	}

@@ -7,12 +7,12 @@ import (
 	"avsproxy/internal/config"
 )
 
-// Running finds the proxy that serves this configuration's state folder; nil = none
+// Daemon finds the proxy that serves this configuration's state folder; nil = none
 // does.
-func (e *Environment) Running(ctx context.Context, conf *config.Config) *api.Running {
-	found, err := api.FindRunning(ctx, conf.Store.Path)
+func (e *Environment) Daemon(ctx context.Context, conf *config.Config) *api.Daemon {
+	found, err := api.FindDaemon(ctx, conf.Store.Path)
 	if err != nil {
-		if _, told := e.told.LoadOrStore(api.RunFilePath(conf.Store.Path), true); !told {
+		if _, told := e.warned.LoadOrStore(api.RunFilePath(conf.Store.Path), true); !told {
 			e.UI.Warn("a running proxy cannot be found: "+err.Error(), "move it away; the next 'avsproxy serve' writes it anew")
 		}
 	}

@@ -27,7 +27,7 @@ func TestExplainTellsNothingConfidential(t *testing.T) {
 		}
 		told, _ := json.Marshal(x)
 		var printed strings.Builder
-		if err := explain.PrintExplanation(&printed, x); err != nil {
+		if err := explain.Print(&printed, x); err != nil {
 			t.Fatal(err)
 		}
 		for _, said := range []string{string(told), printed.String()} {

@@ -10,49 +10,49 @@ import (
 
 // Bounds of what all clients together can hold; docs/security.md does the sums.
 const (
-	connectionsMost        = 16 << 10 // to the proxy
-	consoleConnectionsMost = 4 << 10
-	refusedMost            = 64     // connections to each door that are there to be refused
-	requestsMost           = 20_000 // under way through the proxy
-	waitingMost            = 1_000  // further ones that wait for their turn, each with its head
+	maxConnections        = 16 << 10 // to the proxy
+	maxConsoleConnections = 4 << 10
+	maxRefused            = 64     // connections to each door that are there to be refused
+	maxRequests           = 20_000 // under way through the proxy
+	maxWaiting            = 1_000  // further ones that wait for their turn, each with its head
 )
 
 // ProxyConnections leaves half of the files that this process may open to the
 // upstreams and the store. Go has raised that number as far as the system lets it.
-func ProxyConnections(files int) int { return min(connectionsMost, files/2) }
+func ProxyConnections(files int) int { return min(maxConnections, files/2) }
 
-func consoleConnections(files int) int { return min(consoleConnectionsMost, files/8) }
+func consoleConnections(files int) int { return min(maxConsoleConnections, files/8) }
 
 // proxyLimit and consoleLimit keep places apart for other users, so that these get their
 // answer and take no place away from those who may come in. Where a client key could let
 // them in after all, that is a quarter of the proxy's places.
 func (s *Server) proxyLimit() *listen.Limit {
 	most := ProxyConnections(OpenFiles())
-	apart := min(refusedMost, most/4)
+	apart := min(maxRefused, most/4)
 	if !s.Conf.Proxy.ClientKey.IsZero() {
 		apart = most / 4
 		most -= apart
 	}
 	limit := listen.NewLimit(most)
-	limit.Apart(s.Users.proxy, apart, s.counter(&s.turnedAway.proxy, "proxy"))
+	limit.Apart(s.Users.proxy, apart, s.counter(&s.refusedConns.proxy, "proxy"))
 	return limit
 }
 
 func (s *Server) consoleLimit() *listen.Limit {
-	return pagesLimit(s.Users.Console, s.counter(&s.turnedAway.console, "console"))
+	return pagesLimit(s.Users.Console, s.counter(&s.refusedConns.console, "console"))
 }
 
 // pagesLimit is for all that shows pages to users.
 func pagesLimit(users *peer.Users, closed func()) *listen.Limit {
 	most := consoleConnections(OpenFiles())
 	limit := listen.NewLimit(most)
-	limit.Apart(users, min(refusedMost, most/4), closed)
+	limit.Apart(users, min(maxRefused, most/4), closed)
 	return limit
 }
 
-// tunnelsMost is for tunnels to other hosts, each of which takes a file besides the
+// maxTunnels is for tunnels to other hosts, each of which takes a file besides the
 // client's, and over HTTP/2 without one of the client's.
-func tunnelsMost(files int) int { return min(connectionsMost, files) / 4 }
+func maxTunnels(files int) int { return min(maxConnections, files) / 4 }
 
 // limited counts the connections of several listeners together.
 func limited(lns []net.Listener, limit *listen.Limit) []net.Listener {
@@ -63,9 +63,9 @@ func limited(lns []net.Listener, limit *listen.Limit) []net.Listener {
 	return all
 }
 
-// surroundings are what the pipeline has from those who listen for it.
-type surroundings struct {
-	own func() []net.Addr // addresses that the proxy must not dial
+// serverHooks are what the pipeline has from those who listen for it.
+type serverHooks struct {
+	ownAddresses func() []net.Addr // addresses that the proxy must not dial
 	// place counts a connection inside CONNECT that has none of its own below; ok is
 	// false where there is no place.
 	place func(net.Conn) (_ net.Conn, ok bool)
@@ -75,5 +75,5 @@ type surroundings struct {
 
 // counted is for [surroundings].
 func (s *Server) counted(busy, next http.Handler) http.Handler {
-	return s.busy.Counted(requestsMost, waitingMost, busy, next)
+	return s.busy.Limit(maxRequests, maxWaiting, busy, next)
 }

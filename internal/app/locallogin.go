@@ -22,7 +22,7 @@ import (
 type localLogin struct {
 	api.LoginBegun
 	login  *tokens.Login
-	desk   *desk
+	desk   *callbackListener
 	server *http.Server
 	begun  context.Context
 }
@@ -30,7 +30,7 @@ type localLogin struct {
 // BeginLocalLogin returns nil where a login that another process finished after began
 // has done what was asked.
 func (e *Environment) BeginLocalLogin(ctx context.Context, conf *config.Config, name string, byDevice func(config.Credential) bool, began time.Time) (*localLogin, error) {
-	desk := &desk{logins: &tokens.Logins{}, errorLog: httpserver.Quiet()}
+	desk := &callbackListener{logins: &tokens.Logins{}, errorLog: httpserver.DiscardLog()}
 	free, err := desk.takeFreePort(conf)
 	if err != nil {
 		return nil, err
@@ -61,8 +61,8 @@ func (e *Environment) BeginLocalLogin(ctx context.Context, conf *config.Config, 
 	}
 	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
 	server := httpserver.NewPages(desk.handler, desk.errorLog)
-	httpserver.ServeOn(server, limited(free, desk.limit), desk.tls)
-	shown := credential.shown()
+	httpserver.Serve(server, limited(free, desk.limit), desk.tls)
+	shown := credential.consoleView()
 	login, err := desk.begin(ctx, shown, byDevice(credential.Conf))
 	if err != nil {
 		httpserver.ShutDown(server)
@@ -86,7 +86,7 @@ func (l *localLogin) Paste(ctx context.Context, asked *url.URL) error {
 
 // Close keeps the process alive for the page after the callback.
 func (l *localLogin) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), shownPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), outcomePageTimeout)
 	defer cancel()
 	if over, _ := l.login.Done(); over && l.login.Device == nil && l.begun.Err() == nil {
 		l.login.WaitShown(ctx)
@@ -96,7 +96,7 @@ func (l *localLogin) Close() {
 }
 
 func (e *Environment) callbackLeaf(ctx context.Context, conf *config.Config) (*tls.Certificate, error) {
-	roots, err := e.Authority(ctx, conf)
+	roots, err := e.OpenAuthority(ctx, conf)
 	if err != nil {
 		return nil, err
 	}

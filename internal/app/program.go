@@ -21,10 +21,10 @@ type Program struct {
 	env   *Environment
 	conf  *config.Config
 	store tokens.Store
-	// stand is the sandbox in Amazon's place; nil = the real endpoints.
-	stand *api.Stand
-	proxy proxyChoice // on the way to upstreams and providers
-	users users       // may use the doors; the zero value is everybody
+	// sandbox is the sandbox in Amazon's place; nil = the real endpoints.
+	sandbox *api.SandboxEndpoints
+	proxy   proxyFunc  // on the way to upstreams and providers
+	users   userAccess // may use the doors; the zero value is everybody
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials []*Credential
@@ -33,13 +33,13 @@ type Program struct {
 
 // Build makes the parts. stand is where the sandbox is reached, where the
 // configuration asks for one.
-func (e *Environment) Build(conf *config.Config, stand *api.Stand) (*Program, error) {
-	p := &Program{env: e, conf: conf, stand: stand}
+func (e *Environment) Build(conf *config.Config, stand *api.SandboxEndpoints) (*Program, error) {
+	p := &Program{env: e, conf: conf, sandbox: stand}
 	p.hidden.confide(conf)
 	p.hidden.confideProxies(e.Getenv)
 	if !conf.Sandbox { // which is on this machine
 		var err error
-		if p.proxy, err = e.corporateProxy(); err != nil {
+		if p.proxy, err = e.upstreamProxy(); err != nil {
 			return nil, err
 		}
 	}
@@ -59,15 +59,15 @@ func (e *Environment) newStore(conf *config.Config) tokens.Store {
 	case conf.Store.Kind == "memory":
 		return &tokens.MemoryStore{}
 	case conf.Sandbox: // its tokens are worth nothing, and the system's keyring is not to be littered
-		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: e.tellWaiting}
+		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: e.warnLockHeld}
 	case conf.Store.Kind == "keyring":
 		// The name keeps apart what belongs to different folders, and what people put into the keyring themselves.
 		return &tokens.KeyringStore{
 			Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path,
-			Recovered: e.tellRecovered, Waiting: e.tellWaiting,
+			Recovered: e.warnRecovered, Waiting: e.warnLockHeld,
 		}
 	}
-	return tokens.FileStore{Dir: conf.Store.Path, Recovered: e.tellRecovered, Waiting: e.tellWaiting}
+	return tokens.FileStore{Dir: conf.Store.Path, Recovered: e.warnRecovered, Waiting: e.warnLockHeld}
 }
 
 // credentialNames are those that routes use, in their order, then the rest. In
@@ -108,12 +108,12 @@ func (p *Program) Find(name string) (*Credential, error) {
 func (p *Program) consoleCredentials() []console.Credential {
 	var list []console.Credential
 	for _, c := range p.credentials {
-		list = append(list, c.shown())
+		list = append(list, c.consoleView())
 	}
 	return list
 }
 
-func (c *Credential) shown() console.Credential {
+func (c *Credential) consoleView() console.Credential {
 	shown := console.Credential{Source: c.Source, Asked: c.Conf.Scopes, Device: c.Conf.Grant == "device_code"}
 	if c.Client != nil {
 		shown.Skew = c.Client.Skew
@@ -124,26 +124,26 @@ func (c *Credential) shown() console.Credential {
 	return shown
 }
 
-// tellRecovered warns of a damaged file, whose login lives on from a copy.
-func (e *Environment) tellRecovered(path string) {
-	if _, told := e.told.LoadOrStore(path, true); told {
+// warnRecovered warns of a damaged file, whose login lives on from a copy.
+func (e *Environment) warnRecovered(path string) {
+	if _, told := e.warned.LoadOrStore(path, true); told {
 		return
 	}
 	e.UI.Warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
 }
 
-// tellWaiting warns of a lock that is not to be had soon.
-func (e *Environment) tellWaiting(path string) {
+// warnLockHeld warns of a lock that is not to be had soon.
+func (e *Environment) warnLockHeld(path string) {
 	e.UI.Warn("waiting for the lock "+path+", which another process holds", "if it does not end by itself, see who that is: fuser "+terminal.ShellQuote(path))
 }
 
-// Settle waits for renewals under way, and says so: the answer may hold the only
+// AwaitRenewals waits for renewals under way, and says so: the answer may hold the only
 // refresh token that is left.
-func (p *Program) Settle() {
+func (p *Program) AwaitRenewals() {
 	for _, credential := range p.credentials {
-		said := time.AfterFunc(settleUnsaid, func() {
+		said := time.AfterFunc(renewalNoticeAfter, func() {
 			if credential.Source.Status().Renewing {
-				p.env.SayWaiting(credential.Conf.Name)
+				p.env.SayAwaitingRenewal(credential.Conf.Name)
 			}
 		})
 		_ = credential.Source.Settle(context.Background()) // which ends by itself
@@ -151,11 +151,11 @@ func (p *Program) Settle() {
 	}
 }
 
-// settleUnsaid is for how long a wait needs no word.
-const settleUnsaid = 200 * time.Millisecond
+// renewalNoticeAfter is for how long a wait needs no word.
+const renewalNoticeAfter = 200 * time.Millisecond
 
-// SayWaiting tells why an end takes its time.
-func (e *Environment) SayWaiting(credential string) {
+// SayAwaitingRenewal tells why an end takes its time.
+func (e *Environment) SayAwaitingRenewal(credential string) {
 	e.UI.Say("avsproxy: waiting for the provider's answer to the renewal of %s, for 5 minutes at most; another signal ends this at once, and may lose the login", credential)
 }
 

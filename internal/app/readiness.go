@@ -7,23 +7,23 @@ import (
 	"avsproxy/tokens"
 )
 
-// A Ready says where a server listens and what it needs, for the person who started it.
-type Ready struct {
+// A Readiness says where a server listens and what it needs, for the person who started it.
+type Readiness struct {
 	Proxy     []string
 	Console   string
 	Inspector string // the address that opens it once; empty = the console's own does
 	Routes    []api.Route
-	Users     api.UsersTold
+	Users     api.Access
 	Tokens    []tokens.Status
 	LoginURL  string // empty = nobody has to log in first
 	Try       string // what curl can ask for, as its arguments
 }
 
-// Ready is for a server that has begun.
-func (s *Server) Ready() Ready {
-	r := Ready{
+// Readiness is for a server that has begun.
+func (s *Server) Readiness() Readiness {
+	r := Readiness{
 		Proxy: s.console.Proxy, Console: s.console.Self,
-		Users: s.program.users.told("you"), Try: s.try(),
+		Users: s.program.users.describe("you"), Try: s.try(),
 	}
 	for _, route := range s.console.Routes {
 		r.Routes = append(r.Routes, route.Route)
@@ -34,7 +34,7 @@ func (s *Server) Ready() Ready {
 	for _, credential := range s.program.credentials {
 		status := credential.Source.Status()
 		r.Tokens = append(r.Tokens, status)
-		if !credential.Unasked() && status.State == tokens.StateLoginNeeded {
+		if !credential.NonInteractive() && status.State == tokens.StateLoginNeeded {
 			r.LoginURL = s.loginURL("")
 		}
 	}
@@ -48,7 +48,7 @@ func (s *Server) WarnWithoutPKCE() {
 	}
 }
 
-// AsRunning is how a command in the same process speaks to the server.
-func (s *Server) AsRunning() *api.Running {
-	return api.NewRunning(api.RunFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key})
+// Daemon is how a command in the same process speaks to the server.
+func (s *Server) Daemon() *api.Daemon {
+	return api.NewDaemon(api.RunFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key})
 }

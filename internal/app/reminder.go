@@ -26,8 +26,8 @@ type reminder struct {
 	needed   chan struct{} // has room for one
 }
 
-// hear is told how renewals end; it does not wait.
-func (r *reminder) hear(outcome string) {
+// notify is told how renewals end; it does not wait.
+func (r *reminder) notify(outcome string) {
 	if outcome != "login_needed" {
 		return
 	}
@@ -47,7 +47,7 @@ func (r *reminder) run(ctx context.Context) {
 		}
 		for first := true; r.stillNeeded(ctx); first = false {
 			if first || r.every > 0 {
-				r.remind(ctx)
+				r.runHook(ctx)
 			}
 			if !sleep(ctx, cmp.Or(r.every, time.Minute)) {
 				return
@@ -64,7 +64,7 @@ func (r *reminder) stillNeeded(ctx context.Context) bool {
 	return tokens.LoginNeeded(err) || r.source.Status().Failure.NeedsLogin()
 }
 
-func (r *reminder) remind(ctx context.Context) {
+func (r *reminder) runHook(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, r.command[0], r.command[1:]...)

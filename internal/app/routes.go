@@ -28,22 +28,22 @@ import (
 
 // A pipeline is the way of every request, from the door to the upstreams.
 type pipeline struct {
-	dialer    *tunnel.Dialer
-	dummy     proxy.Dummy // the zero value: no route stands in for a token endpoint
-	handler   http.Handler
-	inbox     *tunnel.Inbox // what came inside CONNECT, for the server of handler to serve as well
-	tunnels   *tunnel.Group
-	others    *proxy.Others
-	routes    []console.Route
-	ends      []func() // of what routes do by themselves
-	upstreams []*proxy.Upstream
-	keepers   []func(context.Context)       // of single connections and of downchannels
-	channels  map[string]*proxy.Downchannel // by route, those that are kept
-	observed  map[string]http.Handler       // by route, what stands behind the guard
+	dialer     *tunnel.Dialer
+	dummy      proxy.Dummy // the zero value: no route stands in for a token endpoint
+	handler    http.Handler
+	inbox      *tunnel.Inbox // what came inside CONNECT, for the server of handler to serve as well
+	tunnels    *tunnel.Group
+	others     *proxy.Others
+	routes     []console.Route
+	closers    []func() // of what routes do by themselves
+	upstreams  []*proxy.Upstream
+	background []func(context.Context)       // of single connections and of downchannels
+	channels   map[string]*proxy.Downchannel // by route, those that are kept
+	observed   map[string]http.Handler       // by route, what stands behind the guard
 }
 
-// watcher is who hears about what goes through the pipeline.
-type watcher struct {
+// observers is who hears about what goes through the pipeline.
+type observers struct {
 	began   func(route string) (done func(proxy.Exchange))
 	record  func(*http.Request, proxy.Exchange) proxy.Recording
 	refused func(*http.Request, problem.Problem)
@@ -67,8 +67,8 @@ type dialControl = func(ctx context.Context, network, address string, c syscall.
 // What opens the inspector is withheld behind the guard.
 // The observer stands before the injector, so it never holds a token. The stand-in
 // is there for routes with token_endpoint alone, the downchannel where it is kept, the habits for routes to AVS.
-func (p *Program) pipeline(watch watcher, loginURL func(credential string) string, around surroundings) (*pipeline, error) {
-	dialer := &tunnel.Dialer{Own: around.own, Loopback: ownersOnly(p.conf.Proxy)}
+func (p *Program) pipeline(watch observers, loginURL func(credential string) string, around serverHooks) (*pipeline, error) {
+	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf.Proxy)}
 	line := &pipeline{inbox: tunnel.NewInbox(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}, observed: map[string]http.Handler{}}
 	table, err := routeTable(p.conf)
 	if err != nil {
@@ -86,7 +86,7 @@ func (p *Program) pipeline(watch watcher, loginURL func(credential string) strin
 		handlers = append(handlers, handler)
 		line.observed[route.Name] = handler
 	}
-	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: tunnelsMost(OpenFiles()), ErrorLog: watch.errorLog})
+	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: maxTunnels(OpenFiles()), ErrorLog: watch.errorLog})
 	rules, err := p.rules(table)
 	if err != nil {
 		return nil, terminal.Usage(err, "")
@@ -104,18 +104,18 @@ func (p *Program) pipeline(watch watcher, loginURL func(credential string) strin
 }
 
 // addRoute joins the parts of one route.
-func (p *Program) addRoute(line *pipeline, route config.Route, watch watcher, loginURL string) (http.Handler, error) {
-	reach, err := p.reach(route, watch, line.dialer.NotOwn)
+func (p *Program) addRoute(line *pipeline, route config.Route, watch observers, loginURL string) (http.Handler, error) {
+	reach, err := p.upstreamOptions(route, watch, line.dialer.NotOwn)
 	if err != nil {
 		return nil, err
 	}
 	origin := reach.Origin
-	leg := func(origin *url.URL) (proxy.Leg, error) { return p.leg(line, route, reach, origin) }
+	leg := func(origin *url.URL) (proxy.Leg, error) { return p.backend(line, route, reach, origin) }
 	first, err := leg(origin)
 	if err != nil {
 		return nil, err
 	}
-	send, now := p.habits(line, route, watch, first, leg)
+	send, now := p.avsMiddleware(line, route, watch, first, leg)
 	handler := proxy.Forward(proxy.ForwardOptions{
 		Origin: origin, Send: send, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
 		RewriteLocation: route.RewriteLocation, LoginURL: loginURL, ErrorLog: watch.errorLog,
@@ -123,7 +123,7 @@ func (p *Program) addRoute(line *pipeline, route config.Route, watch watcher, lo
 	if route.Downchannel == "keep" {
 		channel := downchannel(route, origin, send, loginURL, watch.log)
 		line.channels[route.Name] = channel
-		line.keepers = append(line.keepers, channel.Run)
+		line.background = append(line.background, channel.Run)
 		handler = channel.Serve(handler)
 	}
 	handler = proxy.Allow(route.Allow, origin.EscapedPath(), handler)
@@ -136,15 +136,15 @@ func (p *Program) addRoute(line *pipeline, route config.Route, watch watcher, lo
 	return p.observe(watch, route.Name, handler), nil
 }
 
-func (p *Program) observe(watch watcher, route string, next http.Handler) http.Handler {
+func (p *Program) observe(watch observers, route string, next http.Handler) http.Handler {
 	return proxy.Observe(proxy.ObserveOptions{
 		Route: route, Began: watch.began, Record: watch.record, DecisionHeader: p.conf.Proxy.DecisionHeader,
 	}, next)
 }
 
-// leg is inject(upstream): the last part of a route, to the configured origin or the
+// backend is inject(upstream): the last part of a route, to the configured origin or the
 // one it moves to.
-func (p *Program) leg(line *pipeline, route config.Route, reach proxy.UpstreamOptions, origin *url.URL) (proxy.Leg, error) {
+func (p *Program) backend(line *pipeline, route config.Route, reach proxy.UpstreamOptions, origin *url.URL) (proxy.Leg, error) {
 	reach.Origin = origin
 	upstream := proxy.NewUpstream(reach)
 	inject, err := p.injector(route, origin, upstream)
@@ -186,7 +186,7 @@ func (l *pipeline) close() {
 	cancel()
 	_ = l.tunnels.Drain(cut) // says that it had to cut, which was the point
 	l.others.Close()
-	for _, end := range slices.Backward(l.ends) {
+	for _, end := range slices.Backward(l.closers) {
 		end()
 	}
 	for _, upstream := range l.upstreams {
@@ -194,9 +194,9 @@ func (l *pipeline) close() {
 	}
 }
 
-// ownersOnly reports whether all who may use the proxy may use this machine's loopback as its user, too: programs that
+// loopbackAllowed reports whether all who may use the proxy may use this machine's loopback as its user, too: programs that
 // listen there, the console and the login's callback among them, take a tunnel for that user's.
-func ownersOnly(conf config.Proxy) bool {
+func loopbackAllowed(conf config.Proxy) bool {
 	return localOnly(conf.Listen) && len(conf.AllowUsers) == 0 && conf.ClientKey.IsZero()
 }
 
@@ -219,8 +219,8 @@ func (l *pipeline) present(name string) string {
 	return l.routes[i].Present()
 }
 
-// reach says how a route's upstream is reached, and any other that it moves to.
-func (p *Program) reach(route config.Route, watch watcher, control dialControl) (proxy.UpstreamOptions, error) {
+// upstreamOptions says how a route's upstream is reached, and any other that it moves to.
+func (p *Program) upstreamOptions(route config.Route, watch observers, control dialControl) (proxy.UpstreamOptions, error) {
 	origin, roots, err := p.upstream(route)
 	if err != nil {
 		return proxy.UpstreamOptions{}, err
@@ -250,11 +250,11 @@ func (p *Program) reach(route config.Route, watch watcher, control dialControl) 
 }
 
 func readPair(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := durable.ReadFile(certFile, PemMost)
+	cert, err := durable.ReadFile(certFile, MaxPEM)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	key, err := durable.ReadFile(keyFile, PemMost)
+	key, err := durable.ReadFile(keyFile, MaxPEM)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

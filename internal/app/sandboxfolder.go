@@ -24,28 +24,28 @@ func clearSandboxFolder(conf *config.Config) error {
 	store := tokens.FileStore{Dir: sandboxFolder(conf)}
 	err := checkSandboxFolder(store.Dir)
 	if err == nil {
-		err = store.Clear(bySandbox)
+		err = store.Clear(isSandboxLogin)
 	}
 	if conf.Store.Kind == "memory" {
 		return nil // nothing is to be put there
 	}
 	if err != nil {
-		return terminal.Failed(err, elsewhere)
+		return terminal.Failed(err, moveAwayHint)
 	}
 	for _, name := range credentialNames(conf) {
 		for _, path := range []string{store.Path(name), store.Path(name + ".own")} {
 			if _, err := os.Lstat(path); err == nil {
-				return terminal.Failed(fmt.Errorf("%s is no login that the sandbox made; it was left alone, and is in the way of one", path), elsewhere)
+				return terminal.Failed(fmt.Errorf("%s is no login that the sandbox made; it was left alone, and is in the way of one", path), moveAwayHint)
 			}
 		}
 	}
 	return nil
 }
 
-const elsewhere = "move it away, or give the sandbox a state folder of its own with path in [store]"
+const moveAwayHint = "move it away, or give the sandbox a state folder of its own with path in [store]"
 
-// bySandbox reports whether a login is one to the sandbox, damaged or not.
-func bySandbox(content []byte) bool { return bytes.Contains(content, []byte(sandbox.ClientID)) }
+// isSandboxLogin reports whether a login is one to the sandbox, damaged or not.
+func isSandboxLogin(content []byte) bool { return bytes.Contains(content, []byte(sandbox.ClientID)) }
 
 func checkSandboxFolder(path string) error {
 	info, err := os.Stat(path)

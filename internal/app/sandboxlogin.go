@@ -17,7 +17,7 @@ import (
 // loginToSandbox does what a person would do in a browser: it presses the login
 // page's button and follows where that leads. The sandbox consents at once.
 func (s *Server) loginToSandbox(ctx context.Context) error {
-	if s.stand == nil {
+	if s.sandbox == nil {
 		return nil
 	}
 	client := http.Client{
@@ -48,7 +48,7 @@ func (s *Server) loginToSandbox(ctx context.Context) error {
 
 // trustBoth is for the login to the sandbox: it meets our console and the sandbox.
 func (s *Server) trustBoth() *tls.Config {
-	roots := s.stand.Roots()
+	roots := s.sandbox.Roots()
 	roots.AppendCertsFromPEM(s.roots.RootPEM())
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }

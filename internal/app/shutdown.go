@@ -23,7 +23,7 @@ func (s *Server) Wait(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	// Tunnels are no longer the server's.
-	ends := []func(context.Context) error{s.endProxy, s.pages.Shutdown, s.line.tunnels.Drain}
+	ends := []func(context.Context) error{s.endProxy, s.pages.Shutdown, s.pipeline.tunnels.Drain}
 	drained := make(chan error, len(ends))
 	for _, end := range ends {
 		go func() { drained <- end(drain) }()
@@ -36,7 +36,7 @@ func (s *Server) Wait(ctx context.Context) error {
 
 func (s *Server) endProxy(ctx context.Context) error {
 	if err := s.proxy.Shutdown(ctx); err != nil {
-		s.scribe.cut()
+		s.capture.markShutdown()
 		s.proxy.Close() // or a tunnel over HTTP/2 whose client does not read could not be cut
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *Server) endProxy(ctx context.Context) error {
 // halfway.
 func (s *Server) Close() {
 	s.run.Remove(s.Conf.Store.Path)
-	s.scribe.cut()
+	s.capture.markShutdown()
 	for _, server := range []*http.Server{s.proxy, s.pages} {
 		if server != nil {
 			server.Close()
@@ -56,5 +56,5 @@ func (s *Server) Close() {
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		s.closers[i]()
 	}
-	s.doors.Close()
+	s.listeners.Close()
 }

@@ -12,17 +12,17 @@ import (
 	"avsproxy/internal/terminal"
 )
 
-// PrepareState looks at the state folder before anything in it is trusted. Where none
+// PrepareStateFolder looks at the state folder before anything in it is trusted. Where none
 // is known, which kind = "memory" may do without, a folder serves that ends with this
 // command.
-func (e *Environment) PrepareState(conf *config.Config) error {
+func (e *Environment) PrepareStateFolder(conf *config.Config) error {
 	if conf.Store.Path == "" {
 		dir, err := os.MkdirTemp("", "avsproxy-")
 		if err != nil {
 			return terminal.Failed(fmt.Errorf("making a folder for this run: %w", err), "set path in [store]")
 		}
-		e.Leaving.add(func() { os.RemoveAll(dir) })
-		conf.Store.Path, e.Passing = dir, true
+		e.Cleanup.add(func() { os.RemoveAll(dir) })
+		conf.Store.Path, e.Temporary = dir, true
 		return nil
 	}
 	if err := durable.CheckFolder(conf.Store.Path); err != nil {

@@ -8,7 +8,7 @@ import (
 
 // StoredStatus is what the configuration and the store tell while nothing serves.
 func (e *Environment) StoredStatus(conf *config.Config) (*api.Status, error) {
-	program, err := e.Build(conf, StandIf(conf.Sandbox))
+	program, err := e.Build(conf, StoppedSandbox(conf.Sandbox))
 	if err != nil {
 		return nil, err
 	}
@@ -16,12 +16,12 @@ func (e *Environment) StoredStatus(conf *config.Config) (*api.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := &api.Status{Version: Version(), Sandbox: conf.Sandbox, Users: users.told("you"), Credentials: []api.CredentialStatus{}}
+	status := &api.Status{Version: Version(), Sandbox: conf.Sandbox, Users: users.describe("you"), Credentials: []api.CredentialStatus{}}
 	for _, route := range conf.Routes {
 		status.Routes = append(status.Routes, api.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
 	}
 	for _, credential := range program.credentials {
-		status.Credentials = append(status.Credentials, console.Describe(credential.shown(), credential.Source.Peek()))
+		status.Credentials = append(status.Credentials, console.Describe(credential.consoleView(), credential.Source.Peek()))
 	}
 	return status, nil
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/pkg/browser"
 )
 
-// introduce tells the person what will happen and opens the browser, unless the
+// announceLogin tells the person what will happen and opens the browser, unless the
 // flags say otherwise.
-func (a *commands) introduce(attempt *loginAttempt, flags loginFlags) {
+func (a *commands) announceLogin(attempt *loginAttempt, flags loginFlags) {
 	if attempt.Device != nil {
 		a.showCode(attempt)
 		return

@@ -48,7 +48,7 @@ func (a *commands) caSubcommand(name, short string, run func(context.Context, *c
 	return &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
-			if a.Passing {
+			if a.Temporary {
 				return terminal.Failed(errors.New("there is no state folder that the certificate authority could be in"), "set path in [store], or HOME")
 			}
 			return run(ctx, conf)
@@ -65,7 +65,7 @@ func trustedPath(conf *config.Config) string {
 }
 
 func (a *commands) caPath(ctx context.Context, conf *config.Config) error {
-	if _, err := a.Authority(ctx, conf); err != nil {
+	if _, err := a.OpenAuthority(ctx, conf); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(a.stdout, rootPath(conf))
@@ -76,11 +76,11 @@ func (a *commands) caPath(ctx context.Context, conf *config.Config) error {
 const systemName = "avsproxy-"
 
 func (a *commands) caTrust(ctx context.Context, conf *config.Config) error {
-	authority, err := a.Authority(ctx, conf)
+	authority, err := a.OpenAuthority(ctx, conf)
 	if err != nil {
 		return err
 	}
-	a.sayRoot()
+	a.announceSudo()
 	if former, err := readCertificate(trustedPath(conf)); err == nil && !former.Equal(authority.Root()) {
 		if err := truststore.Uninstall(former, truststore.WithPrefix(systemName)); err != nil {
 			return a.storeFailed(conf, "removing the former root from", err)
@@ -95,7 +95,7 @@ func (a *commands) caTrust(ctx context.Context, conf *config.Config) error {
 	a.UI.Say("avsproxy: the system's store trusts %s now", authority.Root().Subject.CommonName)
 	a.UI.Say("  it can sign for %s", strings.Join(authority.Root().PermittedDNSDomains, ", "))
 	a.UI.Say("  SHA-256 %s", certs.Fingerprint(authority.Root()))
-	a.sayOwnStores(rootPath(conf))
+	a.listOtherStores(rootPath(conf))
 	return nil
 }
 
@@ -105,12 +105,12 @@ func (a *commands) caUntrust(_ context.Context, conf *config.Config) error {
 		root, err = readCertificate(rootPath(conf))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return terminal.Failed(fmt.Errorf("there is no root in %s, so nothing says what the system's store may have of it", conf.Store.Path), "to remove one by hand: "+manually(rootPath(conf), false))
+		return terminal.Failed(fmt.Errorf("there is no root in %s, so nothing says what the system's store may have of it", conf.Store.Path), "to remove one by hand: "+manualCommand(rootPath(conf), false))
 	}
 	if err != nil {
-		return terminal.Failed(err, "to remove the root by hand: "+manually(rootPath(conf), false))
+		return terminal.Failed(err, "to remove the root by hand: "+manualCommand(rootPath(conf), false))
 	}
-	a.sayRoot()
+	a.announceSudo()
 	if err := truststore.Uninstall(root, truststore.WithPrefix(systemName)); err != nil {
 		return a.storeFailed(conf, "removing the root from", err)
 	}
@@ -123,15 +123,15 @@ func (a *commands) caUntrust(_ context.Context, conf *config.Config) error {
 	return nil
 }
 
-// sayRoot prepares the person for a question by sudo.
-func (a *commands) sayRoot() {
+// announceSudo prepares the person for a question by sudo.
+func (a *commands) announceSudo() {
 	if os.Getuid() > 0 {
 		a.UI.Say("Changing the system's store needs root: sudo may ask for your password.")
 	}
 }
 
-// sayOwnStores tells how to reach the tools that do not ask the system.
-func (a *commands) sayOwnStores(root string) {
+// listOtherStores tells how to reach the tools that do not ask the system.
+func (a *commands) listOtherStores(root string) {
 	quoted := terminal.ShellQuote(root)
 	a.UI.Say("Tools with a store of their own ('avsproxy run -- CMD' sets all but the last for one command):")
 	a.UI.Say("  curl     curl --cacert %s, or CURL_CA_BUNDLE=%s", quoted, quoted)
@@ -142,7 +142,7 @@ func (a *commands) sayOwnStores(root string) {
 }
 
 func readCertificate(path string) (*x509.Certificate, error) {
-	if _, err := durable.ReadFile(path, app.PemMost); err != nil { // what is no file would hold up the next step
+	if _, err := durable.ReadFile(path, app.MaxPEM); err != nil { // what is no file would hold up the next step
 		return nil, err
 	}
 	cert, err := truststore.ReadCertificate(path)
@@ -161,12 +161,12 @@ func (a *commands) storeFailed(conf *config.Config, doing string, err error) err
 			text += ": " + terminal.Printable(said)
 		}
 	}
-	hint := "as root by hand: " + manually(rootPath(conf), strings.HasPrefix(doing, "adding"))
+	hint := "as root by hand: " + manualCommand(rootPath(conf), strings.HasPrefix(doing, "adding"))
 	return terminal.Failed(fmt.Errorf("%s the system's store: %s", doing, text), hint)
 }
 
-// manually is how a person changes the store without us.
-func manually(root string, add bool) string {
+// manualCommand is how a person changes the store without us.
+func manualCommand(root string, add bool) string {
 	root = terminal.ShellQuote(root)
 	switch {
 	case runtime.GOOS == "darwin" && add:

@@ -16,8 +16,8 @@ import (
 	"avsproxy/internal/terminal"
 )
 
-// levelBesideChild is what may appear on a terminal that is another program's.
-const levelBesideChild = slog.LevelWarn
+// levelDuringChild is what may appear on a terminal that is another program's.
+const levelDuringChild = slog.LevelWarn
 
 // childEnvironment is ours, with the proxy and its authority added.
 func (a *commands) childEnvironment(ctx context.Context, conf *config.Config, proxies []string) ([]string, error) {
@@ -37,7 +37,7 @@ func (a *commands) childEnvironment(ctx context.Context, conf *config.Config, pr
 		}
 		proxy.User = url.UserPassword("x", key.Reveal())
 	}
-	direct := a.direct(conf)
+	direct := a.noProxy(conf)
 	env := append(os.Environ(), "AVSPROXY_URL="+api.LocalhostURL(address.String()))
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		env = append(env, name+"="+proxy.String())
@@ -55,16 +55,16 @@ func (a *commands) childEnvironment(ctx context.Context, conf *config.Config, pr
 	), nil
 }
 
-// direct is the value of NO_PROXY: what was there, but for what would hide a route,
+// noProxy is the value of NO_PROXY: what was there, but for what would hide a route,
 // and this machine.
-func (a *commands) direct(conf *config.Config) string {
+func (a *commands) noProxy(conf *config.Config) string {
 	var list []string
 	for _, entry := range strings.Split(a.Getenv("NO_PROXY")+","+a.Getenv("no_proxy"), ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" || slices.Contains(list, entry) {
 			continue
 		}
-		if host := hidden(entry, app.CertifiedHosts(conf)); host != "" {
+		if host := bypassedBy(entry, app.CertifiedHosts(conf)); host != "" {
 			a.UI.Warn("NO_PROXY has "+entry+", which would lead around the route for "+host, "it is left out for this command")
 			continue
 		}
@@ -78,10 +78,10 @@ func (a *commands) direct(conf *config.Config) string {
 	return strings.Join(list, ",")
 }
 
-// hidden returns the first host that an entry of NO_PROXY applies to. There is no
+// bypassedBy returns the first host that an entry of NO_PROXY applies to. There is no
 // standard: an entry means a host and its subdomains, in most clients with or
 // without a dot or "*." before it, in some an address range.
-func hidden(entry string, hosts []app.RouteHost) string {
+func bypassedBy(entry string, hosts []app.RouteHost) string {
 	block, notBlock := netip.ParsePrefix(entry)
 	name, _, _ := strings.Cut(strings.ToLower(entry), ":")
 	name = strings.TrimLeft(name, "*.")

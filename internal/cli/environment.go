@@ -20,10 +20,10 @@ func Snapshot(environ []string) func(string) string {
 	return func(name string) string { return values[name] }
 }
 
-// withholdSecrets takes the variables that hold secrets out of the environment that
+// unsetSecretVariables takes the variables that hold secrets out of the environment that
 // this process's children inherit, whoever starts them. The configuration reads them
 // from a snapshot.
-func withholdSecrets(conf *config.Config) {
+func unsetSecretVariables(conf *config.Config) {
 	for _, name := range conf.SecretVariables {
 		_ = os.Unsetenv(name) // fails for no name that a configuration can have
 	}

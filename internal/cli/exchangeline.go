@@ -28,14 +28,14 @@ func (l lineWriter) line(s capture.Summary) string {
 	took := time.Duration(s.TookMS * float64(time.Millisecond))
 	words := []string{
 		s.Began.Add(took).Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s),
-		named(s.Route), named(s.Decision), terminal.Rounded(took).String(), terminal.OfBytes(s.ResponseBytes),
+		orDash(s.Route), orDash(s.Decision), terminal.Rounded(took).String(), terminal.OfBytes(s.ResponseBytes),
 	}
-	return strings.Join(append(words, ends(s)...), " ")
+	return strings.Join(append(words, remarks(s)...), " ")
 }
 
 // opening tells of one that will last.
 func (l lineWriter) opening(s capture.Summary) string {
-	return strings.Join([]string{s.Began.Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s), named(s.Route), named(s.Decision), "open"}, " ")
+	return strings.Join([]string{s.Began.Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s), orDash(s.Route), orDash(s.Decision), "open"}, " ")
 }
 
 // directive tells of one that passes.
@@ -49,8 +49,8 @@ func (l lineWriter) directive(id uint64, now time.Time, h avs.Header) string {
 
 func number(id uint64) string { return "#" + strconv.FormatUint(id, 10) }
 
-// named keeps the columns apart where there is nothing to name.
-func named(text string) string {
+// orDash keeps the columns apart where there is nothing to name.
+func orDash(text string) string {
 	if text == "" {
 		return "-"
 	}
@@ -73,8 +73,8 @@ func requestOf(s capture.Summary) string {
 	return text
 }
 
-// ends says what is out of the ordinary, and why.
-func ends(s capture.Summary) (words []string) {
+// remarks says what is out of the ordinary, and why.
+func remarks(s capture.Summary) (words []string) {
 	if s.ReplayOf != 0 {
 		words = append(words, "(again "+number(s.ReplayOf)+")")
 	}

@@ -45,7 +45,7 @@ client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 			if asJSON {
 				return indented(a.stdout, x)
 			}
-			return explain.PrintExplanation(a.stdout, x)
+			return explain.Print(a.stdout, x)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the explanation as JSON")
@@ -54,20 +54,20 @@ client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 
 // explain asks the running proxy, or else decides by itself.
 func (a *commands) explain(ctx context.Context, conf *config.Config, method, target string) (*explain.Explanation, error) {
-	if _, err := explain.ReadAsked(method, target, explain.ProxyDoors(conf.Proxy.Listen)); err != nil {
+	if _, err := explain.ParseRequest(method, target, explain.ListenAddrs(conf.Proxy.Listen)); err != nil {
 		return nil, terminal.Usage(err, "see 'avsproxy explain --help'")
 	}
-	if beside := a.Running(ctx, conf); beside != nil {
-		defer beside.CloseIdle()
+	if daemon := a.Daemon(ctx, conf); daemon != nil {
+		defer daemon.CloseIdle()
 		x := new(explain.Explanation)
 		query := url.Values{"method": {method}, "url": {target}}
-		err := beside.Call(ctx, http.MethodGet, "/api/explain?"+query.Encode(), x)
+		err := daemon.Call(ctx, http.MethodGet, "/api/explain?"+query.Encode(), x)
 		if err != nil && !errors.As(err, new(*terminal.ExitError)) {
 			err = terminal.Failed(err, "see 'avsproxy status'")
 		}
 		return x, err
 	}
-	program, err := a.Build(conf, app.StandIf(conf.Sandbox))
+	program, err := a.Build(conf, app.StoppedSandbox(conf.Sandbox))
 	if err != nil {
 		return nil, err
 	}

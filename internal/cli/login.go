@@ -64,18 +64,18 @@ type loginAttempt struct {
 }
 
 func (a *commands) login(ctx context.Context, conf *config.Config, name string, flags loginFlags) error {
-	outliveReaders()
-	beside := a.Running(ctx, conf)
-	if unasked, err := a.loginUnasked(ctx, conf, name, beside); unasked || err != nil {
+	ignoreBrokenPipe()
+	daemon := a.Daemon(ctx, conf)
+	if unasked, err := a.loginNonInteractive(ctx, conf, name, daemon); unasked || err != nil {
 		return err
 	}
-	attempt, err := a.beginLogin(ctx, conf, name, flags, beside)
+	attempt, err := a.beginLogin(ctx, conf, name, flags, daemon)
 	if attempt == nil || err != nil {
 		return err
 	}
 	defer attempt.close()
 	a.warnOfOtherClient(conf, attempt)
-	a.introduce(attempt, flags)
+	a.announceLogin(attempt, flags)
 	if flags.paste {
 		defer a.pasteMode()()
 		go a.readPasted(ctx, attempt)
@@ -104,9 +104,9 @@ func (a *commands) warnOfOtherClient(conf *config.Config, attempt *loginAttempt)
 
 // beginLogin returns nil where another login, which this one waited for, has
 // done what was asked.
-func (a *commands) beginLogin(ctx context.Context, conf *config.Config, name string, flags loginFlags, beside *api.Running) (*loginAttempt, error) {
-	if beside != nil {
-		return beginLoginAt(ctx, beside, conf, name, flags)
+func (a *commands) beginLogin(ctx context.Context, conf *config.Config, name string, flags loginFlags, daemon *api.Daemon) (*loginAttempt, error) {
+	if daemon != nil {
+		return beginDaemonLogin(ctx, daemon, conf, name, flags)
 	}
 	if conf.Sandbox {
 		return nil, terminal.Failed(app.ErrNoSandbox, "run 'avsproxy serve': it has its sandbox with it and logs in by itself")
@@ -120,13 +120,13 @@ func (a *commands) beginLogin(ctx context.Context, conf *config.Config, name str
 // beginLoginHere takes the callback in this process.
 func (a *commands) beginLoginHere(ctx context.Context, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
 	began := time.Now()
-	done, waited, err := a.takeTurn(ctx, conf)
+	done, waited, err := a.lockLogin(ctx, conf)
 	if err != nil {
 		return nil, err
 	}
-	if beside := a.Running(ctx, conf); waited && beside != nil { // it began to serve meanwhile
+	if daemon := a.Daemon(ctx, conf); waited && daemon != nil { // it began to serve meanwhile
 		done()
-		return beginLoginAt(ctx, beside, conf, name, flags)
+		return beginDaemonLogin(ctx, daemon, conf, name, flags)
 	}
 	attempt, err := a.BeginLocalLogin(ctx, conf, name, flags.byDevice, began)
 	if attempt == nil || err != nil {

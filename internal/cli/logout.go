@@ -31,15 +31,15 @@ provider has a revocation endpoint (revoke_url) it is told first.`,
 }
 
 func (a *commands) logout(ctx context.Context, conf *config.Config, name string) error {
-	if beside := a.Running(ctx, conf); beside != nil {
+	if daemon := a.Daemon(ctx, conf); daemon != nil {
 		var done api.LogoutDone
-		if err := beside.Call(ctx, http.MethodDelete, api.WithCredential("/api/login", name), &done); err != nil {
+		if err := daemon.Call(ctx, http.MethodDelete, api.WithCredential("/api/login", name), &done); err != nil {
 			return err
 		}
 		a.sayLoggedOut(conf, done.WasLoggedIn)
 		return nil
 	}
-	program, err := a.Build(conf, app.StandIf(conf.Sandbox))
+	program, err := a.Build(conf, app.StoppedSandbox(conf.Sandbox))
 	if err != nil {
 		return err
 	}

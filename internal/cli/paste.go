@@ -28,7 +28,7 @@ func (a *commands) readPasted(ctx context.Context, attempt *loginAttempt) {
 		}
 		select {
 		case chunk, more := <-chunks:
-			text = typed(text, chunk)
+			text = applyKeys(text, chunk)
 			if more {
 				continue
 			}
@@ -60,9 +60,9 @@ func readChunks(ctx context.Context, from io.Reader, chunks chan<- []byte) {
 	}
 }
 
-// typed adds what came to text. A terminal that does not edit lines sends the
+// applyKeys adds what came to text. A terminal that does not edit lines sends the
 // keys of editing as they are.
-func typed(text, chunk []byte) []byte {
+func applyKeys(text, chunk []byte) []byte {
 	const backspace, remove, endOfInput = 0x08, 0x7f, 0x04
 	for _, c := range chunk {
 		switch {
@@ -95,7 +95,7 @@ func pastedCallback(text, redirectURL string) (*url.URL, error) {
 	text = strings.Join(strings.Fields(text), "") // an address has no spaces
 	text = strings.Trim(text, "\"'`<>()")
 	if host, _, _ := strings.Cut(text, "?"); !strings.Contains(host, "://") {
-		text = completed(text, redirectURL)
+		text = withOrigin(text, redirectURL)
 	}
 	asked, err := url.Parse(text)
 	if err != nil {
@@ -111,8 +111,8 @@ func pastedCallback(text, redirectURL string) (*url.URL, error) {
 	return asked, nil
 }
 
-// completed puts in front what a pasted address lacks.
-func completed(text, redirectURL string) string {
+// withOrigin puts in front what a pasted address lacks.
+func withOrigin(text, redirectURL string) string {
 	redirect, err := url.Parse(redirectURL)
 	switch {
 	case err != nil:
@@ -132,7 +132,7 @@ func completed(text, redirectURL string) string {
 // lines, it cuts them at 4,095 bytes (1,024 on macOS). Interrupts go on to work.
 func (a *commands) pasteMode() (restore func()) {
 	if file, ok := a.stdin.(*os.File); ok {
-		return unedited(int(file.Fd()))
+		return disableLineEditing(int(file.Fd()))
 	}
 	return func() {}
 }

@@ -34,7 +34,7 @@ func TestAPastedAddressIsUnderstood(t *testing.T) {
 }
 
 func TestKeysOfEditingCount(t *testing.T) {
-	if got := string(typed([]byte("ab"), []byte("\x7f\x7f\x7fcd\x08e\x04"))); got != "ce" {
+	if got := string(applyKeys([]byte("ab"), []byte("\x7f\x7f\x7fcd\x08e\x04"))); got != "ce" {
 		t.Errorf("%q", got)
 	}
 }

@@ -17,7 +17,7 @@ type readyLine struct {
 	Routes  []api.Route `json:"routes"`
 }
 
-func (a *commands) announce(conf *config.Config, r app.Ready, asJSON bool) {
+func (a *commands) announce(conf *config.Config, r app.Readiness, asJSON bool) {
 	if asJSON {
 		// Nobody may be reading stdout, which must not stop the proxy.
 		_ = json.NewEncoder(a.stdout).Encode(readyLine{r.Proxy, r.Console, r.Routes})
@@ -25,7 +25,7 @@ func (a *commands) announce(conf *config.Config, r app.Ready, asJSON bool) {
 	var text strings.Builder // written in one call so that log lines cannot interleave
 	say := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	say("avsproxy %s is ready%s", app.Version(), map[bool]string{true: ": sandbox mode, no account needed"}[conf.Sandbox])
-	for _, address := range app.Shown(r.Proxy) {
+	for _, address := range app.LocalhostURLs(r.Proxy) {
 		say("  proxy    %s for %s", address, r.Users.Proxy)
 	}
 	say("  console  %s for %s", api.LocalhostURL(r.Console), r.Users.Console)

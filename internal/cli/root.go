@@ -47,7 +47,7 @@ func (a *commands) load(load loader) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conf, a.PrepareState(conf)
+	return conf, a.PrepareStateFolder(conf)
 }
 
 // configured makes a command of one that needs the configuration. name is the
@@ -58,7 +58,7 @@ func (a *commands) configured(load loader, run func(ctx context.Context, conf *c
 		if err != nil {
 			return err
 		}
-		withholdSecrets(conf)
+		unsetSecretVariables(conf)
 		return run(cmd.Context(), conf, strings.Join(args, ""))
 	}
 }

@@ -1,106 +1,154 @@
-// Package cli has the commands: it talks to the person at the terminal.
 package cli
 
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
-	"os/signal"
-	"sync/atomic"
-	"syscall"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 
+	"github.com/spf13/cobra"
+
+	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
+	"avsproxy/internal/guard"
 	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
 )
 
-// The commands share what all commands share.
-type commands struct {
-	*app.Environment
-	stdin      io.Reader
-	stdout     io.Writer
-	configPath string
-	// childRuns is set while signals are for the command that 'run' runs.
-	childRuns atomic.Bool
-}
+func (a *commands) runCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run [--] CMD [ARG...]",
+		Short: "Run a command whose requests go through the proxy",
+		Long: `Run a command whose requests go through the proxy, and end with its exit code. The
+running 'avsproxy serve' takes them, or else a proxy that lives as long as the
+command.
 
-func newCommands(getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) *commands {
-	return &commands{Environment: &app.Environment{Getenv: getenv, UI: terminal.NewVoice(stderr, getenv)}, stdin: stdin, stdout: stdout}
-}
-
-// Run is the whole program. A first SIGINT or SIGTERM cancels the command's
-// context; a second one ends run at once.
-func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // which nohup does
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	defer signal.Stop(signals)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-
-	a := newCommands(getenv, stdin, stdout, stderr)
-	defer a.Leaving.End()
-	root := a.rootCommand()
-	root.SetArgs(args)
-	ended := make(chan error, 1)
-	go func() { ended <- root.ExecuteContext(ctx) }()
-	for {
-		select {
-		case err := <-ended:
-			return a.exitCode(ctx, err)
-		case sig := <-signals:
-			switch {
-			case a.childRuns.Load():
-			case ctx.Err() != nil:
-				return signalCode(sig)
-			default:
-				cancel(signalError{sig})
+The command's environment names the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY,
+AVSPROXY_URL) and the certificate authority beside the system's and your own roots
+(SSL_CERT_FILE, REQUESTS_CA_BUNDLE, GIT_SSL_CAINFO and others; docs/clients.md lists
+them). A client_key is in the proxy's URL. Variables that the configuration reads
+secrets from are not passed on.`,
+		Example: "  avsproxy run -- curl -i https://api.example.com/v2/things",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return terminal.Usage(errors.New("there is no command to run"), "write it behind two hyphens: avsproxy run -- curl -i https://api.example.com/")
 			}
-		}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runChild(cmd.Context(), args)
+		},
 	}
+	cmd.Flags().SetInterspersed(false) // the flags behind CMD are the command's
+	return cmd
 }
 
-// A signalError is the cause of a context that a signal cancelled.
-type signalError struct{ sig os.Signal }
-
-func (e signalError) Error() string { return "ended by " + e.sig.String() }
-
-func signalCode(sig os.Signal) int {
-	switch sig {
-	case syscall.SIGTERM:
-		return 143
-	case syscall.SIGHUP:
-		return 129
+func (a *commands) runChild(ctx context.Context, argv []string) error {
+	ignoreBrokenPipe()
+	path, err := findProgram(argv[0])
+	if err != nil {
+		return err
 	}
-	return 130
+	conf, err := a.load(config.LoadBeside)
+	if err != nil {
+		return err
+	}
+	serving := a.Daemon(ctx, conf)
+	if serving == nil {
+		own, err := a.serveChild(ctx)
+		if err != nil {
+			return err
+		}
+		defer own.Close()
+		conf, serving = own.Conf, own.Daemon()
+	}
+	unsetSecretVariables(conf)
+	env, err := a.childEnvironment(ctx, conf, serving.Proxy)
+	if err != nil {
+		return err
+	}
+	a.warnLogins(ctx, serving)
+	return a.runProgram(ctx, path, argv, env)
 }
 
-// exitCode says what is left to say about err and turns it into a code. Errors
-// that carry no code come from the command line's parser.
-func (a *commands) exitCode(ctx context.Context, err error) int {
-	var (
-		exit       *terminal.ExitError
-		complaints config.Complaints
-		notFound   *config.NotFound
-		sig        signalError
-	)
-	switch {
-	case err == nil:
-		return terminal.ExitDone
-	case errors.As(context.Cause(ctx), &sig):
-		return signalCode(sig.sig) // whatever else err says, it is because of the signal
-	case errors.As(err, &complaints), errors.As(err, &notFound):
-		a.UI.Fail(err, "")
-		return terminal.ExitUsage
-	case errors.As(err, &exit):
-		if exit.Err != nil {
-			a.UI.Fail(exit.Err, exit.Hint)
-		}
-		return exit.Code
+// serveChild starts a proxy for the command alone. It prints no line for each
+// request: the terminal is the command's.
+func (a *commands) serveChild(ctx context.Context) (*app.Server, error) {
+	conf, err := a.load(config.Load)
+	if err != nil {
+		return nil, err
 	}
-	a.UI.Fail(err, "see 'avsproxy --help'")
-	return terminal.ExitUsage
+	unsetSecretVariables(conf)
+	a.UI.Level.Set(levelDuringChild)
+	conf.Proxy.Listen = []string{childListener(conf.Proxy.Listen)}
+	s, err := app.NewServer(a.Environment, conf)
+	if err != nil {
+		return nil, err
+	}
+	s.Isolated, s.FallbackPort = true, true
+	if err := s.Begin(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// childListener is the first of the configured addresses that HTTP_PROXY can name. A
+// command on this machine needs no more than loopback.
+func childListener(configured []string) string {
+	for _, addr := range configured {
+		host, port, err := net.SplitHostPort(addr)
+		switch {
+		case err != nil || strings.HasPrefix(addr, "unix:"):
+		case guard.IsLocal(host):
+			return addr
+		default:
+			return "localhost:" + port
+		}
+	}
+	return "localhost:0"
+}
+
+// childAddress is how a command on this machine reaches the proxy.
+func childAddress(addresses []string) (*url.URL, error) {
+	i := slices.IndexFunc(addresses, func(address string) bool { return strings.HasPrefix(address, "http://") })
+	if i < 0 {
+		return nil, terminal.Failed(errors.New("the running avsproxy listens on a unix socket only, which HTTP_PROXY cannot name"),
+			`add "localhost:9744" to listen in [proxy]`)
+	}
+	address, err := url.Parse(addresses[i])
+	if err != nil {
+		return nil, err
+	}
+	switch ip := net.ParseIP(address.Hostname()); {
+	case ip == nil || !ip.IsUnspecified():
+	case ip.To4() != nil:
+		address.Host = net.JoinHostPort("127.0.0.1", address.Port())
+	default:
+		address.Host = net.JoinHostPort("::1", address.Port())
+	}
+	return address, nil
+}
+
+// warnLogins says which routes will answer that a login is needed.
+func (a *commands) warnLogins(ctx context.Context, serving *api.Daemon) {
+	var status api.Status
+	if serving.Call(ctx, http.MethodGet, "/api/status", &status) != nil {
+		return // the command's requests will tell
+	}
+	for _, c := range status.Credentials {
+		i := slices.IndexFunc(status.Routes, func(r api.Route) bool { return r.Credential == c.Name })
+		if i < 0 || c.State != tokens.StateLoginNeeded {
+			continue
+		}
+		hint := "run 'avsproxy login " + c.Name + "'"
+		if c.Login {
+			hint = "open " + api.WithCredential(api.LocalhostURL(status.Console)+"/login", c.Name) + " in a browser"
+		}
+		a.UI.Warn("route "+status.Routes[i].Name+" needs a login first", hint)
+	}
 }

@@ -68,12 +68,12 @@ type sandboxReady struct {
 }
 
 func (a *commands) sandbox(ctx context.Context, flags sandboxFlags) error {
-	outliveReaders()
+	ignoreBrokenPipe()
 	options, err := flags.options()
 	if err != nil {
 		return terminal.Usage(err, "see 'avsproxy sandbox --help'")
 	}
-	doors := &app.DoorList{Env: a.Environment}
+	doors := &app.ListenerSet{Env: a.Environment}
 	defer doors.Close()
 	if options.LWA, err = doors.Open(ctx, flags.lwa); err != nil {
 		return err
@@ -97,9 +97,9 @@ func (a *commands) sandbox(ctx context.Context, flags sandboxFlags) error {
 	if ready.CA, err = a.writeSandboxCA(flags.caOut, amazon.RootPEM()); err != nil {
 		return terminal.Failed(err, "choose another file with --ca-out")
 	}
-	server := httpserver.NewPages(controlGuard(amazon.Control()), httpserver.Quiet())
+	server := httpserver.NewPages(controlGuard(amazon.Control()), httpserver.DiscardLog())
 	defer server.Close()
-	ended := httpserver.ServeOn(server, control, nil)
+	ended := httpserver.Serve(server, control, nil)
 	a.announceSandbox(ready, flags.asJSON)
 	select {
 	case err := <-ended:

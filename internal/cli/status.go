@@ -46,9 +46,9 @@ func (a *commands) statusCommand() *cobra.Command {
 
 // status asks the running proxy, or else looks into the store.
 func (a *commands) status(ctx context.Context, conf *config.Config) (*api.Status, error) {
-	if beside := a.Running(ctx, conf); beside != nil {
+	if daemon := a.Daemon(ctx, conf); daemon != nil {
 		var status api.Status
-		return &status, beside.Call(ctx, http.MethodGet, "/api/status", &status)
+		return &status, daemon.Call(ctx, http.MethodGet, "/api/status", &status)
 	}
 	return a.StoredStatus(conf)
 }
@@ -58,7 +58,7 @@ func (a *commands) printStatus(status *api.Status) error {
 	if status.PID == 0 {
 		fmt.Fprintln(table, "serve\tnot running")
 	} else {
-		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(app.Shown(status.Proxy), " "), api.LocalhostURL(status.Console))
+		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(app.LocalhostURLs(status.Proxy), " "), api.LocalhostURL(status.Console))
 	}
 	fmt.Fprintf(table, "users\tproxy: %s\n\tconsole: %s\n", status.Users.Proxy, status.Users.Console)
 	if away := status.TurnedAway; away != (api.TurnedAway{}) {
@@ -73,7 +73,7 @@ func (a *commands) printStatus(status *api.Status) error {
 	for _, credential := range status.Credentials {
 		label := "credential " + credential.Name
 		if problem := credential.Problem; problem != nil && problem.Action == tokens.ActionLogin && strings.HasPrefix(problem.Hint, "log in") {
-			problem.Hint = "run '" + commandFor(credential, status.Routes) + "'"
+			problem.Hint = "run '" + loginCommandFor(credential, status.Routes) + "'"
 		}
 		for _, line := range credentialLines(credential, time.Now()) {
 			fmt.Fprintf(table, "%s\t%s\n", label, line)
@@ -89,12 +89,12 @@ func (a *commands) printInspector(ctx context.Context, conf *config.Config) erro
 	if file == nil || file.Key == "" {
 		return nil
 	}
-	beside := a.Running(ctx, conf)
-	if beside == nil {
+	daemon := a.Daemon(ctx, conf)
+	if daemon == nil {
 		return nil
 	}
 	var made api.TicketMade
-	if err := beside.Call(ctx, http.MethodPost, "/api/tickets", &made); err != nil {
+	if err := daemon.Call(ctx, http.MethodPost, "/api/tickets", &made); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "inspector  %s (opens it once)\n", api.LocalhostURL(made.Address))
@@ -108,8 +108,8 @@ func orNone(text string) string {
 	return text
 }
 
-// commandFor is what to type where a login is needed.
-func commandFor(c api.CredentialStatus, routes []api.Route) string {
+// loginCommandFor is what to type where a login is needed.
+func loginCommandFor(c api.CredentialStatus, routes []api.Route) string {
 	command := "avsproxy login"
 	if len(routes) == 0 || c.Name != routes[0].Credential {
 		command += " " + c.Name
@@ -134,7 +134,7 @@ func credentialLines(c api.CredentialStatus, now time.Time) []string {
 		lines = append(lines, "logged in "+terminal.Day(*c.LoggedInAt)+terminal.Age(*c.LoggedInAt, now))
 	}
 	if c.EndsAt != nil {
-		lines = append(lines, "the login ends "+terminal.Day(*c.EndsAt)+terminal.EndHint(*c.EndsAt, now))
+		lines = append(lines, "the login ends "+terminal.Day(*c.EndsAt)+terminal.LoginEndText(*c.EndsAt, now))
 	}
 	if len(c.Scopes) > 0 {
 		lines = append(lines, scopesText(c))
@@ -164,7 +164,7 @@ func stateText(c api.CredentialStatus) string {
 }
 
 // problemText leaves out a hint that the detail has in it.
-func problemText(p api.Trouble) string {
+func problemText(p api.Error) string {
 	if p.Hint == "" || strings.Contains(p.Detail, p.Hint) {
 		return p.Detail
 	}

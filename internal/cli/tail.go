@@ -37,8 +37,8 @@ one as each passes. No line has a token in it.
 
 It ends with Ctrl-C, or with 1 when 'serve' does.`,
 		Args: cobra.NoArgs,
-		RunE: a.besideOnly(func(ctx context.Context, beside *api.Running, _ string) error {
-			return a.tail(ctx, beside, flags)
+		RunE: a.withDaemon(func(ctx context.Context, daemon *api.Daemon, _ string) error {
+			return a.tail(ctx, daemon, flags)
 		}),
 	}
 	flags.add(a, cmd)
@@ -51,7 +51,7 @@ It ends with Ctrl-C, or with 1 when 'serve' does.`,
 // A tail prints each exchange that it is told of, once.
 type tail struct {
 	tailFlags
-	beside *api.Running
+	daemon *api.Daemon
 	lines  lineWriter
 	shows  func(capture.Summary) bool
 	open   map[uint64]bool // told of as open
@@ -64,23 +64,23 @@ type tail struct {
 	out io.Writer
 }
 
-// followedMost bounds the downchannels whose directives are shown.
-const followedMost = 8
+// maxFollowed bounds the downchannels whose directives are shown.
+const maxFollowed = 8
 
-func (a *commands) tail(ctx context.Context, beside *api.Running, flags tailFlags) error {
+func (a *commands) tail(ctx context.Context, daemon *api.Daemon, flags tailFlags) error {
 	shows, err := flags.shows()
 	if err != nil {
 		return err
 	}
 	t := &tail{
-		tailFlags: flags, beside: beside, lines: newLineWriter(a.stdout, a.Getenv), shows: shows, out: a.stdout,
-		open: map[uint64]bool{}, listed: map[uint64]bool{}, places: make(chan struct{}, followedMost),
+		tailFlags: flags, daemon: daemon, lines: newLineWriter(a.stdout, a.Getenv), shows: shows, out: a.stdout,
+		open: map[uint64]bool{}, listed: map[uint64]bool{}, places: make(chan struct{}, maxFollowed),
 	}
 	defer t.followers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	paused := func() {
-		a.UI.Warn("capture is paused, so nothing new will show", "go on with it at "+api.LocalhostURL(beside.Console))
+		a.UI.Warn("capture is paused, so nothing new will show", "go on with it at "+api.LocalhostURL(daemon.Console))
 	}
 	err = t.run(ctx, paused)
 	if errors.Is(err, io.EOF) { // which we hear of where the proxy goes on
@@ -91,7 +91,7 @@ func (a *commands) tail(ctx context.Context, beside *api.Running, flags tailFlag
 
 // run prints until the console ends the events, which is [io.EOF].
 func (t *tail) run(ctx context.Context, paused func()) error {
-	events, err := t.beside.Watch(ctx, 0) // before the list, so that nothing falls between the two
+	events, err := t.daemon.Watch(ctx, 0) // before the list, so that nothing falls between the two
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (t *tail) run(ctx context.Context, paused func()) error {
 	for {
 		kind, data, err := events.Next()
 		if err == nil && kind == capture.KindExchange {
-			err = t.happened(ctx, data, false)
+			err = t.update(ctx, data, false)
 		}
 		if err != nil {
 			return err
@@ -122,19 +122,19 @@ func (t *tail) list(ctx context.Context) (paused bool, err error) {
 		Exchanges []json.RawMessage `json:"exchanges"`
 		Paused    bool              `json:"paused"`
 	}
-	if err := t.beside.Call(ctx, http.MethodGet, "/api/exchanges?"+query.Encode(), &list); err != nil {
+	if err := t.daemon.Call(ctx, http.MethodGet, "/api/exchanges?"+query.Encode(), &list); err != nil {
 		return false, err
 	}
 	for _, data := range list.Exchanges {
-		if err := t.happened(ctx, data, true); err != nil {
+		if err := t.update(ctx, data, true); err != nil {
 			return false, err
 		}
 	}
 	return list.Paused, nil
 }
 
-// happened prints what is new about an exchange.
-func (t *tail) happened(ctx context.Context, data []byte, listed bool) error {
+// update prints what is new about an exchange.
+func (t *tail) update(ctx context.Context, data []byte, listed bool) error {
 	var s capture.Summary
 	if err := json.Unmarshal(data, &s); err != nil {
 		return terminal.Failed(errors.New("what the console tells cannot be read"), "is it of the same version?")
@@ -149,7 +149,7 @@ func (t *tail) happened(ctx context.Context, data []byte, listed bool) error {
 		if !listed || t.last > 0 {
 			return t.print(s, data)
 		}
-	case lasts(s) && !t.open[s.ID]:
+	case isLongLived(s) && !t.open[s.ID]:
 		t.open[s.ID] = true
 		return t.opened(ctx, s, listed)
 	}

@@ -13,9 +13,9 @@ import (
 	"avsproxy/internal/capture"
 )
 
-// lasts reports whether an exchange that has its answer's head will be open for long,
+// isLongLived reports whether an exchange that has its answer's head will be open for long,
 // as far as that can be seen.
-func lasts(s capture.Summary) bool {
+func isLongLived(s capture.Summary) bool {
 	return s.Status == http.StatusSwitchingProtocols || (s.Method == http.MethodConnect && s.Status != 0) ||
 		isDownchannel(s) || (s.Status == http.StatusOK && strings.HasPrefix(s.ContentType, "text/event-stream"))
 }
@@ -45,12 +45,12 @@ func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
 		if scanner == nil {
 			return
 		}
-		events, err := t.beside.Watch(ctx, s.ID)
+		events, err := t.daemon.Watch(ctx, s.ID)
 		if err != nil {
 			return
 		}
 		defer events.Close()
-		seen := t.kept(ctx, s.ID, scanner)
+		seen := t.scanCaptured(ctx, s.ID, scanner)
 		silent = false
 		for {
 			kind, data, err := events.Next()
@@ -61,9 +61,9 @@ func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
 	})
 }
 
-// kept scans what was captured before the events began, and returns how much.
-func (t *tail) kept(ctx context.Context, id uint64, scanner io.Writer) int64 {
-	resp, err := t.beside.Open(ctx, http.MethodGet, api.ExchangePath(id)+"/response/body", nil)
+// scanCaptured scans what was captured before the events began, and returns how much.
+func (t *tail) scanCaptured(ctx context.Context, id uint64, scanner io.Writer) int64 {
+	resp, err := t.daemon.Open(ctx, http.MethodGet, api.ExchangePath(id)+"/response/body", nil)
 	if err != nil {
 		return 0
 	}

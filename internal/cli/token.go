@@ -66,7 +66,7 @@ func (a *commands) token(ctx context.Context, conf *config.Config, name string, 
 	if err := credential.Source.Open(); err != nil {
 		return terminal.Failed(err, "")
 	}
-	defer program.Settle() // also where a signal ends the wait
+	defer program.AwaitRenewals() // also where a signal ends the wait
 	token, err := credential.Source.Fresh(ctx, flags.minTTL)
 	if err != nil && token.Access.IsZero() {
 		return tokenFailed(program, credential, err)
@@ -102,11 +102,11 @@ func (a *commands) buildBeside(ctx context.Context, conf *config.Config) (*app.P
 	if !conf.Sandbox {
 		return a.Build(conf, nil)
 	}
-	beside := a.Running(ctx, conf)
-	if beside == nil || beside.Sandbox == nil {
+	daemon := a.Daemon(ctx, conf)
+	if daemon == nil || daemon.Sandbox == nil {
 		return nil, terminal.LoginNeeded(app.ErrNoSandbox, "run 'avsproxy serve'; it logs in to its sandbox by itself")
 	}
-	return a.Build(conf, beside.Sandbox)
+	return a.Build(conf, daemon.Sandbox)
 }
 
 func (a *commands) printToken(credential *app.Credential, token tokens.Token, flags tokenFlags) error {
@@ -138,7 +138,7 @@ func tokenFailed(p *app.Program, credential *app.Credential, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled) || !errors.As(err, &e):
 		return err
-	case e.Action == tokens.ActionLogin && credential.Unasked():
+	case e.Action == tokens.ActionLogin && credential.NonInteractive():
 		return terminal.LoginNeeded(e, "put a new refresh token into the configuration")
 	case e.Action == tokens.ActionLogin:
 		return terminal.LoginNeeded(e, "run '"+p.LoginCommand(credential)+"'")

@@ -52,7 +52,7 @@ var systemBundles = []string{
 
 // writeTrust writes the files into the state folder.
 func (a *commands) writeTrust(ctx context.Context, conf *config.Config) (trustFiles, error) {
-	authority, err := a.Authority(ctx, conf)
+	authority, err := a.OpenAuthority(ctx, conf)
 	if err != nil {
 		return trustFiles{}, err
 	}
@@ -141,7 +141,7 @@ func readCertificates(path string) (list []*x509.Certificate) {
 }
 
 func certificatesOf(path string) (list []*x509.Certificate) {
-	text, err := durable.ReadFile(path, app.PemMost)
+	text, err := durable.ReadFile(path, app.MaxPEM)
 	if err != nil {
 		return nil
 	}

@@ -11,7 +11,7 @@ type (
 	// RouteProblem is what is wrong with the connection to a route's upstream.
 	RouteProblem = api.RouteProblem
 	// Trouble is what is wrong and what to do about it.
-	Trouble = api.Trouble
+	Trouble = api.Error
 	// LoginBegun is the answer to POST /api/logins.
 	LoginBegun = api.LoginBegun
 	// LoginEnded is the answer to GET /api/logins/ID.

@@ -69,7 +69,7 @@ type Console struct {
 	// Users are the local users who may use the pages; nil = everybody.
 	Users *peer.Users
 	// UsersTold says it of both doors, for people.
-	UsersTold api.UsersTold
+	UsersTold api.Access
 	// TurnedAway tells how many connections of other users were closed as they came;
 	// nil = nobody counts.
 	TurnedAway func() api.TurnedAway

@@ -27,29 +27,29 @@ const (
 	firstByteTimeout = 10 * time.Second
 	HeaderTimeout    = 10 * time.Second
 	idleTimeout      = 2 * time.Minute
-	headerMost       = 64 << 10
-	streamsMost      = 250 // per connection
+	maxHeader        = 64 << 10
+	maxStreams       = 250 // per connection
 )
 
-// Quiet is where net/http's own words go when nobody should read them.
-func Quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+// DiscardLog is where net/http's own words go when nobody should read them.
+func DiscardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// NewServer answers HTTP/1.x and HTTP/2, in the clear and over TLS.
-func NewServer(handler http.Handler, errorLog *log.Logger) *http.Server {
+// New answers HTTP/1.x and HTTP/2, in the clear and over TLS.
+func New(handler http.Handler, errorLog *log.Logger) *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler: wire.Numbered(lingering(early(handler))),
+		Handler: wire.Numbered(drainUpload(answerEarly(handler))),
 		// "OPTIONS *" is for the guard to judge too.
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    &protocols,
 		ReadHeaderTimeout:            HeaderTimeout,
 		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               headerMost,
+		MaxHeaderBytes:               maxHeader,
 		HTTP2:                        bodyBuffers(),
-		ConnContext:                  whose(&wire.Connections{}),
+		ConnContext:                  connContext(&wire.Connections{}),
 		ConnState:                    connState,
 		ErrorLog:                     errorLog,
 	}
@@ -57,16 +57,16 @@ func NewServer(handler http.Handler, errorLog *log.Logger) *http.Server {
 
 // NewPages is newServer for a handler that relays nothing: all answers are ours.
 func NewPages(handler http.Handler, errorLog *log.Logger) *http.Server {
-	return NewServer(Ours(handler), errorLog)
+	return New(OwnAnswers(handler), errorLog)
 }
 
 // LingerTime bounds the wait for an upload whose answer was given early.
 const LingerTime = 2 * time.Second
 
-// whose notes what is known of a connection: its number, and inside a CONNECT what that
+// connContext notes what is known of a connection: its number, and inside a CONNECT what that
 // one established, else who made it. At once, since a peer that has closed can no
 // longer be told from others.
-func whose(all *wire.Connections) func(context.Context, net.Conn) context.Context {
+func connContext(all *wire.Connections) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, conn net.Conn) context.Context {
 		ctx = all.Count(wire.NewContext(tunnel.Inherit(ctx, conn), conn))
 		if _, inside := guard.Bound(ctx); inside {
@@ -76,17 +76,17 @@ func whose(all *wire.Connections) func(context.Context, net.Conn) context.Contex
 	}
 }
 
-// lingering reads on, for a while, in HTTP/2 uploads that were answered before
+// drainUpload reads on, for a while, in HTTP/2 uploads that were answered before
 // their end. net/http would reset such a stream at once, and clients that are still
 // sending (curl 7 in the clear is one) then lose the answer over the reset. Those of
 // gRPC do not, and wait for the end of the answer, whose head may be all of it.
-func lingering(next http.Handler) http.Handler {
+func drainUpload(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor < 2 || r.Method == http.MethodConnect || r.ContentLength == 0 {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body := &oneReader{ReadCloser: r.Body}
+		body := &serialReader{ReadCloser: r.Body}
 		r = r.WithContext(r.Context()) // the server goes by what the body of its own is
 		r.Body = body
 		next.ServeHTTP(w, r)
@@ -100,15 +100,15 @@ func lingering(next http.Handler) http.Handler {
 	})
 }
 
-// A oneReader lets one goroutine read at a time: the upstream's transport may still be
+// A serialReader lets one goroutine read at a time: the upstream's transport may still be
 // at it, and of two that wait for an HTTP/2 body, net/http wakes but one.
-type oneReader struct {
+type serialReader struct {
 	io.ReadCloser
 	reading sync.Mutex
 	ended   atomic.Bool
 }
 
-func (o *oneReader) Read(p []byte) (int, error) {
+func (o *serialReader) Read(p []byte) (int, error) {
 	o.reading.Lock()
 	defer o.reading.Unlock()
 	n, err := o.ReadCloser.Read(p)
@@ -118,8 +118,8 @@ func (o *oneReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ServeOn serves listeners that speak TLS and clear text by the first bytes.
-func ServeOn(server *http.Server, lns []net.Listener, conf *tls.Config) <-chan error {
+// Serve serves listeners that speak TLS and clear text by the first bytes.
+func Serve(server *http.Server, lns []net.Listener, conf *tls.Config) <-chan error {
 	ended := make(chan error, len(lns))
 	for _, ln := range lns {
 		go func() {

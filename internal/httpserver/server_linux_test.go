@@ -14,15 +14,15 @@ import (
 
 // The peer is that of the connection, for each of its requests.
 func TestPeerStaysForEveryRequestOfAConnection(t *testing.T) {
-	server := NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%+v", peer.FromContext(r.Context()))
-	}), Quiet())
+	}), DiscardLog())
 	defer server.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ServeOn(server, []net.Listener{ln}, nil)
+	Serve(server, []net.Listener{ln}, nil)
 	client, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)

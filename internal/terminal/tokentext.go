@@ -22,15 +22,15 @@ func TokenText(status tokens.Status) string {
 	return "live until " + Clock(status.Expiry) + ", then a new login is needed"
 }
 
-// EndSoon is how long before the end of a login a person is told.
-const EndSoon = 14 * 24 * time.Hour
+// EndsSoon is how long before the end of a login a person is told.
+const EndsSoon = 14 * 24 * time.Hour
 
-func EndHint(end, now time.Time) string {
+func LoginEndText(end, now time.Time) string {
 	if end.Before(now) {
 		return ", by what refresh_token_max_age says; log in again"
 	}
 	text := " (in " + Roughly(end.Sub(now)) + ")"
-	if end.Sub(now) < EndSoon {
+	if end.Sub(now) < EndsSoon {
 		text += "; log in again before"
 	}
 	return text

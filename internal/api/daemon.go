@@ -1,0 +1,153 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+)
+
+// A Daemon is the proxy that runs beside this command, seen through its console.
+type Daemon struct {
+	RunFile
+	client http.Client
+}
+
+// FindDaemon finds the proxy that serves from a state folder; nil = none does. A file
+// left by a proxy that died is seen through: nobody answers, or somebody else. The
+// error is about a file that cannot be used.
+func FindDaemon(ctx context.Context, folder string) (*Daemon, error) {
+	file, err := findRunFile(folder)
+	if file == nil {
+		return nil, err
+	}
+	found := NewDaemon(*file)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var status Status
+	if err := found.Call(ctx, http.MethodGet, "/api/status", &status); err != nil || status.PID != file.PID {
+		return nil, nil
+	}
+	return found, nil
+}
+
+func NewDaemon(file RunFile) *Daemon {
+	return &Daemon{RunFile: file, client: http.Client{Transport: &http.Transport{Proxy: nil}}}
+}
+
+// CloseIdle ends the connections that wait for further calls.
+func (r *Daemon) CloseIdle() { r.client.CloseIdleConnections() }
+
+// Call asks the console and decodes what it answers into answer. The error is
+// the console's own sentence where it gave one.
+func (r *Daemon) Call(ctx context.Context, method, path string, answer any) error {
+	resp, err := r.Open(ctx, method, path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(answer)
+}
+
+// maxAnswer bounds what the console is taken to answer: a list of all exchanges is
+// the longest.
+const maxAnswer = 64 << 20
+
+// Open is call for an answer that is read as it comes. Its body is to be closed.
+func (r *Daemon) Open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := r.request(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := r.client.Do(req)
+	if err != nil || resp.StatusCode < 300 {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	var trouble Error
+	if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&trouble) != nil || trouble.Detail == "" {
+		return nil, fmt.Errorf("the console answered %d", resp.StatusCode)
+	}
+	return nil, terminal.Failed(fmt.Errorf("%s", trouble.Detail), trouble.Hint)
+}
+
+// request is one to the console, with its key where it has one.
+func (r *Daemon) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, r.Console+path, body)
+	if err == nil && r.Key != "" {
+		req.Header.Set(KeyHeader, r.Key)
+	}
+	return req, err
+}
+
+func ExchangePath(id uint64) string { return "/api/exchanges/" + strconv.FormatUint(id, 10) }
+
+// Post is call with a body.
+func (r *Daemon) Post(ctx context.Context, path string, value, answer any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	resp, err := r.Open(ctx, http.MethodPost, path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(answer)
+}
+
+// Page is where a browser shows the exchange.
+func (r *Daemon) Page(ctx context.Context, id uint64) string {
+	number := "#" + strconv.FormatUint(id, 10)
+	var made TicketMade
+	if r.Key != "" && r.Post(ctx, "/api/tickets", nil, &made) == nil {
+		return LocalhostURL(made.Address) + number
+	}
+	return LocalhostURL(r.Console) + "/" + number
+}
+
+func (r *Daemon) AwaitLogin(ctx context.Context, id string) (lasting bool, err error) {
+	for {
+		var end LoginEnded
+		err := r.Call(ctx, http.MethodGet, "/api/logins/"+id, &end)
+		if errors.As(err, new(*url.Error)) && ctx.Err() == nil {
+			return false, terminal.Failed(fmt.Errorf("the running proxy (pid %d) ended before the login did", r.PID), "start it again, or log in without it")
+		}
+		if err != nil {
+			return false, err
+		}
+		if end.Over && end.Problem != nil {
+			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Say: end.Problem.Detail, Hint: end.Problem.Hint}
+		}
+		if end.Over {
+			return end.Lasting, nil
+		}
+	}
+}
+
+// Deliver brings a pasted callback to the console, as the browser would have.
+func (r *Daemon) Deliver(ctx context.Context, asked *url.URL) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Console+asked.EscapedPath()+"?"+asked.RawQuery, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set(PastedHeader, (&url.URL{Scheme: asked.Scheme, Host: asked.Host, Path: asked.Path, RawPath: asked.RawPath}).String())
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return errors.New(WithoutQuery(err))
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusBadRequest {
+		return tokens.ErrUnknownState
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/config"
+	"avsproxy/proxy"
+)
+
+// avsMiddleware put AVS's rules before the last part of a route, which leg makes for any
+// origin:
+//
+//	synchronize(serialize(notice(gateway(inject(upstream)))))
+//
+// The serializer stands before the injector, so that no token grows old in the
+// queue. What synchronize posts goes the way of all events. Routes that do not speak
+// to AVS have none of it.
+func (p *Program) avsMiddleware(line *pipeline, route config.Route, watch observers, first proxy.Leg, leg func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, now routeState) {
+	if route.Preset != "avs" && !route.SerializeEvents && !route.Synchronize && !route.FollowGateway {
+		line.background = append(line.background, first.Upstream.Keep)
+		return first.Inject, routeState{trouble: first.Upstream.Trouble}
+	}
+	origin := first.Inject.Origin
+	told := avsLog{watch.log.With("route", route.Name)}
+	options := proxy.GatewayOptions{First: first, Asked: told.asked, Returned: told.returned}
+	if route.FollowGateway {
+		options.Next = leg
+	}
+	gateway := proxy.NewGateway(options)
+	line.closers = append(line.closers, gateway.Close)
+	line.background = append(line.background, gateway.Keep)
+	send = proxy.Notice(origin, told.second, gateway)
+	if route.SerializeEvents {
+		send = proxy.Serialize(origin, send)
+	}
+	if route.Synchronize {
+		synchronizer := proxy.NewSynchronizer(proxy.SynchronizeOptions{
+			Origin: origin, Headers: route.Headers, Next: send, Done: told.synchronized,
+		})
+		line.closers = append(line.closers, synchronizer.Close)
+		send = synchronizer
+	}
+	return send, routeState{trouble: gateway.Trouble, present: func() string {
+		now := *origin
+		now.Host = gateway.Origin().Host
+		return now.String()
+	}}
+}
+
+// A routeState tells how a route stands.
+type routeState struct {
+	present func() string // where its requests go now; nil = it never moves
+	trouble func() *proxy.Trouble
+}
+
+// problem is what is wrong, in the form of the console.
+func (s routeState) problem() *api.RouteProblem {
+	trouble := s.trouble()
+	if trouble == nil {
+		return nil
+	}
+	return &api.RouteProblem{Detail: trouble.Detail, Hint: trouble.Hint, Down: trouble.Down}
+}
+
+// A avsLog tells people what a route does by itself.
+type avsLog struct{ *slog.Logger }
+
+func (l avsLog) asked(to proxy.Redirection) {
+	address := "unreadable"
+	if to.Origin != nil {
+		address = to.Origin.String()
+	}
+	log := l.With("directive", to.Directive, "address", address)
+	switch {
+	case to.Followed:
+		log.Warn("AVS asks for another gateway: the route has moved there; clients that follow it themselves bypass the proxy")
+	case to.Why == "":
+		log.Warn("AVS names the present gateway; clients that follow it themselves bypass the proxy")
+	default:
+		log.Warn("AVS asks for another gateway: not followed; clients that follow it themselves bypass the proxy", "why", to.Why)
+	}
+}
+
+func (l avsLog) returned(from *url.URL) {
+	l.Warn("nobody was reached at the new gateway: the route is back at its configured upstream", "address", from.String())
+}
+
+func (l avsLog) second() {
+	l.Warn(`a second downchannel of this device was opened; AVS speaks on one of them only; downchannel = "keep" shares one`)
+}
+
+func (l avsLog) synchronized(err error) {
+	if err != nil {
+		l.Warn("SynchronizeState failed; the next downchannel brings another", "cause", err)
+		return
+	}
+	l.Info("SynchronizeState sent")
+}

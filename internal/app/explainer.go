@@ -1,0 +1,86 @@
+package app
+
+import (
+	"net/url"
+
+	"avsproxy/internal/config"
+	"avsproxy/internal/explain"
+	"avsproxy/internal/guard"
+	"avsproxy/proxy"
+	"avsproxy/tokens"
+)
+
+// NewExplainer is for a program that does not serve; who serves sets what it knows
+// better.
+func NewExplainer(p *Program, addresses []string, self string) (*explain.Explainer, error) {
+	table, err := routeTable(p.conf)
+	if err != nil {
+		return nil, err
+	}
+	users, err := newUsers(p.conf)
+	if err != nil {
+		return nil, err
+	}
+	return &explain.Explainer{
+		Conf: p.conf, Table: table, Listeners: explain.ListenAddrs(addresses), Callers: users.describe(self).Proxy,
+		Rules: guard.Rules{Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel", HostsHint: routeHostsHint},
+		Credential: func(name string) (explain.Credential, bool) {
+			return p.credentialFacts(name, (*tokens.Source).Peek)
+		},
+		Origin:   p.configuredOrigin,
+		TokenURL: func(route config.Route) string { return p.standInOptions(route, &proxy.Injector{}, "").TokenURL },
+	}, nil
+}
+
+// credentialFacts tells how a credential stands, by status.
+func (p *Program) credentialFacts(name string, status func(*tokens.Source) tokens.Status) (facts explain.Credential, ok bool) {
+	credential, err := p.Find(name)
+	if err != nil {
+		return facts, false // which crosschecks of the configuration rule out
+	}
+	facts = explain.Credential{Status: status(credential.Source), NonInteractive: credential.NonInteractive(), Command: p.LoginCommand(credential)}
+	if PortOf(p.conf.Console.Listen) != "0" {
+		facts.Page = loginURL(p.conf, name)
+	}
+	return facts, true
+}
+
+func (p *Program) configuredOrigin(route config.Route) *url.URL {
+	origin, _, err := p.upstream(route)
+	if err != nil { // the configuration was checked, but for the files with roots
+		origin, _ = url.Parse(route.Upstream)
+	}
+	return origin
+}
+
+// explainer is for a program that serves.
+func (s *Server) explainer() (*explain.Explainer, error) {
+	e, err := NewExplainer(s.program, addresses(s.proxyListeners), "the user it runs as")
+	if err != nil {
+		return nil, err
+	}
+	e.Credential = func(name string) (explain.Credential, bool) {
+		return s.program.credentialFacts(name, (*tokens.Source).Status)
+	}
+	e.Origin = func(route config.Route) *url.URL {
+		if now, err := url.Parse(s.pipeline.present(route.Name)); err == nil {
+			return now
+		}
+		return s.program.configuredOrigin(route)
+	}
+	e.Spoken = s.spoken
+	return e, nil
+}
+
+// spoken is the upstream's protocol in the latest exchange of the route that had one.
+func (s *Server) spoken(route string) string {
+	if s.capture.recorder == nil {
+		return ""
+	}
+	for exchange := range s.capture.recorder.Newest() {
+		if exchange.Route == route && exchange.UpstreamProto != "" {
+			return exchange.UpstreamProto
+		}
+	}
+	return ""
+}

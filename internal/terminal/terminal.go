@@ -1,0 +1,68 @@
+// Package terminal words what the program says to a person, and the codes it ends with.
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/lmittmann/tint"
+)
+
+// A Terminal speaks to the person at the terminal, on stderr; results go to stdout.
+// It has four ways: say tells, warn tells what may hurt later, fail tells why a
+// command ends, and log is for what happens while serving. Sentences start in
+// lower case and have no full stop; what to do next stands on a line of its own.
+type Terminal struct {
+	Out   io.Writer
+	Log   *slog.Logger
+	Level *slog.LevelVar // the least that log prints
+	plain bool
+}
+
+func New(out io.Writer, getenv func(string) string) *Terminal {
+	plain := getenv("NO_COLOR") != "" || !IsTerminal(out)
+	level := new(slog.LevelVar)
+	handler := tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05", NoColor: plain, Level: level})
+	return &Terminal{Out: out, Log: slog.New(handler), Level: level, plain: plain}
+}
+
+// IsTerminal takes every character device for one, which is enough to choose
+// about colours.
+func IsTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func (v *Terminal) Say(format string, args ...any) { fmt.Fprintf(v.Out, format+"\n", args...) }
+
+func (v *Terminal) Bold(text string) string {
+	if v.plain {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
+
+func (v *Terminal) Warn(text, hint string) {
+	v.Say("avsproxy: warning: %s", text)
+	v.Hint(hint)
+}
+
+func (v *Terminal) Fail(err error, hint string) {
+	for line := range strings.Lines(err.Error()) {
+		v.Say("avsproxy: %s", strings.TrimRight(line, "\n"))
+	}
+	v.Hint(hint)
+}
+
+func (v *Terminal) Hint(text string) {
+	if text != "" {
+		v.Say("  hint: %s", text)
+	}
+}
