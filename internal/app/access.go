@@ -74,7 +74,7 @@ func describeListener(u *peer.Users, blind error, others []string, self, remedy 
 
 // consoleKey is what the inspector asks for where other users could connect to it;
 // empty where the system tells us whose a connection is.
-func (s *Server) consoleKey() string {
+func consoleKey(s *Server) string {
 	if s.Users.Console.TCP == nil {
 		return ""
 	}

@@ -10,21 +10,6 @@ import (
 	"avsproxy/internal/config"
 )
 
-// ownAddresses are the addresses that no client is to reach through the proxy: at this
-// moment, since those of a login's callback come and go.
-func (s *Server) ownAddresses() []net.Addr {
-	var own []net.Addr
-	for _, ln := range slices.Concat(s.proxyListeners, s.consoleListeners) {
-		own = append(own, ln.Addr())
-	}
-	if s.callbacks != nil {
-		own = append(own, s.callbacks.addrs()...)
-	}
-	return own
-}
-
-func (s *Server) loginURL(name string) string { return loginURL(s.Conf, name) }
-
 // loginURL is the page on which a person logs in to a credential; "" is the first.
 func loginURL(conf *config.Config, name string) string {
 	page := "http://localhost:" + PortOf(conf.Console.Listen) + "/login"
@@ -66,12 +51,12 @@ func curlTarget(address string) string {
 }
 
 // try is what to give to curl for a first request.
-func (s *Server) try() string {
-	return s.keyOption() + curlTarget(addresses(s.proxyListeners)[0]) + tryPath(s.Conf.Routes[0])
+func tryCommand(s *Server) string {
+	return keyOption(s) + curlTarget(addresses(s.proxyListeners)[0]) + tryPath(s.Conf.Routes[0])
 }
 
 // keyOption shows where the client key goes; the key itself is not ours to print.
-func (s *Server) keyOption() string {
+func keyOption(s *Server) string {
 	if s.Conf.Proxy.ClientKey.IsZero() {
 		return ""
 	}

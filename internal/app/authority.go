@@ -38,7 +38,7 @@ func CertifiedHosts(conf *config.Config) (list []RouteHost) {
 
 // OpenAuthority opens this installation's authority for the hosts of all routes. Only
 // the process that makes it anew knows that it did, so every command tells.
-func (e *Environment) OpenAuthority(ctx context.Context, conf *config.Config) (*certs.Authority, error) {
+func OpenAuthority(ctx context.Context, e *Environment, conf *config.Config) (*certs.Authority, error) {
 	hosts := CertifiedHosts(conf)
 	var names []string
 	for _, h := range hosts {
@@ -53,14 +53,14 @@ func (e *Environment) OpenAuthority(ctx context.Context, conf *config.Config) (*
 		return nil, terminal.Failed(err, "")
 	}
 	if len(authority.NewTo()) > 0 {
-		e.warnNewAuthority(ctx, conf, broughtText(hosts, authority.NewTo()))
+		warnNewAuthority(ctx, e, conf, broughtText(hosts, authority.NewTo()))
 	}
 	return authority, nil
 }
 
-func (e *Environment) warnNewAuthority(ctx context.Context, conf *config.Config, brought string) {
+func warnNewAuthority(ctx context.Context, e *Environment, conf *config.Config, brought string) {
 	hint := "run 'avsproxy ca trust' again, and give the new " + certs.RootFile + " to clients that have a copy of the old one"
-	if e.Daemon(ctx, conf) != nil {
+	if FindDaemon(ctx, e, conf) != nil {
 		hint = "restart the running 'avsproxy serve', which still signs with the old one; " + hint
 	}
 	e.UI.Warn("the certificate authority was made anew, because "+brought, hint)

@@ -18,7 +18,7 @@ import (
 // The serializer stands before the injector, so that no token grows old in the
 // queue. What synchronize posts goes the way of all events. Routes that do not speak
 // to AVS have none of it.
-func (p *Program) avsMiddleware(line *pipeline, route config.Route, watch observers, first proxy.Leg, leg func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, now routeState) {
+func avsMiddleware(p *Program, line *pipeline, route config.Route, watch observers, first proxy.Leg, leg func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, now routeState) {
 	if route.Preset != "avs" && !route.SerializeEvents && !route.Synchronize && !route.FollowGateway {
 		line.background = append(line.background, first.Upstream.Keep)
 		return first.Inject, routeState{trouble: first.Upstream.Trouble}

@@ -13,8 +13,8 @@ import (
 )
 
 // startBackground starts what goes on in the background for as long as 'serve' runs.
-func (s *Server) startBackground(ctx context.Context) error {
-	s.program.firstTokens(ctx)
+func startBackground(ctx context.Context, s *Server) error {
+	firstTokens(ctx, s.program)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	for _, keep := range s.background {
@@ -26,7 +26,7 @@ func (s *Server) startBackground(ctx context.Context) error {
 
 // credentialTask joins all that listens to a credential's renewals, and returns what
 // keeps its login alive.
-func (s *Server) credentialTask(c *Credential, metrics *console.Metrics) (keep func(context.Context)) {
+func credentialTask(s *Server, c *Credential, metrics *console.Metrics) (keep func(context.Context)) {
 	log, url := s.env.UI.Log, s.loginURL(c.Conf.Name)
 	tell := logRenewals(log, metrics, c.Conf.Name, url)
 	remind := &reminder{
@@ -80,7 +80,7 @@ func warnExpiry(ctx context.Context, log *slog.Logger, c *Credential) {
 
 // firstTokens lets credentials that need nobody get their first token while 'serve'
 // starts, for as long as that is short. Their failures are told like all others.
-func (p *Program) firstTokens(ctx context.Context) {
+func firstTokens(ctx context.Context, p *Program) {
 	ctx, cancel := context.WithTimeout(ctx, firstTokensTimeout)
 	defer cancel()
 	for _, credential := range p.credentials {

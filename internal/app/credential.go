@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avsproxy/internal/config"
+	"avsproxy/internal/console"
 	"avsproxy/internal/durable"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
@@ -39,7 +40,7 @@ func (c *Credential) Imports() bool {
 // it needs nobody, so nobody would notice that it does not work.
 func (c *Credential) NonInteractive() bool { return !c.Interactive() && !c.Imports() }
 
-func (p *Program) credential(conf config.Credential) (*Credential, error) {
+func newCredential(p *Program, conf config.Credential) (*Credential, error) {
 	source := &tokens.Source{
 		Name: conf.Name, Kind: conf.Grant, Store: p.store,
 		KeepWarm: conf.KeepWarm, MaxAge: conf.RefreshTokenMaxAge,
@@ -55,7 +56,7 @@ func (p *Program) credential(conf config.Credential) (*Credential, error) {
 		source.Unattended, source.Renew, source.Fits = true, command.Renew, command.Fits
 		return &Credential{Conf: conf, Source: source}, nil
 	}
-	client, err := p.client(conf)
+	client, err := newClient(p, conf)
 	if err != nil {
 		return nil, err
 	}
@@ -106,13 +107,13 @@ func seed(client *tokens.Client, resolve func() (tokens.Secret, error)) func() (
 	}
 }
 
-func (p *Program) client(conf config.Credential) (*tokens.Client, error) {
+func newClient(p *Program, conf config.Credential) (*tokens.Client, error) {
 	if p.sandbox != nil {
-		client := sandboxClient(p.sandbox, conf, p.redirectURL(conf))
+		client := sandboxClient(p.sandbox, conf, redirectURLOf(p, conf))
 		client.Secret = p.hidden.of(client.Secret)
 		return client, nil
 	}
-	roots, err := p.providerRoots(conf.Name)
+	roots, err := providerRoots(p, conf.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func (p *Program) client(conf config.Credential) (*tokens.Client, error) {
 		TokenURL:         cmp.Or(conf.TokenURL, provider.TokenURL),
 		DeviceURL:        cmp.Or(conf.DeviceURL, provider.DeviceURL),
 		RevokeURL:        cmp.Or(conf.RevokeURL, provider.RevokeURL),
-		RedirectURL:      p.redirectURL(conf),
+		RedirectURL:      redirectURLOf(p, conf),
 		Scopes:           conf.Scopes,
 		AuthParams:       authParams(conf, provider),
 		TokenParams:      conf.TokenParams,
@@ -164,7 +165,7 @@ func authParams(conf config.Credential, provider tokens.Provider) map[string]str
 
 // redirectURL is the configured one. Where the configuration leaves it, or its
 // port, open, it follows the console's port.
-func (p *Program) redirectURL(conf config.Credential) string {
+func redirectURLOf(p *Program, conf config.Credential) string {
 	redirect, err := url.Parse(conf.RedirectURL)
 	if err != nil {
 		return conf.RedirectURL
@@ -179,7 +180,7 @@ func (p *Program) redirectURL(conf config.Credential) string {
 
 // providerRoots are the system's roots and the ca_file of every route that uses
 // the credential; nil = the system's alone.
-func (p *Program) providerRoots(name string) (*x509.CertPool, error) {
+func providerRoots(p *Program, name string) (*x509.CertPool, error) {
 	var files []string
 	for _, route := range p.conf.Routes {
 		if route.Credential == name {
@@ -225,4 +226,27 @@ func httpClient(roots *x509.CertPool, choose proxyFunc) *http.Client {
 	// A kept connection may be dead without a sign, and its answer be waited for in vain.
 	transport.DisableKeepAlives = true
 	return &http.Client{Transport: transport}
+}
+
+func (c *Credential) consoleView() console.Credential {
+	shown := console.Credential{Source: c.Source, Asked: c.Conf.Scopes, Device: c.Conf.Grant == "device_code"}
+	if c.Client != nil {
+		shown.Skew = c.Client.Skew
+	}
+	if c.Interactive() {
+		shown.Client = c.Client
+	}
+	return shown
+}
+
+// header is the route's choice of field and format, or else the credential's.
+func (c *Credential) header(route config.Route) (header, format string) {
+	header, format = c.Conf.Header, c.Conf.Format
+	if route.Header != "" {
+		header = route.Header
+	}
+	if route.Format != "" {
+		format = route.Format
+	}
+	return header, format
 }

@@ -9,7 +9,7 @@ import (
 
 // Daemon finds the proxy that serves this configuration's state folder; nil = none
 // does.
-func (e *Environment) Daemon(ctx context.Context, conf *config.Config) *api.Daemon {
+func FindDaemon(ctx context.Context, e *Environment, conf *config.Config) *api.Daemon {
 	found, err := api.FindDaemon(ctx, conf.Store.Path)
 	if err != nil {
 		if _, told := e.warned.LoadOrStore(api.RunFilePath(conf.Store.Path), true); !told {

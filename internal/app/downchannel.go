@@ -1,12 +1,10 @@
 package app
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
 
-	"avsproxy/internal/avs"
 	"avsproxy/internal/config"
 	"avsproxy/proxy"
 )
@@ -18,15 +16,4 @@ func downchannel(route config.Route, origin *url.URL, send http.RoundTripper, lo
 		LoginURL: loginURL, Patience: route.DialTimeout,
 		Tell: logDownchannel(log, route.Name),
 	})
-}
-
-// directives joins the downchannel of a route, or where none is named the first
-// that is kept; nil = there is none.
-func (l *pipeline) directives(ctx context.Context, route string) <-chan avs.Passing {
-	for _, r := range l.routes {
-		if channel := l.channels[r.Name]; channel != nil && (route == "" || route == r.Name) {
-			return channel.Subscribe(ctx)
-		}
-	}
-	return nil
 }

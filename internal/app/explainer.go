@@ -25,15 +25,15 @@ func NewExplainer(p *Program, addresses []string, self string) (*explain.Explain
 		Conf: p.conf, Table: table, Listeners: explain.ListenAddrs(addresses), Callers: users.describe(self).Proxy,
 		Rules: guard.Rules{Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel", HostsHint: routeHostsHint},
 		Credential: func(name string) (explain.Credential, bool) {
-			return p.credentialFacts(name, (*tokens.Source).Peek)
+			return credentialFacts(p, name, (*tokens.Source).Peek)
 		},
-		Origin:   p.configuredOrigin,
+		Origin:   func(route config.Route) *url.URL { return configuredOrigin(p, route) },
 		TokenURL: func(route config.Route) string { return p.standInOptions(route, &proxy.Injector{}, "").TokenURL },
 	}, nil
 }
 
 // credentialFacts tells how a credential stands, by status.
-func (p *Program) credentialFacts(name string, status func(*tokens.Source) tokens.Status) (facts explain.Credential, ok bool) {
+func credentialFacts(p *Program, name string, status func(*tokens.Source) tokens.Status) (facts explain.Credential, ok bool) {
 	credential, err := p.Find(name)
 	if err != nil {
 		return facts, false // which crosschecks of the configuration rule out
@@ -45,8 +45,8 @@ func (p *Program) credentialFacts(name string, status func(*tokens.Source) token
 	return facts, true
 }
 
-func (p *Program) configuredOrigin(route config.Route) *url.URL {
-	origin, _, err := p.upstream(route)
+func configuredOrigin(p *Program, route config.Route) *url.URL {
+	origin, _, err := routeUpstream(p, route)
 	if err != nil { // the configuration was checked, but for the files with roots
 		origin, _ = url.Parse(route.Upstream)
 	}
@@ -54,26 +54,26 @@ func (p *Program) configuredOrigin(route config.Route) *url.URL {
 }
 
 // explainer is for a program that serves.
-func (s *Server) explainer() (*explain.Explainer, error) {
+func serverExplainer(s *Server) (*explain.Explainer, error) {
 	e, err := NewExplainer(s.program, addresses(s.proxyListeners), "the user it runs as")
 	if err != nil {
 		return nil, err
 	}
 	e.Credential = func(name string) (explain.Credential, bool) {
-		return s.program.credentialFacts(name, (*tokens.Source).Status)
+		return credentialFacts(s.program, name, (*tokens.Source).Status)
 	}
 	e.Origin = func(route config.Route) *url.URL {
 		if now, err := url.Parse(s.pipeline.present(route.Name)); err == nil {
 			return now
 		}
-		return s.program.configuredOrigin(route)
+		return configuredOrigin(s.program, route)
 	}
-	e.Spoken = s.spoken
+	e.Spoken = func(route string) string { return lastUpstreamProto(s, route) }
 	return e, nil
 }
 
 // spoken is the upstream's protocol in the latest exchange of the route that had one.
-func (s *Server) spoken(route string) string {
+func lastUpstreamProto(s *Server, route string) string {
 	if s.capture.recorder == nil {
 		return ""
 	}

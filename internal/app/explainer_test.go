@@ -148,7 +148,7 @@ func explainerOf(t *testing.T, text string) *explain.Explainer {
 		t.Fatal(err)
 	}
 	a := &Environment{Getenv: func(string) string { return "" }}
-	program, err := a.Build(conf, nil)
+	program, err := Build(a, conf, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestNoSecretMakesRoomForAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := (&Environment{Getenv: getenv}).Build(conf, nil)
+	p, err := Build((&Environment{Getenv: getenv}), conf, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

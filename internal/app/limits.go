@@ -26,7 +26,7 @@ func consoleConnections(files int) int { return min(maxConsoleConnections, files
 // proxyLimit and consoleLimit keep places apart for other users, so that these get their
 // answer and take no place away from those who may come in. Where a client key could let
 // them in after all, that is a quarter of the proxy's places.
-func (s *Server) proxyLimit() *listen.Limit {
+func proxyLimit(s *Server) *listen.Limit {
 	most := ProxyConnections(OpenFiles())
 	apart := min(maxRefused, most/4)
 	if !s.Conf.Proxy.ClientKey.IsZero() {
@@ -34,12 +34,12 @@ func (s *Server) proxyLimit() *listen.Limit {
 		most -= apart
 	}
 	limit := listen.NewLimit(most)
-	limit.Apart(s.Users.proxy, apart, s.counter(&s.refusedConns.proxy, "proxy"))
+	limit.Apart(s.Users.proxy, apart, refusedCounter(s, &s.refusedConns.proxy, "proxy"))
 	return limit
 }
 
-func (s *Server) consoleLimit() *listen.Limit {
-	return pagesLimit(s.Users.Console, s.counter(&s.refusedConns.console, "console"))
+func consoleLimit(s *Server) *listen.Limit {
+	return pagesLimit(s.Users.Console, refusedCounter(s, &s.refusedConns.console, "console"))
 }
 
 // pagesLimit is for all that shows pages to users.
@@ -69,11 +69,11 @@ type serverHooks struct {
 	// place counts a connection inside CONNECT that has none of its own below; ok is
 	// false where there is no place.
 	place func(net.Conn) (_ net.Conn, ok bool)
-	// counted bounds the requests under way.
-	counted func(busy, next http.Handler) http.Handler
+	// limit bounds the requests under way.
+	limit func(busy, next http.Handler) http.Handler
 }
 
-// counted is for [surroundings].
-func (s *Server) counted(busy, next http.Handler) http.Handler {
+// limitRequests bounds the requests under way through the proxy.
+func limitRequests(s *Server, busy, next http.Handler) http.Handler {
 	return s.busy.Limit(maxRequests, maxWaiting, busy, next)
 }

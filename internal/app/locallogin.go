@@ -29,13 +29,13 @@ type localLogin struct {
 
 // BeginLocalLogin returns nil where a login that another process finished after began
 // has done what was asked.
-func (e *Environment) BeginLocalLogin(ctx context.Context, conf *config.Config, name string, byDevice func(config.Credential) bool, began time.Time) (*localLogin, error) {
+func BeginLocalLogin(ctx context.Context, e *Environment, conf *config.Config, name string, byDevice func(config.Credential) bool, began time.Time) (*localLogin, error) {
 	desk := &callbackListener{logins: &tokens.Logins{}, errorLog: httpserver.DiscardLog()}
 	free, err := desk.takeFreePort(conf)
 	if err != nil {
 		return nil, err
 	}
-	program, err := e.Build(conf, nil)
+	program, err := Build(e, conf, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (e *Environment) BeginLocalLogin(ctx context.Context, conf *config.Config, 
 		return nil, nil
 	}
 	program.warnOfPKCE(credential)
-	leaf, err := e.callbackLeaf(ctx, conf)
+	leaf, err := callbackLeaf(ctx, e, conf)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +95,8 @@ func (l *localLogin) Close() {
 	httpserver.ShutDown(l.server)
 }
 
-func (e *Environment) callbackLeaf(ctx context.Context, conf *config.Config) (*tls.Certificate, error) {
-	roots, err := e.OpenAuthority(ctx, conf)
+func callbackLeaf(ctx context.Context, e *Environment, conf *config.Config) (*tls.Certificate, error) {
+	roots, err := OpenAuthority(ctx, e, conf)
 	if err != nil {
 		return nil, err
 	}

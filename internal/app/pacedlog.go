@@ -40,7 +40,7 @@ func (l *pacedLog) sum(kind string) {
 type refusedConnections struct{ proxy, console atomic.Int64 }
 
 // counter returns who counts those of one door.
-func (s *Server) counter(count *atomic.Int64, door string) func() {
+func refusedCounter(s *Server, count *atomic.Int64, door string) func() {
 	return func() {
 		s.refusals.warn(door+" closes", "connections of other users are closed as they come: there are as many as get an answer", "door", door, "closed", count.Add(1))
 	}

@@ -33,19 +33,19 @@ type Program struct {
 
 // Build makes the parts. stand is where the sandbox is reached, where the
 // configuration asks for one.
-func (e *Environment) Build(conf *config.Config, stand *api.SandboxEndpoints) (*Program, error) {
+func Build(e *Environment, conf *config.Config, stand *api.SandboxEndpoints) (*Program, error) {
 	p := &Program{env: e, conf: conf, sandbox: stand}
 	p.hidden.confide(conf)
 	p.hidden.confideProxies(e.Getenv)
 	if !conf.Sandbox { // which is on this machine
 		var err error
-		if p.proxy, err = e.upstreamProxy(); err != nil {
+		if p.proxy, err = upstreamProxy(e); err != nil {
 			return nil, err
 		}
 	}
-	p.store = e.newStore(conf)
+	p.store = newStore(e, conf)
 	for _, name := range credentialNames(conf) {
-		credential, err := p.credential(conf.Credentials[name])
+		credential, err := newCredential(p, conf.Credentials[name])
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +54,7 @@ func (e *Environment) Build(conf *config.Config, stand *api.SandboxEndpoints) (*
 	return p, nil
 }
 
-func (e *Environment) newStore(conf *config.Config) tokens.Store {
+func newStore(e *Environment, conf *config.Config) tokens.Store {
 	switch {
 	case conf.Store.Kind == "memory":
 		return &tokens.MemoryStore{}
@@ -113,30 +113,6 @@ func (p *Program) consoleCredentials() []console.Credential {
 	return list
 }
 
-func (c *Credential) consoleView() console.Credential {
-	shown := console.Credential{Source: c.Source, Asked: c.Conf.Scopes, Device: c.Conf.Grant == "device_code"}
-	if c.Client != nil {
-		shown.Skew = c.Client.Skew
-	}
-	if c.Interactive() {
-		shown.Client = c.Client
-	}
-	return shown
-}
-
-// warnRecovered warns of a damaged file, whose login lives on from a copy.
-func (e *Environment) warnRecovered(path string) {
-	if _, told := e.warned.LoadOrStore(path, true); told {
-		return
-	}
-	e.UI.Warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
-}
-
-// warnLockHeld warns of a lock that is not to be had soon.
-func (e *Environment) warnLockHeld(path string) {
-	e.UI.Warn("waiting for the lock "+path+", which another process holds", "if it does not end by itself, see who that is: fuser "+terminal.ShellQuote(path))
-}
-
 // AwaitRenewals waits for renewals under way, and says so: the answer may hold the only
 // refresh token that is left.
 func (p *Program) AwaitRenewals() {
@@ -153,11 +129,6 @@ func (p *Program) AwaitRenewals() {
 
 // renewalNoticeAfter is for how long a wait needs no word.
 const renewalNoticeAfter = 200 * time.Millisecond
-
-// SayAwaitingRenewal tells why an end takes its time.
-func (e *Environment) SayAwaitingRenewal(credential string) {
-	e.UI.Say("avsproxy: waiting for the provider's answer to the renewal of %s, for 5 minutes at most; another signal ends this at once, and may lose the login", credential)
-}
 
 // warnOfPKCE says each time that a login is less protected than it could be.
 func (p *Program) warnOfPKCE(c *Credential) {

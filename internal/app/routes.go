@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/avs"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/durable"
@@ -96,7 +97,7 @@ func (p *Program) pipeline(watch observers, loginURL func(credential string) str
 		refusals.Refused(r, p)
 		watch.refused(r, p)
 	}
-	line.handler = guard.Guard(rules, refused, around.counted(httpserver.Busy("20,000 requests are under way, and more wait", refused), console.Withhold(proxy.Split(table,
+	line.handler = guard.Guard(rules, refused, around.limit(httpserver.Busy("20,000 requests are under way, and more wait", refused), console.Withhold(proxy.Split(table,
 		proxy.Route(table, handlers),
 		tunnel.Intercept(line.inbox, around.place, httpserver.Busy("as many connections are open as there may be", refused)),
 		p.observe(watch, "", line.others)))))
@@ -115,7 +116,7 @@ func (p *Program) addRoute(line *pipeline, route config.Route, watch observers, 
 	if err != nil {
 		return nil, err
 	}
-	send, now := p.avsMiddleware(line, route, watch, first, leg)
+	send, now := avsMiddleware(p, line, route, watch, first, leg)
 	handler := proxy.Forward(proxy.ForwardOptions{
 		Origin: origin, Send: send, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
 		RewriteLocation: route.RewriteLocation, LoginURL: loginURL, ErrorLog: watch.errorLog,
@@ -221,7 +222,7 @@ func (l *pipeline) present(name string) string {
 
 // upstreamOptions says how a route's upstream is reached, and any other that it moves to.
 func (p *Program) upstreamOptions(route config.Route, watch observers, control dialControl) (proxy.UpstreamOptions, error) {
-	origin, roots, err := p.upstream(route)
+	origin, roots, err := routeUpstream(p, route)
 	if err != nil {
 		return proxy.UpstreamOptions{}, err
 	}
@@ -292,14 +293,13 @@ func (p *Program) standInOptions(route config.Route, inject *proxy.Injector, log
 	return options
 }
 
-// header is the route's choice of field and format, or else the credential's.
-func (c *Credential) header(route config.Route) (header, format string) {
-	header, format = c.Conf.Header, c.Conf.Format
-	if route.Header != "" {
-		header = route.Header
+// directives joins the downchannel of a route, or where none is named the first
+// that is kept; nil = there is none.
+func (l *pipeline) directives(ctx context.Context, route string) <-chan avs.Passing {
+	for _, r := range l.routes {
+		if channel := l.channels[r.Name]; channel != nil && (route == "" || route == r.Name) {
+			return channel.Subscribe(ctx)
+		}
 	}
-	if route.Format != "" {
-		format = route.Format
-	}
-	return header, format
+	return nil
 }

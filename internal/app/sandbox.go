@@ -42,7 +42,7 @@ func sandboxClient(s *api.SandboxEndpoints, conf config.Credential, redirectURL 
 
 // upstream is where a route's requests go: the configured upstream, or the
 // sandbox in its place.
-func (p *Program) upstream(route config.Route) (*url.URL, *x509.CertPool, error) {
+func routeUpstream(p *Program, route config.Route) (*url.URL, *x509.CertPool, error) {
 	if p.sandbox != nil {
 		origin, err := url.Parse(p.sandbox.AVS)
 		return origin, p.sandbox.Roots(), err

@@ -16,12 +16,12 @@ import (
 
 // loginToSandbox does what a person would do in a browser: it presses the login
 // page's button and follows where that leads. The sandbox consents at once.
-func (s *Server) loginToSandbox(ctx context.Context) error {
+func loginToSandbox(ctx context.Context, s *Server) error {
 	if s.sandbox == nil {
 		return nil
 	}
 	client := http.Client{
-		Transport: &http.Transport{Proxy: nil, TLSClientConfig: s.trustBoth(), DisableKeepAlives: true},
+		Transport: &http.Transport{Proxy: nil, TLSClientConfig: trustBoth(s), DisableKeepAlives: true},
 		Timeout:   30 * time.Second,
 	}
 	for _, credential := range s.program.credentials {
@@ -47,7 +47,7 @@ func (s *Server) loginToSandbox(ctx context.Context) error {
 }
 
 // trustBoth is for the login to the sandbox: it meets our console and the sandbox.
-func (s *Server) trustBoth() *tls.Config {
+func trustBoth(s *Server) *tls.Config {
 	roots := s.sandbox.Roots()
 	roots.AppendCertsFromPEM(s.roots.RootPEM())
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}

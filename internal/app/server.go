@@ -73,7 +73,7 @@ func NewServer(e *Environment, conf *config.Config) (*Server, error) {
 // Begin does all that is needed to serve. Where it fails, and in the end, the
 // server is to be closed.
 func (s *Server) Begin(ctx context.Context) error {
-	steps := []func(context.Context) error{s.listen, s.startSandbox, s.removeLeftovers, s.build, s.start, s.loginToSandbox, s.leaveRunFile, s.startBackground}
+	steps := []func(context.Context) error{s.listen, s.startSandbox, s.removeLeftovers, s.build, s.start, func(ctx context.Context) error { return loginToSandbox(ctx, s) }, s.leaveRunFile, func(ctx context.Context) error { return startBackground(ctx, s) }}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -84,7 +84,7 @@ func (s *Server) Begin(ctx context.Context) error {
 
 func (s *Server) listen(ctx context.Context) error {
 	s.refusals = &pacedLog{log: s.env.UI.Log}
-	s.limit, s.pagesLimit = s.proxyLimit(), s.consoleLimit()
+	s.limit, s.pagesLimit = proxyLimit(s), consoleLimit(s)
 	for _, addr := range s.Conf.Proxy.Listen {
 		lns, err := s.open(ctx, addr)
 		if err != nil {
@@ -139,15 +139,15 @@ func (s *Server) removeLeftovers(context.Context) error {
 	if s.Isolated {
 		return nil
 	}
-	s.env.sweep(s.Conf)
-	if store, ok := s.env.newStore(s.Conf).(interface{ Tidy() }); ok {
+	sweepStateFolder(s.env, s.Conf)
+	if store, ok := newStore(s.env, s.Conf).(interface{ Tidy() }); ok {
 		store.Tidy()
 	}
 	return nil
 }
 
 func (s *Server) build(ctx context.Context) error {
-	program, err := s.env.Build(s.Conf, s.sandbox)
+	program, err := Build(s.env, s.Conf, s.sandbox)
 	if err != nil {
 		return err
 	}
@@ -158,17 +158,17 @@ func (s *Server) build(ctx context.Context) error {
 			return terminal.Failed(err, "")
 		}
 	}
-	if s.roots, err = s.env.OpenAuthority(ctx, s.Conf); err != nil {
+	if s.roots, err = OpenAuthority(ctx, s.env, s.Conf); err != nil {
 		return err
 	}
 	s.capture = newCaptureObserver(s.Conf.Capture, program.secrets)
 	metrics := console.NewMetrics()
 	for _, credential := range program.credentials {
 		metrics.Credential(credential.Source)
-		s.background = append(s.background, s.credentialTask(credential, metrics))
+		s.background = append(s.background, credentialTask(s, credential, metrics))
 	}
 	watch := newObservers(s.env.UI.Log, s.refusals, metrics, s.capture)
-	s.pipeline, err = program.pipeline(watch, s.loginURL, serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, counted: s.counted})
+	s.pipeline, err = program.pipeline(watch, s.loginURL, serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, limit: func(busy, next http.Handler) http.Handler { return limitRequests(s, busy, next) }})
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (s *Server) buildConsole(metrics *console.Metrics, watch observers) error {
 		return terminal.Failed(err, "")
 	}
 	s.callbackTLS = certs.FixedConfig(leaf)
-	explainer, err := s.explainer()
+	explainer, err := serverExplainer(s)
 	if err != nil {
 		return err
 	}
@@ -211,9 +211,9 @@ func (s *Server) buildConsole(metrics *console.Metrics, watch observers) error {
 		Proxy:       addresses(s.proxyListeners),
 		Self:        addresses(s.consoleListeners)[0],
 		Directives:  s.pipeline.directives,
-		Key:         s.consoleKey(),
+		Key:         consoleKey(s),
 		Ended:       ended,
-		Try:         s.try(),
+		Try:         tryCommand(s),
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
 		Exchanges:   s.capture.recorder,
 		Replay:      s.replayer.replay,

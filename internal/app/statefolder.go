@@ -15,7 +15,7 @@ import (
 // PrepareStateFolder looks at the state folder before anything in it is trusted. Where none
 // is known, which kind = "memory" may do without, a folder serves that ends with this
 // command.
-func (e *Environment) PrepareStateFolder(conf *config.Config) error {
+func PrepareStateFolder(e *Environment, conf *config.Config) error {
 	if conf.Store.Path == "" {
 		dir, err := os.MkdirTemp("", "avsproxy-")
 		if err != nil {
@@ -36,7 +36,7 @@ const sweepAfter = time.Hour
 
 // sweep removes what killed processes left half written in the state folder. Others
 // may be writing: of the files that are written without a lock only old ones go.
-func (e *Environment) sweep(conf *config.Config) {
+func sweepStateFolder(e *Environment, conf *config.Config) {
 	for _, name := range []string{api.RunFileName, BundleName, JavaBundleName, TrustedName} {
 		for _, left := range durable.Leftovers(filepath.Join(conf.Store.Path, name)) {
 			if info, err := os.Lstat(left); err == nil && time.Since(info.ModTime()) > sweepAfter {

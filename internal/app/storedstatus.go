@@ -7,8 +7,8 @@ import (
 )
 
 // StoredStatus is what the configuration and the store tell while nothing serves.
-func (e *Environment) StoredStatus(conf *config.Config) (*api.Status, error) {
-	program, err := e.Build(conf, StoppedSandbox(conf.Sandbox))
+func StoredStatus(e *Environment, conf *config.Config) (*api.Status, error) {
+	program, err := Build(e, conf, StoppedSandbox(conf.Sandbox))
 	if err != nil {
 		return nil, err
 	}

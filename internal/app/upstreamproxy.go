@@ -20,7 +20,7 @@ type proxyFunc = func(*url.URL) (*url.URL, error)
 
 // upstreamProxy is what the environment says of a proxy that leads out of this
 // network, in capitals or not. This machine's loopback is never behind one.
-func (e *Environment) upstreamProxy() (proxyFunc, error) {
+func upstreamProxy(e *Environment) (proxyFunc, error) {
 	conf := &httpproxy.Config{
 		HTTPProxy:  cmp.Or(e.Getenv("http_proxy"), e.Getenv("HTTP_PROXY")),
 		HTTPSProxy: cmp.Or(e.Getenv("https_proxy"), e.Getenv("HTTPS_PROXY")),

@@ -36,7 +36,7 @@ func TestCorporateProxyOfTheEnvironment(t *testing.T) {
 // chosen is the proxy on the way to target; "" = none.
 func chosen(t *testing.T, a *Environment, target string) string {
 	t.Helper()
-	choose, err := a.upstreamProxy()
+	choose, err := upstreamProxy(a)
 	if err != nil {
 		if strings.Contains(err.Error(), "canary") {
 			t.Error(err)

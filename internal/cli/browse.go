@@ -11,9 +11,9 @@ import (
 
 // announceLogin tells the person what will happen and opens the browser, unless the
 // flags say otherwise.
-func (a *commands) announceLogin(attempt *loginAttempt, flags loginFlags) {
+func announceLogin(a *commands, attempt *loginAttempt, flags loginFlags) {
 	if attempt.Device != nil {
-		a.showCode(attempt)
+		showCode(a, attempt)
 		return
 	}
 	a.UI.Say("Logging in to %s. The provider must know this exact return URL:", attempt.Credential)

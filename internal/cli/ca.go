@@ -21,7 +21,7 @@ import (
 	"avsproxy/internal/terminal"
 )
 
-func (a *commands) caCommand() *cobra.Command {
+func caCommand(a *commands) *cobra.Command {
 	parent := &cobra.Command{
 		Use:   "ca",
 		Short: "Look after the certificate authority of this installation",
@@ -37,21 +37,21 @@ need it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	parent.AddCommand(
-		a.caSubcommand("path", "Print the file of the root certificate, which is made if there is none", a.caPath),
-		a.caSubcommand("trust", "Add the root certificate to the system's store", a.caTrust),
-		a.caSubcommand("untrust", "Remove the root certificate from the system's store", a.caUntrust),
+		caSubcommand(a, "path", "Print the file of the root certificate, which is made if there is none", caPath),
+		caSubcommand(a, "trust", "Add the root certificate to the system's store", caTrust),
+		caSubcommand(a, "untrust", "Remove the root certificate from the system's store", caUntrust),
 	)
 	return parent
 }
 
-func (a *commands) caSubcommand(name, short string, run func(context.Context, *config.Config) error) *cobra.Command {
+func caSubcommand(a *commands, name, short string, run func(context.Context, *commands, *config.Config) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
 			if a.Temporary {
 				return terminal.Failed(errors.New("there is no state folder that the certificate authority could be in"), "set path in [store], or HOME")
 			}
-			return run(ctx, conf)
+			return run(ctx, a, conf)
 		}),
 	}
 }
@@ -64,8 +64,8 @@ func trustedPath(conf *config.Config) string {
 	return filepath.Join(conf.Store.Path, app.TrustedName)
 }
 
-func (a *commands) caPath(ctx context.Context, conf *config.Config) error {
-	if _, err := a.OpenAuthority(ctx, conf); err != nil {
+func caPath(ctx context.Context, a *commands, conf *config.Config) error {
+	if _, err := app.OpenAuthority(ctx, a.Environment, conf); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(a.stdout, rootPath(conf))
@@ -75,19 +75,19 @@ func (a *commands) caPath(ctx context.Context, conf *config.Config) error {
 // systemName begins the names of our files in the system's store.
 const systemName = "avsproxy-"
 
-func (a *commands) caTrust(ctx context.Context, conf *config.Config) error {
-	authority, err := a.OpenAuthority(ctx, conf)
+func caTrust(ctx context.Context, a *commands, conf *config.Config) error {
+	authority, err := app.OpenAuthority(ctx, a.Environment, conf)
 	if err != nil {
 		return err
 	}
-	a.announceSudo()
+	announceSudo(a)
 	if former, err := readCertificate(trustedPath(conf)); err == nil && !former.Equal(authority.Root()) {
 		if err := truststore.Uninstall(former, truststore.WithPrefix(systemName)); err != nil {
-			return a.storeFailed(conf, "removing the former root from", err)
+			return storeFailed(a, conf, "removing the former root from", err)
 		}
 	}
 	if err := truststore.Install(authority.Root(), truststore.WithPrefix(systemName)); err != nil {
-		return a.storeFailed(conf, "adding the root to", err)
+		return storeFailed(a, conf, "adding the root to", err)
 	}
 	if err := durable.WriteFile(trustedPath(conf), authority.RootPEM(), 0o644); err != nil {
 		return terminal.Failed(fmt.Errorf("the system trusts the root now, but this could not be noted: %w", err), "")
@@ -95,11 +95,11 @@ func (a *commands) caTrust(ctx context.Context, conf *config.Config) error {
 	a.UI.Say("avsproxy: the system's store trusts %s now", authority.Root().Subject.CommonName)
 	a.UI.Say("  it can sign for %s", strings.Join(authority.Root().PermittedDNSDomains, ", "))
 	a.UI.Say("  SHA-256 %s", certs.Fingerprint(authority.Root()))
-	a.listOtherStores(rootPath(conf))
+	listOtherStores(a, rootPath(conf))
 	return nil
 }
 
-func (a *commands) caUntrust(_ context.Context, conf *config.Config) error {
+func caUntrust(_ context.Context, a *commands, conf *config.Config) error {
 	root, err := readCertificate(trustedPath(conf))
 	if errors.Is(err, fs.ErrNotExist) {
 		root, err = readCertificate(rootPath(conf))
@@ -110,9 +110,9 @@ func (a *commands) caUntrust(_ context.Context, conf *config.Config) error {
 	if err != nil {
 		return terminal.Failed(err, "to remove the root by hand: "+manualCommand(rootPath(conf), false))
 	}
-	a.announceSudo()
+	announceSudo(a)
 	if err := truststore.Uninstall(root, truststore.WithPrefix(systemName)); err != nil {
-		return a.storeFailed(conf, "removing the root from", err)
+		return storeFailed(a, conf, "removing the root from", err)
 	}
 	if err := os.Remove(trustedPath(conf)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return terminal.Failed(err, "")
@@ -124,14 +124,14 @@ func (a *commands) caUntrust(_ context.Context, conf *config.Config) error {
 }
 
 // announceSudo prepares the person for a question by sudo.
-func (a *commands) announceSudo() {
+func announceSudo(a *commands) {
 	if os.Getuid() > 0 {
 		a.UI.Say("Changing the system's store needs root: sudo may ask for your password.")
 	}
 }
 
 // listOtherStores tells how to reach the tools that do not ask the system.
-func (a *commands) listOtherStores(root string) {
+func listOtherStores(a *commands, root string) {
 	quoted := terminal.ShellQuote(root)
 	a.UI.Say("Tools with a store of their own ('avsproxy run -- CMD' sets all but the last for one command):")
 	a.UI.Say("  curl     curl --cacert %s, or CURL_CA_BUNDLE=%s", quoted, quoted)
@@ -153,7 +153,7 @@ func readCertificate(path string) (*x509.Certificate, error) {
 }
 
 // storeFailed adds what the system's own tool said, and the way around it.
-func (a *commands) storeFailed(conf *config.Config, doing string, err error) error {
+func storeFailed(a *commands, conf *config.Config, doing string, err error) error {
 	text := err.Error()
 	var tool *truststore.CmdError
 	if errors.As(err, &tool) {

@@ -37,7 +37,7 @@ func notRunnable(name string, err error) error {
 // runProgram runs the command in our place at the terminal: it has our standard
 // streams and stays in our process group, so that Ctrl-C and Ctrl-Z reach it as if
 // it had been started alone. Its exit code becomes ours.
-func (a *commands) runProgram(ctx context.Context, path string, argv, env []string) error {
+func runProgram(ctx context.Context, a *commands, path string, argv, env []string) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, childSignals...)
 	defer signal.Stop(signals)

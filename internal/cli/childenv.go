@@ -20,12 +20,12 @@ import (
 const levelDuringChild = slog.LevelWarn
 
 // childEnvironment is ours, with the proxy and its authority added.
-func (a *commands) childEnvironment(ctx context.Context, conf *config.Config, proxies []string) ([]string, error) {
+func childEnvironment(ctx context.Context, a *commands, conf *config.Config, proxies []string) ([]string, error) {
 	address, err := childAddress(proxies)
 	if err != nil {
 		return nil, err
 	}
-	files, err := a.writeTrust(ctx, conf)
+	files, err := writeTrust(ctx, a, conf)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (a *commands) childEnvironment(ctx context.Context, conf *config.Config, pr
 		}
 		proxy.User = url.UserPassword("x", key.Reveal())
 	}
-	direct := a.noProxy(conf)
+	direct := noProxy(a, conf)
 	env := append(os.Environ(), "AVSPROXY_URL="+api.LocalhostURL(address.String()))
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		env = append(env, name+"="+proxy.String())
@@ -57,7 +57,7 @@ func (a *commands) childEnvironment(ctx context.Context, conf *config.Config, pr
 
 // noProxy is the value of NO_PROXY: what was there, but for what would hide a route,
 // and this machine.
-func (a *commands) noProxy(conf *config.Config) string {
+func noProxy(a *commands, conf *config.Config) string {
 	var list []string
 	for _, entry := range strings.Split(a.Getenv("NO_PROXY")+","+a.Getenv("no_proxy"), ",") {
 		entry = strings.TrimSpace(entry)

@@ -10,7 +10,7 @@ import (
 // Settings of clients that ask no variable for a file of roots, but for one of settings.
 
 // ownWgetrc is the person's own settings of wget, which WGETRC takes the place of.
-func (a *commands) ownWgetrc() []byte {
+func ownWgetrc(a *commands) []byte {
 	path := a.Getenv("WGETRC")
 	if path == "" {
 		path = filepath.Join(a.Getenv("HOME"), ".wgetrc")
@@ -26,16 +26,16 @@ func (a *commands) ownWgetrc() []byte {
 var wgetRootsLine = regexp.MustCompile(`(?im)^[ \t]*ca[_-]?certificate[ \t]*=[ \t]*(.*?)[ \t\r]*$`)
 
 // wgetRoots are the files of roots that these settings name.
-func (a *commands) wgetRoots() (paths []string) {
-	for _, match := range wgetRootsLine.FindAllSubmatch(a.ownWgetrc(), -1) {
+func wgetRoots(a *commands) (paths []string) {
+	for _, match := range wgetRootsLine.FindAllSubmatch(ownWgetrc(a), -1) {
 		paths = append(paths, string(match[1]))
 	}
 	return paths
 }
 
 // wgetrc is the person's own settings and then ours: the last line counts.
-func (a *commands) wgetrc(files trustFiles) []byte {
-	own := a.ownWgetrc()
+func wgetrc(a *commands, files trustFiles) []byte {
+	own := ownWgetrc(a)
 	ours := []byte("ca_certificate = " + files.bundle + "\n")
 	if a.Getenv("WGETRC") == files.wget { // in a command within a command
 		return own

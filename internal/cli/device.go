@@ -14,7 +14,7 @@ import (
 
 // showCode prints what to type and where: for scripts on stdout, for the person
 // large and, at a terminal, also as a QR code.
-func (a *commands) showCode(attempt *loginAttempt) {
+func showCode(a *commands, attempt *loginAttempt) {
 	device := attempt.Device
 	a.UI.Say("Logging in to %s. On any device, open", attempt.Credential)
 	fmt.Fprintln(a.stdout, device.VerificationURL)
@@ -30,7 +30,7 @@ func (a *commands) showCode(attempt *loginAttempt) {
 }
 
 // countDown tells at a terminal for how long the code is still good.
-func (a *commands) countDown(device *api.DeviceCode) (stop func()) {
+func countDown(a *commands, device *api.DeviceCode) (stop func()) {
 	if device == nil || !terminal.IsTerminal(a.UI.Out) {
 		return func() {}
 	}

@@ -16,7 +16,7 @@ import (
 	"avsproxy/internal/terminal"
 )
 
-func (a *commands) explainCommand() *cobra.Command {
+func explainCommand(a *commands) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "explain METHOD URL",
@@ -38,7 +38,7 @@ client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 			if err != nil {
 				return err
 			}
-			x, err := a.explain(cmd.Context(), conf, args[0], args[1])
+			x, err := runExplain(cmd.Context(), a, conf, args[0], args[1])
 			if err != nil {
 				return err
 			}
@@ -53,11 +53,11 @@ client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 }
 
 // explain asks the running proxy, or else decides by itself.
-func (a *commands) explain(ctx context.Context, conf *config.Config, method, target string) (*explain.Explanation, error) {
+func runExplain(ctx context.Context, a *commands, conf *config.Config, method, target string) (*explain.Explanation, error) {
 	if _, err := explain.ParseRequest(method, target, explain.ListenAddrs(conf.Proxy.Listen)); err != nil {
 		return nil, terminal.Usage(err, "see 'avsproxy explain --help'")
 	}
-	if daemon := a.Daemon(ctx, conf); daemon != nil {
+	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
 		defer daemon.CloseIdle()
 		x := new(explain.Explanation)
 		query := url.Values{"method": {method}, "url": {target}}
@@ -67,7 +67,7 @@ func (a *commands) explain(ctx context.Context, conf *config.Config, method, tar
 		}
 		return x, err
 	}
-	program, err := a.Build(conf, app.StoppedSandbox(conf.Sandbox))
+	program, err := app.Build(a.Environment, conf, app.StoppedSandbox(conf.Sandbox))
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (f *filterFlags) add(a *commands, cmd *cobra.Command) {
 			return values(), cobra.ShellCompDirectiveNoFileComp
 		})
 	}
-	complete("route", a.routeNames)
+	complete("route", func() []string { return routeNames(a) })
 	complete("status", func() []string { return []string{"2xx", "3xx", "4xx", "5xx"} })
 	complete("method", methods)
 }
@@ -57,7 +57,7 @@ func (f *filterFlags) shows() (func(capture.Summary) bool, error) {
 	return filter.Shows, nil
 }
 
-func (a *commands) routeNames() (names []string) {
+func routeNames(a *commands) (names []string) {
 	conf, err := config.LoadBeside(a.configPath, a.Getenv)
 	if err != nil {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"avsproxy/internal/terminal"
 )
 
-func (a *commands) harCommand() *cobra.Command {
+func harCommand(a *commands) *cobra.Command {
 	var flags filterFlags
 	var id uint64
 	cmd := &cobra.Command{
@@ -27,8 +27,8 @@ developer tools of browsers and many others. No token is in it; what else is
 confidential in the traffic is.`,
 		Example: `  avsproxy har > file.har`,
 		Args:    cobra.NoArgs,
-		RunE: a.withDaemon(func(ctx context.Context, daemon *api.Daemon, _ string) error {
-			return a.har(ctx, daemon, flags, id)
+		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, _ string) error {
+			return runHAR(ctx, a, daemon, flags, id)
 		}),
 	}
 	flags.add(a, cmd)
@@ -36,7 +36,7 @@ confidential in the traffic is.`,
 	return cmd
 }
 
-func (a *commands) har(ctx context.Context, daemon *api.Daemon, flags filterFlags, id uint64) error {
+func runHAR(ctx context.Context, a *commands, daemon *api.Daemon, flags filterFlags, id uint64) error {
 	if _, err := flags.shows(); err != nil {
 		return err
 	}

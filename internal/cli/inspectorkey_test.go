@@ -53,7 +53,7 @@ func startAmongStrangers(t *testing.T) (a *commands, folder string, r app.Readin
 	if err := s.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	a.announce(conf, s.Readiness(), true)
+	announceReady(a, conf, s.Readiness(), true)
 	return a, conf.Store.Path, s.Readiness(), said
 }
 

@@ -25,7 +25,7 @@ func (f loginFlags) byDevice(conf config.Credential) bool {
 	return f.device || conf.Grant == "device_code" && !f.noBrowser && !f.paste
 }
 
-func (a *commands) loginCommand() *cobra.Command {
+func loginCommand(a *commands) *cobra.Command {
 	var flags loginFlags
 	cmd := &cobra.Command{
 		Use:   "login [NAME]",
@@ -40,7 +40,7 @@ configuration, the token is read from standard input. Each login is proven befor
 it takes the place of an older one.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, name string) error {
-			return a.login(ctx, conf, name, flags)
+			return runLogin(ctx, a, conf, name, flags)
 		}),
 	}
 	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
@@ -63,24 +63,24 @@ type loginAttempt struct {
 	close func()
 }
 
-func (a *commands) login(ctx context.Context, conf *config.Config, name string, flags loginFlags) error {
+func runLogin(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags) error {
 	ignoreBrokenPipe()
-	daemon := a.Daemon(ctx, conf)
-	if unasked, err := a.loginNonInteractive(ctx, conf, name, daemon); unasked || err != nil {
+	daemon := app.FindDaemon(ctx, a.Environment, conf)
+	if unasked, err := loginNonInteractive(ctx, a, conf, name, daemon); unasked || err != nil {
 		return err
 	}
-	attempt, err := a.beginLogin(ctx, conf, name, flags, daemon)
+	attempt, err := beginLogin(ctx, a, conf, name, flags, daemon)
 	if attempt == nil || err != nil {
 		return err
 	}
 	defer attempt.close()
-	a.warnOfOtherClient(conf, attempt)
-	a.announceLogin(attempt, flags)
+	warnOfOtherClient(a, conf, attempt)
+	announceLogin(a, attempt, flags)
 	if flags.paste {
-		defer a.pasteMode()()
-		go a.readPasted(ctx, attempt)
+		defer pasteMode(a)()
+		go readPasted(ctx, a, attempt)
 	}
-	stop := a.countDown(attempt.Device)
+	stop := countDown(a, attempt.Device)
 	lasting, err := attempt.wait(ctx)
 	stop()
 	if err != nil {
@@ -95,7 +95,7 @@ func (a *commands) login(ctx context.Context, conf *config.Config, name string, 
 
 // warnOfOtherClient tells that the running proxy was started with another
 // configuration than this command: a client_id that was mended since, most likely.
-func (a *commands) warnOfOtherClient(conf *config.Config, attempt *loginAttempt) {
+func warnOfOtherClient(a *commands, conf *config.Config, attempt *loginAttempt) {
 	mine := conf.Credentials[attempt.Credential].ClientID
 	if !conf.Sandbox && mine != "" && attempt.ClientID != mine {
 		a.UI.Warn("the running proxy logs in with another client_id than "+conf.File+" has", "start it again to have it use the present configuration")
@@ -104,7 +104,7 @@ func (a *commands) warnOfOtherClient(conf *config.Config, attempt *loginAttempt)
 
 // beginLogin returns nil where another login, which this one waited for, has
 // done what was asked.
-func (a *commands) beginLogin(ctx context.Context, conf *config.Config, name string, flags loginFlags, daemon *api.Daemon) (*loginAttempt, error) {
+func beginLogin(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags, daemon *api.Daemon) (*loginAttempt, error) {
 	if daemon != nil {
 		return beginDaemonLogin(ctx, daemon, conf, name, flags)
 	}
@@ -114,21 +114,21 @@ func (a *commands) beginLogin(ctx context.Context, conf *config.Config, name str
 	if conf.Store.Kind == "memory" {
 		return nil, terminal.Failed(errors.New("the store is memory, and no 'avsproxy serve' is running that could keep the login"), "start it first")
 	}
-	return a.beginLoginHere(ctx, conf, name, flags)
+	return beginLoginHere(ctx, a, conf, name, flags)
 }
 
 // beginLoginHere takes the callback in this process.
-func (a *commands) beginLoginHere(ctx context.Context, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+func beginLoginHere(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
 	began := time.Now()
-	done, waited, err := a.lockLogin(ctx, conf)
+	done, waited, err := lockLogin(ctx, a, conf)
 	if err != nil {
 		return nil, err
 	}
-	if daemon := a.Daemon(ctx, conf); waited && daemon != nil { // it began to serve meanwhile
+	if daemon := app.FindDaemon(ctx, a.Environment, conf); waited && daemon != nil { // it began to serve meanwhile
 		done()
 		return beginDaemonLogin(ctx, daemon, conf, name, flags)
 	}
-	attempt, err := a.BeginLocalLogin(ctx, conf, name, flags.byDevice, began)
+	attempt, err := app.BeginLocalLogin(ctx, a.Environment, conf, name, flags.byDevice, began)
 	if attempt == nil || err != nil {
 		done()
 		return nil, err

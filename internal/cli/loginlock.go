@@ -16,7 +16,7 @@ const lockNoticeAfter = 100 * time.Millisecond
 
 // lockLogin waits until no other process is logging in with this state folder:
 // they would fight for the callback's port. It says so where it has to wait.
-func (a *commands) lockLogin(ctx context.Context, conf *config.Config) (done func(), waited bool, err error) {
+func lockLogin(ctx context.Context, a *commands, conf *config.Config) (done func(), waited bool, err error) {
 	store := tokens.FileStore{Dir: filepath.Clean(conf.Store.Path)}
 	soon, cancel := context.WithTimeout(ctx, lockNoticeAfter)
 	defer cancel()

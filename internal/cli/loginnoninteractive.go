@@ -21,11 +21,11 @@ import (
 
 // loginNonInteractive does what 'login' means for a credential that no provider asks a
 // person about: it takes a refresh token, or proves that the configured one works.
-func (a *commands) loginNonInteractive(ctx context.Context, conf *config.Config, name string, daemon *api.Daemon) (handled bool, err error) {
+func loginNonInteractive(ctx context.Context, a *commands, conf *config.Config, name string, daemon *api.Daemon) (handled bool, err error) {
 	if conf.Sandbox {
 		return false, nil
 	}
-	program, err := a.Build(conf, nil)
+	program, err := app.Build(a.Environment, conf, nil)
 	if err != nil {
 		return false, err
 	}
@@ -34,12 +34,12 @@ func (a *commands) loginNonInteractive(ctx context.Context, conf *config.Config,
 		return false, err
 	}
 	if !credential.Imports() {
-		return true, a.prove(ctx, program, credential)
+		return true, proveCredential(ctx, a, program, credential)
 	}
 	if conf.Store.Kind == "memory" {
 		return true, terminal.Failed(errors.New("the store is memory, which would forget the refresh token at once"), "set kind = \"file\" in [store], or refresh_token in the configuration")
 	}
-	if err := a.importToken(ctx, credential); err != nil {
+	if err := importToken(ctx, a, credential); err != nil {
 		return true, err
 	}
 	if daemon != nil { // it goes on with the new login at once
@@ -49,7 +49,7 @@ func (a *commands) loginNonInteractive(ctx context.Context, conf *config.Config,
 }
 
 // prove gets a token, which is all that can be tried here.
-func (a *commands) prove(ctx context.Context, program *app.Program, credential *app.Credential) error {
+func proveCredential(ctx context.Context, a *commands, program *app.Program, credential *app.Credential) error {
 	credential.Source.MustSave, credential.Source.Patient = true, true
 	if err := credential.Source.Open(); err != nil {
 		return terminal.Failed(err, "")
@@ -71,8 +71,8 @@ func lifeText(token tokens.Token) string {
 }
 
 // importToken reads a refresh token and keeps what a first renewal makes of it.
-func (a *commands) importToken(ctx context.Context, credential *app.Credential) error {
-	typed, err := a.readSecret(ctx, "Refresh token of "+credential.Conf.Name+": ")
+func importToken(ctx context.Context, a *commands, credential *app.Credential) error {
+	typed, err := readSecret(ctx, a, "Refresh token of "+credential.Conf.Name+": ")
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func importFailed(err error) error {
 }
 
 // readSecret reads one line from stdin, unseen where that is a terminal.
-func (a *commands) readSecret(ctx context.Context, prompt string) (tokens.Secret, error) {
+func readSecret(ctx context.Context, a *commands, prompt string) (tokens.Secret, error) {
 	read := make(chan tokens.Secret, 1)
 	go func() {
 		if file, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) {

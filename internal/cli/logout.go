@@ -15,7 +15,7 @@ import (
 	"avsproxy/tokens"
 )
 
-func (a *commands) logoutCommand() *cobra.Command {
+func logoutCommand(a *commands) *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout [NAME]",
 		Short: "Forget a login (the default route's, if none is named)",
@@ -25,21 +25,21 @@ provider has a revocation endpoint (revoke_url) it is told first.`,
 		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, name string) error {
 			ctx, cancel := context.WithTimeout(ctx, time.Minute)
 			defer cancel()
-			return a.logout(ctx, conf, name)
+			return runLogout(ctx, a, conf, name)
 		}),
 	}
 }
 
-func (a *commands) logout(ctx context.Context, conf *config.Config, name string) error {
-	if daemon := a.Daemon(ctx, conf); daemon != nil {
+func runLogout(ctx context.Context, a *commands, conf *config.Config, name string) error {
+	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
 		var done api.LogoutDone
 		if err := daemon.Call(ctx, http.MethodDelete, api.WithCredential("/api/login", name), &done); err != nil {
 			return err
 		}
-		a.sayLoggedOut(conf, done.WasLoggedIn)
+		sayLoggedOut(a, conf, done.WasLoggedIn)
 		return nil
 	}
-	program, err := a.Build(conf, app.StoppedSandbox(conf.Sandbox))
+	program, err := app.Build(a.Environment, conf, app.StoppedSandbox(conf.Sandbox))
 	if err != nil {
 		return err
 	}
@@ -51,11 +51,11 @@ func (a *commands) logout(ctx context.Context, conf *config.Config, name string)
 	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
 		return terminal.Failed(err, "")
 	}
-	a.sayLoggedOut(conf, err == nil)
+	sayLoggedOut(a, conf, err == nil)
 	return nil
 }
 
-func (a *commands) sayLoggedOut(conf *config.Config, was bool) {
+func sayLoggedOut(a *commands, conf *config.Config, was bool) {
 	if !was {
 		a.UI.Say("avsproxy: there was no login")
 		return

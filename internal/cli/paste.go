@@ -17,7 +17,7 @@ import (
 const pasteQuiet = 150 * time.Millisecond
 
 // readPasted takes pasted callbacks from stdin until ctx ends.
-func (a *commands) readPasted(ctx context.Context, attempt *loginAttempt) {
+func readPasted(ctx context.Context, a *commands, attempt *loginAttempt) {
 	chunks := make(chan []byte)
 	go readChunks(ctx, a.stdin, chunks)
 	var text []byte
@@ -32,10 +32,10 @@ func (a *commands) readPasted(ctx context.Context, attempt *loginAttempt) {
 			if more {
 				continue
 			}
-			a.takePasted(ctx, attempt, string(text))
+			takePasted(ctx, a, attempt, string(text))
 			return
 		case <-quiet:
-			a.takePasted(ctx, attempt, string(text))
+			takePasted(ctx, a, attempt, string(text))
 			text = nil
 		case <-ctx.Done():
 			return
@@ -75,7 +75,7 @@ func applyKeys(text, chunk []byte) []byte {
 	return text
 }
 
-func (a *commands) takePasted(ctx context.Context, attempt *loginAttempt, text string) {
+func takePasted(ctx context.Context, a *commands, attempt *loginAttempt, text string) {
 	if strings.TrimSpace(text) == "" {
 		return
 	}
@@ -130,7 +130,7 @@ func withOrigin(text, redirectURL string) string {
 
 // pasteMode lets a terminal pass on what is typed as it comes: while it edits
 // lines, it cuts them at 4,095 bytes (1,024 on macOS). Interrupts go on to work.
-func (a *commands) pasteMode() (restore func()) {
+func pasteMode(a *commands) (restore func()) {
 	if file, ok := a.stdin.(*os.File); ok {
 		return disableLineEditing(int(file.Fd()))
 	}

@@ -17,7 +17,7 @@ type readyLine struct {
 	Routes  []api.Route `json:"routes"`
 }
 
-func (a *commands) announce(conf *config.Config, r app.Readiness, asJSON bool) {
+func announceReady(a *commands, conf *config.Config, r app.Readiness, asJSON bool) {
 	if asJSON {
 		// Nobody may be reading stdout, which must not stop the proxy.
 		_ = json.NewEncoder(a.stdout).Encode(readyLine{r.Proxy, r.Console, r.Routes})

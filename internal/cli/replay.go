@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/app"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
@@ -26,7 +27,7 @@ type replayFlags struct {
 	headers              []string
 }
 
-func (a *commands) replayCommand() *cobra.Command {
+func replayCommand(a *commands) *cobra.Command {
 	var flags replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay ID",
@@ -38,9 +39,9 @@ that it failed, or was answered with a status of 400 or above.`,
 		Example: `  avsproxy replay 12
   avsproxy replay 12 --header 'Accept: text/plain' --body @event.json`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeExchange,
-		RunE: a.withDaemon(func(ctx context.Context, daemon *api.Daemon, id string) error {
-			return a.replay(ctx, daemon, id, flags)
+		ValidArgsFunction: completeExchange(a),
+		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, id string) error {
+			return runReplay(ctx, a, daemon, id, flags)
 		}),
 	}
 	cmd.Flags().StringVar(&flags.method, "method", "", "another `METHOD`")
@@ -51,12 +52,12 @@ that it failed, or was answered with a status of 400 or above.`,
 	return cmd
 }
 
-func (a *commands) replay(ctx context.Context, daemon *api.Daemon, text string, flags replayFlags) error {
+func runReplay(ctx context.Context, a *commands, daemon *api.Daemon, text string, flags replayFlags) error {
 	id, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 10, 64)
 	if err != nil {
 		return terminal.Usage(fmt.Errorf("%s is not the number of an exchange", terminal.Printable(text)), "see the numbers with 'avsproxy tail'")
 	}
-	edit, err := a.edit(ctx, daemon, id, flags)
+	edit, err := editOf(ctx, a, daemon, id, flags)
 	if err != nil {
 		return err
 	}
@@ -70,11 +71,11 @@ func (a *commands) replay(ctx context.Context, daemon *api.Daemon, text string, 
 		return err
 	}
 	fmt.Fprintln(a.stdout, begun.ID)
-	return a.awaitReplay(ctx, daemon, events, begun.ID)
+	return awaitReplay(ctx, a, daemon, events, begun.ID)
 }
 
 // edit is what the flags change.
-func (a *commands) edit(ctx context.Context, daemon *api.Daemon, id uint64, flags replayFlags) (map[string]any, error) {
+func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, flags replayFlags) (map[string]any, error) {
 	edit := map[string]any{}
 	if flags.method != "" {
 		edit["method"] = strings.ToUpper(flags.method)
@@ -83,7 +84,7 @@ func (a *commands) edit(ctx context.Context, daemon *api.Daemon, id uint64, flag
 		edit["target"] = flags.target
 	}
 	if flags.body != "" {
-		body, err := a.readBody(flags.body)
+		body, err := readBody(a, flags.body)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +123,7 @@ func edited(fields []capture.Field, lines []string) ([]capture.Field, error) {
 	return append(fields, added...), nil
 }
 
-func (a *commands) readBody(from string) ([]byte, error) {
+func readBody(a *commands, from string) ([]byte, error) {
 	path, isFile := strings.CutPrefix(from, "@")
 	switch {
 	case from == "-" || from == "@-":
@@ -138,7 +139,7 @@ func (a *commands) readBody(from string) ([]byte, error) {
 }
 
 // awaitReplay prints how the exchange ended.
-func (a *commands) awaitReplay(ctx context.Context, daemon *api.Daemon, events *api.EventStream, id uint64) error {
+func awaitReplay(ctx context.Context, a *commands, daemon *api.Daemon, events *api.EventStream, id uint64) error {
 	for {
 		kind, data, err := events.Next()
 		if errors.Is(err, io.EOF) {
@@ -161,25 +162,27 @@ func (a *commands) awaitReplay(ctx context.Context, daemon *api.Daemon, events *
 }
 
 // completeExchange offers the latest exchanges of the running proxy.
-func (a *commands) completeExchange(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	none := cobra.ShellCompDirectiveNoFileComp
-	conf, err := config.LoadBeside(a.configPath, a.Getenv)
-	if err != nil || len(args) > 0 {
-		return nil, none
+func completeExchange(a *commands) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		none := cobra.ShellCompDirectiveNoFileComp
+		conf, err := config.LoadBeside(a.configPath, a.Getenv)
+		if err != nil || len(args) > 0 {
+			return nil, none
+		}
+		ctx := cmp.Or(cmd.Context(), context.Background())
+		daemon := app.FindDaemon(ctx, a.Environment, conf)
+		if daemon == nil {
+			return nil, none
+		}
+		defer daemon.CloseIdle()
+		var list api.Exchanges
+		if daemon.Call(ctx, http.MethodGet, "/api/exchanges?limit=20", &list) != nil {
+			return nil, none
+		}
+		var ids []string
+		for _, s := range slices.Backward(list.Exchanges) {
+			ids = append(ids, strconv.FormatUint(s.ID, 10)+"\t"+requestOf(s))
+		}
+		return ids, none | cobra.ShellCompDirectiveKeepOrder
 	}
-	ctx := cmp.Or(cmd.Context(), context.Background())
-	daemon := a.Daemon(ctx, conf)
-	if daemon == nil {
-		return nil, none
-	}
-	defer daemon.CloseIdle()
-	var list api.Exchanges
-	if daemon.Call(ctx, http.MethodGet, "/api/exchanges?limit=20", &list) != nil {
-		return nil, none
-	}
-	var ids []string
-	for _, s := range slices.Backward(list.Exchanges) {
-		ids = append(ids, strconv.FormatUint(s.ID, 10)+"\t"+requestOf(s))
-	}
-	return ids, none | cobra.ShellCompDirectiveKeepOrder
 }

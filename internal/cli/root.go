@@ -32,8 +32,8 @@ Alexa Voice Service, so that everything works without an account.`,
 	root.SetErr(a.UI.Out)
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "the configuration `FILE` (default: $AVSPROXY_CONFIG, ./config.toml, $XDG_CONFIG_HOME/avsproxy/config.toml)")
 	root.AddCommand(
-		a.serveCommand(), a.loginCommand(), a.logoutCommand(), a.tokenCommand(),
-		a.statusCommand(), a.explainCommand(), a.tailCommand(), a.harCommand(), a.replayCommand(), a.runCommand(), a.caCommand(), a.configCommand(), a.sandboxCommand(), a.versionCommand(),
+		serveCommand(a), loginCommand(a), logoutCommand(a), tokenCommand(a),
+		statusCommand(a), explainCommand(a), tailCommand(a), harCommand(a), replayCommand(a), runCommand(a), caCommand(a), a.configCommand(), sandboxCommand(a), a.versionCommand(),
 	)
 	return root
 }
@@ -47,7 +47,7 @@ func (a *commands) load(load loader) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conf, a.PrepareStateFolder(conf)
+	return conf, app.PrepareStateFolder(a.Environment, conf)
 }
 
 // configured makes a command of one that needs the configuration. name is the

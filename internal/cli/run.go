@@ -19,7 +19,7 @@ import (
 	"avsproxy/tokens"
 )
 
-func (a *commands) runCommand() *cobra.Command {
+func runCommand(a *commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [--] CMD [ARG...]",
 		Short: "Run a command whose requests go through the proxy",
@@ -40,14 +40,14 @@ secrets from are not passed on.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runChild(cmd.Context(), args)
+			return runChild(cmd.Context(), a, args)
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // the flags behind CMD are the command's
 	return cmd
 }
 
-func (a *commands) runChild(ctx context.Context, argv []string) error {
+func runChild(ctx context.Context, a *commands, argv []string) error {
 	ignoreBrokenPipe()
 	path, err := findProgram(argv[0])
 	if err != nil {
@@ -57,9 +57,9 @@ func (a *commands) runChild(ctx context.Context, argv []string) error {
 	if err != nil {
 		return err
 	}
-	serving := a.Daemon(ctx, conf)
+	serving := app.FindDaemon(ctx, a.Environment, conf)
 	if serving == nil {
-		own, err := a.serveChild(ctx)
+		own, err := serveChild(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -67,17 +67,17 @@ func (a *commands) runChild(ctx context.Context, argv []string) error {
 		conf, serving = own.Conf, own.Daemon()
 	}
 	unsetSecretVariables(conf)
-	env, err := a.childEnvironment(ctx, conf, serving.Proxy)
+	env, err := childEnvironment(ctx, a, conf, serving.Proxy)
 	if err != nil {
 		return err
 	}
-	a.warnLogins(ctx, serving)
-	return a.runProgram(ctx, path, argv, env)
+	warnLogins(ctx, a, serving)
+	return runProgram(ctx, a, path, argv, env)
 }
 
 // serveChild starts a proxy for the command alone. It prints no line for each
 // request: the terminal is the command's.
-func (a *commands) serveChild(ctx context.Context) (*app.Server, error) {
+func serveChild(ctx context.Context, a *commands) (*app.Server, error) {
 	conf, err := a.load(config.Load)
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func childAddress(addresses []string) (*url.URL, error) {
 }
 
 // warnLogins says which routes will answer that a login is needed.
-func (a *commands) warnLogins(ctx context.Context, serving *api.Daemon) {
+func warnLogins(ctx context.Context, a *commands, serving *api.Daemon) {
 	var status api.Status
 	if serving.Call(ctx, http.MethodGet, "/api/status", &status) != nil {
 		return // the command's requests will tell

@@ -33,7 +33,7 @@ type sandboxFlags struct {
 	lwa, avs, control string
 }
 
-func (a *commands) sandboxCommand() *cobra.Command {
+func sandboxCommand(a *commands) *cobra.Command {
 	var flags sandboxFlags
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -46,7 +46,7 @@ such as 'expire-token, 403@3, goaway@10s'. The names:
 
 ` + sandbox.FaultTable(),
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.sandbox(cmd.Context(), flags) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runSandbox(cmd.Context(), a, flags) },
 	}
 	cmd.Flags().StringVar(&flags.faults, "fault", "", "the faults to begin with, as a `LIST`; POST /faults changes them")
 	cmd.Flags().Float64Var(&flags.timeScale, "time-scale", 1, "let time pass `N` times as fast: with 60, a token of an hour ends in a minute")
@@ -67,7 +67,7 @@ type sandboxReady struct {
 	CA      string `json:"ca"` // the file of the root certificate
 }
 
-func (a *commands) sandbox(ctx context.Context, flags sandboxFlags) error {
+func runSandbox(ctx context.Context, a *commands, flags sandboxFlags) error {
 	ignoreBrokenPipe()
 	options, err := flags.options()
 	if err != nil {
@@ -94,13 +94,13 @@ func (a *commands) sandbox(ctx context.Context, flags sandboxFlags) error {
 	}
 	defer amazon.Close()
 	ready := sandboxReady{LWA: amazon.LWA(), AVS: amazon.AVS(), Control: api.LocalhostURL("http://" + control[0].Addr().String())}
-	if ready.CA, err = a.writeSandboxCA(flags.caOut, amazon.RootPEM()); err != nil {
+	if ready.CA, err = writeSandboxCA(a, flags.caOut, amazon.RootPEM()); err != nil {
 		return terminal.Failed(err, "choose another file with --ca-out")
 	}
 	server := httpserver.NewPages(controlGuard(amazon.Control()), httpserver.DiscardLog())
 	defer server.Close()
 	ended := httpserver.Serve(server, control, nil)
-	a.announceSandbox(ready, flags.asJSON)
+	announceSandbox(a, ready, flags.asJSON)
 	select {
 	case err := <-ended:
 		return terminal.Failed(fmt.Errorf("the control API stopped: %w", err), "")
@@ -142,7 +142,7 @@ func controlGuard(next http.Handler) http.Handler {
 	}, nil, next)
 }
 
-func (a *commands) writeSandboxCA(file string, pem []byte) (string, error) {
+func writeSandboxCA(a *commands, file string, pem []byte) (string, error) {
 	if file == "" {
 		folder := config.StateFolder(a.Getenv)
 		if folder == "" {
@@ -160,7 +160,7 @@ func (a *commands) writeSandboxCA(file string, pem []byte) (string, error) {
 	return path, os.WriteFile(path, pem, 0o644)
 }
 
-func (a *commands) announceSandbox(ready sandboxReady, asJSON bool) {
+func announceSandbox(a *commands, ready sandboxReady, asJSON bool) {
 	if asJSON {
 		_ = json.NewEncoder(a.stdout).Encode(ready) // a reader that is gone must not stop the sandbox
 	}

@@ -10,7 +10,7 @@ import (
 	"avsproxy/internal/config"
 )
 
-func (a *commands) serveCommand() *cobra.Command {
+func serveCommand(a *commands) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -19,7 +19,7 @@ func (a *commands) serveCommand() *cobra.Command {
 way then get 10 seconds to finish; a second signal ends everything at once.`,
 		Args: cobra.NoArgs,
 		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, _ string) error {
-			return a.serve(ctx, conf, asJSON)
+			return runServe(ctx, a, conf, asJSON)
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON on stdout when ready")
@@ -27,9 +27,9 @@ way then get 10 seconds to finish; a second signal ends everything at once.`,
 }
 
 // serve listens on everything first, then serves, then says that it is ready.
-func (a *commands) serve(ctx context.Context, conf *config.Config, asJSON bool) error {
+func runServe(ctx context.Context, a *commands, conf *config.Config, asJSON bool) error {
 	ignoreBrokenPipe()
-	daemon := a.Daemon(ctx, conf)
+	daemon := app.FindDaemon(ctx, a.Environment, conf)
 	if daemon != nil {
 		a.UI.Warn(fmt.Sprintf("another avsproxy (pid %d) serves from %s; other commands will speak to that one", daemon.PID, conf.Store.Path),
 			"give this one a folder of its own with path in [store]")
@@ -43,7 +43,7 @@ func (a *commands) serve(ctx context.Context, conf *config.Config, asJSON bool) 
 	if err := s.Begin(ctx); err != nil {
 		return err
 	}
-	a.announce(conf, s.Readiness(), asJSON)
+	announceReady(a, conf, s.Readiness(), asJSON)
 	s.WarnWithoutPKCE()
 	return s.Wait(ctx)
 }

@@ -18,14 +18,14 @@ import (
 	"avsproxy/tokens"
 )
 
-func (a *commands) statusCommand() *cobra.Command {
+func statusCommand(a *commands) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how routes and credentials stand",
 		Args:  cobra.NoArgs,
 		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
-			status, err := a.status(ctx, conf)
+			status, err := getStatus(ctx, a, conf)
 			if err != nil {
 				return err
 			}
@@ -34,10 +34,10 @@ func (a *commands) statusCommand() *cobra.Command {
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(status)
 			}
-			if err := a.printStatus(status); err != nil {
+			if err := printStatus(a, status); err != nil {
 				return err
 			}
-			return a.printInspector(ctx, conf)
+			return printInspector(ctx, a, conf)
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
@@ -45,15 +45,15 @@ func (a *commands) statusCommand() *cobra.Command {
 }
 
 // status asks the running proxy, or else looks into the store.
-func (a *commands) status(ctx context.Context, conf *config.Config) (*api.Status, error) {
-	if daemon := a.Daemon(ctx, conf); daemon != nil {
+func getStatus(ctx context.Context, a *commands, conf *config.Config) (*api.Status, error) {
+	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
 		var status api.Status
 		return &status, daemon.Call(ctx, http.MethodGet, "/api/status", &status)
 	}
-	return a.StoredStatus(conf)
+	return app.StoredStatus(a.Environment, conf)
 }
 
-func (a *commands) printStatus(status *api.Status) error {
+func printStatus(a *commands, status *api.Status) error {
 	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	if status.PID == 0 {
 		fmt.Fprintln(table, "serve\tnot running")
@@ -84,12 +84,12 @@ func (a *commands) printStatus(status *api.Status) error {
 }
 
 // printInspector tells where a browser may see the traffic, where that takes a key.
-func (a *commands) printInspector(ctx context.Context, conf *config.Config) error {
+func printInspector(ctx context.Context, a *commands, conf *config.Config) error {
 	file := api.ReadRunFile(conf.Store.Path)
 	if file == nil || file.Key == "" {
 		return nil
 	}
-	daemon := a.Daemon(ctx, conf)
+	daemon := app.FindDaemon(ctx, a.Environment, conf)
 	if daemon == nil {
 		return nil
 	}

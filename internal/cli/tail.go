@@ -24,7 +24,7 @@ type tailFlags struct {
 	follow bool
 }
 
-func (a *commands) tailCommand() *cobra.Command {
+func tailCommand(a *commands) *cobra.Command {
 	var flags tailFlags
 	cmd := &cobra.Command{
 		Use:   "tail",
@@ -37,8 +37,8 @@ one as each passes. No line has a token in it.
 
 It ends with Ctrl-C, or with 1 when 'serve' does.`,
 		Args: cobra.NoArgs,
-		RunE: a.withDaemon(func(ctx context.Context, daemon *api.Daemon, _ string) error {
-			return a.tail(ctx, daemon, flags)
+		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, _ string) error {
+			return runTail(ctx, a, daemon, flags)
 		}),
 	}
 	flags.add(a, cmd)
@@ -67,7 +67,7 @@ type tail struct {
 // maxFollowed bounds the downchannels whose directives are shown.
 const maxFollowed = 8
 
-func (a *commands) tail(ctx context.Context, daemon *api.Daemon, flags tailFlags) error {
+func runTail(ctx context.Context, a *commands, daemon *api.Daemon, flags tailFlags) error {
 	shows, err := flags.shows()
 	if err != nil {
 		return err

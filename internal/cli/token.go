@@ -21,7 +21,7 @@ type tokenFlags struct {
 	header bool
 }
 
-func (a *commands) tokenCommand() *cobra.Command {
+func tokenCommand(a *commands) *cobra.Command {
 	var flags tokenFlags
 	cmd := &cobra.Command{
 		Use:   "token [NAME]",
@@ -32,7 +32,7 @@ configuration; 4 that it could not be renewed. With --min-ttl the token that the
 is is printed then, too.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, name string) error {
-			return a.token(ctx, conf, name, flags)
+			return runToken(ctx, a, conf, name, flags)
 		}),
 	}
 	cmd.Flags().DurationVar(&flags.minTTL, "min-ttl", 0, "renew the token if it lives for less than this `DURATION`, such as 10m")
@@ -50,8 +50,8 @@ is is printed then, too.`,
 	return cmd
 }
 
-func (a *commands) token(ctx context.Context, conf *config.Config, name string, flags tokenFlags) error {
-	program, err := a.buildBeside(ctx, conf)
+func runToken(ctx context.Context, a *commands, conf *config.Config, name string, flags tokenFlags) error {
+	program, err := buildBeside(ctx, a, conf)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (a *commands) token(ctx context.Context, conf *config.Config, name string, 
 	if !token.Expiry.IsZero() && left < flags.minTTL {
 		a.UI.Warn(fmt.Sprintf("the token lives for %v only", left.Round(time.Second)), "")
 	}
-	if printErr := a.printToken(credential, token, flags); printErr != nil {
+	if printErr := printToken(a, credential, token, flags); printErr != nil {
 		return terminal.Failed(printErr, "")
 	}
 	if err != nil { // a token was had, but not the one that was asked for
@@ -98,18 +98,18 @@ func notRenewed(p *app.Program, credential *app.Credential, err error) error {
 
 // buildBeside builds the program for a command that works without the network
 // doors; in sandbox mode it needs the sandbox of a running proxy.
-func (a *commands) buildBeside(ctx context.Context, conf *config.Config) (*app.Program, error) {
+func buildBeside(ctx context.Context, a *commands, conf *config.Config) (*app.Program, error) {
 	if !conf.Sandbox {
-		return a.Build(conf, nil)
+		return app.Build(a.Environment, conf, nil)
 	}
-	daemon := a.Daemon(ctx, conf)
+	daemon := app.FindDaemon(ctx, a.Environment, conf)
 	if daemon == nil || daemon.Sandbox == nil {
 		return nil, terminal.LoginNeeded(app.ErrNoSandbox, "run 'avsproxy serve'; it logs in to its sandbox by itself")
 	}
-	return a.Build(conf, daemon.Sandbox)
+	return app.Build(a.Environment, conf, daemon.Sandbox)
 }
 
-func (a *commands) printToken(credential *app.Credential, token tokens.Token, flags tokenFlags) error {
+func printToken(a *commands, credential *app.Credential, token tokens.Token, flags tokenFlags) error {
 	switch {
 	case flags.asJSON:
 		return json.NewEncoder(a.stdout).Encode(struct {

@@ -51,8 +51,8 @@ var systemBundles = []string{
 }
 
 // writeTrust writes the files into the state folder.
-func (a *commands) writeTrust(ctx context.Context, conf *config.Config) (trustFiles, error) {
-	authority, err := a.OpenAuthority(ctx, conf)
+func writeTrust(ctx context.Context, a *commands, conf *config.Config) (trustFiles, error) {
+	authority, err := app.OpenAuthority(ctx, a.Environment, conf)
 	if err != nil {
 		return trustFiles{}, err
 	}
@@ -63,7 +63,7 @@ func (a *commands) writeTrust(ctx context.Context, conf *config.Config) (trustFi
 		wget:   filepath.Join(conf.Store.Path, "wgetrc"),
 		php:    filepath.Join(conf.Store.Path, "php"),
 	}
-	roots := a.systemRoots(files.bundle)
+	roots := systemRoots(a, files.bundle)
 	if len(roots) == 0 {
 		a.UI.Warn("the system's roots were not found in any file", "the command trusts the hosts of the routes alone; name a file by SSL_CERT_FILE")
 	}
@@ -75,19 +75,19 @@ func (a *commands) writeTrust(ctx context.Context, conf *config.Config) (trustFi
 	if err != nil {
 		return trustFiles{}, terminal.Failed(fmt.Errorf("encoding the roots for Java: %w", err), "")
 	}
-	if err := a.writeTrustFiles(files, encodeAll(roots), store); err != nil {
+	if err := writeTrustFiles(a, files, encodeAll(roots), store); err != nil {
 		return trustFiles{}, terminal.Failed(fmt.Errorf("writing the roots for the command: %w", err), "check the state folder's owner and mode")
 	}
 	return files, nil
 }
 
-func (a *commands) writeTrustFiles(files trustFiles, bundle, store []byte) error {
+func writeTrustFiles(a *commands, files trustFiles, bundle, store []byte) error {
 	err := durable.MkdirPrivate(files.php)
 	for path, data := range map[string][]byte{files.bundle: bundle, files.java: store, phpSettings(files.php): phpIni(files.bundle)} {
 		err = errors.Join(err, durable.WriteFile(path, data, 0o644))
 	}
 	// The person's own settings may have passwords in them.
-	return errors.Join(err, durable.WriteFile(files.wget, a.wgetrc(files), 0o600))
+	return errors.Join(err, durable.WriteFile(files.wget, wgetrc(a, files), 0o600))
 }
 
 // javaStore has the one form that every Java reads. Java keeps one entry of each
@@ -103,7 +103,7 @@ func javaStore(roots []*x509.Certificate) ([]byte, error) {
 // systemRoots are the roots that the command would have without us: the system's,
 // or those of SSL_CERT_FILE, and what other variables and settings name besides. bundle
 // is our own file, which the variables name in a command within a command.
-func (a *commands) systemRoots(bundle string) (roots []*x509.Certificate) {
+func systemRoots(a *commands, bundle string) (roots []*x509.Certificate) {
 	first := systemBundles
 	if given := a.Getenv("SSL_CERT_FILE"); given != "" && given != bundle {
 		first = []string{given}
@@ -117,7 +117,7 @@ func (a *commands) systemRoots(bundle string) (roots []*x509.Certificate) {
 	for _, name := range append([]string{"NODE_EXTRA_CA_CERTS"}, rootVariables...) {
 		more = append(more, a.Getenv(name))
 	}
-	for _, path := range append(more, a.wgetRoots()...) {
+	for _, path := range append(more, wgetRoots(a)...) {
 		if path != "" && path != bundle {
 			roots = append(roots, readCertificates(path)...)
 		}

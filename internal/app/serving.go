@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"os"
+	"slices"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
 )
 
 // Wait serves until a signal, then lets what is under way finish.
@@ -58,3 +63,52 @@ func (s *Server) Close() {
 	}
 	s.listeners.Close()
 }
+
+// Readiness is for a server that has begun.
+func (s *Server) Readiness() Readiness {
+	r := Readiness{
+		Proxy: s.console.Proxy, Console: s.console.Self,
+		Users: s.program.users.describe("you"), Try: tryCommand(s),
+	}
+	for _, route := range s.console.Routes {
+		r.Routes = append(r.Routes, route.Route)
+	}
+	if s.console.Key != "" {
+		r.Inspector = s.console.Address(api.LocalhostURL(r.Console))
+	}
+	for _, credential := range s.program.credentials {
+		status := credential.Source.Status()
+		r.Tokens = append(r.Tokens, status)
+		if !credential.NonInteractive() && status.State == tokens.StateLoginNeeded {
+			r.LoginURL = s.loginURL("")
+		}
+	}
+	return r
+}
+
+// WarnWithoutPKCE does it for all credentials.
+func (s *Server) WarnWithoutPKCE() {
+	for _, credential := range s.program.credentials {
+		s.program.warnOfPKCE(credential)
+	}
+}
+
+// Daemon is how a command in the same process speaks to the server.
+func (s *Server) Daemon() *api.Daemon {
+	return api.NewDaemon(api.RunFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key})
+}
+
+// ownAddresses are the addresses that no client is to reach through the proxy: at this
+// moment, since those of a login's callback come and go.
+func (s *Server) ownAddresses() []net.Addr {
+	var own []net.Addr
+	for _, ln := range slices.Concat(s.proxyListeners, s.consoleListeners) {
+		own = append(own, ln.Addr())
+	}
+	if s.callbacks != nil {
+		own = append(own, s.callbacks.addrs()...)
+	}
+	return own
+}
+
+func (s *Server) loginURL(name string) string { return loginURL(s.Conf, name) }
