@@ -30,7 +30,7 @@ func newUsers(conf *config.Config) (userAccess, error) {
 	return userAccess{proxy: own.And(uids...), Console: own, conf: conf.Proxy}, nil
 }
 
-// counts says it in words; self names the user of this process.
+// describe says it in words; self names the user of this process.
 func (u userAccess) describe(self string) api.Access {
 	return api.Access{Proxy: u.proxyText(self), Console: describeListener(u.Console, u.Console.TCP, nil, self, "")}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // loginURL is the page on which a person logs in to a credential; "" is the first.
-func loginURL(conf *config.Config, name string) string {
-	page := "http://localhost:" + PortOf(conf.Console.Listen) + "/login"
+func loginURL(conf *config.Config, consolePort, name string) string {
+	page := "http://localhost:" + consolePort + "/login"
 	if name == "" || name == conf.Routes[0].Credential {
 		return page
 	}
@@ -50,7 +50,7 @@ func curlTarget(address string) string {
 	return api.LocalhostURL(address)
 }
 
-// try is what to give to curl for a first request.
+// tryCommand is what to give to curl for a first request.
 func tryCommand(s *Server) string {
 	return keyOption(s) + curlTarget(addresses(s.proxyListeners)[0]) + tryPath(s.Conf.Routes[0])
 }

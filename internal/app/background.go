@@ -59,7 +59,7 @@ func warnSkew(log *slog.Logger, c *Credential) {
 		return
 	}
 	if ahead := c.Client.Skew(); ahead.Abs() > maxSkew {
-		log.Warn(terminal.ClockText(ahead), "credential", c.Conf.Name)
+		log.Warn(terminal.ClockSkew(ahead), "credential", c.Conf.Name)
 	}
 }
 
@@ -70,7 +70,7 @@ const maxSkew = 2 * time.Minute
 func warnExpiry(ctx context.Context, log *slog.Logger, c *Credential) {
 	for c.Source.MaxAge > 0 {
 		if end := c.Source.Status().Ends; !end.IsZero() && time.Until(end) < terminal.EndsSoon {
-			log.Warn("the login ends "+terminal.Day(end)+terminal.LoginEndText(end, time.Now()), "credential", c.Conf.Name)
+			log.Warn(terminal.LoginEnd(end), "credential", c.Conf.Name)
 		}
 		if !sleep(ctx, 24*time.Hour) {
 			return

@@ -18,7 +18,7 @@ import (
 	"avsproxy/tokens"
 )
 
-// A callbacks starts logins. Where the redirect URI names an address that the console
+// A callbackListener starts logins. Where the redirect URI names an address that the console
 // does not listen on, the desk listens there while a login is pending.
 type callbackListener struct {
 	logins      *tokens.Logins
@@ -60,7 +60,6 @@ func (d *callbackListener) takeFreePort(conf *config.Config) ([]net.Listener, er
 		return nil, terminal.Failed(err, "")
 	}
 	d.consolePort = PortOf(lns[0].Addr().String())
-	conf.Console.Listen = "localhost:" + d.consolePort
 	return lns, nil
 }
 

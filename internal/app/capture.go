@@ -17,7 +17,7 @@ import (
 	"avsproxy/proxy"
 )
 
-// A capture writes down what the observers of the routes see.
+// A captureObserver writes down what the observers of the routes see.
 type captureObserver struct {
 	recorder     *capture.Recorder // nil = capture is off
 	shuttingDown atomic.Bool       // the process ends, and with it what is under way
@@ -132,7 +132,7 @@ func (r exchangeRecorder) Response(e proxy.Exchange, h http.Header) {
 	r.Exchange.Response(e.Status, e.Upstream.Proto, fieldsOf(h))
 }
 
-// Run tells the rest.
+// End tells the rest.
 func (r exchangeRecorder) End(e proxy.Exchange, trailer http.Header) {
 	facts := factsOf(e)
 	if facts.Ended != "" && r.scribe.shuttingDown.Load() {

@@ -163,16 +163,15 @@ func authParams(conf config.Credential, provider tokens.Provider) map[string]str
 	return params
 }
 
-// redirectURL is the configured one. Where the configuration leaves it, or its
+// redirectURLOf is the configured one. Where the configuration leaves it, or its
 // port, open, it follows the console's port.
 func redirectURLOf(p *Program, conf config.Credential) string {
 	redirect, err := url.Parse(conf.RedirectURL)
 	if err != nil {
 		return conf.RedirectURL
 	}
-	consolePort := PortOf(p.conf.Console.Listen)
 	if redirect.Port() == "0" || (p.sandbox != nil && !conf.RedirectURLSet) {
-		redirect.Host = redirect.Hostname() + ":" + consolePort
+		redirect.Host = redirect.Hostname() + ":" + p.consolePort
 		return redirect.String()
 	}
 	return conf.RedirectURL

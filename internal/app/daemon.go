@@ -7,7 +7,7 @@ import (
 	"avsproxy/internal/config"
 )
 
-// Daemon finds the proxy that serves this configuration's state folder; nil = none
+// FindDaemon finds the proxy that serves this configuration's state folder; nil = none
 // does.
 func FindDaemon(ctx context.Context, e *Environment, conf *config.Config) *api.Daemon {
 	found, err := api.FindDaemon(ctx, conf.Store.Path)

@@ -39,8 +39,8 @@ func credentialFacts(p *Program, name string, status func(*tokens.Source) tokens
 		return facts, false // which crosschecks of the configuration rule out
 	}
 	facts = explain.Credential{Status: status(credential.Source), NonInteractive: credential.NonInteractive(), Command: p.LoginCommand(credential)}
-	if PortOf(p.conf.Console.Listen) != "0" {
-		facts.Page = loginURL(p.conf, name)
+	if p.consolePort != "0" {
+		facts.Page = loginURL(p.conf, p.consolePort, name)
 	}
 	return facts, true
 }
@@ -53,7 +53,7 @@ func configuredOrigin(p *Program, route config.Route) *url.URL {
 	return origin
 }
 
-// explainer is for a program that serves.
+// serverExplainer is for a program that serves.
 func serverExplainer(s *Server) (*explain.Explainer, error) {
 	e, err := NewExplainer(s.program, addresses(s.proxyListeners), "the user it runs as")
 	if err != nil {
@@ -72,7 +72,7 @@ func serverExplainer(s *Server) (*explain.Explainer, error) {
 	return e, nil
 }
 
-// spoken is the upstream's protocol in the latest exchange of the route that had one.
+// lastUpstreamProto is the upstream's protocol in the latest exchange of the route that had one.
 func lastUpstreamProto(s *Server, route string) string {
 	if s.capture.recorder == nil {
 		return ""

@@ -52,7 +52,7 @@ token_url = "https://login.example/t"
 client_id = "one"
 `
 
-// counts is what an explanation has to say.
+// told is what an explanation has to say.
 type told struct {
 	route    string
 	decision proxy.Decision
@@ -148,7 +148,7 @@ func explainerOf(t *testing.T, text string) *explain.Explainer {
 		t.Fatal(err)
 	}
 	a := &Environment{Getenv: func(string) string { return "" }}
-	program, err := Build(a, conf, nil)
+	program, err := Build(a, conf, Resolved{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestNoSecretMakesRoomForAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Build((&Environment{Getenv: getenv}), conf, nil)
+	p, err := Build((&Environment{Getenv: getenv}), conf, Resolved{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func BeginLocalLogin(ctx context.Context, e *Environment, conf *config.Config, n
 	if err != nil {
 		return nil, err
 	}
-	program, err := Build(e, conf, nil)
+	program, err := Build(e, conf, Resolved{ConsolePort: desk.consolePort})
 	if err != nil {
 		return nil, err
 	}

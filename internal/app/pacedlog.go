@@ -35,11 +35,11 @@ func (l *pacedLog) sum(kind string) {
 	}
 }
 
-// refusedConns counts the connections of other users that were closed as they came, since
+// refusedConnections counts the connections of other users that were closed as they came, since
 // all places that are kept for these were taken.
 type refusedConnections struct{ proxy, console atomic.Int64 }
 
-// counter returns who counts those of one door.
+// refusedCounter returns who counts those of one door.
 func refusedCounter(s *Server, count *atomic.Int64, door string) func() {
 	return func() {
 		s.refusals.warn(door+" closes", "connections of other users are closed as they come: there are as many as get an answer", "door", door, "closed", count.Add(1))

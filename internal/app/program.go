@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,19 +23,26 @@ type Program struct {
 	conf  *config.Config
 	store tokens.Store
 	// sandbox is the sandbox in Amazon's place; nil = the real endpoints.
-	sandbox *api.SandboxEndpoints
-	proxy   proxyFunc  // on the way to upstreams and providers
-	users   userAccess // may use the doors; the zero value is everybody
+	sandbox     *api.SandboxEndpoints
+	consolePort string     // "0" = not known before the console listens
+	proxy       proxyFunc  // on the way to upstreams and providers
+	users       userAccess // may use the doors; the zero value is everybody
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials []*Credential
 	hidden      keptSecrets // of the configuration's secrets
 }
 
-// Build makes the parts. stand is where the sandbox is reached, where the
-// configuration asks for one.
-func Build(e *Environment, conf *config.Config, stand *api.SandboxEndpoints) (*Program, error) {
-	p := &Program{env: e, conf: conf, sandbox: stand}
+// A Resolved is what is known when a program starts, and not from its configuration.
+type Resolved struct {
+	Sandbox     *api.SandboxEndpoints // nil = the real endpoints
+	ConsolePort string                // empty = the configured one
+	MemoryStore bool                  // whatever store is configured
+}
+
+// Build makes the parts.
+func Build(e *Environment, conf *config.Config, r Resolved) (*Program, error) {
+	p := &Program{env: e, conf: conf, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
 	p.hidden.confide(conf)
 	p.hidden.confideProxies(e.Getenv)
 	if !conf.Sandbox { // which is on this machine
@@ -43,7 +51,11 @@ func Build(e *Environment, conf *config.Config, stand *api.SandboxEndpoints) (*P
 			return nil, err
 		}
 	}
-	p.store = newStore(e, conf)
+	if r.MemoryStore {
+		p.store = &tokens.MemoryStore{}
+	} else {
+		p.store = newStore(e, conf)
+	}
 	for _, name := range credentialNames(conf) {
 		credential, err := newCredential(p, conf.Credentials[name])
 		if err != nil {

@@ -40,7 +40,7 @@ func sandboxClient(s *api.SandboxEndpoints, conf config.Credential, redirectURL 
 	}
 }
 
-// upstream is where a route's requests go: the configured upstream, or the
+// routeUpstream is where a route's requests go: the configured upstream, or the
 // sandbox in its place.
 func routeUpstream(p *Program, route config.Route) (*url.URL, *x509.CertPool, error) {
 	if p.sandbox != nil {

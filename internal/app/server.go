@@ -31,16 +31,17 @@ const drainTimeout = 10 * time.Second
 
 // A Server is a proxy that listens: everything that has to be closed again.
 type Server struct {
-	env      *Environment
-	Conf     *config.Config
-	sandbox  *api.SandboxEndpoints
-	program  *Program
-	pipeline *pipeline
-	capture  *captureObserver
-	console  *console.Console
-	proxy    *http.Server
-	busy     httpserver.InFlight // of proxy
-	Users    userAccess
+	env         *Environment
+	Conf        *config.Config
+	sandbox     *api.SandboxEndpoints
+	program     *Program
+	pipeline    *pipeline
+	capture     *captureObserver
+	console     *console.Console
+	proxy       *http.Server
+	busy        httpserver.InFlight // of proxy
+	Users       userAccess
+	consolePort string // as resolved when it listens
 
 	limit, pagesLimit *listen.Limit // of connections to the proxy, and to all that shows pages
 	refusals          *pacedLog
@@ -49,10 +50,10 @@ type Server struct {
 	roots             *certs.Authority
 	run               api.RunFile
 
-	// apart: nobody else is to find this proxy, so it leaves no run.json, and the
+	// Isolated: nobody else is to find this proxy, so it leaves no run.json, and the
 	// sandbox's grants stay in memory.
 	Isolated bool
-	// anyPort: where a configured port is taken, another will do.
+	// FallbackPort: where a configured port is taken, another will do.
 	FallbackPort bool
 
 	listeners                        ListenerSet
@@ -97,7 +98,7 @@ func (s *Server) listen(ctx context.Context) error {
 		return err
 	}
 	s.consoleListeners = limited(lns, s.pagesLimit)
-	s.Conf.Console.Listen = "localhost:" + PortOf(lns[0].Addr().String())
+	s.consolePort = PortOf(lns[0].Addr().String())
 	return nil
 }
 
@@ -128,8 +129,7 @@ func (s *Server) startSandbox(ctx context.Context) error {
 	s.closers = append(s.closers, func() { amazon.Close() })
 	s.sandbox = &api.SandboxEndpoints{LWA: amazon.LWA(), AVS: amazon.AVS(), CA: string(amazon.RootPEM())}
 	if s.Isolated {
-		s.Conf.Store.Kind = "memory" // the sandbox's folder may be in use
-		return nil
+		return nil // the sandbox's folder may be in use
 	}
 	return clearSandboxFolder(s.Conf)
 }
@@ -147,7 +147,7 @@ func (s *Server) removeLeftovers(context.Context) error {
 }
 
 func (s *Server) build(ctx context.Context) error {
-	program, err := Build(s.env, s.Conf, s.sandbox)
+	program, err := Build(s.env, s.Conf, Resolved{Sandbox: s.sandbox, ConsolePort: s.consolePort, MemoryStore: s.Isolated && s.sandbox != nil})
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (s *Server) buildConsole(metrics *console.Metrics, watch observers) error {
 	ended := make(chan struct{})
 	s.callbacks = &callbackListener{
 		logins:      &tokens.Logins{},
-		consolePort: PortOf(s.Conf.Console.Listen),
+		consolePort: s.consolePort,
 		tls:         s.callbackTLS,
 		errorLog:    watch.errorLog,
 		limit:       s.pagesLimit,

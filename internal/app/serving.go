@@ -111,4 +111,4 @@ func (s *Server) ownAddresses() []net.Addr {
 	return own
 }
 
-func (s *Server) loginURL(name string) string { return loginURL(s.Conf, name) }
+func (s *Server) loginURL(name string) string { return loginURL(s.Conf, s.consolePort, name) }

@@ -8,7 +8,7 @@ import (
 
 // StoredStatus is what the configuration and the store tell while nothing serves.
 func StoredStatus(e *Environment, conf *config.Config) (*api.Status, error) {
-	program, err := Build(e, conf, StoppedSandbox(conf.Sandbox))
+	program, err := Build(e, conf, Resolved{Sandbox: StoppedSandbox(conf.Sandbox)})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (l lineWriter) line(s capture.Summary) string {
 	took := time.Duration(s.TookMS * float64(time.Millisecond))
 	words := []string{
 		s.Began.Add(took).Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s),
-		orDash(s.Route), orDash(s.Decision), terminal.Rounded(took).String(), terminal.OfBytes(s.ResponseBytes),
+		orDash(s.Route), orDash(s.Decision), terminal.Rounded(took).String(), terminal.Size(s.ResponseBytes),
 	}
 	return strings.Join(append(words, remarks(s)...), " ")
 }
@@ -40,7 +40,7 @@ func (l lineWriter) opening(s capture.Summary) string {
 
 // directive tells of one that passes.
 func (l lineWriter) directive(id uint64, now time.Time, h avs.Header) string {
-	name := "<- " + terminal.Legible(h.Namespace+"."+h.Name, 128)
+	name := "<- " + terminal.PrintableN(h.Namespace+"."+h.Name, 128)
 	if l.colours {
 		name = "\x1b[36m" + name + "\x1b[0m"
 	}
@@ -54,7 +54,7 @@ func orDash(text string) string {
 	if text == "" {
 		return "-"
 	}
-	return terminal.Legible(text, 64)
+	return terminal.PrintableN(text, 64)
 }
 
 // requestOf is the request in short. Its host stands there where no route tells it.
@@ -66,9 +66,9 @@ func requestOf(s capture.Summary) string {
 	case s.Route == "" && strings.HasPrefix(target, "/"):
 		target = s.Scheme + "://" + s.Host + target
 	}
-	text := terminal.Legible(s.Method, 16) + " " + terminal.Legible(target, 256)
+	text := terminal.PrintableN(s.Method, 16) + " " + terminal.PrintableN(target, 256)
 	if s.AVS != "" {
-		text += " (" + terminal.Legible(s.AVS, 128) + ")"
+		text += " (" + terminal.PrintableN(s.AVS, 128) + ")"
 	}
 	return text
 }
@@ -82,10 +82,10 @@ func remarks(s capture.Summary) (words []string) {
 		words = append(words, "(sent twice: the token was refused and renewed)")
 	}
 	if s.Error != "" {
-		words = append(words, terminal.Legible(s.Error, 64))
+		words = append(words, terminal.PrintableN(s.Error, 64))
 	}
 	if s.Ended != "" {
-		words = append(words, "- "+terminal.Legible(s.Ended, 256))
+		words = append(words, "- "+terminal.PrintableN(s.Ended, 256))
 	}
 	return words
 }

@@ -52,7 +52,7 @@ client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 	return cmd
 }
 
-// explain asks the running proxy, or else decides by itself.
+// runExplain asks the running proxy, or else decides by itself.
 func runExplain(ctx context.Context, a *commands, conf *config.Config, method, target string) (*explain.Explanation, error) {
 	if _, err := explain.ParseRequest(method, target, explain.ListenAddrs(conf.Proxy.Listen)); err != nil {
 		return nil, terminal.Usage(err, "see 'avsproxy explain --help'")
@@ -67,7 +67,7 @@ func runExplain(ctx context.Context, a *commands, conf *config.Config, method, t
 		}
 		return x, err
 	}
-	program, err := app.Build(a.Environment, conf, app.StoppedSandbox(conf.Sandbox))
+	program, err := app.Build(a.Environment, conf, app.Resolved{Sandbox: app.StoppedSandbox(conf.Sandbox)})
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"avsproxy/internal/config"
 )
 
-// beginLogin hands the login over to the running proxy's console.
+// beginDaemonLogin hands the login over to the running proxy's console.
 func beginDaemonLogin(ctx context.Context, r *api.Daemon, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
 	query := url.Values{"by": {"browser"}}
 	if name != "" {

@@ -25,7 +25,7 @@ func loginNonInteractive(ctx context.Context, a *commands, conf *config.Config, 
 	if conf.Sandbox {
 		return false, nil
 	}
-	program, err := app.Build(a.Environment, conf, nil)
+	program, err := app.Build(a.Environment, conf, app.Resolved{})
 	if err != nil {
 		return false, err
 	}
@@ -48,7 +48,7 @@ func loginNonInteractive(ctx context.Context, a *commands, conf *config.Config, 
 	return true, nil
 }
 
-// prove gets a token, which is all that can be tried here.
+// proveCredential gets a token, which is all that can be tried here.
 func proveCredential(ctx context.Context, a *commands, program *app.Program, credential *app.Credential) error {
 	credential.Source.MustSave, credential.Source.Patient = true, true
 	if err := credential.Source.Open(); err != nil {
@@ -67,7 +67,7 @@ func lifeText(token tokens.Token) string {
 	if token.Expiry.IsZero() {
 		return ""
 	}
-	return ", live until " + terminal.Clock(token.Expiry)
+	return ", expires " + terminal.When(token.Expiry)
 }
 
 // importToken reads a refresh token and keeps what a first renewal makes of it.

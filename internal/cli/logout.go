@@ -39,7 +39,7 @@ func runLogout(ctx context.Context, a *commands, conf *config.Config, name strin
 		sayLoggedOut(a, conf, done.WasLoggedIn)
 		return nil
 	}
-	program, err := app.Build(a.Environment, conf, app.StoppedSandbox(conf.Sandbox))
+	program, err := app.Build(a.Environment, conf, app.Resolved{Sandbox: app.StoppedSandbox(conf.Sandbox)})
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func runReplay(ctx context.Context, a *commands, daemon *api.Daemon, text string
 	return awaitReplay(ctx, a, daemon, events, begun.ID)
 }
 
-// edit is what the flags change.
+// editOf is what the flags change.
 func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, flags replayFlags) (map[string]any, error) {
 	edit := map[string]any{}
 	if flags.method != "" {

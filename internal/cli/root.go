@@ -47,7 +47,7 @@ func (a *commands) load(load loader) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conf, app.PrepareStateFolder(a.Environment, conf)
+	return app.PrepareStateFolder(a.Environment, conf)
 }
 
 // configured makes a command of one that needs the configuration. name is the

@@ -84,8 +84,9 @@ func serveChild(ctx context.Context, a *commands) (*app.Server, error) {
 	}
 	unsetSecretVariables(conf)
 	a.UI.Level.Set(levelDuringChild)
-	conf.Proxy.Listen = []string{childListener(conf.Proxy.Listen)}
-	s, err := app.NewServer(a.Environment, conf)
+	own := *conf
+	own.Proxy.Listen = []string{childListener(conf.Proxy.Listen)}
+	s, err := app.NewServer(a.Environment, &own)
 	if err != nil {
 		return nil, err
 	}

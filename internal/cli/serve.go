@@ -26,7 +26,7 @@ way then get 10 seconds to finish; a second signal ends everything at once.`,
 	return cmd
 }
 
-// serve listens on everything first, then serves, then says that it is ready.
+// runServe listens on everything first, then serves, then says that it is ready.
 func runServe(ctx context.Context, a *commands, conf *config.Config, asJSON bool) error {
 	ignoreBrokenPipe()
 	daemon := app.FindDaemon(ctx, a.Environment, conf)

@@ -44,7 +44,7 @@ func statusCommand(a *commands) *cobra.Command {
 	return cmd
 }
 
-// status asks the running proxy, or else looks into the store.
+// getStatus asks the running proxy, or else looks into the store.
 func getStatus(ctx context.Context, a *commands, conf *config.Config) (*api.Status, error) {
 	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
 		var status api.Status
@@ -75,7 +75,7 @@ func printStatus(a *commands, status *api.Status) error {
 		if problem := credential.Problem; problem != nil && problem.Action == tokens.ActionLogin && strings.HasPrefix(problem.Hint, "log in") {
 			problem.Hint = "run '" + loginCommandFor(credential, status.Routes) + "'"
 		}
-		for _, line := range credentialLines(credential, time.Now()) {
+		for _, line := range credentialLines(credential) {
 			fmt.Fprintf(table, "%s\t%s\n", label, line)
 			label = ""
 		}
@@ -121,31 +121,24 @@ func loginCommandFor(c api.CredentialStatus, routes []api.Route) string {
 }
 
 // credentialLines tell first how a credential stands, then what may need a person.
-func credentialLines(c api.CredentialStatus, now time.Time) []string {
-	state := stateText(c) + ", grant " + c.Grant
-	if c.ExpiresAt != nil {
-		state += ", token until " + terminal.Clock(*c.ExpiresAt)
-	}
-	if c.ExpiresAt != nil && c.State == tokens.StateReady && !c.Renewable {
-		state += "; it cannot be renewed: log in again before"
-	}
-	lines := []string{state}
+func credentialLines(c api.CredentialStatus) []string {
+	lines := []string{tokenOf(c).String() + "; grant " + c.Grant}
 	if c.LoggedInAt != nil && c.Login {
-		lines = append(lines, "logged in "+terminal.Day(*c.LoggedInAt)+terminal.Age(*c.LoggedInAt, now))
+		lines = append(lines, "logged in "+terminal.When(*c.LoggedInAt))
 	}
 	if c.EndsAt != nil {
-		lines = append(lines, "the login ends "+terminal.Day(*c.EndsAt)+terminal.LoginEndText(*c.EndsAt, now))
+		lines = append(lines, terminal.LoginEnd(*c.EndsAt))
 	}
 	if len(c.Scopes) > 0 {
 		lines = append(lines, scopesText(c))
 	}
 	if c.LastAt != nil && c.Last != "login_needed" { // which the first line says
-		lines = append(lines, "last renewal: "+strings.ReplaceAll(c.Last, "_", " ")+terminal.Age(*c.LastAt, now))
+		lines = append(lines, "last renewal: "+strings.ReplaceAll(c.Last, "_", " ")+", "+terminal.When(*c.LastAt))
 	} else if c.RenewedAt != nil {
-		lines = append(lines, "token got "+terminal.Day(*c.RenewedAt)+terminal.Age(*c.RenewedAt, now))
+		lines = append(lines, "token got "+terminal.When(*c.RenewedAt))
 	}
 	if c.ClockAhead != 0 {
-		lines = append(lines, terminal.ClockText(time.Duration(c.ClockAhead*float64(time.Second))))
+		lines = append(lines, terminal.ClockSkew(time.Duration(c.ClockAhead*float64(time.Second))))
 	}
 	if c.Problem != nil {
 		lines = append(lines, problemText(*c.Problem))
@@ -153,14 +146,12 @@ func credentialLines(c api.CredentialStatus, now time.Time) []string {
 	return lines
 }
 
-func stateText(c api.CredentialStatus) string {
-	switch {
-	case c.State == tokens.StateUnknown && c.ExpiresAt != nil:
-		return "renewed with the next use"
-	case c.State == tokens.StateUnknown:
-		return "not used yet"
+func tokenOf(c api.CredentialStatus) terminal.Token {
+	t := terminal.Token{State: c.State, Renewable: c.Renewable} // the problem has a line of its own
+	if c.ExpiresAt != nil {
+		t.Expiry = *c.ExpiresAt
 	}
-	return strings.ReplaceAll(string(c.State), "_", " ")
+	return t
 }
 
 // problemText leaves out a hint that the detail has in it.

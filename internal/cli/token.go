@@ -100,13 +100,13 @@ func notRenewed(p *app.Program, credential *app.Credential, err error) error {
 // doors; in sandbox mode it needs the sandbox of a running proxy.
 func buildBeside(ctx context.Context, a *commands, conf *config.Config) (*app.Program, error) {
 	if !conf.Sandbox {
-		return app.Build(a.Environment, conf, nil)
+		return app.Build(a.Environment, conf, app.Resolved{})
 	}
 	daemon := app.FindDaemon(ctx, a.Environment, conf)
 	if daemon == nil || daemon.Sandbox == nil {
 		return nil, terminal.LoginNeeded(app.ErrNoSandbox, "run 'avsproxy serve'; it logs in to its sandbox by itself")
 	}
-	return app.Build(a.Environment, conf, daemon.Sandbox)
+	return app.Build(a.Environment, conf, app.Resolved{Sandbox: daemon.Sandbox})
 }
 
 func printToken(a *commands, credential *app.Credential, token tokens.Token, flags tokenFlags) error {

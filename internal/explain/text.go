@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/guard"
@@ -46,7 +45,7 @@ func (e *Explainer) addToken(x *Explanation, facts Credential, route config.Rout
 	case x.Error != "":
 		x.add("Token", "none: %s has no live token (%v); answered with 503 %s", name, facts.Status.Failure, x.Error)
 	default:
-		x.add("Token", "%s: %s, %s", decisionText(string(x.Decision)), name, tokenLife(x.Token, facts.Status))
+		x.add("Token", "%s: %s, %s", decisionText(string(x.Decision)), name, tokenText(facts.Status))
 	}
 	switch route.ClientAuth {
 	case "keep":
@@ -79,25 +78,13 @@ func decisionText(decision string) string {
 	return decision
 }
 
-func tokenLife(token *TokenInfo, status tokens.Status) string {
-	if status.State == tokens.StateUnknown {
-		return "whose token is got or renewed with the request"
+func tokenText(status tokens.Status) string {
+	text := terminal.TokenOf(status).String()
+	if !status.Renewed.IsZero() {
+		text += "; got " + terminal.When(status.Renewed)
 	}
-	text := "ready"
-	if token.Age != nil {
-		text += ", got " + secondsText(*token.Age) + " ago"
-	}
-	if token.Left == nil {
-		return text + ", without a known end"
-	}
-	text += ", ends in " + secondsText(*token.Left)
-	if status.Renewable {
-		return text + ", renewed by itself"
-	}
-	return text + ", then a new login is needed"
+	return text
 }
-
-func secondsText(s float64) string { return terminal.Roughly(time.Duration(s) * time.Second) }
 
 // addPath is about what follows the decision to send.
 func (e *Explainer) addPath(x *Explanation, a requestSpec, route config.Route, standIn bool) {

@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-func Day(t time.Time) string { return t.Local().Format(time.DateTime) }
-
-func Age(t, now time.Time) string { return " (" + Roughly(now.Sub(t)) + " ago)" }
-
-func Clock(t time.Time) string {
+// When is a time and how far away it is. The date is left out where it is less than a
+// day ahead.
+func When(t time.Time) string {
 	left := time.Until(t)
-	switch {
-	case left < 0:
-		return fmt.Sprintf("%s (%s ago)", Day(t), Roughly(-left))
-	case left < 24*time.Hour:
-		return fmt.Sprintf("%s (in %s)", t.Local().Format("15:04:05"), Roughly(left))
+	if left < 0 {
+		return t.Local().Format(time.DateTime) + " (" + Roughly(-left) + " ago)"
 	}
-	return fmt.Sprintf("%s (in %s)", Day(t), Roughly(left))
+	layout := time.DateTime
+	if left < 24*time.Hour {
+		layout = time.TimeOnly
+	}
+	return t.Local().Format(layout) + " (in " + Roughly(left) + ")"
 }
 
 // Roughly names a length of time as people do.
@@ -33,6 +32,7 @@ func Roughly(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
+// Rounded leaves three or four digits of a duration.
 func Rounded(d time.Duration) time.Duration {
 	switch {
 	case d > time.Minute:
@@ -43,7 +43,8 @@ func Rounded(d time.Duration) time.Duration {
 	return d.Round(10 * time.Microsecond)
 }
 
-func OfBytes(n int64) string {
+// Size is a number of bytes for people.
+func Size(n int64) string {
 	switch {
 	case n < 1000:
 		return strconv.FormatInt(n, 10) + "B"

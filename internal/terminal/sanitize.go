@@ -9,29 +9,16 @@ import (
 	"unicode/utf16"
 )
 
-// Printable bounds what clients can put into a log line, in length and kind.
-func Printable(text string) string {
-	const most = 256
-	clean := make([]rune, 0, min(len(text), most))
-	for _, r := range text {
-		if len(clean) == most {
-			return string(clean) + "…"
-		}
-		if r < 0x20 || r == 0x7f {
-			r = '?'
-		}
-		clean = append(clean, r)
-	}
-	return string(clean)
-}
+// Printable is text from outside on one line of a log or a terminal: at most 256
+// characters, none of which moves the cursor or changes the writing direction.
+func Printable(text string) string { return PrintableN(text, 256) }
 
-// Legible is text from the wire on one line of a terminal: of most characters, and
-// of such that neither move the cursor nor turn the writing.
-func Legible(text string, most int) string {
-	clean := make([]rune, 0, min(len(text), most))
+// PrintableN is [Printable] with another bound.
+func PrintableN(text string, maxRunes int) string {
+	clean := make([]rune, 0, min(len(text), maxRunes))
 	for _, r := range text {
-		if len(clean) == most {
-			return string(clean) + "..."
+		if len(clean) == maxRunes {
+			return string(clean) + "…"
 		}
 		if !unicode.IsPrint(r) {
 			r = '?'
