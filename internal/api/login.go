@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"time"
+
+	"avsproxy/internal/capture"
+)
 
 // LoginBegun is the answer to POST /api/logins, by which a command hands a login
 // over to the running console.
@@ -37,3 +41,24 @@ type LogoutDone struct {
 // PastedHeader brings the redirect URI that a person has pasted into a command. No
 // provider can make a browser send it.
 const PastedHeader = "Avsproxy-Pasted"
+
+// Exchanges is the answer to GET /api/exchanges.
+type Exchanges struct {
+	Exchanges []capture.Summary `json:"exchanges"` // the newest last
+	Paused    bool              `json:"paused"`
+	Dropped   uint64            `json:"dropped"` // so many made room for others
+}
+
+// ReplayBegun is the answer to it.
+type ReplayBegun struct {
+	ID uint64 `json:"id"` // of the new exchange
+}
+
+// TicketMade is the answer to POST /api/tickets: where one browser may open the
+// inspector.
+type TicketMade struct {
+	Address string `json:"address"`
+}
+
+// KeyHeader is the header in which commands present the console's key.
+const KeyHeader = "Avsproxy-Console-Key"

@@ -99,3 +99,12 @@ func (l avsLog) synchronized(err error) {
 	}
 	l.Info("SynchronizeState sent")
 }
+
+// downchannel is what holds a route's downchannel, once it runs.
+func downchannel(route config.Route, origin *url.URL, send http.RoundTripper, loginURL string, log *slog.Logger) *proxy.Downchannel {
+	return proxy.NewDownchannel(proxy.DownchannelOptions{
+		Origin: origin, Send: send, Headers: route.Headers,
+		LoginURL: loginURL, Patience: route.DialTimeout,
+		Tell: logDownchannel(log, route.Name),
+	})
+}

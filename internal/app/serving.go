@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 )
@@ -112,3 +114,35 @@ func (s *Server) ownAddresses() []net.Addr {
 }
 
 func (s *Server) loginURL(name string) string { return loginURL(s.Conf, s.consolePort, name) }
+
+// A Readiness says where a server listens and what it needs, for the person who started it.
+type Readiness struct {
+	Proxy     []string
+	Console   string
+	Inspector string // the address that opens it once; empty = the console's own does
+	Routes    []api.Route
+	Users     api.Access
+	Tokens    []tokens.Status
+	LoginURL  string // empty = nobody has to log in first
+	Try       string // what curl can ask for, as its arguments
+}
+
+// StoredStatus is what the configuration and the store tell while nothing serves.
+func StoredStatus(e *Environment, conf *config.Config) (*api.Status, error) {
+	program, err := Build(e, conf, Resolved{Sandbox: StoppedSandbox(conf.Sandbox)})
+	if err != nil {
+		return nil, err
+	}
+	users, err := newUsers(conf)
+	if err != nil {
+		return nil, err
+	}
+	status := &api.Status{Version: Version(), Sandbox: conf.Sandbox, Users: users.describe("you"), Credentials: []api.CredentialStatus{}}
+	for _, route := range conf.Routes {
+		status.Routes = append(status.Routes, api.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
+	}
+	for _, credential := range program.credentials {
+		status.Credentials = append(status.Credentials, console.Describe(credential.consoleView(), credential.Source.Peek()))
+	}
+	return status, nil
+}

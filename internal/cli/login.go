@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +15,7 @@ import (
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
 )
 
 type loginFlags struct {
@@ -140,4 +144,40 @@ func beginLoginHere(ctx context.Context, a *commands, conf *config.Config, name 
 		LoginBegun: attempt.LoginBegun, wait: attempt.Wait, paste: attempt.Paste,
 		close: func() { attempt.Close(); done() },
 	}, nil
+}
+
+// beginDaemonLogin hands the login over to the running proxy's console.
+func beginDaemonLogin(ctx context.Context, r *api.Daemon, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+	query := url.Values{"by": {"browser"}}
+	if name != "" {
+		query.Set("credential", name)
+	}
+	if flags.byDevice(conf.Credentials[cmp.Or(name, conf.Routes[0].Credential)]) {
+		query.Set("by", "device")
+	}
+	attempt := &loginAttempt{close: func() {}}
+	if err := r.Call(ctx, http.MethodPost, "/api/logins?"+query.Encode(), &attempt.LoginBegun); err != nil {
+		return nil, err
+	}
+	attempt.wait = func(ctx context.Context) (bool, error) { return r.AwaitLogin(ctx, attempt.ID) }
+	attempt.paste = r.Deliver
+	return attempt, nil
+}
+
+// lockNoticeAfter is how long a login waits for another one before it says so.
+const lockNoticeAfter = 100 * time.Millisecond
+
+// lockLogin waits until no other process is logging in with this state folder:
+// they would fight for the callback's port. It says so where it has to wait.
+func lockLogin(ctx context.Context, a *commands, conf *config.Config) (done func(), waited bool, err error) {
+	store := tokens.FileStore{Dir: filepath.Clean(conf.Store.Path)}
+	soon, cancel := context.WithTimeout(ctx, lockNoticeAfter)
+	defer cancel()
+	done, err = store.Lock(soon, ".login")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return done, false, terminal.Failed(err, "")
+	}
+	a.UI.Say("Another 'avsproxy login' is under way in %s; waiting for it (Ctrl-C to stop)", conf.Store.Path)
+	done, err = store.Lock(ctx, ".login")
+	return done, true, err
 }

@@ -2,12 +2,16 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
+	"avsproxy/internal/terminal"
 )
 
 func serveCommand(a *commands) *cobra.Command {
@@ -46,4 +50,50 @@ func runServe(ctx context.Context, a *commands, conf *config.Config, asJSON bool
 	announceReady(a, conf, s.Readiness(), asJSON)
 	s.WarnWithoutPKCE()
 	return s.Wait(ctx)
+}
+
+type readyLine struct {
+	Proxy   []string    `json:"proxy"`
+	Console string      `json:"console"`
+	Routes  []api.Route `json:"routes"`
+}
+
+func announceReady(a *commands, conf *config.Config, r app.Readiness, asJSON bool) {
+	if asJSON {
+		// Nobody may be reading stdout, which must not stop the proxy.
+		_ = json.NewEncoder(a.stdout).Encode(readyLine{r.Proxy, r.Console, r.Routes})
+	}
+	var text strings.Builder // written in one call so that log lines cannot interleave
+	say := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
+	say("avsproxy %s is ready%s", app.Version(), map[bool]string{true: ": sandbox mode, no account needed"}[conf.Sandbox])
+	for _, address := range app.LocalhostURLs(r.Proxy) {
+		say("  proxy    %s for %s", address, r.Users.Proxy)
+	}
+	say("  console  %s for %s", api.LocalhostURL(r.Console), r.Users.Console)
+	if r.Inspector != "" {
+		say("  inspect  %s opens the inspector, once", r.Inspector)
+	}
+	for i, route := range r.Routes {
+		say("  route    %s", routeText(route, conf.Routes[i], conf.Sandbox))
+	}
+	for _, status := range r.Tokens {
+		say("  token    %s: %s", status.Name, terminal.TokenOf(status))
+	}
+	if r.LoginURL != "" {
+		say("Log in first: open %s in a browser, or run 'avsproxy login'", r.LoginURL)
+	}
+	say("Try:")
+	say("  curl -i %s", r.Try)
+	a.UI.Say("%s", strings.TrimSuffix(text.String(), "\n"))
+}
+
+func routeText(route api.Route, configured config.Route, sandbox bool) string {
+	text := route.Name + " -> " + route.Upstream
+	if sandbox {
+		text += " (the sandbox, in the place of " + configured.Upstream + ")"
+	}
+	if route.Credential == "" {
+		return text + ", no credential"
+	}
+	return text + ", credential " + route.Credential
 }
