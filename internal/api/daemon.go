@@ -52,7 +52,20 @@ func (r *Daemon) CloseIdle() { r.client.CloseIdleConnections() }
 // Call asks the console and decodes what it answers into answer. The error is
 // the console's own sentence where it gave one.
 func (r *Daemon) Call(ctx context.Context, method, path string, answer any) error {
-	resp, err := r.Open(ctx, method, path, nil)
+	return r.exchange(ctx, method, path, nil, answer)
+}
+
+// Post is Call with a value for the body.
+func (r *Daemon) Post(ctx context.Context, path string, value, answer any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return r.exchange(ctx, http.MethodPost, path, bytes.NewReader(body), answer)
+}
+
+func (r *Daemon) exchange(ctx context.Context, method, path string, body io.Reader, answer any) error {
+	resp, err := r.Open(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -92,20 +105,6 @@ func (r *Daemon) request(ctx context.Context, method, path string, body io.Reade
 }
 
 func ExchangePath(id uint64) string { return "/api/exchanges/" + strconv.FormatUint(id, 10) }
-
-// Post is call with a body.
-func (r *Daemon) Post(ctx context.Context, path string, value, answer any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	resp, err := r.Open(ctx, http.MethodPost, path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(answer)
-}
 
 // Page is where a browser shows the exchange.
 func (r *Daemon) Page(ctx context.Context, id uint64) string {

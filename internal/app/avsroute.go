@@ -6,39 +6,39 @@ import (
 	"net/url"
 
 	"avsproxy/internal/api"
-	"avsproxy/internal/config"
 	"avsproxy/proxy"
 )
 
-// avsMiddleware put AVS's rules before the last part of a route, which leg makes for any
-// origin:
+// avsMiddleware puts AVS's rules before the last part of a route, which next makes for
+// any origin:
 //
 //	synchronize(serialize(notice(gateway(inject(upstream)))))
 //
 // The serializer stands before the injector, so that no token grows old in the
 // queue. What synchronize posts goes the way of all events. Routes that do not speak
 // to AVS have none of it.
-func avsMiddleware(p *Program, line *pipeline, route config.Route, watch observers, first proxy.Leg, leg func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, now routeState) {
+func (b *routeBuilder) avsMiddleware(first proxy.Leg, next func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, state routeState) {
+	route, line := b.route, b.pipeline
 	if route.Preset != "avs" && !route.SerializeEvents && !route.Synchronize && !route.FollowGateway {
 		line.background = append(line.background, first.Upstream.Keep)
 		return first.Inject, routeState{trouble: first.Upstream.Trouble}
 	}
 	origin := first.Inject.Origin
-	told := avsLog{watch.log.With("route", route.Name)}
-	options := proxy.GatewayOptions{First: first, Asked: told.asked, Returned: told.returned}
+	log := avsLog{b.observers.log.With("route", route.Name)}
+	options := proxy.GatewayOptions{First: first, Asked: log.asked, Returned: log.returned}
 	if route.FollowGateway {
-		options.Next = leg
+		options.Next = next
 	}
 	gateway := proxy.NewGateway(options)
 	line.closers = append(line.closers, gateway.Close)
 	line.background = append(line.background, gateway.Keep)
-	send = proxy.Notice(origin, told.second, gateway)
+	send = proxy.Notice(origin, log.second, gateway)
 	if route.SerializeEvents {
 		send = proxy.Serialize(origin, send)
 	}
 	if route.Synchronize {
 		synchronizer := proxy.NewSynchronizer(proxy.SynchronizeOptions{
-			Origin: origin, Headers: route.Headers, Next: send, Done: told.synchronized,
+			Origin: origin, Headers: route.Headers, Next: send, Done: log.synchronized,
 		})
 		line.closers = append(line.closers, synchronizer.Close)
 		send = synchronizer
@@ -65,7 +65,7 @@ func (s routeState) problem() *api.RouteProblem {
 	return &api.RouteProblem{Detail: trouble.Detail, Hint: trouble.Hint, Down: trouble.Down}
 }
 
-// A avsLog tells people what a route does by itself.
+// An avsLog tells people what a route does by itself.
 type avsLog struct{ *slog.Logger }
 
 func (l avsLog) asked(to proxy.Redirection) {
@@ -100,11 +100,11 @@ func (l avsLog) synchronized(err error) {
 	l.Info("SynchronizeState sent")
 }
 
-// downchannel is what holds a route's downchannel, once it runs.
-func downchannel(route config.Route, origin *url.URL, send http.RoundTripper, loginURL string, log *slog.Logger) *proxy.Downchannel {
+// downchannel holds the route's downchannel, once it runs.
+func (b *routeBuilder) downchannel(origin *url.URL, send http.RoundTripper) *proxy.Downchannel {
 	return proxy.NewDownchannel(proxy.DownchannelOptions{
-		Origin: origin, Send: send, Headers: route.Headers,
-		LoginURL: loginURL, Patience: route.DialTimeout,
-		Tell: logDownchannel(log, route.Name),
+		Origin: origin, Send: send, Headers: b.route.Headers,
+		LoginURL: b.loginURL, Patience: b.route.DialTimeout,
+		Tell: logDownchannel(b.observers.log, b.route.Name),
 	})
 }

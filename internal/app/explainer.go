@@ -6,7 +6,6 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/explain"
 	"avsproxy/internal/guard"
-	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
 
@@ -28,7 +27,7 @@ func NewExplainer(p *Program, addresses []string, self string) (*explain.Explain
 			return credentialFacts(p, name, (*tokens.Source).Peek)
 		},
 		Origin:   func(route config.Route) *url.URL { return configuredOrigin(p, route) },
-		TokenURL: func(route config.Route) string { return p.standInOptions(route, &proxy.Injector{}, "").TokenURL },
+		TokenURL: func(route config.Route) string { return tokenURL(p, route) },
 	}, nil
 }
 

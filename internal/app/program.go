@@ -152,12 +152,5 @@ func (p *Program) warnOfPKCE(c *Credential) {
 
 // LoginCommand is what a person types to log in to a credential.
 func (p *Program) LoginCommand(c *Credential) string {
-	command := "avsproxy login"
-	if c.Conf.Name != p.conf.Routes[0].Credential {
-		command += " " + c.Conf.Name
-	}
-	if c.Imports() {
-		command += " < FILE-WITH-REFRESH-TOKEN"
-	}
-	return command
+	return terminal.LoginCommand(c.Conf.Name, p.conf.Routes[0].Credential, c.Imports())
 }

@@ -17,8 +17,7 @@ import (
 func replaying(t *testing.T, handler http.HandlerFunc) (*replayer, *captureObserver) {
 	s := newCaptureObserver(config.Capture{Enabled: true, Body: 1 << 10, Total: 1 << 20}, nil)
 	began := func(string) func(proxy.Exchange) { return func(proxy.Exchange) {} }
-	p := &Program{conf: &config.Config{}}
-	r := newReplayer(s.recorder, map[string]http.Handler{"api": p.observe(observers{began: began, record: s.begin}, "api", handler)}, httpserver.DiscardLog())
+	r := newReplayer(s.recorder, map[string]http.Handler{"api": observers{began: began, record: s.begin}.observe("api", handler)}, httpserver.DiscardLog())
 	t.Cleanup(r.close)
 	return r, s
 }

@@ -167,18 +167,19 @@ func (s *Server) build(ctx context.Context) error {
 		metrics.Credential(credential.Source)
 		s.background = append(s.background, credentialTask(s, credential, metrics))
 	}
-	watch := newObservers(s.env.UI.Log, s.refusals, metrics, s.capture)
-	s.pipeline, err = program.pipeline(watch, s.loginURL, serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, limit: func(busy, next http.Handler) http.Handler { return limitRequests(s, busy, next) }})
+	o := newObservers(s.env.UI.Log, s.refusals, metrics, s.capture)
+	o.decisionHeader = s.Conf.Proxy.DecisionHeader
+	s.pipeline, err = program.pipeline(o, s.loginURL, serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, limit: func(busy, next http.Handler) http.Handler { return limitRequests(s, busy, next) }})
 	if err != nil {
 		return err
 	}
 	s.background = append(s.background, s.pipeline.background...)
-	s.replayer = newReplayer(s.capture.recorder, s.pipeline.observed, watch.errorLog)
+	s.replayer = newReplayer(s.capture.recorder, s.pipeline.observed, o.errorLog)
 	s.closers = append(s.closers, s.pipeline.close, s.replayer.close)
-	return s.buildConsole(metrics, watch)
+	return s.buildConsole(metrics, o)
 }
 
-func (s *Server) buildConsole(metrics *console.Metrics, watch observers) error {
+func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 	leaf, err := s.roots.Callback(s.Conf.Store.Path)
 	if err != nil {
 		return terminal.Failed(err, "")
@@ -193,7 +194,7 @@ func (s *Server) buildConsole(metrics *console.Metrics, watch observers) error {
 		logins:      &tokens.Logins{},
 		consolePort: s.consolePort,
 		tls:         s.callbackTLS,
-		errorLog:    watch.errorLog,
+		errorLog:    o.errorLog,
 		limit:       s.pagesLimit,
 	}
 	s.console = &console.Console{
@@ -219,11 +220,11 @@ func (s *Server) buildConsole(metrics *console.Metrics, watch observers) error {
 		Replay:      s.replayer.replay,
 		Explain:     func(method, url string) (any, error) { return explainer.Explain(method, url) },
 	}
-	s.callbacks.handler = s.console.Guarded(watch.refused)
+	s.callbacks.handler = s.console.Guarded(o.refused)
 	s.closers = append(s.closers, s.callbacks.close)
-	s.pages = httpserver.NewPages(s.callbacks.handler, watch.errorLog)
+	s.pages = httpserver.NewPages(s.callbacks.handler, o.errorLog)
 	s.pages.RegisterOnShutdown(sync.OnceFunc(func() { close(ended) }))
-	s.proxy = httpserver.New(proxy.Arrived(s.pipeline.handler), watch.errorLog)
+	s.proxy = httpserver.New(proxy.Arrived(s.pipeline.handler), o.errorLog)
 	return nil
 }
 

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -30,9 +30,7 @@ func statusCommand(a *commands) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				encoder := json.NewEncoder(a.stdout)
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(status)
+				return indented(a.stdout, status)
 			}
 			if err := printStatus(a, status); err != nil {
 				return err
@@ -65,7 +63,7 @@ func printStatus(a *commands, status *api.Status) error {
 		fmt.Fprintf(table, "turned away\t%d connections of other users to the proxy, %d to the console, beyond those that get an answer\n", away.Proxy, away.Console)
 	}
 	for _, route := range status.Routes {
-		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, orNone(route.Credential))
+		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, cmp.Or(route.Credential, "none"))
 		if problem := route.Problem; problem != nil {
 			fmt.Fprintf(table, "\t%s: %s\n", problem.Detail, problem.Hint)
 		}
@@ -73,7 +71,7 @@ func printStatus(a *commands, status *api.Status) error {
 	for _, credential := range status.Credentials {
 		label := "credential " + credential.Name
 		if problem := credential.Problem; problem != nil && problem.Action == tokens.ActionLogin && strings.HasPrefix(problem.Hint, "log in") {
-			problem.Hint = "run '" + loginCommandFor(credential, status.Routes) + "'"
+			problem.Hint = "run '" + terminal.LoginCommand(credential.Name, defaultCredential(status.Routes), !credential.Login) + "'"
 		}
 		for _, line := range credentialLines(credential) {
 			fmt.Fprintf(table, "%s\t%s\n", label, line)
@@ -101,23 +99,12 @@ func printInspector(ctx context.Context, a *commands, conf *config.Config) error
 	return nil
 }
 
-func orNone(text string) string {
-	if text == "" {
-		return "none"
+// defaultCredential is that of the first route.
+func defaultCredential(routes []api.Route) string {
+	if len(routes) == 0 {
+		return ""
 	}
-	return text
-}
-
-// loginCommandFor is what to type where a login is needed.
-func loginCommandFor(c api.CredentialStatus, routes []api.Route) string {
-	command := "avsproxy login"
-	if len(routes) == 0 || c.Name != routes[0].Credential {
-		command += " " + c.Name
-	}
-	if !c.Login {
-		command += " < FILE-WITH-REFRESH-TOKEN"
-	}
-	return command
+	return routes[0].Credential
 }
 
 // credentialLines tell first how a credential stands, then what may need a person.
@@ -165,7 +152,7 @@ func problemText(p api.Error) string {
 func scopesText(c api.CredentialStatus) string {
 	text := "scopes " + strings.Join(c.Scopes, " ")
 	if asked := strings.Join(c.Asked, " "); asked != strings.Join(c.Scopes, " ") {
-		text += "; asked for " + orNone(asked)
+		text += "; asked for " + cmp.Or(asked, "none")
 	}
 	return text
 }

@@ -106,3 +106,16 @@ func ShellQuote(text string) string {
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
+
+// LoginCommand is what a person types to log in to a credential. imports = the command
+// reads a refresh token.
+func LoginCommand(credential, defaultCredential string, imports bool) string {
+	command := "avsproxy login"
+	if credential != defaultCredential {
+		command += " " + credential
+	}
+	if imports {
+		command += " < FILE-WITH-REFRESH-TOKEN"
+	}
+	return command
+}
