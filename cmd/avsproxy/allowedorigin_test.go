@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-	"golang.org/x/net/websocket"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/testkit"
+
+	"github.com/chromedp/chromedp"
+	"golang.org/x/net/websocket"
 )
 
 // programSocket opens a WebSocket as libraries do that send an Origin, like this one.

@@ -15,12 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
 	"avsproxy/internal/sandbox/frames"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // answerShapes are answers by their path, each with the frames that it is made of. "."

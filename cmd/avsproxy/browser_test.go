@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/testkit"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 )
 
 // TestBrowserCompletesTheSandboxLogin lets a real browser press the login page's

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/testkit"
+
+	"github.com/chromedp/chromedp"
 )
 
 // TestInspectorWithTheWholeProgram goes the way of somebody who sees the page for the

@@ -18,11 +18,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elazarl/goproxy"
-
 	"avsproxy/internal/certs"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
+
+	"github.com/elazarl/goproxy"
 )
 
 // An oldHome is a copy of the folder that 22a602f left, with a provider that takes the

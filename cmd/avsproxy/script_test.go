@@ -14,12 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/testkit"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestScripts runs testdata/*.txt: scripts that drive the built program with

@@ -13,10 +13,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // upstreamCmd starts an upstream with a fault:

@@ -16,12 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/websocket"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/cli"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/testkit"
+
+	"golang.org/x/net/websocket"
 )
 
 // withoutOrigin is a connection of a program: the library's client sends an Origin,

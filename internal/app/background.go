@@ -31,18 +31,18 @@ func startBackground(ctx context.Context, s *Server) error {
 // credentialTask joins all that listens to a credential's renewals, and returns what
 // keeps its login alive.
 func credentialTask(s *Server, c *Credential, metrics *console.Metrics) (keep func(context.Context)) {
-	log, url := s.env.UI.Log, s.loginURL(c.Conf.Name)
-	tell := logRenewals(log, metrics, c.Conf.Name, url)
+	logger, page := s.env.UI.Log, s.loginURL(c.Conf.Name)
+	tell := logRenewals(logger, metrics, c.Conf.Name, page)
 	remind := &reminder{
 		source: c.Source, command: c.Conf.OnLoginNeeded, every: c.Conf.LoginReminder,
-		loginURL: url, log: log, needed: make(chan struct{}, 1),
+		loginURL: page, log: logger, needed: make(chan struct{}, 1),
 	}
 	c.Source.Outcome = func(outcome string) {
 		s.capture.recorder.SecretsChanged() // before anybody sends the new token
 		tell(outcome)
 		remind.notify(outcome)
 		if outcome == "renewed" {
-			warnSkew(log, c)
+			warnSkew(logger, c)
 		}
 	}
 	return func(ctx context.Context) {
@@ -52,7 +52,7 @@ func credentialTask(s *Server, c *Credential, metrics *console.Metrics) (keep fu
 			remind.notify(string(c.Source.Status().State))
 			running.Go(func() { remind.run(ctx) })
 		}
-		warnExpiry(ctx, log, c)
+		warnExpiry(ctx, logger, c)
 		running.Wait()
 	}
 }

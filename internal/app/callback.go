@@ -33,18 +33,18 @@ type callbackListener struct {
 }
 
 type callbackServer struct {
-	server *http.Server
-	users  int
-	addrs  []net.Addr
+	http  *http.Server
+	users int
+	addrs []net.Addr
 }
 
-// addrs are the addresses of the doors that are open.
+// addrs are the addresses of the listeners that are open.
 func (d *callbackListener) addrs() []net.Addr {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var all []net.Addr
-	for _, door := range d.open {
-		all = append(all, door.addrs...)
+	for _, server := range d.open {
+		all = append(all, server.addrs...)
 	}
 	return all
 }
@@ -68,7 +68,7 @@ func (d *callbackListener) begin(ctx context.Context, credential console.Credent
 	if byDevice {
 		return d.logins.BeginDevice(ctx, credential.Source, credential.Client)
 	}
-	close, err := d.listen(credential.Client.RedirectURL)
+	closeListener, err := d.listen(credential.Client.RedirectURL)
 	if err != nil {
 		return nil, &tokens.Error{
 			Action: tokens.ActionConfig, Say: "cannot listen for the callback", Err: err,
@@ -77,11 +77,11 @@ func (d *callbackListener) begin(ctx context.Context, credential console.Credent
 	}
 	login, err := d.logins.Begin(ctx, credential.Source, credential.Client)
 	if err != nil {
-		close()
+		closeListener()
 		return nil, err
 	}
 	go func() {
-		defer close()
+		defer closeListener()
 		// Ends by itself: a login that nobody finishes is over after ten minutes.
 		_ = login.Wait(context.Background())
 		shown, cancel := context.WithTimeout(context.Background(), outcomePageTimeout)
@@ -91,10 +91,10 @@ func (d *callbackListener) begin(ctx context.Context, credential console.Credent
 	return login, nil
 }
 
-// outcomePageTimeout is how long a door stays open for the page after the callback.
+// outcomePageTimeout is how long a server stays open for the page after the callback.
 const outcomePageTimeout = 5 * time.Second
 
-func (d *callbackListener) listen(redirectURL string) (closeDoor func(), err error) {
+func (d *callbackListener) listen(redirectURL string) (closeListener func(), err error) {
 	redirect, err := url.Parse(redirectURL)
 	if err != nil {
 		return nil, err
@@ -105,53 +105,53 @@ func (d *callbackListener) listen(redirectURL string) (closeDoor func(), err err
 	if PortOf(addr) == d.consolePort {
 		return func() {}, nil
 	}
-	if door := d.open[addr]; door != nil {
-		door.users++
+	if server := d.open[addr]; server != nil {
+		server.users++
 		return func() { d.release(addr) }, nil
 	}
 	lns, _, err := listen.Open(context.Background(), addr)
 	if err != nil {
 		return nil, err
 	}
-	door := &callbackServer{server: httpserver.NewPages(d.handler, d.errorLog), users: 1}
+	server := &callbackServer{http: httpserver.NewPages(d.handler, d.errorLog), users: 1}
 	for _, ln := range lns {
-		door.addrs = append(door.addrs, ln.Addr())
+		server.addrs = append(server.addrs, ln.Addr())
 	}
-	httpserver.Serve(door.server, limited(lns, d.limit), d.tls)
+	httpserver.Serve(server.http, limited(lns, d.limit), d.tls)
 	if d.open == nil {
 		d.open = map[string]*callbackServer{}
 	}
-	d.open[addr] = door
+	d.open[addr] = server
 	return func() { d.release(addr) }, nil
 }
 
 func (d *callbackListener) release(addr string) {
-	if door := d.removeUnused(addr); door != nil {
-		httpserver.ShutDown(door.server)
+	if server := d.removeUnused(addr); server != nil {
+		httpserver.ShutDown(server.http)
 	}
 }
 
-// removeUnused takes out the door that has lost its last user, if it has.
+// removeUnused takes out the server that has lost its last user, if it has.
 func (d *callbackListener) removeUnused(addr string) *callbackServer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	door := d.open[addr]
-	if door == nil { // closed with all others
+	server := d.open[addr]
+	if server == nil { // closed with all others
 		return nil
 	}
-	if door.users--; door.users > 0 {
+	if server.users--; server.users > 0 {
 		return nil
 	}
 	delete(d.open, addr)
-	return door
+	return server
 }
 
-// close shuts all doors, letting pages that are being served go out.
+// close shuts all listeners, letting pages that are being served go out.
 func (d *callbackListener) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, door := range d.open {
-		httpserver.ShutDown(door.server)
+	for _, server := range d.open {
+		httpserver.ShutDown(server.http)
 	}
 	clear(d.open)
 }

@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
-
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/tunnel"
 	"avsproxy/proxy"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // A client of a tunnel over HTTP/2 that has granted every window and does not read:

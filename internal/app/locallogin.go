@@ -21,21 +21,21 @@ import (
 // A localLogin is a login whose callback this process takes.
 type localLogin struct {
 	api.LoginBegun
-	login  *tokens.Login
-	desk   *callbackListener
-	server *http.Server
-	begun  context.Context
+	login     *tokens.Login
+	callbacks *callbackListener
+	server    *http.Server
+	begun     context.Context
 }
 
 // BeginLocalLogin returns nil where a login that another process finished after began
 // has done what was asked.
 func BeginLocalLogin(ctx context.Context, e *Environment, conf *config.Config, name string, byDevice func(config.Credential) bool, began time.Time) (*localLogin, error) {
-	desk := &callbackListener{logins: &tokens.Logins{}, errorLog: httpserver.DiscardLog()}
-	free, err := desk.takeFreePort(conf)
+	callbacks := &callbackListener{logins: &tokens.Logins{}, errorLog: httpserver.DiscardLog()}
+	free, err := callbacks.takeFreePort(conf)
 	if err != nil {
 		return nil, err
 	}
-	program, err := Build(e, conf, Resolved{ConsolePort: desk.consolePort})
+	program, err := Build(e, conf, Resolved{ConsolePort: callbacks.consolePort})
 	if err != nil {
 		return nil, err
 	}
@@ -53,22 +53,22 @@ func BeginLocalLogin(ctx context.Context, e *Environment, conf *config.Config, n
 		return nil, err
 	}
 	users := peer.LocalUsers()
-	desk.limit = pagesLimit(users, func() {}) // who has no log to tell it to
+	callbacks.limit = pagesLimit(users, func() {}) // who has no log to tell it to
 	pages := &console.Console{
 		Version: Version(), Credentials: program.consoleCredentials(),
 		Users: users, Hosts: program.conf.Console.Hosts,
-		Logins: desk.logins, Begin: desk.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
+		Logins: callbacks.logins, Begin: callbacks.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
 	}
-	desk.handler, desk.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
-	server := httpserver.NewPages(desk.handler, desk.errorLog)
-	httpserver.Serve(server, limited(free, desk.limit), desk.tls)
+	callbacks.handler, callbacks.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
+	server := httpserver.NewPages(callbacks.handler, callbacks.errorLog)
+	httpserver.Serve(server, limited(free, callbacks.limit), callbacks.tls)
 	shown := credential.consoleView()
-	login, err := desk.begin(ctx, shown, byDevice(credential.Conf))
+	login, err := callbacks.begin(ctx, shown, byDevice(credential.Conf))
 	if err != nil {
 		httpserver.ShutDown(server)
 		return nil, LoginFailed(err)
 	}
-	return &localLogin{LoginBegun: pages.Begun(shown, login), login: login, desk: desk, server: server, begun: ctx}, nil
+	return &localLogin{LoginBegun: pages.Begun(shown, login), login: login, callbacks: callbacks, server: server, begun: ctx}, nil
 }
 
 func (l *localLogin) Wait(ctx context.Context) (lasting bool, err error) {
@@ -79,7 +79,7 @@ func (l *localLogin) Wait(ctx context.Context) (lasting bool, err error) {
 
 // Paste delivers a callback that the person brought.
 func (l *localLogin) Paste(ctx context.Context, asked *url.URL) error {
-	_, err := l.desk.logins.Callback(ctx, asked)
+	_, err := l.callbacks.logins.Callback(ctx, asked)
 	l.login.Shown() // in this terminal
 	return err
 }
@@ -91,7 +91,7 @@ func (l *localLogin) Close() {
 	if over, _ := l.login.Done(); over && l.login.Device == nil && l.begun.Err() == nil {
 		l.login.WaitShown(ctx)
 	}
-	l.desk.close()
+	l.callbacks.close()
 	httpserver.ShutDown(l.server)
 }
 

@@ -23,7 +23,7 @@ const (
 
 var (
 	errCapturePaused  = errors.New("nothing is recorded at the moment, so that nobody would see the answer")
-	errTooManyReplays = errors.New("as many requests are being sent again as may be at a time")
+	errTooManyReplays = errors.New("too many replays in progress (limit 16)")
 	errShuttingDown   = errors.New("the proxy is ending")
 )
 
@@ -72,20 +72,20 @@ func (r *replayer) send(ctx context.Context, request capture.Request, body []byt
 	case r.recorder == nil || r.recorder.Paused():
 		return 0, errCapturePaused
 	}
-	replay := replay{of: request.ReplayOf, scheme: request.Scheme, begun: make(chan uint64, 1)}
-	again, err := rebuilt(context.WithValue(r.running, replayKey{}, replay), request, body)
+	sent := replay{of: request.ReplayOf, scheme: request.Scheme, begun: make(chan uint64, 1)}
+	again, err := rebuilt(context.WithValue(r.running, replayKey{}, sent), request, body)
 	if err != nil {
 		return 0, err
 	}
 	err = r.begin(func() {
 		r.serve(route, again)
-		replay.tell(0) // where it was not recorded
+		sent.tell(0) // where it was not recorded
 	})
 	if err != nil {
 		return 0, err
 	}
 	select {
-	case id := <-replay.begun:
+	case id := <-sent.begun:
 		if id == 0 {
 			return 0, errCapturePaused
 		}
@@ -134,7 +134,7 @@ func rebuilt(ctx context.Context, from capture.Request, body []byte) (*http.Requ
 	}
 	r, err := http.NewRequestWithContext(ctx, from.Method, "/", bytes.NewReader(body)) // whose length it knows
 	if err != nil {
-		return nil, errors.New("the request's method is none")
+		return nil, errors.New("invalid request method")
 	}
 	r.URL, r.RequestURI, r.Host, r.GetBody = target, from.Target, from.Host, nil
 	if len(body) == 0 {

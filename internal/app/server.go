@@ -191,11 +191,7 @@ func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 	}
 	ended := make(chan struct{})
 	s.callbacks = &callbackListener{
-		logins:      &tokens.Logins{},
-		consolePort: s.consolePort,
-		tls:         s.callbackTLS,
-		errorLog:    o.errorLog,
-		limit:       s.pagesLimit,
+		logins: &tokens.Logins{}, consolePort: s.consolePort, tls: s.callbackTLS, errorLog: o.errorLog, limit: s.pagesLimit,
 	}
 	s.console = &console.Console{
 		Version:     Version(),
@@ -220,12 +216,17 @@ func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 		Replay:      s.replayer.replay,
 		Explain:     func(method, url string) (any, error) { return explainer.Explain(method, url) },
 	}
+	s.buildHandlers(o, func() { close(ended) })
+	return nil
+}
+
+// buildHandlers makes the servers; ended ends the console's streams.
+func (s *Server) buildHandlers(o observers, ended func()) {
 	s.callbacks.handler = s.console.Guarded(o.refused)
 	s.closers = append(s.closers, s.callbacks.close)
 	s.pages = httpserver.NewPages(s.callbacks.handler, o.errorLog)
-	s.pages.RegisterOnShutdown(sync.OnceFunc(func() { close(ended) }))
+	s.pages.RegisterOnShutdown(sync.OnceFunc(ended))
 	s.proxy = httpserver.New(proxy.Arrived(s.pipeline.handler), o.errorLog)
-	return nil
 }
 
 func (s *Server) start(context.Context) error {

@@ -9,10 +9,10 @@ import (
 	"net/url"
 	"slices"
 
-	"golang.org/x/net/http/httpproxy"
-
 	"avsproxy/internal/terminal"
 	"avsproxy/proxy"
+
+	"golang.org/x/net/http/httpproxy"
 )
 
 // A proxyFunc names the proxy on the way to a URL; nil, or nil from it = direct.

@@ -11,14 +11,14 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/smallstep/truststore"
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
 	"avsproxy/internal/config"
 	"avsproxy/internal/durable"
 	"avsproxy/internal/terminal"
+
+	"github.com/smallstep/truststore"
+	"github.com/spf13/cobra"
 )
 
 func caCommand(a *commands) *cobra.Command {
@@ -118,7 +118,7 @@ func caUntrust(_ context.Context, a *commands, conf *config.Config) error {
 		return terminal.Failed(err, "")
 	}
 	a.UI.Say("avsproxy: the system's store does not trust %s any more", root.Subject.CommonName)
-	a.UI.Say("Where stores of their own were given it: keytool -delete -alias avsproxy -cacerts -storepass changeit")
+	a.UI.Say("If you added it to other trust stores, remove it there: keytool -delete -alias avsproxy -cacerts -storepass changeit")
 	a.UI.Say("and, in Firefox, about:preferences#privacy, View Certificates, Authorities, Delete.")
 	return nil
 }

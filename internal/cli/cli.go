@@ -11,12 +11,12 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
 )
 
 // The commands share what all commands share.

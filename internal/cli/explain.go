@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/explain"
 	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
 )
 
 func explainCommand(a *commands) *cobra.Command {

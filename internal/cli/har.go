@@ -10,13 +10,13 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // filterFlags say which exchanges a command is about.

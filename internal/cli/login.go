@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
 )
 
 type loginFlags struct {
@@ -70,7 +70,7 @@ type loginAttempt struct {
 func runLogin(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags) error {
 	ignoreBrokenPipe()
 	daemon := app.FindDaemon(ctx, a.Environment, conf)
-	if unasked, err := loginNonInteractive(ctx, a, conf, name, daemon); unasked || err != nil {
+	if handled, err := loginNonInteractive(ctx, a, conf, name, daemon); handled || err != nil {
 		return err
 	}
 	attempt, err := beginLogin(ctx, a, conf, name, flags, daemon)

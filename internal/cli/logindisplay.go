@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mdp/qrterminal/v3"
-	"github.com/pkg/browser"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/terminal"
+
+	"github.com/mdp/qrterminal/v3"
+	"github.com/pkg/browser"
 )
 
 // announceLogin tells the person what will happen and opens the browser, unless the

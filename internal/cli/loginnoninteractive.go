@@ -9,14 +9,14 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/charset"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
+
+	"golang.org/x/term"
 )
 
 // loginNonInteractive does what 'login' means for a credential that no provider asks a

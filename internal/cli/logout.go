@@ -6,13 +6,13 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
 )
 
 func logoutCommand(a *commands) *cobra.Command {

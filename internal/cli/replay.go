@@ -13,13 +13,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
 )
 
 type replayFlags struct {

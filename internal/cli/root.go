@@ -6,10 +6,10 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
+
+	"github.com/spf13/cobra"
 )
 
 func (a *commands) rootCommand() *cobra.Command {

@@ -14,14 +14,14 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/guard"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
 )
 
 func runCommand(a *commands) *cobra.Command {

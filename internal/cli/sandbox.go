@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
@@ -21,6 +19,8 @@ import (
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
 )
 
 type sandboxFlags struct {

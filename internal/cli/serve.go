@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
 )
 
 func serveCommand(a *commands) *cobra.Command {

@@ -9,13 +9,13 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
 )
 
 func statusCommand(a *commands) *cobra.Command {

@@ -12,12 +12,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/api"
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
 )
 
 type tailFlags struct {
@@ -140,7 +140,7 @@ func (t *tail) list(ctx context.Context) (paused bool, err error) {
 func (t *tail) update(ctx context.Context, data []byte, listed bool) error {
 	var s capture.Summary
 	if err := json.Unmarshal(data, &s); err != nil {
-		return terminal.Failed(errors.New("what the console tells cannot be read"), "is it of the same version?")
+		return terminal.Failed(errors.New("unexpected response from the running avsproxy"), "check that both are the same version")
 	}
 	switch {
 	case !t.shows(s) || t.listed[s.ID]:

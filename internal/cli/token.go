@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
 )
 
 type tokenFlags struct {

@@ -10,12 +10,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"software.sslmate.com/src/go-pkcs12"
-
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/durable"
 	"avsproxy/internal/terminal"
+
+	"software.sslmate.com/src/go-pkcs12"
 )
 
 // trustFiles are what clients take instead of the system's roots, or, Node, besides

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"avsproxy/internal/guard"
 	"avsproxy/internal/terminal"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // An requestSpec request is one of which only the method and the URL are known.

@@ -10,9 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"avsproxy/internal/problem"
+
+	"golang.org/x/net/http2"
 )
 
 // What docs/security.md says of HTTP/2 is what clients are told.
