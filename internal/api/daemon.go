@@ -18,15 +18,15 @@ import (
 	"avsproxy/tokens"
 )
 
-// A Daemon is the proxy that runs beside this command, seen through its console.
+// A Daemon is the running "avsproxy serve", reached through its console.
 type Daemon struct {
 	RunFile
 	client http.Client
 }
 
-// FindDaemon finds the proxy that serves from a state folder; nil = none does. A file
-// left by a proxy that died is seen through: nobody answers, or somebody else. The
-// error is about a file that cannot be used.
+// FindDaemon finds the proxy that serves from a state folder; nil = none does. A file that
+// a killed proxy left is ignored: its address does not answer with its pid. The error
+// is about a file that cannot be used.
 func FindDaemon(ctx context.Context, folder string) (*Daemon, error) {
 	file, err := findRunFile(folder)
 	if file == nil {
@@ -178,7 +178,7 @@ func WithoutQuery(err error) string {
 	return err.Error()
 }
 
-// An EventStream is what the console tells as it happens: server-sent events (WHATWG
+// An EventStream is the console's stream of server-sent events (WHATWG
 // HTML, section 9.2), of which it writes each with one line of data.
 type EventStream struct {
 	body  io.ReadCloser

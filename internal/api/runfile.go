@@ -94,7 +94,7 @@ func checkOwner(path string) error {
 	return nil
 }
 
-// A SandboxEndpoints says where the sandbox is reached that stands in for Amazon. A running
+// SandboxEndpoints are the addresses of the sandbox that replaces Amazon. A running
 // "serve" writes it into run.json, so that other commands find its sandbox.
 type SandboxEndpoints struct {
 	LWA string `json:"lwa"`

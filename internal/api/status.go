@@ -8,7 +8,7 @@ import (
 	"avsproxy/tokens"
 )
 
-// Status is the answer of /api/status: how things stand, without any secret.
+// Status is the response of /api/status. It holds no secret.
 type Status struct {
 	Version     string             `json:"version"`
 	PID         int                `json:"pid"`
@@ -22,13 +22,13 @@ type Status struct {
 	Credentials []CredentialStatus `json:"credentials"`
 }
 
-// Access says for each door which local users may use it, in words.
+// Access names the local users who may use each listener, in words.
 type Access struct {
 	Proxy   string `json:"proxy"`
 	Console string `json:"console"`
 }
 
-// TurnedAway counts for each door the connections of other users that were closed as
+// TurnedAway counts for each listener the connections of other users that were closed as
 // they came, since as many are answered at a time as may be.
 type TurnedAway struct {
 	Proxy   int64 `json:"proxy"`
@@ -52,7 +52,7 @@ type RouteProblem struct {
 	Down   bool   `json:"down"` // no request can go; else some wait
 }
 
-// CredentialStatus is how one credential stands.
+// CredentialStatus is the state of one credential.
 type CredentialStatus struct {
 	Name       string       `json:"name"`
 	Grant      string       `json:"grant"`

@@ -14,8 +14,8 @@ import (
 	"avsproxy/internal/terminal"
 )
 
-// userAccess are who may use which door. The console is not open to allow_users: who
-// may spend a login is not thereby someone who may change it.
+// userAccess is who may connect to the proxy and to the console. allow_users does not
+// open the console: a user who may use a login may not change it.
 type userAccess struct {
 	proxy, Console *peer.Users
 	conf           config.Proxy
@@ -52,7 +52,7 @@ func (u userAccess) proxyText(self string) string {
 	return "by TCP: " + tcp + "; by unix socket: " + unix
 }
 
-// describeListener names the users of one door; blind says why they cannot be told apart.
+// describeListener names the users of one listener; blind is why the system cannot tell them apart.
 func describeListener(u *peer.Users, blind error, others []string, self, remedy string) string {
 	if blind != nil {
 		return fmt.Sprintf("every local user: %v%s", blind, remedy)
@@ -73,7 +73,7 @@ func describeListener(u *peer.Users, blind error, others []string, self, remedy 
 }
 
 // consoleKey is what the inspector asks for where other users could connect to it;
-// empty where the system tells us whose a connection is.
+// empty where the system says which user a connection belongs to.
 func consoleKey(s *Server) string {
 	if s.Users.Console.TCP == nil {
 		return ""

@@ -22,7 +22,7 @@ func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics
 	return observers{
 		metrics:  metrics,
 		log:      log,
-		errorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the lines below tell the same, better
+		errorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
 		refused: func(r *http.Request, p problem.Problem) {
 			status := p.Code.Status()
 			metrics.Refused(status)
@@ -81,7 +81,7 @@ func logRenewals(log *slog.Logger, metrics *console.Metrics, name, loginURL stri
 	}
 }
 
-// faultText keeps to the sentence where the error has one of ours.
+// faultText is the message of a [tokens.Error], or else the whole text of the error.
 func faultText(err error) string {
 	var token *tokens.Error
 	if errors.As(err, &token) {

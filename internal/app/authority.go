@@ -37,7 +37,7 @@ func CertifiedHosts(conf *config.Config) (list []RouteHost) {
 }
 
 // OpenAuthority opens this installation's authority for the hosts of all routes. Only
-// the process that makes it anew knows that it did, so every command tells.
+// the process that replaces it knows that it did, so every command warns.
 func OpenAuthority(ctx context.Context, e *Environment, conf *config.Config) (*certs.Authority, error) {
 	hosts := CertifiedHosts(conf)
 	var names []string

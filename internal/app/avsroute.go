@@ -14,8 +14,7 @@ import (
 //
 //	synchronize(serialize(notice(gateway(inject(upstream)))))
 //
-// The serializer stands before the injector, so that no token grows old in the
-// queue. What synchronize posts goes the way of all events. Routes that do not speak
+// The serializer runs before the injector, so that no token expires in the queue. What synchronize posts goes the way of all events. Routes that do not speak
 // to AVS have none of it.
 func (b *routeBuilder) avsMiddleware(first proxy.Leg, next func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, state routeState) {
 	route, line := b.route, b.pipeline
@@ -50,7 +49,7 @@ func (b *routeBuilder) avsMiddleware(first proxy.Leg, next func(origin *url.URL)
 	}}
 }
 
-// A routeState tells how a route stands.
+// A routeState is where a route sends its requests, and what is wrong.
 type routeState struct {
 	present func() string // where its requests go now; nil = it never moves
 	trouble func() *proxy.Trouble
@@ -65,7 +64,7 @@ func (s routeState) problem() *api.RouteProblem {
 	return &api.RouteProblem{Detail: trouble.Detail, Hint: trouble.Hint, Down: trouble.Down}
 }
 
-// An avsLog tells people what a route does by itself.
+// An avsLog logs what a route does without a request.
 type avsLog struct{ *slog.Logger }
 
 func (l avsLog) asked(to proxy.Redirection) {

@@ -82,8 +82,8 @@ func warnExpiry(ctx context.Context, log *slog.Logger, c *Credential) {
 	}
 }
 
-// firstTokens lets credentials that need nobody get their first token while 'serve'
-// starts, for as long as that is short. Their failures are told like all others.
+// firstTokens gets the first token of each credential that needs no login, while 'serve'
+// starts. It waits for [firstTokensTimeout]; failures are logged as always.
 func firstTokens(ctx context.Context, p *Program) {
 	ctx, cancel := context.WithTimeout(ctx, firstTokensTimeout)
 	defer cancel()
@@ -95,7 +95,7 @@ func firstTokens(ctx context.Context, p *Program) {
 	}
 }
 
-// firstTokensTimeout is for how long starting waits for tokens that nobody asked for yet.
+// firstTokensTimeout bounds how long the start waits for first tokens.
 const firstTokensTimeout = 3 * time.Second
 
 // hookTimeout bounds one run of an on_login_needed command.
@@ -112,7 +112,7 @@ type reminder struct {
 	needed   chan struct{} // has room for one
 }
 
-// notify is told how renewals end; it does not wait.
+// notify takes the outcome of a renewal. It does not block.
 func (r *reminder) notify(outcome string) {
 	if outcome != "login_needed" {
 		return
@@ -142,11 +142,11 @@ func (r *reminder) run(ctx context.Context) {
 	}
 }
 
-// stillNeeded is true too while a token outlives its refused login. It also finds the login that another process made meanwhile. Where
-// the provider has said no, it asks the store alone.
+// stillNeeded is also true while a token outlives its refused login. It finds a login
+// that another process made meanwhile. After a refusal it reads only the store.
 func (r *reminder) stillNeeded(ctx context.Context) bool {
 	_, err := r.source.Token(ctx)
-	drain(r.needed) // asking had the need told once more
+	drain(r.needed) // Token has notified us again
 	return tokens.LoginNeeded(err) || r.source.Status().Failure.NeedsLogin()
 }
 

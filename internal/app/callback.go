@@ -82,7 +82,7 @@ func (d *callbackListener) begin(ctx context.Context, credential console.Credent
 	}
 	go func() {
 		defer closeListener()
-		// Ends by itself: a login that nobody finishes is over after ten minutes.
+		// Wait returns: a login expires after ten minutes.
 		_ = login.Wait(context.Background())
 		shown, cancel := context.WithTimeout(context.Background(), outcomePageTimeout)
 		defer cancel()

@@ -123,16 +123,16 @@ func (r exchangeRecorder) RequestEnd(trailer http.Header, err error) {
 	r.Exchange.RequestEnd(fieldsOf(trailer), err)
 }
 
-// Interim tells a 1xx answer.
+// Interim records a 1xx response.
 func (r exchangeRecorder) Interim(status int, h http.Header) { r.Exchange.Interim(status, fieldsOf(h)) }
 
-// Response tells with the head what is known by then: streams go on for long.
+// Response records the head and the facts known by then: streams last long.
 func (r exchangeRecorder) Response(e proxy.Exchange, h http.Header) {
 	r.Facts(factsOf(e))
 	r.Exchange.Response(e.Status, e.Upstream.Proto, fieldsOf(h))
 }
 
-// End tells the rest.
+// End records the rest.
 func (r exchangeRecorder) End(e proxy.Exchange, trailer http.Header) {
 	facts := factsOf(e)
 	if facts.Ended != "" && r.scribe.shuttingDown.Load() {

@@ -37,7 +37,7 @@ func (c *Credential) Imports() bool {
 }
 
 // NonInteractive reports whether the credential has to prove itself when 'serve' starts:
-// it needs nobody, so nobody would notice that it does not work.
+// no person logs in, so no person would see that it fails.
 func (c *Credential) NonInteractive() bool { return !c.Interactive() && !c.Imports() }
 
 func newCredential(p *Program, conf config.Credential) (*Credential, error) {

@@ -14,7 +14,7 @@ import (
 type Environment struct {
 	Getenv    func(string) string
 	UI        *terminal.Terminal
-	warned    sync.Map // paths of unusable files that were told of
+	warned    sync.Map // paths of unusable files, each warned of once
 	Cleanup   Cleanup
 	Temporary bool // the state folder ends with this process
 }
@@ -27,12 +27,12 @@ func (e *Environment) warnRecovered(path string) {
 	e.UI.Warn(path+" is damaged; the login goes on from the generation before it", "the damaged file is kept as "+path+".damaged with the next renewal; check the disk")
 }
 
-// warnLockHeld warns of a lock that is not to be had soon.
+// warnLockHeld warns that another process holds a lock.
 func (e *Environment) warnLockHeld(path string) {
 	e.UI.Warn("waiting for the lock "+path+", which another process holds", "if it does not end by itself, see who that is: fuser "+terminal.ShellQuote(path))
 }
 
-// SayAwaitingRenewal tells why an end takes its time.
+// SayAwaitingRenewal says why the process does not end yet.
 func (e *Environment) SayAwaitingRenewal(credential string) {
 	e.UI.Say("avsproxy: waiting for the provider's answer to the renewal of %s, for 5 minutes at most; another signal ends this at once, and may lose the login", credential)
 }

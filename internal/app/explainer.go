@@ -31,7 +31,7 @@ func NewExplainer(p *Program, addresses []string, self string) (*explain.Explain
 	}, nil
 }
 
-// credentialFacts tells how a credential stands, by status.
+// credentialFacts describes a credential; status reads its state.
 func credentialFacts(p *Program, name string, status func(*tokens.Source) tokens.Status) (facts explain.Credential, ok bool) {
 	credential, err := p.Find(name)
 	if err != nil {

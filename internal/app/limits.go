@@ -17,7 +17,7 @@ import (
 const (
 	maxConnections        = 16 << 10 // to the proxy
 	maxConsoleConnections = 4 << 10
-	maxRefused            = 64     // connections to each door that are there to be refused
+	maxRefused            = 64     // connections to each listener that get a refusal
 	maxRequests           = 20_000 // under way through the proxy
 	maxWaiting            = 1_000  // further ones that wait for their turn, each with its head
 )
@@ -55,8 +55,8 @@ func pagesLimit(users *peer.Users, closed func()) *listen.Limit {
 	return limit
 }
 
-// maxTunnels is for tunnels to other hosts, each of which takes a file besides the
-// client's, and over HTTP/2 without one of the client's.
+// maxTunnels is for tunnels to other hosts, each of which takes a file in addition to
+// the client's, or over HTTP/2 the only one.
 func maxTunnels(files int) int { return min(maxConnections, files) / 4 }
 
 // limited counts the connections of several listeners together.
@@ -113,7 +113,7 @@ func (l *pacedLog) sum(kind string) {
 // all places that are kept for these were taken.
 type refusedConnections struct{ proxy, console atomic.Int64 }
 
-// refusedCounter returns who counts those of one door.
+// refusedCounter counts the refused connections of one listener.
 func refusedCounter(s *Server, count *atomic.Int64, door string) func() {
 	return func() {
 		s.refusals.warn(door+" closes", "connections of other users are closed as they come: there are as many as get an answer", "door", door, "closed", count.Add(1))

@@ -92,7 +92,7 @@ func tryCommand(s *Server) string {
 	return keyOption(s) + curlTarget(addresses(s.proxyListeners)[0]) + tryPath(s.Conf.Routes[0])
 }
 
-// keyOption shows where the client key goes; the key itself is not ours to print.
+// keyOption shows where the client key goes; it never prints the key.
 func keyOption(s *Server) string {
 	if s.Conf.Proxy.ClientKey.IsZero() {
 		return ""

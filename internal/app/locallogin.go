@@ -53,7 +53,7 @@ func BeginLocalLogin(ctx context.Context, e *Environment, conf *config.Config, n
 		return nil, err
 	}
 	users := peer.LocalUsers()
-	callbacks.limit = pagesLimit(users, func() {}) // who has no log to tell it to
+	callbacks.limit = pagesLimit(users, func() {}) // there is no log
 	pages := &console.Console{
 		Version: Version(), Credentials: program.consoleCredentials(),
 		Users: users, Hosts: program.conf.Console.Hosts,

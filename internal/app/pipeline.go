@@ -24,7 +24,7 @@ import (
 // A pipeline is the way of every request, from the listener to the upstreams.
 type pipeline struct {
 	dialer     *tunnel.Dialer
-	dummy      proxy.Dummy // the zero value: no route stands in for a token endpoint
+	dummy      proxy.Dummy // the zero value: no route has token_endpoint
 	handler    http.Handler
 	inbox      *tunnel.Inbox // what came inside CONNECT, for the server of handler to serve as well
 	tunnels    *tunnel.Group
@@ -34,15 +34,15 @@ type pipeline struct {
 	upstreams  []*proxy.Upstream
 	background []func(context.Context)       // of single connections and of downchannels
 	channels   map[string]*proxy.Downchannel // by route, those that are kept
-	observed   map[string]http.Handler       // by route, what stands behind the guard
+	observed   map[string]http.Handler       // by route, what the guard lets requests through to
 }
 
-// observers hear about what goes through the pipeline.
+// observers are called for what goes through the pipeline.
 type observers struct {
 	began   func(route string) (done func(proxy.Exchange))
 	record  func(*http.Request, proxy.Exchange) proxy.Recording
 	refused func(*http.Request, problem.Problem)
-	// connection returns who hears about the connection that a route keeps to.
+	// connection returns the observer of a route's single connection.
 	connection func(route, host string) func(proxy.LinkEvent, error)
 	metrics    *console.Metrics
 	log        *slog.Logger
@@ -63,7 +63,7 @@ func (o observers) observe(route string, next http.Handler) http.Handler {
 //	    observe(others)))) a forward request for another host, where others = "tunnel"
 //
 // What opens the inspector is withheld behind the guard.
-// The observer stands before the injector, so it never holds a token. The stand-in
+// The observer runs before the injector, so it never holds a token. The stand-in
 // is there for routes with token_endpoint alone, the downchannel where it is kept, avs for routes to AVS.
 func (p *Program) pipeline(watch observers, loginURL func(credential string) string, around serverHooks) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf.Proxy)}

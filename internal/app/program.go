@@ -26,7 +26,7 @@ type Program struct {
 	sandbox     *api.SandboxEndpoints
 	consolePort string     // "0" = not known before the console listens
 	proxy       proxyFunc  // on the way to upstreams and providers
-	users       userAccess // may use the doors; the zero value is everybody
+	users       userAccess // who may connect; the zero value is everybody
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials []*Credential

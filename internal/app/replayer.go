@@ -28,7 +28,7 @@ var (
 )
 
 // A replayer sends requests again, the way of all requests of their routes but for the
-// guard, which its caller stands behind. Nobody gets the answers; they are recorded.
+// guard: the caller has passed it. The responses are recorded and sent nowhere.
 type replayer struct {
 	recorder *capture.Recorder
 	routes   map[string]http.Handler
@@ -148,7 +148,7 @@ func rebuilt(ctx context.Context, from capture.Request, body []byte) (*http.Requ
 
 type replayKey struct{}
 
-// A replay waits to hear which exchange it has become.
+// A replay receives the ID of its exchange.
 type replay struct {
 	of     uint64
 	scheme string
@@ -160,7 +160,7 @@ func replayOf(ctx context.Context) replay {
 	return again
 }
 
-// tell tells it once.
+// tell sends the ID; later calls do nothing.
 func (r replay) tell(id uint64) {
 	if r.begun == nil {
 		return
@@ -171,7 +171,7 @@ func (r replay) tell(id uint64) {
 	}
 }
 
-// discarding is an [http.ResponseWriter] for an answer that nobody gets. It has what
+// discarding is an [http.ResponseWriter] that drops the response. It has what
 // [http.ResponseController] looks for, but for taking over the connection.
 type discarding struct{ header http.Header }
 

@@ -50,7 +50,7 @@ type Server struct {
 	roots             *certs.Authority
 	run               api.RunFile
 
-	// Isolated: nobody else is to find this proxy, so it leaves no run.json, and the
+	// Isolated: other commands do not find this proxy: it writes no run.json, and the
 	// sandbox's grants stay in memory.
 	Isolated bool
 	// FallbackPort: where a configured port is taken, another will do.

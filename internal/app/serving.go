@@ -123,11 +123,11 @@ type Readiness struct {
 	Routes    []api.Route
 	Users     api.Access
 	Tokens    []tokens.Status
-	LoginURL  string // empty = nobody has to log in first
+	LoginURL  string // empty = no login is needed first
 	Try       string // what curl can ask for, as its arguments
 }
 
-// StoredStatus is what the configuration and the store tell while nothing serves.
+// StoredStatus is the status by the configuration and the store, without a server.
 func StoredStatus(e *Environment, conf *config.Config) (*api.Status, error) {
 	program, err := Build(e, conf, Resolved{Sandbox: StoppedSandbox(conf.Sandbox)})
 	if err != nil {

@@ -39,7 +39,7 @@ func upstreamProxy(e *Environment) (proxyFunc, error) {
 	return conf.ProxyFunc(), nil
 }
 
-// connectProxyError has a proxy's refusal told as a route's would be, instead of in the
+// connectProxyError reports a proxy's refusal as one of a route, instead of in the
 // proxy's words. It is an error of the network for those who sort errors.
 func connectProxyError(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if err := proxy.ProxyRefusal(resp.StatusCode); err != nil {

@@ -59,7 +59,7 @@ func caSubcommand(a *commands, name, short string, run func(context.Context, *co
 func rootPath(conf *config.Config) string { return filepath.Join(conf.Store.Path, certs.RootFile) }
 
 // trustedPath is a copy of what was put into the system's store, since the root
-// itself may be made anew or lost.
+// itself may be replaced or lost.
 func trustedPath(conf *config.Config) string {
 	return filepath.Join(conf.Store.Path, app.TrustedName)
 }
@@ -130,7 +130,7 @@ func announceSudo(a *commands) {
 	}
 }
 
-// listOtherStores tells how to reach the tools that do not ask the system.
+// listOtherStores says how to add the root to tools that ignore the system's store.
 func listOtherStores(a *commands, root string) {
 	quoted := terminal.ShellQuote(root)
 	a.UI.Say("Tools with a store of their own ('avsproxy run -- CMD' sets all but the last for one command):")

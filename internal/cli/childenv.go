@@ -20,7 +20,8 @@ import (
 // levelDuringChild is what may appear on a terminal that is another program's.
 const levelDuringChild = slog.LevelWarn
 
-// childEnvironment is ours, with the proxy and its authority added.
+// childEnvironment is the environment of this process, with the proxy and its authority
+// added.
 func childEnvironment(ctx context.Context, a *commands, conf *config.Config, proxies []string) ([]string, error) {
 	address, err := childAddress(proxies)
 	if err != nil {
@@ -134,7 +135,7 @@ func wgetRoots(a *commands) (paths []string) {
 	return paths
 }
 
-// wgetrc is the person's own settings and then ours: the last line counts.
+// wgetrc is the user's settings followed by the line for our roots: the last one counts.
 func wgetrc(a *commands, files trustFiles) []byte {
 	own := ownWgetrc(a)
 	ours := []byte("ca_certificate = " + files.bundle + "\n")
@@ -153,7 +154,7 @@ func phpIni(bundle string) []byte {
 	return []byte("curl.cainfo = \"" + filepath.ToSlash(bundle) + "\"\n")
 }
 
-// phpFolders adds ours to those where PHP looks for settings. An empty one is PHP's own.
+// phpFolders adds our folder to those where PHP looks for settings. An empty one is PHP's own.
 func phpFolders(present, own string) string {
 	if slices.Contains(filepath.SplitList(present), own) {
 		return present

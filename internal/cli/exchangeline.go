@@ -23,7 +23,7 @@ func newLineWriter(out io.Writer, getenv func(string) string) lineWriter {
 
 const timeOfDay = "15:04:05"
 
-// line tells of an exchange that has ended.
+// line is the line of an exchange that has ended.
 func (l lineWriter) line(s capture.Summary) string {
 	took := time.Duration(s.TookMS * float64(time.Millisecond))
 	words := []string{
@@ -33,12 +33,12 @@ func (l lineWriter) line(s capture.Summary) string {
 	return strings.Join(append(words, remarks(s)...), " ")
 }
 
-// opening tells of one that will last.
+// opening is the line of one that has begun and will last.
 func (l lineWriter) opening(s capture.Summary) string {
 	return strings.Join([]string{s.Began.Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s), orDash(s.Route), orDash(s.Decision), "open"}, " ")
 }
 
-// directive tells of one that passes.
+// directive is the line of a directive that passes.
 func (l lineWriter) directive(id uint64, now time.Time, h avs.Header) string {
 	name := "<- " + terminal.PrintableN(h.Namespace+"."+h.Name, 128)
 	if l.colours {
@@ -57,7 +57,7 @@ func orDash(text string) string {
 	return terminal.PrintableN(text, 64)
 }
 
-// requestOf is the request in short. Its host stands there where no route tells it.
+// requestOf is the request in short, with its host where no route implies it.
 func requestOf(s capture.Summary) string {
 	target := s.Target
 	switch {

@@ -9,6 +9,6 @@ import (
 
 var childSignals = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
-// inForeground is true since every program at the console hears its Ctrl-C, and
+// inForeground is true since every program at the console receives its Ctrl-C, and
 // there is no other way to send one.
 func inForeground() bool { return true }

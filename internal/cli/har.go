@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 
 	"avsproxy/internal/api"
@@ -16,7 +15,6 @@ import (
 	"avsproxy/internal/terminal"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // filterFlags say which exchanges a command is about.
@@ -99,7 +97,7 @@ func runHAR(ctx context.Context, a *commands, daemon *api.Daemon, flags filterFl
 	if _, err := flags.shows(); err != nil {
 		return err
 	}
-	if file, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if terminal.IsTerminal(a.stdout) {
 		return terminal.Usage(errors.New("a HAR is not for reading on a terminal"), "avsproxy har > file.har")
 	}
 	query := flags.query()

@@ -97,8 +97,8 @@ func runLogin(ctx context.Context, a *commands, conf *config.Config, name string
 	return nil
 }
 
-// warnOfOtherClient tells that the running proxy was started with another
-// configuration than this command: a client_id that was mended since, most likely.
+// warnOfOtherClient warns that the running proxy was started with another client_id
+// than the configuration has now.
 func warnOfOtherClient(a *commands, conf *config.Config, attempt *loginAttempt) {
 	mine := conf.Credentials[attempt.Credential].ClientID
 	if !conf.Sandbox && mine != "" && attempt.ClientID != mine {
@@ -106,8 +106,7 @@ func warnOfOtherClient(a *commands, conf *config.Config, attempt *loginAttempt) 
 	}
 }
 
-// beginLogin returns nil where another login, which this one waited for, has
-// done what was asked.
+// beginLogin returns nil where another process has finished the same login meanwhile.
 func beginLogin(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags, daemon *api.Daemon) (*loginAttempt, error) {
 	if daemon != nil {
 		return beginDaemonLogin(ctx, daemon, conf, name, flags)

@@ -15,7 +15,7 @@ import (
 	"github.com/pkg/browser"
 )
 
-// announceLogin tells the person what will happen and opens the browser, unless the
+// announceLogin says what will happen and opens the browser, unless the
 // flags say otherwise.
 func announceLogin(a *commands, attempt *loginAttempt, flags loginFlags) {
 	if attempt.Device != nil {
@@ -67,7 +67,7 @@ func showCode(a *commands, attempt *loginAttempt) {
 	qrterminal.GenerateHalfBlock(cmp.Or(device.CompleteURL, device.VerificationURL), qrterminal.L, a.UI.Out)
 }
 
-// countDown tells at a terminal for how long the code is still good.
+// countDown shows at a terminal how long the code is still valid.
 func countDown(a *commands, device *api.DeviceCode) (stop func()) {
 	if device == nil || !terminal.IsTerminal(a.UI.Out) {
 		return func() {}

@@ -31,10 +31,9 @@ func unsetSecretVariables(conf *config.Config) {
 	}
 }
 
-// ignoreBrokenPipe keeps this process alive when nobody reads its stdout or stderr any
-// more, as when "serve 2>&1 | head" has seen enough: writing then fails, and there is
-// nobody to tell. Without it such a write ends a Go program (see [os/signal]), which
-// is right for commands whose whole work is to print. The signal is caught, not
+// ignoreBrokenPipe keeps this process alive when the reader of its stdout or stderr has
+// ended, as in "serve 2>&1 | head". Otherwise a write to them ends a Go program (see
+// [os/signal]), which is right for commands that only print. The signal is caught, not
 // ignored, since children would inherit that.
 func ignoreBrokenPipe() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

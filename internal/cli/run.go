@@ -144,7 +144,7 @@ func childAddress(addresses []string) (*url.URL, error) {
 func warnLogins(ctx context.Context, a *commands, serving *api.Daemon) {
 	var status api.Status
 	if serving.Call(ctx, http.MethodGet, "/api/status", &status) != nil {
-		return // the command's requests will tell
+		return // the command's requests will show it
 	}
 	for _, c := range status.Credentials {
 		i := slices.IndexFunc(status.Routes, func(r api.Route) bool { return r.Credential == c.Name })
@@ -183,7 +183,7 @@ func notRunnable(name string, err error) error {
 
 // runProgram runs the command in our place at the terminal: it has our standard
 // streams and stays in our process group, so that Ctrl-C and Ctrl-Z reach it as if
-// it had been started alone. Its exit code becomes ours.
+// it had been started alone. Its exit code becomes that of this process.
 func runProgram(ctx context.Context, a *commands, path string, argv, env []string) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, childSignals...)

@@ -73,15 +73,15 @@ func runSandbox(ctx context.Context, a *commands, flags sandboxFlags) error {
 	if err != nil {
 		return terminal.Usage(err, "see 'avsproxy sandbox --help'")
 	}
-	doors := &app.ListenerSet{Env: a.Environment}
-	defer doors.Close()
-	if options.LWA, err = doors.Open(ctx, flags.lwa); err != nil {
+	listeners := &app.ListenerSet{Env: a.Environment}
+	defer listeners.Close()
+	if options.LWA, err = listeners.Open(ctx, flags.lwa); err != nil {
 		return err
 	}
-	if options.AVS, err = doors.Open(ctx, flags.avs); err != nil {
+	if options.AVS, err = listeners.Open(ctx, flags.avs); err != nil {
 		return err
 	}
-	control, err := doors.Open(ctx, flags.control)
+	control, err := listeners.Open(ctx, flags.control)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func printStatus(a *commands, status *api.Status) error {
 	return table.Flush()
 }
 
-// printInspector tells where a browser may see the traffic, where that takes a key.
+// printInspector prints the address that opens the inspector, where it needs a key.
 func printInspector(ctx context.Context, a *commands, conf *config.Config) error {
 	file := api.ReadRunFile(conf.Store.Path)
 	if file == nil || file.Key == "" {
@@ -107,7 +107,7 @@ func defaultCredential(routes []api.Route) string {
 	return routes[0].Credential
 }
 
-// credentialLines tell first how a credential stands, then what may need a person.
+// credentialLines are the state of a credential, then what may need a person.
 func credentialLines(c api.CredentialStatus) []string {
 	lines := []string{tokenOf(c).String() + "; grant " + c.Grant}
 	if c.LoggedInAt != nil && c.Login {

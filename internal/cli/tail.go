@@ -51,14 +51,14 @@ It ends with Ctrl-C, or with 1 when 'serve' does.`,
 	return cmd
 }
 
-// A tail prints each exchange that it is told of, once.
+// A tail prints each exchange once.
 type tail struct {
 	tailFlags
 	daemon *api.Daemon
 	lines  lineWriter
 	shows  func(capture.Summary) bool
-	open   map[uint64]bool // told of as open
-	listed map[uint64]bool // told of before the events, which may tell of them again
+	open   map[uint64]bool // printed as open
+	listed map[uint64]bool // printed from the list; the events may repeat them
 
 	followers sync.WaitGroup
 	places    chan struct{} // for followers
@@ -86,7 +86,7 @@ func runTail(ctx context.Context, a *commands, daemon *api.Daemon, flags tailFla
 		a.UI.Warn("capture is paused, so nothing new will show", "go on with it at "+api.LocalhostURL(daemon.Console))
 	}
 	err = t.run(ctx, paused)
-	if errors.Is(err, io.EOF) { // which we hear of where the proxy goes on
+	if errors.Is(err, io.EOF) { // the proxy goes on, but ended our stream
 		return errors.New("too slow for what went through the proxy, and cut off; start 'avsproxy tail' again")
 	}
 	return err
@@ -204,8 +204,8 @@ func isDownchannel(s capture.Summary) bool {
 }
 
 // directives prints those of a downchannel as they pass, until it ends; where the
-// channel was open before us, only those from now on. What cannot be had is no
-// failure of the tail.
+// channel was open before us, only those from now on. An error here does not
+// end the tail.
 func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
 	select {
 	case t.places <- struct{}{}:
@@ -217,7 +217,7 @@ func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
 		silent := before
 		scanner := avs.NewDirectiveScanner(s.ContentType, func(p avs.Passing) {
 			if !silent {
-				_ = t.say(t.lines.directive(s.ID, time.Now(), p.Header)) // the tail finds out by itself that nobody reads
+				_ = t.say(t.lines.directive(s.ID, time.Now(), p.Header)) // the tail itself finds a closed output
 			}
 		})
 		if scanner == nil {

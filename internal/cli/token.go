@@ -96,8 +96,8 @@ func notRenewed(p *app.Program, credential *app.Credential, err error) error {
 	return terminal.Unreachable(err, "")
 }
 
-// buildBeside builds the program for a command that works without the network
-// doors; in sandbox mode it needs the sandbox of a running proxy.
+// buildBeside builds the program for a command that works without
+// listeners; in sandbox mode it needs the sandbox of a running proxy.
 func buildBeside(ctx context.Context, a *commands, conf *config.Config) (*app.Program, error) {
 	if !conf.Sandbox {
 		return app.Build(a.Environment, conf, app.Resolved{})
@@ -148,7 +148,7 @@ func tokenFailed(p *app.Program, credential *app.Credential, err error) error {
 	return terminal.Unreachable(e, laterHint(e))
 }
 
-// laterHint is for a command that ends now: nobody tries again by itself.
+// laterHint is for a command that ends now and does not try again.
 func laterHint(e *tokens.Error) string {
 	if e.RetryAfter > time.Second {
 		return fmt.Sprintf("the login is kept; try again in %v", e.RetryAfter.Round(time.Second))

@@ -21,8 +21,8 @@ import (
 // trustFiles are what clients take instead of the system's roots, or, Node, besides
 // them. They hold no secret.
 type trustFiles struct {
-	bundle string // the system's roots and ours, PEM
-	node   string // ours, and those that Node was given before
+	bundle string // the system's roots and our root, PEM
+	node   string // our root, and those of NODE_EXTRA_CA_CERTS
 	java   string // as bundle, PKCS #12
 	wget   string // settings that name bundle, behind the person's own
 	php    string // a folder with such settings
@@ -91,7 +91,7 @@ func writeTrustFiles(a *commands, files trustFiles, bundle, store []byte) error 
 }
 
 // javaStore has the one form that every Java reads. Java keeps one entry of each
-// name, and subjects repeat: our own does when the authority was made anew.
+// name, and subjects repeat: our own does when the authority was replaced.
 func javaStore(roots []*x509.Certificate) ([]byte, error) {
 	var entries []pkcs12.TrustStoreEntry
 	for i, cert := range roots {

@@ -32,7 +32,7 @@ type Explanation struct {
 	Text       []string       `json:"text"` // all of it for people, each begins with what it is about and a colon
 }
 
-// A TokenInfo is how the access token stands; times are absent where they are
+// A TokenInfo is the state of the access token; times are absent where they are
 // unknown.
 type TokenInfo struct {
 	State tokens.State `json:"state"`
@@ -45,8 +45,8 @@ type Protocols struct {
 	Upstream string   `json:"upstream"` // empty = not known before it is connected to
 }
 
-// An Explainer decides about requests that nobody has sent, by what decides about
-// all others. It touches neither the network nor the upstream.
+// An Explainer evaluates a hypothetical request. It uses neither the network nor the
+// upstream.
 type Explainer struct {
 	Conf      *config.Config
 	Table     *proxy.Table

@@ -30,11 +30,11 @@ type listenAddr struct {
 	port string // empty = it has none, or none that is known before 'serve' runs
 }
 
-// ListenAddrs reads addresses as they are configured, or as a running proxy tells them.
-func ListenAddrs(addresses []string) (doors []listenAddr) {
+// ListenAddrs reads addresses as they are configured, or as a running proxy reports them.
+func ListenAddrs(addresses []string) (listeners []listenAddr) {
 	for _, address := range addresses {
 		if strings.HasPrefix(address, "unix:") {
-			doors = append(doors, listenAddr{})
+			listeners = append(listeners, listenAddr{})
 			continue
 		}
 		host, port, err := net.SplitHostPort(strings.TrimPrefix(address, "http://"))
@@ -44,19 +44,19 @@ func ListenAddrs(addresses []string) (doors []listenAddr) {
 		if host == "localhost" || host == "" {
 			host = "127.0.0.1"
 		}
-		doors = append(doors, listenAddr{host, port})
+		listeners = append(listeners, listenAddr{host, port})
 	}
-	return doors
+	return listeners
 }
 
-// takes reports whether a client that asks for the authority connects to the door
+// takes reports whether a client that asks for the authority connects to the listener
 // itself, so that it takes us for the server and not for its forward proxy.
-func (d listenAddr) takes(a guard.Authority) bool {
+func (l listenAddr) takes(a guard.Authority) bool {
 	local := guard.IsLocal(a.Host) || strings.HasSuffix(a.Host, ".localhost")
 	switch {
-	case d.port != "":
-		return a.Port == d.port
-	case d.host == "": // a unix socket, of which nobody names a port
+	case l.port != "":
+		return a.Port == l.port
+	case l.host == "": // a unix socket, which has no port
 		return local && a.Port == ""
 	}
 	return local
@@ -65,7 +65,7 @@ func (d listenAddr) takes(a guard.Authority) bool {
 // ParseRequest reads a URL as a client would use it: a path alone is asked of the proxy
 // at localhost, http and https at a port of the proxy's of that port, any other URL
 // of the proxy as a forward proxy.
-func ParseRequest(method, text string, doors []listenAddr) (requestSpec, error) {
+func ParseRequest(method, text string, listeners []listenAddr) (requestSpec, error) {
 	a := requestSpec{method: strings.ToUpper(method), pathOnly: strings.HasPrefix(text, "/")}
 	if !httpguts.ValidHeaderFieldName(method) { // the same characters (RFC 9110 section 9.1)
 		return a, fmt.Errorf("%s is not a method", terminal.Printable(method))
@@ -90,21 +90,21 @@ func ParseRequest(method, text string, doors []listenAddr) (requestSpec, error) 
 		parsed.Path = "/"
 	}
 	a.url = parsed
-	a.resolveListener(doors)
+	a.resolveListener(listeners)
 	return a, nil
 }
 
-// resolveListener finds the door by which the request comes.
-func (a *requestSpec) resolveListener(doors []listenAddr) {
-	door := doors[0]
+// resolveListener finds the listener that the request comes in by.
+func (a *requestSpec) resolveListener(listeners []listenAddr) {
+	chosen := listeners[0]
 	secure := a.url.Scheme == "https"
 	if a.pathOnly {
 		a.target = guard.Target{Host: "localhost", Authority: guard.Authority{Host: "localhost"}, Valid: true}
 	} else {
 		authority, ok := guard.ParseAuthority(a.url.Host)
 		a.target = guard.Target{Host: a.url.Host, Authority: authority, Valid: ok, Forward: true}
-		if i := slices.IndexFunc(doors, func(d listenAddr) bool { return d.takes(authority) }); i >= 0 && a.method != http.MethodConnect {
-			door, a.target.Forward = doors[i], false
+		if i := slices.IndexFunc(listeners, func(l listenAddr) bool { return l.takes(authority) }); i >= 0 && a.method != http.MethodConnect {
+			chosen, a.target.Forward = listeners[i], false
 		}
 	}
 	a.target.Method = a.method
@@ -115,5 +115,5 @@ func (a *requestSpec) resolveListener(doors []listenAddr) {
 		a.target.Host = net.JoinHostPort(a.target.Authority.Host, a.target.Authority.Port)
 		secure = a.target.Authority.Port != "80"
 	}
-	a.target.Door = guard.Door{Host: door.host, Port: door.port, TLS: secure}
+	a.target.Door = guard.Door{Host: chosen.host, Port: chosen.port, TLS: secure}
 }

@@ -13,7 +13,8 @@ import (
 	"avsproxy/internal/wire"
 )
 
-// maxLinger bounds what is read behind an early answer, besides lingerTime.
+// maxLinger bounds the bytes that are read after an early response; lingerTime bounds
+// the time.
 const maxLinger = 16 << 20
 
 // connState is for [http.Server.ConnState]. A connection without a request makes room
@@ -32,7 +33,7 @@ func connState(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// answerEarly is about answers of ours to HTTP/1.x requests whose body has not come yet.
+// answerEarly sends our own responses to HTTP/1.x requests before their body has come.
 // Left to itself net/http reads up to 256 KiB of the body before it lets such an
 // answer out, or behind it, however long that takes. These answers go out at once,
 // and their connection is closed soon behind them. What an upstream answers early
@@ -50,7 +51,7 @@ func answerEarly(next http.Handler) http.Handler {
 			return
 		}
 		if r.Trailer == nil && r.ContentLength < 0 {
-			r.Trailer = http.Header{} // where net/http puts those that nobody announced; a copy of r shares it
+			r.Trailer = http.Header{} // net/http puts unannounced trailers here; a copy of r shares the map
 		}
 		answer := &earlyAnswer{ResponseWriter: w, control: control, body: &trackedBody{ReadCloser: r.Body}, expected: r.Header.Get("Expect") != ""}
 		r = r.WithContext(r.Context()) // the server goes by what the body of its own is
@@ -62,7 +63,7 @@ func answerEarly(next http.Handler) http.Handler {
 	})
 }
 
-// OwnAnswers marks all answers of next as ours. Those of the proxy are its problems alone,
+// OwnAnswers marks all responses of next as our own. Those of the proxy are its problems alone,
 // and what says "Connection: close": that of an upstream is never passed on.
 func OwnAnswers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -100,7 +101,7 @@ type earlyAnswer struct {
 	expected bool // the client may have waited for a 100
 	ours     bool
 	begun    bool
-	early    bool // the answer is ours and came before the body's end
+	early    bool // our own response, sent before the body's end
 	taken    bool // the connection is no longer the server's
 }
 

@@ -68,7 +68,7 @@ func acquire(ctx context.Context, places, queue chan struct{}) bool {
 	}
 }
 
-// Busy answers what a bound of ours leaves no room for.
+// Busy answers a request that exceeds one of our limits.
 func Busy(detail string, refused func(*http.Request, problem.Problem)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := problem.Problem{

@@ -31,7 +31,7 @@ const (
 	maxStreams       = 250 // per connection
 )
 
-// DiscardLog is where net/http's own words go when nobody should read them.
+// DiscardLog drops what net/http logs.
 func DiscardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // New answers HTTP/1.x and HTTP/2, in the clear and over TLS.
@@ -55,7 +55,7 @@ func New(handler http.Handler, errorLog *log.Logger) *http.Server {
 	}
 }
 
-// NewPages is newServer for a handler that relays nothing: all answers are ours.
+// NewPages is [New] for a handler that relays nothing: all responses are our own.
 func NewPages(handler http.Handler, errorLog *log.Logger) *http.Server {
 	return New(OwnAnswers(handler), errorLog)
 }

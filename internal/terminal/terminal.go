@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/lmittmann/tint"
+	"golang.org/x/term"
 )
 
-// A Terminal speaks to the person at the terminal, on stderr; results go to stdout.
-// It has four ways: say tells, warn tells what may hurt later, fail tells why a
-// command ends, and log is for what happens while serving. Sentences start in
-// lower case and have no full stop; what to do next stands on a line of its own.
+// A Terminal writes for the person at the terminal, on stderr; results go to stdout.
+// Say informs, Warn warns of later trouble, Fail gives the reason why a command ends,
+// and Log is for what happens while serving. Sentences start in
+// lower case and have no full stop; what to do next is on a line of its own.
 type Terminal struct {
 	Out   io.Writer
 	Log   *slog.Logger
@@ -29,15 +30,10 @@ func New(out io.Writer, getenv func(string) string) *Terminal {
 	return &Terminal{Out: out, Log: slog.New(handler), Level: level, plain: plain}
 }
 
-// IsTerminal takes every character device for one, which is enough to choose
-// about colours.
-func IsTerminal(out io.Writer) bool {
-	file, ok := out.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// IsTerminal reports whether a stream is a terminal.
+func IsTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 func (v *Terminal) Say(format string, args ...any) { fmt.Fprintf(v.Out, format+"\n", args...) }

@@ -77,8 +77,8 @@ func PrintableN(text string, maxRunes int) string {
 	return string(clean)
 }
 
-// JSONLine is JSON on one line, in which terminals see nothing but text. What is not
-// printed stands only in its strings, where it can be escaped (RFC 8259 section 7).
+// JSONLine is JSON on one line with printable characters only. Others occur only in
+// strings, where they can be escaped (RFC 8259 section 7).
 func JSONLine(data []byte) (string, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, data); err != nil {
