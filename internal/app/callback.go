@@ -19,7 +19,7 @@ import (
 )
 
 // A callbackListener starts logins. Where the redirect URI names an address that the console
-// does not listen on, the desk listens there while a login is pending.
+// does not listen on, it listens there while a login is pending.
 type callbackListener struct {
 	logins      *tokens.Logins
 	consolePort string // what listens anyway; empty = nothing does

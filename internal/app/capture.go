@@ -112,7 +112,7 @@ func fieldsOf(h http.Header) []capture.Field {
 	return fields
 }
 
-// A exchangeRecorder is one exchange that is written down.
+// An exchangeRecorder is one exchange that is written down.
 type exchangeRecorder struct {
 	*capture.Exchange
 	scribe *captureObserver

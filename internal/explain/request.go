@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// An requestSpec request is one of which only the method and the URL are known.
+// A requestSpec is a request of which only the method and the URL are known.
 type requestSpec struct {
 	method   string
 	url      *url.URL

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,10 +75,12 @@ func OwnAnswers(next http.Handler) http.Handler {
 	})
 }
 
-// An trackedBody notes whether a body has come to its end, and whether somebody waits
-// for more of it.
+// A trackedBody knows whether a body has ended and whether a read waits for more. One
+// goroutine reads at a time: the upstream's transport may still be reading, and of two
+// that wait for an HTTP/2 body net/http wakes only one.
 type trackedBody struct {
 	io.ReadCloser
+	mu      sync.Mutex
 	ended   atomic.Bool
 	reading atomic.Int32
 }
@@ -86,6 +89,8 @@ type trackedBody struct {
 func (b *trackedBody) Read(p []byte) (int, error) {
 	b.reading.Add(1)
 	defer b.reading.Add(-1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
 	if err == io.EOF {
 		b.ended.Store(true)

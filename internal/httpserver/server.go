@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"avsproxy/internal/guard"
@@ -86,7 +84,7 @@ func drainUpload(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body := &serialReader{ReadCloser: r.Body}
+		body := &trackedBody{ReadCloser: r.Body}
 		r = r.WithContext(r.Context()) // the server goes by what the body of its own is
 		r.Body = body
 		next.ServeHTTP(w, r)
@@ -98,24 +96,6 @@ func drainUpload(next http.Handler) http.Handler {
 			io.Copy(io.Discard, body) // ends with the upload, or in time
 		}
 	})
-}
-
-// A serialReader lets one goroutine read at a time: the upstream's transport may still be
-// at it, and of two that wait for an HTTP/2 body, net/http wakes but one.
-type serialReader struct {
-	io.ReadCloser
-	reading sync.Mutex
-	ended   atomic.Bool
-}
-
-func (o *serialReader) Read(p []byte) (int, error) {
-	o.reading.Lock()
-	defer o.reading.Unlock()
-	n, err := o.ReadCloser.Read(p)
-	if err == io.EOF {
-		o.ended.Store(true)
-	}
-	return n, err
 }
 
 // Serve serves listeners that speak TLS and clear text by the first bytes.

@@ -4,4 +4,7 @@ package cli
 
 import "golang.org/x/sys/unix"
 
+// forbidDumps has nothing to add to the limit.
+func forbidDumps() error { return nil }
+
 const getTermios, setTermios = unix.TIOCGETA, unix.TIOCSETA

@@ -5,7 +5,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // coreDumps is the variable that lets this program leave core dumps where it is "1",
@@ -46,4 +49,35 @@ func withCores(ctx context.Context, start func() error) error {
 		defer syscall.Setrlimit(syscall.RLIMIT_CORE, &now)
 	}
 	return start()
+}
+
+// childSignals are for the command that 'run' runs to decide about.
+var childSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+
+// inForeground reports whether the keys of a terminal send their signals to our
+// process group.
+func inForeground() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil { // no terminal controls us
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
+
+// disableLineEditing takes the editing of lines from a terminal; what is no terminal stays
+// as it is.
+func disableLineEditing(fd int) (restore func()) {
+	mode, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return func() {}
+	}
+	changed := *mode
+	changed.Lflag &^= unix.ICANON
+	changed.Cc[unix.VMIN], changed.Cc[unix.VTIME] = 1, 0
+	if unix.IoctlSetTermios(fd, setTermios, &changed) != nil {
+		return func() {}
+	}
+	return func() { _ = unix.IoctlSetTermios(fd, setTermios, mode) }
 }
