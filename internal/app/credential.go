@@ -109,9 +109,7 @@ func seed(client *tokens.Client, resolve func() (tokens.Secret, error)) func() (
 
 func newClient(p *Program, conf config.Credential) (*tokens.Client, error) {
 	if p.sandbox != nil {
-		client := sandboxClient(p.sandbox, conf, redirectURLOf(p, conf))
-		client.Secret = p.hidden.of(client.Secret)
-		return client, nil
+		return sandboxClient(p, conf), nil
 	}
 	roots, err := providerRoots(p, conf.Name)
 	if err != nil {

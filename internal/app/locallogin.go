@@ -48,18 +48,10 @@ func BeginLocalLogin(ctx context.Context, e *Environment, conf *config.Config, n
 		return nil, nil
 	}
 	program.warnOfPKCE(credential)
-	leaf, err := callbackLeaf(ctx, e, conf)
+	pages, err := loginPages(ctx, program, callbacks)
 	if err != nil {
 		return nil, err
 	}
-	users := peer.LocalUsers()
-	callbacks.limit = pagesLimit(users, func() {}) // there is no log
-	pages := &console.Console{
-		Version: Version(), Credentials: program.consoleCredentials(),
-		Users: users, Hosts: program.conf.Console.Hosts,
-		Logins: callbacks.logins, Begin: callbacks.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
-	}
-	callbacks.handler, callbacks.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
 	server := httpserver.NewPages(callbacks.handler, callbacks.errorLog)
 	httpserver.Serve(server, limited(free, callbacks.limit), callbacks.tls)
 	shown := credential.consoleView()
@@ -71,6 +63,24 @@ func BeginLocalLogin(ctx context.Context, e *Environment, conf *config.Config, n
 	return &localLogin{LoginBegun: pages.Begun(shown, login), login: login, callbacks: callbacks, server: server, begun: ctx}, nil
 }
 
+// loginPages are the pages of a login, which callbacks serves.
+func loginPages(ctx context.Context, p *Program, callbacks *callbackListener) (*console.Console, error) {
+	leaf, err := callbackLeaf(ctx, p.env, p.conf)
+	if err != nil {
+		return nil, err
+	}
+	users := peer.LocalUsers()
+	callbacks.limit = pagesLimit(users, func() {}) // there is no log
+	pages := &console.Console{
+		Version: Version(), Credentials: p.consoleCredentials(),
+		Users: users, Hosts: p.conf.Console.Hosts,
+		Logins: callbacks.logins, Begin: callbacks.begin, Fingerprint: certs.Fingerprint(leaf.Leaf),
+	}
+	callbacks.handler, callbacks.tls = pages.Guarded(nil), certs.FixedConfig(leaf)
+	return pages, nil
+}
+
+// Wait waits for the end of the login. lasting = a refresh token came.
 func (l *localLogin) Wait(ctx context.Context) (lasting bool, err error) {
 	defer context.AfterFunc(ctx, l.login.Cancel)()
 	err = l.login.Wait(ctx)

@@ -22,7 +22,8 @@ var ErrNoSandbox = errors.New("sandbox = true, and no sandbox is running")
 
 // sandboxClient is registered at the sandbox, whatever client the configuration has at
 // Amazon; the parameters that say what is asked for stay.
-func sandboxClient(s *api.SandboxEndpoints, conf config.Credential, redirectURL string) *tokens.Client {
+func sandboxClient(p *Program, conf config.Credential) *tokens.Client {
+	s := p.sandbox
 	if conf.ProductID == "" {
 		conf.ProductID = "sandbox_product"
 	}
@@ -31,11 +32,11 @@ func sandboxClient(s *api.SandboxEndpoints, conf config.Credential, redirectURL 
 	}
 	return &tokens.Client{
 		ID:          sandbox.ClientID,
-		Secret:      func() (tokens.Secret, error) { return sandbox.ClientSecret, nil },
+		Secret:      p.hidden.of(func() (tokens.Secret, error) { return sandbox.ClientSecret, nil }),
 		AuthURL:     s.LWA + "/ap/oa",
 		TokenURL:    s.LWA + "/auth/o2/token",
 		DeviceURL:   s.LWA + "/auth/O2/create/codepair",
-		RedirectURL: redirectURL,
+		RedirectURL: redirectURLOf(p, conf),
 		Scopes:      conf.Scopes,
 		AuthParams:  authParams(conf, tokens.Provider{}),
 		TokenParams: conf.TokenParams,

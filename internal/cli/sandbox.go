@@ -81,12 +81,9 @@ func runSandbox(ctx context.Context, a *commands, flags sandboxFlags) error {
 	if options.AVS, err = listeners.Open(ctx, flags.avs); err != nil {
 		return err
 	}
-	control, err := listeners.Open(ctx, flags.control)
+	control, err := openControl(ctx, listeners, flags.control)
 	if err != nil {
 		return err
-	}
-	if err := onLoopback(control); err != nil {
-		return terminal.Usage(err, "use localhost")
 	}
 	amazon, err := sandbox.Start(options)
 	if err != nil {
@@ -109,14 +106,15 @@ func runSandbox(ctx context.Context, a *commands, flags sandboxFlags) error {
 	}
 }
 
-// onLoopback refuses listeners that other machines can reach.
-func onLoopback(lns []net.Listener) error {
+// openControl refuses addresses that other machines can reach.
+func openControl(ctx context.Context, listeners *app.ListenerSet, addr string) ([]net.Listener, error) {
+	lns, err := listeners.Open(ctx, addr)
 	for _, ln := range lns {
 		if addr, ok := ln.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
-			return fmt.Errorf("--control: the sandbox listens on loopback only, not on %s", ln.Addr())
+			return nil, terminal.Usage(fmt.Errorf("--control: the sandbox listens on loopback only, not on %s", ln.Addr()), "use localhost")
 		}
 	}
-	return nil
+	return lns, err
 }
 
 func (f sandboxFlags) options() (sandbox.Options, error) {
