@@ -153,7 +153,7 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bound := patience
 			if c.code == problem.UpstreamTimeout {
-				bound = 300 * time.Millisecond
+				bound = time.Second
 			}
 			for _, single := range []bool{true, false} {
 				l := build(t, "https://upstream.example", x509.NewCertPool(), plan{source: static(), options: UpstreamOptions{

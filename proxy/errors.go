@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -92,7 +93,7 @@ func tokenProblem(err *tokens.Error, loginURL string) problem.Problem {
 	if err.Action == tokens.ActionLogin {
 		return problem.Problem{
 			Code: problem.LoginRequired, Title: "a login is needed", Detail: err.Say,
-			Hint: "run 'avsproxy login', or open login_url in a browser", LoginURL: loginURL,
+			Hint: loginHint(err, loginURL), LoginURL: loginURL,
 		}
 	}
 	wait := err.RetryAfter
@@ -107,6 +108,18 @@ func tokenProblem(err *tokens.Error, loginURL string) problem.Problem {
 		p.LoginURL = loginURL
 	}
 	return p
+}
+
+// loginHint names the command for the credential that the login page is about.
+func loginHint(err *tokens.Error, loginURL string) string {
+	if err.Hint != "" && !strings.HasPrefix(err.Hint, "log in once") && !strings.HasPrefix(err.Hint, "log in again") {
+		return err.Hint // no browser helps
+	}
+	command := "avsproxy login"
+	if page, err := url.Parse(loginURL); err == nil && page.Query().Has("credential") {
+		command += " " + page.Query().Get("credential")
+	}
+	return "run '" + command + "', or open login_url in a browser"
 }
 
 func isTimeout(err error) bool {

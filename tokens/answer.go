@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"io"
 	"math"
@@ -30,15 +31,45 @@ type answer struct {
 }
 
 func readAnswer(resp *http.Response) *answer {
-	text, err := io.ReadAll(io.LimitReader(resp.Body, answerMost))
+	text, err := readBody(resp.Body)
 	resp.Body.Close()
 	a := &answer{status: resp.StatusCode, header: resp.Header, text: text, cut: err}
-	plain := charset.UTF8(text)
+	plain := charset.UTF8(unpacked(text))
 	if a.fields, a.whole = parseObject(plain); a.fields == nil {
-		a.fields = parseForm(plain)
+		a.fields = parseForm(plain, err == nil)
 		a.whole = err == nil
 	}
 	return a
+}
+
+// readBody reads an answer up to its end, or to the end of the object that it is: a
+// server may announce more than it sends, and leave the connection open.
+func readBody(body io.Reader) (text []byte, err error) {
+	body = io.LimitReader(body, answerMost)
+	for chunk := make([]byte, 16<<10); err == nil; {
+		var n int
+		n, err = body.Read(chunk)
+		text = append(text, chunk[:n]...)
+		if err == nil && bytes.HasSuffix(bytes.TrimRight(text, " \r\n\t\x00"), []byte("}")) {
+			if _, whole := parseObject(charset.UTF8(text)); whole {
+				return text, nil
+			}
+		}
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return text, err
+}
+
+// unpacked is text without gzip, as far as it came.
+func unpacked(text []byte) []byte {
+	unpacker, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return text
+	}
+	plain, _ := io.ReadAll(io.LimitReader(unpacker, answerMost))
+	return plain
 }
 
 // parseObject reads the members of a JSON object up to where they end, whatever
@@ -57,7 +88,7 @@ func parseObject(text []byte) (fields map[string]json.RawMessage, whole bool) {
 		name, _ := d.Token()
 		key, ok := name.(string)
 		var value json.RawMessage
-		if !ok || d.Decode(&value) != nil {
+		if !ok || d.Decode(&value) != nil || unended(value) && d.InputOffset() == int64(len(text)) {
 			return fields, false
 		}
 		fields[key] = value
@@ -66,9 +97,19 @@ func parseObject(text []byte) (fields map[string]json.RawMessage, whole bool) {
 	return fields, err == nil
 }
 
-// parseForm reads an answer like GitHub's, which is a form; nil = it is none.
-func parseForm(text []byte) map[string]json.RawMessage {
+// unended reports whether a value has no closing mark, so that more of it may have
+// been lost.
+func unended(value json.RawMessage) bool {
+	return !strings.ContainsAny(string(value[len(value)-1:]), `"]}`)
+}
+
+// parseForm reads an answer like GitHub's, which is a form; nil = it is none. Of one
+// that is not whole the last pair is left out, since part of it may have been lost.
+func parseForm(text []byte, whole bool) map[string]json.RawMessage {
 	text = bytes.TrimSpace(text)
+	if !whole {
+		text = text[:max(0, bytes.LastIndexByte(text, '&'))]
+	}
 	values, err := url.ParseQuery(string(text))
 	named := values.Has("access_token") || values.Has("refresh_token") || values.Has("error")
 	if err != nil || !named || bytes.ContainsAny(text, " \t\r\n<\"") {
@@ -110,8 +151,25 @@ func (a *answer) code() string {
 // one that broke off only a refresh token counts: it has its closing quote, and
 // without one nobody knows whether the part that is missing had another.
 func (a *answer) issues() bool {
-	refresh := a.str("refresh_token") != ""
-	return a.status/100 == 2 && (refresh || a.whole && a.str("access_token") != "")
+	refresh := a.refresh() != ""
+	return a.status/100 == 2 && !a.oddRefresh() && (refresh || a.whole && a.str("access_token") != "")
+}
+
+// refresh is the refresh token; "" = there is none. Some servers write something else
+// in its place.
+func (a *answer) refresh() string {
+	switch text := a.str("refresh_token"); strings.TrimSpace(text) {
+	case "", "0", "null", "none":
+		return ""
+	default:
+		return text
+	}
+}
+
+// oddRefresh reports whether the refresh token is one that RFC 6749 (appendix A.17)
+// does not allow: it was damaged on its way, and must not take the place of a good one.
+func (a *answer) oddRefresh() bool {
+	return strings.ContainsFunc(a.refresh(), func(r rune) bool { return r == ' ' || notVSCHAR(r) })
 }
 
 // scopes is the member scope: one text, or a list as Twitch sends it.

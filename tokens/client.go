@@ -102,7 +102,8 @@ func params(values map[string]string) []oauth2.AuthCodeOption {
 }
 
 // exchange redeems an authorization code (RFC 6749 section 4.1.3). A code is
-// spent by the attempt, whatever comes of it.
+// spent by the attempt, whatever comes of it. Beside an error too the grant may have
+// a refresh token.
 func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, error) {
 	conf, err := c.config(ctx, false)
 	if err != nil {
@@ -121,7 +122,7 @@ func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, er
 		grant, err = c.grant(answer, c.newGrant("authorization_code"))
 	}
 	if err != nil {
-		return Grant{}, exchangeError(asError(err))
+		return grant, exchangeError(asError(err))
 	}
 	return grant, nil
 }

@@ -99,7 +99,11 @@ func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
 	if err != nil {
 		return nil, loginError(asError(err))
 	}
-	return c.readDeviceCode(c.orInHeader(first, post), sent)
+	answer, err := c.orInHeader(first, post)
+	if err != nil {
+		return nil, loginError(asError(err))
+	}
+	return c.readDeviceCode(answer, sent)
 }
 
 func (c *Client) readDeviceCode(a *answer, sent time.Time) (*DeviceCode, error) {

@@ -69,7 +69,7 @@ func (c *Client) refusal(a *answer) *Error {
 		return deadGrant(a)
 	case code != "" && (a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized):
 		return a.signed(refusal(code))
-	case a.status/100 == 2 && a.word() == "":
+	case a.status/100 == 2 && (a.code() == "" || holdsToken(a.text)):
 		return unreadAnswer(a)
 	}
 	return a.signed(strangeAnswer(a))
@@ -102,7 +102,7 @@ func notAnAnswer(cause error) *Error {
 	}
 }
 
-const hintKept = "the login is kept and the renewal is tried again by itself"
+const hintKept = "the login is kept and the renewal is tried again, by 'serve' or with the next use"
 
 // plainCause keeps the errors of the network and of TLS, and puts words of our
 // own in the place of all others: parsers quote what the server sent.
@@ -151,7 +151,7 @@ func strangeStatus(status int, code string) string {
 	case status >= 500:
 		return "the provider is in trouble (" + said + ")"
 	}
-	return "the provider's answer was neither a token nor a refusal (" + said + ")"
+	return "the provider gave no token, and did not say that the login has ended (" + said + ")"
 }
 
 // retryAfterMost is for how long we take a provider's word that it is down: its

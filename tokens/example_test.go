@@ -35,7 +35,7 @@ func ExampleSource() {
 	fmt.Println(token.Access.Reveal(), err)
 	// Output:
 	// renewal: login_needed
-	// nobody has logged in yet
+	// nobody is logged in
 	// *** from-the-login <nil>
 	// renewal: renewed
 	// a-new-one <nil>

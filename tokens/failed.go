@@ -12,50 +12,59 @@ type Failed struct {
 	Say, Hint string
 	At        time.Time
 	Retry     time.Time // before which nobody should ask the provider again
-	// Sign is the refusal in JSON that the provider has given since Since, Tries
-	// times, when nothing but passing faults came between; empty = there was none.
-	Sign  string
-	Since time.Time
-	Tries int
+	// Sign is the refusal in JSON that the provider gave last at Last, and has given
+	// Tries times over the time of Lasted, with nothing but passing faults in between;
+	// empty = there was none.
+	Sign   string
+	Last   time.Time
+	Lasted time.Duration
+	Tries  int
 }
 
 const (
-	probablyAfter = time.Hour // for which a refusal stays the same before a login is probably needed,
-	probablyTries = 8         // and how often it must have come
+	probablyAfter = time.Hour        // for which a refusal stays the same before a login is probably needed,
+	probablyTries = 8                // and how often it must have come
+	probablyGap   = 10 * time.Minute // what counts at most of the time between two of them
 )
 
 // probably reports whether the same refusal has come for so long that a login is
 // probably needed.
 func (f Failed) probably() bool {
-	return f.Sign != "" && f.Tries >= probablyTries && f.At.Sub(f.Since) >= probablyAfter
+	return f.Sign != "" && f.Tries >= probablyTries && f.Lasted >= probablyAfter
 }
 
 func (f Failed) error() *Error {
 	e := &Error{Action: f.Action, Code: f.Code, Say: f.Say, Hint: f.Hint, RetryAfter: max(0, until(f.Retry)), Probably: f.probably()}
 	if e.Probably {
-		e.Say += "; it has answered so since " + f.Since.Local().Format(time.DateTime) + ", so a login is probably needed"
+		e.Say += "; it has answered so for " + f.Lasted.Round(time.Minute).String() + ", so a login is probably needed"
 		e.Hint = "log in again; the renewal is tried on. Or else: " + e.Hint
 	}
 	return e
 }
 
-// count notes a refusal. A passing fault says nothing about it.
+// count notes a refusal. A passing fault says nothing about it, nor does the time in
+// which nobody asked.
 func (f Failed) count(before Failed, sign string) Failed {
-	f.Sign, f.Since, f.Tries = before.Sign, before.Since, before.Tries
+	f.Sign, f.Last, f.Lasted, f.Tries = before.Sign, before.Last, before.Lasted, before.Tries
 	switch {
 	case sign == "":
-	case sign == before.Sign:
-		f.Tries++
+		return f
+	case sign != before.Sign:
+		f.Sign, f.Lasted, f.Tries = sign, 0, 0
 	default:
-		f.Sign, f.Since, f.Tries = sign, f.At, 1
+		f.Lasted += min(max(0, f.At.Sub(before.Last)), probablyGap)
 	}
+	f.Last = f.At
+	f.Tries++
 	return f
 }
 
 // pending reports whether it is too early to ask again. What the configuration was
-// to blame for may have been mended by then.
+// to blame for may have been mended by then. A pause that is longer than any, or was
+// noted in the future, is of a clock that was wrong.
 func (f Failed) pending() bool {
-	return (f.Action == ActionRetry || f.Action == ActionWait) && until(f.Retry) > 0
+	left := until(f.Retry)
+	return (f.Action == ActionRetry || f.Action == ActionWait) && left > 0 && left <= retryAfterMost && !f.At.After(wallNow())
 }
 
 // fail notes in the grant how its renewal failed and when to try again: after what

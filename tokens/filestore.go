@@ -81,13 +81,16 @@ func (f FileStore) Load(name string) (Grant, error) {
 }
 
 // salvage finds the successor of a marked grant where its process ended between
-// writing it and renaming it.
+// writing it and putting it in its place: in a temporary file or, on a full disk, in
+// that of the previous generation.
 func (f FileStore) salvage(name string, marked Grant) Grant {
 	for _, file := range leftovers(f.target(name)) {
-		grant, _, err := f.read(name, file)
-		if err == nil && grant.Posted.IsZero() && grant.Refused == "" && grant.Renewed.After(marked.Posted) {
+		if grant, _, err := f.read(name, file); err == nil && grant.succeeds(marked) {
 			return grant
 		}
+	}
+	if grant, _, err := f.read(name, f.previous(name)); err == nil && grant.succeeds(marked) && grant.Generation > marked.Generation {
+		return grant
 	}
 	return marked
 }
@@ -172,7 +175,7 @@ func (f FileStore) Save(name string, grant Grant) error {
 // replace puts text into the file, on a full disk by way of the previous generation.
 func (f FileStore) replace(name string, text []byte) error {
 	pending, err := durable.Prepare(f.target(name), text, 0o600)
-	if durable.Full(err) && durable.ReplaceInPlace(f.target(name), f.previous(name), text) == nil {
+	if durable.Full(err) && f.replaceInPlace(name, text) == nil {
 		return nil
 	}
 	if err != nil {
@@ -180,6 +183,14 @@ func (f FileStore) replace(name string, text []byte) error {
 	}
 	f.at("prepared")
 	return pending.Commit()
+}
+
+func (f FileStore) replaceInPlace(name string, text []byte) error {
+	info, err := os.Lstat(f.previous(name))
+	if err != nil {
+		return err
+	}
+	return durable.ReplaceInPlace(f.target(name), f.previous(name), resized(text, int(info.Size())))
 }
 
 // reserve makes sure that there is a previous generation from the first save on:
@@ -210,9 +221,10 @@ func (f FileStore) keep(name string, successor []byte) error {
 	return nil
 }
 
-// previous is where the generation before the present one is kept.
+// previous is where the generation before the present one is kept: beside the file
+// itself, also where that is reached by a symbolic link.
 func (f FileStore) previous(name string) string {
-	return filepath.Join(f.Dir, name+".previous.json")
+	return filepath.Join(filepath.Dir(f.target(name)), name+".previous.json")
 }
 
 func (f FileStore) at(step string) {

@@ -39,7 +39,10 @@ type Grant struct {
 
 	Access  Secret
 	Refresh Secret // empty is legal: such a grant ends with its access token
-	Scopes  []string
+	// Generation counts the renewals of a login: of two grants of one login, the one
+	// that counts more is the newer, whatever the clock says.
+	Generation int
+	Scopes     []string
 
 	LoggedIn time.Time // when a person (or the configuration) gave it
 	Renewed  time.Time // when Access was obtained
@@ -100,6 +103,11 @@ func (g Grant) margin() time.Duration {
 // same reports whether two grants hold the same tokens.
 func (g Grant) same(other Grant) bool {
 	return g.Access == other.Access && g.Refresh == other.Refresh
+}
+
+// succeeds reports whether g is a finished renewal of a marked grant.
+func (g Grant) succeeds(marked Grant) bool {
+	return g.Posted.IsZero() && g.Refused == "" && !g.same(marked) && g.LoggedIn.Equal(marked.LoggedIn) && g.Generation >= marked.Generation
 }
 
 // later reports whether g comes from a later login, or a later renewal of one.

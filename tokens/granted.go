@@ -12,7 +12,8 @@ func (c *Client) grant(a *answer, old Grant) (Grant, error) {
 	if !a.issues() {
 		return old, c.refusal(a)
 	}
-	if refresh := a.str("refresh_token"); refresh != "" {
+	old.Generation++
+	if refresh := a.refresh(); refresh != "" {
 		old.Refresh = Secret(refresh)
 	}
 	access := a.str("access_token")

@@ -27,6 +27,7 @@ type grantFile struct {
 	Seed         string    `json:"seed,omitempty"`
 	AccessToken  string    `json:"access_token,omitempty"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
+	Generation   int       `json:"generation,omitempty"`
 	Scopes       []string  `json:"scopes,omitempty"`
 	LoggedIn     time.Time `json:"logged_in"`
 	Renewed      time.Time `json:"renewed"`
@@ -38,21 +39,22 @@ type grantFile struct {
 
 // failed is a [Failed] as it is stored.
 type failed struct {
-	Action Action    `json:"action"`
-	Code   string    `json:"code,omitempty"`
-	Say    string    `json:"say"`
-	Hint   string    `json:"hint,omitempty"`
-	At     time.Time `json:"at"`
-	Retry  time.Time `json:"retry"`
-	Sign   string    `json:"sign,omitempty"`
-	Since  time.Time `json:"since,omitzero"`
-	Tries  int       `json:"tries,omitempty"`
+	Action Action        `json:"action"`
+	Code   string        `json:"code,omitempty"`
+	Say    string        `json:"say"`
+	Hint   string        `json:"hint,omitempty"`
+	At     time.Time     `json:"at"`
+	Retry  time.Time     `json:"retry"`
+	Sign   string        `json:"sign,omitempty"`
+	Last   time.Time     `json:"last,omitzero"`
+	Lasted time.Duration `json:"lasted,omitempty"` // nanoseconds
+	Tries  int           `json:"tries,omitempty"`
 }
 
 func formatGrant(name string, g Grant) ([]byte, error) {
 	grant, err := json.Marshal(grantFile{
 		Kind: g.Kind, ClientID: g.ClientID, Issuer: g.Issuer, Seed: g.Seed,
-		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), Scopes: g.Scopes,
+		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), Generation: g.Generation, Scopes: g.Scopes,
 		LoggedIn: g.LoggedIn, Renewed: g.Renewed, Expiry: g.Expiry, Posted: g.Posted, Failed: failed(g.Failed), Refused: g.Refused,
 	})
 	if err != nil {
@@ -72,8 +74,14 @@ func formatGrant(name string, g Grant) ([]byte, error) {
 // be a little longer, fits where this one is.
 func padded(text []byte) []byte {
 	const page, reserve = 4 << 10, 512
-	spaces := page - (len(text)+reserve)%page + reserve - 1
-	return append(append(text, bytes.Repeat([]byte{' '}, spaces)...), '\n')
+	return resized(text, (len(text)+reserve)/page*page+page)
+}
+
+// resized makes text as long as size by the spaces at its end, or as short as it can be.
+func resized(text []byte, size int) []byte {
+	text = bytes.TrimRight(text, " \n")
+	spaces := max(0, size-len(text)-1)
+	return append(append(bytes.Clone(text), bytes.Repeat([]byte{' '}, spaces)...), '\n')
 }
 
 func parseGrant(path, name string, text []byte) (Grant, error) {
@@ -94,7 +102,7 @@ func parseGrant(path, name string, text []byte) (Grant, error) {
 	}
 	return Grant{
 		Kind: grant.Kind, ClientID: grant.ClientID, Issuer: grant.Issuer, Seed: grant.Seed,
-		Access: Secret(grant.AccessToken), Refresh: Secret(grant.RefreshToken), Scopes: grant.Scopes,
+		Access: Secret(grant.AccessToken), Refresh: Secret(grant.RefreshToken), Generation: grant.Generation, Scopes: grant.Scopes,
 		LoggedIn: grant.LoggedIn, Renewed: grant.Renewed, Expiry: grant.Expiry, Posted: grant.Posted, Failed: Failed(grant.Failed), Refused: grant.Refused,
 	}, nil
 }

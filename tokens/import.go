@@ -59,7 +59,8 @@ func importedBefore(stored Grant) error {
 	case stored.Refused != "":
 		return &Error{
 			Action: ActionLogin, Code: stored.Refused, Say: "this refresh token was imported before, and the provider no longer accepts what became of it",
-			Hint: "get a new refresh token from the provider",
+			Hint: "get a new refresh token from the provider; this one was sent to nobody now",
+			Err:  ErrImported,
 		}
 	case unnoted(stored):
 		return fmt.Errorf("%w, or another one was, by a version that did not note which; log out first to replace it", ErrImported)
@@ -70,18 +71,49 @@ func importedBefore(stored Grant) error {
 func (s *Source) importNew(grant Grant) error {
 	// First it is kept beside: what could not be kept afterwards must not be spent now.
 	beside := s.key() + ".importing"
+	if kept, err := s.Store.Load(beside); err == nil && kept.Seed == grant.Seed && kept.Refresh != grant.Refresh {
+		return s.concludeImport(beside, kept, nil) // the store had no room for it the last time
+	} else if path := s.unread(); err == nil && kept.Seed == grant.Seed && path != "" {
+		return sentBefore(path)
+	}
 	if err := s.Store.Save(beside, grant); err != nil {
-		return unsavedError(err)
+		return fmt.Errorf("%w; the refresh token was sent to nobody", unsavedError(err))
 	}
 	ctx, cancel := patience(answerPatience)
 	defer cancel()
+	s.setImporting(true)
 	renewed, err := s.Renew(ctx, grant)
+	s.setImporting(false)
 	s.noteUnread(err)
-	rotated := !renewed.Refresh.IsZero() && renewed.Refresh != grant.Refresh
-	if err == nil || rotated { // then it is the login, though it may have no usable access token yet
-		err = errors.Join(errorOrNil(err), s.put(renewed))
+	if path := s.unread(); path != "" {
+		return errors.Join(sentBefore(path), err) // what is kept beside tells the next import that this one was sent
 	}
-	return errors.Join(errorOrNil(err), s.Store.Delete(beside))
+	if err != nil && renewed.Refresh == grant.Refresh {
+		return errors.Join(errorOrNil(err), s.Store.Delete(beside))
+	}
+	return s.concludeImport(beside, renewed, err) // the login, though it may have no usable access token yet
+}
+
+// concludeImport makes renewed the login; err is what was wrong with its access token.
+func (s *Source) concludeImport(beside string, renewed Grant, err error) error {
+	saveErr := s.put(renewed)
+	if saveErr != nil && s.Store.Save(beside, renewed) == nil {
+		return errors.Join(errorOrNil(err), fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
+	}
+	return errors.Join(errorOrNil(err), saveErr, s.Store.Delete(beside))
+}
+
+func (s *Source) setImporting(now bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.importing = now
+}
+
+func sentBefore(path string) error {
+	return &Error{
+		Action: ActionConfig, Say: "the refresh token was sent, and the answer could not be read",
+		Hint: "look for the new refresh token in " + path + "; to send this one again all the same, remove that file",
+	}
 }
 
 // errorOrNil is err as an [*Error], whole where it already holds one.

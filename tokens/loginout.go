@@ -86,7 +86,7 @@ func (s *Source) Forget(ctx context.Context) error {
 	s.epoch++
 	s.stored = Grant{}
 	s.publishLocked(Grant{}, nil)
-	s.failure = s.loginNeeded("nobody is logged in any more")
+	s.failure = s.loginNeeded("nobody is logged in")
 	return err
 }
 

@@ -146,6 +146,9 @@ func (login *Login) finish(asked *url.URL) {
 	defer cancel()
 	grant, err := login.redeem(ctx, asked)
 	login.source.noteUnread(err)
+	if err != nil && !grant.Refresh.IsZero() { // the answer broke off behind it
+		grant, err = login.prove(ctx, grant)
+	}
 	if err == nil {
 		err = login.source.Put(ctx, grant)
 	}

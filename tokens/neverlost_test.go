@@ -302,7 +302,7 @@ func TestAProofWithoutAnAnswerIsMarked(t *testing.T) {
 		p := newProvider()
 		p.answer = down
 		first := stored(time.Hour)
-		g, err := p.client().proven(t.Context(), first)
+		g, err := newLogin(&Source{Store: &MemoryStore{}}, p.client()).prove(t.Context(), first)
 		must(t, err)
 		if g.Posted.IsZero() {
 			t.Error("a refresh token that may be spent goes unmarked")

@@ -24,8 +24,7 @@ func (login *Login) poll(ctx context.Context) {
 	}
 	call, cancel := patience(answerPatience) // the code may expire meanwhile
 	defer cancel()
-	grant, err := login.client.proven(call, first)
-	login.source.noteUnread(err)
+	grant, err := login.prove(call, first)
 	if err == nil {
 		err = login.source.Put(ctx, grant)
 	}
@@ -39,8 +38,8 @@ func (login *Login) await(ctx context.Context) (Grant, error) {
 	expired := deviceRefusal("expired_token")
 	for {
 		grant, err := login.pollOnce()
-		if err == nil {
-			return grant, nil
+		if err == nil || !grant.Refresh.IsZero() {
+			return grant, nil // the proof gets a whole access token
 		}
 		if ctx.Err() != nil {
 			return Grant{}, expired
@@ -123,22 +122,26 @@ func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *
 	return grant, nil
 }
 
-// proven renews what a device login gave at once and throws the first access
-// token away, to find out while the person is there whether the login will last.
-func (c *Client) proven(ctx context.Context, first Grant) (Grant, error) {
+// prove renews what a login gave at once and throws the first access token away, to
+// find out while the person is there whether the login will last. Of an answer with
+// nothing but a new refresh token that one is taken.
+func (login *Login) prove(ctx context.Context, first Grant) (Grant, error) {
 	if first.Refresh.IsZero() {
 		return first, nil // legal: RFC 6749 section 5.1
 	}
-	renewed, err := c.Refresh(ctx, first)
+	renewed, err := login.client.Refresh(ctx, first)
 	if err == nil {
 		return renewed, nil
 	}
+	login.source.noteUnread(err)
 	e := asError(err)
 	switch {
+	case renewed.Refresh != first.Refresh:
+		return renewed, nil
 	case e.Action == ActionRetry || e.Action == ActionWait:
 		first.Posted = wallNow() // the provider may have taken it
 		return first, nil        // a passing fault proves nothing, and the login may be good
-	case e.Code == "invalid_request" && c.CodeBasedLinking:
+	case e.Code == "invalid_request" && login.client.CodeBasedLinking:
 		return Grant{}, notLinkable(e.Code)
 	case e.Action == ActionLogin:
 		e.Say = "the provider does not accept the refresh token that it gave a moment ago"

@@ -69,23 +69,34 @@ func providers() map[string]Provider {
 		"discord":   with(endpoints.Discord, Provider{RevokeURL: "https://discord.com/api/oauth2/token/revoke"}),
 		"dropbox":   with(endpoints.Dropbox, Provider{AuthParams: map[string]string{"token_access_type": "offline"}}),
 		"facebook":  with(endpoints.Facebook, Provider{}),
-		"fitbit":    with(endpoints.Fitbit, Provider{Basic: true, Dead: []Saying{{"errorType": "invalid_grant"}}}),
-		"github":    with(endpoints.GitHub, Provider{Dead: []Saying{{"error": "bad_refresh_token"}}}),
+		"fitbit":    with(endpoints.Fitbit, Provider{Basic: true, Dead: words("errorType", "invalid_grant")}),
+		"github":    with(endpoints.GitHub, Provider{Dead: words("error", "bad_refresh_token")}),
 		"gitlab":    with(endpoints.GitLab, Provider{RevokeURL: "https://gitlab.com/oauth/revoke"}),
 		"google":    with(endpoints.Google, Provider{RevokeURL: "https://oauth2.googleapis.com/revoke", AuthParams: offline}),
 		"linkedin":  with(endpoints.LinkedIn, Provider{NoPKCE: true}), // of its web applications, which are all that log in by secret
 		"microsoft": with(endpoints.AzureAD("common"), Provider{
 			Scopes: []string{"offline_access"},
-			Dead:   []Saying{{"error": "interaction_required"}, {"error": "consent_required"}, {"error": "login_required"}},
+			Dead:   words("error", "interaction_required", "consent_required", "login_required"),
 		}),
 		"spotify": with(endpoints.Spotify, Provider{Basic: true}),
-		"strava":  with(endpoints.Strava, Provider{Dead: []Saying{{"resource": "RefreshToken", "code": "invalid"}}}),
+		"strava":  with(endpoints.Strava, Provider{Dead: []Saying{{Is: map[string]string{"resource": "RefreshToken", "code": "invalid"}}}}),
 		"twitch": with(endpoints.Twitch, Provider{
-			RevokeURL: "https://id.twitch.tv/oauth2/revoke", Dead: []Saying{{"message": "Invalid refresh token"}},
+			RevokeURL: "https://id.twitch.tv/oauth2/revoke", Dead: words("message", "Invalid refresh token"),
 		}),
 		"x": with(endpoints.X, Provider{
-			Basic: true, Scopes: []string{"offline.access"}, Dead: []Saying{{"error": "invalid_request"}},
+			Basic: true, Scopes: []string{"offline.access"}, Dead: []Saying{{
+				Is:  map[string]string{"error": "invalid_request"},
+				Not: map[string][]string{"error_description": {"Missing required parameter", "grant_type", "client"}}, // the configuration's fault
+			}},
 		}),
 		"zoom": with(endpoints.Zoom, Provider{Basic: true, RevokeURL: "https://zoom.us/oauth/revoke"}),
 	}
+}
+
+// words are sayings of one member with each of the values.
+func words(member string, values ...string) (sayings []Saying) {
+	for _, value := range values {
+		sayings = append(sayings, Saying{Is: map[string]string{member: value}})
+	}
+	return sayings
 }

@@ -25,7 +25,7 @@ func refusal(code string) *Error {
 		e.Hint = "check the type of the client: web clients use a secret, device clients do not"
 	case "invalidvalue", "invalid_request":
 		e.Say = "the provider found a wrong parameter in the request (" + code + ")"
-		e.Hint = "check client_id and, for a login by browser, redirect_url: a placeholder in their place is the usual cause, or at Amazon the product id"
+		e.Hint = "check client_id and, for a login by browser, redirect_url: a placeholder in their place is the usual cause, or at Amazon the product id; and whether the provider takes PKCE (pkce = \"off\" if not)"
 	case "invalid_scope":
 		e.Say = "the provider does not grant the configured scopes to this client (invalid_scope)"
 		e.Hint = "check scopes; at Amazon, for alexa:all, select the security profile of the product again and save, even where it is selected"

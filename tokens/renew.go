@@ -147,10 +147,16 @@ func (a *attempt) refused(old Grant, err error) (Grant, error) {
 	old.Refused, old.Failed = refusedCode(err), Failed{}
 	a.save(old)
 	var refusal *Error
-	if old.Posted.IsZero() || !errors.As(err, &refusal) {
+	if !errors.As(err, &refusal) {
 		return old, err
 	}
 	explained := *refusal
+	if path := a.source.unread(); path != "" {
+		explained.Hint = unreadHint(path) + "; " + explained.Hint
+	}
+	if old.Posted.IsZero() {
+		return old, &explained
+	}
 	explained.Say += "; the renewal begun on " + old.Posted.Local().Format(time.DateTime) +
 		" got no usable answer, and if the provider took it, the new refresh token was lost with that answer"
 	return old, &explained

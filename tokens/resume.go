@@ -33,7 +33,7 @@ func (a *attempt) load() (Grant, error) {
 	case err == nil:
 		return Grant{}, s.loginNeeded("the stored login was made for another client_id or provider")
 	}
-	return Grant{}, s.loginNeeded("nobody has logged in yet")
+	return Grant{}, s.loginNeeded("nobody is logged in")
 }
 
 func (s *Source) fits(stored Grant) bool { return s.Fits == nil || s.Fits(stored) }
@@ -68,6 +68,9 @@ func (s *Source) outdated() *Error {
 func (s *Source) loginNeeded(why string) *Error {
 	if s.Start != nil {
 		return &Error{Action: ActionLogin, Say: why, Hint: "put a new refresh token into the configuration"}
+	}
+	if s.Kind == importedKind {
+		return &Error{Action: ActionLogin, Say: why, Hint: "log in from a terminal: avsproxy login " + s.Name + " < FILE-WITH-REFRESH-TOKEN"}
 	}
 	return &Error{Action: ActionLogin, Say: why, Hint: "log in once; it is kept from then on"}
 }

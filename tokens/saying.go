@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
 // A Saying is how a provider says something in words of its own: members of its
-// answer, or of one object in the answer's list "errors", with their values.
-// Letter case does not count.
-type Saying map[string]string
+// answer, or of one object in the answer's list "errors".
+type Saying struct {
+	Is  map[string]string   // members and their values; letter case does not count
+	Not map[string][]string // texts that a member must not have in it; nil = none
+}
 
 // says reports whether the answer has one of the sayings in it. An answer that
 // tells of trouble at the provider says nothing else.
@@ -29,12 +32,17 @@ func (a *answer) says(sayings []Saying) bool {
 }
 
 func (s Saying) in(object map[string]json.RawMessage) bool {
-	for key, value := range s {
+	for key, value := range s.Is {
 		if !strings.EqualFold(plain(object[key]), value) {
 			return false
 		}
 	}
-	return len(s) > 0
+	for key, texts := range s.Not {
+		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(plain(object[key]), text) }) {
+			return false
+		}
+	}
+	return len(s.Is) > 0
 }
 
 // errorList is the list "errors" of answers like Fitbit's and Strava's.

@@ -11,7 +11,7 @@ import (
 func (c *Client) checkSender(asked *url.URL) error {
 	if !sameEndpoint(asked, c.RedirectURL) {
 		return &Error{
-			Action: ActionLogin, Say: "the callback came to the return URL of another credential",
+			Action: ActionLogin, Say: "the address is not this login's return URL, " + c.RedirectURL,
 			Hint: "start the login again; should that fail too, check which provider the browser is sent to: it may lead logins to another one",
 		}
 	}

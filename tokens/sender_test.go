@@ -33,7 +33,7 @@ func TestPromise2_ACodeGoesToNoOtherProvider(t *testing.T) {
 			if sent := p.calls() == 1; sent != (good && query.Has("code")) {
 				t.Errorf("%s: the code was sent: %v", asked, sent)
 			}
-			if told := err != nil && strings.Contains(err.Error(), "another credential"); told == good {
+			if told := err != nil && strings.Contains(err.Error(), "not this login's return URL"); told == good {
 				t.Errorf("%s: %v", asked, err)
 			}
 		}

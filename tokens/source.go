@@ -65,24 +65,27 @@ type Source struct {
 		held [6]Secret
 		list []Secret
 	}
-	unsaved  error    // why the store does not hold grant; nil = it does
-	epoch    int      // counts logins and logouts, which no renewal from before may undo
-	flight   *renewal // the one under way; nil = none
-	failure  *Error   // how the last one failed; nil = it did not
-	failures int      // in a row, for the back-off
-	retryAt  time.Time
-	rejected Secret        // an access token the upstream refused
-	healAt   time.Time     // a rejection before that causes no renewal
-	healWait time.Duration // the pause that ended, or ends, then
-	saver    *time.Timer   // tries again what the store could not take; nil = it took all so far
-	last     string        // outcome, and when it came
-	lastAt   time.Time
-	began    time.Time // when this process first looked
+	unsaved      error    // why the store does not hold grant; nil = it does
+	epoch        int      // counts logins and logouts, which no renewal from before may undo
+	flight       *renewal // the one under way; nil = none
+	importing    bool     // a refresh token that was got elsewhere is on its way
+	failure      *Error   // how the last one failed; nil = it did not
+	failures     int      // in a row, for the back-off
+	retryAt      time.Time
+	rejected     Secret        // an access token the upstream refused
+	healAt       time.Time     // a rejection before that causes no renewal
+	healWait     time.Duration // the pause that ended, or ends, then
+	healedInVain bool          // the upstream refused the new token, too
+	saver        *time.Timer   // tries again what the store could not take; nil = it took all so far
+	last         string        // outcome, and when it came
+	lastAt       time.Time
+	began        time.Time // when this process first looked
 }
 
 const (
 	renewTimeout   = 30 * time.Second
 	healingCoolOff = 10 * time.Second
+	refusedAtOnce  = 5 * time.Second // after it was got: the renewal was in vain
 )
 
 // Open reads the store, without touching the network, so that the first request
@@ -166,29 +169,31 @@ func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error)
 // one, the next Token renews it first, or waits for the renewal under way; a late
 // report about an older token changes nothing. An upstream that refuses for a
 // reason of its own must not turn each request into a renewal: there is a pause of
-// 10 s between them, which doubles, to 5 min at most, while the refusals go on
-// after it. Where no renewal is to be had, the token serves on to its end.
+// 10 s between them, which doubles, to 5 min at most, when the new token is refused
+// at once as well. Where no renewal is to be had, the token serves on to its end.
 func (s *Source) Reject(token Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if token.Access != s.grant.Access || !s.replaceableLocked() {
 		return
 	}
+	if s.flight == nil && (s.backingOffLocked() || until(s.healAt) > 0) {
+		s.healedInVain = s.healedInVain || time.Since(s.grant.Renewed) < refusedAtOnce
+		return
+	}
 	if s.flight == nil {
-		if s.backingOffLocked() || until(s.healAt) > 0 {
-			return
-		}
 		s.pauseHealingLocked()
 	}
 	s.rejected = token.Access
 }
 
 func (s *Source) pauseHealingLocked() {
-	goesOn := time.Since(s.healAt) < s.healWait
+	goesOn := s.healedInVain && time.Since(s.healAt) < s.healWait
 	s.healWait = min(2*s.healWait, backoffMost)
 	if !goesOn {
 		s.healWait = healingCoolOff
 	}
+	s.healedInVain = false
 	s.healAt = time.Now().Add(s.healWait)
 }
 
@@ -225,7 +230,11 @@ func (s *Source) usableLocked(now time.Time) bool {
 func (s *Source) deadEnd(grant Grant) *Error {
 	switch {
 	case grant.Refused != "":
-		return s.loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
+		e := s.loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
+		if path := s.unread(); path != "" {
+			e.Hint = unreadHint(path) + "; " + e.Hint
+		}
+		return e
 	case s.Renew == nil:
 		return &Error{Action: ActionConfig, Say: "the configured token ends and cannot be renewed", Hint: "put a valid one in the configuration"}
 	case !s.renewable(grant):

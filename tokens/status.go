@@ -33,12 +33,24 @@ type Status struct {
 	Ends time.Time
 	// Unsaved is why the store does not hold the present grant; nil = it does.
 	Unsaved error
+	// Unread is the file with an answer of the provider's that could not be read, and
+	// may hold the refresh token that is valid now; empty = there is none.
+	Unread string
 	// Failure is how the last renewal failed; nil = it did not.
 	Failure *Error
 }
 
-// Status reports from memory, without any I/O.
+// Status reports from memory, but for a look into the store's folder where something
+// is wrong.
 func (s *Source) Status() Status {
+	status := s.fromMemory()
+	if status.Failure != nil {
+		status.Unread = s.unread()
+	}
+	return status
+}
+
+func (s *Source) fromMemory() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := Status{
@@ -49,7 +61,7 @@ func (s *Source) Status() Status {
 		LoggedIn:  s.grant.LoggedIn,
 		Renewed:   s.grant.Renewed,
 		Expiry:    s.grant.Expiry,
-		Renewing:  s.flight != nil,
+		Renewing:  s.flight != nil || s.importing,
 		Last:      s.last,
 		LastAt:    s.lastAt,
 		Renewable: s.renewable(s.grant),

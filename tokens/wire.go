@@ -105,21 +105,23 @@ func (c *Client) call(ctx context.Context, conf *oauth2.Config, send func(contex
 		other := *conf
 		other.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
 		return c.callOnce(ctx, &other, send)
-	}), nil
+	})
 }
 
 // orInHeader asks once more, with ID and secret in a header, where that may be what
 // the provider wants; else the first answer holds.
-func (c *Client) orInHeader(first *answer, again func() (*answer, error)) *answer {
+func (c *Client) orInHeader(first *answer, again func() (*answer, error)) (*answer, error) {
 	if !c.TryBasic || first.code() != "invalid_client" || !c.inHeader.CompareAndSwap(false, true) {
-		return first
+		return first, nil
 	}
 	second, err := again()
-	if err != nil || second.code() == "invalid_client" {
-		c.inHeader.Store(false)
-		return first
+	if err != nil || !second.issues() && second.str("device_code") == "" {
+		c.inHeader.Store(false) // it proves nothing about the way
 	}
-	return second
+	if err == nil && second.code() == "invalid_client" {
+		return first, nil
+	}
+	return second, err
 }
 
 func (c *Client) callOnce(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {
@@ -153,6 +155,8 @@ type answerReader struct {
 var errAnswerRead = errors.New("the answer was read")
 
 func (r *answerReader) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())                // a RoundTripper must not change the request it was given
+	req.Header.Set("Accept-Encoding", "identity") // or net/http would unpack the answer, and lose what it cannot unpack
 	sent := time.Now()
 	resp, err := r.next.RoundTrip(req)
 	if err != nil {

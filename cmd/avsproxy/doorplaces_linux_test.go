@@ -125,7 +125,7 @@ func TestPromise3_AnotherUserShutsNobodyOut(t *testing.T) {
 	}
 	said := proxy.Stderr.String()
 	for name := range doors {
-		if !strings.Contains(said, "connections of other users are closed as they come: there are as many as get an answer door="+name+" closed=1\n") {
+		if !strings.Contains(said, "other users hold all the places for connections that are refused; their further connections are closed door="+name+" closed=1\n") {
 			t.Errorf("nothing is logged of the %s:\n%s", name, said)
 		}
 	}

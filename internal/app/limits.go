@@ -116,7 +116,7 @@ type refusedConnections struct{ proxy, console atomic.Int64 }
 // refusedCounter counts the refused connections of one listener.
 func refusedCounter(s *Server, count *atomic.Int64, door string) func() {
 	return func() {
-		s.refusals.warn(door+" closes", "connections of other users are closed as they come: there are as many as get an answer", "door", door, "closed", count.Add(1))
+		s.refusals.warn(door+" closes", "other users hold all the places for connections that are refused; their further connections are closed", "door", door, "closed", count.Add(1))
 	}
 }
 

@@ -107,8 +107,12 @@ const routeHostsHint = "hosts of the route, in config.toml"
 
 // rules are what the proxy asks of every request.
 func (p *Program) rules(table *proxy.Table) (guard.Rules, error) {
+	usersHint := "name that user in allow_users, in [proxy] of config.toml; or set client_key there and present it"
+	if !p.conf.Proxy.ClientKey.IsZero() {
+		usersHint = "present the client_key, or name that user in allow_users, in [proxy] of config.toml"
+	}
 	rules := guard.Rules{
-		Users: p.users.proxy, UsersHint: "name that user in allow_users, in [proxy] of config.toml; or set client_key there and present it",
+		Users: p.users.proxy, UsersHint: usersHint,
 		Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel",
 		HostsHint: routeHostsHint,
 		Origin: func(a guard.Authority, d guard.Door, origin string) bool {

@@ -142,10 +142,30 @@ func (p *Program) AwaitRenewals() {
 // renewalNoticeAfter is for how long a wait needs no word.
 const renewalNoticeAfter = 200 * time.Millisecond
 
+// warnOfSharedRedirects warns of providers whose callbacks cannot be told apart: one of
+// them could lead a login on to the other, and get its code (RFC 9700 section 4.4).
+func (p *Program) warnOfSharedRedirects() {
+	seen := map[string]*Credential{} // by redirect URL
+	for _, c := range p.credentials {
+		if c.Conf.Grant != "authorization_code" || c.Client.Issuer != "" {
+			continue
+		}
+		first := seen[c.Client.RedirectURL]
+		if first == nil {
+			seen[c.Client.RedirectURL] = c
+			continue
+		}
+		if first.Client.TokenURL != c.Client.TokenURL {
+			p.env.UI.Warn(fmt.Sprintf("logins to %s and to %s come back to the same redirect_url: if one of the two providers were hostile, it could get a code of the other's", first.Conf.Name, c.Conf.Name),
+				"give each a redirect_url with a path of its own, and register it there")
+		}
+	}
+}
+
 // warnOfPKCE says each time that a login is less protected than it could be.
 func (p *Program) warnOfPKCE(c *Credential) {
 	if c.Conf.PKCE == "off" && c.Conf.Grant == "authorization_code" {
-		p.env.UI.Warn("logins to "+c.Conf.Name+" go without PKCE: whoever sees the code of a login on its way can use it",
+		p.env.UI.Warn("logins to "+c.Conf.Name+" go without PKCE: whoever sees the code of a login on its way, and has the client's secret where there is one, can use it",
 			"take out pkce = \"off\" unless the provider refuses code_verifier")
 	}
 }

@@ -81,15 +81,19 @@ func (s *Server) Readiness() Readiness {
 	for _, credential := range s.program.credentials {
 		status := credential.Source.Status()
 		r.Tokens = append(r.Tokens, status)
-		if !credential.NonInteractive() && status.State == tokens.StateLoginNeeded {
-			r.LoginURL = s.loginURL("")
+		if r.LoginCommand == "" && !credential.NonInteractive() && status.State == tokens.StateLoginNeeded {
+			r.LoginCommand = s.program.LoginCommand(credential)
+			if !credential.Imports() {
+				r.LoginURL = s.loginURL(credential.Conf.Name)
+			}
 		}
 	}
 	return r
 }
 
-// WarnWithoutPKCE does it for all credentials.
-func (s *Server) WarnWithoutPKCE() {
+// WarnOfWeakLogins warns of logins that are less protected than they could be.
+func (s *Server) WarnOfWeakLogins() {
+	s.program.warnOfSharedRedirects()
 	for _, credential := range s.program.credentials {
 		s.program.warnOfPKCE(credential)
 	}
@@ -123,8 +127,10 @@ type Readiness struct {
 	Routes    []api.Route
 	Users     api.Access
 	Tokens    []tokens.Status
-	LoginURL  string // empty = no login is needed first
-	Try       string // what curl can ask for, as its arguments
+	// LoginCommand and LoginURL are for the first credential that needs a login; without
+	// a URL the command alone logs in. Both empty = none needs one.
+	LoginCommand, LoginURL string
+	Try                    string // what curl can ask for, as its arguments
 }
 
 // StoredStatus is the status by the configuration and the store, without a server.

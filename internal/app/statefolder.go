@@ -31,6 +31,9 @@ func PrepareStateFolder(e *Environment, conf *config.Config) (*config.Config, er
 		own.Store.Path, e.Temporary = dir, true
 		return &own, nil
 	}
+	if info, err := os.Stat(conf.Store.Path); err == nil && !info.IsDir() {
+		return nil, terminal.Usage(fmt.Errorf("the state folder %s is not a folder", conf.Store.Path), "set path in [store] to one, or move that file away")
+	}
 	if err := durable.CheckFolder(conf.Store.Path); err != nil {
 		return nil, terminal.Failed(err, "see that all in it is yours, then: chmod o-w "+terminal.ShellQuote(conf.Store.Path)+"; or set path in [store] to another folder")
 	}

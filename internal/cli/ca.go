@@ -49,7 +49,7 @@ func caSubcommand(a *commands, name, short string, run func(context.Context, *co
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: a.configured(config.LoadBeside, func(ctx context.Context, conf *config.Config, _ string) error {
 			if a.Temporary {
-				return terminal.Failed(errors.New("there is no state folder that the certificate authority could be in"), "set path in [store], or HOME")
+				return terminal.Failed(errors.New("there is no state folder that the certificate authority could be in"), "set path in [store], STATE_DIRECTORY or HOME")
 			}
 			return run(ctx, a, conf)
 		}),

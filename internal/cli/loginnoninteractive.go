@@ -82,9 +82,13 @@ func importToken(ctx context.Context, a *commands, credential *app.Credential) e
 	if err := credential.Conf.RefreshToken.Check(typed); err != nil {
 		return terminal.Usage(fmt.Errorf("what was read %w", err), "")
 	}
-	defer context.AfterFunc(ctx, func() { a.SayAwaitingRenewal(credential.Conf.Name) })()
+	defer context.AfterFunc(ctx, func() {
+		if credential.Source.Status().Renewing {
+			a.SayAwaitingRenewal(credential.Conf.Name)
+		}
+	})()
 	switch err := credential.Source.Import(ctx, credential.Client.Imported(typed)); {
-	case errors.Is(err, tokens.ErrImported):
+	case errors.Is(err, tokens.ErrImported) && !tokens.LoginNeeded(err):
 		a.UI.Say("avsproxy: %s is logged in: %v; nothing was sent", credential.Conf.Name, err)
 	case err != nil:
 		return importFailed(err)
@@ -108,7 +112,7 @@ func checkTokenForm(typed tokens.Secret) error {
 // importFailed words a refusal for somebody who has just brought the token.
 func importFailed(err error) error {
 	var e *tokens.Error
-	if errors.As(err, &e) && e.Action == tokens.ActionLogin {
+	if errors.As(err, &e) && e.Action == tokens.ActionLogin && !errors.Is(err, tokens.ErrImported) {
 		return terminal.Failed(fmt.Errorf("the provider does not accept this refresh token (%s)", e.Code), "check that it is whole, is not spent, and belongs to client_id")
 	}
 	if errors.As(err, &e) && (e.Action == tokens.ActionRetry || e.Action == tokens.ActionWait) {

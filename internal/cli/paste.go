@@ -33,6 +33,9 @@ func readPasted(ctx context.Context, a *commands, attempt *loginAttempt) {
 				continue
 			}
 			takePasted(ctx, a, attempt, string(text))
+			if strings.TrimSpace(string(text)) == "" {
+				a.UI.Say("Nothing more comes from standard input; the callback is still waited for here.")
+			}
 			return
 		case <-quiet:
 			takePasted(ctx, a, attempt, string(text))
@@ -81,7 +84,11 @@ func takePasted(ctx context.Context, a *commands, attempt *loginAttempt, text st
 	}
 	asked, err := pastedCallback(text, attempt.RedirectURL)
 	if err != nil {
-		a.UI.Warn(err.Error(), "copy the whole address, from https:// to the end")
+		a.UI.Warn(err.Error(), "copy the whole address, from its beginning to its end")
+		return
+	}
+	if redirect, err := url.Parse(attempt.RedirectURL); err == nil && (asked.Port() != redirect.Port() || asked.Path != redirect.Path) {
+		a.UI.Warn("that address is not this login's return URL", "it begins with "+attempt.RedirectURL)
 		return
 	}
 	if err := attempt.paste(ctx, asked); errors.Is(err, tokens.ErrUnknownState) {

@@ -144,7 +144,7 @@ func writeSandboxCA(a *commands, file string, pem []byte) (string, error) {
 	if file == "" {
 		folder := config.StateFolder(a.Getenv)
 		if folder == "" {
-			return "", errors.New("there is no state folder for the root certificate, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set")
+			return "", errors.New("there is no state folder for the root certificate, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME names an absolute path")
 		}
 		if err := durable.MkdirPrivate(folder); err != nil {
 			return "", err

@@ -48,7 +48,7 @@ func runServe(ctx context.Context, a *commands, conf *config.Config, asJSON bool
 		return err
 	}
 	announceReady(a, conf, s.Readiness(), asJSON)
-	s.WarnWithoutPKCE()
+	s.WarnOfWeakLogins()
 	return s.Wait(ctx)
 }
 
@@ -79,8 +79,12 @@ func announceReady(a *commands, conf *config.Config, r app.Readiness, asJSON boo
 	for _, status := range r.Tokens {
 		say("  token    %s: %s", status.Name, terminal.TokenOf(status))
 	}
-	if r.LoginURL != "" {
-		say("Log in first: open %s in a browser, or run 'avsproxy login'", r.LoginURL)
+	switch {
+	case r.LoginCommand == "":
+	case r.LoginURL == "":
+		say("Log in first: run '%s'", r.LoginCommand)
+	default:
+		say("Log in first: open %s in a browser, or run '%s'", r.LoginURL, r.LoginCommand)
 	}
 	say("Try:")
 	say("  curl -i %s", r.Try)

@@ -54,7 +54,7 @@ func getStatus(ctx context.Context, a *commands, conf *config.Config) (*api.Stat
 func printStatus(a *commands, status *api.Status) error {
 	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	if status.PID == 0 {
-		fmt.Fprintln(table, "serve\tnot running")
+		fmt.Fprintln(table, "serve\tnot running, or not found: there is no run.json in the state folder")
 	} else {
 		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(app.LocalhostURLs(status.Proxy), " "), api.LocalhostURL(status.Console))
 	}

@@ -127,7 +127,7 @@ func (t *table) store() Store {
 		s.Path = StateFolder(t.d.getenv)
 	}
 	if s.Path == "" && s.Kind != "memory" {
-		t.complain("path", "has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is set", `name a folder, like "/var/lib/avsproxy"`)
+		t.complain("path", "has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME names an absolute path", `name a folder, like "/var/lib/avsproxy"`)
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"avsproxy/tokens"
@@ -40,6 +41,9 @@ func Describe(c Credential, s tokens.Status) CredentialStatus {
 	switch {
 	case s.Failure != nil:
 		status.Problem = trouble(s.Failure)
+		if s.Unread != "" && !strings.Contains(status.Problem.Hint, s.Unread) {
+			status.Problem.Hint = "an answer that could not be read is kept in " + s.Unread + "; " + status.Problem.Hint
+		}
 	case s.Unsaved != nil:
 		status.Problem = &Trouble{Action: tokens.ActionConfig, Detail: "the login could not be saved: " + s.Unsaved.Error(), Hint: "make room or mend the folder; it serves from memory until then"}
 	}

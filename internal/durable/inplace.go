@@ -17,7 +17,7 @@ func Full(err error) bool {
 // nobody needs, and the two then change places. Both keep the room that they have.
 // Where the system cannot exchange two files, spare takes the place of path and is
 // gone. A crash leaves path with its old content or the new one. Data that is longer
-// than spare may find no room.
+// than spare is refused, before anything is written. Both files get mode 0600.
 func ReplaceInPlace(path, spare string, data []byte) error {
 	if err := overwrite(spare, data); err != nil {
 		return err
@@ -32,21 +32,25 @@ func ReplaceInPlace(path, spare string, data []byte) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// overwrite writes over what is there before it cuts the rest off, so that the room
-// is never given back in between.
+// overwrite writes over what is there, which must have room for all of data, and makes
+// the file private before.
 func overwrite(path string, data []byte) error {
 	info, err := os.Lstat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = &os.PathError{Op: "overwrite", Path: path, Err: errors.ErrUnsupported}
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !info.Mode().IsRegular():
+		return &os.PathError{Op: "overwrite", Path: path, Err: errors.ErrUnsupported}
+	case info.Size() < int64(len(data)):
+		return &os.PathError{Op: "overwrite", Path: path, Err: syscall.ENOSPC}
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, 0)
+	if err = f.Chmod(0o600); err == nil {
+		_, err = f.WriteAt(data, 0)
+	}
 	if err == nil {
 		err = f.Truncate(int64(len(data)))
 	}

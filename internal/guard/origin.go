@@ -36,15 +36,28 @@ func browserOnly(h http.Header) bool {
 	return false
 }
 
+// browserFields are the fields of a request by which it counts as a page's.
+func browserFields(h http.Header) (names []string) {
+	for _, name := range []string{"Origin", "Sec-Fetch-Site", "Access-Control-Request-Method", "Access-Control-Request-Headers"} {
+		if len(h[name]) > 0 {
+			names = append(names, name)
+		}
+	}
+	if strings.Contains(h.Get("User-Agent"), "Mozilla/") && len(h["Origin"]) > 0 {
+		names = append(names, "User-Agent")
+	}
+	return names
+}
+
 func (rules Rules) fromPage(r *http.Request) *problem.Problem {
 	p := &problem.Problem{
 		Code: problem.OriginForbidden, Title: "requests from web pages are refused",
-		Detail: "the request carries the marks of a web page (Origin or Sec-Fetch-Site)",
+		Detail: "the request carries the marks of a web page (" + strings.Join(browserFields(r.Header), ", ") + ")",
 		Hint:   "use a program such as curl; a page must not be able to spend your login",
 	}
 	if origins := r.Header["Origin"]; rules.Origin != nil && len(origins) == 1 && !browserOnly(r.Header) {
 		p.Detail = "the request carries the marks of a web page: its Origin is " + strconv.Quote(clip(origins[0]))
-		p.Hint = "if it is a program that sends this, name it in allow_origin of the route, in config.toml; a page must not be able to spend your login"
+		p.Hint = "if a program sends this Origin, add it to allow_origin of the route, in config.toml; a page must not be able to spend your login"
 	}
 	return p
 }
