@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/testkit"
 
 	"github.com/chromedp/chromedp"
@@ -24,7 +25,7 @@ func programSocket(t *testing.T, address, host string) (*websocket.Conn, error) 
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	conf, err := websocket.NewConfig("ws://"+host+":"+portOf(address)+"/", "http://"+host+":9744")
+	conf, err := websocket.NewConfig("ws://"+host+":"+app.PortOf(address)+"/", "http://"+host+":9744")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,9 +63,9 @@ func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
 		io.WriteString(w, "<!doctype html><title>allowed</title>")
 	}))
 	t.Cleanup(page.Close)
-	origin := "http://localhost:" + portOf(page.Listener.Addr().String())
+	origin := "http://localhost:" + app.PortOf(page.Listener.Addr().String())
 	proxy := serveBuilt(t, echoUpstream(t)+"allow_origin = [\""+origin+"\"]\n")
-	port := portOf(proxy.Proxy[0])
+	port := app.PortOf(proxy.Proxy[0])
 
 	ctx := browserContext(t)
 	must(t, chromedp.Do(ctx, chromedp.Navigate(origin)))

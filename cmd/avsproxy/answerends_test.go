@@ -15,11 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
-
+	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
 	"avsproxy/internal/sandbox/frames"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // answerShapes are answers by their path, each with the frames that it is made of. "."
@@ -88,7 +89,7 @@ func TestPromise4_AnswersEndWithTheFrameThatTheUpstreamEndedThemWith(t *testing.
 						continue // the rest is waited for, lest the client lose the answer; gRPC's do not
 					}
 				}
-				got := answerFrames(t, dial(t, portOf(proxy.Proxy[0])), ask, upload)
+				got := answerFrames(t, dial(t, app.PortOf(proxy.Proxy[0])), ask, upload)
 				if got != shape.frames {
 					t.Errorf("%s %s, %s: %s, want %s", door, path, sent, got, shape.frames)
 				}

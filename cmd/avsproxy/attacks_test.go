@@ -13,6 +13,11 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"avsproxy/internal/app"
+	"avsproxy/internal/cli"
+	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
 )
 
 // A target is a proxy with a token that never ends, and what its upstream saw.
@@ -96,7 +101,7 @@ func (g *target) refuses(t *testing.T, what, answer, status, code string) {
 // A page on a name that was pointed at 127.0.0.1, or a name that only looks local.
 func TestC01_C03_ReboundAndCleverHosts(t *testing.T) {
 	g := startTarget(t, "")
-	port := portOf(g.addr)
+	port := app.PortOf(g.addr)
 	for _, host := range []string{
 		"evil.example", "evil.example:" + port, "localhost.evil.example:" + port, "127.0.0.1.evil.example", "evil-localhost:" + port,
 		"localhost:1", "127.0.0.2:" + port, "[::ffff:127.0.0.1]:" + port, "127.1:" + port, "0x7f000001:" + port, "api.localhost.evil:" + port,
@@ -137,9 +142,9 @@ func TestC06_WiderListenersNeedAKey(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		said := newLockedBuffer()
-		code := run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
-		if code != exitUsage || !strings.Contains(said.String(), "client_key") {
+		said := testkit.NewBuffer()
+		code := cli.Run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
+		if code != terminal.ExitUsage || !strings.Contains(said.String(), "client_key") {
 			t.Errorf("%s: exit %d, %s", addr, code, said.String())
 		}
 	}
@@ -150,13 +155,13 @@ func TestC07_ATakenPortIsAnErrorThatNamesItsHolder(t *testing.T) {
 	g := startTarget(t, "")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
-	text := fmt.Sprintf("[proxy]\nlisten = \"localhost:%s\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://api.example\"\n", portOf(g.addr))
+	text := fmt.Sprintf("[proxy]\nlisten = \"localhost:%s\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://api.example\"\n", app.PortOf(g.addr))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said := newLockedBuffer()
-	code := run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
-	if code == exitDone || !strings.Contains(said.String(), portOf(g.addr)) || strings.Contains(said.String(), "is ready") {
+	said := testkit.NewBuffer()
+	code := cli.Run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
+	if code == terminal.ExitDone || !strings.Contains(said.String(), app.PortOf(g.addr)) || strings.Contains(said.String(), "is ready") {
 		t.Errorf("exit %d, %s", code, said.String())
 	}
 }

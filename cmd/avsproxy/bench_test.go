@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/app"
 )
 
 // BenchmarkFirstByte measures what the proxy adds to the wait for the first byte of
@@ -164,7 +166,7 @@ type firstByteDoor struct {
 // TLS door.
 func (f firstByte) doors(proxy *runningProxy, bare [2]*httptest.Server) []firstByteDoor {
 	ours, theirs := trusted(f.b, filepath.Join(proxy.State, "ca.pem")), rootsOf(bare[1])
-	secure := "https://localhost:" + portOf(proxy.Proxy[0])
+	secure := "https://localhost:" + app.PortOf(proxy.Proxy[0])
 	through, _ := url.Parse(proxy.Proxy[0])
 	return []firstByteDoor{
 		{"HTTP1", f.client(proxy.Proxy[0], "http/1.1", nil), f.client(bare[0].URL, "http/1.1", nil)},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/testkit"
 
 	"github.com/chromedp/cdproto/page"
@@ -27,7 +28,7 @@ func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 		t.Fatalf("before the login /ping answered %d, want 503", status)
 	}
 	ctx := browserContext(t)
-	must(t, chromedp.Do(ctx, chromedp.Navigate(localhostURL(proxy.Console)+"/login")))
+	must(t, chromedp.Do(ctx, chromedp.Navigate(api.LocalhostURL(proxy.Console)+"/login")))
 	ask(t, ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Click(chromedp.CSS("button"))))
 	if text := ask(t, ctx, chromedp.Text(chromedp.CSS("main"))); !strings.Contains(text, "Logged in to alexa") {
 		t.Errorf("the last page says:\n%s", text)

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
+	"avsproxy/internal/httpserver"
 	"avsproxy/internal/testkit"
 )
 
@@ -74,8 +76,8 @@ func serveBy(t *testing.T, state string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := newServer(http.NotFoundHandler(), quiet())
-	serveOn(server, []net.Listener{ln}, authority.ServerConfig())
+	server := httpserver.New(http.NotFoundHandler(), httpserver.DiscardLog())
+	httpserver.Serve(server, []net.Listener{ln}, authority.ServerConfig())
 	t.Cleanup(func() { server.Close() })
-	return "https://localhost:" + portOf(ln.Addr().String()) + "/"
+	return "https://localhost:" + app.PortOf(ln.Addr().String()) + "/"
 }

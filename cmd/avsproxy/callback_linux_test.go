@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/app"
 )
 
 // allow_users opens the proxy, not the console: not by way of the proxy either, to
@@ -16,7 +18,7 @@ func TestC08_TheCallbacksListenerIsNotReachedThroughTheProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := portOf(free.Addr().String())
+	port := app.PortOf(free.Addr().String())
 	free.Close()
 	proxy := startTunnelling(t, fmt.Sprintf(`
 [proxy]
@@ -37,7 +39,7 @@ auth_url = "https://127.0.0.1:1/auth"
 token_url = "https://127.0.0.1:1/token"
 redirect_url = "http://localhost:%s/callback"
 `, friend, port))
-	console := "http://127.0.0.1:" + portOf(proxy.Console)
+	console := "http://127.0.0.1:" + app.PortOf(proxy.Console)
 	begun := curlAs(t, 0, "-X", "POST", console+"/api/logins")
 	state := regexp.MustCompile(`state=([A-Za-z0-9_-]+)`).FindStringSubmatch(begun)
 	if !strings.Contains(begun, port) || state == nil {

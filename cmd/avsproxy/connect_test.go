@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -14,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/config"
 	"avsproxy/internal/testkit"
 )
 
@@ -51,38 +48,7 @@ func TestForwardProxyInjects(t *testing.T) {
 // startTunnelling is startProxy with others = "tunnel".
 func startTunnelling(t *testing.T, text string) *runningProxy {
 	t.Helper()
-	dir := t.TempDir()
-	env := map[string]string{"HOME": dir, "NO_COLOR": "1"}
-	getenv := func(name string) string { return env[name] }
-	file := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	conf, err := config.Load(file, getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf.Proxy.Others = "tunnel"
-	proxy := &runningProxy{State: conf.Store.Path, Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
-	a := &app{getenv: getenv, stdin: http.NoBody, stdout: proxy.Stdout, ui: newVoice(proxy.Stderr, getenv)}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- a.serve(ctx, conf, true) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case <-proxy.Stdout.written:
-	case <-time.After(30 * time.Second):
-		t.Fatalf("serve did not get ready:\n%s", proxy.Stderr)
-	}
-	if err := json.Unmarshal(proxy.Stdout.Bytes(), &proxy.readyLine); err != nil {
-		t.Fatal(err)
-	}
-	return proxy
+	return startProxy(t, strings.Replace(text, "[proxy]\n", "[proxy]\nothers = \"tunnel\"\n", 1))
 }
 
 func TestOthersAreTunnelled(t *testing.T) {
@@ -109,17 +75,6 @@ func TestOthersAreTunnelled(t *testing.T) {
 		}
 		if got := curlThrough(t, proxy, "-p", target); !strings.Contains(got, "403") {
 			t.Errorf("CONNECT %s: %s", target, got)
-		}
-	}
-}
-
-func TestLocalOnly(t *testing.T) {
-	for addr, want := range map[string]bool{
-		"localhost:9744": true, "127.0.0.1:0": true, "[::1]:9744": true, "unix:/run/x": true,
-		":9744": false, "0.0.0.0:9744": false, "[::]:9744": false, "192.168.1.1:9744": false, "box.example:9744": false,
-	} {
-		if got := localOnly([]string{"localhost:1", addr}); got != want {
-			t.Errorf("%s: %t", addr, got)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // crash starts "serve" with cores of any size allowed, has it abort, and returns what
@@ -19,12 +21,12 @@ func crash(t *testing.T, env ...string) (soft string, dumped bool) {
 	dir, _ := inSandbox(t)
 	cmd := exec.Command("sh", "-c", "ulimit -c unlimited; exec "+binary+" serve --json")
 	cmd.Dir, cmd.Env = dir, append(env, "HOME="+dir, "GOTRACEBACK=crash", "PATH="+os.Getenv("PATH"))
-	ready := newLockedBuffer()
+	ready := testkit.NewBuffer()
 	cmd.Stdout = ready
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-ready.written
+	<-ready.Written
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", cmd.Process.Pid))
 	if err != nil {
 		t.Error(err)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/console"
+	"avsproxy/internal/api"
 
 	"golang.org/x/sys/unix"
 )
@@ -111,7 +111,7 @@ func TestPromise3_AnotherUserShutsNobodyOut(t *testing.T) {
 			t.Errorf("%s: the first one was not told: %q", name, text)
 		}
 	}
-	var status console.Status
+	var status api.Status
 	if err := json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/status")), &status); err != nil {
 		t.Fatal(err)
 	}

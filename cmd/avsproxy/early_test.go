@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"avsproxy/internal/certs"
+	"avsproxy/internal/httpserver"
 	"avsproxy/internal/problem"
 )
 
@@ -164,7 +165,7 @@ func (d aDoor) ask(announced string) []error {
 	if !strings.HasPrefix(resp.Status, d.want) || err != nil || !resp.Close {
 		faults = append(faults, fmt.Errorf("%s, %v, %.100q", resp.Status, resp.Header, body))
 	}
-	if waited := time.Since(began); waited > lingerTime-time.Second/2 && d.want != "502" {
+	if waited := time.Since(began); waited > httpserver.LingerTime-time.Second/2 && d.want != "502" {
 		faults = append(faults, fmt.Errorf("the answer came after %v", waited))
 	}
 	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -203,8 +204,8 @@ func TestOurAnswersReachClientsThatSendFirst(t *testing.T) {
 // piped serves a handler over pipes, whose time is that of a synctest bubble.
 func piped(t *testing.T, handler http.Handler, secure *tls.Config) (dial func() net.Conn) {
 	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	server := newServer(handler, quiet())
-	serveOn(server, []net.Listener{ln}, secure)
+	server := httpserver.New(handler, httpserver.DiscardLog())
+	httpserver.Serve(server, []net.Listener{ln}, secure)
 	t.Cleanup(func() { server.Close() })
 	return func() net.Conn {
 		near, far := net.Pipe()
@@ -253,11 +254,11 @@ func TestConnectionsAreCutInTime(t *testing.T) {
 		status  string
 		within  time.Duration
 	}{
-		"refused":           {refuse, "", "403", lingerTime + time.Second},
-		"refused, expected": {refuse, "100-continue", "403", lingerTime + time.Second},
-		"a page":            {ours(http.NotFoundHandler()), "", "404", lingerTime + time.Second},
-		"aborted":           {ours(abort), "", "200", time.Second},
-		"no handler":        {refuse, "the moon", "417", headerTimeout + time.Second},
+		"refused":           {refuse, "", "403", httpserver.LingerTime + time.Second},
+		"refused, expected": {refuse, "100-continue", "403", httpserver.LingerTime + time.Second},
+		"a page":            {httpserver.OwnAnswers(http.NotFoundHandler()), "", "404", httpserver.LingerTime + time.Second},
+		"aborted":           {httpserver.OwnAnswers(abort), "", "200", time.Second},
+		"no handler":        {refuse, "the moon", "417", httpserver.HeaderTimeout + time.Second},
 	} {
 		for _, length := range []string{"Content-Length: 9", "Transfer-Encoding: chunked"} {
 			synctest.Test(t, func(t *testing.T) {
@@ -338,10 +339,10 @@ func TestLongRequestsAreNotCut(t *testing.T) {
 
 // A connection goes on behind an answer of ours, when its request is whole.
 func TestOurAnswersKeepConnectionsOfWholeRequests(t *testing.T) {
-	door := newPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	door := httpserver.NewPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %v", body, r.Trailer)
-	}), quiet())
+	}), httpserver.DiscardLog())
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = door
 	server.Start()

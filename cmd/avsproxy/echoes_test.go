@@ -64,7 +64,7 @@ func TestNoEchoIsShownAnywhere(t *testing.T) {
 	list := allEnded(t, proxy, len(echoes))
 	paths := []string{"/api/exchanges", "/har", "/metrics", "/status"}
 	for _, s := range list.Exchanges {
-		paths = append(paths, exchangePath(s.ID), exchangePath(s.ID)+"/response/body")
+		paths = append(paths, fmt.Sprint("/api/exchanges/", s.ID), fmt.Sprint("/api/exchanges/", s.ID, "/response/body"))
 	}
 	said := map[string]string{"the log": proxy.Stderr.String()}
 	for _, path := range paths {

@@ -12,8 +12,10 @@ import (
 	"sync"
 	"testing"
 
+	"avsproxy/internal/cli"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 )
 
 // tryLogin strikes a login: by a code where the fault is about those, else by
@@ -41,10 +43,10 @@ func tryLogin(t *testing.T, fault string) []string {
 	}
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
 	out, in := io.Pipe()
-	said := newLockedBuffer()
+	said := testkit.NewBuffer()
 	var browsing sync.WaitGroup
 	browsing.Go(func() { followURL(t, amazon, filepath.Join(dir, ".local", "state", "avsproxy", "ca.pem"), out) })
-	code := run(t.Context(), args, func(name string) string { return env[name] }, http.NoBody, in, said)
+	code := cli.Run(t.Context(), args, func(name string) string { return env[name] }, http.NoBody, in, said)
 	in.Close()
 	browsing.Wait()
 	return []string{"`" + lastWords(said.String()) + "`", strconv.Itoa(code)}

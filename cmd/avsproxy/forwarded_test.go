@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
 )
 
@@ -27,7 +28,7 @@ func newForwarder(t *testing.T) *forwarder {
 	return &forwarder{ln}
 }
 
-func (f *forwarder) port() string { return portOf(f.Addr().String()) }
+func (f *forwarder) port() string { return app.PortOf(f.Addr().String()) }
 
 func (f *forwarder) leadTo(address string) {
 	go eachConn(f, func(conn net.Conn) {

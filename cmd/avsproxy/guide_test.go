@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/cli"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/testkit"
 )
@@ -73,27 +74,27 @@ func guideScript(t *testing.T) (first, rest string) {
 }
 
 // startSandbox runs the program in this process, on free ports.
-func startSandbox(t *testing.T, work string, args []string) sandboxReady {
+func startSandbox(t *testing.T, work string, args []string) sandboxAt {
 	t.Helper()
 	args = append(args, "--json", "--lwa", "localhost:0", "--avs", "localhost:0", "--control", "localhost:0",
 		"--ca-out", filepath.Join(work, "sandbox-ca.pem"))
 	ctx, cancel := context.WithCancel(context.Background())
-	stdout, stderr := newLockedBuffer(), newLockedBuffer()
+	stdout, stderr := testkit.NewBuffer(), testkit.NewBuffer()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, args, func(name string) string { return map[string]string{"HOME": work}[name] }, http.NoBody, stdout, stderr)
+		ended <- cli.Run(ctx, args, func(name string) string { return map[string]string{"HOME": work}[name] }, http.NoBody, stdout, stderr)
 	}()
 	t.Cleanup(func() {
 		cancel()
 		<-ended
 	})
 	select {
-	case <-stdout.written:
+	case <-stdout.Written:
 	case code := <-ended:
 		ended <- code
 		t.Fatalf("the sandbox ended with %d:\n%s", code, stderr)
 	}
-	var ready sandboxReady
+	var ready sandboxAt
 	if err := json.Unmarshal(stdout.Bytes(), &ready); err != nil {
 		t.Fatal(err)
 	}
@@ -116,3 +117,6 @@ func TestSandboxGuideListsEveryFault(t *testing.T) {
 		t.Errorf("the table of docs/sandbox.md should be:\n%s", &table)
 	}
 }
+
+// A sandboxAt is the line of "sandbox --json".
+type sandboxAt struct{ LWA, AVS, Control, CA string }

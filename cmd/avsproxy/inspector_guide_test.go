@@ -51,7 +51,7 @@ func showsOneLine(t *testing.T, command string, cmd *exec.Cmd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := newLockedBuffer()
+	said := testkit.NewBuffer()
 	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/testkit"
 
 	"github.com/chromedp/chromedp"
@@ -20,7 +21,7 @@ func TestInspectorWithTheWholeProgram(t *testing.T) {
 	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)
 	ctx := browserContext(t)
-	must(t, chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(localhostURL(proxy.Console)+"/"))) // wide enough for list and detail
+	must(t, chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(api.LocalhostURL(proxy.Console)+"/"))) // wide enough for list and detail
 	shell(t, text(t, ctx, "#try", `!document.querySelector("#empty").hidden && document.querySelector("#try").textContent`))
 	must(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS("#x1"))))
 	lead := text(t, ctx, "the decision", `document.querySelector(".lead")?.textContent.includes("token of its credential alexa added") && document.querySelector(".lead").textContent`)

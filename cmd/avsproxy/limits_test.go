@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -21,66 +20,15 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/testkit"
-
-	"golang.org/x/net/http2"
 )
-
-func TestConnectionsLeaveFilesToTheUpstreams(t *testing.T) {
-	for files, want := range map[int]int{256: 128, 1024: 512, 1 << 20: connectionsMost} {
-		if got := proxyConnections(files); got != want {
-			t.Errorf("%d files: %d connections", files, got)
-		}
-	}
-	if files := openFiles(); files < 256 {
-		t.Errorf("only %d files", files)
-	}
-}
-
-// What docs/security.md says of HTTP/2 is what clients are told.
-func TestC22_SettingsAreAsDocumented(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config = newServer(http.NotFoundHandler(), quiet())
-	server.Start()
-	defer server.Close()
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	io.WriteString(conn, http2.ClientPreface)
-	framer := http2.NewFramer(conn, conn)
-	framer.WriteSettings()
-	window := 65535
-	for settings := false; !settings || window == 65535; {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch frame := frame.(type) {
-		case *http2.SettingsFrame:
-			settings = settings || !frame.IsAck()
-			for id, want := range map[http2.SettingID]uint32{
-				http2.SettingMaxConcurrentStreams: 250, http2.SettingInitialWindowSize: 64 << 10, http2.SettingMaxFrameSize: 16 << 10,
-			} {
-				if got, _ := frame.Value(id); got != want && !frame.IsAck() {
-					t.Errorf("%v is %d", id, got)
-				}
-			}
-		case *http2.WindowUpdateFrame:
-			window += int(frame.Increment)
-		}
-	}
-	if window != 256<<10 {
-		t.Errorf("the connection's window is %d", window)
-	}
-}
 
 // The figure of docs/security.md.
 const memoryMost = 1 << 30
 
 func TestPromise7_C24_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T) {
-	if raceEnabled || openFiles() < 4<<10 {
+	if raceEnabled || app.OpenFiles() < 4<<10 {
 		t.Skip("needs a plain build and 4,096 files")
 	}
 	if _, err := os.Stat("/proc/self/status"); err != nil {
@@ -89,7 +37,7 @@ func TestPromise7_C24_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T
 	pid, address := startChild(t, endlessUpstream(t))
 	before := resident(t, pid)
 	slow, watched := 1_000, 2*time.Second
-	many := min(10_000, proxyConnections(openFiles())-slow-20)
+	many := min(10_000, app.ProxyConnections(app.OpenFiles())-slow-20)
 	if !testkit.IsHeavy() {
 		many, slow, watched = min(many, 1_000), 100, 500*time.Millisecond
 	}
@@ -147,7 +95,7 @@ func startChild(t *testing.T, config string) (pid int, address string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	var ready readyLine
+	var ready servedAt
 	if err := json.NewDecoder(out).Decode(&ready); err != nil {
 		t.Fatal(err)
 	}
@@ -193,30 +141,4 @@ func resident(t *testing.T, pid int) int {
 	}
 	kib, _ := strconv.Atoi(string(found[1]))
 	return kib << 10
-}
-
-func TestRequestsBeyondTheBoundWaitForTheirTurn(t *testing.T) {
-	entered, leave := make(chan struct{}), make(chan struct{})
-	busy := &underWay{}
-	handler := busy.counted(1, 9, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { entered <- struct{}{}; <-leave }))
-	ask := func(ctx context.Context, method string) <-chan struct{} {
-		over := make(chan struct{})
-		go func() {
-			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, "/", nil))
-			close(over)
-		}()
-		return over
-	}
-	first := ask(t.Context(), "GET")
-	<-entered
-	connect := ask(t.Context(), "CONNECT")
-	<-entered // which does not wait
-	second := ask(t.Context(), "GET")
-	leave <- struct{}{}
-	leave <- struct{}{}
-	<-entered
-	leave <- struct{}{}
-	<-first
-	<-second
-	<-connect
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/testkit"
 )
 
@@ -37,7 +38,7 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 	socket := filepath.Join(shortDir(t), "s")
 	proxy := serveBuilt(t, fmt.Sprintf("[proxy]\nlisten = [\"localhost:0\", \"unix:%s\"]\n[console]\nlisten = \"localhost:0\"\n", socket)+
 		route("api", "")+route("off", "rewrite_location = false")+"[credential.fixed]\ngrant = \"static\"\ntoken = \"canary\"\n")
-	port := portOf(proxy.Proxy[0])
+	port := app.PortOf(proxy.Proxy[0])
 	follow := func(args ...string) string {
 		args = append([]string{"-qsSiL", "--max-time", "20", "--cacert", filepath.Join(proxy.State, "ca.pem")}, args...)
 		cmd := exec.Command("curl", args...)

@@ -8,16 +8,18 @@ import (
 	"io"
 	"log"
 	"os"
+
+	"avsproxy/internal/cli"
 )
 
 func main() {
 	// What net/http and others say of themselves by the standard logger may hold what
 	// upstreams sent, tokens included, and with GODEBUG=http2debug=2 every header.
 	log.SetOutput(io.Discard)
-	getenv := snapshot(os.Environ())
-	ctx, err := forbidCores(context.Background(), getenv)
+	getenv := cli.Snapshot(os.Environ())
+	ctx, err := cli.ForbidCores(context.Background(), getenv)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "avsproxy: warning:", err)
 	}
-	os.Exit(run(ctx, os.Args[1:], getenv, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(cli.Run(ctx, os.Args[1:], getenv, os.Stdin, os.Stdout, os.Stderr))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"avsproxy/internal/testkit"
 	"flag"
 	"fmt"
 	"os"
@@ -9,8 +10,6 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
-
-	"avsproxy/internal/testkit"
 )
 
 // binary is the program as users have it, built once for all tests here.

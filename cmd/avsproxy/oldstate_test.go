@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"avsproxy/internal/certs"
+	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 
 	"github.com/elazarl/goproxy"
@@ -119,7 +120,7 @@ func TestStateOf22a602f(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, said, code := h.run("config", "check"); code != exitDone || !strings.Contains(out, "8 routes, 8 credentials") {
+	if out, said, code := h.run("config", "check"); code != terminal.ExitDone || !strings.Contains(out, "8 routes, 8 credentials") {
 		t.Fatalf("config check: %d\n%s%s", code, out, said)
 	}
 	status, said, _ := h.run("status")
@@ -131,14 +132,14 @@ func TestStateOf22a602f(t *testing.T) {
 		"imported": "eb78b88698c7f803", "configured": "6c719b94bcfe649e", "robot": "client_credentials",
 	} {
 		out, said, code := h.run("token", name, "--min-ttl", "2h") // more than any of them lives
-		if seen := h.saw(); code != exitDone || out != "new-"+want+"\n" || len(seen) != 1 || seen[0] != want {
+		if seen := h.saw(); code != terminal.ExitDone || out != "new-"+want+"\n" || len(seen) != 1 || seen[0] != want {
 			t.Errorf("token %s: %d, %q, the provider saw %v; want %s\n%s", name, code, out, seen, want, said)
 		}
 	}
-	if _, said, code := h.run("token", "refused", "--min-ttl", "2h"); code != exitLogin || len(h.saw()) != 0 {
+	if _, said, code := h.run("token", "refused", "--min-ttl", "2h"); code != terminal.ExitLogin || len(h.saw()) != 0 {
 		t.Errorf("token refused: %d\n%s", code, said)
 	}
-	if _, said, code := h.run("ca", "path"); code != exitDone || strings.Contains(said, "anew") {
+	if _, said, code := h.run("ca", "path"); code != terminal.ExitDone || strings.Contains(said, "anew") {
 		t.Errorf("ca path: %d\n%s", code, said)
 	}
 	if after, err := os.ReadFile(filepath.Join(h.dir, "state", "ca.pem")); err != nil || !bytes.Equal(after, root) {

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/terminal"
 )
 
 // startUnread starts a command of the built program whose stdout and stderr, or one of
@@ -69,7 +72,7 @@ func TestServeOutlivesWhoeverReadsItsLog(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir, left := inSandbox(t)
 			cmd, _ := startUnread(t, dir, c.stdout, c.stderr, c.args...)
-			var running runFile
+			var running api.RunFile
 			text, err := os.ReadFile(left)
 			if err == nil {
 				err = json.Unmarshal(text, &running)
@@ -132,7 +135,7 @@ func TestLoginOutlivesWhoeverReadsWhatItSays(t *testing.T) {
 	asked := authorize.Query()
 	get(t, asked.Get("redirect_uri")+"?"+url.Values{"state": {asked.Get("state")}, "error": {"access_denied"}}.Encode())
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitFailed {
+	if code := cmd.ProcessState.ExitCode(); code != terminal.ExitFailed {
 		t.Errorf("the login ended with %v", cmd.ProcessState)
 	}
 }

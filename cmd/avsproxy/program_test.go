@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,20 +10,27 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
+	"avsproxy/internal/cli"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/terminal"
 	"avsproxy/internal/testkit"
 )
 
+// A servedAt is the line of "serve --json".
+type servedAt struct {
+	Proxy   []string
+	Console string
+}
+
 // A runningProxy is the program serving in this process, or in one of its own.
 type runningProxy struct {
-	readyLine
+	servedAt
 	State          string
 	pid            int // of its own process
-	Stdout, Stderr *lockedBuffer
+	Stdout, Stderr *testkit.Buffer
 }
 
 // startProxy runs "serve" with the configuration and ends it with the test.
@@ -36,20 +42,20 @@ func startProxy(t testing.TB, config string) *runningProxy {
 		t.Fatal(err)
 	}
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
-	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
+	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, proxy.Stdout, proxy.Stderr)
+		ended <- cli.Run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, proxy.Stdout, proxy.Stderr)
 	}()
 	t.Cleanup(func() {
 		cancel()
-		if code := <-ended; code != exitDone {
+		if code := <-ended; code != terminal.ExitDone {
 			t.Errorf("serve ended with %d:\n%s", code, proxy.Stderr)
 		}
 	})
 	select {
-	case <-proxy.Stdout.written:
+	case <-proxy.Stdout.Written:
 	case code := <-ended:
 		ended <- code
 		t.Fatalf("serve ended with %d:\n%s", code, proxy.Stderr)
@@ -79,7 +85,7 @@ func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *ru
 	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	proxy := &runningProxy{Stdout: newLockedBuffer(), Stderr: newLockedBuffer(), State: dir}
+	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer(), State: dir}
 	cmd.Dir, cmd.Env = dir, append([]string{"HOME=" + dir, "NO_COLOR=1", "PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
 	if err := cmd.Start(); err != nil {
@@ -92,7 +98,7 @@ func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *ru
 // read takes the line that tells where the program listens.
 func (p *runningProxy) read(t testing.TB) {
 	t.Helper()
-	if err := json.Unmarshal(p.Stdout.Bytes(), &p.readyLine); err != nil {
+	if err := json.Unmarshal(p.Stdout.Bytes(), &p.servedAt); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -158,28 +164,3 @@ func startEvilPage(t *testing.T) string {
 	t.Cleanup(server.Close)
 	return server.URL
 }
-
-// A lockedBuffer may be written and read at the same time.
-type lockedBuffer struct {
-	mu      sync.Mutex
-	buffer  bytes.Buffer
-	once    sync.Once
-	written chan struct{} // closed by the first write
-}
-
-func newLockedBuffer() *lockedBuffer { return &lockedBuffer{written: make(chan struct{})} }
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	defer b.once.Do(func() { close(b.written) })
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) Bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.buffer.Bytes())
-}
-
-func (b *lockedBuffer) String() string { return string(b.Bytes()) }

@@ -97,7 +97,7 @@ func shippedWithFreePorts(t *testing.T, repo string) string {
 // runServe starts the command and returns the address it says to try.
 func runServe(t *testing.T, repo string, env []string, command string) string {
 	t.Helper()
-	said := newLockedBuffer()
+	said := testkit.NewBuffer()
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir, cmd.Env, cmd.Stderr = repo, env, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

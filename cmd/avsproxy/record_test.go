@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
-	"avsproxy/internal/config"
-	"avsproxy/proxy"
 )
 
 // recordOf waits until the exchange with the target is over.
@@ -140,15 +138,5 @@ func TestReplaysHaveTheirRoutesToken(t *testing.T) {
 	}
 	if second.ReplayOf != first.ID || second.Status != 200 || second.RequestBytes != 8 || second.Decision != "injected" || second.Method != "POST" {
 		t.Errorf("replayed as %+v", second)
-	}
-}
-
-func TestShutdownIsWhatCutThoseUnderWay(t *testing.T) {
-	s := newScribe(config.Capture{Enabled: true, Total: 1 << 20}, func() []string { return nil })
-	e := s.begin(httptest.NewRequest("GET", "/", nil), proxy.Exchange{Began: time.Now()})
-	s.cut()
-	e.End(proxy.Exchange{Ended: "the client hung up"}, nil)
-	if got := s.recorder.List()[0].Ended; got != "cut at shutdown" {
-		t.Error(got)
 	}
 }

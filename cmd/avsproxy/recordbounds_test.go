@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
-	"avsproxy/internal/console"
 )
 
 // startPlain serves an upstream without a credential, with bounds on what is remembered.
@@ -43,23 +43,23 @@ func TestZeroInAllIsNone(t *testing.T) {
 	for range 3 {
 		fetch(t, proxy.Proxy[0]+"/x")
 	}
-	listed(t, proxy, func(list console.Exchanges) bool { return list.Dropped == 3 && len(list.Exchanges) == 0 })
+	listed(t, proxy, func(list api.Exchanges) bool { return list.Dropped == 3 && len(list.Exchanges) == 0 })
 }
 
 // allEnded waits until n exchanges are over: the end of one comes after its answer.
-func allEnded(t *testing.T, proxy *runningProxy, n int) console.Exchanges {
+func allEnded(t *testing.T, proxy *runningProxy, n int) api.Exchanges {
 	t.Helper()
-	return listed(t, proxy, func(list console.Exchanges) bool {
+	return listed(t, proxy, func(list api.Exchanges) bool {
 		active := slices.ContainsFunc(list.Exchanges, func(s capture.Summary) bool { return s.State == "active" })
 		return !active && len(list.Exchanges) == n
 	})
 }
 
 // listed waits until the list is as wanted.
-func listed(t *testing.T, proxy *runningProxy, wanted func(console.Exchanges) bool) (list console.Exchanges) {
+func listed(t *testing.T, proxy *runningProxy, wanted func(api.Exchanges) bool) (list api.Exchanges) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		list = console.Exchanges{}
+		list = api.Exchanges{}
 		if err := json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/exchanges")), &list); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/testkit"
@@ -140,13 +141,13 @@ func serveCmd(ts *testscript.TestScript, neg bool, args []string) {
 	p := start(ts, "serve", binary, append([]string{"serve", "--json"}, args...)...)
 	ts.Value(programsKey{}).(*programs).serve = p
 	line := await(ts, p, ts.MkAbs("serve.out"), regexp.MustCompile(`(?m)^\{.*\}$`))
-	var ready readyLine
+	var ready servedAt
 	ts.Check(json.Unmarshal([]byte(line), &ready))
 	await(ts, p, ts.MkAbs("serve.err"), regexp.MustCompile(`(?m)^  curl `))
 	ts.Setenv("PROXY", strings.Replace(ready.Proxy[0], "127.0.0.1", "localhost", 1))
-	ts.Setenv("PROXY_PORT", portOf(ready.Proxy[0]))
+	ts.Setenv("PROXY_PORT", app.PortOf(ready.Proxy[0]))
 	ts.Setenv("CONSOLE", strings.Replace(ready.Console, "127.0.0.1", "localhost", 1))
-	ts.Setenv("CONSOLE_PORT", portOf(ready.Console))
+	ts.Setenv("CONSOLE_PORT", app.PortOf(ready.Console))
 	ts.Setenv("SERVE_PID", strconv.Itoa(p.cmd.Process.Pid))
 }
 
@@ -254,12 +255,12 @@ func holdCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(func() { ln.Close() })
-	ts.Setenv("HELD", portOf(ln.Addr().String()))
+	ts.Setenv("HELD", app.PortOf(ln.Addr().String()))
 }
 
 func freeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	ts.Setenv(args[0], portOf(ln.Addr().String()))
+	ts.Setenv(args[0], app.PortOf(ln.Addr().String()))
 	ts.Check(ln.Close())
 }

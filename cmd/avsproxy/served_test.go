@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // insisted is the name by which clients call the API that insist on its own: one
@@ -23,7 +25,7 @@ func serveBuilt(t *testing.T, config string) *runningProxy {
 	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
+	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
 	cmd := exec.Command(binary, "serve", "--json")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
@@ -45,7 +47,7 @@ func (p *runningProxy) awaitAndEnd(t *testing.T, cmd *exec.Cmd) {
 		}
 	})
 	select {
-	case <-p.Stdout.written:
+	case <-p.Stdout.Written:
 	case <-time.After(30 * time.Second):
 		t.Fatalf("serve did not get ready:\n%s", p.Stderr)
 	}
@@ -79,7 +81,7 @@ func openDoors(t *testing.T) *doorway {
 	proxy := serveBuilt(t, doorsConfig(t, amazon, socket))
 	logIn(t, proxy, amazon)
 	return &doorway{
-		runningProxy: proxy, amazon: amazon, unix: socket, port: portOf(proxy.Proxy[0]), root: filepath.Join(proxy.State, "ca.pem"),
+		runningProxy: proxy, amazon: amazon, unix: socket, port: app.PortOf(proxy.Proxy[0]), root: filepath.Join(proxy.State, "ca.pem"),
 		configFile: filepath.Join(proxy.State, "..", "..", "..", "config.toml"),
 	}
 }

@@ -130,20 +130,20 @@ func (s *soaking) talk(ctx context.Context, client *http.Client) {
 			continue
 		}
 		s.events.Add(1)
-		sleep(ctx, 5*time.Millisecond)
+		pause(ctx, 5*time.Millisecond)
 	}
 }
 
 func (s *soaking) fail(ctx context.Context, what string, err error) {
 	if ctx.Err() == nil {
 		s.t.Errorf("%s: %v", what, err)
-		sleep(ctx, time.Second)
+		pause(ctx, time.Second)
 	}
 }
 
 // direct has something to say on every downchannel, ten times a second.
 func (s *soaking) direct(ctx context.Context) {
-	for sleep(ctx, 100*time.Millisecond) {
+	for pause(ctx, 100*time.Millisecond) {
 		s.amazon.Direct("Soak", "Tick", map[string]string{"text": strings.Repeat("x", 500)})
 	}
 }
@@ -223,4 +223,14 @@ func metric(t *testing.T, proxy *runningProxy, name string) (value float64) {
 	}
 	t.Fatalf("no metric %s", name)
 	return 0
+}
+
+// pause reports whether it lasted to its end.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
 )
 
@@ -51,7 +52,7 @@ func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	config := "[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[credential.c]\ngrant = \"static\"\ntoken = \"c4n4ry-token\"\n"
 	for name, ln := range map[string]net.Listener{"old": old, "modern": modern} {
-		config += fmt.Sprintf("[[route]]\nname = %q\nupstream = \"https://localhost:%s\"\nca_file = %q\ncredential = \"c\"\n", name, portOf(ln.Addr().String()), roots)
+		config += fmt.Sprintf("[[route]]\nname = %q\nupstream = \"https://localhost:%s\"\nca_file = %q\ncredential = \"c\"\n", name, app.PortOf(ln.Addr().String()), roots)
 	}
 	proxy := startWithEnv(t, config, "GODEBUG=http2debug=2")
 	var protocols http.Protocols
@@ -63,7 +64,7 @@ func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Host = name + ".localhost:" + portOf(proxy.Proxy[0])
+		req.Host = name + ".localhost:" + app.PortOf(proxy.Proxy[0])
 		req.Header.Set("X-Own", "c4n4ry-field")
 		resp, err := client.Do(req)
 		if err != nil {

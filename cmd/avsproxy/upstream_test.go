@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -39,7 +40,7 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ln.Close() })
 	ts.Setenv("UPSTREAM_CA", ts.MkAbs("upstream.pem"))
-	ts.Setenv("UPSTREAM_PORT", portOf(ln.Addr().String()))
+	ts.Setenv("UPSTREAM_PORT", app.PortOf(ln.Addr().String()))
 	ts.Setenv("UPSTREAM", "https://localhost:"+ts.Getenv("UPSTREAM_PORT"))
 
 	if args[0] == "unknown" {

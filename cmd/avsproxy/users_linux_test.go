@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -14,10 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"avsproxy/internal/console"
+	"avsproxy/internal/app"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/httpserver"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/testkit"
@@ -84,7 +84,7 @@ func forms(t *testing.T, proxy *runningProxy, socket string) map[string][]string
 	if err := os.Chmod(socket, 0o777); err != nil { // as an administrator might
 		t.Fatal(err)
 	}
-	port := portOf(proxy.Proxy[0])
+	port := app.PortOf(proxy.Proxy[0])
 	return map[string][]string{
 		"IPv4":       {"http://127.0.0.1:" + port + "/"},
 		"IPv6":       {"http://[::1]:" + port + "/"},
@@ -154,7 +154,7 @@ func TestC04_TheClientKeyOpensToEveryUser(t *testing.T) {
 func TestC04_OtherUsersOfTheConsole(t *testing.T) {
 	needRoot(t)
 	proxy := startProxy(t, usersConfig(openSocket(t), fmt.Sprintf("allow_users = [\"%d\"]", friend)))
-	port := portOf(proxy.Console)
+	port := app.PortOf(proxy.Console)
 	for _, base := range []string{"http://127.0.0.1:" + port, "https://[::1]:" + port, "http://localhost:" + port} {
 		for _, path := range []string{"/", "/login", "/login/x", "/api/status", "/authresponse", "/metrics/", "/nowhere"} {
 			for _, uid := range []uint32{stranger, friend} {
@@ -215,7 +215,7 @@ func serveAs(t *testing.T, as *syscall.SysProcAttr) *runningProxy {
 	if err := os.Chown(dir, stranger, stranger); err != nil {
 		t.Fatal(err)
 	}
-	proxy := &runningProxy{Stdout: newLockedBuffer(), Stderr: newLockedBuffer()}
+	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
 	cmd := exec.Command(filepath.Join(dir, "avsproxy"), "serve", "--json")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
@@ -238,7 +238,7 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	told := make(chan problem.Problem, 1)
 	rules := gate.Rules{Users: peer.LocalUsers(), Host: func(exchange.Authority, exchange.Listener) bool { return true }}
 	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request came through") })
-	server := newServer(httpexchange.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), quiet())
+	server := httpserver.New(httpexchange.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), httpserver.DiscardLog())
 	defer server.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -250,62 +250,8 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	}
 	io.WriteString(client, "POST /spend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
 	client.Close()
-	serveOn(server, []net.Listener{ln}, nil)
+	httpserver.Serve(server, []net.Listener{ln}, nil)
 	if p := <-told; p.Code != problem.UserForbidden {
 		t.Errorf("%+v", p)
-	}
-}
-
-// The peer is that of the connection, for each of its requests.
-func TestPeerStaysForEveryRequestOfAConnection(t *testing.T) {
-	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%+v", peer.FromContext(r.Context()))
-	}), quiet())
-	defer server.Close()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	serveOn(server, []net.Listener{ln}, nil)
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	reader := bufio.NewReader(client)
-	for range 2 {
-		io.WriteString(client, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		resp, err := http.ReadResponse(reader, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(resp.Body)
-		if want := fmt.Sprintf("%+v", peer.Peer{Transport: peer.Loopback, UID: os.Geteuid(), Known: true}); string(body) != want {
-			t.Errorf("%s, want %s", body, want)
-		}
-	}
-}
-
-func TestUsersAreTold(t *testing.T) {
-	own := &peer.Users{UIDs: []int{os.Geteuid()}}
-	blind := &peer.Users{TCP: fmt.Errorf("this system does not tell")}
-	var u users
-	self := "you (root)"
-	if os.Geteuid() != 0 {
-		self = fmt.Sprintf("you (uid %d)", os.Geteuid())
-	}
-	u.proxy, u.console = own, own
-	u.conf.Listen, u.conf.AllowUsers = []string{"localhost:1"}, []string{"kim"}
-	if got := u.told("you"); !strings.HasPrefix(got.Proxy, self) || !strings.Contains(got.Proxy, "kim") || strings.Contains(got.Console, "kim") {
-		t.Errorf("%+v", got)
-	}
-	u.proxy, u.console = blind, blind
-	want := console.UsersTold{Proxy: "every local user: this system does not tell; set client_key", Console: "every local user: this system does not tell"}
-	if got := u.told("you"); got != want {
-		t.Errorf("%+v", got)
-	}
-	u.conf.Listen = append(u.conf.Listen, "unix:/s")
-	if got := u.told("you"); got.Proxy != "by TCP: "+want.Proxy+"; by unix socket: "+oneDoor(own, nil, []string{"kim"}, "you", "") {
-		t.Errorf("%+v", got)
 	}
 }

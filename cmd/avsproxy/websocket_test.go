@@ -16,6 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/app"
+	"avsproxy/internal/cli"
+	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/websocket"
 )
 
@@ -36,7 +41,7 @@ func openWebSocket(t *testing.T, address string) *websocket.Conn {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	conf, _ := websocket.NewConfig("ws://localhost:"+portOf(address)+"/", "http://localhost")
+	conf, _ := websocket.NewConfig("ws://localhost:"+app.PortOf(address)+"/", "http://localhost")
 	socket, err := websocket.NewClient(conf, withoutOrigin{conn})
 	if err != nil {
 		t.Fatal(err)
@@ -65,13 +70,13 @@ func TestWebSocketsDrain(t *testing.T) {
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": filepath.Join(dir, "config.toml"), "NO_COLOR": "1"}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	stdout, stderr := newLockedBuffer(), newLockedBuffer()
+	stdout, stderr := testkit.NewBuffer(), testkit.NewBuffer()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, stdout, stderr)
+		ended <- cli.Run(ctx, []string{"serve", "--json"}, func(name string) string { return env[name] }, http.NoBody, stdout, stderr)
 	}()
-	<-stdout.written
-	var ready readyLine
+	<-stdout.Written
+	var ready servedAt
 	if err := json.Unmarshal(stdout.Bytes(), &ready); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +102,7 @@ func TestWebSocketsDrain(t *testing.T) {
 	default:
 	}
 	socket.Close()
-	if code := <-ended; code != exitDone {
+	if code := <-ended; code != terminal.ExitDone {
 		t.Errorf("serve ended with %d:\n%s", code, stderr)
 	}
 	if !bytes.Contains(stderr.Bytes(), []byte("GET / status=101")) {

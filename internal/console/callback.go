@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/tokens"
 )
@@ -21,13 +22,9 @@ func (p pages) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/login/"+login.ID, http.StatusSeeOther)
 }
 
-// PastedHeader brings the redirect URI that a person has pasted into a command. No
-// provider can make a browser send it.
-const PastedHeader = "Avsproxy-Pasted"
-
 // askedFor is the URL that the browser asked for.
 func askedFor(r *http.Request) *url.URL {
-	asked, err := url.Parse(cmp.Or(r.Header.Get(PastedHeader), originOf(r)+r.URL.EscapedPath()))
+	asked, err := url.Parse(cmp.Or(r.Header.Get(api.PastedHeader), originOf(r)+r.URL.EscapedPath()))
 	if err != nil {
 		asked = &url.URL{}
 	}

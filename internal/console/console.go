@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
@@ -35,36 +36,24 @@ type Credential struct {
 	Skew func() time.Duration
 }
 
-// A Route is what the pages show of a route.
+// A Route is one with what finds out how it stands.
 type Route struct {
-	Name       string `json:"name"`
-	Upstream   string `json:"upstream"`
-	Credential string `json:"credential,omitempty"`
+	api.Route
 	// Present says where requests go now, of a route that may move; nil = to Upstream.
 	Present func() string `json:"-"`
-	// Problem is what keeps its requests from the upstream; nil = nothing is known to.
-	Problem *RouteProblem `json:"problem,omitempty"`
 	// Trouble finds the Problem; nil = there never is one.
 	Trouble func() *RouteProblem `json:"-"`
 }
 
-// RouteProblem is what is wrong with the connection to a route's upstream and what to do
-// about it.
-type RouteProblem struct {
-	Detail string `json:"detail"`
-	Hint   string `json:"hint"`
-	Down   bool   `json:"down"` // no request can go; else some wait
-}
-
 // now is the route as it is at this moment.
-func (r Route) now() Route {
+func (r Route) now() api.Route {
 	if r.Present != nil {
 		r.Upstream = r.Present()
 	}
 	if r.Trouble != nil {
 		r.Problem = r.Trouble()
 	}
-	return r
+	return r.Route
 }
 
 // A Console is the local pages of one running proxy. Set the fields before
@@ -82,10 +71,10 @@ type Console struct {
 	// Users are the local users who may use the pages; nil = everybody.
 	Users *peer.Users
 	// UsersTold says it of both doors, for people.
-	UsersTold UsersTold
+	UsersTold api.Access
 	// TurnedAway tells how many connections of other users were closed as they came;
 	// nil = nobody counts.
-	TurnedAway func() TurnedAway
+	TurnedAway func() api.TurnedAway
 	// Proxy and Self are the addresses to show: base URLs without a slash at the end.
 	Proxy []string
 	Self  string
@@ -159,8 +148,8 @@ func (c *Console) handler() http.Handler {
 	})
 }
 
-func (c *Console) routes() []Route {
-	var routes []Route
+func (c *Console) routes() []api.Route {
+	var routes []api.Route
 	for _, route := range c.Routes {
 		routes = append(routes, route.now())
 	}

@@ -36,7 +36,7 @@ func (c *Console) directives(w http.ResponseWriter, r *http.Request) {
 		directives = c.Directives(ctx, r.URL.Query().Get("route"))
 	}
 	if directives == nil {
-		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "no such route keeps its downchannel", `set downchannel = "keep" in the route, in config.toml`})
+		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionConfig, Detail: "no such route keeps its downchannel", Hint: `set downchannel = "keep" in the route, in config.toml`})
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")

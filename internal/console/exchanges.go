@@ -2,14 +2,11 @@ package console
 
 import (
 	"encoding/json"
-	"fmt"
-	"iter"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 	"avsproxy/tokens"
@@ -47,99 +44,22 @@ func captureOff(w http.ResponseWriter) {
 // refuse answers a request to the API that cannot be done, in the form that every
 // answer of it has.
 func refuse(w http.ResponseWriter, status int, code, detail, hint string) {
-	writeJSON(w, status, Trouble{tokens.ActionConfig, code, detail, hint})
-}
-
-// Exchanges is the answer to GET /api/exchanges.
-type Exchanges struct {
-	Exchanges []capture.Summary `json:"exchanges"` // the newest last
-	Paused    bool              `json:"paused"`
-	Dropped   uint64            `json:"dropped"` // so many made room for others
+	writeJSON(w, status, Trouble{Action: tokens.ActionConfig, Code: code, Detail: detail, Hint: hint})
 }
 
 func (c *Console) list(w http.ResponseWriter, r *http.Request) {
-	wanted, err := parseFilter(r.URL.Query())
+	wanted, err := api.ParseFilter(r.URL.Query())
 	if err != nil {
 		badFilter(w, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, Exchanges{
-		Exchanges: wanted.of(c.Exchanges.Newest()), Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped(),
+		Exchanges: wanted.Of(c.Exchanges.Newest()), Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped(),
 	})
 }
 
 func badFilter(w http.ResponseWriter, err error) {
 	refuse(w, http.StatusBadRequest, "bad_filter", err.Error(), "filters are route, status (404 or 4xx), method, text, errors=1, after=ID and limit=N")
-}
-
-// A filter says which exchanges to show. The zero value shows all.
-type filter struct {
-	route, method, text string
-	status              string // "404", or "4xx"
-	errors              bool
-	after               uint64
-	limit               int // the newest so many; 0 = all
-}
-
-func parseFilter(query url.Values) (filter, error) {
-	f := filter{
-		route: query.Get("route"), method: strings.ToUpper(query.Get("method")),
-		text: strings.ToLower(query.Get("text")), status: strings.ToLower(query.Get("status")),
-	}
-	var err error
-	if f.status != "" && !isStatus(f.status) {
-		return f, fmt.Errorf("status=%q is no status", f.status)
-	}
-	if text := query.Get("errors"); text != "" {
-		if f.errors, err = strconv.ParseBool(text); err != nil {
-			return f, fmt.Errorf("errors=%q is neither 1 nor 0", text)
-		}
-	}
-	if text := query.Get("after"); text != "" {
-		if f.after, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return f, fmt.Errorf("after=%q is no ID", text)
-		}
-	}
-	if text := query.Get("limit"); text != "" {
-		if f.limit, err = strconv.Atoi(text); err != nil || f.limit < 1 {
-			return f, fmt.Errorf("limit=%q is no number of exchanges", text)
-		}
-	}
-	return f, nil
-}
-
-func isStatus(text string) bool {
-	return len(text) == 3 && strings.Contains("12345", text[:1]) && (text[1:] == "xx" || strings.Trim(text, "0123456789") == "")
-}
-
-// of picks what the filter shows, the newest last.
-func (f filter) of(newest iter.Seq[capture.Summary]) []capture.Summary {
-	shown := []capture.Summary{} // null is no list
-	for s := range newest {
-		if s.ID <= f.after || f.limit > 0 && len(shown) == f.limit {
-			break
-		}
-		if f.shows(s) {
-			shown = append(shown, s)
-		}
-	}
-	slices.Reverse(shown)
-	return shown
-}
-
-func (f filter) shows(s capture.Summary) bool {
-	status := strconv.Itoa(s.Status)
-	return s.ID > f.after &&
-		(f.route == "" || s.Route == f.route) &&
-		(f.method == "" || s.Method == f.method) &&
-		(f.status == "" || status == f.status || strings.TrimSuffix(f.status, "xx") == status[:1]) &&
-		(!f.errors || s.Status >= 400 || s.Error != "" || s.Ended != "") &&
-		(f.text == "" || strings.Contains(strings.ToLower(wordsOf(s)), f.text))
-}
-
-// wordsOf is where a text is looked for: what the list shows of an exchange.
-func wordsOf(s capture.Summary) string {
-	return strings.Join([]string{s.Method, s.Scheme + "://" + s.Host + s.Target, s.ContentType, s.AVS, s.Decision, s.Error, s.Ended}, "\n")
 }
 
 // ExchangeTold is the answer to GET /api/exchanges/ID.

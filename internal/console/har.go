@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 )
 
@@ -34,13 +35,13 @@ func (c *Console) wanted(w http.ResponseWriter, r *http.Request) ([]uint64, bool
 		}
 		return []uint64{id}, true
 	}
-	wanted, err := parseFilter(query)
+	wanted, err := api.ParseFilter(query)
 	if err != nil {
 		badFilter(w, err)
 		return nil, false
 	}
 	var ids []uint64
-	for _, summary := range wanted.of(c.Exchanges.Newest()) {
+	for _, summary := range wanted.Of(c.Exchanges.Newest()) {
 		ids = append(ids, summary.ID)
 	}
 	return ids, true

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 	"avsproxy/tokens"
@@ -61,7 +62,7 @@ func TestReadinessTurnsRedWithTheProvider(t *testing.T) {
 
 func TestRouteWithoutItsCredentialIsNotReady(t *testing.T) {
 	d := start(t, setup{})
-	d.Routes = []Route{{Name: "odd", Credential: "nobody"}}
+	d.Routes = []Route{{Route: api.Route{Name: "odd", Credential: "nobody"}}}
 	want(t, d.ask("GET", "/readyz"), 503, "nobody")
 }
 
@@ -212,7 +213,7 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 		r.Host = "localhost"
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
 		r = r.WithContext(peer.NewContext(ctx, p))
-		r.Header.Set(KeyHeader, key)
+		r.Header.Set(api.KeyHeader, key)
 		w := httptest.NewRecorder()
 		d.Guarded(nil).ServeHTTP(w, r)
 		var ready readiness

@@ -9,12 +9,10 @@ import (
 	"strings"
 	"sync"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 )
-
-// KeyHeader is the header in which commands present the console's key.
-const KeyHeader = "Avsproxy-Console-Key"
 
 // sessionCookie shows that a browser came with a ticket. Cookies know no ports: a
 // server of another user on this machine, should the browser visit it under the
@@ -119,7 +117,7 @@ func showsTraffic(path string) bool {
 }
 
 func (c *Console) hasKey(r *http.Request) bool {
-	if key := r.Header.Get(KeyHeader); key != "" {
+	if key := r.Header.Get(api.KeyHeader); key != "" {
 		return same(key, c.Key)
 	}
 	cookies := r.CookiesNamed(sessionCookie)
@@ -148,13 +146,7 @@ func (c *Console) enters(w http.ResponseWriter, r *http.Request) bool {
 
 // newTicket is for commands, which have the key.
 func (c *Console) newTicket(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, http.StatusCreated, TicketMade{Address: c.Address(originOf(r))})
-}
-
-// TicketMade is the answer to POST /api/tickets: where one browser may open the
-// inspector.
-type TicketMade struct {
-	Address string `json:"address"`
+	writeJSON(w, http.StatusCreated, api.TicketMade{Address: c.Address(originOf(r))})
 }
 
 // Withhold takes out of a request what opens the inspector. A browser that has been let
@@ -162,7 +154,7 @@ type TicketMade struct {
 // others.
 func Withhold(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del(KeyHeader)
+		r.Header.Del(api.KeyHeader)
 		lines := r.Header["Cookie"]
 		for i, line := range lines {
 			lines[i] = withoutSession(line)

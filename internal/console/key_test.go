@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/problem"
 )
 
@@ -42,9 +43,9 @@ func TestWithoutTheKeyNoTraffic(t *testing.T) {
 		"GET /api%2fexchanges", "GET /%61pi/exchanges", "GET //api/exchanges", "GET /x/../api/exchanges", "HEAD /har",
 	}
 	wrong := map[string][]string{
-		"nothing": nil, "a wrong key": {KeyHeader + ": another"}, "a wrong session": {"Cookie: " + sessionCookie + "=x"},
+		"nothing": nil, "a wrong key": {api.KeyHeader + ": another"}, "a wrong session": {"Cookie: " + sessionCookie + "=x"},
 		"an empty session": {"Cookie: " + sessionCookie + "="}, "the key as a cookie": {"Cookie: " + sessionCookie + "=" + d.Key},
-		"an empty key": {KeyHeader + ": "},
+		"an empty key": {api.KeyHeader + ": "},
 	}
 	for _, path := range paths {
 		method, path, _ := strings.Cut(path, " ")
@@ -59,7 +60,7 @@ func TestWithoutTheKeyNoTraffic(t *testing.T) {
 		want(t, d.ask("GET", "/"+query), 403, "not_allowed", "avsproxy status")
 		want(t, d.ask("GET", "/api/exchanges"+query), 403)
 	}
-	want(t, d.ask("GET", "/api/exchanges", KeyHeader+": "+d.Key), 200, "secret-path")
+	want(t, d.ask("GET", "/api/exchanges", api.KeyHeader+": "+d.Key), 200, "secret-path")
 	for _, path := range []string{"/status", "/login", "/livez", "/api/status", "/style.css"} {
 		want(t, d.ask("GET", path), 200)
 	}
@@ -82,15 +83,15 @@ func TestATicketOpensTheInspectorOnce(t *testing.T) {
 	want(t, d.ask("GET", "/?key="+ticket, session), http.StatusSeeOther) // from the history
 	d.enter(d.Ticket())
 	want(t, d.ask("GET", "/api/exchanges", session), 200) // two browsers
-	want(t, d.ask("GET", "/api/exchanges", KeyHeader+": "+ticket), 403)
+	want(t, d.ask("GET", "/api/exchanges", api.KeyHeader+": "+ticket), 403)
 	want(t, d.ask("GET", "/api/exchanges", session, "Origin: https://evil.example"), 403)
 }
 
 func TestCommandsGetTickets(t *testing.T) {
 	d := keyed(t)
-	a := d.ask("POST", "/api/tickets", KeyHeader+": "+d.Key)
+	a := d.ask("POST", "/api/tickets", api.KeyHeader+": "+d.Key)
 	want(t, a, 201)
-	address := decode[TicketMade](t, a).Address
+	address := decode[api.TicketMade](t, a).Address
 	ticket, ok := strings.CutPrefix(address, d.url+"/?key=")
 	if !ok {
 		t.Fatal(address)

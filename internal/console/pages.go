@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"avsproxy/internal/api"
 	"avsproxy/tokens"
 )
 
@@ -53,7 +54,7 @@ func (p pages) style(w http.ResponseWriter, r *http.Request) {
 type homePage struct {
 	Version     string
 	Sandbox     bool
-	Routes      []Route
+	Routes      []api.Route
 	Credentials []CredentialStatus
 	Try         string
 }
@@ -144,7 +145,7 @@ func (p pages) notFound(w http.ResponseWriter, r *http.Request) {
 	case slices.Contains(p.callbackPaths(), r.URL.Path):
 		p.notOurs(w, r)
 	case strings.HasPrefix(r.URL.Path, "/api/"):
-		writeJSON(w, http.StatusNotFound, Trouble{tokens.ActionConfig, "", "the console has nothing at this path", "see docs/api.md"})
+		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionConfig, Detail: "the console has nothing at this path", Hint: "see docs/api.md"})
 	default:
 		p.show(w, http.StatusNotFound, "message.html", message{
 			Title: "Nothing is here", Text: "The console has no page at this address.", Next: "/status", NextText: "See what there is",

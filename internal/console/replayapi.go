@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 
 	"golang.org/x/net/http/httpguts"
@@ -33,11 +34,6 @@ type Edit struct {
 	Target  *string         `json:"target"`
 	Headers []capture.Field `json:"headers"`
 	Body    *[]byte         `json:"body_base64"`
-}
-
-// ReplayBegun is the answer to it.
-type ReplayBegun struct {
-	ID uint64 `json:"id"` // of the new exchange
 }
 
 func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
@@ -69,7 +65,7 @@ func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadGateway, "replay_failed", err.Error(), "see 'avsproxy status'")
 		return
 	}
-	writeJSON(w, http.StatusAccepted, ReplayBegun{id})
+	writeJSON(w, http.StatusAccepted, api.ReplayBegun{ID: id})
 }
 
 // readEdit takes an empty body for "as it was".

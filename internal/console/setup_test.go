@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/certs"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/testkit"
@@ -103,8 +104,8 @@ func (d *desk) build(s setup) {
 		Version:     "test",
 		Credentials: []Credential{{Source: d.source, Client: d.client}},
 		Routes: []Route{
-			{Name: "avs", Upstream: d.amazon.AVS(), Credential: "alexa"},
-			{Name: "plain", Upstream: "https://upstream.example"},
+			{Route: api.Route{Name: "avs", Upstream: d.amazon.AVS(), Credential: "alexa"}},
+			{Route: api.Route{Name: "plain", Upstream: "https://upstream.example"}},
 		},
 		Logins:      &tokens.Logins{},
 		Metrics:     NewMetrics(),

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func TestWhereUsersAreToldApartThereIsNoKey(t *testing.T) {
+	proxy := startProxy(t, onePlainRoute)
+	file, err := os.ReadFile(filepath.Join(proxy.State, "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyless := runtime.GOOS == "linux"
+	if strings.Contains(string(file), "console_key") == keyless || strings.Contains(proxy.Stderr.String(), "?key=") == keyless {
+		t.Errorf("run.json\n%s\nit said\n%s", file, proxy.Stderr)
+	}
+	if got := get(t, proxy.Console+"/"); (got == http.StatusOK) != keyless {
+		t.Errorf("the inspector: %d", got)
+	}
+}
+
+const onePlainRoute = `
+[proxy]
+listen = "localhost:0"
+[console]
+listen = "localhost:0"
+[[route]]
+name = "plain"
+upstream = "https://upstream.example"
+`

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package main
-
-// unedited does nothing: no bound of this system's terminals is known.
-func unedited(int) (restore func()) { return func() {} }

@@ -1,0 +1,149 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"avsproxy/internal/console"
+	"avsproxy/internal/problem"
+	"avsproxy/internal/terminal"
+	"avsproxy/proxy"
+	"avsproxy/tokens"
+)
+
+// newObservers counts what goes through the pipeline, writes it down, and prints a line for
+// each request; for refusals in their own pace.
+func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics, scribe *captureObserver) observers {
+	return observers{
+		metrics:  metrics,
+		log:      log,
+		errorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
+		refused: func(r *http.Request, p problem.Problem) {
+			status := p.Code.Status()
+			metrics.Refused(status)
+			refusals.warn(string(p.Code), requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", terminal.Printable(r.Host))
+		},
+		connection: func(route, host string) func(proxy.LinkEvent, error) { return logConnection(log, route, host) },
+		record:     scribe.begin,
+		began: func(route string) func(proxy.Exchange) {
+			metrics.Began(route)
+			return func(e proxy.Exchange) {
+				metrics.Done(e.Route, e.Status, e.Took, string(e.Decision))
+				logExchange(log, e)
+			}
+		},
+	}
+}
+
+func logExchange(log *slog.Logger, e proxy.Exchange) {
+	level := slog.LevelInfo
+	args := []any{"status", e.Status, "route", e.Route, "took", terminal.Rounded(e.Took), "bytes", e.Written, "via", e.Proto, "token", e.Decision}
+	if e.Decision == proxy.Tunnelled {
+		args = append(args, "sent", e.Sent)
+	}
+	if e.Replayed {
+		args = append(args, "replayed", true)
+	}
+	if e.Fault != nil {
+		level = slog.LevelWarn
+		args = append(args, "cause", faultText(e.Fault))
+	}
+	log.Log(context.Background(), level, requestLine(e.Method, e.Path), args...)
+}
+
+// logRenewals counts the renewals of a credential and prints those that change
+// something: a credential that waits for a login would repeat itself with every
+// request.
+func logRenewals(log *slog.Logger, metrics *console.Metrics, name, loginURL string) func(outcome string) {
+	var last atomic.Value
+	return func(outcome string) {
+		again := last.Swap(outcome) == outcome
+		if !again || outcome != "login_needed" { // finding out once more is no renewal
+			metrics.Refreshed(name, outcome)
+		}
+		switch {
+		case outcome == "renewed":
+			log.Info("token renewed", "credential", name)
+		case again || outcome == "adopted":
+			return
+		case outcome == "login_needed":
+			log.Error("login needed", "credential", name, "login", loginURL)
+		case outcome == "failed":
+			log.Warn("the token could not be renewed; trying again", "credential", name)
+		case outcome == "unsaved":
+			log.Error("the renewed login could not be saved; it serves from memory until it can", "credential", name)
+		}
+	}
+}
+
+// faultText is the message of a [tokens.Error], or else the whole text of the error.
+func faultText(err error) string {
+	var token *tokens.Error
+	if errors.As(err, &token) {
+		return token.Error()
+	}
+	return terminal.Printable(err.Error())
+}
+
+func requestLine(method, path string) string {
+	return strings.TrimSpace(terminal.Printable(method) + " " + terminal.Printable(path))
+}
+
+// logConnection prints what becomes of the connection that a route keeps to: what
+// changes something, and not each try.
+func logConnection(log *slog.Logger, route, host string) func(proxy.LinkEvent, error) {
+	log = log.With("route", route, "upstream", host)
+	var mu sync.Mutex
+	var last proxy.LinkEvent
+	var why string
+	return func(event proxy.LinkEvent, cause error) {
+		switch event { // whatever came before
+		case proxy.Full:
+			log.Warn("requests wait for a stream", "cause", terminal.Printable(cause.Error()))
+			return
+		case proxy.Paused:
+			log.Error("no connection is tried for a while", "cause", terminal.Printable(cause.Error()))
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		before, changed := last, cause != nil && why != cause.Error()
+		if last = event; cause != nil {
+			why = cause.Error()
+		}
+		switch {
+		case event == proxy.Connected && before == proxy.Unreachable:
+			log.Info("the upstream is reached again")
+		case event == proxy.Connected:
+			log.Debug("connected")
+		case event == proxy.Unused:
+			log.Debug("the upstream ended a connection that nobody used; the next one is made after a pause, or for a request")
+		case event == proxy.Left:
+			log.Info("the upstream ended the connection, which is usual; requests go over a new one")
+		case event == proxy.Lost && before != proxy.Unreachable:
+			log.Warn("the connection was lost; connecting anew", "cause", terminal.Printable(cause.Error()))
+		case event == proxy.Unreachable && (changed || before != proxy.Unreachable):
+			log.Warn("the upstream cannot be reached; trying on", "cause", terminal.Printable(cause.Error()))
+		}
+	}
+}
+
+func logDownchannel(log *slog.Logger, route string) func(proxy.DownchannelNews, error) {
+	return func(news proxy.DownchannelNews, cause error) {
+		switch news {
+		case proxy.DownchannelOpened:
+			log.Info("downchannel opened", "route", route)
+		case proxy.DownchannelLost:
+			log.Warn("downchannel lost; trying again", "route", route, "cause", faultText(cause))
+		case proxy.DownchannelWaits:
+			log.Warn("the downchannel waits for a login", "route", route)
+		case proxy.DownchannelSkipped:
+			log.Warn("a part of the downchannel was not passed on", "route", route, "cause", faultText(cause))
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package app
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/explain"
+)
+
+// An explanation names the headers that are added, and says nothing of what is
+// confidential: in them, in the parameters of the login, or before the @ of the URL.
+func TestExplainTellsNothingConfidential(t *testing.T) {
+	text := strings.NewReplacer(
+		`headers = { "X-One" = "1" }`, `headers = { "X-Api-Key" = "canary-header" }`,
+		`client_id = "one"`, "client_id = \"one\"\nclient_secret = \"canary-secret\"\nauth_params = { \"password\" = \"canary-auth\" }\ntoken_params = { \"assertion\" = \"canary-token\" }",
+	).Replace(explained)
+	e := explainerOf(t, text)
+	for request, words := range map[string]string{
+		"https://me:canary-password@plain.example/x?a=b#c": "X-Api-Key",
+		"http://canary-name@device.localhost:9744/":        "login missing",
+		"https://me:canary-password@evil.example/":         "no route belongs",
+	} {
+		x, err := e.Explain("GET", request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, _ := json.Marshal(x)
+		var printed strings.Builder
+		if err := explain.Print(&printed, x); err != nil {
+			t.Fatal(err)
+		}
+		for _, said := range []string{string(told), printed.String()} {
+			if strings.Contains(said, "canary") || !strings.Contains(said, words) {
+				t.Errorf("%s: %s", request, said)
+			}
+		}
+	}
+	if x, err := e.Explain("GET", "https://plain.example:443/x?a=%20b#c"); err != nil || x.URL != "https://plain.example:443/x?a=%20b#c" {
+		t.Errorf("%+v, %v", x, err)
+	}
+}

@@ -1,0 +1,184 @@
+package app
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"avsproxy/internal/avs"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/httpserver"
+	"avsproxy/internal/problem"
+	"avsproxy/internal/terminal"
+	"avsproxy/internal/tunnel"
+	"avsproxy/proxy"
+)
+
+// A pipeline is the way of every request, from the listener to the upstreams.
+type pipeline struct {
+	dialer     *tunnel.Dialer
+	dummy      proxy.Dummy // the zero value: no route has token_endpoint
+	handler    http.Handler
+	inbox      *tunnel.ConnQueue // what came inside CONNECT, for the server of handler to serve as well
+	tunnels    *tunnel.Group
+	others     *proxy.Others
+	routes     []console.Route
+	closers    []func() // of what routes do by themselves
+	upstreams  []*proxy.Upstream
+	background []func(context.Context)       // of single connections and of downchannels
+	channels   map[string]*proxy.Downchannel // by route, those that are kept
+	observed   map[string]http.Handler       // by route, what the guard lets requests through to
+}
+
+// observers are called for what goes through the pipeline.
+type observers struct {
+	began   func(route string) (done func(proxy.Exchange))
+	record  func(*http.Request, proxy.Exchange) proxy.Recording
+	refused func(*http.Request, problem.Problem)
+	// connection returns the observer of a route's single connection.
+	connection func(route, host string) func(proxy.LinkEvent, error)
+	metrics    *console.Metrics
+	log        *slog.Logger
+	errorLog   *log.Logger
+	// decisionHeader shows in each response what was done about its token.
+	decisionHeader bool
+}
+
+func (o observers) observe(route string, next http.Handler) http.Handler {
+	return proxy.Observe(proxy.ObserveOptions{Route: route, Began: o.began, Record: o.record, DecisionHeader: o.decisionHeader}, next)
+}
+
+// pipeline joins the parts:
+//
+//	guard(limit(split(
+//	    route(observe(standIn(allow(downchannel(forward(avs(inject(upstream)))))))),
+//	    intercept,         a CONNECT to a route's host: its inside comes to the guard again
+//	    observe(others)))) a forward request for another host, where others = "tunnel"
+//
+// What opens the inspector is withheld behind the guard.
+// The observer runs before the injector, so it never holds a token. The stand-in
+// is there for routes with token_endpoint alone, the downchannel where it is kept, avs for routes to AVS.
+func (p *Program) pipeline(watch observers, loginURL func(credential string) string, around serverHooks) (*pipeline, error) {
+	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf.Proxy)}
+	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}, observed: map[string]http.Handler{}}
+	table, err := routeTable(p.conf)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.TokenEndpoint }) {
+		line.dummy = proxy.NewDummy() // one for all: clients ask at one route and use what they get at another
+	}
+	var handlers []http.Handler
+	for _, route := range p.conf.Routes {
+		b := routeBuilder{program: p, pipeline: line, observers: watch, route: route, loginURL: loginURL(route.Credential)}
+		handler, err := b.build()
+		if err != nil {
+			return nil, err
+		}
+		handlers = append(handlers, handler)
+		line.observed[route.Name] = handler
+	}
+	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: maxTunnels(OpenFiles()), ErrorLog: watch.errorLog})
+	rules, err := p.rules(table)
+	if err != nil {
+		return nil, terminal.Usage(err, "")
+	}
+	refusals := &proxy.Refusals{Record: watch.record}
+	refused := func(r *http.Request, p problem.Problem) {
+		refusals.Refused(r, p)
+		watch.refused(r, p)
+	}
+	line.handler = httpexchange.Guard(rules, refused, around.limit(httpserver.Busy("20,000 requests are under way, and more wait", refused), console.Withhold(proxy.Split(table,
+		proxy.Route(table, handlers),
+		tunnel.Intercept(line.inbox, around.place, httpserver.Busy("connection limit reached", refused)),
+		watch.observe("", line.others)))))
+	return line, nil
+}
+
+// routeHostsHint says where a forwarded port is named.
+const routeHostsHint = "hosts of the route, in config.toml"
+
+// rules are what the proxy asks of every request.
+func (p *Program) rules(table *gate.Table) (gate.Rules, error) {
+	usersHint := "name that user in allow_users, in [proxy] of config.toml; or set client_key there and present it"
+	if !p.conf.Proxy.ClientKey.IsZero() {
+		usersHint = "present the client_key, or name that user in allow_users, in [proxy] of config.toml"
+	}
+	rules := gate.Rules{
+		Users: p.users.proxy, UsersHint: usersHint,
+		Host: table.Knows, Names: table.Names(), Others: p.conf.Proxy.Others == "tunnel",
+		HostsHint: routeHostsHint,
+		Origin: func(a exchange.Authority, d exchange.Listener, origin string) bool {
+			i, ok := table.Choose(a, d)
+			return ok && slices.Contains(p.conf.Routes[i].AllowOrigin, origin)
+		},
+	}
+	if p.conf.Proxy.ClientKey.IsZero() {
+		return rules, nil
+	}
+	key, err := p.hidden.of(p.conf.Proxy.ClientKey.Resolve)()
+	if err != nil {
+		return rules, err
+	}
+	rules.KeySum = gate.KeySum(key.Reveal())
+	return rules, nil
+}
+
+// present is the address to which the route sends its requests now.
+func (l *pipeline) present(name string) string {
+	i := slices.IndexFunc(l.routes, func(r console.Route) bool { return r.Name == name })
+	if route := l.routes[i]; route.Present == nil {
+		return route.Upstream
+	}
+	return l.routes[i].Present()
+}
+
+// directives joins the downchannel of a route, or where none is named the first
+// that is kept; nil = there is none.
+func (l *pipeline) directives(ctx context.Context, route string) <-chan avs.Passing {
+	for _, r := range l.routes {
+		if channel := l.channels[r.Name]; channel != nil && (route == "" || route == r.Name) {
+			return channel.Subscribe(ctx)
+		}
+	}
+	return nil
+}
+
+// close ends what the handler left open.
+func (l *pipeline) close() {
+	cut, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = l.tunnels.Drain(cut) // says that it had to cut, which was the point
+	l.others.Close()
+	for _, end := range slices.Backward(l.closers) {
+		end()
+	}
+	for _, upstream := range l.upstreams {
+		upstream.Close()
+	}
+}
+
+// loopbackAllowed reports whether all who may use the proxy may use this machine's loopback as its user, too: programs that
+// listen there, the console and the login's callback among them, take a tunnel for that user's.
+func loopbackAllowed(conf config.Proxy) bool {
+	return localOnly(conf.Listen) && len(conf.AllowUsers) == 0 && conf.ClientKey.IsZero()
+}
+
+// localOnly reports whether only this machine's programs reach the listeners.
+func localOnly(listen []string) bool {
+	return !slices.ContainsFunc(listen, func(addr string) bool {
+		host, _, err := net.SplitHostPort(addr)
+		ip, parsed := netip.ParseAddr(host)
+		local := host == "localhost" || (parsed == nil && ip.IsLoopback())
+		return !strings.HasPrefix(addr, "unix:") && (err != nil || !local)
+	})
+}

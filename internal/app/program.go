@@ -1,0 +1,176 @@
+// Package app makes a running server of a configuration: it builds the parts, listens,
+// serves and shuts down.
+package app
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+)
+
+// A Program is what the configuration describes, built but not started: it has
+// touched neither the network nor the store.
+type Program struct {
+	env   *Environment
+	conf  *config.Config
+	store tokens.Store
+	// sandbox is the sandbox in Amazon's place; nil = the real endpoints.
+	sandbox     *api.SandboxEndpoints
+	consolePort string     // "0" = not known before the console listens
+	proxy       proxyFunc  // on the way to upstreams and providers
+	users       userAccess // who may connect; the zero value is everybody
+	// credentials are those that routes use, in the order of the routes, then the
+	// others by name.
+	credentials []*Credential
+	hidden      keptSecrets // of the configuration's secrets
+}
+
+// A Resolved is what is known when a program starts, and not from its configuration.
+type Resolved struct {
+	Sandbox     *api.SandboxEndpoints // nil = the real endpoints
+	ConsolePort string                // empty = the configured one
+	MemoryStore bool                  // whatever store is configured
+}
+
+// Build makes the parts.
+func Build(e *Environment, conf *config.Config, r Resolved) (*Program, error) {
+	p := &Program{env: e, conf: conf, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
+	p.hidden.confide(conf)
+	p.hidden.confideProxies(e.Getenv)
+	if !conf.Sandbox { // which is on this machine
+		var err error
+		if p.proxy, err = upstreamProxy(e); err != nil {
+			return nil, err
+		}
+	}
+	if r.MemoryStore {
+		p.store = &tokens.MemoryStore{}
+	} else {
+		p.store = newStore(e, conf)
+	}
+	for _, name := range credentialNames(conf) {
+		credential, err := newCredential(p, conf.Credentials[name])
+		if err != nil {
+			return nil, err
+		}
+		p.credentials = append(p.credentials, credential)
+	}
+	return p, nil
+}
+
+func newStore(e *Environment, conf *config.Config) tokens.Store {
+	switch {
+	case conf.Store.Kind == "memory":
+		return &tokens.MemoryStore{}
+	case conf.Sandbox: // its tokens are worth nothing, and the system's keyring is not to be littered
+		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: e.warnLockHeld}
+	case conf.Store.Kind == "keyring":
+		// The name keeps apart what belongs to different folders, and what people put into the keyring themselves.
+		return &tokens.KeyringStore{
+			Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path,
+			Recovered: e.warnRecovered, Waiting: e.warnLockHeld,
+		}
+	}
+	return tokens.FileStore{Dir: conf.Store.Path, Recovered: e.warnRecovered, Waiting: e.warnLockHeld}
+}
+
+// credentialNames are those that routes use, in their order, then the rest. In
+// the sandbox the rest is left out: their real providers are not to be touched.
+func credentialNames(conf *config.Config) []string {
+	var names []string
+	for _, route := range conf.Routes {
+		if route.Credential != "" && !slices.Contains(names, route.Credential) {
+			names = append(names, route.Credential)
+		}
+	}
+	var rest []string
+	for name := range conf.Credentials {
+		if !conf.Sandbox && !slices.Contains(names, name) {
+			rest = append(rest, name)
+		}
+	}
+	slices.Sort(rest)
+	return append(names, rest...)
+}
+
+// Find returns the named credential; "" means the default route's.
+func (p *Program) Find(name string) (*Credential, error) {
+	if name == "" {
+		name = p.conf.Routes[0].Credential
+		if name == "" {
+			return nil, terminal.Usage(fmt.Errorf("the default route %q has no credential", p.conf.Routes[0].Name), "name the credential you mean")
+		}
+	}
+	for _, credential := range p.credentials {
+		if credential.Conf.Name == name {
+			return credential, nil
+		}
+	}
+	return nil, terminal.Usage(fmt.Errorf("the configuration has no credential %q", name), "see 'avsproxy status'")
+}
+
+func (p *Program) consoleCredentials() []console.Credential {
+	var list []console.Credential
+	for _, c := range p.credentials {
+		list = append(list, c.consoleView())
+	}
+	return list
+}
+
+// AwaitRenewals waits for renewals under way, and says so: the answer may hold the only
+// refresh token that is left.
+func (p *Program) AwaitRenewals() {
+	for _, credential := range p.credentials {
+		said := time.AfterFunc(renewalNoticeAfter, func() {
+			if credential.Source.Status().Renewing {
+				p.env.SayAwaitingRenewal(credential.Conf.Name)
+			}
+		})
+		_ = credential.Source.Settle(context.Background()) // which ends by itself
+		said.Stop()
+	}
+}
+
+// renewalNoticeAfter is for how long a wait needs no word.
+const renewalNoticeAfter = 200 * time.Millisecond
+
+// warnOfSharedRedirects warns of providers whose callbacks cannot be told apart: one of
+// them could lead a login on to the other, and get its code (RFC 9700 section 4.4).
+func (p *Program) warnOfSharedRedirects() {
+	seen := map[string]*Credential{} // by redirect URL
+	for _, c := range p.credentials {
+		if c.Conf.Grant != "authorization_code" || c.Client.Issuer != "" {
+			continue
+		}
+		first := seen[c.Client.RedirectURL]
+		if first == nil {
+			seen[c.Client.RedirectURL] = c
+			continue
+		}
+		if first.Client.TokenURL != c.Client.TokenURL {
+			p.env.UI.Warn(fmt.Sprintf("logins to %s and to %s come back to the same redirect_url: if one of the two providers were hostile, it could get a code of the other's", first.Conf.Name, c.Conf.Name),
+				"give each a redirect_url with a path of its own, and register it there")
+		}
+	}
+}
+
+// warnOfPKCE says each time that a login is less protected than it could be.
+func (p *Program) warnOfPKCE(c *Credential) {
+	if c.Conf.PKCE == "off" && c.Conf.Grant == "authorization_code" {
+		p.env.UI.Warn("logins to "+c.Conf.Name+" go without PKCE: whoever sees the code of a login on its way, and has the client's secret where there is one, can use it",
+			"take out pkce = \"off\" unless the provider refuses code_verifier")
+	}
+}
+
+// LoginCommand is what a person types to log in to a credential.
+func (p *Program) LoginCommand(c *Credential) string {
+	return terminal.LoginCommand(c.Conf.Name, p.conf.Routes[0].Credential, c.Imports())
+}

@@ -1,0 +1,178 @@
+package app
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/durable"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/terminal"
+	"avsproxy/proxy"
+)
+
+// A routeBuilder joins the parts of one route, and adds what the route does by itself to
+// the pipeline.
+type routeBuilder struct {
+	program   *Program
+	pipeline  *pipeline
+	observers observers
+	route     config.Route
+	loginURL  string
+}
+
+func (b *routeBuilder) build() (http.Handler, error) {
+	options, err := b.upstreamOptions()
+	if err != nil {
+		return nil, err
+	}
+	route, origin := b.route, options.Origin
+	backend := func(origin *url.URL) (proxy.Leg, error) { return b.backend(options, origin) }
+	first, err := backend(origin)
+	if err != nil {
+		return nil, err
+	}
+	send, state := b.avsMiddleware(first, backend)
+	handler := proxy.Forward(proxy.ForwardOptions{
+		Origin: origin, Send: send, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
+		RewriteLocation: route.RewriteLocation, LoginURL: b.loginURL, ErrorLog: b.observers.errorLog,
+	})
+	if route.Downchannel == "keep" {
+		channel := b.downchannel(origin, send)
+		b.pipeline.channels[route.Name] = channel
+		b.pipeline.background = append(b.pipeline.background, channel.Run)
+		handler = channel.Serve(handler)
+	}
+	handler = proxy.Allow(route.Allow, origin.EscapedPath(), handler)
+	if route.TokenEndpoint {
+		handler = proxy.StandIn(proxy.StandInOptions{
+			Dummy: first.Inject.Dummy, Source: first.Inject.Source, LoginURL: b.loginURL, TokenURL: tokenURL(b.program, route),
+		}, handler)
+	}
+	b.observers.metrics.Route(route.Name)
+	b.pipeline.upstreams = append(b.pipeline.upstreams, first.Upstream)
+	b.pipeline.routes = append(b.pipeline.routes, console.Route{
+		Route:   api.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential},
+		Present: state.present, Trouble: state.problem,
+	})
+	return b.observers.observe(route.Name, handler), nil
+}
+
+// backend is inject(upstream): the last part of a route, to the configured origin or the
+// one it moves to.
+func (b *routeBuilder) backend(options proxy.UpstreamOptions, origin *url.URL) (proxy.Leg, error) {
+	options.Origin = origin
+	upstream := proxy.NewUpstream(options)
+	inject, err := b.injector(origin, upstream)
+	return proxy.Leg{Inject: inject, Upstream: upstream}, err
+}
+
+func (b *routeBuilder) injector(origin *url.URL, upstream *proxy.Upstream) (*proxy.Injector, error) {
+	inject := &proxy.Injector{
+		Next: upstream, Origin: origin, Dummy: b.pipeline.dummy,
+		ClientAuth: proxy.ClientAuth(b.route.ClientAuth), HealOn: b.route.HealOn,
+	}
+	if b.route.Credential == "" {
+		return inject, nil
+	}
+	credential, err := b.program.Find(b.route.Credential)
+	if err != nil {
+		return nil, err
+	}
+	inject.Source = credential.Source
+	inject.Header, inject.Format = credential.header(b.route)
+	return inject, nil
+}
+
+// upstreamOptions says how a route's upstream is reached, and any other that it moves to.
+func (b *routeBuilder) upstreamOptions() (proxy.UpstreamOptions, error) {
+	route, metrics := b.route, b.observers.metrics
+	origin, roots, err := routeUpstream(b.program, route)
+	if err != nil {
+		return proxy.UpstreamOptions{}, err
+	}
+	options := proxy.UpstreamOptions{
+		Origin:           origin,
+		Roots:            roots,
+		SingleConnection: route.SingleConnection,
+		PingInterval:     route.PingInterval,
+		DialTimeout:      route.DialTimeout,
+		HeaderTimeout:    route.HeaderTimeout,
+		Proxy:            b.program.proxy,
+		Control:          b.pipeline.dialer.NotOwn,
+		Connections:      func(delta int) { metrics.Connections(route.Name, delta) },
+	}
+	if route.SingleConnection {
+		options.Told = b.observers.connection(route.Name, origin.Host)
+	}
+	if route.TLSCert != "" {
+		pair, err := readPair(route.TLSCert, route.TLSKey)
+		if err != nil {
+			return options, terminal.Usage(fmt.Errorf("route %s: tls_cert and tls_key: %w", route.Name, err), "both are files in PEM form that belong together")
+		}
+		options.Certificate = &pair
+	}
+	return options, nil
+}
+
+func readPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := durable.ReadFile(certFile, MaxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := durable.ReadFile(keyFile, MaxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// tokenURL is the token endpoint of a route's credential.
+func tokenURL(p *Program, route config.Route) string {
+	credential, err := p.Find(route.Credential)
+	if err != nil {
+		return ""
+	}
+	if credential.Conf.TokenURL == "" && credential.Client != nil {
+		return credential.Client.TokenURL
+	}
+	return credential.Conf.TokenURL
+}
+
+// routeTable says which requests are a route's.
+func routeTable(conf *config.Config) (*gate.Table, error) {
+	table := &gate.Table{}
+	for _, route := range conf.Routes {
+		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
+			return nil, terminal.Usage(err, "give every host to one route only")
+		}
+	}
+	return table, nil
+}
+
+// routeHosts are the further names of a route: the configured ones, and its
+// upstream's own, also while the sandbox stands in for it. Of several routes to one
+// host the first has its name.
+func routeHosts(route config.Route, table *gate.Table) []string {
+	upstream, err := url.Parse(route.Upstream)
+	if err != nil {
+		return route.Hosts
+	}
+	own := exchange.Authority{Host: strings.ToLower(upstream.Hostname())}
+	name := own.Host
+	if port := upstream.Port(); port != "" && port != "443" { // another port is another origin
+		own.Port, name = port, net.JoinHostPort(own.Host, port)
+	}
+	if exchange.IsLocal(own.Host) || table.Knows(own, exchange.Listener{}) || slices.Contains(route.Hosts, name) {
+		return route.Hosts
+	}
+	return append([]string{name}, route.Hosts...)
+}

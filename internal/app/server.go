@@ -1,0 +1,257 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/certs"
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
+	"avsproxy/internal/durable"
+	"avsproxy/internal/httpserver"
+	"avsproxy/internal/listen"
+	"avsproxy/internal/sandbox"
+	"avsproxy/internal/terminal"
+	"avsproxy/internal/tunnel"
+	"avsproxy/proxy"
+	"avsproxy/tokens"
+)
+
+// drainTimeout bounds how long requests under way may go on after a signal.
+const drainTimeout = 10 * time.Second
+
+// A Server is a proxy that listens: everything that has to be closed again.
+type Server struct {
+	env         *Environment
+	Conf        *config.Config
+	sandbox     *api.SandboxEndpoints
+	program     *Program
+	pipeline    *pipeline
+	capture     *captureObserver
+	console     *console.Console
+	proxy       *http.Server
+	busy        httpserver.InFlight // of proxy
+	Users       userAccess
+	consolePort string // as resolved when it listens
+
+	limit, pagesLimit *listen.Limit // of connections to the proxy, and to all that shows pages
+	refusals          *pacedLog
+	refusedConns      refusedConnections
+	pages             *http.Server
+	roots             *certs.Authority
+	run               api.RunFile
+
+	// Isolated: other commands do not find this proxy: it writes no run.json, and the
+	// sandbox's grants stay in memory.
+	Isolated bool
+	// FallbackPort: where a configured port is taken, another will do.
+	FallbackPort bool
+
+	listeners                        ListenerSet
+	proxyListeners, consoleListeners []net.Listener
+	callbacks                        *callbackListener
+	replayer                         *replayer
+	callbackTLS                      *tls.Config // what the console shows over TLS
+	ended                            []<-chan error
+	closers                          []func()
+	background                       []func(context.Context)
+}
+
+func NewServer(e *Environment, conf *config.Config) (*Server, error) {
+	users, err := newUsers(conf)
+	return &Server{env: e, Conf: conf, Users: users, listeners: ListenerSet{Env: e}}, err
+}
+
+// Begin does all that is needed to serve. Where it fails, and in the end, the
+// server is to be closed.
+func (s *Server) Begin(ctx context.Context) error {
+	steps := []func(context.Context) error{s.listen, s.startSandbox, s.removeLeftovers, s.build, s.start, func(ctx context.Context) error { return loginToSandbox(ctx, s) }, s.leaveRunFile, func(ctx context.Context) error { return startBackground(ctx, s) }}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) listen(ctx context.Context) error {
+	s.refusals = &pacedLog{log: s.env.UI.Log}
+	s.limit, s.pagesLimit = proxyLimit(s), consoleLimit(s)
+	for _, addr := range s.Conf.Proxy.Listen {
+		lns, err := s.open(ctx, addr)
+		if err != nil {
+			return err
+		}
+		s.proxyListeners = append(s.proxyListeners, limited(lns, s.limit)...)
+	}
+	lns, err := s.open(ctx, s.Conf.Console.Listen)
+	if err != nil {
+		return err
+	}
+	s.consoleListeners = limited(lns, s.pagesLimit)
+	s.consolePort = PortOf(lns[0].Addr().String())
+	return nil
+}
+
+func (s *Server) open(ctx context.Context, addr string) ([]net.Listener, error) {
+	lns, err := s.listeners.Open(ctx, addr)
+	if s.FallbackPort && errors.As(err, new(*listen.InUse)) {
+		return s.listeners.Open(ctx, "localhost:0")
+	}
+	return lns, err
+}
+
+func (s *Server) startSandbox(ctx context.Context) error {
+	if !s.Conf.Sandbox {
+		return nil
+	}
+	lwa, err := s.listeners.Open(ctx, "localhost:0")
+	if err != nil {
+		return err
+	}
+	avs, err := s.listeners.Open(ctx, "localhost:0")
+	if err != nil {
+		return err
+	}
+	amazon, err := sandbox.Start(sandbox.Options{LWA: lwa, AVS: avs, OneConnection: true})
+	if err != nil {
+		return terminal.Failed(fmt.Errorf("starting the sandbox: %w", err), "")
+	}
+	s.closers = append(s.closers, func() { amazon.Close() })
+	s.sandbox = &api.SandboxEndpoints{LWA: amazon.LWA(), AVS: amazon.AVS(), CA: string(amazon.RootPEM())}
+	if s.Isolated {
+		return nil // the sandbox's folder may be in use
+	}
+	return clearSandboxFolder(s.Conf)
+}
+
+// removeLeftovers takes what killed processes left behind.
+func (s *Server) removeLeftovers(context.Context) error {
+	if s.Isolated {
+		return nil
+	}
+	sweepStateFolder(s.env, s.Conf)
+	if store, ok := newStore(s.env, s.Conf).(interface{ Tidy() }); ok {
+		store.Tidy()
+	}
+	return nil
+}
+
+func (s *Server) build(ctx context.Context) error {
+	program, err := Build(s.env, s.Conf, Resolved{Sandbox: s.sandbox, ConsolePort: s.consolePort, MemoryStore: s.Isolated && s.sandbox != nil})
+	if err != nil {
+		return err
+	}
+	s.program, program.users = program, s.Users
+	s.closers = append(s.closers, program.AwaitRenewals)
+	for _, credential := range program.credentials {
+		if err := credential.Source.Open(); err != nil {
+			return terminal.Failed(err, "")
+		}
+	}
+	if s.roots, err = OpenAuthority(ctx, s.env, s.Conf); err != nil {
+		return err
+	}
+	s.capture = newCaptureObserver(s.Conf.Capture, program.secrets)
+	metrics := console.NewMetrics()
+	for _, credential := range program.credentials {
+		metrics.Credential(credential.Source)
+		s.background = append(s.background, credentialTask(s, credential, metrics))
+	}
+	o := newObservers(s.env.UI.Log, s.refusals, metrics, s.capture)
+	o.decisionHeader = s.Conf.Proxy.DecisionHeader
+	s.pipeline, err = program.pipeline(o, s.loginURL, serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, limit: func(busy, next http.Handler) http.Handler { return limitRequests(s, busy, next) }})
+	if err != nil {
+		return err
+	}
+	s.background = append(s.background, s.pipeline.background...)
+	s.replayer = newReplayer(s.capture.recorder, s.pipeline.observed, o.errorLog)
+	s.closers = append(s.closers, s.pipeline.close, s.replayer.close)
+	return s.buildConsole(metrics, o)
+}
+
+func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
+	leaf, err := s.roots.Callback(s.Conf.Store.Path)
+	if err != nil {
+		return terminal.Failed(err, "")
+	}
+	s.callbackTLS = certs.FixedConfig(leaf)
+	explainer, err := serverExplainer(s)
+	if err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	s.callbacks = &callbackListener{
+		logins: &tokens.Logins{}, consolePort: s.consolePort, tls: s.callbackTLS, errorLog: o.errorLog, limit: s.pagesLimit,
+	}
+	s.console = &console.Console{
+		Version:     Version(),
+		Sandbox:     s.sandbox != nil,
+		Credentials: s.program.consoleCredentials(),
+		Routes:      s.pipeline.routes,
+		Logins:      s.callbacks.logins,
+		Begin:       s.callbacks.begin,
+		Metrics:     metrics,
+		Hosts:       s.Conf.Console.Hosts,
+		Users:       s.program.users.Console,
+		UsersTold:   s.program.users.describe("the user it runs as"),
+		TurnedAway:  s.refusedConns.counts,
+		Proxy:       addresses(s.proxyListeners),
+		Self:        addresses(s.consoleListeners)[0],
+		Directives:  s.pipeline.directives,
+		Key:         consoleKey(s),
+		Ended:       ended,
+		Try:         tryCommand(s),
+		Fingerprint: certs.Fingerprint(leaf.Leaf),
+		Exchanges:   s.capture.recorder,
+		Replay:      s.replayer.replay,
+		Explain:     func(method, url string) (any, error) { return explainer.Explain(method, url) },
+	}
+	s.buildHandlers(o, func() { close(ended) })
+	return nil
+}
+
+// buildHandlers makes the servers; ended ends the console's streams.
+func (s *Server) buildHandlers(o observers, ended func()) {
+	s.callbacks.handler = s.console.Guarded(o.refused)
+	s.closers = append(s.closers, s.callbacks.close)
+	s.pages = httpserver.NewPages(s.callbacks.handler, o.errorLog)
+	s.pages.RegisterOnShutdown(sync.OnceFunc(ended))
+	s.proxy = httpserver.New(proxy.Arrived(s.pipeline.handler), o.errorLog)
+}
+
+func (s *Server) start(context.Context) error {
+	s.ended = append(s.ended,
+		httpserver.Serve(s.pages, s.consoleListeners, s.callbackTLS),
+		httpserver.Serve(s.proxy, append(slices.Clone(s.proxyListeners), s.pipeline.inbox), tunnel.ByTarget(s.roots.ServerConfig())))
+	return nil
+}
+
+func (s *Server) leaveRunFile(context.Context) error {
+	if s.Isolated {
+		return nil
+	}
+	s.run = api.RunFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key, Sandbox: s.sandbox}
+	err := s.run.Write(s.Conf.Store.Path)
+	if err == nil {
+		err = s.roots.Unsaved()
+	}
+	if durable.Full(err) {
+		s.env.UI.Warn(fmt.Sprintf("the disk is full, so other commands may not find this proxy, and certificates may change with its next start: %v", err),
+			"make room on the disk of "+s.Conf.Store.Path+" and start it again")
+	} else if err != nil {
+		return terminal.Failed(err, "check the state folder's owner and mode, or set store.path")
+	}
+	written := s.run
+	s.env.Cleanup.add(func() { written.Remove(s.Conf.Store.Path) }) // also where a second signal leaves no time to close
+	return nil
+}

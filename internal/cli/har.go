@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/capture"
+	"avsproxy/internal/config"
+	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
+)
+
+// filterFlags say which exchanges a command is about.
+type filterFlags struct {
+	route, status, method, text string
+	errors                      bool
+}
+
+func (f *filterFlags) add(a *commands, cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.route, "route", "", "only those of this `ROUTE`")
+	flags.StringVar(&f.status, "status", "", "only those answered with this `STATUS`, such as 404 or 4xx")
+	flags.StringVar(&f.method, "method", "", "only those with this `METHOD`")
+	flags.StringVar(&f.text, "text", "", "only those with this `TEXT` in the URL, the event's name, the decision or the error")
+	flags.BoolVar(&f.errors, "errors", false, "only those that failed: a status of 400 and above, an error of ours, or an answer that was cut")
+	complete := func(flag string, values func() []string) {
+		_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { // which fails for flags that there are not
+			return values(), cobra.ShellCompDirectiveNoFileComp
+		})
+	}
+	complete("route", func() []string { return routeNames(a) })
+	complete("status", func() []string { return []string{"2xx", "3xx", "4xx", "5xx"} })
+	complete("method", methods)
+}
+
+// query is for the console, which filters in the same way.
+func (f *filterFlags) query() url.Values {
+	query := url.Values{}
+	for name, value := range map[string]string{"route": f.route, "status": f.status, "method": f.method, "text": f.text} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if f.errors {
+		query.Set("errors", strconv.FormatBool(f.errors))
+	}
+	return query
+}
+
+func (f *filterFlags) shows() (func(capture.Summary) bool, error) {
+	filter, err := api.ParseFilter(f.query())
+	if err != nil {
+		return nil, terminal.Usage(err, "a status is a number such as 404, or a class such as 4xx")
+	}
+	return filter.Shows, nil
+}
+
+func routeNames(a *commands) (names []string) {
+	conf, err := config.LoadWithoutSecrets(a.configPath, a.Getenv)
+	if err != nil {
+		return nil
+	}
+	for _, route := range conf.Routes {
+		names = append(names, route.Name)
+	}
+	return names
+}
+
+func harCommand(a *commands) *cobra.Command {
+	var flags filterFlags
+	var id uint64
+	cmd := &cobra.Command{
+		Use:   "har",
+		Short: "Write the captured requests as HAR, for browsers' developer tools and others",
+		Long: `Write the requests that the running proxy remembers as HAR 1.2 on stdout, for the
+developer tools of browsers and many others. No token is in it; what else is
+confidential in the traffic is.`,
+		Example: `  avsproxy har > file.har`,
+		Args:    cobra.NoArgs,
+		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, _ string) error {
+			return runHAR(ctx, a, daemon, flags, id)
+		}),
+	}
+	flags.add(a, cmd)
+	cmd.Flags().Uint64Var(&id, "id", 0, "only the one with this `NUMBER`")
+	return cmd
+}
+
+func runHAR(ctx context.Context, a *commands, daemon *api.Daemon, flags filterFlags, id uint64) error {
+	if _, err := flags.shows(); err != nil {
+		return err
+	}
+	if terminal.IsTerminal(a.stdout) {
+		return terminal.Usage(errors.New("a HAR is not for reading on a terminal"), "avsproxy har > file.har")
+	}
+	query := flags.query()
+	if id != 0 {
+		query.Set("id", strconv.FormatUint(id, 10))
+	}
+	resp, err := daemon.Open(ctx, http.MethodGet, "/har?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(a.stdout, resp.Body); err != nil {
+		return fmt.Errorf("the HAR is not whole: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/app"
+	"avsproxy/internal/config"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
+)
+
+type loginFlags struct {
+	noBrowser bool
+	paste     bool
+	device    bool
+}
+
+// byDevice reports whether the person types a code on another device.
+func (f loginFlags) byDevice(conf config.Credential) bool {
+	return f.device || conf.Grant == "device_code" && !f.noBrowser && !f.paste
+}
+
+func loginCommand(a *commands) *cobra.Command {
+	var flags loginFlags
+	cmd := &cobra.Command{
+		Use:   "login [NAME]",
+		Short: "Log in to a credential (the default route's, if none is named)",
+		Long: `Log in to a credential. A browser opens at the provider, which sends it back to
+the redirect URI on this machine; where 'serve' is running, its console takes the
+callback, else this command listens for it.
+
+With --device, or where grant = "device_code", a code is shown instead, to be
+typed in on any other device. Where grant = "refresh_token" without a token in the
+configuration, the token is read from standard input. Each login is proven before
+it takes the place of an older one.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, name string) error {
+			return runLogin(ctx, a, conf, name, flags)
+		}),
+	}
+	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
+	cmd.Flags().BoolVar(&flags.paste, "paste", false, "open nothing; also take the redirected URL from stdin, for a browser on another machine")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if flags.device && (flags.paste || flags.noBrowser) {
+			return terminal.Usage(errors.New("--device uses no browser here, so --paste and --no-browser mean nothing with it"), "give one of them")
+		}
+		return nil
+	}
+	cmd.Flags().BoolVar(&flags.device, "device", false, "show a code to type in on another device, where the provider offers that")
+	return cmd
+}
+
+// A loginAttempt is one login under way, here or in the console of a running proxy.
+type loginAttempt struct {
+	api.LoginBegun
+	wait  func(context.Context) (lasting bool, err error)
+	paste func(context.Context, *url.URL) error
+	close func()
+}
+
+func runLogin(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags) error {
+	ignoreBrokenPipe()
+	daemon := app.FindDaemon(ctx, a.Environment, conf)
+	if handled, err := loginNonInteractive(ctx, a, conf, name, daemon); handled || err != nil {
+		return err
+	}
+	attempt, err := beginLogin(ctx, a, conf, name, flags, daemon)
+	if attempt == nil || err != nil {
+		return err
+	}
+	defer attempt.close()
+	warnOfOtherClient(a, conf, attempt)
+	announceLogin(a, attempt, flags)
+	if flags.paste {
+		defer pasteMode(a)()
+		go readPasted(ctx, a, attempt)
+	}
+	stop := countDown(a, attempt.Device)
+	lasting, err := attempt.wait(ctx)
+	stop()
+	if err != nil {
+		return app.LoginFailed(err)
+	}
+	a.UI.Say("avsproxy: logged in to %s", attempt.Credential)
+	if !lasting {
+		a.UI.Warn("the provider gave no refresh token: this login ends with its access token", "ask for a client type or scope that gets one")
+	}
+	return nil
+}
+
+// warnOfOtherClient warns that the running proxy was started with another client_id
+// than the configuration has now.
+func warnOfOtherClient(a *commands, conf *config.Config, attempt *loginAttempt) {
+	mine := conf.Credentials[attempt.Credential].ClientID
+	if !conf.Sandbox && mine != "" && attempt.ClientID != mine {
+		a.UI.Warn("the running proxy logs in with another client_id than "+conf.File+" has", "start it again to have it use the present configuration")
+	}
+}
+
+// beginLogin returns nil where another process has finished the same login meanwhile.
+func beginLogin(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags, daemon *api.Daemon) (*loginAttempt, error) {
+	if daemon != nil {
+		return beginDaemonLogin(ctx, daemon, conf, name, flags)
+	}
+	if conf.Sandbox {
+		return nil, terminal.Failed(app.ErrNoSandbox, "run 'avsproxy serve': it has its sandbox with it and logs in by itself")
+	}
+	if conf.Store.Kind == "memory" {
+		return nil, terminal.Failed(errors.New("the store is memory, and no 'avsproxy serve' is running that could keep the login"), "start it first")
+	}
+	return beginLoginHere(ctx, a, conf, name, flags)
+}
+
+// beginLoginHere takes the callback in this process.
+func beginLoginHere(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+	began := time.Now()
+	done, waited, err := lockLogin(ctx, a, conf)
+	if err != nil {
+		return nil, err
+	}
+	if daemon := app.FindDaemon(ctx, a.Environment, conf); waited && daemon != nil { // it began to serve meanwhile
+		done()
+		return beginDaemonLogin(ctx, daemon, conf, name, flags)
+	}
+	attempt, err := app.BeginLocalLogin(ctx, a.Environment, conf, name, flags.byDevice, began)
+	if attempt == nil || err != nil {
+		done()
+		return nil, err
+	}
+	if waited {
+		a.UI.Say("The other login is over; now it is this one's turn.")
+	}
+	return &loginAttempt{
+		LoginBegun: attempt.LoginBegun, wait: attempt.Wait, paste: attempt.Paste,
+		close: func() { attempt.Close(); done() },
+	}, nil
+}
+
+// beginDaemonLogin hands the login over to the running proxy's console.
+func beginDaemonLogin(ctx context.Context, r *api.Daemon, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+	query := url.Values{"by": {"browser"}}
+	if name != "" {
+		query.Set("credential", name)
+	}
+	if flags.byDevice(conf.Credentials[cmp.Or(name, conf.Routes[0].Credential)]) {
+		query.Set("by", "device")
+	}
+	attempt := &loginAttempt{close: func() {}}
+	if err := r.Call(ctx, http.MethodPost, "/api/logins?"+query.Encode(), &attempt.LoginBegun); err != nil {
+		return nil, err
+	}
+	attempt.wait = func(ctx context.Context) (bool, error) { return r.AwaitLogin(ctx, attempt.ID) }
+	attempt.paste = r.Deliver
+	return attempt, nil
+}
+
+// lockNoticeAfter is how long a login waits for another one before it says so.
+const lockNoticeAfter = 100 * time.Millisecond
+
+// lockLogin waits until no other process is logging in with this state folder:
+// they would fight for the callback's port. It says so where it has to wait.
+func lockLogin(ctx context.Context, a *commands, conf *config.Config) (done func(), waited bool, err error) {
+	store := tokens.FileStore{Dir: filepath.Clean(conf.Store.Path)}
+	soon, cancel := context.WithTimeout(ctx, lockNoticeAfter)
+	defer cancel()
+	done, err = store.Lock(soon, ".login")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return done, false, terminal.Failed(err, "")
+	}
+	a.UI.Say("Another 'avsproxy login' is under way in %s; waiting for it (Ctrl-C to stop)", conf.Store.Path)
+	done, err = store.Lock(ctx, ".login")
+	return done, true, err
+}

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/app"
+	"avsproxy/internal/capture"
+	"avsproxy/internal/config"
+	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
+)
+
+type replayFlags struct {
+	method, target, body string
+	headers              []string
+}
+
+func replayCommand(a *commands) *cobra.Command {
+	var flags replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay ID",
+		Short: "Send a captured request again, with a fresh token",
+		Long: `Send a request that the running proxy remembers again, as it was or changed. It
+goes the way of all requests of its route and gets a fresh token. Its new number
+is printed, and when it has ended its line, as 'tail' prints it. Exit code 1 means
+that it failed, or was answered with a status of 400 or above.`,
+		Example: `  avsproxy replay 12
+  avsproxy replay 12 --header 'Accept: text/plain' --body @event.json`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeExchange(a),
+		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, id string) error {
+			return runReplay(ctx, a, daemon, id, flags)
+		}),
+	}
+	cmd.Flags().StringVar(&flags.method, "method", "", "another `METHOD`")
+	cmd.Flags().StringVar(&flags.target, "target", "", "another `PATH`, with its query")
+	cmd.Flags().StringArrayVar(&flags.headers, "header", nil, "a header `FIELD` in the place of those of its name: 'Name: value', or 'Name:' for none")
+	cmd.Flags().StringVar(&flags.body, "body", "", "another body: `@FILE`, or - for standard input")
+	_ = cmd.RegisterFlagCompletionFunc("method", completeMethod) // which fails for flags that there are not
+	return cmd
+}
+
+func runReplay(ctx context.Context, a *commands, daemon *api.Daemon, text string, flags replayFlags) error {
+	id, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 10, 64)
+	if err != nil {
+		return terminal.Usage(fmt.Errorf("%s is not the number of an exchange", terminal.Printable(text)), "see the numbers with 'avsproxy tail'")
+	}
+	edit, err := editOf(ctx, a, daemon, id, flags)
+	if err != nil {
+		return err
+	}
+	events, err := daemon.Watch(ctx, 0) // before it begins, so that its end is not missed
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	var begun api.ReplayBegun
+	if err := daemon.Post(ctx, api.ExchangePath(id)+"/replay", edit, &begun); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, begun.ID)
+	return awaitReplay(ctx, a, daemon, events, begun.ID)
+}
+
+// editOf is what the flags change.
+func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, flags replayFlags) (map[string]any, error) {
+	edit := map[string]any{}
+	if flags.method != "" {
+		edit["method"] = strings.ToUpper(flags.method)
+	}
+	if flags.target != "" {
+		edit["target"] = flags.target
+	}
+	if flags.body != "" {
+		body, err := readBody(a, flags.body)
+		if err != nil {
+			return nil, err
+		}
+		edit["body_base64"] = body // as JSON has bytes
+	}
+	if len(flags.headers) == 0 {
+		return edit, nil
+	}
+	var record capture.Record
+	if err := daemon.Call(ctx, http.MethodGet, api.ExchangePath(id), &record); err != nil {
+		return nil, err
+	}
+	if record.Request.Cut {
+		return nil, terminal.Failed(errors.New("the request's headers were too many or too long to keep, so no others can take the place of some"), "see them all in the client that sent them")
+	}
+	fields, err := edited(record.Request.Header, flags.headers)
+	edit["headers"] = fields
+	return edit, err
+}
+
+// edited puts the lines in the place of the fields of their names. Fields that were
+// masked are left out: a replay has only the asterisks.
+func edited(fields []capture.Field, lines []string) ([]capture.Field, error) {
+	fields = slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return strings.Contains(f.Name+f.Value, "***") })
+	var added []capture.Field
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return nil, terminal.Usage(errors.New("--header has no colon"), "write it like 'Accept: text/plain'")
+		}
+		fields = slices.DeleteFunc(fields, func(f capture.Field) bool { return strings.EqualFold(f.Name, name) })
+		if value = strings.TrimSpace(value); value != "" {
+			added = append(added, capture.Field{Name: name, Value: value})
+		}
+	}
+	return append(fields, added...), nil
+}
+
+func readBody(a *commands, from string) ([]byte, error) {
+	path, isFile := strings.CutPrefix(from, "@")
+	switch {
+	case from == "-" || from == "@-":
+		return io.ReadAll(a.stdin)
+	case !isFile:
+		return nil, terminal.Usage(errors.New("--body names no file"), "write --body @FILE, or --body - to read standard input")
+	}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return nil, terminal.Failed(err, "")
+	}
+	return body, nil
+}
+
+// awaitReplay prints how the exchange ended.
+func awaitReplay(ctx context.Context, a *commands, daemon *api.Daemon, events *api.EventStream, id uint64) error {
+	for {
+		kind, data, err := events.Next()
+		if errors.Is(err, io.EOF) {
+			return errors.New("the console ended its events before the request did")
+		}
+		if err != nil {
+			return err
+		}
+		var s capture.Summary
+		if kind != capture.KindExchange || json.Unmarshal(data, &s) != nil || s.ID != id || s.State != "done" {
+			continue
+		}
+		fmt.Fprintln(a.stdout, newLineWriter(a.stdout, a.Getenv).line(s))
+		a.UI.Say("see it at %s", daemon.Page(ctx, id))
+		if s.Error != "" || s.Ended != "" || s.Status < 100 || s.Status >= 400 {
+			return &terminal.ExitError{Code: terminal.ExitFailed} // the line says why
+		}
+		return nil
+	}
+}
+
+// completeExchange offers the latest exchanges of the running proxy.
+func completeExchange(a *commands) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		none := cobra.ShellCompDirectiveNoFileComp
+		conf, err := config.LoadWithoutSecrets(a.configPath, a.Getenv)
+		if err != nil || len(args) > 0 {
+			return nil, none
+		}
+		ctx := cmp.Or(cmd.Context(), context.Background())
+		daemon := app.FindDaemon(ctx, a.Environment, conf)
+		if daemon == nil {
+			return nil, none
+		}
+		defer daemon.CloseIdle()
+		var list api.Exchanges
+		if daemon.Call(ctx, http.MethodGet, "/api/exchanges?limit=20", &list) != nil {
+			return nil, none
+		}
+		var ids []string
+		for _, s := range slices.Backward(list.Exchanges) {
+			ids = append(ids, strconv.FormatUint(s.ID, 10)+"\t"+requestOf(s))
+		}
+		return ids, none | cobra.ShellCompDirectiveKeepOrder
+	}
+}

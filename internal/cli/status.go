@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/app"
+	"avsproxy/internal/config"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+
+	"github.com/spf13/cobra"
+)
+
+func statusCommand(a *commands) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how routes and credentials stand",
+		Args:  cobra.NoArgs,
+		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, _ string) error {
+			status, err := getStatus(ctx, a, conf)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return indented(a.stdout, status)
+			}
+			if err := printStatus(a, status); err != nil {
+				return err
+			}
+			return printInspector(ctx, a, conf)
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
+	return cmd
+}
+
+// getStatus asks the running proxy, or else looks into the store.
+func getStatus(ctx context.Context, a *commands, conf *config.Config) (*api.Status, error) {
+	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
+		var status api.Status
+		return &status, daemon.Call(ctx, http.MethodGet, "/api/status", &status)
+	}
+	return app.StoredStatus(a.Environment, conf)
+}
+
+func printStatus(a *commands, status *api.Status) error {
+	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	if status.PID == 0 {
+		fmt.Fprintln(table, "serve\tnot running, or not found: there is no run.json in the state folder")
+	} else {
+		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(app.LocalhostURLs(status.Proxy), " "), api.LocalhostURL(status.Console))
+	}
+	fmt.Fprintf(table, "users\tproxy: %s\n\tconsole: %s\n", status.Users.Proxy, status.Users.Console)
+	if away := status.TurnedAway; away != (api.TurnedAway{}) {
+		fmt.Fprintf(table, "turned away\t%d connections of other users to the proxy, %d to the console, beyond those that get an answer\n", away.Proxy, away.Console)
+	}
+	for _, route := range status.Routes {
+		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, cmp.Or(route.Credential, "none"))
+		if problem := route.Problem; problem != nil {
+			fmt.Fprintf(table, "\t%s: %s\n", problem.Detail, problem.Hint)
+		}
+	}
+	for _, credential := range status.Credentials {
+		label := "credential " + credential.Name
+		if problem := credential.Problem; problem != nil && problem.Action == tokens.ActionLogin && strings.HasPrefix(problem.Hint, "log in") {
+			problem.Hint = "run '" + terminal.LoginCommand(credential.Name, defaultCredential(status.Routes), !credential.Login) + "'"
+		}
+		for _, line := range credentialLines(credential) {
+			fmt.Fprintf(table, "%s\t%s\n", label, line)
+			label = ""
+		}
+	}
+	return table.Flush()
+}
+
+// printInspector prints the address that opens the inspector, where it needs a key.
+func printInspector(ctx context.Context, a *commands, conf *config.Config) error {
+	file := api.ReadRunFile(conf.Store.Path)
+	if file == nil || file.Key == "" {
+		return nil
+	}
+	daemon := app.FindDaemon(ctx, a.Environment, conf)
+	if daemon == nil {
+		return nil
+	}
+	var made api.TicketMade
+	if err := daemon.Call(ctx, http.MethodPost, "/api/tickets", &made); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "inspector  %s (opens it once)\n", api.LocalhostURL(made.Address))
+	return nil
+}
+
+// defaultCredential is that of the first route.
+func defaultCredential(routes []api.Route) string {
+	if len(routes) == 0 {
+		return ""
+	}
+	return routes[0].Credential
+}
+
+// credentialLines are the state of a credential, then what may need a person.
+func credentialLines(c api.CredentialStatus) []string {
+	lines := []string{tokenOf(c).String() + "; grant " + c.Grant}
+	if c.LoggedInAt != nil && c.Login {
+		lines = append(lines, "logged in "+terminal.When(*c.LoggedInAt))
+	}
+	if c.EndsAt != nil {
+		lines = append(lines, terminal.LoginEnd(*c.EndsAt))
+	}
+	if len(c.Scopes) > 0 {
+		lines = append(lines, scopesText(c))
+	}
+	if c.LastAt != nil && c.Last != "login_needed" { // which the first line says
+		lines = append(lines, "last renewal: "+strings.ReplaceAll(c.Last, "_", " ")+", "+terminal.When(*c.LastAt))
+	} else if c.RenewedAt != nil {
+		lines = append(lines, "token got "+terminal.When(*c.RenewedAt))
+	}
+	if c.ClockAhead != 0 {
+		lines = append(lines, terminal.ClockSkew(time.Duration(c.ClockAhead*float64(time.Second))))
+	}
+	if c.Problem != nil {
+		lines = append(lines, problemText(*c.Problem))
+	}
+	return lines
+}
+
+func tokenOf(c api.CredentialStatus) terminal.Token {
+	t := terminal.Token{State: c.State, Renewable: c.Renewable} // the problem has a line of its own
+	if c.ExpiresAt != nil {
+		t.Expiry = *c.ExpiresAt
+	}
+	return t
+}
+
+// problemText leaves out a hint that the detail has in it.
+func problemText(p api.Error) string {
+	if p.Hint == "" || strings.Contains(p.Detail, p.Hint) {
+		return p.Detail
+	}
+	return p.Detail + "; " + p.Hint
+}
+
+func scopesText(c api.CredentialStatus) string {
+	text := "scopes " + strings.Join(c.Scopes, " ")
+	if asked := strings.Join(c.Asked, " "); asked != strings.Join(c.Scopes, " ") {
+		text += "; asked for " + cmp.Or(asked, "none")
+	}
+	return text
+}

@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/avs"
+	"avsproxy/internal/capture"
+	"avsproxy/internal/terminal"
+
+	"github.com/spf13/cobra"
+)
+
+type tailFlags struct {
+	filterFlags
+	last   int
+	asJSON bool
+	follow bool
+}
+
+func tailCommand(a *commands) *cobra.Command {
+	var flags tailFlags
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Show the requests that go through the running proxy, each as it ends",
+		Long: `Show the requests that go through the running proxy, one line each as it ends:
+the time, its number, status, method and URL, the route, what was done about the
+token, how long it took, the bytes of the answer, and what went wrong. Those that
+last, such as downchannels, have a line when they open, too, and AVS's directives
+one as each passes. No line has a token in it.
+
+It ends with Ctrl-C, or with 1 when 'serve' does.`,
+		Args: cobra.NoArgs,
+		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, _ string) error {
+			return runTail(ctx, a, daemon, flags)
+		}),
+	}
+	flags.add(a, cmd)
+	cmd.Flags().IntVarP(&flags.last, "last", "n", 10, "begin with this `NUMBER` of those that went before")
+	cmd.Flags().BoolVar(&flags.follow, "follow-downchannels", true, "show the directives that pass")
+	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print each exchange as one line of JSON when it ends, and nothing else")
+	return cmd
+}
+
+// A tail prints each exchange once.
+type tail struct {
+	tailFlags
+	daemon *api.Daemon
+	lines  lineWriter
+	shows  func(capture.Summary) bool
+	open   map[uint64]bool // printed as open
+	listed map[uint64]bool // printed from the list; the events may repeat them
+
+	followers sync.WaitGroup
+	places    chan struct{} // for followers
+
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// maxFollowed bounds the downchannels whose directives are shown.
+const maxFollowed = 8
+
+func runTail(ctx context.Context, a *commands, daemon *api.Daemon, flags tailFlags) error {
+	shows, err := flags.shows()
+	if err != nil {
+		return err
+	}
+	t := &tail{
+		tailFlags: flags, daemon: daemon, lines: newLineWriter(a.stdout, a.Getenv), shows: shows, out: a.stdout,
+		open: map[uint64]bool{}, listed: map[uint64]bool{}, places: make(chan struct{}, maxFollowed),
+	}
+	defer t.followers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	paused := func() {
+		a.UI.Warn("capture is paused, so nothing new will show", "go on with it at "+api.LocalhostURL(daemon.Console))
+	}
+	err = t.run(ctx, paused)
+	if errors.Is(err, io.EOF) { // the proxy goes on, but ended our stream
+		return errors.New("too slow for what went through the proxy, and cut off; start 'avsproxy tail' again")
+	}
+	return err
+}
+
+// run prints until the console ends the events, which is [io.EOF].
+func (t *tail) run(ctx context.Context, paused func()) error {
+	events, err := t.daemon.Watch(ctx, 0) // before the list, so that nothing falls between the two
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	isPaused, err := t.list(ctx)
+	if err != nil {
+		return err
+	}
+	if isPaused {
+		paused()
+	}
+	for {
+		kind, data, err := events.Next()
+		if err == nil && kind == capture.KindExchange {
+			err = t.update(ctx, data, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// list prints what went before.
+func (t *tail) list(ctx context.Context) (paused bool, err error) {
+	query := t.query()
+	query.Set("limit", strconv.Itoa(max(t.last, 1)))
+	var list struct {
+		Exchanges []json.RawMessage `json:"exchanges"`
+		Paused    bool              `json:"paused"`
+	}
+	if err := t.daemon.Call(ctx, http.MethodGet, "/api/exchanges?"+query.Encode(), &list); err != nil {
+		return false, err
+	}
+	for _, data := range list.Exchanges {
+		if err := t.update(ctx, data, true); err != nil {
+			return false, err
+		}
+	}
+	return list.Paused, nil
+}
+
+// update prints what is new about an exchange.
+func (t *tail) update(ctx context.Context, data []byte, listed bool) error {
+	var s capture.Summary
+	if err := json.Unmarshal(data, &s); err != nil {
+		return terminal.Failed(errors.New("unexpected response from the running avsproxy"), "check that both are the same version")
+	}
+	switch {
+	case !t.shows(s) || t.listed[s.ID]:
+	case s.State == "done":
+		delete(t.open, s.ID)
+		if listed {
+			t.listed[s.ID] = true
+		}
+		if !listed || t.last > 0 {
+			return t.print(s, data)
+		}
+	case isLongLived(s) && !t.open[s.ID]:
+		t.open[s.ID] = true
+		return t.opened(ctx, s, listed)
+	}
+	return nil
+}
+
+func (t *tail) print(s capture.Summary, data []byte) error {
+	if !t.asJSON {
+		return t.say(t.lines.line(s))
+	}
+	line, err := terminal.JSONLine(data)
+	if err != nil {
+		return err
+	}
+	return t.say(line)
+}
+
+func (t *tail) opened(ctx context.Context, s capture.Summary, listed bool) error {
+	if t.asJSON {
+		return nil
+	}
+	err := t.say(t.lines.opening(s))
+	if t.follow && isDownchannel(s) {
+		t.directives(ctx, s, listed)
+	}
+	return err
+}
+
+// say is for the followers, too.
+func (t *tail) say(line string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, err := fmt.Fprintln(t.out, line); err != nil {
+		return terminal.Failed(err, "")
+	}
+	return nil
+}
+
+// isLongLived reports whether an exchange that has its answer's head will be open for long,
+// as far as that can be seen.
+func isLongLived(s capture.Summary) bool {
+	return s.Status == http.StatusSwitchingProtocols || (s.Method == http.MethodConnect && s.Status != 0) ||
+		isDownchannel(s) || (s.Status == http.StatusOK && strings.HasPrefix(s.ContentType, "text/event-stream"))
+}
+
+func isDownchannel(s capture.Summary) bool {
+	path, _, _ := strings.Cut(s.Target, "?")
+	return s.Status == http.StatusOK && s.Method == http.MethodGet && strings.HasSuffix(path, avs.PathDirectives)
+}
+
+// directives prints those of a downchannel as they pass, until it ends; where the
+// channel was open before us, only those from now on. An error here does not
+// end the tail.
+func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
+	select {
+	case t.places <- struct{}{}:
+	default:
+		return // as many are followed as may be
+	}
+	t.followers.Go(func() {
+		defer func() { <-t.places }()
+		silent := before
+		scanner := avs.NewDirectiveScanner(s.ContentType, func(p avs.Passing) {
+			if !silent {
+				_ = t.say(t.lines.directive(s.ID, time.Now(), p.Header)) // the tail itself finds a closed output
+			}
+		})
+		if scanner == nil {
+			return
+		}
+		events, err := t.daemon.Watch(ctx, s.ID)
+		if err != nil {
+			return
+		}
+		defer events.Close()
+		seen := t.scanCaptured(ctx, s.ID, scanner)
+		silent = false
+		for {
+			kind, data, err := events.Next()
+			if err != nil || !scan(scanner, kind, data, s.ID, seen) {
+				return
+			}
+		}
+	})
+}
+
+// scanCaptured scans what was captured before the events began, and returns how much.
+func (t *tail) scanCaptured(ctx context.Context, id uint64, scanner io.Writer) int64 {
+	resp, err := t.daemon.Open(ctx, http.MethodGet, api.ExchangePath(id)+"/response/body", nil)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	n, _ := io.Copy(scanner, resp.Body)
+	return n
+}
+
+// scan passes on what an event says of the downchannel id past the bytes that were
+// seen. It reports whether more may come.
+func scan(scanner io.Writer, kind string, data []byte, id uint64, seen int64) bool {
+	switch kind {
+	case capture.KindChunk:
+		var chunk capture.Chunk
+		if json.Unmarshal(data, &chunk) != nil || chunk.ID != id || chunk.Side != "response" {
+			return true
+		}
+		known := min(max(seen-chunk.Offset, 0), int64(len(chunk.Bytes)))
+		_, _ = scanner.Write(chunk.Bytes[known:]) // takes everything
+	case capture.KindExchange:
+		var s capture.Summary
+		return json.Unmarshal(data, &s) != nil || s.ID != id || s.State != "done"
+	}
+	return true
+}

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"avsproxy/internal/capture"
+	"avsproxy/internal/terminal"
+)
+
+// begins records an exchange up to the head of its answer.
+func begins(r *capture.Recorder, method, target string, status int, contentType string) *capture.Exchange {
+	e := r.Begin(capture.Request{
+		Began: time.Now(), Route: "avs", Method: method, Scheme: "http", Host: "localhost:9744", Target: target, Proto: "HTTP/1.1",
+		Header: []capture.Field{{Name: "Accept", Value: "*/*"}, {Name: "Authorization", Value: "Bearer secret"}, {Name: "X-One", Value: "1"}},
+	})
+	e.RequestEnd(nil, nil)
+	e.Response(status, "HTTP/2.0", []capture.Field{{Name: "Content-Type", Value: contentType}})
+	return e
+}
+
+func finish(e *capture.Exchange, facts capture.Facts) {
+	e.ResponseBody([]byte("hello"))
+	facts.Took, facts.Written = 12*time.Millisecond, 5
+	if facts.Decision == "" {
+		facts.Decision = "injected"
+	}
+	e.End(facts, nil)
+}
+
+func passes(r *capture.Recorder, method, target string, status int) {
+	finish(begins(r, method, target, status, "text/plain"), capture.Facts{})
+}
+
+func (c *command) wants(text string) {
+	c.t.Helper()
+	if got := c.line(); !strings.HasSuffix(got, text) {
+		c.t.Errorf("%q, want %q", got, text)
+	}
+}
+
+func TestTailPrintsEachExchangeOnce(t *testing.T) {
+	r := capture.New(capture.Options{})
+	b := startConsole(t, r)
+	passes(r, "GET", "/too/old", 200)
+	passes(r, "GET", "/old", 200)
+	c := b.start(t, "tail", "-n", "1")
+	c.wants(" #2 200 GET /old avs injected 12ms 5B") // and from then on it hears of all
+	finish(begins(r, "POST", "/events", 403, ""), capture.Facts{Error: "not_allowed", Decision: "refused", Replayed: true})
+	c.wants(" #3 403 POST /events avs refused 12ms 5B (sent twice: the token was refused and renewed) not_allowed")
+	finish(begins(r, "GET", "/\x1b[31mred\u202e\u009b", 200, ""), capture.Facts{Ended: "the client hung up\n"})
+	c.wants(" #4 200 GET /?[31mred?? avs injected 12ms 5B - the client hung up?")
+	b.server.Listener.Close()
+	b.server.CloseClientConnections()
+	c.end(terminal.ExitFailed)
+	if said := c.stderr.String(); !strings.Contains(said, "has ended\n  hint: start it again") {
+		t.Error(said)
+	}
+}
+
+func TestTailFilters(t *testing.T) {
+	for _, args := range []string{"--status 4xx", "--errors", "--text WANTED", "--method put", "--status=404 --route=avs"} {
+		r := capture.New(capture.Options{})
+		b := startConsole(t, r)
+		passes(r, "PUT", "/wanted/1", 404)
+		passes(r, "GET", "/other", 200)
+		c := b.start(t, strings.Fields("tail --json "+args)...)
+		for _, want := range []string{"/wanted/1", "/wanted/2"} {
+			var s capture.Summary
+			if err := json.Unmarshal([]byte(c.line()), &s); err != nil || s.Target != want || s.State != "done" {
+				t.Errorf("%s: %+v, %v", args, s, err)
+			}
+			passes(r, "GET", "/other", 200)
+			passes(r, "PUT", "/wanted/2", 404)
+		}
+		c.stop()
+	}
+}
+
+const downchannelPart = "--b\r\nContent-Type: application/json\r\n\r\n" + `{"directive":{"header":{"namespace":"Speaker","name":"NAME","messageId":"1"},"payload":{}}}` + "\r\n"
+
+func speaks(e *capture.Exchange, name string) {
+	e.ResponseBody([]byte(strings.Replace(downchannelPart, "NAME", name, 1)))
+	e.ResponseBody([]byte("--b\r\n"))
+}
+
+func TestTailFollowsDownchannels(t *testing.T) {
+	r := capture.New(capture.Options{})
+	b := startConsole(t, r)
+	before := begins(r, "GET", "/v20160207/directives", 200, "multipart/related; boundary=b")
+	speaks(before, "TooOld")
+	c := b.start(t, "tail")
+	c.wants(" #1 200 GET /v20160207/directives avs - open")
+	now := begins(r, "GET", "/v20160207/directives", 200, "multipart/related; boundary=b")
+	speaks(now, "First") // before it is followed
+	c.wants(" #2 200 GET /v20160207/directives avs - open")
+	c.wants(" #2 <- Speaker.First")
+	speaks(now, "Second")
+	c.wants(" #2 <- Speaker.Second")
+	finish(now, capture.Facts{Ended: "the upstream ended the connection"})
+	c.wants(" #2 200 GET /v20160207/directives avs injected 12ms 282B - the upstream ended the connection")
+	c.stop()
+}
+
+func TestTailOfAPausedCapture(t *testing.T) {
+	r := capture.New(capture.Options{})
+	b := startConsole(t, r)
+	passes(r, "GET", "/x", 200)
+	r.Pause(true)
+	c := b.start(t, "tail")
+	c.wants("12ms 5B")
+	<-c.stderr.Written
+	if said := c.stderr.String(); !strings.Contains(said, "capture is paused") {
+		t.Error(said)
+	}
+	c.stop()
+}
+
+func TestWhatIsNothingWithoutServe(t *testing.T) {
+	off := startConsole(t, nil)
+	gone := startConsole(t, nil)
+	gone.server.Close()
+	for _, args := range []string{"tail", "har", "replay 1"} {
+		c := off.start(t, strings.Fields(args)...)
+		c.end(terminal.ExitFailed)
+		if said := c.stderr.String(); !strings.Contains(said, "capture is off") || !strings.Contains(said, "hint: set enabled = true") {
+			t.Errorf("%s: %s", args, said)
+		}
+		c = gone.start(t, strings.Fields(args)...)
+		c.end(terminal.ExitFailed)
+		if said := c.stderr.String(); !strings.Contains(said, "no avsproxy serves from") || !strings.Contains(said, "hint: run 'avsproxy serve' first") {
+			t.Errorf("%s: %s", args, said)
+		}
+	}
+	for _, args := range []string{"tail --status 4", "har --status ok", "replay one", "replay", "tail x"} {
+		off.start(t, strings.Fields(args)...).end(terminal.ExitUsage)
+	}
+}
+
+// A terminal shows colours unless it is told not to.
+func TestColoursOfStatuses(t *testing.T) {
+	for status, want := range map[int]string{204: "\x1b[32m204\x1b[0m", 302: "\x1b[36m302\x1b[0m", 404: "\x1b[33m404\x1b[0m", 503: "\x1b[31m503\x1b[0m", 0: "\x1b[31m---\x1b[0m"} {
+		if got := (lineWriter{colours: true}).status(status); got != want {
+			t.Errorf("%d: %q", status, got)
+		}
+		if got := (lineWriter{}).status(status); strings.Contains(got, "\x1b") {
+			t.Errorf("%d: %q", status, got)
+		}
+	}
+}

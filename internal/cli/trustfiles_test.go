@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"crypto/x509"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"avsproxy/internal/certs"
+	"avsproxy/internal/testkit"
+)
+
+// Two authorities of one name are both there, in Go's eyes and in Java's.
+func TestJavaStoreKeepsEveryRoot(t *testing.T) {
+	var roots []*x509.Certificate
+	for range 2 {
+		authority, err := certs.New("avsproxy local authority")
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots = append(roots, authority.Root())
+	}
+	store, err := javaStore(roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "roots.p12")
+	if err := os.WriteFile(path, store, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Heavy(t)
+	testkit.NeedTool(t, "keytool")
+	out, err := exec.Command("keytool", "-list", "-storetype", "PKCS12", "-storepass", javaPassword, "-keystore", path).CombinedOutput()
+	if err != nil || strings.Count(string(out), "trustedCertEntry") != 2 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,210 @@
+// Package explain says what would become of a request, without sending it.
+package explain
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"avsproxy/internal/config"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
+	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/problem"
+	"avsproxy/proxy"
+	"avsproxy/tokens"
+)
+
+// An Explanation is what would become of a request, without any secret.
+type Explanation struct {
+	Method     string         `json:"method"`
+	URL        string         `json:"url"`
+	Route      string         `json:"route"` // empty = none belongs to it
+	Why        string         `json:"why"`
+	Upstream   string         `json:"upstream"` // with the path and query as they would be sent; empty = nothing is sent
+	Allowed    bool           `json:"allowed"`
+	AllowWhy   string         `json:"allow_why"`
+	Credential string         `json:"credential"`
+	Decision   proxy.Decision `json:"decision"`
+	Token      *TokenInfo     `json:"token,omitempty"`
+	LoginURL   string         `json:"login_url,omitempty"`
+	Error      problem.Code   `json:"error,omitempty"` // that the request would be answered with
+	Hint       string         `json:"hint,omitempty"`
+	Protocols  Protocols      `json:"protocols"`
+	Text       []string       `json:"text"` // all of it for people, each begins with what it is about and a colon
+}
+
+// A TokenInfo is the state of the access token; times are absent where they are
+// unknown.
+type TokenInfo struct {
+	State tokens.State `json:"state"`
+	Age   *float64     `json:"age_s,omitempty"`
+	Left  *float64     `json:"left_s,omitempty"`
+}
+
+type Protocols struct {
+	Client   []string `json:"client"`
+	Upstream string   `json:"upstream"` // empty = not known before it is connected to
+}
+
+// An Explainer evaluates a hypothetical request. It uses neither the network nor the
+// upstream.
+type Explainer struct {
+	Conf      *config.Config
+	Table     *gate.Table
+	Rules     gate.Rules // those that need no request to ask them
+	Listeners []listenAddr
+	Callers   string // who may come in
+	// credential tells of one that a route uses.
+	Credential func(name string) (Credential, bool)
+	// origin is where a route sends its requests now; it has no host where that is the
+	// sandbox, and none runs.
+	Origin func(config.Route) *url.URL
+	// tokenURL is the token endpoint that a route stands in for.
+	TokenURL func(config.Route) string
+	// spoken is the upstream's protocol in a route's latest exchange; nil = none is known.
+	Spoken func(route string) string
+}
+
+// Credential are what an explanation says of a credential.
+type Credential struct {
+	Status         tokens.Status
+	NonInteractive bool   // no person logs in to it
+	Command        string // that logs in to it
+	Page           string // on which a person logs in; empty = its port is not known before 'serve' runs
+}
+
+// Explain is what GET /api/explain answers with. Its error is one of usage.
+func (e *Explainer) Explain(method, text string) (*Explanation, error) {
+	a, err := ParseRequest(method, text, e.Listeners)
+	if err != nil {
+		return nil, err
+	}
+	x := &Explanation{Method: a.method, URL: withoutUser(text), Protocols: Protocols{Client: clientProtocols(a)}}
+	if p := e.Rules.Refuse(a.target); p != nil {
+		x.refuse(*p)
+		return x, nil
+	}
+	if i, ok := e.Table.Choose(a.target.Authority, a.target.Listener); ok {
+		e.routed(x, a, e.Conf.Routes[i])
+	} else {
+		x.other(a)
+	}
+	x.add("Callers", "%s", e.Callers)
+	return x, nil
+}
+
+// withoutUser leaves a URL as it came, unless it has a password in it.
+func withoutUser(text string) string {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.User == nil {
+		return text
+	}
+	parsed.User = nil
+	return parsed.String()
+}
+
+func (x *Explanation) refuse(p problem.Problem) {
+	x.Why, x.Error, x.Hint, x.Decision = p.Detail, p.Code, p.Hint, proxy.Refused
+	x.add("Route", "none: %s", p.Detail)
+	x.add("Answer", "%d %s; %s", p.Code.Status(), p.Code, p.Hint)
+}
+
+// other is about a forward request that others = "tunnel" lets pass.
+func (x *Explanation) other(a requestSpec) {
+	x.Allowed, x.Decision = true, proxy.Tunnelled
+	x.Why = `no route belongs to the host, and others = "tunnel" lets it pass`
+	x.Upstream = "tcp://" + a.target.Host
+	x.add("Route", "none: %s", x.Why)
+	if !a.tunnel {
+		x.Decision, x.Upstream = proxy.NoCredential, a.url.String()
+		x.add("Token", "none; the request is sent on as it is, over HTTP/1.1")
+		return
+	}
+	x.add("Token", "none; a CONNECT to %s becomes a tunnel, whose bytes are not looked at", a.target.Host)
+}
+
+func (e *Explainer) routed(x *Explanation, a requestSpec, route config.Route) {
+	x.Route, x.Why = route.Name, whyRoute(a, route)
+	x.add("Route", "%s: %s", route.Name, x.Why)
+	if a.method == http.MethodConnect {
+		x.Allowed, x.AllowWhy = true, "TLS ends here, and each request inside the CONNECT is decided about by itself"
+		x.add("Allowed", "yes: %s; ask with its method and https:// URL", x.AllowWhy)
+		return
+	}
+	origin, standIn := e.Origin(route), e.answersToken(route, a)
+	if !x.permit(a, route, origin, standIn) {
+		return
+	}
+	e.token(x, a, route, standIn)
+	if origin.Host != "" && !standIn {
+		x.Upstream = proxy.Aimed(origin, a.url).String()
+	}
+	if e.Spoken != nil {
+		x.Protocols.Upstream = e.Spoken(route.Name)
+	}
+	e.addPath(x, a, route, standIn)
+}
+
+// permit goes by the allow list, before which token requests are answered.
+func (x *Explanation) permit(a requestSpec, route config.Route, origin *url.URL, standIn bool) bool {
+	rule, why := gate.Permit(route.Allow, origin.EscapedPath(), &exchange.Head{Method: a.method, Path: a.url.EscapedPath(), Fields: httpexchange.Fields{}})
+	x.Allowed, x.AllowWhy = true, `the rule "`+rule+`" of the route's allow list covers it`
+	switch {
+	case standIn:
+		x.AllowWhy = "requests for tokens are answered here"
+	case len(route.Allow) == 0:
+		x.AllowWhy = "the route has no allow list"
+	case why != "":
+		x.Allowed, x.AllowWhy = false, why
+		x.Decision, x.Error = proxy.Refused, problem.NotAllowed
+		x.Hint = "change the request, or add a rule to 'allow' of the route in config.toml"
+		x.add("Allowed", "no: %s; answered with 403 %s; %s", why, x.Error, x.Hint)
+		return false
+	}
+	x.add("Allowed", "yes: %s", x.AllowWhy)
+	return true
+}
+
+func (e *Explainer) answersToken(route config.Route, a requestSpec) bool {
+	return route.TokenEndpoint && proxy.StandsIn(e.TokenURL(route), a.method, a.url.EscapedPath())
+}
+
+// token decides about the credential as the injector would.
+func (e *Explainer) token(x *Explanation, a requestSpec, route config.Route, standIn bool) {
+	x.Credential, x.Decision = route.Credential, proxy.NoCredential
+	if route.Credential == "" {
+		x.add("Token", "none: the route has no credential; the request passes as it is")
+		return
+	}
+	facts, ok := e.Credential(route.Credential)
+	if !ok {
+		return
+	}
+	status := facts.Status
+	now := time.Now()
+	x.Token = &TokenInfo{State: status.State, Age: seconds(now, status.Renewed, -1), Left: seconds(now, status.Expiry, 1)}
+	switch {
+	case status.State == tokens.StateLoginNeeded:
+		x.Decision, x.Error = proxy.LoginMissing, problem.LoginRequired
+		x.LoginURL = facts.Page
+	case status.State == tokens.StateFailing:
+		x.Decision, x.Error = proxy.RefreshFailed, problem.TokenRefreshFailed
+	case standIn:
+		x.Decision = proxy.StoodIn
+	case route.Downchannel == "keep" && proxy.IsDownchannel(a.method, a.url.EscapedPath()):
+		x.Decision = proxy.Shared
+	default:
+		x.Decision = proxy.Injected
+	}
+	e.addToken(x, facts, route)
+}
+
+// seconds is from now to t, or the other way where sign is -1; nil = t is unknown.
+func seconds(now, t time.Time, sign float64) *float64 {
+	if t.IsZero() {
+		return nil
+	}
+	s := sign * t.Sub(now).Truncate(time.Second).Seconds()
+	return &s
+}

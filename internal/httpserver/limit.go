@@ -1,0 +1,105 @@
+package httpserver
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"avsproxy/internal/problem"
+)
+
+// bodyBuffers bound what a client can make net/http hold of uploads that go on
+// slowly: so much for a stream, and for all streams of a connection together. A
+// frame is held whole, for as long as its connection lives.
+func bodyBuffers() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          maxStreams,
+		MaxReceiveBufferPerConnection: 256 << 10,
+		MaxReceiveBufferPerStream:     64 << 10,
+		MaxReadFrameSize:              16 << 10,
+	}
+}
+
+// InFlight counts the requests that are being answered. Unlike
+// [http.Server.Shutdown] it knows of those that took over their connection, as
+// WebSockets do.
+type InFlight struct{ sync.WaitGroup }
+
+// Limit lets most requests through at a time, has so many others wait for their turn,
+// and leaves the rest to busy. A CONNECT takes no place: what is inside it would wait
+// for that very place.
+func (u *InFlight) Limit(most, waiting int, busy, next http.Handler) http.Handler {
+	places, queue := make(chan struct{}, most), make(chan struct{}, waiting)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			if !acquire(r.Context(), places, queue) {
+				busy.ServeHTTP(w, r)
+				return
+			}
+			defer func() { <-places }()
+		}
+		u.Add(1)
+		defer u.Done()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// acquire waits in the queue for a place; false = the queue is full. Where the client
+// has gone meanwhile, or will send no more, the request is cut: an answer of net/http's
+// own would be 200.
+func acquire(ctx context.Context, places, queue chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case queue <- struct{}{}:
+		defer func() { <-queue }()
+	default:
+		return false
+	}
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// Busy answers a request that exceeds one of our limits.
+func Busy(detail string, refused func(*http.Request, problem.Problem)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := problem.Problem{
+			Code: problem.Busy, Title: "too much is under way", Detail: detail,
+			Hint: "try again; 'avsproxy tail' shows what is under way", RetryAfter: time.Second,
+		}
+		refused(r, p)
+		p.Write(w)
+	})
+}
+
+// Drain is for a server that takes no more requests.
+func (u *InFlight) Drain(ctx context.Context) error {
+	none := make(chan struct{})
+	go func() {
+		u.Wait() // over soon after the upstreams are closed, at the latest
+		close(none)
+	}()
+	select {
+	case <-none:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ShutDown ends a server of short pages.
+func ShutDown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		server.Close()
+	}
+}

@@ -1,0 +1,162 @@
+package httpserver
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"avsproxy/internal/problem"
+
+	"golang.org/x/net/http2"
+)
+
+// What docs/security.md says of HTTP/2 is what clients are told.
+func TestC22_SettingsAreAsDocumented(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config = New(http.NotFoundHandler(), DiscardLog())
+	server.Start()
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, http2.ClientPreface)
+	framer := http2.NewFramer(conn, conn)
+	framer.WriteSettings()
+	window := 65535
+	for settings := false; !settings || window == 65535; {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			settings = settings || !frame.IsAck()
+			for id, want := range map[http2.SettingID]uint32{
+				http2.SettingMaxConcurrentStreams: 250, http2.SettingInitialWindowSize: 64 << 10, http2.SettingMaxFrameSize: 16 << 10,
+			} {
+				if got, _ := frame.Value(id); got != want && !frame.IsAck() {
+					t.Errorf("%v is %d", id, got)
+				}
+			}
+		case *http2.WindowUpdateFrame:
+			window += int(frame.Increment)
+		}
+	}
+	if window != 256<<10 {
+		t.Errorf("the connection's window is %d", window)
+	}
+}
+
+func TestRequestsBeyondTheBoundWaitForTheirTurn(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	busy := &InFlight{}
+	handler := busy.Limit(1, 9, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { entered <- struct{}{}; <-leave }))
+	ask := func(ctx context.Context, method string) <-chan struct{} {
+		over := make(chan struct{})
+		go func() {
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, "/", nil))
+			close(over)
+		}()
+		return over
+	}
+	first := ask(t.Context(), "GET")
+	<-entered
+	connect := ask(t.Context(), "CONNECT")
+	<-entered // which does not wait
+	second := ask(t.Context(), "GET")
+	leave <- struct{}{}
+	leave <- struct{}{}
+	<-entered
+	leave <- struct{}{}
+	<-first
+	<-second
+	<-connect
+}
+
+// A client that sends no more while its request waits is cut off: the request was never
+// sent, so nobody may say that it went well.
+func TestRequestsThatWereNeverSentAreNotAnswered(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	handler := (&InFlight{}).Limit(1, 9, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		entered <- struct{}{}
+		<-leave
+	}))
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = New(handler, DiscardLog())
+	server.Start()
+	defer server.Close()
+	defer close(leave)
+	ask := func(framing string) net.Conn {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\n"+framing+"\r\n\r\n")
+		return conn
+	}
+	ask("Content-Length: 0")
+	<-entered
+	for range 20 {
+		conn := ask("Content-Length: 0")
+		conn.(*net.TCPConn).CloseWrite()
+		if text, _ := io.ReadAll(conn); len(text) > 0 {
+			t.Errorf("it got %q", text)
+		}
+	}
+}
+
+// A client that is gone before its turn is asked for gets no place, and no answer.
+func TestThoseWhoAreGoneLeaveTheQueue(t *testing.T) {
+	places, queue := make(chan struct{}, 1), make(chan struct{}, 1)
+	places <- struct{}{}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 {
+		func() {
+			defer func() {
+				if how := recover(); how != http.ErrAbortHandler {
+					t.Errorf("it ended with %v", how)
+				}
+			}()
+			acquire(gone, places, queue)
+		}()
+	}
+	if len(queue) != 0 {
+		t.Error("it is in the queue")
+	}
+	<-places
+	for range 100 {
+		if !acquire(gone, places, queue) { // which the rest of the way will see
+			t.Error("a place was free")
+		}
+		<-places
+	}
+}
+
+func TestRequestsBeyondThoseThatWaitAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leave := make(chan struct{})
+		told := make(chan problem.Problem, 9)
+		full := Busy("it is full", func(_ *http.Request, p problem.Problem) { told <- p })
+		handler := (&InFlight{}).Limit(1, 2, full, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-leave }))
+		for range 3 {
+			go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		}
+		synctest.Wait()
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
+		if h := answer.Header(); answer.Code != 503 || h.Get("Avsproxy-Error") != "busy" || h.Get("Retry-After") != "1" || (<-told).Code != problem.Busy {
+			t.Errorf("%d %v", answer.Code, h)
+		}
+		close(leave)
+	})
+}

@@ -1,0 +1,8 @@
+package httpserver
+
+import (
+	"avsproxy/internal/testkit"
+	"testing"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }

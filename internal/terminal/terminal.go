@@ -1,0 +1,64 @@
+// Package terminal words what the program says to a person, and the codes it ends with.
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+)
+
+// A Terminal writes for the person at the terminal, on stderr; results go to stdout.
+// Say informs, Warn warns of later trouble, Fail gives the reason why a command ends,
+// and Log is for what happens while serving. Sentences start in
+// lower case and have no full stop; what to do next is on a line of its own.
+type Terminal struct {
+	Out   io.Writer
+	Log   *slog.Logger
+	Level *slog.LevelVar // the least that log prints
+	plain bool
+}
+
+func New(out io.Writer, getenv func(string) string) *Terminal {
+	plain := getenv("NO_COLOR") != "" || !IsTerminal(out)
+	level := new(slog.LevelVar)
+	handler := tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05", NoColor: plain, Level: level})
+	return &Terminal{Out: out, Log: slog.New(handler), Level: level, plain: plain}
+}
+
+// IsTerminal reports whether a stream is a terminal.
+func IsTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+func (v *Terminal) Say(format string, args ...any) { fmt.Fprintf(v.Out, format+"\n", args...) }
+
+func (v *Terminal) Bold(text string) string {
+	if v.plain {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
+
+func (v *Terminal) Warn(text, hint string) {
+	v.Say("avsproxy: warning: %s", text)
+	v.Hint(hint)
+}
+
+func (v *Terminal) Fail(err error, hint string) {
+	for line := range strings.Lines(err.Error()) {
+		v.Say("avsproxy: %s", strings.TrimRight(line, "\n"))
+	}
+	v.Hint(hint)
+}
+
+func (v *Terminal) Hint(text string) {
+	if text != "" {
+		v.Say("  hint: %s", text)
+	}
+}
