@@ -141,7 +141,7 @@ func TestPromise8_EveryFailureOfTheUpstreamIsExplained(t *testing.T) {
 			addr, roots := c.upstream(t)
 			for _, single := range []bool{true, false} {
 				l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{
-					SingleConnection: single, DialTimeout: 300 * time.Millisecond, HeaderTimeout: 300 * time.Millisecond,
+					SingleConnection: single, DialTimeout: time.Second, HeaderTimeout: 500 * time.Millisecond,
 				}})
 				began := time.Now()
 				a := do(t, h1Client(t), request(t, "POST", l.url+"/x", strings.NewReader("body")))
