@@ -31,7 +31,7 @@ type subscribers struct {
 // A channelPart is one part on its way to the clients. Nobody changes it.
 type channelPart struct {
 	frame     []byte       // with the boundary line that ends it
-	directive *avs.Passing // nil = it is none
+	directive *avs.ReceivedDirective // nil = it is none
 }
 
 // A subscriber is one client, which is cut off when it falls too far behind.

@@ -37,7 +37,7 @@ func tellDownchannel(log *slog.Logger, route string) func(proxy.DownchannelNews,
 
 // directives joins the downchannel of a route, or where none is named the first
 // that is kept; nil = there is none.
-func (l *pipeline) directives(ctx context.Context, route string) <-chan avs.Passing {
+func (l *pipeline) directives(ctx context.Context, route string) <-chan avs.ReceivedDirective {
 	for _, r := range l.routes {
 		if channel := l.channels[r.Name]; channel != nil && (route == "" || route == r.Name) {
 			return channel.Subscribe(ctx)

@@ -2,103 +2,118 @@ package avs
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 )
 
-// headMost bounds the header block of a part, the most that a scanner holds.
-const headMost = lineBuffer
+const (
+	maxPartHead    = 32 << 10 // bytes in the header block of a part
+	maxPartHeaders = 64
+	// maxPadding bounds the white space after a delimiter (RFC 2046 section 5.1.1), and
+	// so how much of a line is buffered.
+	maxPadding = 1 << 10
+)
 
-// A PartHandler is told of parts as they pass. Any of its functions may be nil.
+// A PartHandler receives the parts of a message. Any of its functions may be nil.
 type PartHandler struct {
 	Begin func(PartHead)
-	// Data gets pieces of the content; p is valid during the call alone.
+	// Data receives a piece of the content. p is valid only during the call.
 	Data func(p []byte)
-	// End is called once for each Begin. complete is whether the delimiter came;
-	// without it the message was cut, or written carelessly.
+	// End is called once for each Begin. complete is false if no delimiter follows the
+	// part: then the message was cut off, or its sender left the delimiter out.
 	End func(complete bool)
 }
 
-// A PartScanner is told a multipart message (RFC 2046 section 5.1) piece by piece,
-// in whatever pieces it travels, and tells of its parts. It takes what
-// [EventReader] takes, never fails, and holds no more than a part's header block:
-// a part whose headers are malformed or larger than 32 KiB is passed over. The nil
-// scanner takes everything and tells of nothing.
+// A PartScanner splits a multipart message (RFC 2046 section 5.1) that is written to
+// it in pieces of any size. It accepts what real clients send: lines that end in LF,
+// CRLF or both, a missing closing delimiter, parts with any name. It never fails and
+// buffers no more than a part's header block: it skips a part whose headers are
+// malformed or larger than 32 KiB. A nil scanner ignores everything.
 type PartScanner struct {
 	delimiter string
 	handler   PartHandler
+	malformed error // why the first part was skipped; nil if none was
 
-	step   step
-	told   bool // of the part at hand
-	line   []byte
-	held   []byte // a line end, which belongs to the delimiter if one follows
-	ends   [2]byte
-	inLine bool // what follows in the content is no beginning of a line
-	head   PartHead
-	lines  int // of the head
+	state    scanState
+	reported bool   // Begin was called for this part
+	line     []byte // the beginning of a line that is not complete
+	lineEnd  []byte // a line end that belongs to the delimiter if one follows
+	storage  [2]byte
+	midLine  bool // the next byte of the content does not begin a line
+	head     PartHead
+	headers  int // in head
 }
 
-// A step is what comes next of a message.
-type step int
+// scanState says what the next bytes of the message are.
+type scanState int
 
 const (
-	inContent step = iota // or in what precedes the first delimiter
+	inContent scanState = iota // or the preamble, which is before the first delimiter
 	inHead
-	after
+	inEpilogue // after the closing delimiter
 )
 
-// NewPartScanner returns a scanner for a message of that content type, or nil where
-// that is not multipart or has no boundary.
+// NewPartScanner returns a scanner for a message of that content type, or nil if it
+// is not multipart or has no boundary.
 func NewPartScanner(contentType string, handler PartHandler) *PartScanner {
 	boundary, err := boundaryOf(contentType)
 	if err != nil {
 		return nil
 	}
+	return newPartScanner(boundary, handler)
+}
+
+func newPartScanner(boundary string, handler PartHandler) *PartScanner {
 	return &PartScanner{delimiter: "--" + boundary, handler: handler}
 }
 
-// Write takes the next piece of the message. The end of a part is told as soon as
-// the delimiter's line is whole. It returns len(p) and nil, always.
+// Write scans the next piece of the message. A part ends when its delimiter line is
+// complete. Write always returns len(p) and nil.
 func (s *PartScanner) Write(p []byte) (int, error) {
 	if s == nil {
 		return len(p), nil
 	}
-	for rest := p; len(rest) > 0 && s.step != after; {
+	for rest := p; len(rest) > 0 && s.state != inEpilogue; {
 		var piece []byte
 		if end := bytes.IndexByte(rest, '\n') + 1; end > 0 {
 			piece, rest = rest[:end], rest[end:]
 		} else {
 			piece, rest = rest, nil
 		}
-		if s.step == inHead {
-			s.header(piece)
+		if s.state == inHead {
+			s.scanHead(piece)
 		} else {
-			s.content(piece)
+			s.scanContent(piece)
 		}
 	}
 	return len(p), nil
 }
 
-// Close says that the message has ended. Calling it again does nothing.
+// Close ends the message. A second call does nothing.
 func (s *PartScanner) Close() {
 	if s == nil {
 		return
 	}
-	if s.step == inContent {
-		complete, _ := s.delimits(s.line)
+	switch s.state {
+	case inContent:
+		complete, _ := s.isDelimiter(s.line)
 		if !complete {
 			s.pass(s.line)
-			s.data(s.held)
+			s.data(s.lineEnd)
 		}
 		s.end(complete)
+	case inHead:
+		if len(bytes.TrimSpace(s.line)) > 0 { // else the closing delimiter lacks its "--"
+			s.fail("a part has a header that does not end")
+		}
 	}
-	s.step, s.line, s.held = after, nil, nil
+	s.state, s.line, s.lineEnd = inEpilogue, nil, nil
 }
 
-// content takes a line of a part, or a piece of one that ends it or is as much as
-// there is yet.
-func (s *PartScanner) content(piece []byte) {
-	if s.inLine {
+// scanContent takes a piece of one line.
+func (s *PartScanner) scanContent(piece []byte) {
+	if s.midLine {
 		s.pass(piece)
 		return
 	}
@@ -107,54 +122,55 @@ func (s *PartScanner) content(piece []byte) {
 		line = slices.Concat(s.line, piece)
 		s.line = s.line[:0]
 	}
-	if isWhole(line) {
-		if found, last := s.delimits(line); found {
-			s.delimited(last)
+	if isComplete(line) {
+		if found, closing := s.isDelimiter(line); found {
+			s.endPart(closing)
 			return
 		}
-	} else if s.mayDelimit(line) {
+	} else if s.mayBecomeDelimiter(line) {
 		s.line = append(s.line, line...)
 		return
 	}
 	s.pass(line)
 }
 
-// pass tells of content, but for the line end that may belong to a delimiter.
+// pass reports content, except a line end that may belong to a delimiter.
 func (s *PartScanner) pass(piece []byte) {
-	if string(s.held) == "\r" && string(piece) == "\n" { // a CRLF that lay across two pieces
-		s.hold([]byte("\r\n"))
+	if string(s.lineEnd) == "\r" && string(piece) == "\n" { // a CRLF that was split
+		s.keepLineEnd([]byte("\r\n"))
 		return
 	}
 	text := bytes.TrimSuffix(bytes.TrimSuffix(piece, []byte("\n")), []byte("\r"))
 	if len(piece) > 0 {
-		s.data(s.held)
+		s.data(s.lineEnd)
 		s.data(text)
-		s.hold(piece[len(text):])
+		s.keepLineEnd(piece[len(text):])
 	}
 }
 
-func (s *PartScanner) hold(end []byte) {
-	s.held = s.ends[:copy(s.ends[:], end)]
-	s.inLine = !isWhole(end)
+func (s *PartScanner) keepLineEnd(end []byte) {
+	s.lineEnd = s.storage[:copy(s.storage[:], end)]
+	s.midLine = !isComplete(end)
 }
 
-// delimited ends a part and begins the next.
-func (s *PartScanner) delimited(last bool) {
+// endPart ends a part at its delimiter and begins the next.
+func (s *PartScanner) endPart(closing bool) {
 	s.end(true)
-	s.held, s.inLine = nil, false
-	s.head, s.lines, s.step = PartHead{}, 0, inHead
-	if last {
-		s.step = after
+	s.lineEnd, s.midLine = nil, false
+	s.head, s.headers, s.state = PartHead{}, 0, inHead
+	if closing {
+		s.state = inEpilogue
 	}
 }
 
-func (s *PartScanner) header(piece []byte) {
-	if len(s.head.Raw)+len(s.line)+len(piece) > headMost {
-		s.passOver(!isWhole(piece))
+func (s *PartScanner) scanHead(piece []byte) {
+	if len(s.head.Raw)+len(s.line)+len(piece) > maxPartHead {
+		s.fail("a part's headers are larger than %d bytes", maxPartHead)
+		s.skipPart(!isComplete(piece))
 		return
 	}
 	s.line = append(s.line, piece...)
-	if isWhole(s.line) {
+	if isComplete(s.line) {
 		line := s.line
 		s.line = s.line[:0]
 		s.headerLine(line)
@@ -162,63 +178,74 @@ func (s *PartScanner) header(piece []byte) {
 }
 
 func (s *PartScanner) headerLine(line []byte) {
-	if found, last := s.delimits(line); found {
-		s.delimited(last)
+	if found, closing := s.isDelimiter(line); found {
+		s.fail("a part ends before its headers do")
+		s.endPart(closing)
 		return
 	}
 	text := strings.TrimRight(string(line), "\r\n")
 	if text == "" {
-		s.step, s.told = inContent, true
+		s.state, s.reported = inContent, true
 		if s.handler.Begin != nil {
 			s.handler.Begin(s.head)
 		}
 		return
 	}
 	s.head.Raw = append(s.head.Raw, line...)
-	if s.lines++; s.lines > maxPartHeaders || s.head.add(text) != nil {
-		s.passOver(false)
+	if s.headers++; s.headers > maxPartHeaders {
+		s.fail("a part has more than %d headers", maxPartHeaders)
+		s.skipPart(false)
+	} else if err := s.head.add(text); err != nil {
+		s.setMalformed(err)
+		s.skipPart(false)
 	}
 }
 
-// passOver goes on to the next part without a word of this one.
-func (s *PartScanner) passOver(inLine bool) {
-	s.step, s.told, s.inLine = inContent, false, inLine
+func (s *PartScanner) fail(format string, args ...any) {
+	s.setMalformed(fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...)))
+}
+
+func (s *PartScanner) setMalformed(err error) {
+	if s.malformed == nil {
+		s.malformed = err
+	}
+}
+
+// skipPart continues with the next part without reporting this one.
+func (s *PartScanner) skipPart(midLine bool) {
+	s.state, s.reported, s.midLine = inContent, false, midLine
 	s.line, s.head = s.line[:0], PartHead{}
 }
 
 func (s *PartScanner) data(p []byte) {
-	if s.told && len(p) > 0 && s.handler.Data != nil {
+	if s.reported && len(p) > 0 && s.handler.Data != nil {
 		s.handler.Data(p)
 	}
 }
 
 func (s *PartScanner) end(complete bool) {
-	if s.told && s.handler.End != nil {
+	if s.reported && s.handler.End != nil {
 		s.handler.End(complete)
 	}
-	s.told = false
+	s.reported = false
 }
 
-func isWhole(line []byte) bool { return bytes.HasSuffix(line, []byte("\n")) }
+func isComplete(line []byte) bool { return bytes.HasSuffix(line, []byte("\n")) }
 
-// paddingMost bounds the blanks behind a delimiter (RFC 2046 section 5.1.1), and so
-// what is held of a line.
-const paddingMost = 1 << 10
-
-func (s *PartScanner) delimits(line []byte) (found, last bool) {
-	if len(line) > len(s.delimiter)+paddingMost {
+func (s *PartScanner) isDelimiter(line []byte) (found, closing bool) {
+	if len(line) > len(s.delimiter)+maxPadding {
 		return false, false
 	}
-	return delimits(line, s.delimiter)
+	return isDelimiter(line, s.delimiter)
 }
 
-// mayDelimit reports whether a line that has not ended can become a delimiter's.
-func (s *PartScanner) mayDelimit(line []byte) bool {
+// mayBecomeDelimiter reports whether an incomplete line can become a delimiter line.
+func (s *PartScanner) mayBecomeDelimiter(line []byte) bool {
 	if len(line) < len(s.delimiter) {
 		return strings.HasPrefix(s.delimiter, string(line))
 	}
 	rest, found := bytes.CutPrefix(line, []byte(s.delimiter))
-	if !found || len(rest) >= paddingMost {
+	if !found || len(rest) >= maxPadding {
 		return false
 	}
 	text := bytes.TrimRight(rest, " \t\r")

@@ -15,7 +15,7 @@ import (
 
 const formB = "multipart/form-data; boundary=B"
 
-// A scanned is a part as a scanner told it.
+// scanned is a part as a scanner reported it.
 type scanned struct {
 	Head     PartHead
 	Body     []byte
@@ -23,12 +23,12 @@ type scanned struct {
 	Complete bool
 }
 
-// scan hands a message to a scanner in the pieces of a length each, and ends it.
+// scan writes a message to a scanner in pieces of that length and closes it.
 func scan(contentType, message string, length int) []scanned {
 	var parts []scanned
 	scanner := NewPartScanner(contentType, recorder(&parts))
 	for rest := []byte(message); len(rest) > 0; {
-		// A piece of its own, which is gone after the call.
+		// A copy, which is cleared after the call.
 		piece := bytes.Clone(rest[:min(length, len(rest))])
 		rest = rest[len(piece):]
 		scanner.Write(piece)
@@ -53,31 +53,6 @@ func recorder(parts *[]scanned) PartHandler {
 	}
 }
 
-// wanted is what the package's own reader makes of a message.
-func wanted(t *testing.T, contentType, message string) []string {
-	t.Helper()
-	boundary, err := boundaryOf(contentType)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var bodies []string
-	parts := newPartReader(strings.NewReader(message), boundary)
-	for {
-		_, err := parts.next()
-		if err == io.EOF {
-			return bodies
-		}
-		var body strings.Builder
-		if err == nil {
-			err = parts.content(&body)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		bodies = append(bodies, body.String())
-	}
-}
-
 // sloppy are messages as clients and the service write them.
 var sloppy = map[string]string{
 	"by the book":             crlf("--B", "Content-Type: application/json", "", "{}", "--B", `Content-Disposition: form-data; name="audio"`, "", "RI\r\r\n\n--FF\r\n--x", "--B--", ""),
@@ -92,15 +67,26 @@ var sloppy = map[string]string{
 	"long lines":              crlf("--B", "", strings.Repeat("x", 40<<10), "--B", "", "-"+strings.Repeat("\r", 300), "--B--"),
 }
 
-func TestPartScannerReadsWhatTheReaderReadsHoweverItIsCut(t *testing.T) {
+// sloppyBodies are the contents of their parts.
+var sloppyBodies = map[string][]string{
+	"by the book":             {"{}", "RI\r\r\n\n--FF\r\n--x"},
+	"line feeds":              {"{}", "RIFF\n"},
+	"both line ends":          {"{}", "RIFF"},
+	"final dashes missing":    {"{}", "RIFF"},
+	"final delimiter missing": {"{}", "RIFF\r\n"},
+	"preamble and epilogue":   {"{}", "--\r\n--B- \r\n--B--- "},
+	"empty parts":             {"", ""},
+	"long lines":              {strings.Repeat("x", 40<<10), "-" + strings.Repeat("\r", 300)},
+}
+
+func TestPartScannerFindsTheSamePartsInPiecesOfAnySize(t *testing.T) {
 	for name, message := range sloppy {
-		want := wanted(t, formB, message)
 		whole := scan(formB, message, len(message))
 		var got []string
 		for _, part := range whole {
 			got = append(got, string(part.Body))
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(sloppyBodies[name], got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 		for _, length := range []int{1, 2, 3, 5, 7, 11, 64, 1000} {
@@ -111,7 +97,7 @@ func TestPartScannerReadsWhatTheReaderReadsHoweverItIsCut(t *testing.T) {
 	}
 }
 
-func TestPartScannerTellsWhatPartsSay(t *testing.T) {
+func TestPartScannerReportsHeaders(t *testing.T) {
 	message := crlf("--B", "content-type:Application/JSON; charset=UTF-8", "Content-ID: <a.b@c>", "", "{}",
 		"--B", `Content-Disposition: form-data; name='audio'`, "", "RIFF")
 	want := []scanned{
@@ -125,9 +111,9 @@ func TestPartScannerTellsWhatPartsSay(t *testing.T) {
 	}
 }
 
-// The service sends the delimiter's line with the part and then may be silent for
-// an hour.
-func TestPartEndsWithItsDelimitersLine(t *testing.T) {
+// The service sends the delimiter line with the part and may then be silent for an
+// hour.
+func TestPartEndsWithItsDelimiterLine(t *testing.T) {
 	for _, cut := range []int{0, 1, 2, 3, 4, 5} {
 		var parts []scanned
 		scanner := NewPartScanner(formB, recorder(&parts))
@@ -144,14 +130,14 @@ func TestPartEndsWithItsDelimitersLine(t *testing.T) {
 	}
 }
 
-func TestPartScannerPassesOverWhatIsNoPart(t *testing.T) {
+func TestPartScannerSkipsMalformedParts(t *testing.T) {
 	good := crlf("--B", "X: y", "", "good", "--B--")
 	for name, bad := range map[string]string{
 		"no blank line":    crlf("--B", "no header", "", "bad", ""),
 		"delimiter inside": crlf("--B", "X: y", ""),
-		"endless header":   "--B\r\nX: " + strings.Repeat("x", headMost) + "\r\n\r\nbad\r\n",
+		"endless header":   "--B\r\nX: " + strings.Repeat("x", maxPartHead) + "\r\n\r\nbad\r\n",
 		"endless headers":  "--B\r\n" + strings.Repeat("X: y\r\n", maxPartHeaders+1) + "\r\nbad\r\n",
-		"endless blanks":   "--B" + strings.Repeat(" ", 2*paddingMost) + "\r\nbad\r\n",
+		"endless blanks":   "--B" + strings.Repeat(" ", 2*maxPadding) + "\r\nbad\r\n",
 	} {
 		for _, length := range []int{1, 1000, 1 << 20} {
 			got := scan(formB, bad+good, length)
@@ -170,7 +156,7 @@ func TestPartScannerOfWhatIsNotMultipart(t *testing.T) {
 		}
 		scanner.Close()
 	}
-	scanner := NewPartScanner(formB, PartHandler{}) // nobody listens
+	scanner := NewPartScanner(formB, PartHandler{}) // no functions
 	io.WriteString(scanner, crlf("--B", "", "{}", "--B--"))
 	scanner.Close()
 }
@@ -183,13 +169,13 @@ func TestPartScannerHoldsNoContent(t *testing.T) {
 	if allocated := testing.AllocsPerRun(20, func() { scanner.Write(chunk) }); allocated > 1 {
 		t.Errorf("%v allocations for a chunk", allocated)
 	}
-	if size < 20*len(chunk) || cap(scanner.line) > 2*paddingMost {
-		t.Errorf("told of %d bytes, holds %d", size, cap(scanner.line))
+	if size < 20*len(chunk) || cap(scanner.line) > 2*maxPadding {
+		t.Errorf("reported %d bytes, buffers %d", size, cap(scanner.line))
 	}
 }
 
-// FuzzPartScanner wants the same parts however a message is cut, and from what
-// mime/multipart wrote those that were put in.
+// FuzzPartScanner checks that the pieces of a message do not matter, and that parts
+// written by mime/multipart are found.
 func FuzzPartScanner(f *testing.F) {
 	for _, message := range sloppy {
 		f.Add(message, "body", uint16(1))
@@ -202,7 +188,7 @@ func FuzzPartScanner(f *testing.F) {
 			t.Errorf("got  %+v\nwant %+v", got, whole)
 		}
 		var b bytes.Buffer
-		w := multipart.NewWriter(&b) // its boundary is not to be guessed
+		w := multipart.NewWriter(&b) // its boundary cannot be guessed
 		for i := range 2 {
 			part, _ := w.CreatePart(textproto.MIMEHeader{"Content-Type": {fmt.Sprint(i)}})
 			io.WriteString(part, body)

@@ -1,58 +1,38 @@
 package avs
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "encoding/json"
 
-// directiveMost bounds the JSON parts that are looked at; the service's have a few
-// kilobytes.
-const directiveMost = 256 << 10
+// maxDirective bounds the JSON parts that are parsed. Real ones have a few kilobytes.
+const maxDirective = 256 << 10
 
-// A Passing is a directive or an event as it was seen on the wire.
-type Passing struct {
+// A ReceivedDirective is a directive as the service sent it.
+type ReceivedDirective struct {
 	Header
-	Payload json.RawMessage // nil = it has none
-	Raw     []byte          // the JSON as it came
+	Payload json.RawMessage // nil if it has none
+	Raw     []byte          // the JSON as it was sent
 }
 
-// NewDirectiveScanner returns a scanner for a message of that content type which
-// calls each for every JSON part that is a directive. Larger ones than 256 KiB are
-// passed over. It is nil where the content type is not multipart.
-func NewDirectiveScanner(contentType string, each func(Passing)) *PartScanner {
-	return newJSONScanner(contentType, func(text []byte) {
-		if directive, ok := ParseDirective(text); ok {
+// NewDirectiveScanner returns a scanner for a message of that content type. It calls
+// each with every JSON part that is a directive, except those larger than 256 KiB. It
+// is nil if the content type is not multipart.
+func NewDirectiveScanner(contentType string, each func(ReceivedDirective)) *PartScanner {
+	limit := func(head PartHead) int {
+		if head.IsJSON() {
+			return maxDirective
+		}
+		return -1
+	}
+	// A part that no delimiter follows counts too: its JSON shows whether it was cut off.
+	return NewPartScanner(contentType, CollectParts(limit, func(part CollectedPart) {
+		if directive, ok := ParseDirective(part.Body); ok {
 			each(directive)
 		}
-	})
+	}))
 }
 
-// newJSONScanner calls each with the whole of every JSON part. A part that no
-// delimiter follows is one too: its JSON tells whether it was cut.
-func newJSONScanner(contentType string, each func(text []byte)) *PartScanner {
-	var text []byte
-	taking := false
-	return NewPartScanner(contentType, PartHandler{
-		Begin: func(head PartHead) { text, taking = nil, head.IsJSON() },
-		Data: func(p []byte) {
-			if taking = taking && len(text)+len(p) <= directiveMost; !taking {
-				text = nil
-				return
-			}
-			text = append(text, p...)
-		},
-		End: func(bool) {
-			if taking {
-				each(text)
-			}
-			text = nil
-		},
-	})
-}
-
-// ParseDirective reads the JSON of a directive, and reports whether it is one.
-// What it returns shares memory with text.
-func ParseDirective(text []byte) (Passing, bool) {
+// ParseDirective parses the JSON of a directive, and reports whether it is one. The
+// result shares memory with text.
+func ParseDirective(text []byte) (ReceivedDirective, bool) {
 	var message struct {
 		Directive *struct {
 			Header  Header          `json:"header"`
@@ -60,10 +40,7 @@ func ParseDirective(text []byte) (Passing, bool) {
 		} `json:"directive"`
 	}
 	if json.Unmarshal(text, &message) != nil || message.Directive == nil {
-		return Passing{}, false
+		return ReceivedDirective{}, false
 	}
-	return Passing{Header: message.Directive.Header, Payload: message.Directive.Payload, Raw: text}, true
+	return ReceivedDirective{Header: message.Directive.Header, Payload: message.Directive.Payload, Raw: text}, true
 }
-
-// IsJSON reports whether the part says that it is JSON.
-func (h PartHead) IsJSON() bool { return strings.Contains(strings.ToLower(h.ContentType), "json") }

@@ -15,14 +15,14 @@ func TestDirectiveScannerFindsTheDirectives(t *testing.T) {
 		typed, "", `{"event":{"header":{"namespace":"n","name":"x"}}}`, "--B",
 		typed, "", "{}", "--B", typed, "", "", "--B", typed, "", "{", "--B",
 		"Content-Type: application/octet-stream", "", text, "--B",
-		typed, "", `{"directive":{"payload":"`+strings.Repeat("x", directiveMost)+`"}}`, "--B",
+		typed, "", `{"directive":{"payload":"`+strings.Repeat("x", maxDirective)+`"}}`, "--B",
 		typed, "", text, "--B", "")
-	want := []Passing{{
+	want := []ReceivedDirective{{
 		Header:  Header{Namespace: "System", Name: "SetEndpoint", MessageID: "m", DialogRequestID: "d"},
 		Payload: []byte(`{"endpoint":"https://x"}`), Raw: []byte(text),
 	}}
-	var got []Passing
-	scanner := NewDirectiveScanner("multipart/related; boundary=B; type=application/json", func(p Passing) { got = append(got, p) })
+	var got []ReceivedDirective
+	scanner := NewDirectiveScanner("multipart/related; boundary=B; type=application/json", func(p ReceivedDirective) { got = append(got, p) })
 	io.WriteString(scanner, message) // without a Close: it is known when its line has come
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -86,6 +86,8 @@ func TestEventReaderRefusesWhatIsNoEvent(t *testing.T) {
 		{"endless header", form, "--B\r\nX: " + long, ErrMalformed},
 		{"endless headers", form, "--B\r\n" + strings.Repeat("X: y\r\n", 100), ErrMalformed},
 		{"header cut off", form, "--B\r\nX: y", ErrMalformed},
+		{"delimiter in the headers", form, crlf("--B", "X: y", "--B", "", recognizeJSON, "--B--"), ErrMalformed},
+		{"malformed part before", form, crlf("--B", "no header", "", "x", "--B", "", recognizeJSON, "--B--"), ErrMalformed},
 		{"huge metadata", form, crlf("--B", "Content-Type: application/json", "", `{"a":"`+long+`"}`, "--B--"), ErrMalformed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -111,6 +113,21 @@ func TestEventReaderPassesOnReadErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := reader.AudioSize(); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A malformed part does not hide the event that came before it.
+func TestEventReaderReportsMalformedPartsBehindTheEvent(t *testing.T) {
+	body := crlf("--B", "", recognizeJSON, "--B", "no header", "", "x", "--B--")
+	reader, err := NewEventReader(strings.NewReader(body), formB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if event, err := reader.Event(); err != nil || event.MessageID != "m-1" {
+		t.Errorf("event %+v, %v", event, err)
+	}
+	if _, err := reader.AudioSize(); !errors.Is(err, ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -145,18 +162,13 @@ func TestEventIsKnownBeforeTheAudioComes(t *testing.T) {
 
 func TestAudioIsCountedWholeAcrossBuffers(t *testing.T) {
 	for _, sound := range []string{
-		strings.Repeat("\r", lineBuffer) + "\n",
-		strings.Repeat("x", lineBuffer-1) + "\r\n",
-		strings.Repeat("x", 3*lineBuffer),
-		strings.Repeat("\r\n", lineBuffer),
-		strings.Repeat("x", lineBuffer) + "--B",
+		strings.Repeat("\r", readSize) + "\n",
+		strings.Repeat("x", readSize-1) + "\r\n",
+		strings.Repeat("x", 3*readSize),
+		strings.Repeat("\r\n", readSize),
+		strings.Repeat("x", readSize) + "--B",
 	} {
-		body := crlf("--B", "", "{}", "--B", "", sound, "--B--")
-		parts := newPartReader(strings.NewReader(body), "B")
-		reader := &EventReader{parts: parts}
-		if size, err := reader.AudioSize(); err != nil || size != int64(len(sound)+len("{}")) {
-			t.Errorf("audio of %d bytes, %v; want %d", size, err, len(sound)+2)
-		}
+		checkEvent(t, strings.NewReader(crlf("--B", "", recognizeJSON, "--B", "", sound, "--B--")), formB, len(sound))
 	}
 }
 
