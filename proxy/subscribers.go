@@ -30,7 +30,7 @@ type subscribers struct {
 
 // A channelPart is one part on its way to the clients. Nobody changes it.
 type channelPart struct {
-	frame     []byte       // with the boundary line that ends it
+	frame     []byte                 // with the boundary line that ends it
 	directive *avs.ReceivedDirective // nil = it is none
 }
 
