@@ -1,84 +1,62 @@
 package main
 
 import (
-	"encoding/base64"
-	"net/url"
 	"slices"
 	"strings"
 
 	"avsproxy/internal/config"
+	"avsproxy/internal/redact"
+	"avsproxy/tokens"
 )
 
-// confidedLeast is the length from which a value is hidden that goes by its name: a
-// shorter one is no key, and would be found everywhere.
-const confidedLeast = 8
+// A secretSet holds the secrets of the configuration that are known so far. Redaction
+// must not wait for a command or a person, so it uses only these.
+type secretSet struct{ redact.Set }
 
-// confide hides what the configuration holds, before any of it is used: its secrets
-// as far as they are at hand, and what the names of headers and parameters give away.
-func (h *keptSecrets) confide(conf *config.Config) {
-	h.note(h.place(), conf.Proxy.ClientKey.AtHand())
+// addConfig adds the secrets that are available without waiting, and the values of
+// headers and parameters whose names say that they are secret.
+func (s *secretSet) addConfig(conf *config.Config) {
+	s.Add(conf.Proxy.ClientKey.AtHand().Reveal())
 	for _, c := range conf.Credentials {
 		for _, secret := range []config.Secret{c.ClientSecret, c.RefreshToken, c.Token} {
-			h.note(h.place(), secret.AtHand())
+			s.Add(secret.AtHand().Reveal())
 		}
-		h.confideNamed(c.AuthParams)
-		h.confideNamed(c.TokenParams)
+		s.AddNamed(c.AuthParams)
+		s.AddNamed(c.TokenParams)
 	}
 	for _, route := range conf.Routes {
-		h.confideNamed(route.Headers)
+		s.AddNamed(route.Headers)
 	}
 }
 
-func (h *keptSecrets) confideNamed(values map[string]string) {
-	for name, value := range values {
-		if opens(name) {
-			h.hide(slices.DeleteFunc(openingParts(name, value), func(part string) bool { return len(part) < confidedLeast })...)
-		}
+// wrap returns resolve, and adds each value that it returns.
+func (s *secretSet) wrap(resolve func() (tokens.Secret, error)) func() (tokens.Secret, error) {
+	slot := s.Slot()
+	return func() (tokens.Secret, error) {
+		secret, err := resolve()
+		slot.Observe(secret.Reveal())
+		return secret, err
 	}
 }
 
-// confideProxies hides the passwords of the proxies that the environment names.
-func (h *keptSecrets) confideProxies(getenv func(string) string) {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		if proxy, err := url.Parse(getenv(name)); err == nil && proxy.User != nil {
-			password, _ := proxy.User.Password()
-			h.hide(password, base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)))
-		}
-	}
-}
-
-// opens reports whether a header or a parameter of that name opens something, as
-// X-Api-Key and client_assertion do.
-func opens(name string) bool {
-	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '-' || r == '_' || r == '.' })
-	return slices.ContainsFunc(words, func(word string) bool {
-		for _, end := range []string{"token", "secret", "password", "passwd", "key", "auth", "authorization", "cookie", "credential", "credentials", "session", "signature", "assertion", "jwt"} {
-			if strings.HasSuffix(word, end) {
-				return true
+// secrets returns all values that must not be shown, from memory.
+func (p *program) secrets() []string {
+	list := p.configSecrets.Values()
+	encoded := p.sendsBase64()
+	for _, credential := range p.credentials {
+		for _, secret := range credential.source.Secrets() {
+			list = append(list, secret.Reveal())
+			if encoded {
+				list = append(list, redact.Base64Forms(secret.Reveal())...)
 			}
 		}
-		return false
-	})
+	}
+	return list
 }
 
-// openingParts are the parts of a value by which alone something opens: the credentials
-// behind a scheme, the password of Basic ones (RFC 7617), the values of cookies.
-func openingParts(name, value string) (parts []string) {
-	if strings.EqualFold(name, "Cookie") {
-		for pair := range strings.SplitSeq(value, ";") {
-			_, value, _ := strings.Cut(pair, "=")
-			parts = append(parts, strings.TrimSpace(value))
-		}
-		return parts
-	}
-	scheme, credentials, found := strings.Cut(value, " ")
-	switch {
-	case !found:
-		return []string{value}
-	case !strings.EqualFold(scheme, "Basic"):
-		return []string{credentials}
-	}
-	pair, _ := base64.StdEncoding.DecodeString(credentials)
-	_, password, _ := strings.Cut(string(pair), ":")
-	return []string{credentials, string(pair), password}
+// sendsBase64 reports whether upstreams receive tokens in base64.
+func (p *program) sendsBase64() bool {
+	const placeholder = "{base64}"
+	return slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return strings.Contains(r.Format, placeholder) }) ||
+		slices.ContainsFunc(p.credentials, func(c *credential) bool { return strings.Contains(c.conf.Format, placeholder) })
 }

@@ -63,7 +63,7 @@ func (p *program) credential(conf config.Credential) (*credential, error) {
 	case conf.Grant == "client_credentials":
 		source.Unattended, source.Renew = true, client.ClientCredentials
 	case conf.Grant == "refresh_token" && !conf.RefreshToken.IsZero():
-		source.Start = seed(client, p.hidden.of(conf.RefreshToken.Resolve))
+		source.Start = seed(client, p.configSecrets.wrap(conf.RefreshToken.Resolve))
 	}
 	return &credential{conf: conf, source: source, client: client}, nil
 }
@@ -115,7 +115,7 @@ func asUsage(err error) error {
 func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 	if p.stand != nil {
 		client := p.stand.client(conf, p.redirectURL(conf))
-		client.Secret = p.hidden.of(client.Secret)
+		client.Secret = p.configSecrets.wrap(client.Secret)
 		return client, nil
 	}
 	roots, err := p.providerRoots(conf.Name)
@@ -149,7 +149,7 @@ func (p *program) client(conf config.Credential) (*tokens.Client, error) {
 		client.NoPKCE = conf.PKCE == "off"
 	}
 	if !conf.ClientSecret.IsZero() {
-		client.Secret = p.hidden.of(conf.ClientSecret.Resolve)
+		client.Secret = p.configSecrets.wrap(conf.ClientSecret.Resolve)
 	}
 	return client, nil
 }

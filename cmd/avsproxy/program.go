@@ -23,16 +23,16 @@ type program struct {
 	users users       // may use the doors; the zero value is everybody
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
-	credentials []*credential
-	hidden      keptSecrets // of the configuration's secrets
+	credentials   []*credential
+	configSecrets secretSet
 }
 
 // build makes the parts. stand is where the sandbox is reached, where the
 // configuration asks for one.
 func (a *app) build(conf *config.Config, stand *stand) (*program, error) {
 	p := &program{app: a, conf: conf, stand: stand}
-	p.hidden.confide(conf)
-	p.hidden.confideProxies(a.getenv)
+	p.configSecrets.addConfig(conf)
+	p.configSecrets.AddProxies(a.getenv)
 	if !conf.Sandbox { // which is on this machine
 		var err error
 		if p.proxy, err = a.corporateProxy(); err != nil {

@@ -123,7 +123,7 @@ func (a *app) edit(ctx context.Context, beside *running, id uint64, flags replay
 // edited puts the lines in the place of the fields of their names. Fields that were
 // masked are left out: a replay has only the asterisks.
 func edited(fields []capture.Field, lines []string) ([]capture.Field, error) {
-	fields = slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return strings.Contains(f.Name+f.Value, "***") })
+	fields = slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return f.Masked })
 	var added []capture.Field
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
@@ -164,7 +164,7 @@ func (a *app) awaitReplay(ctx context.Context, beside *running, events *eventStr
 			return err
 		}
 		var s capture.Summary
-		if kind != capture.KindExchange || json.Unmarshal(data, &s) != nil || s.ID != id || s.State != "done" {
+		if kind != capture.KindExchange || json.Unmarshal(data, &s) != nil || s.ID != id || s.State != capture.StateDone {
 			continue
 		}
 		fmt.Fprintln(a.stdout, newLineWriter(a.stdout, a.getenv).line(s))

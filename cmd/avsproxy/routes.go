@@ -169,7 +169,7 @@ func (p *program) rules(table *proxy.Table) (guard.Rules, error) {
 	if p.conf.Proxy.ClientKey.IsZero() {
 		return rules, nil
 	}
-	key, err := p.hidden.of(p.conf.Proxy.ClientKey.Resolve)()
+	key, err := p.configSecrets.wrap(p.conf.Proxy.ClientKey.Resolve)()
 	if err != nil {
 		return rules, err
 	}

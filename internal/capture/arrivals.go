@@ -5,39 +5,39 @@ import (
 	"unsafe"
 )
 
-// marksMost bounds the marks of a body, and so their memory: 8 KiB.
-const marksMost = 512
+// maxArrivals bounds the arrivals of a body, and so their memory: 8 KiB.
+const maxArrivals = 512
 
-// apart is how much later than a mark the next one is made. What comes sooner
-// counts as come with it.
-const apart = time.Millisecond
+// minInterval is the shortest time between two arrivals. Bytes that come sooner count as
+// part of the earlier one.
+const minInterval = time.Millisecond
 
-// A Mark says when the bytes of a body came that stand at Offset and behind it, up
-// to the next mark. At is from the exchange's begin; negative means unknown.
-type Mark struct {
+// An Arrival says when the bytes of a body came that begin at Offset and end at the next
+// arrival. At is measured from the begin of the exchange; negative means unknown.
+type Arrival struct {
 	Offset int64
 	At     time.Duration
 }
 
-// mark notes the time before bytes of a multipart body are kept: each of its parts
-// is a message of its own, which may come an hour after the one before. Of what
-// travels packed it cannot be told where a part begins.
-func (e *Exchange) mark(s *side) {
+// noteArrival notes the time before bytes of a multipart body are kept: each part is a
+// message of its own and may come an hour after the one before. In a coded body the
+// begin of a part is unknown.
+func (e *Exchange) noteArrival(s *side) {
 	b := &s.body
-	n := len(b.marks)
-	if n == marksMost || s.coding != "" || !isMultipart(s.contentType) {
+	n := len(b.arrivals)
+	if n == maxArrivals || s.coding != "" || !isMultipart(s.contentType) {
 		return
 	}
-	at := time.Since(e.ask.Began)
-	if n > 0 && at-b.marks[n-1].At < apart {
+	at := time.Since(e.head.Began)
+	if n > 0 && at-b.arrivals[n-1].At < minInterval {
 		return
 	}
-	if n == marksMost-1 {
+	if n == maxArrivals-1 {
 		at = -1
 	}
-	before := costOfMarks(b.marks)
-	b.marks = append(b.marks, Mark{Offset: int64(b.kept.size), At: at})
-	e.spend(costOfMarks(b.marks) - before)
+	before := costOfArrivals(b.arrivals)
+	b.arrivals = append(b.arrivals, Arrival{Offset: int64(b.kept.size), At: at})
+	e.spend(costOfArrivals(b.arrivals) - before)
 }
 
-func costOfMarks(marks []Mark) int { return cap(marks) * int(unsafe.Sizeof(Mark{})) }
+func costOfArrivals(arrivals []Arrival) int { return cap(arrivals) * int(unsafe.Sizeof(Arrival{})) }

@@ -15,7 +15,7 @@ func answered(r *Recorder, header ...Field) *Exchange {
 	return e
 }
 
-var related = Field{"Content-Type", "Multipart/Related; boundary=b"}
+var related = Field{Name: "Content-Type", Value: "Multipart/Related; boundary=b"}
 
 func TestMarksSayWhenABodyCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -26,8 +26,8 @@ func TestMarksSayWhenABodyCame(t *testing.T) {
 		e.ResponseBody([]byte(" with it"))
 		time.Sleep(time.Hour)
 		e.ResponseBody([]byte("an hour later"))
-		want := []Mark{{0, 0}, {int64(len("first with it")), time.Hour + time.Millisecond/2}}
-		if diff := cmp.Diff(want, get(t, r, e).Response.Body.Marks); diff != "" {
+		want := []Arrival{{0, 0}, {int64(len("first with it")), time.Hour + time.Millisecond/2}}
+		if diff := cmp.Diff(want, get(t, r, e).Response.Body.Arrivals); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -38,18 +38,18 @@ func TestMarksAreBounded(t *testing.T) {
 		r := New(Options{})
 		e := answered(r, related)
 		before := r.used.Load()
-		for range 2 * marksMost {
+		for range 2 * maxArrivals {
 			e.ResponseBody([]byte("x"))
 			time.Sleep(time.Second)
 		}
-		marks := get(t, r, e).Response.Body.Marks
-		if len(marks) != marksMost || marks[marksMost-2].At != (marksMost-2)*time.Second {
+		marks := get(t, r, e).Response.Body.Arrivals
+		if len(marks) != maxArrivals || marks[maxArrivals-2].At != (maxArrivals-2)*time.Second {
 			t.Fatalf("%d marks, the last but one %+v", len(marks), marks[len(marks)-2])
 		}
-		if last := marks[marksMost-1]; last.At >= 0 {
-			t.Errorf("bytes behind the last mark are said to have come at %s", last.At)
+		if last := marks[maxArrivals-1]; last.At >= 0 {
+			t.Errorf("bytes behind the last arrival are said to have come at %s", last.At)
 		}
-		if spent := r.used.Load() - before; spent < 16*marksMost {
+		if spent := r.used.Load() - before; spent < 16*maxArrivals {
 			t.Errorf("%d bytes were spent", spent)
 		}
 	})
@@ -57,16 +57,16 @@ func TestMarksAreBounded(t *testing.T) {
 
 func TestOtherBodiesHaveNoMarks(t *testing.T) {
 	r := New(Options{})
-	for _, header := range [][]Field{nil, {{"Content-Type", "text/plain"}}, {related, {"Content-Encoding", "gzip"}}} {
+	for _, header := range [][]Field{nil, {{Name: "Content-Type", Value: "text/plain"}}, {related, {Name: "Content-Encoding", Value: "gzip"}}} {
 		e := answered(r, header...)
 		e.ResponseBody([]byte("text"))
-		if marks := get(t, r, e).Response.Body.Marks; marks != nil {
+		if marks := get(t, r, e).Response.Body.Arrivals; marks != nil {
 			t.Errorf("%v: %v", header, marks)
 		}
 	}
 }
 
-// Marks stand where the bytes do that are told, behind what was masked; and go with them.
+// Arrivals stand where the bytes do that are told, behind what was masked; and go with them.
 func TestMarksGoByWhatIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{Secrets: live("s3cr3t-of-the-test")})
@@ -74,12 +74,12 @@ func TestMarksGoByWhatIsTold(t *testing.T) {
 		e.ResponseBody([]byte("s3cr3t-of-the-test, told"))
 		time.Sleep(time.Hour)
 		e.ResponseBody([]byte("later"))
-		want := []Mark{{0, 0}, {int64(len("***, told")), time.Hour}}
-		if diff := cmp.Diff(want, get(t, r, e).Response.Body.Marks); diff != "" {
+		want := []Arrival{{0, 0}, {int64(len("***, told")), time.Hour}}
+		if diff := cmp.Diff(want, get(t, r, e).Response.Body.Arrivals); diff != "" {
 			t.Error(diff)
 		}
 		e.WithoutBodies()
-		if body := get(t, r, e).Response.Body; len(body.Marks) != 0 || len(body.Bytes) != 0 {
+		if body := get(t, r, e).Response.Body; len(body.Arrivals) != 0 || len(body.Bytes) != 0 {
 			t.Errorf("%+v", body)
 		}
 		e.End(Facts{}, nil)

@@ -64,10 +64,10 @@ func TestC26_PackedBodiesShowNoSecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := New(Options{Secrets: func() []string { return []string{token} }})
 			follower := r.Watch(t.Context(), 1)
-			e := r.Begin(Request{Header: []Field{{"Content-Encoding", c.coding}}})
+			e := r.Begin(Request{Header: []Field{{Name: "Content-Encoding", Value: c.coding}}})
 			e.RequestBody(c.body)
 			e.RequestEnd(nil, nil)
-			e.Response(200, "", []Field{{"content-encoding", c.coding}})
+			e.Response(200, "", []Field{{Name: "content-encoding", Value: c.coding}})
 			e.ResponseBody(c.body)
 			e.End(Facts{}, nil)
 			record, _ := r.Get(1)

@@ -12,13 +12,13 @@ import (
 
 // What has ended is kept in another form, which tells the same.
 func TestTheShelfKeepsAllThatWasKnown(t *testing.T) {
-	for _, size := range []int{0, 1, smallMost, smallMost + 1, slabSize, defaultBody + 1} {
+	for _, size := range []int{0, 1, maxSmall, maxSmall + 1, slabSize, defaultBody + 1} {
 		synctest.Test(t, func(t *testing.T) {
 			r := New(Options{Secrets: live("s3cr3t-of-the-test"), EventName: func(string, []byte) string { return "A.B" }})
 			e := full(r, size)
 			time.Sleep(time.Second)
 			facts := Facts{
-				Upstream: Leg{Proto: "HTTP/2.0", Conn: 1 << 60, Stream: 1 << 31, TLS: true, Reused: true, Address: "https://x"}, Tries: 3, Replayed: true,
+				Upstream: ConnInfo{Proto: "HTTP/2.0", Conn: 1 << 60, Stream: 1 << 31, TLS: true, Reused: true, Address: "https://x"}, Tries: 3, Replayed: true,
 				Decision: "injected", Credential: "alexa", TokenAge: -1, TokenLeft: time.Hour, Guard: 1, Token: 2, Connect: 3, TLS: 1, FirstByte: 5,
 				Took: 2 * time.Second, Ended: "cut", Error: "code", Sent: 1 << 40, Written: 7,
 			}
@@ -46,14 +46,14 @@ func TestTheShelfKeepsAllThatWasKnown(t *testing.T) {
 // full is an exchange with something of everything, both of whose bodies have ended.
 func full(r *Recorder, size int) *Exchange {
 	body := append(bytes.Repeat([]byte("x\n"), size/2+1), "s3cr3t-of-the-test"...)[:size]
-	multipart := Field{"Content-Type", "multipart/mixed"}
+	multipart := Field{Name: "Content-Type", Value: "multipart/mixed"}
 	e := r.Begin(Request{
 		Began: time.Now(), Route: "r", Method: "POST", Scheme: "http", Host: "h", Target: "/é", Proto: "HTTP/1.1",
-		Client: Leg{Proto: "HTTP/1.1", Conn: 9, Address: "unix:/x"}, Header: []Field{multipart, {"", ""}, {"A", "\x00\xff"}}, ReplayOf: 1 << 50,
+		Client: ConnInfo{Proto: "HTTP/1.1", Conn: 9, Address: "unix:/x"}, Header: []Field{multipart, {Name: "", Value: ""}, {Name: "A", Value: "\x00\xff"}}, ReplayOf: 1 << 50,
 	})
 	e.RequestBody(body)
-	e.RequestEnd([]Field{{"T", "1"}}, errors.New("cut"))
-	e.Interim(103, []Field{{"Link", "x"}})
+	e.RequestEnd([]Field{{Name: "T", Value: "1"}}, errors.New("cut"))
+	e.Interim(103, []Field{{Name: "Link", Value: "x"}})
 	e.Interim(100, nil)
 	e.Response(200, "HTTP/2.0", []Field{multipart})
 	e.ResponseBody(body[:size/2])

@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/redact"
 )
 
 // An upstream that repeats a secret writes it as its own tools do.
@@ -28,7 +30,7 @@ func TestSecretsAreMaskedAsToolsWriteThem(t *testing.T) {
 		"JavaScript's component":      percent("-_.~!'()*"),
 		"JavaScript's encodeURI":      percent("-_.~!'()*;/?:@&=+$,#"),
 		"Swift's alphanumerics":       percent(""),
-		"Swift's, in small letters":   lowerEscapes(percent("")),
+		"Swift's, in small letters":   strings.ToLower(percent("")),
 		"Python's json":               `a/b+c-d_e.f~g=&'h\"i<j>k\\l\u00e9==0123456789`,
 		"PHP's json":                  `a\/b+c-d_e.f~g=&'h\"i<j>k\\l\u00e9==0123456789`,
 		"Gson":                        `a/b+c-d_e.f~g\u003d\u0026\u0027h\"i\u003cj\u003ek\\lé\u003d\u003d0123456789`,
@@ -39,10 +41,10 @@ func TestSecretsAreMaskedAsToolsWriteThem(t *testing.T) {
 		"XML":                         strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&apos;").Replace(secret),
 	} {
 		r := New(Options{Secrets: live(secret)})
-		e := post(r, Field{"X-Echo", text})
+		e := post(r, Field{Name: "X-Echo", Value: text})
 		e.RequestBody([]byte("<" + text + ">"))
 		e.RequestEnd(nil, nil)
-		if got := string(get(t, r, e).Request.Body.Bytes); got != "<"+mark+">" {
+		if got := string(get(t, r, e).Request.Body.Bytes); got != "<"+redact.Mask+">" {
 			t.Errorf("%s: %s is told as %s", tool, text, got)
 		}
 		e.End(Facts{}, nil)
@@ -58,9 +60,9 @@ func TestSecretsAreMaskedInBase64(t *testing.T) {
 			text := []byte("Bearer "[:before] + secret + ", and more"[:after])
 			for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 				coded := encoding.EncodeToString(text)
-				e := post(r, Field{"X-Echo", coded})
+				e := post(r, Field{Name: "X-Echo", Value: coded})
 				told := get(t, r, e).Request.Header[0].Value
-				if !strings.Contains(told, mark) || len(told) > len(mark)+before*4/3+after*4/3+8 {
+				if !strings.Contains(told, redact.Mask) || len(told) > len(redact.Mask)+before*4/3+after*4/3+8 {
 					t.Errorf("%s is told as %s", coded, told)
 				}
 				e.End(Facts{}, nil)

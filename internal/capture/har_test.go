@@ -26,25 +26,25 @@ func recorded(t *testing.T, request Request, facts Facts, do func(*Exchange)) Re
 }
 
 func TestHARIsOfItsSchema(t *testing.T) {
-	usual := Request{Method: "POST", Scheme: "https", Host: "localhost:9744", Target: "/events?a=1&b=%20x&&c", Proto: "HTTP/2.0", Header: []Field{{"Content-Type", "multipart/form-data; boundary=B"}}}
+	usual := Request{Method: "POST", Scheme: "https", Host: "localhost:9744", Target: "/events?a=1&b=%20x&&c", Proto: "HTTP/2.0", Header: []Field{{Name: "Content-Type", Value: "multipart/form-data; boundary=B"}}}
 	answer := func(e *Exchange) {
 		e.RequestBody([]byte("--B\r\n\r\n{}\r\n--B--"))
-		e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "audio/mpeg"}, {"Location", "/x"}})
+		e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "audio/mpeg"}, {Name: "Location", Value: "/x"}})
 		e.ResponseBody([]byte{0xFF, 0xFB, 0x90})
 	}
 	hostile := "\x00\xff \"<>%zz\r\n"
 	records := []Record{
-		recorded(t, usual, Facts{Upstream: Leg{Conn: 3}, Guard: time.Millisecond, Took: time.Second}, answer),
+		recorded(t, usual, Facts{Upstream: ConnInfo{Conn: 3}, Guard: time.Millisecond, Took: time.Second}, answer),
 		recorded(t, Request{Host: "[[::1]:9744", Target: "http://:x:y/"}, Facts{}, func(*Exchange) {}),
 		recorded(t, Request{Method: "CONNECT", Scheme: "http", Host: "a:1", Target: "b:443"}, Facts{Ended: "the client hung up"}, func(*Exchange) {}),
-		recorded(t, Request{Method: hostile, Scheme: "http", Host: "h" + hostile, Target: "/" + hostile, Header: []Field{{hostile, hostile}}}, Facts{Ended: hostile}, func(e *Exchange) {
-			e.Interim(103, []Field{{hostile, hostile}})
+		recorded(t, Request{Method: hostile, Scheme: "http", Host: "h" + hostile, Target: "/" + hostile, Header: []Field{{Name: hostile, Value: hostile}}}, Facts{Ended: hostile}, func(e *Exchange) {
+			e.Interim(103, []Field{{Name: hostile, Value: hostile}})
 			e.RequestBody([]byte(hostile))
-			e.Response(-5, hostile, []Field{{"Content-Type", hostile}})
+			e.Response(-5, hostile, []Field{{Name: "Content-Type", Value: hostile}})
 			e.ResponseBody([]byte(strings.Repeat("é", 100)))
 		}),
 		recorded(t, Request{Scheme: "http", Host: "x", Target: "http://y.example/?q"}, Facts{}, func(e *Exchange) {
-			e.Response(200, "HTTP/1.1", []Field{{"Content-Type", "text/event-stream"}})
+			e.Response(200, "HTTP/1.1", []Field{{Name: "Content-Type", Value: "text/event-stream"}})
 		}),
 	}
 	log := checkHAR(t, har(t, records...))["log"].(map[string]any)
@@ -55,10 +55,10 @@ func TestHARIsOfItsSchema(t *testing.T) {
 }
 
 func TestHARTellsBodiesAndExtensions(t *testing.T) {
-	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/e?a=1&b=%20x", Proto: "HTTP/1.1", Header: []Field{{"Content-Type", "text/x"}}},
-		Facts{Upstream: Leg{Conn: 7}}, func(e *Exchange) {
+	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/e?a=1&b=%20x", Proto: "HTTP/1.1", Header: []Field{{Name: "Content-Type", Value: "text/x"}}},
+		Facts{Upstream: ConnInfo{Conn: 7}}, func(e *Exchange) {
 			e.RequestBody([]byte(strings.Repeat("é", 100)))
-			e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "audio/mpeg"}})
+			e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "audio/mpeg"}})
 			e.ResponseBody([]byte{0xFF, 0xFB, 0x90})
 		})
 	entry := newHAREntry(record)

@@ -1,51 +1,53 @@
 package capture
 
-// A show is a body as those see it who follow its exchange while it passes. Secrets
-// are taken out on the way, across the borders of its pieces.
-type show struct {
-	mask   masker
-	seen   int64 // bytes of the body that the masker has seen
-	offset int64 // where the next byte stands in what is shown
+import "avsproxy/internal/redact"
+
+// A liveView is a body as its followers see it while it passes. Secrets are masked even
+// if they are split between chunks.
+type liveView struct {
+	mask    redact.Masker
+	scanned int64 // bytes of the body that mask has received
+	offset  int64 // of the next byte that is shown
 }
 
-// show shows p, which is the next of a body, to those who follow.
-func (e *Exchange) show(side int, p []byte) {
-	b, set := &e.side(side).body, e.r.secrets.recent()
-	b.catchUp(set)
+// emit shows p, the next piece of a body, to the followers.
+func (e *Exchange) emit(side int, p []byte) {
+	b, set := &e.side(side).body, e.r.secrets.Recent()
+	b.advance(set)
 	buffer := scratch.Get().(*[]byte)
 	defer scratch.Put(buffer)
-	out, skipped := b.show.mask.add((*buffer)[:0], p, set)
-	b.show.seen += int64(len(p))
-	b.show.offset += int64(skipped)
-	e.tell(side, out)
+	out, skipped := b.live.mask.Add((*buffer)[:0], p, set)
+	b.live.scanned += int64(len(p))
+	b.live.offset += int64(skipped)
+	e.emitMasked(side, out)
 	*buffer = out[:0]
 }
 
-// showEnd shows what was held back until the body's end.
-func (e *Exchange) showEnd(side int, whole bool) {
-	b, set := &e.side(side).body, e.r.secrets.recent()
-	b.catchUp(set)
-	e.tell(side, b.show.mask.end(nil, set, whole))
+// emitEnd shows what was pending until the end of the body.
+func (e *Exchange) emitEnd(side int, whole bool) {
+	b, set := &e.side(side).body, e.r.secrets.Recent()
+	b.advance(set)
+	e.emitMasked(side, b.live.mask.End(nil, set, whole))
 }
 
-func (e *Exchange) tell(side int, out []byte) {
+func (e *Exchange) emitMasked(side int, out []byte) {
 	s := e.side(side)
-	if len(out) > 0 && s.coding == "" { // what is packed shows its secrets to no masker
-		e.r.watch.chunk(e.id, sideNames[side], s.body.show.offset, out)
+	if len(out) > 0 && s.coding == "" { // no masker finds secrets in a coded body
+		e.r.watch.chunk(e.id, sideNames[side], s.body.live.offset, out)
 	}
-	s.body.show.offset += int64(len(out))
+	s.body.live.offset += int64(len(out))
 }
 
-// catchUp has the masker see what passed while nobody followed: whoever begins to now
-// has it from the record.
-func (b *body) catchUp(set *patterns) {
-	for p := range b.kept.from(int(min(b.show.seen, int64(b.kept.size)))) {
-		out, skipped := b.show.mask.add(nil, p, set)
-		b.show.offset += int64(len(out) + skipped)
-		b.show.seen += int64(len(p))
+// advance gives the masker what passed while there was no follower. A new follower gets
+// those bytes from the record.
+func (b *body) advance(set *redact.Patterns) {
+	for p := range b.kept.from(int(min(b.live.scanned, int64(b.kept.size)))) {
+		out, skipped := b.live.mask.Add(nil, p, set)
+		b.live.offset += int64(len(out) + skipped)
+		b.live.scanned += int64(len(p))
 	}
-	if missed := b.size - b.show.seen; missed > 0 {
-		b.show.offset += int64(b.show.mask.lose(int(missed)))
-		b.show.seen = b.size
+	if missing := b.size - b.live.scanned; missing > 0 {
+		b.live.offset += b.live.mask.Skip(missing)
+		b.live.scanned = b.size
 	}
 }

@@ -11,7 +11,7 @@ import (
 func TestHeadsUnderWayMakeRoom(t *testing.T) {
 	const total, many = 4 << 20, 1000
 	r := New(Options{Total: total})
-	long := []Field{{"X-Long", strings.Repeat("x", 20<<10)}, {"Content-Type", "text/plain"}}
+	long := []Field{{Name: "X-Long", Value: strings.Repeat("x", 20<<10)}, {Name: "Content-Type", Value: "text/plain"}}
 	var all []*Exchange
 	for range many {
 		e := post(r, long...)
@@ -79,7 +79,7 @@ func TestRoomIsMadeAgainAfterACrowd(t *testing.T) {
 	for range 100 {
 		for _, e := range under {
 			e.ResponseBody(make([]byte, 1<<10))
-			if used := r.used.Load(); used > total+overdraft {
+			if used := r.used.Load(); used > total+minChange {
 				t.Fatalf("%d KiB are in use, of %d", used>>10, total>>10)
 			}
 		}

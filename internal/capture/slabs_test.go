@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/redact"
 )
 
 // What comes in whatever pieces, of whatever declared length, is what is retold, also
@@ -20,7 +22,7 @@ func TestBodiesAreRetoldAsTheyCame(t *testing.T) {
 			text[i] = 'a' + byte(random.IntN(20))
 		}
 		declared := []int{0, len(text), len(text) / 2, 1 << 30}[random.IntN(4)]
-		e := r.Begin(Request{Header: []Field{{"Content-Length", fmt.Sprint(declared)}}})
+		e := r.Begin(Request{Header: []Field{{Name: "Content-Length", Value: fmt.Sprint(declared)}}})
 		for rest := text; len(rest) > 0; {
 			n := 1 + random.IntN(min(len(rest), 1+random.IntN(20<<10)))
 			e.RequestBody(rest[:n])
@@ -39,7 +41,7 @@ func TestBodiesAreRetoldAsTheyCame(t *testing.T) {
 func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
 	const secret = "s3cr3t/token"
 	text := strings.Repeat("x", 3*slabSize-6) + secret + "\n" + strings.Repeat("y", slabSize) + secret + strings.Repeat("z", 100)
-	want := strings.ReplaceAll(text, secret, mark)
+	want := strings.ReplaceAll(text, secret, redact.Mask)
 	for from := 0; from <= len(text); from += 397 {
 		r := New(Options{Secrets: live(secret)})
 		e := post(r)
@@ -74,7 +76,7 @@ func TestBodiesHideWhatWasSecretAndWhatIs(t *testing.T) {
 	e.Response(200, "", nil)
 	e.ResponseBody([]byte("the-first-token, the-last-token"))
 	e.End(Facts{}, nil)
-	for i := range 2 * maxPast {
+	for i := range 2 * redact.MaxPast {
 		token = fmt.Sprint("token-number-", i)
 		post(r)
 	}
@@ -100,7 +102,7 @@ func TestBodiesHideWhatWasSecretForTheLaterOne(t *testing.T) {
 		r.SecretsChanged()
 		late([]byte("the-second-token"))
 		e.End(Facts{}, nil)
-		for i := range 2 * maxPast {
+		for i := range 2 * redact.MaxPast {
 			token = fmt.Sprint("token-number-", i)
 			post(r)
 		}

@@ -1,6 +1,6 @@
-// Package charset turns text that other programs wrote into UTF-8: files of
-// Windows editors, output of Windows programs, and answers of servers that say
-// nothing of their encoding.
+// Package charset makes text of other programs usable: it converts files of Windows
+// editors, output of Windows programs, and answers of servers without an encoding to
+// UTF-8, and makes text from the network safe to print.
 package charset
 
 import (

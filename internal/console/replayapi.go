@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/charset"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -147,17 +148,8 @@ func (a Again) check() error {
 	}
 	for _, field := range a.Header {
 		if !httpguts.ValidHeaderFieldName(field.Name) || !httpguts.ValidHeaderFieldValue(field.Value) {
-			return errors.New("the header field " + cmp.Or(printable(field.Name), "without a name") + " is not valid")
+			return errors.New("the header field " + cmp.Or(charset.Printable(field.Name, 64), "without a name") + " is not valid")
 		}
 	}
 	return nil
-}
-
-func printable(text string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return -1
-		}
-		return c
-	}, text[:min(len(text), 64)])
 }

@@ -1,4 +1,4 @@
-package capture
+package redact
 
 import (
 	"bytes"
@@ -6,78 +6,53 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
-	"strings"
 )
 
-// unpackedMost bounds what a body is unpacked to: a few bytes can become gigabytes.
-const unpackedMost = 1 << 20
+// maxDecoded bounds the decoded size of a body: a few bytes can become gigabytes.
+const maxDecoded = 1 << 20
 
-// undecidedMost is how much of what might be a secret may stand where a body was cut.
-const undecidedMost = 8
+// maxUndecided is how many bytes of a possible secret may end a body that was cut off.
+const maxUndecided = 8
 
-// codingOf is the Content-Encoding (RFC 9110 section 8.4), "" for none.
-func codingOf(header []Field) string {
-	var codings []string
-	for _, field := range header {
-		if strings.EqualFold(field.Name, "Content-Encoding") {
-			codings = append(codings, strings.ToLower(strings.TrimSpace(field.Value)))
-		}
-	}
-	if coding := strings.Join(codings, ","); coding != "identity" {
-		return coding
-	}
-	return ""
-}
+var errUnknownCoding = errors.New("unknown content coding")
 
-// Plain is the body without the coding it travelled in. whole is false where the end
-// is missing.
-func (m Message) Plain() (text []byte, whole bool) {
-	if m.coding == "" || len(m.Body.Bytes) == 0 {
-		return m.Body.Bytes, m.Body.Complete
-	}
-	text, err := unpack(m.coding, m.Body.Bytes)
-	return text, m.Body.Complete && err == nil
-}
-
-var errUnknownCoding = errors.New("the coding is not known")
-
-// unpack returns what could be unpacked also where it fails: with
-// [io.ErrUnexpectedEOF] where packed was cut.
-func unpack(coding string, packed []byte) (text []byte, err error) {
-	var unpacked io.Reader
-	stream := bytes.NewReader(packed)
+// Decode removes a content coding (RFC 9110 section 8.4). With an error it returns what
+// could be decoded; the error is [io.ErrUnexpectedEOF] if coded was cut off.
+func Decode(coding string, coded []byte) (text []byte, err error) {
+	var decoded io.Reader
+	stream := bytes.NewReader(coded)
 	switch coding {
 	case "gzip", "x-gzip":
-		unpacked, err = gzip.NewReader(stream)
+		decoded, err = gzip.NewReader(stream)
 	case "deflate":
-		unpacked, err = zlib.NewReader(stream)
+		decoded, err = zlib.NewReader(stream)
 	default:
 		return nil, errUnknownCoding
 	}
 	if err != nil {
 		return nil, err
 	}
-	text, err = io.ReadAll(io.LimitReader(unpacked, unpackedMost+1))
-	if len(text) > unpackedMost {
-		return text[:unpackedMost], errors.New("it unpacks to too much")
+	text, err = io.ReadAll(io.LimitReader(decoded, maxDecoded+1))
+	if len(text) > maxDecoded {
+		return text[:maxDecoded], errors.New("the decoded body is too large")
 	}
 	if err == nil && stream.Len() > 0 {
-		err = errors.New("something follows what it unpacks to")
+		err = errors.New("data follows the coded body")
 	}
 	return text, err
 }
 
-// harmless looks into a body that travelled packed. It reports whether all of it can
-// be looked through and has no secret.
-func (s *patterns) harmless(coding string, packed []byte) bool {
-	text, err := unpack(coding, packed)
+// IsHarmless reports whether a coded body can be decoded completely and contains no
+// secret.
+func (s *Patterns) IsHarmless(coding string, coded []byte) bool {
+	text, err := Decode(coding, coded)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false
 	}
-	var look masker
-	look.add(nil, text, s)
+	var m Masker
+	m.Add(nil, text, s)
 	if err == nil {
-		look.end(nil, s, true)
+		m.End(nil, s, true)
 	}
-	return !look.masked && len(look.held) < undecidedMost
+	return !m.masked && len(m.pending) < maxUndecided
 }

@@ -1,4 +1,4 @@
-package capture
+package redact
 
 import (
 	"encoding/base64"
@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// base64Least is from which length on a secret is looked for in base64. Of a shorter
-// one too little is left that does not depend on what stands around it.
-const base64Least = 8
+// minBase64 is the length of the shortest secret that is searched for in base64. Of a
+// shorter one, too few letters do not depend on the bytes around it.
+const minBase64 = 8
 
-// disguised returns the secrets, and each as tools write it that escape more or less
-// than is needed. A secret without special characters has no disguise but base64.
-func disguised(secrets []string) []string {
+// encoded returns the secrets, and each in the encodings of tools that escape more or
+// less than necessary. Without special characters a secret changes only in base64.
+func encoded(secrets []string) []string {
 	list := slices.Clone(secrets)
 	for _, secret := range secrets {
 		list = append(list, inURLs(secret)...)
@@ -27,8 +27,8 @@ func disguised(secrets []string) []string {
 	return slices.Compact(list)
 }
 
-// inURLs are forms in percent-encoding (RFC 3986 section 2.1) by what they leave as it
-// is: everything that may stand in a path, or a query, and letters and digits alone.
+// inURLs returns forms in percent-encoding (RFC 3986 section 2.1). They differ in what
+// they do not encode: all that a path or a query allows, or only letters and digits.
 func inURLs(secret string) (forms []string) {
 	for _, keep := range []string{"-_.~/", "-_.~!'()*", "-_.~!'()*;/?:@&=+$,#", ""} {
 		form := escaped(secret, func(c rune) string {
@@ -42,8 +42,8 @@ func inURLs(secret string) (forms []string) {
 	return forms
 }
 
-// inTexts are forms in JSON, of tools that escape what is not ASCII, or what means
-// something in HTML; and forms in HTML and XML.
+// inTexts returns forms in JSON, by tools that escape non-ASCII characters or those
+// that are special in HTML, and forms in HTML and XML.
 func inTexts(secret string) []string {
 	ascii := inJSON(secret, `\u%04x`, "", unicode.MaxASCII)
 	return []string{
@@ -55,7 +55,7 @@ func inTexts(secret string) []string {
 	}
 }
 
-// inJSON writes special characters, and those beyond most, with the format.
+// inJSON writes special characters, and those above most, in the format.
 func inJSON(secret, format, special string, most rune) string {
 	return escaped(secret, func(c rune) string {
 		switch {
@@ -68,10 +68,11 @@ func inJSON(secret, format, special string, most rune) string {
 	})
 }
 
-// inBase64 is what of a secret is the same in base64 (RFC 4648) whatever stands before
-// and behind it: three bytes become four letters, so there are three ways to begin.
+// inBase64 returns the letters of a secret in base64 (RFC 4648) that do not depend on
+// the bytes before and after it. Three bytes become four letters, so a secret has three
+// alignments.
 func inBase64(secret string) (forms []string) {
-	if len(secret) < base64Least {
+	if len(secret) < minBase64 {
 		return nil
 	}
 	for before := range 3 {
@@ -82,7 +83,7 @@ func inBase64(secret string) (forms []string) {
 	return forms
 }
 
-// escaped puts what escape returns in the place of a character, unless that is "".
+// escaped replaces each character by what escape returns, unless that is empty.
 func escaped(text string, escape func(rune) string) string {
 	var out strings.Builder
 	for _, c := range text {

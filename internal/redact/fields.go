@@ -1,59 +1,62 @@
-package capture
+package redact
 
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
-// text returns a text without the secrets in it.
-func (s *patterns) text(text string) string {
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// Text returns a text without the secrets in it.
+func (s *Patterns) Text(text string) string {
 	if s.isClean(text) {
 		return text
 	}
-	buffer := scratch.Get().(*[]byte)
-	defer scratch.Put(buffer)
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
 	*buffer = append((*buffer)[:0], text...)
-	var m masker
+	var m Masker
 	out, _ := m.scan(nil, *buffer, s, true)
 	return string(out)
 }
 
-// field returns the value of a field without the secrets in it.
-func (s *patterns) field(name, value string) string {
+// Field returns the value of a header field without the secrets in it, and whether it
+// had any.
+func (s *Patterns) Field(name, value string) (_ string, masked bool) {
 	switch {
 	case value == "":
-		return ""
+		return "", false
 	case strings.EqualFold(name, "Cookie"):
-		return s.text(maskCookies(value))
+		return s.Text(maskCookies(value)), true
 	case strings.EqualFold(name, "Set-Cookie"):
 		cookie, attributes, found := strings.Cut(value, ";")
 		if found {
 			attributes = ";" + attributes
 		}
-		return s.text(maskCookies(cookie) + attributes)
+		return s.Text(maskCookies(cookie) + attributes), true
 	case endsIn(name, "authorization"):
-		return maskCredentials(value)
-	case holdsSecret(name):
-		return mark
+		return maskCredentials(value), true
+	case HoldsSecret(name):
+		return Mask, true
 	}
-	return s.text(value)
+	text := s.Text(value)
+	return text, text != value
 }
 
-// schemes are the authentication schemes that may be retold. The first word of
-// any other credential may be the credential.
+// schemes are the authentication schemes that are shown. The first word of any other
+// credentials may be secret.
 var schemes = []string{"Bearer", "Basic", "Digest", "DPoP", "Negotiate", "NTLM", "Token", "AWS4-HMAC-SHA256"}
 
 func maskCredentials(value string) string {
 	first, _, found := strings.Cut(strings.TrimSpace(value), " ")
-	for _, scheme := range schemes {
-		if found && strings.EqualFold(first, scheme) {
-			return first + " " + mark
-		}
+	if found && slices.ContainsFunc(schemes, func(scheme string) bool { return strings.EqualFold(first, scheme) }) {
+		return first + " " + Mask
 	}
-	return mark
+	return Mask
 }
 
-// maskCookies keeps the names.
+// maskCookies masks the values but not the names.
 func maskCookies(value string) string {
 	pairs := strings.Split(value, ";")
 	for i, pair := range pairs {
@@ -63,25 +66,7 @@ func maskCookies(value string) string {
 		} else {
 			name += "="
 		}
-		pairs[i] = name + mark
+		pairs[i] = name + Mask
 	}
 	return strings.Join(pairs, ";")
-}
-
-// harmlessKeys are fields that end in "key" and open nothing.
-var harmlessKeys = []string{"Idempotency-Key", "Sec-WebSocket-Key", "Surrogate-Key"}
-
-// holdsSecret reports whether name is that of a field for secrets, as Avsproxy-Key,
-// X-Amz-Access-Token and X-Api-Key are.
-func holdsSecret(name string) bool {
-	for _, end := range []string{"token", "secret", "password", "key"} {
-		if endsIn(name, end) {
-			return !slices.ContainsFunc(harmlessKeys, func(key string) bool { return strings.EqualFold(key, name) })
-		}
-	}
-	return false
-}
-
-func endsIn(name, end string) bool {
-	return len(name) >= len(end) && strings.EqualFold(name[len(name)-len(end):], end)
 }

@@ -1,4 +1,4 @@
-package capture
+package redact
 
 import (
 	"slices"
@@ -7,24 +7,28 @@ import (
 	"time"
 )
 
-// maxPast is how many secrets that are live no more are still masked: an answer
-// that is under way while its token is renewed may repeat the old one.
-const maxPast = 128
+// MaxPast is how many former secrets are still masked: an answer may repeat the token
+// that was renewed meanwhile.
+const MaxPast = 128
 
-// secrets keeps the patterns for what is live, and makes them anew when that
-// changes.
-type secrets struct {
+// Live holds the patterns for the secrets that are live, and rebuilds them when those
+// change.
+type Live struct {
 	live    func() []string // may be nil
-	asked   atomic.Int64    // when live was asked, in Unix nanoseconds
-	current atomic.Pointer[patterns]
+	asked   atomic.Int64    // when live was called, in Unix nanoseconds
+	current atomic.Pointer[Patterns]
 
 	mu   sync.Mutex
 	list []string
 	past []string
 }
 
-// now returns the patterns for what is live now.
-func (s *secrets) now() *patterns {
+// NewLive returns the patterns for the secrets that live returns. It may be nil, and
+// should answer from memory.
+func NewLive(live func() []string) *Live { return &Live{live: live} }
+
+// Now returns the patterns for what is live now.
+func (s *Live) Now() *Patterns {
 	set := s.current.Load()
 	if s.live == nil && set != nil {
 		return set
@@ -37,13 +41,14 @@ func (s *secrets) now() *patterns {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	set = s.current.Load()
-	if set != nil && same(list, s.list) {
+	if set != nil && sameElements(list, s.list) {
 		return set
 	}
-	s.retire(list)
+	s.addPast(list)
 	s.list = slices.Clone(list)
-	// Some milliseconds where secrets are many and long; see SecretsChanged.
-	next := newPatterns(append(disguised(list), s.past...)) // what is dead is not worth a dozen patterns each
+	// This takes some milliseconds if secrets are many and long. Former secrets are not
+	// worth a dozen patterns each.
+	next := NewPatterns(append(encoded(list), s.past...))
 	if set != nil {
 		next.number = set.number + 1
 	}
@@ -51,26 +56,26 @@ func (s *secrets) now() *patterns {
 	return next
 }
 
-// recent is now for those who ask often: what it returns may be a second old.
-func (s *secrets) recent() *patterns {
+// Recent is Now for frequent callers: what it returns may be a second old.
+func (s *Live) Recent() *Patterns {
 	set := s.current.Load()
 	if set == nil || s.live != nil && time.Now().UnixNano()-s.asked.Load() > int64(time.Second) {
-		return s.now()
+		return s.Now()
 	}
 	return set
 }
 
-// same reports whether two lists hold the same, in whatever order.
-func same(a, b []string) bool {
+// sameElements reports whether two lists are equal except for their order.
+func sameElements(a, b []string) bool {
 	return slices.Equal(a, b) || len(a) == len(b) && !slices.ContainsFunc(a, func(one string) bool { return !slices.Contains(b, one) })
 }
 
-// retire moves what is not in list to the past. The caller holds mu.
-func (s *secrets) retire(list []string) {
+// addPast moves what is not in list to the past. The caller holds mu.
+func (s *Live) addPast(list []string) {
 	for _, old := range s.list {
 		if !slices.Contains(list, old) && !slices.Contains(s.past, old) {
 			s.past = append(s.past, old)
 		}
 	}
-	s.past = s.past[max(0, len(s.past)-maxPast):]
+	s.past = s.past[max(0, len(s.past)-MaxPast):]
 }

@@ -1,4 +1,4 @@
-package capture
+package redact
 
 import (
 	"cmp"
@@ -10,34 +10,20 @@ import (
 	"strings"
 )
 
-// shortest is the length of the shortest secret that is looked for. What is
-// shorter would be found everywhere.
-const shortest = 4
-
-// maxSpace bounds how far a pattern looks ahead over the space around a colon.
+// maxSpace bounds the white space around a colon that is skipped.
 const maxSpace = 32
 
-// names are those of parameters and members that hold credentials (RFC 6749, RFC 7521,
-// RFC 7636 and RFC 8628). In URLs and forms paramNames do, too; in JSON they are many
-// other things: AVS calls places in an audio stream "token", and errors have a "code".
-var (
-	names = []string{
-		"access_token", "refresh_token", "id_token", "client_secret", "client_assertion", "assertion",
-		"device_code", "code_verifier", "password", "accessToken", "refreshToken", "idToken", "clientSecret",
-	}
-	paramNames = []string{"code", "token"}
-)
-
-// tokenPrefixes begin Amazon's access and refresh tokens, however they are escaped.
+// tokenPrefixes begin Amazon's access and refresh tokens, behind "Atza" and "Atzr", in
+// all encodings.
 var tokenPrefixes = []string{"|", "%7C", "%7c", `\u007c`, `\u007C`}
 
 type kind int
 
 const (
 	literal kind = iota // a secret
-	prefix              // of Amazon's tokens
-	member              // a JSON member's name
-	param               // a form's or query's parameter, with its "="
+	prefix              // of an Amazon token
+	member              // the name of a JSON member
+	param               // the name of a parameter in a form or query, with "="
 )
 
 type pattern struct {
@@ -45,24 +31,26 @@ type pattern struct {
 	text string
 }
 
-// patterns finds where something that has to be masked begins.
-type patterns struct {
-	number int             // those that are made later have a higher one, and know the secrets of before
-	filter [1 << 12]uint64 // a bit for each hash of a pattern's first four bytes
+// Patterns finds the beginnings of secrets.
+type Patterns struct {
+	number int             // later sets have higher numbers and contain the earlier secrets
+	filter [1 << 12]uint64 // one bit for each hash of a pattern's first four bytes
 	by     [256][]pattern  // by first byte, longest first
 }
 
-func newPatterns(secrets []string) *patterns {
-	set := &patterns{}
+// NewPatterns returns patterns for these secrets, and for tokens and the values of
+// secret parameters and JSON members.
+func NewPatterns(secrets []string) *Patterns {
+	set := &Patterns{}
 	for _, letter := range []string{"a", "r"} {
 		for _, end := range tokenPrefixes {
 			set.add(pattern{prefix, "Atz" + letter + end})
 		}
 	}
-	for _, name := range names {
+	for _, name := range secretMembers {
 		set.add(pattern{member, `"` + name + `"`})
 	}
-	for _, name := range slices.Concat(names, paramNames) {
+	for _, name := range slices.Concat(secretMembers, secretParams) {
 		set.add(pattern{param, name + "="})
 	}
 	for _, secret := range secrets {
@@ -76,15 +64,15 @@ func newPatterns(secrets []string) *patterns {
 	return set
 }
 
-// later is the later one of two, either of which may be nil.
-func later(a, b *patterns) *patterns {
+// Later returns the later of two sets. Either may be nil.
+func Later(a, b *Patterns) *Patterns {
 	if a == nil || b != nil && b.number > a.number {
 		return b
 	}
 	return a
 }
 
-func (s *patterns) add(p pattern) {
+func (s *Patterns) add(p pattern) {
 	bit := hash(binary.LittleEndian.Uint32([]byte(p.text)))
 	s.filter[bit>>6] |= 1 << (bit & 63)
 	s.by[p.text[0]] = append(s.by[p.text[0]], p)
@@ -93,9 +81,9 @@ func (s *patterns) add(p pattern) {
 // hash spreads four bytes over the bits of a filter.
 func hash(four uint32) uint32 { return four * 0x9E3779B1 >> (32 - 18) }
 
-// spellings returns a secret as it may stand in texts, URLs, forms and JSON.
+// spellings returns a secret in the usual encodings of texts, URLs, forms and JSON.
 func spellings(secret string) []string {
-	if len(secret) < shortest {
+	if len(secret) < MinLength {
 		return nil
 	}
 	quoted, _ := json.Marshal(secret)
@@ -112,9 +100,9 @@ var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 func lowerEscapes(text string) string { return escape.ReplaceAllStringFunc(text, strings.ToLower) }
 
-// find returns where in p a pattern may begin, or len(p). Next to all bytes are
-// none, and have to be passed over quickly.
-func (s *patterns) find(p []byte) int {
+// find returns the offset in p where a pattern may begin, or len(p). Almost no byte
+// begins one, so this loop must be fast.
+func (s *Patterns) find(p []byte) int {
 	var four uint32
 	for i, c := range p {
 		four = four>>8 | uint32(c)<<24
@@ -131,9 +119,9 @@ func (s *patterns) find(p []byte) int {
 	return len(p)
 }
 
-// isClean reports whether nothing in a whole text begins with the first four bytes of
-// a pattern, as in next to all texts.
-func (s *patterns) isClean(text string) bool {
+// isClean reports whether a whole text contains the first four bytes of no pattern.
+// Almost all texts are clean.
+func (s *Patterns) isClean(text string) bool {
 	var four uint32
 	for i := range len(text) {
 		four = four>>8 | uint32(text[i])<<24
@@ -145,18 +133,18 @@ func (s *patterns) isClean(text string) bool {
 	return true
 }
 
-// A hit says what stands at the beginning of some bytes: keep of them are retold,
-// the next eat are replaced by a mark, and what follows belongs to mode.
+// A hit says how to treat the bytes where a pattern was found: show some, replace the
+// next ones, and continue in mode.
 type hit struct {
-	keep, eat int
-	mode      mode
-	wait      bool // more bytes are needed to tell
+	show, replace int
+	mode          mode
+	wait          bool // more bytes are needed to decide
 }
 
-// match looks at the beginning of p, which before stands in front of. At the end of a
-// whole text (final) there is nothing to wait for: what could be the beginning of a
-// secret is none.
-func (s *patterns) match(p []byte, before byte, final bool) (hit, bool) {
+// match looks for a pattern at the beginning of p. before is the byte in front of p. At
+// the end of a whole text (final) it never waits: the beginning of a secret alone is no
+// secret.
+func (s *Patterns) match(p []byte, before byte, final bool) (hit, bool) {
 	for _, one := range s.by[p[0]] {
 		if one.kind == param && isWordByte(before) {
 			continue
@@ -183,16 +171,16 @@ func (s *patterns) match(p []byte, before byte, final bool) (hit, bool) {
 func (p pattern) hit(b []byte, final bool) (hit, bool) {
 	switch p.kind {
 	case literal:
-		return hit{eat: len(p.text)}, true
+		return hit{replace: len(p.text)}, true
 	case prefix:
-		return hit{keep: len(p.text), mode: inToken}, true
+		return hit{show: len(p.text), mode: inToken}, true
 	case param:
-		return hit{keep: len(p.text), mode: inParam}, true
+		return hit{show: len(p.text), mode: inParam}, true
 	}
 	return p.memberHit(b, final)
 }
 
-// memberHit looks for the string behind a member's name.
+// memberHit looks for the string value behind the name of a member.
 func (p pattern) memberHit(b []byte, final bool) (hit, bool) {
 	wait, limit := hit{wait: true}, len(p.text)+maxSpace
 	i := skipSpace(b, len(p.text))
@@ -207,7 +195,7 @@ func (p pattern) memberHit(b []byte, final bool) (hit, bool) {
 	if b[i] != '"' {
 		return hit{}, false
 	}
-	return hit{keep: i + 1, mode: inString}, true
+	return hit{show: i + 1, mode: inString}, true
 }
 
 func skipSpace(b []byte, i int) int {

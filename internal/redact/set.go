@@ -1,89 +1,114 @@
-package main
+package redact
 
 import (
 	"encoding/base64"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
-
-	"avsproxy/internal/config"
-	"avsproxy/tokens"
 )
 
-// valuesMost is how many values are remembered of one secret, which may change while
-// the process runs.
-const valuesMost = 4
+// maxSlotValues is how many values of one changing secret are remembered.
+const maxSlotValues = 4
 
-// keptSecrets are those of the configuration as far as they are known: nobody is to
-// wait, or to be asked, for what is only to be hidden.
-type keptSecrets struct {
-	mu     sync.Mutex
-	places [][]string // what each secret was
+// minNamedLength is the length of the shortest value that is taken for a secret only
+// because of its name. A shorter one is no key and would be found everywhere.
+const minNamedLength = 8
+
+// A Set holds the secrets of a configuration that are known so far. The zero value is
+// empty. Its methods may be called at the same time.
+type Set struct {
+	mu    sync.Mutex
+	slots []*Slot
 }
 
-// hide is for what does not change.
-func (h *keptSecrets) hide(values ...string) { h.place(values...) }
-
-func (h *keptSecrets) place(values ...string) int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.places = append(h.places, values)
-	return len(h.places) - 1
+// A Slot holds the recent values of one secret, which may change.
+type Slot struct {
+	set    *Set
+	values []string
 }
 
-// note adds what the secret of a place is now.
-func (h *keptSecrets) note(place int, secret tokens.Secret) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	values := h.places[place]
-	if secret.IsZero() || slices.Contains(values, secret.Reveal()) {
+// Add adds secrets that do not change.
+func (s *Set) Add(values ...string) { s.slot(values) }
+
+// Slot adds a secret whose value is not known yet.
+func (s *Set) Slot() *Slot { return s.slot(nil) }
+
+func (s *Set) slot(values []string) *Slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot := &Slot{set: s, values: values}
+	s.slots = append(s.slots, slot)
+	return slot
+}
+
+// Observe adds the value that the secret has now.
+func (s *Slot) Observe(value string) {
+	s.set.mu.Lock()
+	defer s.set.mu.Unlock()
+	if value == "" || slices.Contains(s.values, value) {
 		return
 	}
-	values = append(slices.Clip(values), secret.Reveal())
-	h.places[place] = values[max(0, len(values)-valuesMost):]
+	s.values = append(slices.Clip(s.values), value)
+	s.values = s.values[max(0, len(s.values)-maxSlotValues):]
 }
 
-// of returns resolve, and notes what it gives.
-func (h *keptSecrets) of(resolve func() (tokens.Secret, error)) func() (tokens.Secret, error) {
-	place := h.place()
-	return func() (tokens.Secret, error) {
-		secret, err := resolve()
-		h.note(place, secret)
-		return secret, err
+// Values returns all secrets.
+func (s *Set) Values() (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, slot := range s.slots {
+		all = append(all, slot.values...)
 	}
+	return all
 }
 
-func (h *keptSecrets) list() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Concat(h.places...)
-}
-
-// secrets are all values that must not be shown, from memory.
-func (p *program) secrets() []string {
-	list := p.hidden.list()
-	encoded := p.sendsBase64()
-	for _, credential := range p.credentials {
-		for _, secret := range credential.source.Secrets() {
-			list = append(list, secret.Reveal())
-			if encoded {
-				list = append(list, encodedForms(secret.Reveal())...)
-			}
+// AddNamed adds the values of header fields or parameters whose names say that they are
+// secret.
+func (s *Set) AddNamed(values map[string]string) {
+	for name, value := range values {
+		if mayHoldSecret(name) {
+			s.Add(slices.DeleteFunc(secretParts(name, value), func(part string) bool { return len(part) < minNamedLength })...)
 		}
 	}
-	return list
 }
 
-// sendsBase64 reports whether upstreams get tokens in another form.
-func (p *program) sendsBase64() bool {
-	const mark = "{base64}"
-	return slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return strings.Contains(r.Format, mark) }) ||
-		slices.ContainsFunc(p.credentials, func(c *credential) bool { return strings.Contains(c.conf.Format, mark) })
+// AddProxies adds the passwords of the proxies in the environment.
+func (s *Set) AddProxies(getenv func(string) string) {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		if proxy, err := url.Parse(getenv(name)); err == nil && proxy.User != nil {
+			password, _ := proxy.User.Password()
+			s.Add(password, base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)))
+		}
+	}
 }
 
-// encodedForms are what else shows a token that is sent in base64: that, and where it
-// is a pair as Basic has it (RFC 7617), the password.
-func encodedForms(token string) []string {
+// secretParts returns the parts of a value that are secret by themselves: the
+// credentials behind a scheme, the password in Basic ones (RFC 7617), the values of
+// cookies.
+func secretParts(name, value string) (parts []string) {
+	if strings.EqualFold(name, "Cookie") {
+		for pair := range strings.SplitSeq(value, ";") {
+			_, value, _ := strings.Cut(pair, "=")
+			parts = append(parts, strings.TrimSpace(value))
+		}
+		return parts
+	}
+	scheme, credentials, found := strings.Cut(value, " ")
+	switch {
+	case !found:
+		return []string{value}
+	case !strings.EqualFold(scheme, "Basic"):
+		return []string{credentials}
+	}
+	pair, _ := base64.StdEncoding.DecodeString(credentials)
+	_, password, _ := strings.Cut(string(pair), ":")
+	return []string{credentials, string(pair), password}
+}
+
+// Base64Forms returns the forms in which a token shows that is sent in base64: encoded,
+// and, if it is a pair for Basic authentication (RFC 7617), its password.
+func Base64Forms(token string) []string {
 	_, password, _ := strings.Cut(token, ":")
 	return []string{base64.StdEncoding.EncodeToString([]byte(token)), password}
 }
