@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"sync"
 
 	"avsproxy/internal/redact"
 )
@@ -39,7 +38,7 @@ func (e *Exchange) encode() {
 		e.encoded.bodies[i] = b.kept
 		cost += b.kept.cost()
 	}
-	e.encoded.data = e.r.arena.append(c.out)
+	e.encoded.data = bytes.Clone(c.out)
 	e.state, *buffer = nil, c.out[:0]
 	e.spend(cost + len(e.encoded.data) - int(e.cost.Load()))
 }
@@ -74,29 +73,4 @@ func (s *encoded) dropBodies(spare *slabs) (gain int) {
 		gain = s.bodies[0].drop(spare) + s.bodies[1].drop(spare)
 	}
 	return gain
-}
-
-// arenaSize is the size of the blocks of an arena.
-const arenaSize = 64 << 10
-
-// An arena puts many encoded exchanges into one block. They are evicted in the order in
-// which they were added, and the collector frees a block with its last exchange.
-type arena struct {
-	mu    sync.Mutex
-	block []byte // the block that has room
-}
-
-// append returns a copy of data.
-func (a *arena) append(data []byte) []byte {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	from, to := len(a.block), len(a.block)+len(data)
-	if to > cap(a.block) {
-		if len(data) > arenaSize/8 {
-			return bytes.Clone(data)
-		}
-		a.block, from, to = make([]byte, 0, arenaSize), 0, len(data)
-	}
-	a.block = append(a.block, data...)
-	return a.block[from:to:to]
 }

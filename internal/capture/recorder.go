@@ -27,7 +27,6 @@ type Recorder struct {
 	used    atomic.Int64 // bytes of all exchanges
 	dropped atomic.Uint64
 	spare   slabs
-	arena   arena
 
 	mu   sync.Mutex
 	last uint64
