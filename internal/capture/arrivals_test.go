@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// answered is an exchange whose answer has a head of this content type.
+// answered is an exchange whose response has this header.
 func answered(r *Recorder, header ...Field) *Exchange {
 	e := post(r)
 	e.Response(200, "HTTP/2.0", header)
@@ -17,7 +17,7 @@ func answered(r *Recorder, header ...Field) *Exchange {
 
 var related = Field{Name: "Content-Type", Value: "Multipart/Related; boundary=b"}
 
-func TestMarksSayWhenABodyCame(t *testing.T) {
+func TestArrivalsSayWhenBytesOfABodyCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{})
 		e := answered(r, related)
@@ -33,7 +33,7 @@ func TestMarksSayWhenABodyCame(t *testing.T) {
 	})
 }
 
-func TestMarksAreBounded(t *testing.T) {
+func TestArrivalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{})
 		e := answered(r, related)
@@ -42,11 +42,11 @@ func TestMarksAreBounded(t *testing.T) {
 			e.ResponseBody([]byte("x"))
 			time.Sleep(time.Second)
 		}
-		marks := get(t, r, e).Response.Body.Arrivals
-		if len(marks) != maxArrivals || marks[maxArrivals-2].At != (maxArrivals-2)*time.Second {
-			t.Fatalf("%d marks, the last but one %+v", len(marks), marks[len(marks)-2])
+		arrivals := get(t, r, e).Response.Body.Arrivals
+		if len(arrivals) != maxArrivals || arrivals[maxArrivals-2].At != (maxArrivals-2)*time.Second {
+			t.Fatalf("%d arrivals, the last but one %+v", len(arrivals), arrivals[len(arrivals)-2])
 		}
-		if last := marks[maxArrivals-1]; last.At >= 0 {
+		if last := arrivals[maxArrivals-1]; last.At >= 0 {
 			t.Errorf("bytes behind the last arrival are said to have come at %s", last.At)
 		}
 		if spent := r.used.Load() - before; spent < 16*maxArrivals {
@@ -55,19 +55,19 @@ func TestMarksAreBounded(t *testing.T) {
 	})
 }
 
-func TestOtherBodiesHaveNoMarks(t *testing.T) {
+func TestOtherBodiesHaveNoArrivals(t *testing.T) {
 	r := New(Options{})
 	for _, header := range [][]Field{nil, {{Name: "Content-Type", Value: "text/plain"}}, {related, {Name: "Content-Encoding", Value: "gzip"}}} {
 		e := answered(r, header...)
 		e.ResponseBody([]byte("text"))
-		if marks := get(t, r, e).Response.Body.Arrivals; marks != nil {
-			t.Errorf("%v: %v", header, marks)
+		if arrivals := get(t, r, e).Response.Body.Arrivals; arrivals != nil {
+			t.Errorf("%v: %v", header, arrivals)
 		}
 	}
 }
 
-// Arrivals stand where the bytes do that are told, behind what was masked; and go with them.
-func TestMarksGoByWhatIsTold(t *testing.T) {
+// The offsets of arrivals count masked bytes, and arrivals are dropped with the body.
+func TestArrivalsMatchTheMaskedBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{Secrets: live("s3cr3t-of-the-test")})
 		e := answered(r, related)

@@ -19,7 +19,7 @@ func ended(r *Recorder, n int) *Exchange {
 	return e
 }
 
-func TestTheOldestThatEndedMakeRoom(t *testing.T) {
+func TestTheOldestEndedExchangesAreEvicted(t *testing.T) {
 	r := New(Options{Total: 100 << 10})
 	under := post(r)
 	under.ResponseBody(make([]byte, 20<<10))
@@ -47,7 +47,7 @@ func TestTheOldestThatEndedMakeRoom(t *testing.T) {
 	}
 }
 
-func TestAnExchangeUnderWayLosesItsBodiesAlone(t *testing.T) {
+func TestAnActiveExchangeLosesOnlyItsBodies(t *testing.T) {
 	r := New(Options{Total: 100 << 10})
 	oldest := post(r)
 	oldest.ResponseBody(make([]byte, 40<<10))
@@ -64,7 +64,7 @@ func TestAnExchangeUnderWayLosesItsBodiesAlone(t *testing.T) {
 	}
 }
 
-// heap is what is in use after everything unused was collected.
+// heap is the memory in use after a collection.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -73,8 +73,8 @@ func heap() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// A field's text is a piece of a whole head, which must not be kept for its sake.
-func TestHeadsAreNotKeptWhole(t *testing.T) {
+// The text of a field is a substring of a whole head, which must not stay in memory.
+func TestFieldsDoNotKeepTheirHeadInMemory(t *testing.T) {
 	before := heap()
 	r := New(Options{})
 	for range 100 {
@@ -89,7 +89,7 @@ func TestHeadsAreNotKeptWhole(t *testing.T) {
 	runtime.KeepAlive(r)
 }
 
-// TestMemoryIsBounded holds what is accounted for against what is used.
+// TestMemoryIsBounded compares the memory that is accounted for with the memory in use.
 func TestMemoryIsBounded(t *testing.T) {
 	const total, slack = 4 << 20, 1 << 20
 	long := strings.Repeat("x", 300)

@@ -24,7 +24,7 @@ func pack(t *testing.T, coding, text string) []byte {
 	return b.Bytes()
 }
 
-// noise does not pack well, so that what is cut of it is cut in what it packs.
+// noise compresses badly, so cutting its coded form cuts its text.
 func noise(n int) string {
 	text, random := make([]byte, n), rand.New(rand.NewPCG(1, 2))
 	for i := range text {
@@ -33,7 +33,7 @@ func noise(n int) string {
 	return string(text)
 }
 
-// An upstream that echoes the token in a packed body puts it into no record either.
+// An upstream may echo the token in a coded body.
 func TestC26_PackedBodiesShowNoSecret(t *testing.T) {
 	const token = "live-secret-of-the-test"
 	clean := noise(4000)
@@ -41,7 +41,7 @@ func TestC26_PackedBodiesShowNoSecret(t *testing.T) {
 	for name, c := range map[string]struct {
 		coding string
 		body   []byte
-		told   bool
+		shown  bool
 	}{
 		"clean gzip":        {"gzip", pack(t, "gzip", clean), true},
 		"clean deflate":     {"Deflate", pack(t, "deflate", clean), true},
@@ -72,8 +72,8 @@ func TestC26_PackedBodiesShowNoSecret(t *testing.T) {
 			e.End(Facts{}, nil)
 			record, _ := r.Get(1)
 			for _, m := range []Message{record.Request, record.Response} {
-				if told := bytes.Equal(m.Body.Bytes, c.body); told != c.told || m.Body.Masked == told || int(m.Body.Kept) != len(m.Body.Bytes) || int(m.Body.Size) != len(c.body) {
-					t.Errorf("%d bytes told: %+v", len(m.Body.Bytes), m.Body)
+				if shown := bytes.Equal(m.Body.Bytes, c.body); shown != c.shown || m.Body.Masked == shown || int(m.Body.Kept) != len(m.Body.Bytes) || int(m.Body.Size) != len(c.body) {
+					t.Errorf("%d bytes shown: %+v", len(m.Body.Bytes), m.Body)
 				}
 				if text, _ := m.Plain(); bytes.Contains(text, []byte(token)) {
 					t.Error("the token is in it")

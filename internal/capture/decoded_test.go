@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is decoded after it was masked shows nothing that was hidden in its coding.
+// Decoding a masked text must not show a secret that was escaped in it.
 func TestDecodingShowsNoSecret(t *testing.T) {
 	const secret = "canary-of-the-test"
 	r := New(Options{
@@ -29,10 +29,9 @@ func TestDecodingShowsNoSecret(t *testing.T) {
 	}
 }
 
-// A text that was not cut does not end within a secret: what looks like the beginning
-// of one, and nothing follows, is none. A client_key that begins with the name of a
-// path would else have that path, and every host and value that ends so, never shown.
-func TestWholeTextsEndInNoSecret(t *testing.T) {
+// A text that was not cut cannot end within a secret. Otherwise a client_key that begins
+// with a word would mask that word at the end of every path, host and value.
+func TestTheBeginningOfASecretAtTheEndOfAWholeTextIsShown(t *testing.T) {
 	r := New(Options{Secrets: live("recognize-device-key-0123")})
 	e := r.Begin(Request{Method: "GET", Host: "device.recognize", Target: "/v1/recognize", Header: []Field{{Name: "X-Say", Value: "to recognize"}}})
 	e.RequestBody([]byte("they recognize"))
@@ -43,6 +42,6 @@ func TestWholeTextsEndInNoSecret(t *testing.T) {
 		t.Errorf("%s%s %v", record.Host, record.Target, record.Request.Header)
 	}
 	if body := record.Request.Body; string(body.Bytes) != "they recognize" || body.Masked {
-		t.Errorf("a whole body is told as %q", body.Bytes)
+		t.Errorf("a whole body is shown as %q", body.Bytes)
 	}
 }

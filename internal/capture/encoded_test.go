@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What has ended is kept in another form, which tells the same.
-func TestTheShelfKeepsAllThatWasKnown(t *testing.T) {
+// The encoded form of an ended exchange shows the same.
+func TestEncodedExchangesKeepEverything(t *testing.T) {
 	for _, size := range []int{0, 1, maxSmall, maxSmall + 1, slabSize, defaultBody + 1} {
 		synctest.Test(t, func(t *testing.T) {
 			r := New(Options{Secrets: live("s3cr3t-of-the-test"), EventName: func(string, []byte) string { return "A.B" }})
@@ -43,7 +43,7 @@ func TestTheShelfKeepsAllThatWasKnown(t *testing.T) {
 	}
 }
 
-// full is an exchange with something of everything, both of whose bodies have ended.
+// full is an exchange with all kinds of data, both of whose bodies have ended.
 func full(r *Recorder, size int) *Exchange {
 	body := append(bytes.Repeat([]byte("x\n"), size/2+1), "s3cr3t-of-the-test"...)[:size]
 	multipart := Field{Name: "Content-Type", Value: "multipart/mixed"}
@@ -62,8 +62,8 @@ func full(r *Recorder, size int) *Exchange {
 	return e
 }
 
-// A forgotten exchange that somebody still looks at has no bodies of others.
-func TestWhatIsForgottenShowsNoBody(t *testing.T) {
+// An evicted exchange that somebody still holds must not show bodies of others.
+func TestAnEvictedExchangeShowsNoBody(t *testing.T) {
 	r := New(Options{})
 	for _, size := range []int{100, 40 << 10} {
 		e := ended(r, size)

@@ -11,7 +11,7 @@ import (
 	"avsproxy/internal/redact"
 )
 
-// An upstream that repeats a secret writes it as its own tools do.
+// An upstream echoes a secret in the encoding of its own tools.
 func TestSecretsAreMaskedAsToolsWriteThem(t *testing.T) {
 	const secret = `a/b+c-d_e.f~g=&'h"i<j>k\lé` + "==0123456789"
 	percent := func(keep string) string {
@@ -45,13 +45,13 @@ func TestSecretsAreMaskedAsToolsWriteThem(t *testing.T) {
 		e.RequestBody([]byte("<" + text + ">"))
 		e.RequestEnd(nil, nil)
 		if got := string(get(t, r, e).Request.Body.Bytes); got != "<"+redact.Mask+">" {
-			t.Errorf("%s: %s is told as %s", tool, text, got)
+			t.Errorf("%s: %s is shown as %s", tool, text, got)
 		}
 		e.End(Facts{}, nil)
 	}
 }
 
-// In base64 a secret looks otherwise by what stands before it, and around it.
+// In base64 a secret looks different depending on the bytes around it.
 func TestSecretsAreMaskedInBase64(t *testing.T) {
 	const secret = "s3cr3t/token-of-the-test???>>>~"
 	r := New(Options{Secrets: live(secret)})
@@ -61,9 +61,9 @@ func TestSecretsAreMaskedInBase64(t *testing.T) {
 			for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 				coded := encoding.EncodeToString(text)
 				e := post(r, Field{Name: "X-Echo", Value: coded})
-				told := get(t, r, e).Request.Header[0].Value
-				if !strings.Contains(told, redact.Mask) || len(told) > len(redact.Mask)+before*4/3+after*4/3+8 {
-					t.Errorf("%s is told as %s", coded, told)
+				shown := get(t, r, e).Request.Header[0].Value
+				if !strings.Contains(shown, redact.Mask) || len(shown) > len(redact.Mask)+before*4/3+after*4/3+8 {
+					t.Errorf("%s is shown as %s", coded, shown)
 				}
 				e.End(Facts{}, nil)
 			}

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"strings"
@@ -16,33 +17,22 @@ func WriteHAR(w io.Writer, creator string, records iter.Seq[Record]) error {
 	if err != nil {
 		return err
 	}
-	out := &harWriter{w: w}
-	out.text(`{"log":{"version":"1.2","creator":` + string(head) + `,"pages":[],"entries":[`)
+	if _, err := fmt.Fprintf(w, `{"log":{"version":"1.2","creator":%s,"pages":[],"entries":[`, head); err != nil {
+		return err
+	}
 	separator := "\n"
 	for record := range records {
 		entry, err := json.Marshal(newHAREntry(record))
 		if err != nil {
 			return err
 		}
-		out.text(separator + string(entry))
-		separator = ",\n"
-		if out.err != nil {
-			return out.err
+		if _, err := fmt.Fprintf(w, "%s%s", separator, entry); err != nil {
+			return err
 		}
+		separator = ",\n"
 	}
-	out.text("\n]}}\n")
-	return out.err
-}
-
-type harWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (w *harWriter) text(text string) {
-	if w.err == nil {
-		_, w.err = io.WriteString(w.w, text)
-	}
+	_, err = io.WriteString(w, "\n]}}\n")
+	return err
 }
 
 type harCreator struct {

@@ -3,7 +3,6 @@ package capture
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -13,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorded returns a finished record after do was done to it.
+// recorded returns the record of an exchange that do fed.
 func recorded(t *testing.T, request Request, facts Facts, do func(*Exchange)) Record {
 	t.Helper()
 	r := New(Options{Body: 100})
@@ -54,7 +53,7 @@ func TestHARIsOfItsSchema(t *testing.T) {
 	checkHAR(t, har(t))
 }
 
-func TestHARTellsBodiesAndExtensions(t *testing.T) {
+func TestHARHasBodiesAndExtensions(t *testing.T) {
 	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/e?a=1&b=%20x", Proto: "HTTP/1.1", Header: []Field{{Name: "Content-Type", Value: "text/x"}}},
 		Facts{Upstream: ConnInfo{Conn: 7}}, func(e *Exchange) {
 			e.RequestBody([]byte(strings.Repeat("é", 100)))
@@ -76,7 +75,7 @@ func TestHARTellsBodiesAndExtensions(t *testing.T) {
 	}
 }
 
-// HAR 1.2 knows an encoding of what came, and none of what was sent.
+// HAR 1.2 has an encoding for response bodies but not for request bodies.
 func TestHARSaysByAFieldOfOursThatAnUploadIsNoText(t *testing.T) {
 	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/", Proto: "HTTP/1.1"}, Facts{}, func(e *Exchange) {
 		e.RequestBody([]byte{0xFF, 0xFB, 0x90})
@@ -104,7 +103,7 @@ func TestHARTimesAddUp(t *testing.T) {
 	}
 }
 
-func TestWhatIsUnderWayHasNoSizeYet(t *testing.T) {
+func TestHAROfAnActiveExchangeHasNoSize(t *testing.T) {
 	r := New(Options{})
 	e := post(r)
 	e.Response(200, "HTTP/2.0", nil)
@@ -115,11 +114,23 @@ func TestWhatIsUnderWayHasNoSizeYet(t *testing.T) {
 	}
 }
 
-// A reader that went away ends the writing.
+// A failingWriter fails after the first write.
+type failingWriter struct {
+	writes int
+	err    error
+}
+
+func (w *failingWriter) Write(p []byte) (int, error) {
+	if w.writes++; w.writes > 1 {
+		return 0, w.err
+	}
+	return len(p), nil
+}
+
+// An error of the writer ends WriteHAR.
 func TestHAREndsWithItsReader(t *testing.T) {
-	reader, writer := io.Pipe()
 	gone := errors.New("gone")
-	reader.CloseWithError(gone)
+	writer := &failingWriter{err: gone}
 	records := slices.Repeat([]Record{{}}, 3)
 	asked := 0
 	err := WriteHAR(writer, "avsproxy", func(yield func(Record) bool) {

@@ -9,7 +9,7 @@ import (
 	"avsproxy/internal/redact"
 )
 
-// randomSecret is made of what tokens are made of, and of what is escaped.
+// randomSecret has characters of tokens, and some that are escaped.
 func randomSecret(random *rand.Rand) string {
 	const letters = "ABCdef0189-_|.+/=~%&\"\\<é"
 	secret := make([]byte, 8+random.IntN(40))
@@ -19,7 +19,7 @@ func randomSecret(random *rand.Rand) string {
 	return string(secret)
 }
 
-// around has nothing that a secret of randomSecret begins with, but decoys.
+// around has no beginning of a secret of randomSecret, except decoys.
 func around(random *rand.Rand, secret string) string {
 	var text strings.Builder
 	for range 5 + random.IntN(20) {
@@ -40,7 +40,7 @@ func TestSecretsAreMaskedWhereverTheyAreCut(t *testing.T) {
 	}
 }
 
-// checkCut sends body in two pieces, and looks at what is told after each.
+// checkCut sends body in two pieces, and checks what is shown after each.
 func checkCut(t *testing.T, secret, body string, cut int, want string) {
 	t.Helper()
 	r := New(Options{Secrets: live("another secret", secret)})
@@ -66,7 +66,7 @@ func checkCut(t *testing.T, secret, body string, cut int, want string) {
 	record := get(t, r, e)
 	for _, got := range []string{string(record.Request.Body.Bytes), string(record.Response.Body.Bytes), followed["request"], followed["response"]} {
 		if got != want {
-			t.Fatalf("%q cut at %d: told as %q", body, cut, got)
+			t.Fatalf("%q cut at %d: shown as %q", body, cut, got)
 		}
 	}
 	if strings.Contains(all.String()+followed["request"], secret[:redact.MinLength]) {
@@ -74,8 +74,8 @@ func checkCut(t *testing.T, secret, body string, cut int, want string) {
 	}
 }
 
-// What may begin a secret is not told of a body that was cut there, and is of a whole one.
-func TestABodyThatIsCutWithinASecretHidesIt(t *testing.T) {
+// The beginning of a secret at the end of a body is shown only if the body is whole.
+func TestABodyThatIsCutWithinASecretDoesNotShowIt(t *testing.T) {
 	const secret = "s3cr3t/token"
 	for cut := range len(secret) {
 		r := New(Options{Secrets: live(secret)})
@@ -83,7 +83,7 @@ func TestABodyThatIsCutWithinASecretHidesIt(t *testing.T) {
 		for _, e := range []*Exchange{cutShort, whole} {
 			e.RequestBody([]byte("text " + secret[:cut]))
 			if kept := string(get(t, r, e).Request.Body.Bytes); kept != "text " {
-				t.Errorf("%q is told before it is decided", kept)
+				t.Errorf("%q is shown before it is decided", kept)
 			}
 		}
 		whole.RequestEnd(nil, nil)
@@ -102,8 +102,8 @@ func TestABodyThatIsCutWithinASecretHidesIt(t *testing.T) {
 	}
 }
 
-// Wherever the limit of a body falls, nothing of a secret is on its near side,
-// and whoever begins to follow behind it sees nothing either.
+// Wherever the size limit cuts a body, neither the kept part nor the chunks after it show
+// a part of a secret.
 func TestLimitsCutNoSecret(t *testing.T) {
 	const secret, text = "s3cr3t/token", "before\n" + "s3cr3t/token" + "\nafter\n" + "s3cr3t/token" + "."
 	for limit := 1; limit <= len(text); limit++ {
@@ -114,15 +114,15 @@ func TestLimitsCutNoSecret(t *testing.T) {
 			watched := watch(t, r, e.ID())
 			bytewise(e, text[from:])
 			e.End(Facts{}, nil)
-			told := get(t, r, e).Response.Body.Bytes
+			shown := get(t, r, e).Response.Body.Bytes
 			for _, event := range watched() {
 				if event.Chunk != nil {
-					told = append(told, event.Chunk.Bytes...)
+					shown = append(shown, event.Chunk.Bytes...)
 				}
 			}
 			for i := range len(secret) - 3 {
-				if bytes.Contains(told, []byte(secret[i:i+4])) {
-					t.Fatalf("limit %d, followed from %d: %q", limit, from, told)
+				if bytes.Contains(shown, []byte(secret[i:i+4])) {
+					t.Fatalf("limit %d, followed from %d: %q", limit, from, shown)
 				}
 			}
 		}
@@ -135,8 +135,7 @@ func bytewise(e *Exchange, text string) {
 	}
 }
 
-// A token that is renewed while an answer is under way is masked from then on,
-// and the old one still is.
+// After a renewal during a response, the new token and the old one are masked.
 func TestSecretsAreThoseThatAreLiveWhenBytesCome(t *testing.T) {
 	token := "first-token"
 	r := New(Options{Secrets: func() []string { return []string{token} }})
@@ -153,7 +152,7 @@ func TestSecretsAreThoseThatAreLiveWhenBytesCome(t *testing.T) {
 		t.Errorf("the next request: %v", next.Request.Header)
 	}
 	if !record.Response.Body.Masked || record.Request.Body.Masked {
-		t.Error("which body was changed is not told")
+		t.Error("which body was changed is not reported")
 	}
 }
 

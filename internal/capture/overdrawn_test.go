@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// Requests under way are not forgotten, but of many with long heads no more is kept than
-// there is room for.
-func TestHeadsUnderWayMakeRoom(t *testing.T) {
+// Active exchanges are not evicted, but long heads of many are dropped to make room.
+func TestHeadsOfActiveExchangesAreDropped(t *testing.T) {
 	const total, many = 4 << 20, 1000
 	r := New(Options{Total: total})
 	long := []Field{{Name: "X-Long", Value: strings.Repeat("x", 20<<10)}, {Name: "Content-Type", Value: "text/plain"}}
@@ -38,9 +37,8 @@ func TestHeadsUnderWayMakeRoom(t *testing.T) {
 	}
 }
 
-// Where those under way alone need more than there is, which a small total makes easy,
-// a chunk of one must not have all of them looked at.
-func TestChunksAreCheapWhereNothingIsLeftToTake(t *testing.T) {
+// If active exchanges alone use more than Total, a chunk must not examine all of them.
+func TestChunksAreCheapWhenNothingCanBeDropped(t *testing.T) {
 	r := New(Options{Body: 1 << 10, Total: -1})
 	for range 5000 {
 		post(r)
@@ -61,8 +59,8 @@ func TestChunksAreCheapWhereNothingIsLeftToTake(t *testing.T) {
 	}
 }
 
-// After a time in which nothing was left to take, those under way are cut as before.
-func TestRoomIsMadeAgainAfterACrowd(t *testing.T) {
+// After a time in which nothing could be dropped, active exchanges are cut as before.
+func TestActiveExchangesAreCutAgainAfterACrowd(t *testing.T) {
 	const total = 256 << 10
 	r := New(Options{Total: total})
 	var crowd []*Exchange

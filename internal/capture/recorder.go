@@ -88,11 +88,8 @@ func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
 
 // List returns all recorded exchanges, oldest first.
 func (r *Recorder) List() []Summary {
-	all := r.snapshot()
-	list := make([]Summary, len(all))
-	for i, e := range all {
-		list[i] = e.summary()
-	}
+	list := slices.Collect(r.Newest())
+	slices.Reverse(list)
 	return list
 }
 

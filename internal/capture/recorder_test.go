@@ -63,7 +63,7 @@ func TestAnExchangeIsRecorded(t *testing.T) {
 	})
 }
 
-func TestPausesAreToldOf(t *testing.T) {
+func TestWatchersSeePauses(t *testing.T) {
 	r := New(Options{})
 	watched := watch(t, r, 0)
 	r.Pause(true)
@@ -117,7 +117,7 @@ func TestBodiesAreKeptUpToTheirLimit(t *testing.T) {
 	}
 }
 
-func TestWhatDidNotEndRegularlyIsNotComplete(t *testing.T) {
+func TestABodyWithoutARegularEndIsNotComplete(t *testing.T) {
 	r := New(Options{})
 	e := post(r)
 	e.RequestBody([]byte("a"))
@@ -147,7 +147,7 @@ func TestBodiesAreForgottenOnDemand(t *testing.T) {
 	}
 }
 
-func TestClearLeavesWhatIsUnderWay(t *testing.T) {
+func TestClearKeepsActiveExchanges(t *testing.T) {
 	r := New(Options{})
 	done, under := post(r), post(r)
 	done.End(Facts{}, nil)
@@ -197,7 +197,7 @@ func TestWatchersSeeBeginHeadAndEnd(t *testing.T) {
 	}
 }
 
-func TestASlowWatcherIsCutOffAndNobodyWaits(t *testing.T) {
+func TestASlowWatcherIsRemoved(t *testing.T) {
 	r := New(Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -228,14 +228,14 @@ func TestHeadsAreBounded(t *testing.T) {
 	e.End(Facts{Ended: strings.Repeat("e", 1<<20)}, many)
 	record := get(t, r, e)
 	if !record.Request.Cut || !record.Response.Cut || len(record.Request.Header) == 0 {
-		t.Error("what was cut is not told")
+		t.Error("what was cut is not reported")
 	}
 	if size := len(asJSON(t, record)); size > 1<<20 {
 		t.Errorf("%d bytes are told", size)
 	}
 }
 
-func TestHostileBytesAreRetoldAsJSON(t *testing.T) {
+func TestHostileBytesAreValidJSON(t *testing.T) {
 	r := New(Options{})
 	bad := "\x00\x1b[31m\xff\xfe</script>\u2028\"\\\r\n"
 	e := r.Begin(Request{Began: time.Now(), Method: bad, Host: bad, Target: "/" + bad, Scheme: bad, Proto: bad, Header: []Field{{Name: bad, Value: bad}}})

@@ -11,9 +11,9 @@ import (
 	"avsproxy/internal/redact"
 )
 
-// What comes in whatever pieces, of whatever declared length, is what is retold, also
-// while slabs go from one exchange to the next.
-func TestBodiesAreRetoldAsTheyCame(t *testing.T) {
+// Bodies are shown unchanged for all sizes of pieces and all declared lengths, also when
+// slabs are used again.
+func TestBodiesAreShownAsTheyCame(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	r := New(Options{Total: 512 << 10})
 	for range 300 {
@@ -32,12 +32,12 @@ func TestBodiesAreRetoldAsTheyCame(t *testing.T) {
 		e.End(Facts{}, nil)
 		want := text[:min(len(text), defaultBody)]
 		if got := get(t, r, e).Request.Body; !bytes.Equal(got.Bytes, want) || got.Complete != (len(want) == len(text)) {
-			t.Fatalf("%d bytes, %d declared: told %d", len(text), declared, len(got.Bytes))
+			t.Fatalf("%d bytes, %d declared: shown %d", len(text), declared, len(got.Bytes))
 		}
 	}
 }
 
-// Whoever begins to follow sees what comes after that which the record has by then.
+// A follower sees the bytes after those in the record.
 func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
 	const secret = "s3cr3t/token"
 	text := strings.Repeat("x", 3*slabSize-6) + secret + "\n" + strings.Repeat("y", slabSize) + secret + strings.Repeat("z", 100)
@@ -47,7 +47,7 @@ func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
 		e := post(r)
 		e.ResponseBody([]byte(text[:from]))
 		watched := watch(t, r, e.ID())
-		told := get(t, r, e).Response.Body.Bytes
+		shown := get(t, r, e).Response.Body.Bytes
 		for rest := []byte(text[from:]); len(rest) > 0; rest = rest[min(len(rest), 5000):] {
 			e.ResponseBody(rest[:min(len(rest), 5000)])
 		}
@@ -56,20 +56,20 @@ func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
 			if event.Chunk == nil {
 				continue
 			}
-			if event.Chunk.Offset != int64(len(told)) {
-				t.Fatalf("followed from %d: a piece for %d comes at %d", from, event.Chunk.Offset, len(told))
+			if event.Chunk.Offset != int64(len(shown)) {
+				t.Fatalf("followed from %d: a piece for %d comes at %d", from, event.Chunk.Offset, len(shown))
 			}
-			told = append(slices.Clip(told), event.Chunk.Bytes...)
+			shown = append(slices.Clip(shown), event.Chunk.Bytes...)
 		}
-		if string(told) != want {
-			t.Fatalf("followed from %d: told %d bytes of %d", from, len(told), len(want))
+		if string(shown) != want {
+			t.Fatalf("followed from %d: shown %d bytes of %d", from, len(shown), len(want))
 		}
 	}
 }
 
-// A body is looked through when it is retold: for what was secret when it came, however
-// long ago that is, and for what is by then.
-func TestBodiesHideWhatWasSecretAndWhatIs(t *testing.T) {
+// A body is masked when it is shown: for the secrets when it came, however long ago, and
+// for the present ones.
+func TestBodiesAreMaskedForPastAndPresentSecrets(t *testing.T) {
 	token := "the-first-token"
 	r := New(Options{Secrets: func() []string { return []string{token} }})
 	e := post(r)
@@ -86,8 +86,8 @@ func TestBodiesHideWhatWasSecretAndWhatIs(t *testing.T) {
 	}
 }
 
-// Requests and answers overlap: what was secret last may be so for either body.
-func TestBodiesHideWhatWasSecretForTheLaterOne(t *testing.T) {
+// Requests and responses overlap, so either body may have the later secrets.
+func TestBothBodiesAreMaskedForTheLaterSecrets(t *testing.T) {
 	for _, answerFirst := range []bool{true, false} {
 		token := "the-first-token"
 		r := New(Options{Secrets: func() []string { return []string{token} }})

@@ -60,22 +60,33 @@ func (w *watchers) cut(one *watcher) {
 
 func (w *watchers) any() bool { return w.count.Load() > 0 }
 
+// publish sends an event to all watchers.
 func (w *watchers) publish(event Event) {
-	if !w.any() {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for one := range w.list {
-		w.send(one, event)
+	if w.any() {
+		w.send(event, func(*watcher) bool { return true })
 	}
 }
 
-func (w *watchers) send(one *watcher, event Event) {
-	select {
-	case one.events <- event:
-	default:
-		w.cut(one)
+// chunk sends a piece of a body to the followers of exchange id.
+func (w *watchers) chunk(id uint64, side string, offset int64, p []byte) {
+	if w.follows(id) {
+		chunk := &Chunk{ID: id, Side: side, Offset: offset, Bytes: bytes.Clone(p)}
+		w.send(Event{Kind: KindChunk, Chunk: chunk}, func(one *watcher) bool { return one.follow == id })
+	}
+}
+
+func (w *watchers) send(event Event, to func(*watcher) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for one := range w.list {
+		if !to(one) {
+			continue
+		}
+		select {
+		case one.events <- event:
+		default:
+			w.cut(one)
+		}
 	}
 }
 
@@ -91,19 +102,4 @@ func (w *watchers) follows(id uint64) bool {
 		}
 	}
 	return false
-}
-
-// chunk sends a piece of a body to the followers of exchange id.
-func (w *watchers) chunk(id uint64, side string, offset int64, p []byte) {
-	if !w.follows(id) {
-		return
-	}
-	event := Event{Kind: KindChunk, Chunk: &Chunk{ID: id, Side: side, Offset: offset, Bytes: bytes.Clone(p)}}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for one := range w.list {
-		if one.follow == id {
-			w.send(one, event)
-		}
-	}
 }
