@@ -31,7 +31,7 @@ type DownchannelOptions struct {
 	// channel, which waits for it.
 	Opened func(ctx context.Context)
 	// Directive, if set, sees each directive, before the clients do. It must not wait.
-	Directive func(avs.Passing)
+	Directive func(avs.ReceivedDirective)
 	// Tell, if set, hears what becomes of the channel. cause is nil for "opened".
 	Tell func(news DownchannelNews, cause error)
 }
@@ -172,27 +172,14 @@ func (d *Downchannel) request(ctx context.Context) *http.Request {
 // relay passes parts on as soon as they are whole. One that was cut goes nowhere,
 // since no client could be told: the scanner is never closed, and so never ends it.
 func (d *Downchannel) relay() avs.PartHandler {
-	var head avs.PartHead
-	var body []byte
-	large := false
-	return avs.PartHandler{
-		Begin: func(h avs.PartHead) { head, body, large = h, nil, false },
-		Data: func(p []byte) {
-			if large = large || len(body)+len(p) > partMost; large {
-				body = nil
-				return
-			}
-			body = append(body, p...)
-		},
-		End: func(bool) {
-			if large {
-				d.options.Tell(DownchannelSkipped, errPartMost)
-				return
-			}
-			d.publish(head, body)
-			body = nil
-		},
-	}
+	limit := func(avs.PartHead) int { return partMost }
+	return avs.CollectParts(limit, func(part avs.CollectedPart) {
+		if part.TooLarge {
+			d.options.Tell(DownchannelSkipped, errPartMost)
+			return
+		}
+		d.publish(part.PartHead, part.Body)
+	})
 }
 
 func (d *Downchannel) publish(head avs.PartHead, body []byte) {
@@ -208,7 +195,7 @@ func (d *Downchannel) publish(head avs.PartHead, body []byte) {
 }
 
 // parseDirective returns nil for what is none.
-func parseDirective(text []byte) *avs.Passing {
+func parseDirective(text []byte) *avs.ReceivedDirective {
 	directive, ok := avs.ParseDirective(text)
 	if !ok {
 		return nil

@@ -45,9 +45,9 @@ func IsDownchannel(method, path string) bool {
 // Subscribe returns the directives from now on, whether the channel is open or not.
 // The Go channel is closed when ctx ends, when the reader is too slow, or when the
 // downchannel ends.
-func (d *Downchannel) Subscribe(ctx context.Context) <-chan avs.Passing {
+func (d *Downchannel) Subscribe(ctx context.Context) <-chan avs.ReceivedDirective {
 	ctx, client := d.clients.join(ctx)
-	directives := make(chan avs.Passing)
+	directives := make(chan avs.ReceivedDirective)
 	go func() {
 		defer close(directives)
 		defer d.clients.leave(client)

@@ -210,10 +210,10 @@ func TestDownchannelThatDoesNotOpen(t *testing.T) {
 // The hooks see what happens: each opening, and each directive before the clients.
 func TestDownchannelHooks(t *testing.T) {
 	opened, closed := make(chan struct{}, 1), make(chan struct{}, 1)
-	directives := make(chan avs.Passing, 1)
+	directives := make(chan avs.ReceivedDirective, 1)
 	_, _, speak, _ := spoken(t, DownchannelOptions{
 		Opened:    func(ctx context.Context) { opened <- struct{}{}; <-ctx.Done(); closed <- struct{}{} },
-		Directive: func(p avs.Passing) { directives <- p },
+		Directive: func(p avs.ReceivedDirective) { directives <- p },
 	})
 	text := `{"directive":{"header":{"namespace":"System","name":"SetEndpoint","messageId":"m"},"payload":{"endpoint":"e"}}}`
 	fmt.Fprintf(speak, "Content-Type: application/json\r\n\r\n%s\r\n--B\r\n", text)

@@ -98,7 +98,7 @@ func (g *Gateway) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	leg.answered.Store(true)
-	heard := func(p avs.Passing) { g.heard(leg, p) }
+	heard := func(p avs.ReceivedDirective) { g.heard(leg, p) }
 	if scanner := avs.NewDirectiveScanner(resp.Header.Get("Content-Type"), heard); scanner != nil && resp.StatusCode == http.StatusOK {
 		resp.Body = &scannedBody{resp.Body, scanner}
 	}
@@ -123,7 +123,7 @@ func (g *Gateway) aim(req *http.Request, origin *url.URL) *http.Request {
 
 // heard looks at a directive that came over leg; what a former one still says is
 // of no account.
-func (g *Gateway) heard(leg *leg, p avs.Passing) {
+func (g *Gateway) heard(leg *leg, p avs.ReceivedDirective) {
 	address, ok := avs.Endpoint(p.Header, p.Payload)
 	if !ok {
 		return

@@ -185,7 +185,7 @@ func TestNoRequestFailsWhileTheRouteMoves(t *testing.T) {
 	moves.Go(func() {
 		for i := range 2 * formerMost {
 			to := []*sandbox.Sandbox{m.second, m.first}[i%2]
-			m.heard(m.Gateway.leg(), avs.Passing{Header: avs.Header{Namespace: "System", Name: "SetEndpoint"}, Payload: []byte(`{"endpoint":"` + to.AVS() + `"}`)})
+			m.heard(m.Gateway.leg(), avs.ReceivedDirective{Header: avs.Header{Namespace: "System", Name: "SetEndpoint"}, Payload: []byte(`{"endpoint":"` + to.AVS() + `"}`)})
 		}
 	})
 	together(t, 40, func(int) {

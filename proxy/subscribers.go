@@ -30,8 +30,8 @@ type subscribers struct {
 
 // A channelPart is one part on its way to the clients. Nobody changes it.
 type channelPart struct {
-	frame     []byte       // with the boundary line that ends it
-	directive *avs.Passing // nil = it is none
+	frame     []byte                 // with the boundary line that ends it
+	directive *avs.ReceivedDirective // nil = it is none
 }
 
 // A subscriber is one client, which is cut off when it falls too far behind.

@@ -160,8 +160,8 @@ const retryAfterMost = time.Hour
 
 func retryAfter(value string) time.Duration {
 	var wait time.Duration
-	if seconds, err := strconv.Atoi(value); err == nil {
-		wait = time.Duration(min(seconds, int(retryAfterMost/time.Second))) * time.Second
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		wait = time.Duration(min(seconds, int64(retryAfterMost/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(value); err == nil {
 		wait = min(time.Until(at), retryAfterMost)
 	}

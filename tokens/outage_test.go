@@ -46,6 +46,7 @@ var outages = []struct {
 	{"429 Retry-After", answering(429, jsonType, `{"error":"throttling"}`, "Retry-After", "42"), ActionWait, 42 * time.Second, "(429"},
 	{"429", answering(429, jsonType, `{"error":"throttling"}`), ActionWait, 0, "(429"},
 	{"Retry-After a year", answering(503, "", "", "Retry-After", "31536000"), ActionWait, time.Hour, "(503"},
+	{"Retry-After beyond 32 bits", answering(503, "", "", "Retry-After", "9999999999"), ActionWait, time.Hour, "(503"},
 	{"Retry-After in 9999", answering(503, "", "", "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT"), ActionWait, time.Hour, "(503"},
 	{"Retry-After nonsense", answering(503, "", "", "Retry-After", "-5"), ActionRetry, 0, "(503"},
 	{"cut answer", cut, ActionRetry, 0, "broke off"},

@@ -45,7 +45,7 @@ func TestLifeOfATokenIsReadWithCare(t *testing.T) {
 		`,"expires_in":"7200"`:      2 * time.Hour,
 		`,"expires_in":31536000`:    365 * 24 * time.Hour,
 		`,"expires_in":99999999999`: 365 * 24 * time.Hour,
-		fmt.Sprintf(`,"expires_in":%d`, math.MaxInt64): 365 * 24 * time.Hour,
+		fmt.Sprintf(`,"expires_in":%d`, int64(math.MaxInt64)): 365 * 24 * time.Hour,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			checkLife(t, jsonType, `{"access_token":"a"`+expiresIn+`}`, want)

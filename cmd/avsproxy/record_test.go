@@ -59,7 +59,7 @@ func TestEveryDoorIsRecorded(t *testing.T) {
 			t.Fatalf("%v: %s", c.args, got)
 		}
 		r := recordOf(t, proxy, target)
-		client := capture.Leg{Proto: c.proto, Conn: r.Client.Conn, TLS: c.tls, Address: door, Stream: r.Client.Stream}
+		client := capture.ConnInfo{Proto: c.proto, Conn: r.Client.Conn, TLS: c.tls, Address: door, Stream: r.Client.Stream}
 		if r.Client != client || r.Client.Conn == 0 || (r.Client.Stream > 0) != (c.proto == "HTTP/2.0") {
 			t.Errorf("%v: client %+v", c.args, r.Client)
 		}

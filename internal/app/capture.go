@@ -84,8 +84,8 @@ func targetOf(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
-func clientLeg(r *http.Request) capture.Leg {
-	leg := capture.Leg{Proto: r.Proto, Conn: wire.Conn(r.Context()), Stream: wire.ID(r.Context()), TLS: r.TLS != nil}
+func clientLeg(r *http.Request) capture.ConnInfo {
+	leg := capture.ConnInfo{Proto: r.Proto, Conn: wire.Conn(r.Context()), Stream: wire.ID(r.Context()), TLS: r.TLS != nil}
 	switch addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr); {
 	case addr == nil:
 	case addr.Network() == "unix":
@@ -143,7 +143,7 @@ func (r exchangeRecorder) End(e proxy.Exchange, trailer http.Header) {
 
 func factsOf(e proxy.Exchange) capture.Facts {
 	return capture.Facts{
-		Upstream: capture.Leg{
+		Upstream: capture.ConnInfo{
 			Proto: e.Upstream.Proto, Conn: e.Upstream.Conn, Stream: e.Upstream.Stream, Reused: e.Upstream.Reused,
 			TLS: strings.HasPrefix(e.Upstream.Origin, "https:"), Address: e.Upstream.Origin,
 		},

@@ -65,7 +65,7 @@ func newCredential(p *Program, conf config.Credential) (*Credential, error) {
 	case conf.Grant == "client_credentials":
 		source.Unattended, source.Renew = true, client.ClientCredentials
 	case conf.Grant == "refresh_token" && !conf.RefreshToken.IsZero():
-		source.Start = seed(client, p.hidden.of(conf.RefreshToken.Resolve))
+		source.Start = seed(client, p.configSecrets.wrap(conf.RefreshToken.Resolve))
 	}
 	return &Credential{Conf: conf, Source: source, Client: client}, nil
 }
@@ -142,7 +142,7 @@ func newClient(p *Program, conf config.Credential) (*tokens.Client, error) {
 		client.NoPKCE = conf.PKCE == "off"
 	}
 	if !conf.ClientSecret.IsZero() {
-		client.Secret = p.hidden.of(conf.ClientSecret.Resolve)
+		client.Secret = p.configSecrets.wrap(conf.ClientSecret.Resolve)
 	}
 	return client, nil
 }

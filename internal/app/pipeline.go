@@ -125,7 +125,7 @@ func (p *Program) rules(table *gate.Table) (gate.Rules, error) {
 	if p.conf.Proxy.ClientKey.IsZero() {
 		return rules, nil
 	}
-	key, err := p.hidden.of(p.conf.Proxy.ClientKey.Resolve)()
+	key, err := p.configSecrets.wrap(p.conf.Proxy.ClientKey.Resolve)()
 	if err != nil {
 		return rules, err
 	}
@@ -144,7 +144,7 @@ func (l *pipeline) present(name string) string {
 
 // directives joins the downchannel of a route, or where none is named the first
 // that is kept; nil = there is none.
-func (l *pipeline) directives(ctx context.Context, route string) <-chan avs.Passing {
+func (l *pipeline) directives(ctx context.Context, route string) <-chan avs.ReceivedDirective {
 	for _, r := range l.routes {
 		if channel := l.channels[r.Name]; channel != nil && (route == "" || route == r.Name) {
 			return channel.Subscribe(ctx)

@@ -29,8 +29,8 @@ type Program struct {
 	users       userAccess // who may connect; the zero value is everybody
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
-	credentials []*Credential
-	hidden      keptSecrets // of the configuration's secrets
+	credentials   []*Credential
+	configSecrets secretSet
 }
 
 // A Resolved is what is known when a program starts, and not from its configuration.
@@ -43,8 +43,8 @@ type Resolved struct {
 // Build makes the parts.
 func Build(e *Environment, conf *config.Config, r Resolved) (*Program, error) {
 	p := &Program{env: e, conf: conf, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
-	p.hidden.confide(conf)
-	p.hidden.confideProxies(e.Getenv)
+	p.configSecrets.addConfig(conf)
+	p.configSecrets.AddProxies(e.Getenv)
 	if !conf.Sandbox { // which is on this machine
 		var err error
 		if p.proxy, err = upstreamProxy(e); err != nil {

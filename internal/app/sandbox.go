@@ -32,7 +32,7 @@ func sandboxClient(p *Program, conf config.Credential) *tokens.Client {
 	}
 	return &tokens.Client{
 		ID:          sandbox.ClientID,
-		Secret:      p.hidden.of(func() (tokens.Secret, error) { return sandbox.ClientSecret, nil }),
+		Secret:      p.configSecrets.wrap(func() (tokens.Secret, error) { return sandbox.ClientSecret, nil }),
 		AuthURL:     s.LWA + "/ap/oa",
 		TokenURL:    s.LWA + "/auth/o2/token",
 		DeviceURL:   s.LWA + "/auth/O2/create/codepair",

@@ -26,18 +26,18 @@ var arrows = map[string]string{
 	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/httpexchange internal/problem internal/tunnel internal/wire",
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/terminal",
-	"internal/app": "proxy tokens internal/api internal/avs internal/capture internal/certs internal/config internal/console internal/durable internal/exchange" +
-		" internal/explain internal/gate internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/sandbox internal/terminal internal/tunnel internal/wire",
+	"internal/app": "proxy tokens internal/api internal/avs internal/capture internal/certs internal/config internal/console internal/durable internal/exchange internal/explain" +
+		" internal/gate internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/terminal internal/tunnel internal/wire",
 	"internal/arch":    "",
 	"internal/avs":     "",
-	"internal/capture": "",
+	"internal/capture": "internal/redact",
 	"internal/certs":   "internal/durable",
 	"internal/charset": "",
 	"internal/cli": "tokens internal/api internal/app internal/avs internal/capture internal/certs internal/charset internal/config" +
 		" internal/durable internal/exchange internal/explain internal/gate internal/httpexchange internal/httpserver internal/sandbox internal/sandbox/faults internal/terminal",
 	"internal/config": "tokens internal/charset internal/durable internal/secretsource internal/suggest",
-	"internal/console": "tokens internal/api internal/avs internal/capture" +
-		" internal/exchange internal/gate internal/httpexchange internal/peer internal/problem",
+	"internal/console": "tokens internal/api internal/avs internal/capture internal/charset" +
+		" internal/exchange internal/gate internal/httpexchange internal/peer internal/problem internal/redact",
 	"internal/durable":        "",
 	"internal/exchange":       "internal/peer",
 	"internal/explain":        "proxy tokens internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
@@ -48,6 +48,7 @@ var arrows = map[string]string{
 	"internal/netconn":        "",
 	"internal/peer":           "internal/netconn",
 	"internal/problem":        "",
+	"internal/redact":         "",
 	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults internal/sandbox/frames",
 	"internal/sandbox/faults": "internal/suggest",
 	"internal/sandbox/frames": "",

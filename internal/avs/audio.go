@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// SpeechRate is the rate of the speech that the service hears, in samples per
+// SpeechRate is the rate of the speech that the service accepts, in samples per
 // second; it has one channel of 16 bits.
 const SpeechRate = 16000
 
-// AudioInfo is what a piece of audio says of itself. Format is "L16", "MP3",
-// "Opus" or "WAV"; Rate is in samples per second. Zeros mean unknown. Seconds is
-// the length of what is there, if the end is missing.
+// AudioInfo describes a piece of audio. Format is "L16", "MP3", "Opus" or "WAV"; Rate
+// is in samples per second. Zeros mean unknown. Seconds counts only the data that is
+// present.
 type AudioInfo struct {
 	Format   string  `json:"format"`
 	Rate     int     `json:"rate"`
@@ -21,10 +21,10 @@ type AudioInfo struct {
 	Seconds  float64 `json:"seconds"`
 }
 
-// Audio says what a part is. Containers and frames are known by their bytes; bare
-// samples (L16) and bare Opus packets by contentType and format, which is that of
-// the event's payload, and else by what they look like. contentType and format may
-// be empty. It reports false for what is no audio.
+// Audio detects the audio format of a part. It detects containers and frames by their
+// bytes, bare samples (L16) and bare Opus packets by contentType and format, which is
+// the format in the event's payload, or else by a statistical test. contentType and
+// format may be empty. It reports false for other data.
 func Audio(contentType, format string, data []byte) (AudioInfo, bool) {
 	switch {
 	case isWAV(data):
@@ -40,11 +40,11 @@ func Audio(contentType, format string, data []byte) (AudioInfo, bool) {
 }
 
 func bareAudio(contentType, format string, data []byte) (AudioInfo, bool) {
-	rate, channels, said := saysL16(contentType, format)
+	rate, channels, declared := declaredL16(contentType, format)
 	switch {
 	case len(data) == 0:
 		return AudioInfo{}, false
-	case said:
+	case declared:
 		return l16(data, rate, channels), true
 	case isOpusFormat(contentType, format):
 		return bareOpus(data)
@@ -57,16 +57,16 @@ func bareAudio(contentType, format string, data []byte) (AudioInfo, bool) {
 	return l16(data, SpeechRate, 1), looksLikeSamples(data, littleEndian)
 }
 
-// isOctets reports whether a content type leaves open what something is.
+// isOctets reports whether a content type leaves the audio format open.
 func isOctets(contentType string) bool {
 	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	kind = strings.TrimSpace(kind)
 	return kind == "" || kind == AudioType || strings.HasPrefix(kind, "audio/")
 }
 
-// saysL16 reads the service's name of the format (AUDIO_L16_RATE_16000_CHANNELS_1)
+// declaredL16 parses the service's name of the format (AUDIO_L16_RATE_16000_CHANNELS_1)
 // and the media type of RFC 2586 (audio/L16; rate=16000; channels=1).
-func saysL16(contentType, format string) (rate, channels int, ok bool) {
+func declaredL16(contentType, format string) (rate, channels int, ok bool) {
 	rate, channels = SpeechRate, 1
 	words := strings.Split(strings.ToUpper(format), "_")
 	if len(words) > 1 && words[0] == "AUDIO" && words[1] == "L16" {
@@ -101,33 +101,34 @@ func l16(data []byte, rate, channels int) AudioInfo {
 	return AudioInfo{Format: "L16", Rate: rate, Channels: channels, Seconds: float64(len(data)/2/channels) / float64(rate)}
 }
 
-// byteOrder reads a sample of two bytes.
+// byteOrder decodes a sample of two bytes.
 type byteOrder func(a, b byte) int
 
 func littleEndian(a, b byte) int { return int(int16(uint16(a) | uint16(b)<<8)) }
 func bigEndian(a, b byte) int    { return littleEndian(b, a) }
 
-// sampleEvidence is how many bytes it takes to know samples by their look: 20 ms.
+// sampleEvidence is how many bytes are needed to detect samples: 20 ms.
 const sampleEvidence = 640
 
-// looksLikeSamples reports whether neighbouring samples are much alike, as those of
-// a sound are, and those of noise and compressed data are not.
+// looksLikeSamples reports whether neighbouring samples differ little. Those of a sound
+// do; those of noise and compressed data do not.
 func looksLikeSamples(data []byte, order byteOrder) bool {
 	data = data[:min(len(data), 32<<10)&^1]
 	if len(data) < sampleEvidence || isPrintable(data) {
 		return false
 	}
-	loud, steps, before := 0, 0, 0
+	var loud, steps int64 // sums of up to 16384 samples; loud*9 needs more than 32 bits
+	before := 0
 	for i := 0; i < len(data); i += 2 {
 		sample := order(data[i], data[i+1])
-		loud += abs(sample)
-		steps += abs(sample - before)
+		loud += int64(abs(sample))
+		steps += int64(abs(sample - before))
 		before = sample
 	}
 	return loud > 0 && steps < loud*9/10
 }
 
-// isPrintable reports whether data is text, but for a character that is cut off.
+// isPrintable reports whether data is text. Its last character may be cut off.
 func isPrintable(data []byte) bool {
 	end := len(data)
 	for i := 1; i < utf8.UTFMax && i <= end && !utf8.Valid(data[:end]); i++ {

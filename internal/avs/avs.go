@@ -1,6 +1,6 @@
 // Package avs knows the Alexa Voice Service on the wire: its paths, its
-// multipart events and directives, its exceptions. It opens no connection and
-// no file; everything it does is done on an io.Reader or io.Writer.
+// multipart events and directives, its exceptions. It opens no connection and no
+// file.
 package avs
 
 // Paths of the service. Ping has no version prefix.
@@ -12,14 +12,14 @@ const (
 )
 
 // JSONType is the content type of a metadata or directive part, AudioType the
-// one of an audio attachment. The older v1 names the format: AudioTypeV1.
+// one of an audio attachment. The older v1 uses AudioTypeV1.
 const (
 	JSONType    = "application/json; charset=UTF-8"
 	AudioType   = "application/octet-stream"
 	AudioTypeV1 = "audio/mpeg"
 )
 
-// A Header names one message: an event or a directive.
+// A Header identifies an event or a directive.
 type Header struct {
 	Namespace       string `json:"namespace"`
 	Name            string `json:"name"`

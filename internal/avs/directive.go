@@ -2,8 +2,8 @@ package avs
 
 import "encoding/json"
 
-// A Directive is an order from the service to the device. A nil Payload is sent
-// as an empty object, because the field may not be missing.
+// A Directive is a command from the service to the device. A nil Payload is sent as an
+// empty object, because the member is required.
 type Directive struct {
 	Header
 	Payload any

@@ -1,12 +1,9 @@
 package avs
 
-import (
-	"encoding/json"
-)
+import "encoding/json"
 
-// IsGateway reports whether host (without a port) is one of the service's own
-// names, the present or the former ones; in lower case, as a [net/url.URL] has it
-// after strings.ToLower.
+// IsGateway reports whether host, in lower case and without a port, is a present or
+// former name of the service.
 func IsGateway(host string) bool {
 	switch host {
 	case "alexa.na.gateway.devices.a2z.com", "avs-alexa-na.amazon.com", // North America
@@ -17,9 +14,9 @@ func IsGateway(host string) bool {
 	return false
 }
 
-// Endpoint returns the address that a directive sends the device to:
-// System.SetEndpoint, or its successor Alexa.ApiGateway.SetGateway. It is as it
-// was sent, not checked in any way. ok is false for any other directive.
+// Endpoint returns the address in a directive that tells the device to use another
+// endpoint: System.SetEndpoint, or its successor Alexa.ApiGateway.SetGateway. The
+// address is not validated. ok is false for any other directive.
 func Endpoint(h Header, payload json.RawMessage) (address string, ok bool) {
 	var to struct {
 		Endpoint string `json:"endpoint"`

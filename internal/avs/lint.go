@@ -7,25 +7,24 @@ import (
 	"strings"
 )
 
-// Levels of findings. The service refuses what is an error, or hears nothing in
-// it; clients in use get away with a warning; a note is worth knowing.
+// Levels of findings. The service refuses a message with an error, or hears no speech
+// in it; it accepts a message with a warning from clients in use; a note informs.
 const (
 	LevelError   = "error"
 	LevelWarning = "warning"
 	LevelNote    = "note"
 )
 
-// A Finding is something about a message that explains what the service makes of
-// it.
+// A Finding explains how the service treats a message.
 type Finding struct {
 	Level string `json:"level"`
 	Text  string `json:"text"`
 }
 
-// Lint looks at a request that posts an event, and explains what the service
-// would answer with 400 or 415 to, or with 204 though somebody spoke. contentType
-// is the value of its Content-Type header. complete says that body is all of the
-// message: what may still come is not missed. nil means that nothing was found.
+// Lint checks a request that posts an event for what the service answers with 400 or
+// 415, or with 204 although the user spoke. contentType is the value of its
+// Content-Type header. complete says that body is the whole message; otherwise missing
+// parts are not reported. nil means that nothing was found.
 func Lint(contentType string, body []byte, complete bool) []Finding {
 	l := &linter{complete: complete}
 	boundary, err := boundaryOf(contentType)
@@ -57,32 +56,32 @@ func (l *linter) message(contentType, boundary string, body []byte) {
 	}
 	frame := readFrame(body, "--"+boundary)
 	l.frame(frame, boundary, body)
-	if frame.noBlank == 0 { // else one part or another cannot be read
+	if frame.noBlank == 0 { // else a part cannot be parsed
 		l.parts(lintParts(contentType, body))
 	}
 }
 
-// A frame is what stands around the parts. Its lines are numbered from 1; 0 means
-// that there is none.
+// A frame describes the lines around the parts' contents. Lines are numbered from 1; 0
+// means that there is no such line.
 type frame struct {
 	delimiters, closing int
-	bareLF              int // a line of the frame that ends without CR
-	noBlank             int // a line that is no header
+	bareLF              int // the first line of the frame that ends without CR
+	noBlank             int // a line that is not a header but should be
 	bareBoundary        bool
 }
 
-// readFrame goes through the lines of a message as a reader of parts does.
+// readFrame reads the lines of a message as a [PartScanner] does.
 func readFrame(body []byte, delimiter string) frame {
 	var f frame
 	number, inHead := 0, false
 	for line := range bytes.Lines(body) {
 		number++
-		found, last := delimits(line, delimiter)
+		found, closing := isDelimiter(line, delimiter)
 		text := bytes.TrimRight(line, "\r\n")
 		switch {
 		case found:
 			f.delimiters++
-			inHead = !last
+			inHead = !closing
 		case inHead && len(text) > 0 && len(text) < len(line) && !isHeader(text):
 			f.noBlank, inHead = number, false
 			continue
@@ -93,7 +92,7 @@ func readFrame(body []byte, delimiter string) frame {
 		if f.bareLF == 0 && bytes.HasSuffix(line, []byte("\n")) && !bytes.HasSuffix(line, []byte("\r\n")) {
 			f.bareLF = number
 		}
-		if last {
+		if closing {
 			f.closing = number
 			return f
 		}
@@ -102,8 +101,8 @@ func readFrame(body []byte, delimiter string) frame {
 	return f
 }
 
-// isHeader reports whether a line begins as a header does: a line of JSON has a
-// colon too.
+// isHeader reports whether a line begins like a header. A line of JSON has a colon
+// too.
 func isHeader(line []byte) bool {
 	name, _, found := bytes.Cut(line, []byte(":"))
 	return found && len(bytes.TrimSpace(name)) > 0 && !bytes.ContainsAny(name, `{}[]"<>(),;=`)
@@ -117,9 +116,9 @@ func (l *linter) frame(f frame, boundary string, body []byte) {
 		}
 		return
 	case f.delimiters == 0 && f.bareBoundary:
-		l.add(LevelError, "the delimiter lines lack the two dashes that stand before the boundary: --%s", boundary)
+		l.add(LevelError, "the delimiter lines lack the two dashes before the boundary: --%s", boundary)
 	case f.delimiters == 0 && l.complete:
-		l.add(LevelError, "the boundary of the Content-Type does not stand in the body: there is no line --%s", boundary)
+		l.add(LevelError, "the body does not contain the boundary of the Content-Type: there is no line --%s", boundary)
 	case f.closing == 0 && l.complete:
 		l.add(LevelWarning, "the closing delimiter --%s-- is missing; the service may wait for more, or answer 400", boundary)
 	}
@@ -131,62 +130,43 @@ func (l *linter) frame(f frame, boundary string, body []byte) {
 	}
 }
 
-// A lintPart is a part as far as it is there.
-type lintPart struct {
-	PartHead
-	data     []byte
-	complete bool
-}
+// maxLintParts bounds the parts that are checked. Events have two.
+const maxLintParts = 100
 
-// lintPartsMost bounds the parts that are looked at. Events have two.
-const lintPartsMost = 100
-
-func lintParts(contentType string, body []byte) (parts []lintPart) {
-	var at *lintPart // nil = beyond the bound
-	scanner := NewPartScanner(contentType, PartHandler{
-		Begin: func(head PartHead) {
-			if at = nil; len(parts) < lintPartsMost {
-				parts = append(parts, lintPart{PartHead: head})
-				at = &parts[len(parts)-1]
-			}
-		},
-		Data: func(p []byte) {
-			if at != nil {
-				at.data = append(at.data, p...)
-			}
-		},
-		End: func(complete bool) {
-			if at != nil {
-				at.complete = complete
-			}
-		},
-	})
+func lintParts(contentType string, body []byte) (parts []CollectedPart) {
+	limit := func(PartHead) int {
+		if len(parts) == maxLintParts {
+			return -1
+		}
+		return len(body)
+	}
+	scanner := NewPartScanner(contentType, CollectParts(limit, func(part CollectedPart) { parts = append(parts, part) }))
 	scanner.Write(body)
 	scanner.Close()
 	return parts
 }
 
-func (l *linter) parts(parts []lintPart) {
+func (l *linter) parts(parts []CollectedPart) {
 	if len(parts) == 0 {
 		return
 	}
 	for i := range parts {
-		parts[i].complete = parts[i].complete || l.complete
+		parts[i].Complete = parts[i].Complete || l.complete
 	}
 	first := parts[0]
 	if first.Name != "metadata" {
-		l.add(LevelWarning, "the first part is called %q and not \"metadata\"", first.Name)
+		l.add(LevelWarning, "the first part is named %q and not \"metadata\"", first.Name)
 	}
 	if !first.IsJSON() {
 		l.add(LevelWarning, "the first part's Content-Type is %q and not %s", first.ContentType, JSONType)
 	}
-	if first.complete {
-		l.metadata(first.data)
+	if first.Complete {
+		l.metadata(first.Body)
 	}
 	for _, part := range parts[1:] {
 		l.attachment(part)
 	}
 	if l.event == recognize && len(parts) == 1 && l.complete {
-		l.add(LevelError, "a Recognize event needs a part called \"audio\" with what was said")
+		l.add(LevelError, "a Recognize event needs a part named \"audio\" with the speech")
 	}
 }

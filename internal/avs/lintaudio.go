@@ -6,37 +6,37 @@ import (
 	"strings"
 )
 
-// attachment looks at a part behind the metadata.
-func (l *linter) attachment(part lintPart) {
+// attachment checks a part behind the metadata.
+func (l *linter) attachment(part CollectedPart) {
 	if part.IsJSON() {
-		l.add(LevelWarning, "a second part is JSON; the service reads the first one alone")
+		l.add(LevelWarning, "a second part is JSON; the service reads only the first one")
 		return
 	}
 	if part.Name != "audio" && l.event == recognize {
-		l.add(LevelWarning, "the part with the sound is called %q and not \"audio\"", part.Name)
+		l.add(LevelWarning, "the part with the sound is named %q and not \"audio\"", part.Name)
 	}
 	switch {
-	case len(part.data) == 0 && part.complete:
-		l.add(LevelError, "the audio is empty; there is nothing to understand, and the service answers 204")
-	case isBase64(part.data):
-		l.add(LevelError, "the audio is base64 text; the service wants the bytes themselves")
+	case len(part.Body) == 0 && part.Complete:
+		l.add(LevelError, "the audio is empty, so the service answers 204")
+	case isBase64(part.Body):
+		l.add(LevelError, "the audio is base64 text; the service expects the bytes themselves")
 	case l.event == recognize:
 		l.sound(part)
 	}
 }
 
-func (l *linter) sound(part lintPart) {
-	if isWAV(part.data) {
-		l.wav(parseWAV(part.data))
+func (l *linter) sound(part CollectedPart) {
+	if isWAV(part.Body) {
+		l.wav(parseWAV(part.Body))
 		return
 	}
-	info, _ := Audio(part.ContentType, "", part.data)
-	ogg := bytes.HasPrefix(part.data, []byte("OggS"))
+	info, _ := Audio(part.ContentType, "", part.Body)
+	ogg := bytes.HasPrefix(part.Body, []byte("OggS"))
 	switch {
 	case info.Format == "MP3":
-		l.add(LevelError, "the audio is MP3; the service hears bare L16 samples or Opus packets")
-	case ogg || bytes.HasPrefix(part.data, []byte("fLaC")):
-		l.add(LevelError, "the audio is in a container (%s); the service hears bare L16 samples or Opus packets", part.data[:4])
+		l.add(LevelError, "the audio is MP3; the service accepts only bare L16 samples or Opus packets")
+	case ogg || bytes.HasPrefix(part.Body, []byte("fLaC")):
+		l.add(LevelError, "the audio is in a container (%s); the service accepts only bare L16 samples or Opus packets", part.Body[:4])
 	case l.format == "OPUS":
 		l.opus(part)
 	case info.Format == "Opus":
@@ -55,37 +55,37 @@ func (l *linter) wav(wav wavFile) {
 		got, want int
 	}{{"samples per second", wav.Rate, SpeechRate}, {"channels", wav.Channels, 1}, {"bits per sample", wav.bits, 16}} {
 		if wrong.got != wrong.want {
-			l.add(LevelError, "the WAV file has %d %s; the service hears %d, understands nothing and answers 204", wrong.got, wrong.what, wrong.want)
+			l.add(LevelError, "the WAV file has %d %s; the service expects %d, understands nothing and answers 204", wrong.got, wrong.what, wrong.want)
 		}
 	}
 	if wav.coding != 1 && wav.coding != 0xFFFE {
 		l.add(LevelError, "the WAV file is not PCM (its coding is %d)", wav.coding)
 	}
-	l.add(LevelNote, "the audio has the header of a WAV file, which is heard as a short crackle; the service wants the samples alone")
+	l.add(LevelNote, "the audio begins with the header of a WAV file, which sounds like a short crackle; the service expects only the samples")
 	l.silence(wav.samples)
 }
 
-func (l *linter) opus(part lintPart) {
-	if OpusPackets(part.data) == nil {
-		l.add(LevelError, "the payload's format is OPUS, but the bytes are no packets of 20 ms at a constant 32 or 64 kbit/s")
+func (l *linter) opus(part CollectedPart) {
+	if OpusPackets(part.Body) == nil {
+		l.add(LevelError, "the payload's format is OPUS, but the bytes are not packets of 20 ms at a constant 32 or 64 kbit/s")
 	}
 }
 
-// samples looks at bare L16.
-func (l *linter) samples(part lintPart) {
-	if rate, channels, ok := saysL16(part.ContentType, ""); ok && (rate != SpeechRate || channels != 1) {
-		l.add(LevelError, "the part's Content-Type says %d samples per second and %d channels; the service hears 16000 and 1", rate, channels)
+// samples checks bare L16.
+func (l *linter) samples(part CollectedPart) {
+	if rate, channels, ok := declaredL16(part.ContentType, ""); ok && (rate != SpeechRate || channels != 1) {
+		l.add(LevelError, "the part's Content-Type says %d samples per second and %d channels; the service expects 16000 and 1", rate, channels)
 	}
-	if part.complete && len(part.data)%2 != 0 {
-		l.add(LevelWarning, "the audio has an odd number of bytes, so its last sample, or all of them, are cut apart")
+	if part.Complete && len(part.Body)%2 != 0 {
+		l.add(LevelWarning, "the audio has an odd number of bytes, so its last sample, or every sample, is split")
 	}
-	if looksLikeSamples(part.data, bigEndian) && !looksLikeSamples(part.data, littleEndian) {
-		l.add(LevelError, "the samples look big-endian; the service hears little-endian ones, and noise in these")
+	if looksLikeSamples(part.Body, bigEndian) && !looksLikeSamples(part.Body, littleEndian) {
+		l.add(LevelError, "the samples look big-endian; the service expects little-endian ones and hears noise")
 	}
-	if part.complete && len(part.data) < SpeechRate*2/5 {
-		l.add(LevelNote, "the audio is shorter than a word (%d ms); the service is likely to answer 204", len(part.data)*1000/SpeechRate/2)
+	if part.Complete && len(part.Body) < SpeechRate*2/5 {
+		l.add(LevelNote, "the audio is shorter than a word (%d ms); the service probably answers 204", len(part.Body)*1000/SpeechRate/2)
 	}
-	l.silence(part.data)
+	l.silence(part.Body)
 }
 
 func (l *linter) silence(samples []byte) {

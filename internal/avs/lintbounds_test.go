@@ -14,10 +14,10 @@ func TestLintOfManyPartsIsBounded(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	found := Lint(formB, body, true)
 	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 || len(found) > 2*lintPartsMost {
+	if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 || len(found) > 2*maxLintParts {
 		t.Errorf("1 MiB takes %d MiB, and has %d findings", used>>20, len(found))
 	}
-	if !says(found, LevelWarning, `called ""`) {
+	if !says(found, LevelWarning, `named ""`) {
 		t.Errorf("%v", found[:min(len(found), 3)])
 	}
 }

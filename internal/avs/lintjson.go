@@ -10,10 +10,10 @@ import (
 
 const recognize = "SpeechRecognizer.Recognize"
 
-// metadata looks at the JSON of an event.
+// metadata checks the JSON of an event.
 func (l *linter) metadata(text []byte) {
 	if problem := jsonProblem(text); problem != "" {
-		l.add(LevelError, "the metadata part is no JSON: %s", problem)
+		l.add(LevelError, "the metadata part is not JSON: %s", problem)
 		return
 	}
 	var message struct {
@@ -49,13 +49,13 @@ func (l *linter) header(h Header) {
 		}
 	}
 	if l.event == recognize && h.DialogRequestID == "" {
-		l.add(LevelError, "the header of a Recognize event has no dialogRequestId, which the directives that answer it would bear")
+		l.add(LevelError, "the header of a Recognize event has no dialogRequestId, which the directives that answer it repeat")
 	}
 }
 
 func (l *linter) payload(text json.RawMessage) {
 	if !bytes.HasPrefix(text, []byte("{")) {
-		l.add(LevelError, "the event has no payload; where there is nothing to say it is {}")
+		l.add(LevelError, "the event has no payload; an empty payload is {}")
 		return
 	}
 	var payload struct {
@@ -68,13 +68,13 @@ func (l *linter) payload(text json.RawMessage) {
 	switch l.format {
 	case "AUDIO_L16_RATE_16000_CHANNELS_1", "OPUS":
 	case "":
-		l.add(LevelError, "the payload names no format of the audio, as AUDIO_L16_RATE_16000_CHANNELS_1")
+		l.add(LevelError, "the payload does not name the format of the audio, for example AUDIO_L16_RATE_16000_CHANNELS_1")
 	default:
-		l.add(LevelError, "the format %q is not one that the service hears: AUDIO_L16_RATE_16000_CHANNELS_1 or OPUS", l.format)
+		l.add(LevelError, "the service does not accept the format %q; it accepts AUDIO_L16_RATE_16000_CHANNELS_1 and OPUS", l.format)
 	}
 }
 
-// jsonProblem says what is wrong with a text and where, or nothing.
+// jsonProblem says what is wrong with a text and where. It is empty for valid JSON.
 func jsonProblem(text []byte) string {
 	switch {
 	case len(bytes.TrimSpace(text)) == 0:

@@ -9,10 +9,11 @@ var mp3Rates = [2][16]int{
 	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
 }
 
-// An mp3Frame is the header of one.
+// An mp3Frame is the header of a frame.
 type mp3Frame struct{ size, samples, rate, channels int }
 
-// mp3 knows MP3 by two frames in a row, or by one that is all there is.
+// mp3 detects MP3 by an ID3 tag, by two frames in a row, or by one frame without more
+// data.
 func mp3(data []byte) (AudioInfo, bool) {
 	tagged := len(data) >= 10 && string(data[:3]) == "ID3"
 	if tagged {

@@ -2,7 +2,7 @@ package avs
 
 import "encoding/binary"
 
-// pagePackets is how many packets stand on a page of Ogg: a second's, of 20 ms each.
+// pagePackets is how many packets a page of Ogg has: one second of 20 ms each.
 const pagePackets = 50
 
 // Kinds of pages (RFC 3533 section 6).
@@ -11,9 +11,9 @@ const (
 	pageEnds   = 4
 )
 
-// OggOpus puts bare Opus into a container that players know (RFC 7845). It returns
-// nil for what [OpusPackets] takes for none. Nothing is skipped at the begin, for the
-// encoder's delay is not known.
+// OggOpus puts bare Opus into a container that players support (RFC 7845). It returns
+// nil for data that is not bare Opus, see [OpusPackets]. It sets no samples to skip,
+// because the delay of the encoder is unknown.
 func OggOpus(data []byte) []byte {
 	packets := OpusPackets(data)
 	if packets == nil {
@@ -21,7 +21,7 @@ func OggOpus(data []byte) []byte {
 	}
 	w := oggWriter{text: make([]byte, 0, len(data)+len(data)/50+256)}
 	w.page(pageBegins, opusHead(packets[0]))
-	w.page(0, []byte("OpusTags\x08\x00\x00\x00avsproxy\x00\x00\x00\x00")) // its maker, and no comments
+	w.page(0, []byte("OpusTags\x08\x00\x00\x00avsproxy\x00\x00\x00\x00")) // the vendor, and no comments
 	for ; len(packets) > pagePackets; packets = packets[pagePackets:] {
 		w.sound(0, packets[:pagePackets])
 	}
@@ -41,7 +41,7 @@ func opusHead(packet []byte) []byte {
 type oggWriter struct {
 	text     []byte
 	pages    uint32
-	position uint64 // samples at 48 kHz that have ended
+	position uint64 // in samples at 48 kHz, at the end of the last packet
 }
 
 func (w *oggWriter) sound(kind byte, packets [][]byte) {
@@ -51,14 +51,14 @@ func (w *oggWriter) sound(kind byte, packets [][]byte) {
 	w.page(kind, packets...)
 }
 
-// page writes packets on a page of their own. Each must be shorter than 255 bytes, so
-// that its length takes one byte.
+// page writes a page with these packets. Each must be shorter than 255 bytes, so that
+// its length takes one byte.
 func (w *oggWriter) page(kind byte, packets ...[]byte) {
 	begin := len(w.text)
 	w.text = append(w.text, "OggS\x00"...)
 	w.text = append(w.text, kind)
 	w.text = binary.LittleEndian.AppendUint64(w.text, w.position)
-	w.text = append(w.text, "avsp"...) // the stream's number, any will do
+	w.text = append(w.text, "avsp"...) // an arbitrary stream number
 	w.text = binary.LittleEndian.AppendUint32(w.text, w.pages)
 	w.text = append(w.text, 0, 0, 0, 0) // the checksum, counted as zeros
 	w.text = append(w.text, byte(len(packets)))
@@ -72,7 +72,7 @@ func (w *oggWriter) page(kind byte, packets ...[]byte) {
 	binary.LittleEndian.PutUint32(w.text[begin+22:], oggChecksum(w.text[begin:]))
 }
 
-// oggChecksum is a CRC-32 whose bits are not reflected, as those of hash/crc32 are.
+// oggChecksum is a CRC-32 without reflected bits. hash/crc32 has only reflected ones.
 func oggChecksum(page []byte) (crc uint32) {
 	for _, b := range page {
 		crc ^= uint32(b) << 24

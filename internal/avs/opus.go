@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// opusEvidence is how many bytes it takes to know bare packets by their look.
+// opusEvidence is how many bytes are needed to detect bare packets.
 const opusEvidence = 10 * 160
 
-// opusSizes are the sizes of the packets that the service takes: 20 ms at a
-// constant 32 or 64 kbit/s.
+// opusSizes are the packet sizes that the service accepts: 20 ms at a constant 32 or
+// 64 kbit/s.
 var opusSizes = []int{80, 160}
 
 func isOpusFormat(contentType, format string) bool {
 	return strings.EqualFold(format, "OPUS") || format == "" && strings.HasPrefix(strings.ToLower(contentType), "audio/opus")
 }
 
-// OpusPackets cuts bare Opus, as devices send it, into its packets, which all have
-// one size. It returns nil for what is none. A packet that is cut off is left out.
+// OpusPackets splits bare Opus, as devices send it, into its packets, which all have
+// the same size. It returns nil for other data. It leaves out a packet that is cut off.
 func OpusPackets(data []byte) [][]byte {
 	size := opusSize(data)
 	if size == 0 {
@@ -36,17 +36,17 @@ func bareOpus(data []byte) (AudioInfo, bool) {
 	if packets == nil {
 		return AudioInfo{}, false
 	}
-	samples := 0
+	var samples int64
 	for _, packet := range packets {
-		samples += opusSamples(packet)
+		samples += int64(opusSamples(packet))
 	}
 	return AudioInfo{Format: "Opus", Rate: SpeechRate, Channels: opusChannels(packets[0]), Seconds: float64(samples) / 48000}, true
 }
 
 func opusChannels(packet []byte) int { return 1 + int(packet[0]>>2&1) }
 
-// opusSamples is how long a packet of 20 ms frames sounds, at the 48 kHz that Opus
-// counts in (RFC 6716 section 3.2).
+// opusSamples is the duration of a packet of 20 ms frames, in samples at the 48 kHz
+// that Opus counts in (RFC 6716 section 3.2).
 func opusSamples(packet []byte) int {
 	frames := 1
 	switch packet[0] & 3 {
@@ -58,21 +58,21 @@ func opusSamples(packet []byte) int {
 	return frames * 960
 }
 
-// opusSize finds the size of packets by their first bytes (RFC 6716 section 3.1),
-// which are alike: frames of 20 ms. What is all alike is silence of samples.
+// opusSize detects the packet size by the first bytes of the packets (RFC 6716 section
+// 3.1), which are equal: frames of 20 ms. Data of one repeated byte is silence in L16.
 func opusSize(data []byte) int {
 	if len(data) == 0 || !is20ms(data[0]>>3) || len(bytes.Trim(data, string(data[:1]))) == 0 {
 		return 0
 	}
 	for _, size := range opusSizes {
-		if len(data) >= size && alikeEach(data, size) {
+		if len(data) >= size && startAlike(data, size) {
 			return size
 		}
 	}
 	return 0
 }
 
-func alikeEach(data []byte, size int) bool {
+func startAlike(data []byte, size int) bool {
 	for at := 0; at < len(data); at += size {
 		if data[at]>>2 != data[0]>>2 {
 			return false
@@ -81,7 +81,7 @@ func alikeEach(data []byte, size int) bool {
 	return true
 }
 
-// is20ms looks at the configuration of RFC 6716 table 2.
+// is20ms decodes the configuration number (RFC 6716 table 2).
 func is20ms(config byte) bool {
 	switch {
 	case config < 12:
@@ -92,15 +92,15 @@ func is20ms(config byte) bool {
 	return config&3 == 3
 }
 
-// oggOpus reads the head of the first page and the position of the last
-// (RFC 7845). Opus always decodes to 48 kHz; Rate is what was encoded.
+// oggOpus parses the head of the first page and the position of the last (RFC 7845).
+// Opus always decodes to 48 kHz; Rate is that of the original input.
 func oggOpus(data []byte) (AudioInfo, bool) {
 	at := bytes.Index(data[:min(len(data), 512)], []byte("OpusHead"))
 	if at < 0 || len(data) < at+16 {
 		return AudioInfo{}, false
 	}
 	head := data[at:]
-	info := AudioInfo{Format: "Opus", Channels: int(head[9]), Rate: int(binary.LittleEndian.Uint32(head[12:]))}
+	info := AudioInfo{Format: "Opus", Channels: int(head[9]), Rate: littleInt(head[12:])}
 	skip := int64(binary.LittleEndian.Uint16(head[10:]))
 	if last := bytes.LastIndex(data, []byte("OggS")); len(data) >= last+14 {
 		if position := int64(binary.LittleEndian.Uint64(data[last+6:])); position > skip {

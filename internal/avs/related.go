@@ -16,9 +16,9 @@ type Part struct {
 }
 
 // RelatedWriter writes a multipart/related answer (RFC 2387) the way the service
-// does: the boundary line that ends a part is sent with the part, so a reader
-// knows at once that the part is complete. Every method makes exactly one Write
-// to the underlying writer, so that a flush after it makes one DATA frame.
+// does: the delimiter line that ends a part is sent with the part, so that a reader
+// knows at once that the part is complete. Every method makes exactly one Write to the
+// underlying writer, so that a flush after it makes one DATA frame.
 type RelatedWriter struct {
 	w        io.Writer
 	boundary string
@@ -30,14 +30,14 @@ func NewRelatedWriter(w io.Writer, id string) *RelatedWriter {
 	return &RelatedWriter{w: w, boundary: "------" + id}
 }
 
-// ContentType is the content type of the answer to an event. Its root part is
-// the one whose content id is StartID.
+// ContentType is the content type of the answer to an event. Its root part has the
+// content id StartID.
 func (r *RelatedWriter) ContentType() string {
 	return fmt.Sprintf("multipart/related; boundary=%s; start=%s; type=\"application/json\"", r.boundary, r.StartID())
 }
 
 // DownchannelType is the content type of the downchannel. The type parameter is
-// not quoted, which strict parsers refuse: the service sends it so.
+// not quoted, as in the service's answers, although strict parsers refuse that.
 func (r *RelatedWriter) DownchannelType() string {
 	return fmt.Sprintf("multipart/related; boundary=%s; type=application/json", r.boundary)
 }
@@ -47,7 +47,7 @@ func (r *RelatedWriter) StartID() string {
 	return "metadata." + r.boundary[len("------"):]
 }
 
-// Open writes the boundary line before the first part.
+// Open writes the delimiter line before the first part.
 func (r *RelatedWriter) Open() error {
 	_, err := r.w.Write(r.OpenLine())
 	return err
@@ -56,10 +56,10 @@ func (r *RelatedWriter) Open() error {
 // OpenLine is what Open writes.
 func (r *RelatedWriter) OpenLine() []byte { return []byte("--" + r.boundary + "\r\n") }
 
-// Write writes a part after which another one may come.
+// Write writes a part that another one may follow.
 func (r *RelatedWriter) Write(part Part) error { return r.write(part, "\r\n") }
 
-// Frame returns a part as Write would write it, its header block as it came.
+// Frame returns a part as Write writes it, but with the header block head.Raw.
 func (r *RelatedWriter) Frame(head PartHead, body []byte) []byte {
 	return slices.Concat(head.Raw, []byte("\r\n"), body, []byte("\r\n"), r.OpenLine())
 }

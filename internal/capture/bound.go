@@ -4,10 +4,12 @@ import (
 	"strconv"
 	"strings"
 	"unsafe"
+
+	"avsproxy/internal/redact"
 )
 
-// What is kept of a head at most. Servers have larger limits, and we have more
-// exchanges.
+// Limits of what is kept of a head. They are lower than those of servers, because many
+// exchanges are kept.
 const (
 	maxFields    = 200
 	maxHeadBytes = 32 << 10
@@ -16,12 +18,12 @@ const (
 	maxInterim   = 8
 )
 
-// overhead is the bookkeeping of an exchange: itself and its place in the map.
+// overhead is the memory of an exchange itself and of its map entry.
 const overhead = int(unsafe.Sizeof(Exchange{})) + 128
 
-// keepFields returns masked copies of as many fields as are kept, and what memory
-// they take.
-func keepFields(fields []Field, set *patterns) (kept []Field, cost int, cut bool) {
+// keepFields returns masked copies of the fields, up to the limits, and how much memory
+// they use.
+func keepFields(fields []Field, set *redact.Patterns) (kept []Field, cost int, cut bool) {
 	if len(fields) == 0 {
 		return nil, 0, false
 	}
@@ -32,19 +34,21 @@ func keepFields(fields []Field, set *patterns) (kept []Field, cost int, cut bool
 			cut = true
 			break
 		}
-		one := Field{Name: cutAt(set.text(f.Name), min(room, maxWord)), Value: set.field(f.Name, f.Value)}
-		cut = cut || len(one.Value) > room
-		one.Value = cutAt(one.Value, room)
+		name := set.Text(f.Name)
+		value, masked := set.Field(f.Name, f.Value)
+		one := Field{Name: truncate(name, min(room, maxWord)), Value: truncate(value, room), Masked: masked || name != f.Name}
+		one.Cut = len(one.Name) != len(name) || len(one.Value) != len(value)
+		cut = cut || len(value) > room
 		kept = append(kept, one)
 		room -= len(one.Name) + len(one.Value)
 	}
-	gather(kept, maxHeadBytes-room)
+	compact(kept, maxHeadBytes-room)
 	return kept, maxHeadBytes - room + cap(kept)*int(unsafe.Sizeof(Field{})), cut
 }
 
-// gather copies all texts into one: they may be pieces of a whole head, which
-// would be kept for them.
-func gather(fields []Field, size int) {
+// compact copies all texts into one. They may be substrings of a whole head, which they
+// would keep in memory.
+func compact(fields []Field, size int) {
 	var all strings.Builder
 	all.Grow(size)
 	for _, f := range fields {
@@ -54,32 +58,22 @@ func gather(fields []Field, size int) {
 	rest := all.String()
 	for i, f := range fields {
 		name, value := len(f.Name), len(f.Name)+len(f.Value)
-		fields[i] = Field{Name: rest[:name], Value: rest[name:value]}
+		fields[i].Name, fields[i].Value = rest[:name], rest[name:value]
 		rest = rest[value:]
 	}
 }
 
 // clip returns a copy of at most about n bytes.
-func clip(text string, n int) string { return strings.Clone(cutAt(text, n)) }
+func clip(text string, n int) string { return strings.Clone(truncate(text, n)) }
 
-func cutAt(text string, n int) string {
+func truncate(text string, n int) string {
 	if len(text) <= n {
 		return text
 	}
 	return text[:n] + "…"
 }
 
-func value(fields []Field, name string) string {
-	for _, f := range fields {
-		if strings.EqualFold(f.Name, name) {
-			return f.Value
-		}
-	}
-	return ""
-}
-
-// lengthOf is the declared length of a body (RFC 9110 section 8.6), 0 where it is not
-// known.
+// lengthOf returns the Content-Length (RFC 9110 section 8.6), 0 if unknown.
 func lengthOf(header []Field) int64 {
 	n, err := strconv.ParseInt(value(header, "Content-Length"), 10, 64)
 	if err != nil || n < 0 {
@@ -88,22 +82,34 @@ func lengthOf(header []Field) int64 {
 	return n
 }
 
-// bounded copies what came with the request alone; the rest are texts of the program's
-// own, which many exchanges share.
-func (q Request) bounded(set *patterns) Request {
-	q.Method, q.Host = clip(set.text(q.Method), maxWord), clip(set.text(q.Host), maxWord)
-	q.Target, q.Proto = clip(set.text(q.Target), maxTarget), clip(q.Proto, maxWord)
-	return q
+// costOf is the memory of fields that are kept.
+func costOf(fields []Field) int {
+	cost := cap(fields) * int(unsafe.Sizeof(Field{}))
+	for _, f := range fields {
+		cost += len(f.Name) + len(f.Value)
+	}
+	return cost
+}
+
+// setRequest copies the texts that came with the request. The others are shared by many
+// exchanges.
+func (s *state) setRequest(q Request, set *redact.Patterns) {
+	method, target := set.Text(q.Method), set.Text(q.Target)
+	s.methodMasked, s.targetMasked, s.targetCut = method != q.Method, target != q.Target, len(target) > maxTarget
+	q.Method, q.Target = clip(method, maxWord), clip(target, maxTarget)
+	q.Host, q.Proto = clip(set.Text(q.Host), maxWord), clip(q.Proto, maxWord)
+	q.Header = nil
+	s.head = q
 }
 
 func (q Request) cost() int {
 	return len(q.Route) + len(q.Method) + len(q.Scheme) + len(q.Host) + len(q.Target) + len(q.Proto) + q.Client.cost()
 }
 
-func (l Leg) cost() int { return len(l.Proto) + len(l.Address) }
+func (c ConnInfo) cost() int { return len(c.Proto) + len(c.Address) }
 
-func (f Facts) bounded(set *patterns) Facts {
-	f.Ended, f.Error = clip(set.text(f.Ended), maxWord), clip(f.Error, maxWord)
+func (f Facts) bounded(set *redact.Patterns) Facts {
+	f.Ended, f.Error = clip(set.Text(f.Ended), maxWord), clip(f.Error, maxWord)
 	return f
 }
 

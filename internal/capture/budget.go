@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// fit makes room if the budget is overdrawn. The caller holds no lock.
-func (r *Recorder) fit() {
+// makeRoom frees memory if too much is in use. The caller holds no lock.
+func (r *Recorder) makeRoom() {
 	if r.used.Load() <= r.options.Total {
 		return
 	}
 	r.mu.Lock()
-	removed := r.forgetEnded()
+	removed := r.evictEnded()
 	r.cutActive()
 	r.mu.Unlock()
 	if len(removed) > 0 {
@@ -23,18 +23,18 @@ func (r *Recorder) fit() {
 
 func (r *Recorder) overdrawn() bool { return r.used.Load() > r.options.Total }
 
-func (r *Recorder) forgetEnded() (removed []uint64) {
-	for r.ended != nil && r.overdrawn() {
-		removed = append(removed, r.forgetOldest())
+func (r *Recorder) evictEnded() (removed []uint64) {
+	for r.head != nil && r.overdrawn() {
+		removed = append(removed, r.evictOldest())
 	}
 	return removed
 }
 
-// cutActive takes bodies from exchanges under way, the oldest first, and then heads,
-// if nothing else is left to take. What remains then is their bookkeeping, and they are
-// looked at again when that has changed, not with each chunk.
+// cutActive drops the bodies of active exchanges, oldest first, and then their heads if
+// that is not enough. What remains cannot be dropped, so the exchanges are not examined
+// again until the memory in use has changed enough.
 func (r *Recorder) cutActive() {
-	near := max(r.options.Total/16, overdraft)
+	near := max(r.options.Total/16, minChange)
 	if change := r.used.Load() - r.floor; !r.overdrawn() || r.floor > 0 && change <= near && change >= -near {
 		return
 	}
@@ -51,30 +51,30 @@ func (r *Recorder) cutActive() {
 	r.floor = r.used.Load()
 }
 
-// overdraft is what is no change where the budget is small.
-const overdraft = 16 << 10
+// minChange is the smallest change that counts, however small Total is.
+const minChange = 16 << 10
 
-// forgetOldest forgets the exchange that ended first.
-func (r *Recorder) forgetOldest() uint64 {
-	e := r.ended
-	r.ended = e.next
-	if r.ended == nil {
-		r.youngest = nil
+// evictOldest removes the exchange that ended first.
+func (r *Recorder) evictOldest() uint64 {
+	e := r.head
+	r.head = e.next
+	if r.head == nil {
+		r.tail = nil
 	}
 	delete(r.all, e.id)
-	e.cutBodies() // which others may use from now on, and somebody may still look at e
+	e.cutBodies() // their slabs are used again, and somebody may still hold e
 	r.used.Add(-e.cost.Load())
 	return e.id
 }
 
-// retire puts an exchange that has ended into the queue of those that may go.
-func (r *Recorder) retire(e *Exchange) {
+// enqueueEvictable adds an ended exchange to the queue of evictable ones.
+func (r *Recorder) enqueueEvictable(e *Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.youngest == nil {
-		r.ended = e
+	if r.tail == nil {
+		r.head = e
 	} else {
-		r.youngest.next = e
+		r.tail.next = e
 	}
-	r.youngest = e
+	r.tail = e
 }

@@ -9,17 +9,17 @@ import (
 
 // ended records a whole exchange with two bodies of n bytes.
 func ended(r *Recorder, n int) *Exchange {
-	e := post(r, Field{"Content-Type", "application/octet-stream"})
+	e := post(r, Field{Name: "Content-Type", Value: "application/octet-stream"})
 	p := make([]byte, n)
 	e.RequestBody(p)
 	e.RequestEnd(nil, nil)
-	e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "text/plain"}})
+	e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "text/plain"}})
 	e.ResponseBody(p)
 	e.End(Facts{Decision: "injected"}, nil)
 	return e
 }
 
-func TestTheOldestThatEndedMakeRoom(t *testing.T) {
+func TestTheOldestEndedExchangesAreEvicted(t *testing.T) {
 	r := New(Options{Total: 100 << 10})
 	under := post(r)
 	under.ResponseBody(make([]byte, 20<<10))
@@ -47,7 +47,7 @@ func TestTheOldestThatEndedMakeRoom(t *testing.T) {
 	}
 }
 
-func TestAnExchangeUnderWayLosesItsBodiesAlone(t *testing.T) {
+func TestAnActiveExchangeLosesOnlyItsBodies(t *testing.T) {
 	r := New(Options{Total: 100 << 10})
 	oldest := post(r)
 	oldest.ResponseBody(make([]byte, 40<<10))
@@ -64,7 +64,7 @@ func TestAnExchangeUnderWayLosesItsBodiesAlone(t *testing.T) {
 	}
 }
 
-// heap is what is in use after everything unused was collected.
+// heap is the memory in use after a collection.
 func heap() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -73,14 +73,14 @@ func heap() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// A field's text is a piece of a whole head, which must not be kept for its sake.
-func TestHeadsAreNotKeptWhole(t *testing.T) {
+// The text of a field is a substring of a whole head, which must not stay in memory.
+func TestFieldsDoNotKeepTheirHeadInMemory(t *testing.T) {
 	before := heap()
 	r := New(Options{})
 	for range 100 {
 		head := strings.Repeat("x", 256<<10)
-		e := r.Begin(Request{Target: head[:10], Header: []Field{{head[:5], head[5:10]}}})
-		e.RequestEnd([]Field{{head[:5], head[5:10]}}, nil)
+		e := r.Begin(Request{Target: head[:10], Header: []Field{{Name: head[:5], Value: head[5:10]}}})
+		e.RequestEnd([]Field{{Name: head[:5], Value: head[5:10]}}, nil)
 		e.End(Facts{Ended: head[:9]}, nil)
 	}
 	if used := heap() - before; used > 2<<20 {
@@ -89,7 +89,7 @@ func TestHeadsAreNotKeptWhole(t *testing.T) {
 	runtime.KeepAlive(r)
 }
 
-// TestMemoryIsBounded holds what is accounted for against what is used.
+// TestMemoryIsBounded compares the memory that is accounted for with the memory in use.
 func TestMemoryIsBounded(t *testing.T) {
 	const total, slack = 4 << 20, 1 << 20
 	long := strings.Repeat("x", 300)
@@ -97,9 +97,9 @@ func TestMemoryIsBounded(t *testing.T) {
 		before := heap()
 		r := New(Options{Total: total})
 		for range count {
-			e := post(r, Field{"Content-Type", "text/plain"}, Field{"X-Long", long})
+			e := post(r, Field{Name: "Content-Type", Value: "text/plain"}, Field{Name: "X-Long", Value: long})
 			e.RequestBody(make([]byte, size))
-			e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "text/plain"}})
+			e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "text/plain"}})
 			e.ResponseBody(make([]byte, size))
 			e.End(Facts{Decision: "injected", Ended: "the client hung up"}, nil)
 		}
@@ -161,10 +161,10 @@ func BenchmarkExchange(b *testing.B) {
 	p := []byte(strings.Repeat(`{"name":"value"},`, 1024/17))
 	b.ReportAllocs()
 	for b.Loop() {
-		e := post(r, Field{"Content-Type", "application/json"}, Field{"User-Agent", "curl/8.0"}, Field{"Authorization", "Bearer x"})
+		e := post(r, Field{Name: "Content-Type", Value: "application/json"}, Field{Name: "User-Agent", Value: "curl/8.0"}, Field{Name: "Authorization", Value: "Bearer x"})
 		e.RequestBody(p)
 		e.RequestEnd(nil, nil)
-		e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "application/json"}})
+		e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "application/json"}})
 		e.ResponseBody(p)
 		e.End(Facts{}, nil)
 	}

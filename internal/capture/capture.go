@@ -1,67 +1,44 @@
-// Package capture remembers recent exchanges within a budget of memory and
-// retells them: as a list, one by one, as they happen, and as HAR. It is fed
-// heads, chunks and an end, so that whatever carries a request can be recorded.
-// What fields hold credentials is not kept, and what else repeats a secret is masked
-// before anybody sees it. It opens no connection and no file.
+// Package capture records recent exchanges in a bounded amount of memory and shows them:
+// as a list, one by one, live, and as HAR. Callers feed it heads, chunks and an end, so
+// it works with any HTTP implementation. It does not keep the values of fields that hold
+// credentials, and masks all other secrets before anybody sees them. It opens no
+// connection and no file.
 package capture
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
-// A Field is one header or trailer field. Lists of them keep their order and
-// duplicates. In JSON it is ["Name","value"].
-type Field struct{ Name, Value string }
-
-// MarshalJSON writes the pair.
-func (f Field) MarshalJSON() ([]byte, error) {
-	return json.Marshal([2]string{f.Name, f.Value})
-}
-
-// UnmarshalJSON reads the pair.
-func (f *Field) UnmarshalJSON(text []byte) error {
-	var pair [2]string
-	if err := json.Unmarshal(text, &pair); err != nil {
-		return err
-	}
-	f.Name, f.Value = pair[0], pair[1]
-	return nil
-}
-
-// Options of a Recorder. The zero value is a usable one.
+// Options of a Recorder. The zero value is valid.
 type Options struct {
-	// Body is how many bytes of each body are kept, Total how many bytes all
-	// exchanges may take, with their heads and bookkeeping. Zero means 64 KiB and
-	// 32 MiB, less than zero none at all: then exchanges are forgotten as they end.
+	// Body is how many bytes of each body are kept. Total is how much memory all
+	// exchanges may use. Zero means 64 KiB and 32 MiB, a negative value none: then
+	// exchanges are evicted when they end.
 	Body, Total int64
-	// Secrets returns the tokens and secrets that are live. It is asked at each
-	// request's and answer's head, at most once a second besides unless
-	// [Recorder.SecretsChanged], and when exchanges are looked at, and so should answer
-	// from memory. It may be nil.
+	// Secrets returns the live tokens and secrets. It is called for each head, when an
+	// exchange is shown, and at most once a second otherwise unless
+	// [Recorder.SecretsChanged] is, so it should answer from memory. It may be nil.
 	Secrets func() []string
-	// EventName finds what message a request posts in its multipart body as far as it
-	// is known, or returns an empty text; it must not keep the body. It may be nil.
+	// EventName returns the name of the event in a multipart request body, which may be
+	// incomplete, or "". It must not keep the body. It may be nil.
 	EventName func(contentType string, body []byte) string
 }
 
-// A Request is what a client asked for, before anything was added to it.
+// A Request is the head of a client's request, before the proxy changes it.
 type Request struct {
-	// Began is when the request was let in, Arrived when it came, before the guard
-	// looked at it; zero means unknown.
+	// Began is when the request was admitted, Arrived when it was received; zero means
+	// unknown.
 	Began, Arrived time.Time
 	// Target is path and query as sent.
 	Route, Method, Scheme, Host, Target, Proto string
-	Client                                     Leg
+	Client                                     ConnInfo
 	Header                                     []Field
-	// ReplayOf is the exchange that this one repeats; 0 means none.
+	// ReplayOf is the ID of the exchange that this one repeats; 0 means none.
 	ReplayOf uint64
 }
 
-// A Leg is one of the two connections that an exchange uses. Address is the
-// upstream's origin, or the door ("http://127.0.0.1:9744", "unix:/x"). Zeros mean
-// unknown; Stream is that of HTTP/2.
-type Leg struct {
+// ConnInfo describes one of the two connections of an exchange. Address is the origin of
+// the upstream, or the address of the listener ("http://127.0.0.1:9744", "unix:/x").
+// Stream is the HTTP/2 stream. Zeros mean unknown.
+type ConnInfo struct {
 	Proto   string `json:"proto"`
 	Conn    uint64 `json:"conn"`
 	Stream  uint32 `json:"stream"`
@@ -70,23 +47,22 @@ type Leg struct {
 	Address string `json:"address"`
 }
 
-// Facts are what is known about an exchange in its end.
+// Facts are what the proxy knows about an exchange at its end.
 type Facts struct {
-	Upstream Leg
+	Upstream ConnInfo
 	Tries    int
-	Replayed bool // sent again after the upstream did not process it or refused its token
-	// Decision says what became of the credential, Credential which one it is.
+	Replayed bool // sent again: the upstream did not process it or refused its token
+	// Decision says what was done with the credential named Credential.
 	Decision, Credential string
-	// TokenAge and TokenLeft are negative where they are unknown.
+	// TokenAge and TokenLeft are negative if unknown.
 	TokenAge, TokenLeft time.Duration
-	// Guard, Token and Connect are waits; TLS is what of Connect its handshake took.
-	// FirstByte is from Began to the answer's head, Took from Began to the end; zero means
-	// what the recorder saw itself.
+	// Guard, Token and Connect are waits. TLS is the part of Connect that the handshake
+	// took. FirstByte is from Began to the response head, Took from Began to the end;
+	// zero means that the recorder's own measurement is used.
 	Guard, Token, Connect, TLS, FirstByte, Took time.Duration
-	// Ended is empty for an exchange that came to its regular end, else one
-	// sentence. Error is the code of an answer of our own, or empty.
+	// Ended is empty if the exchange ended regularly, else one sentence. Error is the
+	// code of a response made by the proxy, or empty.
 	Ended, Error string
-	// Sent and Written count the bytes of the bodies that left, to the upstream and
-	// to the client.
+	// Sent and Written count the body bytes sent to the upstream and to the client.
 	Sent, Written int64
 }

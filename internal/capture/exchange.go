@@ -8,48 +8,47 @@ import (
 	"unsafe"
 )
 
-// An Exchange is one request with its answer, as it is recorded. All methods may
-// be called at the same time, wait for no watcher, and do nothing on a nil
-// Exchange. What is said after its End is not heard.
+// An Exchange records one request and its response. Its methods may be called at the
+// same time, wait for no watcher, and do nothing on a nil Exchange or after End.
 type Exchange struct {
 	r    *Recorder
 	id   uint64
 	cost atomic.Int64 // bytes of the budget; changed while mu is held
-	next *Exchange    // in the queue of those that ended; r.mu
+	next *Exchange    // in the queue of evictable exchanges; guarded by r.mu
 
 	mu      sync.Mutex
-	*story          // nil once it has ended
-	shelved shelved // what it was then
+	*state          // nil after End
+	encoded encoded // the state after End
 }
 
-// A story is all that is known of an exchange.
-type story struct {
-	ask       Request // without Header
+// state is all that is recorded of an exchange.
+type state struct {
+	head      Request // without Header
+	facts     Facts
 	request   side
 	response  side
 	interim   []Interim
 	status    int
-	proto     string // of the answer's head
+	proto     string // of the response head
 	firstByte time.Duration
 	event     string
 	tried     int // size of the body in which no event was found
-	facts     Facts
 	took      time.Duration
 	done      bool
+
+	methodMasked, targetMasked, targetCut bool
 }
 
 func newExchange(r *Recorder, request Request) *Exchange {
-	e := &Exchange{r: r, story: &story{facts: Facts{TokenAge: -1, TokenLeft: -1}}}
-	set := r.secrets.now()
-	header := request.Header
-	request.Header = nil
-	e.ask = request.bounded(set)
-	e.spend(overhead + int(unsafe.Sizeof(story{})) + e.ask.cost())
-	e.spend(e.request.setHeader(header, set))
+	e := &Exchange{r: r, state: &state{facts: Facts{TokenAge: -1, TokenLeft: -1}}}
+	set := r.secrets.Now()
+	e.setRequest(request, set)
+	e.spend(overhead + int(unsafe.Sizeof(state{})) + e.head.cost())
+	e.spend(e.request.setHeader(request.Header, set))
 	return e
 }
 
-// ID names the exchange; ids grow with time and begin with 1. It is 0 for nil.
+// ID identifies the exchange. IDs begin with 1 and grow. It is 0 for nil.
 func (e *Exchange) ID() uint64 {
 	if e == nil {
 		return 0
@@ -57,79 +56,80 @@ func (e *Exchange) ID() uint64 {
 	return e.id
 }
 
-// change lets f change the exchange, unless it has ended, and makes room for it.
+// change calls f to change the exchange, unless it has ended, and makes room.
 func (e *Exchange) change(f func()) {
 	if e == nil {
 		return
 	}
 	e.mu.Lock()
-	if e.story != nil {
+	if e.state != nil {
 		f()
 	}
 	e.mu.Unlock()
-	e.r.fit()
+	e.r.makeRoom()
 }
 
-// spend accounts for memory; n may be negative. The caller holds mu.
+// spend adds n, which may be negative, to the memory in use. The caller holds mu.
 func (e *Exchange) spend(n int) {
 	e.cost.Add(int64(n))
 	e.r.used.Add(int64(n))
 }
 
-// RequestBody adds what was read of the request's body. p may be used again.
+// RequestBody adds a chunk of the request body. It does not keep p.
 func (e *Exchange) RequestBody(p []byte) {
 	if e != nil {
 		e.addBody(requestSide, p)
 	}
 }
 
-// RequestEnd says that the request's body came to its end, or how it failed.
+// RequestEnd ends the request body, with an error if it is incomplete.
 func (e *Exchange) RequestEnd(trailer []Field, err error) {
 	e.change(func() {
-		e.spend(e.request.setTrailer(trailer, e.r.secrets.recent()))
+		e.spend(e.request.setTrailer(trailer, e.r.secrets.Recent()))
 		e.endBody(requestSide, err == nil)
 	})
 }
 
-// Interim adds an answer's 1xx head.
+// Interim adds a 1xx response head.
 func (e *Exchange) Interim(status int, header []Field) {
 	e.change(func() {
 		if len(e.interim) == maxInterim {
 			return
 		}
-		fields, cost, _ := keepFields(header, e.r.secrets.now())
+		fields, cost, _ := keepFields(header, e.r.secrets.Now())
 		e.interim = append(e.interim, Interim{Status: status, Header: fields})
 		e.spend(cost)
 	})
 }
 
-// Response adds the answer's head. proto is that of the upstream, as in
+// Response adds the response head. proto is that of the upstream, for example
 // "HTTP/2.0".
 func (e *Exchange) Response(status int, proto string, header []Field) {
 	e.change(func() {
 		e.status, e.proto = status, clip(proto, maxWord)
-		e.firstByte = time.Since(e.ask.Began)
-		e.spend(e.response.setHeader(header, e.r.secrets.now()))
+		e.firstByte = time.Since(e.head.Began)
+		e.spend(e.response.setHeader(header, e.r.secrets.Now()))
 		e.publish()
 	})
 }
 
-// ResponseBody adds what was read of the answer's body. p may be used again.
+// ResponseBody adds a chunk of the response body. It does not keep p.
 func (e *Exchange) ResponseBody(p []byte) {
 	if e != nil {
 		e.addBody(responseSide, p)
 	}
 }
 
-// WithoutBodies forgets both bodies and keeps none; their sizes are counted.
+// WithoutBodies drops both bodies, and what follows of them. It still counts their
+// sizes.
 func (e *Exchange) WithoutBodies() { e.change(e.dropBodies) }
 
-// cutBodies is WithoutBodies for the recorder, which makes room already.
+// cutBodies is WithoutBodies for the recorder, which is already making room.
 func (e *Exchange) cutBodies() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.story == nil {
-		e.spend(-e.shelved.dropBodies(&e.r.spare))
+	if e.state == nil {
+		e.spend(-e.encoded.dropBodies(&e.r.spare))
 		return
 	}
 	e.dropBodies()
@@ -141,11 +141,11 @@ func (e *Exchange) dropBodies() {
 	}
 }
 
-// cutHeads forgets the fields of the heads.
+// cutHeads drops the fields of the heads.
 func (e *Exchange) cutHeads() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.story == nil {
+	if e.state == nil {
 		return
 	}
 	for _, s := range []*side{&e.request, &e.response} {
@@ -159,42 +159,33 @@ func (e *Exchange) cutHeads() {
 	e.interim = nil
 }
 
-// Facts says what is known so far. Each call replaces what was said before.
+// Facts sets what is known so far. Each call replaces the facts before.
 func (e *Exchange) Facts(facts Facts) {
 	e.change(func() { e.setFacts(facts) })
 }
 
 func (e *Exchange) setFacts(facts Facts) {
 	before := e.facts.cost()
-	e.facts = facts.bounded(e.r.secrets.recent())
+	e.facts = facts.bounded(e.r.secrets.Recent())
 	e.spend(e.facts.cost() - before)
 }
 
-// costOf is what was spent for fields that are kept.
-func costOf(fields []Field) int {
-	cost := cap(fields) * int(unsafe.Sizeof(Field{}))
-	for _, f := range fields {
-		cost += len(f.Name) + len(f.Value)
-	}
-	return cost
-}
-
-// End ends the exchange. Only the first call counts.
+// End ends the exchange. Only the first call has an effect.
 func (e *Exchange) End(facts Facts, trailer []Field) {
 	first := false
 	e.change(func() {
 		first = true
-		e.took = time.Since(e.ask.Began)
+		e.took = time.Since(e.head.Began)
 		e.setFacts(facts)
-		e.spend(e.response.setTrailer(trailer, e.r.secrets.recent()))
+		e.spend(e.response.setTrailer(trailer, e.r.secrets.Recent()))
 		e.endBody(requestSide, false)
 		e.endBody(responseSide, facts.Ended == "")
 		e.done = true
 		e.publish()
-		e.shelve()
+		e.encode()
 	})
 	if first {
-		e.r.retire(e)
-		e.r.fit()
+		e.r.enqueueEvictable(e)
+		e.r.makeRoom()
 	}
 }

@@ -2,47 +2,37 @@ package capture
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"strings"
 )
 
 // WriteHAR writes records as an HTTP Archive of version 1.2, entry by entry.
-// creator is the name of the program and its version, with a space between.
-// Fields whose name begins with "_" are extensions, as the format allows them.
+// creator is the name of the program, a space and its version. Fields whose names begin
+// with "_" are extensions, which the format allows.
 func WriteHAR(w io.Writer, creator string, records iter.Seq[Record]) error {
 	name, version, _ := strings.Cut(creator, " ")
 	head, err := json.Marshal(harCreator{Name: name, Version: version})
 	if err != nil {
 		return err
 	}
-	out := &harWriter{w: w}
-	out.text(`{"log":{"version":"1.2","creator":` + string(head) + `,"pages":[],"entries":[`)
+	if _, err := fmt.Fprintf(w, `{"log":{"version":"1.2","creator":%s,"pages":[],"entries":[`, head); err != nil {
+		return err
+	}
 	separator := "\n"
 	for record := range records {
 		entry, err := json.Marshal(newHAREntry(record))
 		if err != nil {
 			return err
 		}
-		out.text(separator + string(entry))
-		separator = ",\n"
-		if out.err != nil {
-			return out.err
+		if _, err := fmt.Fprintf(w, "%s%s", separator, entry); err != nil {
+			return err
 		}
+		separator = ",\n"
 	}
-	out.text("\n]}}\n")
-	return out.err
-}
-
-type harWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (w *harWriter) text(text string) {
-	if w.err == nil {
-		_, w.err = io.WriteString(w.w, text)
-	}
+	_, err = io.WriteString(w, "\n]}}\n")
+	return err
 }
 
 type harCreator struct {
@@ -51,26 +41,26 @@ type harCreator struct {
 }
 
 type harEntry struct {
-	Started  string      `json:"startedDateTime"`
-	Time     float64     `json:"time"`
-	Request  harRequest  `json:"request"`
-	Response harResponse `json:"response"`
-	Cache    struct{}    `json:"cache"`
-	Timings  harTimings  `json:"timings"`
-	Conn     string      `json:"connection,omitempty"`
-	Resource string      `json:"_resourceType"`
-	Ours     harOurs     `json:"_avsproxy"`
-	Comment  string      `json:"comment,omitempty"`
+	Started   string       `json:"startedDateTime"`
+	Time      float64      `json:"time"`
+	Request   harRequest   `json:"request"`
+	Response  harResponse  `json:"response"`
+	Cache     struct{}     `json:"cache"`
+	Timings   harTimings   `json:"timings"`
+	Conn      string       `json:"connection,omitempty"`
+	Resource  string       `json:"_resourceType"`
+	Extension harExtension `json:"_avsproxy"`
+	Comment   string       `json:"comment,omitempty"`
 }
 
-// harOurs is what the format has no place for.
-type harOurs struct {
+// harExtension holds what the format has no field for.
+type harExtension struct {
 	ID       uint64    `json:"id"`
 	Route    string    `json:"route"`
 	State    string    `json:"state"`
 	AVS      string    `json:"avs,omitempty"`
-	Client   Leg       `json:"client"`
-	Upstream Leg       `json:"upstream"`
+	Client   ConnInfo  `json:"client"`
+	Upstream ConnInfo  `json:"upstream"`
 	Tries    int       `json:"tries"`
 	Token    Token     `json:"token"`
 	Error    string    `json:"error,omitempty"`
@@ -91,8 +81,8 @@ type harRequest struct {
 	Trailers    []harPair    `json:"_trailers,omitempty"`
 }
 
-// harPostData has a field of ours for what the format does not foresee: a body that is
-// no text. Those who do not know the field take the base64 for the text.
+// harPostData has an extension for a body that is not text. Programs that ignore it take
+// the base64 for the text.
 type harPostData struct {
 	Type     string `json:"mimeType"`
 	Text     string `json:"text"`
@@ -121,7 +111,7 @@ type harContent struct {
 	harText
 }
 
-// harText is a body. Encoding is "base64" for one that is no text.
+// harText is a body. Encoding is "base64" if it is not text.
 type harText struct {
 	Text     string `json:"text"`
 	Encoding string `json:"encoding,omitempty"`
@@ -133,7 +123,7 @@ type harPair struct {
 	Value string `json:"value"`
 }
 
-// harTimings is in milliseconds; -1 means that it does not apply.
+// harTimings is in milliseconds; -1 means not applicable.
 type harTimings struct {
 	Blocked float64 `json:"blocked"`
 	DNS     float64 `json:"dns"`

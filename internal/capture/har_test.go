@@ -3,7 +3,6 @@ package capture
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -13,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorded returns a finished record after do was done to it.
+// recorded returns the record of an exchange that do fed.
 func recorded(t *testing.T, request Request, facts Facts, do func(*Exchange)) Record {
 	t.Helper()
 	r := New(Options{Body: 100})
@@ -26,25 +25,25 @@ func recorded(t *testing.T, request Request, facts Facts, do func(*Exchange)) Re
 }
 
 func TestHARIsOfItsSchema(t *testing.T) {
-	usual := Request{Method: "POST", Scheme: "https", Host: "localhost:9744", Target: "/events?a=1&b=%20x&&c", Proto: "HTTP/2.0", Header: []Field{{"Content-Type", "multipart/form-data; boundary=B"}}}
+	usual := Request{Method: "POST", Scheme: "https", Host: "localhost:9744", Target: "/events?a=1&b=%20x&&c", Proto: "HTTP/2.0", Header: []Field{{Name: "Content-Type", Value: "multipart/form-data; boundary=B"}}}
 	answer := func(e *Exchange) {
 		e.RequestBody([]byte("--B\r\n\r\n{}\r\n--B--"))
-		e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "audio/mpeg"}, {"Location", "/x"}})
+		e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "audio/mpeg"}, {Name: "Location", Value: "/x"}})
 		e.ResponseBody([]byte{0xFF, 0xFB, 0x90})
 	}
 	hostile := "\x00\xff \"<>%zz\r\n"
 	records := []Record{
-		recorded(t, usual, Facts{Upstream: Leg{Conn: 3}, Guard: time.Millisecond, Took: time.Second}, answer),
+		recorded(t, usual, Facts{Upstream: ConnInfo{Conn: 3}, Guard: time.Millisecond, Took: time.Second}, answer),
 		recorded(t, Request{Host: "[[::1]:9744", Target: "http://:x:y/"}, Facts{}, func(*Exchange) {}),
 		recorded(t, Request{Method: "CONNECT", Scheme: "http", Host: "a:1", Target: "b:443"}, Facts{Ended: "the client hung up"}, func(*Exchange) {}),
-		recorded(t, Request{Method: hostile, Scheme: "http", Host: "h" + hostile, Target: "/" + hostile, Header: []Field{{hostile, hostile}}}, Facts{Ended: hostile}, func(e *Exchange) {
-			e.Interim(103, []Field{{hostile, hostile}})
+		recorded(t, Request{Method: hostile, Scheme: "http", Host: "h" + hostile, Target: "/" + hostile, Header: []Field{{Name: hostile, Value: hostile}}}, Facts{Ended: hostile}, func(e *Exchange) {
+			e.Interim(103, []Field{{Name: hostile, Value: hostile}})
 			e.RequestBody([]byte(hostile))
-			e.Response(-5, hostile, []Field{{"Content-Type", hostile}})
+			e.Response(-5, hostile, []Field{{Name: "Content-Type", Value: hostile}})
 			e.ResponseBody([]byte(strings.Repeat("é", 100)))
 		}),
 		recorded(t, Request{Scheme: "http", Host: "x", Target: "http://y.example/?q"}, Facts{}, func(e *Exchange) {
-			e.Response(200, "HTTP/1.1", []Field{{"Content-Type", "text/event-stream"}})
+			e.Response(200, "HTTP/1.1", []Field{{Name: "Content-Type", Value: "text/event-stream"}})
 		}),
 	}
 	log := checkHAR(t, har(t, records...))["log"].(map[string]any)
@@ -54,11 +53,11 @@ func TestHARIsOfItsSchema(t *testing.T) {
 	checkHAR(t, har(t))
 }
 
-func TestHARTellsBodiesAndExtensions(t *testing.T) {
-	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/e?a=1&b=%20x", Proto: "HTTP/1.1", Header: []Field{{"Content-Type", "text/x"}}},
-		Facts{Upstream: Leg{Conn: 7}}, func(e *Exchange) {
+func TestHARHasBodiesAndExtensions(t *testing.T) {
+	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/e?a=1&b=%20x", Proto: "HTTP/1.1", Header: []Field{{Name: "Content-Type", Value: "text/x"}}},
+		Facts{Upstream: ConnInfo{Conn: 7}}, func(e *Exchange) {
 			e.RequestBody([]byte(strings.Repeat("é", 100)))
-			e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "audio/mpeg"}})
+			e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "audio/mpeg"}})
 			e.ResponseBody([]byte{0xFF, 0xFB, 0x90})
 		})
 	entry := newHAREntry(record)
@@ -76,7 +75,7 @@ func TestHARTellsBodiesAndExtensions(t *testing.T) {
 	}
 }
 
-// HAR 1.2 knows an encoding of what came, and none of what was sent.
+// HAR 1.2 has an encoding for response bodies but not for request bodies.
 func TestHARSaysByAFieldOfOursThatAnUploadIsNoText(t *testing.T) {
 	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/", Proto: "HTTP/1.1"}, Facts{}, func(e *Exchange) {
 		e.RequestBody([]byte{0xFF, 0xFB, 0x90})
@@ -104,7 +103,7 @@ func TestHARTimesAddUp(t *testing.T) {
 	}
 }
 
-func TestWhatIsUnderWayHasNoSizeYet(t *testing.T) {
+func TestHAROfAnActiveExchangeHasNoSize(t *testing.T) {
 	r := New(Options{})
 	e := post(r)
 	e.Response(200, "HTTP/2.0", nil)
@@ -115,11 +114,23 @@ func TestWhatIsUnderWayHasNoSizeYet(t *testing.T) {
 	}
 }
 
-// A reader that went away ends the writing.
+// A failingWriter fails after the first write.
+type failingWriter struct {
+	writes int
+	err    error
+}
+
+func (w *failingWriter) Write(p []byte) (int, error) {
+	if w.writes++; w.writes > 1 {
+		return 0, w.err
+	}
+	return len(p), nil
+}
+
+// An error of the writer ends WriteHAR.
 func TestHAREndsWithItsReader(t *testing.T) {
-	reader, writer := io.Pipe()
 	gone := errors.New("gone")
-	reader.CloseWithError(gone)
+	writer := &failingWriter{err: gone}
 	records := slices.Repeat([]Record{{}}, 3)
 	asked := 0
 	err := WriteHAR(writer, "avsproxy", func(yield func(Record) bool) {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ func newHAREntry(r Record) harEntry {
 		Started: started.Format(time.RFC3339Nano), Time: r.Timing.Guard + r.Timing.Total,
 		Request: newHARRequest(r), Response: newHARResponse(r), Timings: newHARTimings(r.Timing),
 		Resource: resourceType(r), Comment: r.Ended,
-		Ours: harOurs{
+		Extension: harExtension{
 			ID: r.ID, Route: r.Route, State: r.State, AVS: r.AVS, Client: r.Client, Upstream: r.Upstream, Tries: r.Tries,
 			Token: r.Token, Error: r.Error, ReplayOf: r.ReplayOf, Interim: r.Interim,
 		},
@@ -32,7 +33,7 @@ func newHAREntry(r Record) harEntry {
 	return entry
 }
 
-// resourceType is in the words of Chrome's DevTools.
+// resourceType is a type in Chrome's DevTools.
 func resourceType(r Record) string {
 	switch {
 	case r.Status == 101:
@@ -64,7 +65,7 @@ func newHARResponse(r Record) harResponse {
 		RedirectURL: value(r.Response.Header, "Location"), HeadersSize: -1, BodySize: body.Size, TransferSize: body.Size,
 		Trailers: harPairs(r.Response.Trailer), Error: r.Ended,
 	}
-	if r.Status == 0 || r.State == "active" {
+	if r.Status == 0 || r.State == StateActive {
 		response.BodySize, response.TransferSize = -1, -1
 	}
 	return response
@@ -81,11 +82,11 @@ func newHARTimings(t Timing) harTimings {
 	timings := harTimings{Blocked: t.Guard + part(t.Token), DNS: -1, Connect: -1, SSL: -1}
 	if t.Connect > 0 {
 		timings.Connect = part(t.Connect)
-		if t.TLS > 0 { // which is in the other, as the format has it
+		if t.TLS > 0 { // HAR includes ssl in connect
 			timings.SSL = min(t.TLS, timings.Connect)
 		}
 	}
-	wait := rest // nothing came
+	wait := rest // no response
 	if t.FirstByte > 0 {
 		wait = t.FirstByte - (t.Total - rest)
 	}
@@ -97,12 +98,12 @@ func newHARTimings(t Timing) harTimings {
 func harPairs(fields []Field) []harPair {
 	pairs := make([]harPair, len(fields))
 	for i, f := range fields {
-		pairs[i] = harPair(f)
+		pairs[i] = harPair{f.Name, f.Value}
 	}
 	return pairs
 }
 
-// harURL is a URL as RFC 3986 allows it, whatever the client sent.
+// harURL is a valid URL (RFC 3986), whatever the client sent.
 func harURL(r Record) string {
 	target := escapeURL(r.Target)
 	whole := cmp.Or(r.Scheme, "http") + "://" + strings.Map(hostRune, r.Host) + "/" + strings.TrimPrefix(target, "/")
@@ -116,7 +117,7 @@ func harURL(r Record) string {
 }
 
 func hostRune(c rune) rune {
-	if c < utf8.RuneSelf && isWordByte(byte(c)) || strings.ContainsRune(".:[]", c) {
+	if isWordRune(c) || strings.ContainsRune(".:[]", c) {
 		return c
 	}
 	return '_'
@@ -126,7 +127,7 @@ func escapeURL(text string) string {
 	var escaped strings.Builder
 	for i := range len(text) {
 		c := text[i]
-		if c <= ' ' || c >= 0x7F || strings.IndexByte("\"<>\\^`{|}", c) >= 0 || c == '%' && !escape.MatchString(text[i:min(i+3, len(text))]) {
+		if c <= ' ' || c >= 0x7F || strings.IndexByte("\"<>\\^`{|}", c) >= 0 || c == '%' && !percentEscape.MatchString(text[i:min(i+3, len(text))]) {
 			fmt.Fprintf(&escaped, "%%%02X", c)
 		} else {
 			escaped.WriteByte(c)
@@ -148,13 +149,20 @@ func harQuery(target string) []harPair {
 	return pairs
 }
 
-// unescape leaves a text as it is in which characters are escaped that need not be (RFC
-// 3986 section 2.3): a secret in it could have passed the masker so.
+// percentEscape matches an escaped byte (RFC 3986 section 2.1).
+var percentEscape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+func isWordRune(c rune) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' || c == '-'
+}
+
+// unescape returns a text unchanged if it escapes characters that need no escape (RFC
+// 3986 section 2.3): a secret that is escaped so would not have been masked.
 func unescape(text string) string {
 	plain, err := url.QueryUnescape(text)
-	odd := slices.ContainsFunc(escape.FindAllString(text, -1), func(one string) bool {
+	odd := slices.ContainsFunc(percentEscape.FindAllString(text, -1), func(one string) bool {
 		c, _ := strconv.ParseUint(one[1:], 16, 8)
-		return isAlphanumeric(rune(c)) || strings.IndexByte("-._~", byte(c)) >= 0
+		return isWordRune(rune(c)) || c == '.' || c == '~'
 	})
 	if err != nil || odd {
 		return text
@@ -184,8 +192,8 @@ func harComment(b Body) string {
 	return fmt.Sprintf("the first %d of %d bytes", b.Kept, b.Size)
 }
 
-// isText reports whether p is UTF-8, but for a character that was cut off at the
-// end, and holds no control characters that texts have not.
+// isText reports whether p is UTF-8 without unusual control characters. Its last
+// character may be cut off.
 func isText(p []byte) bool {
 	for len(p) > 0 {
 		c, size := utf8.DecodeRune(p)

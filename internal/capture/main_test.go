@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func live(secrets ...string) func() []string { return func() []string { return secrets } }
 
-// post begins an ordinary request.
+// post begins an exchange with an ordinary request.
 func post(r *Recorder, header ...Field) *Exchange {
 	return r.Begin(Request{
 		Began: time.Now(), Route: "avs", Method: "POST", Scheme: "http", Host: "localhost:9744",
@@ -55,7 +55,7 @@ func asJSON(t testing.TB, v any) string {
 	return string(text)
 }
 
-// everything is all that a recorder tells, with the bodies as they are.
+// everything is all that a recorder shows, with the bodies.
 func everything(t testing.TB, r *Recorder) string {
 	t.Helper()
 	var all strings.Builder
@@ -67,7 +67,7 @@ func everything(t testing.TB, r *Recorder) string {
 	return all.String()
 }
 
-// watch collects what a watcher is told until the test ends it.
+// watch collects the events of a watcher until end is called.
 func watch(t testing.TB, r *Recorder, follow uint64) (end func() []Event) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -6,12 +6,11 @@ import (
 	"testing"
 )
 
-// Requests under way are not forgotten, but of many with long heads no more is kept than
-// there is room for.
-func TestHeadsUnderWayMakeRoom(t *testing.T) {
+// Active exchanges are not evicted, but long heads of many are dropped to make room.
+func TestHeadsOfActiveExchangesAreDropped(t *testing.T) {
 	const total, many = 4 << 20, 1000
 	r := New(Options{Total: total})
-	long := []Field{{"X-Long", strings.Repeat("x", 20<<10)}, {"Content-Type", "text/plain"}}
+	long := []Field{{Name: "X-Long", Value: strings.Repeat("x", 20<<10)}, {Name: "Content-Type", Value: "text/plain"}}
 	var all []*Exchange
 	for range many {
 		e := post(r, long...)
@@ -38,9 +37,8 @@ func TestHeadsUnderWayMakeRoom(t *testing.T) {
 	}
 }
 
-// Where those under way alone need more than there is, which a small total makes easy,
-// a chunk of one must not have all of them looked at.
-func TestChunksAreCheapWhereNothingIsLeftToTake(t *testing.T) {
+// If active exchanges alone use more than Total, a chunk must not examine all of them.
+func TestChunksAreCheapWhenNothingCanBeDropped(t *testing.T) {
 	r := New(Options{Body: 1 << 10, Total: -1})
 	for range 5000 {
 		post(r)
@@ -61,8 +59,8 @@ func TestChunksAreCheapWhereNothingIsLeftToTake(t *testing.T) {
 	}
 }
 
-// After a time in which nothing was left to take, those under way are cut as before.
-func TestRoomIsMadeAgainAfterACrowd(t *testing.T) {
+// After a time in which nothing could be dropped, active exchanges are cut as before.
+func TestActiveExchangesAreCutAgainAfterACrowd(t *testing.T) {
 	const total = 256 << 10
 	r := New(Options{Total: total})
 	var crowd []*Exchange
@@ -79,7 +77,7 @@ func TestRoomIsMadeAgainAfterACrowd(t *testing.T) {
 	for range 100 {
 		for _, e := range under {
 			e.ResponseBody(make([]byte, 1<<10))
-			if used := r.used.Load(); used > total+overdraft {
+			if used := r.used.Load(); used > total+minChange {
 				t.Fatalf("%d KiB are in use, of %d", used>>10, total>>10)
 			}
 		}

@@ -3,9 +3,17 @@ package capture
 import (
 	"encoding/json"
 	"time"
+
+	"avsproxy/internal/redact"
 )
 
-// A Summary is an exchange in one line.
+// States of an exchange.
+const (
+	StateActive = "active"
+	StateDone   = "done"
+)
+
+// A Summary describes an exchange in one line.
 type Summary struct {
 	ID            uint64    `json:"id"`
 	Route         string    `json:"route"`
@@ -13,10 +21,10 @@ type Summary struct {
 	Scheme        string    `json:"scheme"`
 	Host          string    `json:"host"`
 	Target        string    `json:"target"`
-	Status        int       `json:"status"` // 0 until the answer's head
-	State         string    `json:"state"`  // "active" or "done"
+	Status        int       `json:"status"` // 0 before the response head
+	State         string    `json:"state"`  // StateActive or StateDone
 	Began         time.Time `json:"began"`
-	TookMS        float64   `json:"took_ms"` // until now, while it is active
+	TookMS        float64   `json:"took_ms"` // until now if it is active
 	Proto         string    `json:"proto"`
 	UpstreamProto string    `json:"upstream_proto"`
 	Decision      string    `json:"decision"`
@@ -24,28 +32,33 @@ type Summary struct {
 	Ended         string    `json:"ended"`
 	RequestBytes  int64     `json:"request_bytes"`
 	ResponseBytes int64     `json:"response_bytes"`
-	ContentType   string    `json:"content_type"`  // the answer's
+	ContentType   string    `json:"content_type"`  // of the response
 	AVS           string    `json:"avs,omitempty"` // the event that was posted
 	Replayed      bool      `json:"replayed"`
 	ReplayOf      uint64    `json:"replay_of"`
 }
 
-// A Record is all that is known of an exchange.
+// A Record is all that is known of an exchange. Method and Target are not as the client
+// sent them if a flag says so.
 type Record struct {
 	Summary
 	Arrived  time.Time `json:"-"` // zero: unknown
-	Client   Leg       `json:"client"`
-	Upstream Leg       `json:"upstream"`
+	Client   ConnInfo  `json:"client"`
+	Upstream ConnInfo  `json:"upstream"`
 	Tries    int       `json:"tries"`
 	Token    Token     `json:"token"`
 	Timing   Timing    `json:"timing_ms"`
 	Request  Message   `json:"request"`
 	Interim  []Interim `json:"interim"`
 	Response Message   `json:"response"`
+
+	MethodMasked bool `json:"method_masked,omitempty"`
+	TargetMasked bool `json:"target_masked,omitempty"`
+	TargetCut    bool `json:"target_cut,omitempty"`
 }
 
-// A Token says what became of the credential. Times are in seconds, nil where
-// they are unknown.
+// A Token says what was done with the credential. Times are in seconds, nil if
+// unknown.
 type Token struct {
 	Credential string   `json:"credential"`
 	Decision   string   `json:"decision"`
@@ -53,45 +66,34 @@ type Token struct {
 	Left       *float64 `json:"left_s,omitempty"`
 }
 
-// Timing is in milliseconds, as [Facts] has it. FirstByte is zero until the
-// answer's head.
+// Timing has the times of [Facts] in milliseconds. FirstByte is zero before the response
+// head.
 type Timing struct {
 	Guard     float64 `json:"guard"`
 	Token     float64 `json:"token"`
 	Connect   float64 `json:"connect"`
-	TLS       float64 `json:"tls"` // of connect
+	TLS       float64 `json:"tls"` // part of connect
 	FirstByte float64 `json:"first_byte"`
 	Total     float64 `json:"total"`
 }
 
-// A Message is a request or an answer, without its first line.
-type Message struct {
-	Header  []Field `json:"headers"`
-	Trailer []Field `json:"trailers"`
-	// Cut is set where header or trailer fields were too many or too long to keep.
-	Cut  bool `json:"headers_cut,omitempty"`
-	Body Body `json:"body"`
-
-	coding string // of the body; empty = none
-}
-
-// A Body is what was kept of one.
+// A Body is what was kept of a body.
 type Body struct {
-	Size int64 `json:"size"` // as it went over the wire
-	Kept int64 `json:"kept"` // of Bytes, with "***" in place of secrets
-	// Complete is set once the body has ended regularly and all of it is in Bytes.
+	Size int64 `json:"size"` // on the wire
+	Kept int64 `json:"kept"` // length of Bytes, with "***" in place of secrets
+	// Complete is set if the body has ended regularly and all of it is in Bytes.
 	Complete bool `json:"complete"`
-	// Masked is set where Bytes is not what went over the wire, because a secret was
-	// in it. Of a body that travelled packed there is nothing then, nor where that
-	// cannot be known: with other codings than gzip and deflate, or beyond 1 MiB.
+	// Masked is set if a secret in Bytes was replaced. Then Bytes is empty for a body
+	// with a content coding, also if that cannot be decoded: with codings other than
+	// gzip and deflate, or above 1 MiB.
 	Masked bool   `json:"masked,omitempty"`
 	Bytes  []byte `json:"-"`
-	// Marks say when Bytes came, from the first on. Multipart bodies that did not
-	// travel packed have them.
-	Marks []Mark `json:"-"`
+	// Arrivals say when Bytes came. Only multipart bodies without a content coding have
+	// them.
+	Arrivals []Arrival `json:"-"`
 }
 
-// An Interim is an answer's 1xx head.
+// An Interim is a 1xx response head.
 type Interim struct {
 	Status int     `json:"status"`
 	Header []Field `json:"headers"`
@@ -106,24 +108,34 @@ const (
 	KindPaused   = "paused"
 )
 
-// An Event is something that happened. Kind says which field is set; in JSON an
-// event is that field alone, or {} where everything was cleared. What an event
-// points to is shared between watchers: look, do not write.
+// An Event is sent to watchers. Kind says which field is set; in JSON an event is only
+// that field, or {} for KindCleared. Watchers share what an event points to and must not
+// change it.
 type Event struct {
 	Kind    string
-	Summary *Summary // at an exchange's begin, its head and its end
+	Summary *Summary // at the begin, the response head and the end of an exchange
 	Chunk   *Chunk
-	Removed []uint64 // exchanges that made room
-	Paused  bool     // new exchanges are passed over from now on, or no more
+	Removed []uint64 // exchanges that were evicted
+	Paused  bool     // whether new exchanges are ignored
 }
 
-// A Chunk is a piece of a followed exchange's body, masked. Offset counts the
-// bytes that were retold before it, and those that were passed over.
+// A Chunk is a masked piece of a body of the followed exchange. Offset counts the bytes
+// that were shown before it, and those that were skipped.
 type Chunk struct {
 	ID     uint64 `json:"id"`
 	Side   string `json:"side"` // "request" or "response"
 	Offset int64  `json:"offset"`
 	Bytes  []byte `json:"base64"`
+}
+
+// Plain returns the body without its content coding. whole is false if the end is
+// missing.
+func (m Message) Plain() (text []byte, whole bool) {
+	if m.coding == "" || len(m.Body.Bytes) == 0 {
+		return m.Body.Bytes, m.Body.Complete
+	}
+	text, err := redact.Decode(m.coding, m.Body.Bytes)
+	return text, m.Body.Complete && err == nil
 }
 
 // MarshalJSON writes the data of the event.

@@ -7,40 +7,41 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"avsproxy/internal/redact"
 )
 
-// What the zero Options mean.
+// Defaults of Options.
 const (
 	defaultBody  = 64 << 10
 	defaultTotal = 32 << 20
 )
 
-// A Recorder remembers exchanges. A nil one records nothing. Locks are taken in
-// the order Recorder, Exchange, watchers.
+// A Recorder records exchanges. A nil Recorder records nothing. Locks are taken in the
+// order Recorder, Exchange, watchers.
 type Recorder struct {
 	options Options
-	secrets secrets
+	secrets *redact.Live
 	watch   watchers
 	paused  atomic.Bool
-	used    atomic.Int64 // bytes that all exchanges take
+	used    atomic.Int64 // bytes of all exchanges
 	dropped atomic.Uint64
 	spare   slabs
-	shelf   shelf
 
 	mu   sync.Mutex
 	last uint64
 	all  map[uint64]*Exchange
-	// floor is what was left in use when there was nothing more to take; 0 = there is.
+	// floor is what was in use when nothing more could be dropped; 0 if something can.
 	floor int64
-	// ended is the queue of those that may go, in the order in which they ended.
-	ended, youngest *Exchange
+	// head and tail are the queue of evictable exchanges, in the order of their ends.
+	head, tail *Exchange
 }
 
 // New returns a Recorder that records.
 func New(options Options) *Recorder {
-	options.Body = min(cmp.Or(options.Body, defaultBody), math.MaxInt) // what int holds, of 32 bits too
+	options.Body = min(cmp.Or(options.Body, defaultBody), math.MaxInt) // so that it fits an int of 32 bits
 	options.Total = cmp.Or(options.Total, defaultTotal)
-	return &Recorder{options: options, secrets: secrets{live: options.Secrets}, all: map[uint64]*Exchange{}}
+	return &Recorder{options: options, secrets: redact.NewLive(options.Secrets), all: map[uint64]*Exchange{}}
 }
 
 // Begin starts to record an exchange. It returns nil, whose methods do nothing,
@@ -59,43 +60,40 @@ func (r *Recorder) Begin(request Request) *Exchange {
 	e.mu.Lock()
 	e.publish()
 	e.mu.Unlock()
-	r.fit()
+	r.makeRoom()
 	return e
 }
 
-// SecretsChanged says that [Options.Secrets] answers otherwise now. It prepares for
-// that what looks for them, so that neither bodies under way wait for a second to hear
-// of it, nor the next request for the preparation.
+// SecretsChanged says that [Options.Secrets] has changed. It rebuilds the patterns now,
+// so that active bodies use them immediately and the next request does not wait for
+// them.
 func (r *Recorder) SecretsChanged() {
 	if r != nil {
-		r.secrets.now()
+		r.secrets.Now()
 	}
 }
 
-// Pause stops, or starts again, the recording of new exchanges. Those under way
-// are recorded to their end.
+// Pause stops or resumes the recording of new exchanges. Active ones are recorded to
+// their end.
 func (r *Recorder) Pause(paused bool) {
 	r.paused.Store(paused)
 	r.watch.publish(Event{Kind: KindPaused, Paused: paused})
 }
 
-// Paused reports whether new exchanges are passed over.
+// Paused reports whether new exchanges are ignored.
 func (r *Recorder) Paused() bool { return r.paused.Load() }
 
-// Dropped returns how many exchanges had to make room for younger ones.
+// Dropped returns how many exchanges were evicted.
 func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
 
-// List returns the exchanges that are remembered, oldest first.
+// List returns all recorded exchanges, oldest first.
 func (r *Recorder) List() []Summary {
-	all := r.snapshot()
-	list := make([]Summary, len(all))
-	for i, e := range all {
-		list[i] = e.summary()
-	}
+	list := slices.Collect(r.Newest())
+	slices.Reverse(list)
 	return list
 }
 
-// Newest yields them one by one, the newest first: for who looks at a few of many.
+// Newest yields the exchanges, newest first. A caller that needs only a few can stop.
 func (r *Recorder) Newest() iter.Seq[Summary] {
 	return func(yield func(Summary) bool) {
 		for _, e := range slices.Backward(r.snapshot()) {
@@ -106,7 +104,7 @@ func (r *Recorder) Newest() iter.Seq[Summary] {
 	}
 }
 
-// Get returns a copy of one exchange, as far as it went.
+// Get returns a copy of an exchange, which may still be active.
 func (r *Recorder) Get(id uint64) (Record, bool) {
 	r.mu.Lock()
 	e := r.all[id]
@@ -117,12 +115,12 @@ func (r *Recorder) Get(id uint64) (Record, bool) {
 	return e.record(), true
 }
 
-// Clear forgets all exchanges that have ended. Those under way stay, and watchers
-// are told of them once more, behind the event that clears their list.
+// Clear removes all exchanges that have ended. The active ones are sent to the watchers
+// again, after the event that clears their list.
 func (r *Recorder) Clear() {
 	r.mu.Lock()
-	for r.ended != nil {
-		r.forgetOldest()
+	for r.head != nil {
+		r.evictOldest()
 	}
 	r.mu.Unlock()
 	r.watch.publish(Event{Kind: KindCleared})

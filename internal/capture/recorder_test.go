@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestAnExchangeIsRetold(t *testing.T) {
+func TestAnExchangeIsRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{EventName: func(_ string, body []byte) string {
 			if bytes.Contains(body, []byte("Recognize")) {
@@ -25,21 +25,21 @@ func TestAnExchangeIsRetold(t *testing.T) {
 		}})
 		e := r.Begin(Request{
 			Began: time.Now(), Arrived: time.Now().Add(-time.Millisecond), Route: "avs", Method: "POST", Scheme: "http", Host: "localhost:9744",
-			Target: "/events?a=b", Proto: "HTTP/1.1", Client: Leg{Proto: "HTTP/1.1", Conn: 3, Address: "http://127.0.0.1:9744"},
-			Header: []Field{{"A", "1"}, {"a", "2"}, {"Authorization", "Bearer x"}, {"Content-Type", "Multipart/form-data"}}, ReplayOf: 7,
+			Target: "/events?a=b", Proto: "HTTP/1.1", Client: ConnInfo{Proto: "HTTP/1.1", Conn: 3, Address: "http://127.0.0.1:9744"},
+			Header: []Field{{Name: "A", Value: "1"}, {Name: "a", Value: "2"}, {Name: "Authorization", Value: "Bearer x"}, {Name: "Content-Type", Value: "Multipart/form-data"}}, ReplayOf: 7,
 		})
 		e.RequestBody([]byte("Recog"))
 		e.RequestBody([]byte("nize"))
 		time.Sleep(20 * time.Millisecond)
-		e.Interim(103, []Field{{"Link", "</x>"}})
-		e.Response(200, "HTTP/2.0", []Field{{"Content-Type", "text/plain"}})
+		e.Interim(103, []Field{{Name: "Link", Value: "</x>"}})
+		e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "text/plain"}})
 		e.ResponseBody([]byte("answer"))
-		e.RequestEnd([]Field{{"Sum", "1"}}, nil)
+		e.RequestEnd([]Field{{Name: "Sum", Value: "1"}}, nil)
 		time.Sleep(30 * time.Millisecond)
 		e.End(Facts{
-			Upstream: Leg{Proto: "HTTP/2.0", Conn: 4, Stream: 5, Reused: true, Address: "https://example.com"}, Tries: 2, Replayed: true,
+			Upstream: ConnInfo{Proto: "HTTP/2.0", Conn: 4, Stream: 5, Reused: true, Address: "https://example.com"}, Tries: 2, Replayed: true,
 			Decision: "injected", Credential: "alexa", TokenAge: time.Second, TokenLeft: -1, Guard: time.Millisecond, Token: 5 * time.Millisecond,
-		}, []Field{{"End", "2"}})
+		}, []Field{{Name: "End", Value: "2"}})
 		const want = `{"id":1,"route":"avs","method":"POST","scheme":"http","host":"localhost:9744","target":"/events?a=b",` +
 			`"status":200,"state":"done","began":"2000-01-01T00:00:00Z","took_ms":50,"proto":"HTTP/1.1","upstream_proto":"HTTP/2.0",` +
 			`"decision":"injected","error":"","ended":"","request_bytes":9,"response_bytes":6,"content_type":"text/plain",` +
@@ -48,7 +48,7 @@ func TestAnExchangeIsRetold(t *testing.T) {
 			`"upstream":{"proto":"HTTP/2.0","conn":4,"stream":5,"tls":false,"reused":true,"address":"https://example.com"},"tries":2,` +
 			`"token":{"credential":"alexa","decision":"injected","age_s":1},` +
 			`"timing_ms":{"guard":1,"token":5,"connect":0,"tls":0,"first_byte":20,"total":50},` +
-			`"request":{"headers":[["A","1"],["a","2"],["Authorization","Bearer ***"],["Content-Type","Multipart/form-data"]],"trailers":[["Sum","1"]],"body":{"size":9,"kept":9,"complete":true}},` +
+			`"request":{"headers":[["A","1"],["a","2"],["Authorization","Bearer ***"],["Content-Type","Multipart/form-data"]],"trailers":[["Sum","1"]],"body":{"size":9,"kept":9,"complete":true},"headers_masked":[2]},` +
 			`"interim":[{"status":103,"headers":[["Link","\u003c/x\u003e"]]}],` +
 			`"response":{"headers":[["Content-Type","text/plain"]],"trailers":[["End","2"]],"body":{"size":6,"kept":6,"complete":true}}}`
 		record := get(t, r, e)
@@ -57,13 +57,13 @@ func TestAnExchangeIsRetold(t *testing.T) {
 			t.Error(diff)
 		}
 		var back Record
-		if err := json.Unmarshal([]byte(want), &back); err != nil || back.Request.Header[1] != (Field{"a", "2"}) {
+		if err := json.Unmarshal([]byte(want), &back); err != nil || back.Request.Header[1] != (Field{Name: "a", Value: "2"}) || !back.Request.Header[2].Masked {
 			t.Errorf("%+v, %v", back, err)
 		}
 	})
 }
 
-func TestPausesAreToldOf(t *testing.T) {
+func TestWatchersSeePauses(t *testing.T) {
 	r := New(Options{})
 	watched := watch(t, r, 0)
 	r.Pause(true)
@@ -117,7 +117,7 @@ func TestBodiesAreKeptUpToTheirLimit(t *testing.T) {
 	}
 }
 
-func TestWhatDidNotEndRegularlyIsNotComplete(t *testing.T) {
+func TestABodyWithoutARegularEndIsNotComplete(t *testing.T) {
 	r := New(Options{})
 	e := post(r)
 	e.RequestBody([]byte("a"))
@@ -147,7 +147,7 @@ func TestBodiesAreForgottenOnDemand(t *testing.T) {
 	}
 }
 
-func TestClearLeavesWhatIsUnderWay(t *testing.T) {
+func TestClearKeepsActiveExchanges(t *testing.T) {
 	r := New(Options{})
 	done, under := post(r), post(r)
 	done.End(Facts{}, nil)
@@ -197,7 +197,7 @@ func TestWatchersSeeBeginHeadAndEnd(t *testing.T) {
 	}
 }
 
-func TestASlowWatcherIsCutOffAndNobodyWaits(t *testing.T) {
+func TestASlowWatcherIsRemoved(t *testing.T) {
 	r := New(Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -218,7 +218,7 @@ func TestHeadsAreBounded(t *testing.T) {
 	r := New(Options{})
 	many := make([]Field, 10_000)
 	for i := range many {
-		many[i] = Field{strings.Repeat("n", 2000), strings.Repeat("v", 2000)}
+		many[i] = Field{Name: strings.Repeat("n", 2000), Value: strings.Repeat("v", 2000)}
 	}
 	e := r.Begin(Request{Began: time.Now(), Method: strings.Repeat("M", 1<<20), Target: strings.Repeat("/", 1<<20), Host: strings.Repeat("h", 1<<20), Header: many})
 	for range 1000 {
@@ -228,22 +228,22 @@ func TestHeadsAreBounded(t *testing.T) {
 	e.End(Facts{Ended: strings.Repeat("e", 1<<20)}, many)
 	record := get(t, r, e)
 	if !record.Request.Cut || !record.Response.Cut || len(record.Request.Header) == 0 {
-		t.Error("what was cut is not told")
+		t.Error("what was cut is not reported")
 	}
 	if size := len(asJSON(t, record)); size > 1<<20 {
 		t.Errorf("%d bytes are told", size)
 	}
 }
 
-func TestHostileBytesAreRetoldAsJSON(t *testing.T) {
+func TestHostileBytesAreValidJSON(t *testing.T) {
 	r := New(Options{})
 	bad := "\x00\x1b[31m\xff\xfe</script>\u2028\"\\\r\n"
-	e := r.Begin(Request{Began: time.Now(), Method: bad, Host: bad, Target: "/" + bad, Scheme: bad, Proto: bad, Header: []Field{{bad, bad}}})
+	e := r.Begin(Request{Began: time.Now(), Method: bad, Host: bad, Target: "/" + bad, Scheme: bad, Proto: bad, Header: []Field{{Name: bad, Value: bad}}})
 	e.RequestBody([]byte(bad))
 	watched := watch(t, r, e.ID())
-	e.Response(999, bad, []Field{{"Content-Type", bad}})
+	e.Response(999, bad, []Field{{Name: "Content-Type", Value: bad}})
 	e.ResponseBody([]byte(bad))
-	e.End(Facts{Ended: bad, Error: bad}, []Field{{bad, bad}})
+	e.End(Facts{Ended: bad, Error: bad}, []Field{{Name: bad, Value: bad}})
 	everything(t, r)
 	for _, event := range watched() {
 		asJSON(t, event)

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// The schema of HAR 1.2 as it is published in the npm package har-schema 2.0.0.
+// The schema of HAR 1.2 from the npm package har-schema 2.0.0.
 //
 //go:embed testdata/har-schema/*.json
 var harSchema embed.FS
 
-// A schema knows the few words of JSON Schema (draft 6) that har-schema uses.
-// Decoding refuses all others, so that none is overlooked.
+// A schema supports the keywords of JSON Schema (draft 6) that har-schema uses. Decoding
+// refuses all others, so that none is ignored.
 type schema struct {
 	ID         string             `json:"$id"`
 	Draft      string             `json:"$schema"`
@@ -48,7 +48,7 @@ func loadSchema(name string) (*schema, error) {
 	return &s, decoder.Decode(&s)
 }
 
-// check returns what is wrong with v.
+// check returns the first violation in v.
 func (s *schema) check(path string, v any) []string {
 	if s.Ref != "" {
 		target, err := loadSchema(s.Ref)

@@ -3,6 +3,8 @@ package capture
 import (
 	"strings"
 	"sync"
+
+	"avsproxy/internal/redact"
 )
 
 // requestSide and responseSide number the sides.
@@ -11,27 +13,27 @@ const (
 	responseSide
 )
 
-// side is the one of that number.
-func (s *story) side(number int) *side {
+// side returns the side of that number.
+func (s *state) side(number int) *side {
 	if number == requestSide {
 		return &s.request
 	}
 	return &s.response
 }
 
-// sideNames are what watchers know the sides by.
+// sideNames are the names of the sides in events.
 var sideNames = [...]string{requestSide: "request", responseSide: "response"}
 
-// A side is the request or the answer.
+// A side is the request or the response.
 type side struct {
 	header, trailer []Field
 	cut             bool
 	contentType     string
-	coding          string // of the body; what it packs is looked into when it is retold
+	coding          string // of the body
 	body            body
 }
 
-func (s *side) setHeader(header []Field, set *patterns) (cost int) {
+func (s *side) setHeader(header []Field, set *redact.Patterns) (cost int) {
 	s.coding = codingOf(header)
 	s.body.declared = lengthOf(header)
 	s.header, cost, s.cut = keepFields(header, set)
@@ -39,37 +41,36 @@ func (s *side) setHeader(header []Field, set *patterns) (cost int) {
 	return cost
 }
 
-func (s *side) setTrailer(trailer []Field, set *patterns) (cost int) {
+func (s *side) setTrailer(trailer []Field, set *redact.Patterns) (cost int) {
 	var cut bool
 	s.trailer, cost, cut = keepFields(trailer, set)
 	s.cut = s.cut || cut
 	return cost
 }
 
-// A body is what is kept of one: its first bytes, as they came. To look for secrets
-// takes many times as long as to copy, and most bodies are never looked at: they are
-// masked when they are retold.
+// A body holds the first bytes of a body, not masked. Masking takes many times as long
+// as copying, and most bodies are never shown, so it happens when a body is shown.
 type body struct {
 	size     int64
 	declared int64 // by Content-Length; 0 = unknown
 	kept     stored
-	marks    []Mark    // of kept
-	set      *patterns // what was secret when kept last grew
-	show     show
-	dropped  bool // nothing is kept, whatever comes
-	partial  bool // something is not in kept
+	arrivals []Arrival        // of kept
+	set      *redact.Patterns // what was secret when kept last grew
+	live     liveView
+	dropped  bool // nothing is kept
+	partial  bool // not all bytes are in kept
 	ended    bool
 	whole    bool // it ended regularly
 }
 
 func (b *body) drop(spare *slabs) (gain int) {
 	b.partial, b.dropped = b.partial || b.size > 0, true
-	gain = b.kept.drop(spare) + costOfMarks(b.marks)
-	b.marks = nil
+	gain = b.kept.drop(spare) + costOfArrivals(b.arrivals)
+	b.arrivals = nil
 	return gain
 }
 
-// room is how much more is kept of a body of at most limit bytes.
+// room returns how many more bytes are kept if limit is the maximum.
 func (b *body) room(limit int64) int {
 	if b.dropped {
 		return 0
@@ -77,7 +78,7 @@ func (b *body) room(limit int64) int {
 	return max(0, int(limit)-b.kept.size)
 }
 
-// keep copies as much of p as there is room for, and returns what memory that took.
+// keep copies as much of p as there is room for, and returns the memory used.
 func (b *body) keep(p []byte, limit int64, spare *slabs) (cost int) {
 	n := min(len(p), b.room(limit))
 	b.partial = b.partial || n < len(p)
@@ -91,23 +92,23 @@ func (e *Exchange) addBody(side int, p []byte) {
 		return
 	}
 	e.mu.Lock()
-	if e.story != nil && !e.side(side).body.ended {
+	if e.state != nil && !e.side(side).body.ended {
 		e.grow(side, p)
 	}
 	e.mu.Unlock()
-	e.r.fit()
+	e.r.makeRoom()
 }
 
 func (e *Exchange) grow(side int, p []byte) {
 	s := e.side(side)
 	b := &s.body
 	if e.r.watch.follows(e.id) {
-		e.show(side, p)
+		e.emit(side, p)
 	}
 	b.size += int64(len(p))
 	if b.room(e.r.options.Body) > 0 {
-		b.set = e.r.secrets.recent()
-		e.mark(s)
+		b.set = e.r.secrets.Recent()
+		e.noteArrival(s)
 	}
 	e.spend(b.keep(p, e.r.options.Body, &e.r.spare))
 	if side == requestSide {
@@ -121,7 +122,7 @@ func (e *Exchange) endBody(side int, whole bool) {
 		return
 	}
 	if e.r.watch.follows(e.id) {
-		e.showEnd(side, whole)
+		e.emitEnd(side, whole)
 	}
 	if side == requestSide {
 		e.findEvent(true)
@@ -129,8 +130,8 @@ func (e *Exchange) endBody(side int, whole bool) {
 	b.ended, b.whole = true, whole
 }
 
-// findEvent looks for the event that is posted: in the first piece of the body, each
-// time it has doubled, and at the end in all of it.
+// findEvent looks for the name of the posted event: in the first piece of the body each
+// time its size has doubled, and in the whole body at its end.
 func (e *Exchange) findEvent(end bool) {
 	s := &e.request
 	b := &s.body
@@ -144,8 +145,8 @@ func (e *Exchange) findEvent(end bool) {
 		return
 	}
 	e.tried = len(text)
-	// The name is decoded, so it may hold what a look at the body does not find.
-	e.event = clip(b.set.text(e.r.options.EventName(s.contentType, text)), maxWord)
+	// The name was decoded, so masking the body does not mask the name.
+	e.event = clip(b.set.Text(e.r.options.EventName(s.contentType, text)), maxWord)
 }
 
 func isMultipart(contentType string) bool {

@@ -6,19 +6,18 @@ import (
 	"sync"
 )
 
-// slabSize is that of the pieces in which bodies are kept: that of a frame of HTTP/2, and
-// of a record of TLS, which is how they mostly come.
+// slabSize is the size of the pieces in which bodies are kept. It is that of an HTTP/2
+// frame and of a TLS record, in which most bodies come.
 const slabSize = 16 << 10
 
-// smallMost is what a body may be expected to have in all, so that it is kept by itself.
-const smallMost = 4 << 10
+// maxSmall is the largest expected size of a body that gets memory of its own.
+const maxSmall = 4 << 10
 
-// spareMost bounds the slabs that wait for a body, 1 MiB.
-const spareMost = 64
+// maxSpare bounds the unused slabs: 1 MiB.
+const maxSpare = 64
 
-// slabs go from the bodies that are forgotten to the next ones. Memory that is neither
-// cleared nor collected makes most of the difference between a proxy that records and
-// one that does not. (A sync.Pool would be emptied at each collection.)
+// slabs holds unused slabs for the next bodies. Clearing and collecting memory would be
+// the largest cost of recording. (Each collection would empty a sync.Pool.)
 type slabs struct {
 	mu    sync.Mutex
 	spare []*[slabSize]byte
@@ -39,20 +38,20 @@ func (s *slabs) get() *[slabSize]byte {
 func (s *slabs) put(slab *[slabSize]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.spare) < spareMost {
+	if len(s.spare) < maxSpare {
 		s.spare = append(s.spare, slab)
 	}
 }
 
-// stored is the first bytes of a body, in pieces, so that a body that grows is not
-// copied again. The zero value is empty.
+// stored holds bytes in pieces, so that they are not copied again when more are added.
+// The zero value is empty.
 type stored struct {
 	pieces [][]byte
 	size   int
 }
 
-// add appends a copy of p, and returns what memory that took. declared is the length of
-// all of the body; 0 = unknown.
+// add appends a copy of p, and returns the memory used. declared is the length of the
+// whole body; 0 means unknown.
 func (s *stored) add(p []byte, declared int64, spare *slabs) (cost int) {
 	for len(p) > 0 {
 		last := len(s.pieces) - 1
@@ -70,15 +69,15 @@ func (s *stored) add(p []byte, declared int64, spare *slabs) (cost int) {
 	return cost
 }
 
-// next is a piece for at least one of n bytes.
+// next returns an empty piece for n bytes or fewer.
 func (s *stored) next(n int, declared int64, spare *slabs) []byte {
-	if expected := max(int64(n), declared); s.size == 0 && expected <= smallMost {
+	if expected := max(int64(n), declared); s.size == 0 && expected <= maxSmall {
 		return make([]byte, 0, expected)
 	}
 	return spare.get()[:0]
 }
 
-// drop forgets all, and returns what memory that gave back.
+// drop removes all bytes, and returns the memory freed.
 func (s *stored) drop(spare *slabs) (gain int) {
 	for _, piece := range s.pieces {
 		gain += cap(piece)
@@ -90,7 +89,7 @@ func (s *stored) drop(spare *slabs) (gain int) {
 	return gain
 }
 
-// from yields what is stored, from the byte at offset on.
+// from yields the bytes from offset on.
 func (s *stored) from(offset int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, piece := range s.pieces {
@@ -103,10 +102,10 @@ func (s *stored) from(offset int) iter.Seq[[]byte] {
 	}
 }
 
-// bytes is a copy in one piece.
+// bytes returns a copy in one piece.
 func (s *stored) bytes() []byte { return slices.Concat(s.pieces...) }
 
-// cost is what memory it takes.
+// cost returns the memory used.
 func (s *stored) cost() (cost int) {
 	for _, piece := range s.pieces {
 		cost += cap(piece)

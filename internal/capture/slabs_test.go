@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/redact"
 )
 
-// What comes in whatever pieces, of whatever declared length, is what is retold, also
-// while slabs go from one exchange to the next.
-func TestBodiesAreRetoldAsTheyCame(t *testing.T) {
+// Bodies are shown unchanged for all sizes of pieces and all declared lengths, also when
+// slabs are used again.
+func TestBodiesAreShownAsTheyCame(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	r := New(Options{Total: 512 << 10})
 	for range 300 {
@@ -20,7 +22,7 @@ func TestBodiesAreRetoldAsTheyCame(t *testing.T) {
 			text[i] = 'a' + byte(random.IntN(20))
 		}
 		declared := []int{0, len(text), len(text) / 2, 1 << 30}[random.IntN(4)]
-		e := r.Begin(Request{Header: []Field{{"Content-Length", fmt.Sprint(declared)}}})
+		e := r.Begin(Request{Header: []Field{{Name: "Content-Length", Value: fmt.Sprint(declared)}}})
 		for rest := text; len(rest) > 0; {
 			n := 1 + random.IntN(min(len(rest), 1+random.IntN(20<<10)))
 			e.RequestBody(rest[:n])
@@ -30,22 +32,22 @@ func TestBodiesAreRetoldAsTheyCame(t *testing.T) {
 		e.End(Facts{}, nil)
 		want := text[:min(len(text), defaultBody)]
 		if got := get(t, r, e).Request.Body; !bytes.Equal(got.Bytes, want) || got.Complete != (len(want) == len(text)) {
-			t.Fatalf("%d bytes, %d declared: told %d", len(text), declared, len(got.Bytes))
+			t.Fatalf("%d bytes, %d declared: shown %d", len(text), declared, len(got.Bytes))
 		}
 	}
 }
 
-// Whoever begins to follow sees what comes after that which the record has by then.
+// A follower sees the bytes after those in the record.
 func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
 	const secret = "s3cr3t/token"
 	text := strings.Repeat("x", 3*slabSize-6) + secret + "\n" + strings.Repeat("y", slabSize) + secret + strings.Repeat("z", 100)
-	want := strings.ReplaceAll(text, secret, mark)
+	want := strings.ReplaceAll(text, secret, redact.Mask)
 	for from := 0; from <= len(text); from += 397 {
 		r := New(Options{Secrets: live(secret)})
 		e := post(r)
 		e.ResponseBody([]byte(text[:from]))
 		watched := watch(t, r, e.ID())
-		told := get(t, r, e).Response.Body.Bytes
+		shown := get(t, r, e).Response.Body.Bytes
 		for rest := []byte(text[from:]); len(rest) > 0; rest = rest[min(len(rest), 5000):] {
 			e.ResponseBody(rest[:min(len(rest), 5000)])
 		}
@@ -54,27 +56,27 @@ func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
 			if event.Chunk == nil {
 				continue
 			}
-			if event.Chunk.Offset != int64(len(told)) {
-				t.Fatalf("followed from %d: a piece for %d comes at %d", from, event.Chunk.Offset, len(told))
+			if event.Chunk.Offset != int64(len(shown)) {
+				t.Fatalf("followed from %d: a piece for %d comes at %d", from, event.Chunk.Offset, len(shown))
 			}
-			told = append(slices.Clip(told), event.Chunk.Bytes...)
+			shown = append(slices.Clip(shown), event.Chunk.Bytes...)
 		}
-		if string(told) != want {
-			t.Fatalf("followed from %d: told %d bytes of %d", from, len(told), len(want))
+		if string(shown) != want {
+			t.Fatalf("followed from %d: shown %d bytes of %d", from, len(shown), len(want))
 		}
 	}
 }
 
-// A body is looked through when it is retold: for what was secret when it came, however
-// long ago that is, and for what is by then.
-func TestBodiesHideWhatWasSecretAndWhatIs(t *testing.T) {
+// A body is masked when it is shown: for the secrets when it came, however long ago, and
+// for the present ones.
+func TestBodiesAreMaskedForPastAndPresentSecrets(t *testing.T) {
 	token := "the-first-token"
 	r := New(Options{Secrets: func() []string { return []string{token} }})
 	e := post(r)
 	e.Response(200, "", nil)
 	e.ResponseBody([]byte("the-first-token, the-last-token"))
 	e.End(Facts{}, nil)
-	for i := range 2 * maxPast {
+	for i := range 2 * redact.MaxPast {
 		token = fmt.Sprint("token-number-", i)
 		post(r)
 	}
@@ -84,8 +86,8 @@ func TestBodiesHideWhatWasSecretAndWhatIs(t *testing.T) {
 	}
 }
 
-// Requests and answers overlap: what was secret last may be so for either body.
-func TestBodiesHideWhatWasSecretForTheLaterOne(t *testing.T) {
+// Requests and responses overlap, so either body may have the later secrets.
+func TestBothBodiesAreMaskedForTheLaterSecrets(t *testing.T) {
 	for _, answerFirst := range []bool{true, false} {
 		token := "the-first-token"
 		r := New(Options{Secrets: func() []string { return []string{token} }})
@@ -100,7 +102,7 @@ func TestBodiesHideWhatWasSecretForTheLaterOne(t *testing.T) {
 		r.SecretsChanged()
 		late([]byte("the-second-token"))
 		e.End(Facts{}, nil)
-		for i := range 2 * maxPast {
+		for i := range 2 * redact.MaxPast {
 			token = fmt.Sprint("token-number-", i)
 			post(r)
 		}

@@ -7,12 +7,13 @@ import (
 	"sync/atomic"
 )
 
-// watcherQueue is how many events a watcher may lag behind.
+// watcherQueue is how many events may wait for a watcher.
 const watcherQueue = 256
 
-// watchers are told what happens, or cut off: nobody waits for them.
+// watchers receive events. A watcher that is too slow is removed, so that no sender
+// waits.
 type watchers struct {
-	count atomic.Int32 // of list, so that most need not lock
+	count atomic.Int32 // of list, to avoid the lock if there is no watcher
 	mu    sync.Mutex
 	list  map[*watcher]struct{}
 }
@@ -22,8 +23,8 @@ type watcher struct {
 	events chan Event
 }
 
-// Watch returns events from now on, with the chunks of the exchange follow (0 is
-// none). The channel is closed once ctx is done, or when 256 events wait in it.
+// Watch returns events from now on, with the chunks of the exchange follow (0 means
+// none). The channel is closed when ctx is done, or when 256 events wait in it.
 func (r *Recorder) Watch(ctx context.Context, follow uint64) <-chan Event {
 	w := &watcher{follow: follow, events: make(chan Event, watcherQueue)}
 	r.watch.add(w)
@@ -47,7 +48,7 @@ func (w *watchers) remove(one *watcher) {
 	w.cut(one)
 }
 
-// cut ends a watcher, once. The caller holds mu.
+// cut removes a watcher if it is in the list. The caller holds mu.
 func (w *watchers) cut(one *watcher) {
 	if _, found := w.list[one]; !found {
 		return
@@ -59,22 +60,33 @@ func (w *watchers) cut(one *watcher) {
 
 func (w *watchers) any() bool { return w.count.Load() > 0 }
 
+// publish sends an event to all watchers.
 func (w *watchers) publish(event Event) {
-	if !w.any() {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for one := range w.list {
-		w.send(one, event)
+	if w.any() {
+		w.send(event, func(*watcher) bool { return true })
 	}
 }
 
-func (w *watchers) send(one *watcher, event Event) {
-	select {
-	case one.events <- event:
-	default:
-		w.cut(one)
+// chunk sends a piece of a body to the followers of exchange id.
+func (w *watchers) chunk(id uint64, side string, offset int64, p []byte) {
+	if w.follows(id) {
+		chunk := &Chunk{ID: id, Side: side, Offset: offset, Bytes: bytes.Clone(p)}
+		w.send(Event{Kind: KindChunk, Chunk: chunk}, func(one *watcher) bool { return one.follow == id })
+	}
+}
+
+func (w *watchers) send(event Event, to func(*watcher) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for one := range w.list {
+		if !to(one) {
+			continue
+		}
+		select {
+		case one.events <- event:
+		default:
+			w.cut(one)
+		}
 	}
 }
 
@@ -90,19 +102,4 @@ func (w *watchers) follows(id uint64) bool {
 		}
 	}
 	return false
-}
-
-// chunk tells those who follow the exchange id of a piece of its body.
-func (w *watchers) chunk(id uint64, side string, offset int64, p []byte) {
-	if !w.follows(id) {
-		return
-	}
-	event := Event{Kind: KindChunk, Chunk: &Chunk{ID: id, Side: side, Offset: offset, Bytes: bytes.Clone(p)}}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for one := range w.list {
-		if one.follow == id {
-			w.send(one, event)
-		}
-	}
 }

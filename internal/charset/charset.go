@@ -1,5 +1,6 @@
-// Package charset converts text of other programs to UTF-8: files of Windows editors,
-// output of Windows programs, and answers of servers without a charset.
+// Package charset makes text of other programs usable: it converts files of Windows
+// editors, output of Windows programs, and answers of servers without an encoding to
+// UTF-8, and makes text from the network safe to print.
 package charset
 
 import (

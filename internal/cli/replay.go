@@ -108,7 +108,7 @@ func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, fla
 // edited puts the lines in the place of the fields of their names. Fields that were
 // masked are left out: a replay has only the asterisks.
 func edited(fields []capture.Field, lines []string) ([]capture.Field, error) {
-	fields = slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return strings.Contains(f.Name+f.Value, "***") })
+	fields = slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return f.Masked })
 	var added []capture.Field
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
@@ -149,7 +149,7 @@ func awaitReplay(ctx context.Context, a *commands, daemon *api.Daemon, events *a
 			return err
 		}
 		var s capture.Summary
-		if kind != capture.KindExchange || json.Unmarshal(data, &s) != nil || s.ID != id || s.State != "done" {
+		if kind != capture.KindExchange || json.Unmarshal(data, &s) != nil || s.ID != id || s.State != capture.StateDone {
 			continue
 		}
 		fmt.Fprintln(a.stdout, newLineWriter(a.stdout, a.Getenv).line(s))

@@ -215,7 +215,7 @@ func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
 	t.followers.Go(func() {
 		defer func() { <-t.places }()
 		silent := before
-		scanner := avs.NewDirectiveScanner(s.ContentType, func(p avs.Passing) {
+		scanner := avs.NewDirectiveScanner(s.ContentType, func(p avs.ReceivedDirective) {
 			if !silent {
 				_ = t.say(t.lines.directive(s.ID, time.Now(), p.Header)) // the tail itself finds a closed output
 			}

@@ -81,7 +81,7 @@ type Console struct {
 	// Directives joins a route's downchannel until ctx ends, "" = the first that is
 	// kept. The directives end early for who reads too slowly. A nil channel = no such
 	// route keeps its own. Nil = none does.
-	Directives func(ctx context.Context, route string) <-chan avs.Passing
+	Directives func(ctx context.Context, route string) <-chan avs.ReceivedDirective
 	// Try is the curl command that the pages suggest for a first request, without
 	// "curl -i"; empty = none.
 	Try string

@@ -31,7 +31,7 @@ func (c *Console) directives(w http.ResponseWriter, r *http.Request) {
 	defer c.listeners.Add(-1)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	var directives <-chan avs.Passing
+	var directives <-chan avs.ReceivedDirective
 	if c.Directives != nil {
 		directives = c.Directives(ctx, r.URL.Query().Get("route"))
 	}
@@ -60,7 +60,7 @@ func (c *Console) directives(w http.ResponseWriter, r *http.Request) {
 
 // eventOf puts a directive on one line. Its id is the service's word, which must
 // not begin a line of its own.
-func eventOf(directive avs.Passing) string {
+func eventOf(directive avs.ReceivedDirective) string {
 	var data bytes.Buffer
 	if err := json.Compact(&data, directive.Raw); err != nil {
 		return ":\n\n" // not JSON, and so no directive

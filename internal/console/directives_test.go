@@ -16,9 +16,9 @@ import (
 
 func TestDirectivesAreEvents(t *testing.T) {
 	d := start(t, setup{})
-	sent := make(chan avs.Passing, 1)
+	sent := make(chan avs.ReceivedDirective, 1)
 	asked := make(chan context.Context, 1)
-	d.Directives = func(ctx context.Context, route string) <-chan avs.Passing {
+	d.Directives = func(ctx context.Context, route string) <-chan avs.ReceivedDirective {
 		if route != "" && route != "avs" {
 			return nil
 		}
@@ -33,7 +33,7 @@ func TestDirectivesAreEvents(t *testing.T) {
 	if h := resp.Header; resp.StatusCode != 200 || h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s %v", resp.Status, h)
 	}
-	sent <- avs.Passing{Header: avs.Header{MessageID: "m\n\nevent: x"}, Raw: []byte("{ \"directive\":\n\t{\"a\":\"b c\"} }")}
+	sent <- avs.ReceivedDirective{Header: avs.Header{MessageID: "m\n\nevent: x"}, Raw: []byte("{ \"directive\":\n\t{\"a\":\"b c\"} }")}
 	lines := bufio.NewScanner(resp.Body)
 	for _, want := range []string{": the directives from now on", "", "event: directive", "id: mevent: x", `data: {"directive":{"a":"b c"}}`, ""} {
 		if !lines.Scan() || lines.Text() != want {
@@ -59,8 +59,8 @@ func TestDirectivesShowThatTheyLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+heartbeat/2)
 		defer cancel()
-		c := &Console{Directives: func(ctx context.Context, _ string) <-chan avs.Passing {
-			sent := make(chan avs.Passing)
+		c := &Console{Directives: func(ctx context.Context, _ string) <-chan avs.ReceivedDirective {
+			sent := make(chan avs.ReceivedDirective)
 			context.AfterFunc(ctx, func() { close(sent) })
 			return sent
 		}}

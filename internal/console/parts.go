@@ -132,7 +132,7 @@ func partsOf(message capture.Message) Parts {
 			}
 		},
 	})
-	for piece, came := range arrivals(message.Body.Marks, text) {
+	for piece, came := range arrivals(message.Body.Arrivals, text) {
 		now = came
 		scanner.Write(piece)
 	}
@@ -149,18 +149,18 @@ func partsOf(message capture.Message) Parts {
 
 // arrivals cuts a body into the pieces in which it came, each with its time in
 // milliseconds from the exchange's begin; nil = unknown.
-func arrivals(marks []capture.Mark, text []byte) iter.Seq2[[]byte, *float64] {
+func arrivals(list []capture.Arrival, text []byte) iter.Seq2[[]byte, *float64] {
 	return func(yield func([]byte, *float64) bool) {
-		if len(marks) == 0 || len(text) == 0 {
+		if len(list) == 0 || len(text) == 0 {
 			yield(text, nil)
 			return
 		}
-		for i, mark := range marks {
+		for i, arrival := range list {
 			end := int64(len(text))
-			if i+1 < len(marks) {
-				end = marks[i+1].Offset
+			if i+1 < len(list) {
+				end = list[i+1].Offset
 			}
-			if !yield(text[mark.Offset:end], milliseconds(mark.At)) {
+			if !yield(text[arrival.Offset:end], milliseconds(arrival.At)) {
 				return
 			}
 		}

@@ -230,12 +230,12 @@ func TestPartsOfABodyThatGrows(t *testing.T) {
 // AVS sends the head of the next part behind each, perhaps an hour before that comes.
 func TestPartsHaveTheTimeOfTheirFirstByte(t *testing.T) {
 	const head, first, second = "--b\r\nContent-Type: application/json\r\n\r\n", "{\"a\":\r\n1}\r\n", "{}\r\n"
-	at := func(text string, came time.Duration) capture.Mark {
-		return capture.Mark{Offset: int64(len(text)), At: came}
+	at := func(text string, came time.Duration) capture.Arrival {
+		return capture.Arrival{Offset: int64(len(text)), At: came}
 	}
 	message := capture.Message{Header: fields("Content-Type", formData), Body: capture.Body{
-		Bytes: []byte(head + first + head + second + head + second),
-		Marks: []capture.Mark{at("", 1500*time.Microsecond), at(head+first[:5], 2*time.Second), at(head+first+head, time.Hour), at(head+first+head+second, -1)},
+		Bytes:    []byte(head + first + head + second + head + second),
+		Arrivals: []capture.Arrival{at("", 1500*time.Microsecond), at(head+first[:5], 2*time.Second), at(head+first+head, time.Hour), at(head+first+head+second, -1)},
 	}}
 	var got []any
 	for _, part := range partsOf(message).Parts {

@@ -41,7 +41,7 @@ func TestReplayIsAsItWas(t *testing.T) {
 			t.Errorf("%d %s", a.StatusCode, a.text)
 		}
 	}
-	const want = `1 avs POST http://localhost:9744/v20160207/events?x=1 [{"Content-Type" "multipart/form-data; boundary=b"} {"X-A" "1"} {"X-A" "2"}] "the body"`
+	const want = `1 avs POST http://localhost:9744/v20160207/events?x=1 [["Content-Type" "multipart/form-data; boundary=b"] ["X-A" "1"] ["X-A" "2"]] "the body"`
 	for _, again := range *asked {
 		if got := inOneLine(again); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -53,7 +53,11 @@ func TestReplayIsAsItWas(t *testing.T) {
 }
 
 func inOneLine(a Again) string {
-	return fmt.Sprintf("%d %s %s %s://%s%s %q %q", a.Of, a.Route, a.Method, a.Scheme, a.Host, a.Target, a.Header, a.Body)
+	fields := [][2]string{}
+	for _, f := range a.Header {
+		fields = append(fields, [2]string{f.Name, f.Value})
+	}
+	return fmt.Sprintf("%d %s %s %s://%s%s %q %q", a.Of, a.Route, a.Method, a.Scheme, a.Host, a.Target, fields, a.Body)
 }
 
 func TestReplayIsEdited(t *testing.T) {
@@ -62,7 +66,7 @@ func TestReplayIsEdited(t *testing.T) {
 	want(t, d.again(`{"method": "PUT", "target": "/other?y=%0a", "headers": [["X-B", "1"], ["Host", "evil.example"], ["x-b", "2"], [":path", "/"]], "body_base64": "AAEC"}`), 202)
 	want(t, d.again(`{"headers": [], "body_base64": ""}`), 202)
 	for i, want := range []string{
-		`1 avs PUT http://localhost:9744/other?y=%0a [{"X-B" "1"} {"x-b" "2"}] "\x00\x01\x02"`,
+		`1 avs PUT http://localhost:9744/other?y=%0a [["X-B" "1"] ["x-b" "2"]] "\x00\x01\x02"`,
 		`1 avs POST http://localhost:9744/v20160207/events?x=1 [] ""`,
 	} {
 		if got := inOneLine((*asked)[i]); got != want {

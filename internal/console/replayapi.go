@@ -10,6 +10,7 @@ import (
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/charset"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -143,17 +144,8 @@ func (a Again) check() error {
 	}
 	for _, field := range a.Header {
 		if !httpguts.ValidHeaderFieldName(field.Name) || !httpguts.ValidHeaderFieldValue(field.Value) {
-			return errors.New("the header field " + cmp.Or(printable(field.Name), "without a name") + " is not valid")
+			return errors.New("the header field " + cmp.Or(charset.Printable(field.Name, 64), "without a name") + " is not valid")
 		}
 	}
 	return nil
-}
-
-func printable(text string) string {
-	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return -1
-		}
-		return c
-	}, text[:min(len(text), 64)])
 }

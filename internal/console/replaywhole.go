@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/redact"
 )
 
 // A notWhole says which part of a request cannot be sent again, since it was not kept
@@ -21,32 +22,24 @@ var (
 	errNotWhole        = &notWhole{"body_not_whole", "the request's body was not kept as it was sent", "give the body as body_base64; body in [capture] says how much of each is kept"}
 )
 
-// whole wants what is sent to be what was sent, or what somebody wrote. An editor hands
-// back what it did not change: asterisks and ends that were cut off are no writing.
+// whole refuses to send what was not kept as it was sent, unless the edit replaces it. An
+// editor returns unchanged what it does not change: masked texts and texts that were cut.
 func (e Edit) whole(again Again, record capture.Record) error {
+	isCut := func(f capture.Field) bool {
+		return slices.ContainsFunc(record.Request.Header, func(kept capture.Field) bool { return kept.Cut && kept.Same(f) })
+	}
 	switch body := record.Request.Body; {
-	case masked(again.Method, record.Method), masked(again.Target, record.Target), again.Target == record.Target && cutOff(again.Target):
+	case record.MethodMasked && strings.Contains(again.Method, redact.Mask), record.TargetMasked && strings.Contains(again.Target, redact.Mask), record.TargetCut && again.Target == record.Target:
 		return errLineNotWhole
-	case record.Request.Cut && (e.Headers == nil || slices.ContainsFunc(again.Header, func(f capture.Field) bool { return cutOff(f.Value) })):
+	case record.Request.Cut && (e.Headers == nil || slices.ContainsFunc(again.Header, isCut)):
 		return errHeadersNotWhole
-	case e.Body == nil && (body.Masked || !body.Complete): // of no bytes, perhaps, where the upstream did not wait for the body
+	case e.Body == nil && (body.Masked || !body.Complete): // also without a body, if the upstream did not wait for it
 		return errNotWhole
 	}
 	return nil
 }
 
-const mark = "***"
-
-// masked reports whether the text has asterisks that were not sent: with those that
-// were, where none was masked, it is as good as any.
-func masked(text, record string) bool {
-	return strings.Contains(text, mark) && strings.Contains(record, mark)
-}
-
-// cutOff goes by what the recorder puts behind what it cuts.
-func cutOff(text string) bool { return strings.HasSuffix(text, "…") }
-
-// unmasked leaves out what a replay could only send as asterisks.
+// unmasked removes the fields that a replay could only send with a mask.
 func unmasked(fields []capture.Field) []capture.Field {
-	return slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return strings.Contains(f.Name+f.Value, mark) })
+	return slices.DeleteFunc(slices.Clone(fields), func(f capture.Field) bool { return f.Masked })
 }

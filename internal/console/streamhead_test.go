@@ -18,7 +18,7 @@ func TestTheHeadOfAStreamIsNoStream(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			c := &Console{Exchanges: capture.New(capture.Options{}), Directives: func(context.Context, string) <-chan avs.Passing { return make(chan avs.Passing) }}
+			c := &Console{Exchanges: capture.New(capture.Options{}), Directives: func(context.Context, string) <-chan avs.ReceivedDirective { return make(chan avs.ReceivedDirective) }}
 			began, w := time.Now(), httptest.NewRecorder()
 			c.handler().ServeHTTP(w, httptest.NewRequestWithContext(ctx, "HEAD", path, nil))
 			if took := time.Since(began); took > 0 || w.Code != 200 || w.Header().Get("Content-Type") != "text/event-stream" || c.watchers.Load() != 0 {

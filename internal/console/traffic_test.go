@@ -83,7 +83,7 @@ func (d *desk) pass(turn turn) *capture.Exchange {
 	}
 	exchange := d.Exchanges.Begin(capture.Request{
 		Began: began, Arrived: began.Add(-turn.facts.Guard), Route: turn.route, Method: turn.method, Scheme: "http", Host: host, Target: turn.target, Proto: "HTTP/1.1",
-		Client: capture.Leg{Proto: "HTTP/1.1", Conn: 7, Address: d.Proxy[0]}, Header: turn.request,
+		Client: capture.ConnInfo{Proto: "HTTP/1.1", Conn: 7, Address: d.Proxy[0]}, Header: turn.request,
 	})
 	exchange.RequestBody(turn.sent)
 	exchange.RequestEnd(nil, nil)
@@ -107,7 +107,7 @@ func ms(n float64) time.Duration { return time.Duration(n * float64(time.Millise
 // injected are the facts of a request that went to AVS with a token.
 func injected(took float64) capture.Facts {
 	return capture.Facts{
-		Upstream: capture.Leg{Proto: "HTTP/2.0", Conn: 3, Stream: 15, TLS: true, Reused: true, Address: "https://alexa.na.gateway.devices.a2z.com"},
+		Upstream: capture.ConnInfo{Proto: "HTTP/2.0", Conn: 3, Stream: 15, TLS: true, Reused: true, Address: "https://alexa.na.gateway.devices.a2z.com"},
 		Tries:    1, Decision: "injected", Credential: "alexa", TokenAge: 12 * time.Minute, TokenLeft: 48 * time.Minute,
 		Guard: ms(.1), Token: ms(.02), FirstByte: ms(took * .7), Took: ms(took),
 	}
@@ -153,7 +153,7 @@ func day(t *testing.T) []turn {
 	cut.Ended = "the upstream reset its stream (CANCEL)"
 	healed := injected(412)
 	healed.Replayed, healed.Tries = true, 2
-	plain := capture.Facts{Decision: "no_credential", Upstream: capture.Leg{Proto: "HTTP/1.1", Conn: 9, TLS: true, Address: "https://upstream.example"}, Tries: 1, Took: ms(31), FirstByte: ms(30), TokenAge: -1, TokenLeft: -1}
+	plain := capture.Facts{Decision: "no_credential", Upstream: capture.ConnInfo{Proto: "HTTP/1.1", Conn: 9, TLS: true, Address: "https://upstream.example"}, Tries: 1, Took: ms(31), FirstByte: ms(30), TokenAge: -1, TokenLeft: -1}
 	orders := `{"payload":{"Orders":[{"AmazonOrderId":"902-3159896-1390916","OrderStatus":"Shipped","OrderTotal":{"CurrencyCode":"EUR","Amount":"11.01"},"NumberOfItemsShipped":1,"IsPrime":false,"Notes":null},{"AmazonOrderId":"902-8745147-1934268","OrderStatus":"Pending","NumberOfItemsShipped":0}],"NextToken":"2YgYW55IGNhcm5hbCBwbGVhcw"}}`
 	state := bodyPart{"Content-Disposition: form-data; name=\"metadata\"\r\n" + jsonPart, `{"context":[],"event":{"header":{"namespace":"System","name":"SynchronizeState","messageId":"6cd6a5a1-0000"},"payload":{}}}`}
 	return []turn{

@@ -107,7 +107,7 @@ func (h *headReader) chunk(line []byte) {
 	case size == 0:
 		h.now = (*headReader).trailer
 	default:
-		h.left = size + int64(len("\r\n"))
+		h.left = min(size, math.MaxInt64-int64(len("\r\n"))) + int64(len("\r\n"))
 	}
 }
 

@@ -55,6 +55,15 @@ func TestHeadsAreFoundHoweverTheyCome(t *testing.T) {
 	}
 }
 
+// Everything behind the head of the largest chunk belongs to that chunk.
+func TestNoHeadIsFoundInTheLargestChunk(t *testing.T) {
+	var h headReader
+	h.read([]byte("PUT /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n\r\n0\r\n\r\n" + mixed))
+	if got := h.mixed.Load(); got != 0 {
+		t.Errorf("number %d is mixed", got)
+	}
+}
+
 func TestConnectionEndsWhereTheNextRequestMayBePartOfThisOne(t *testing.T) {
 	serverConf, clientConf := certified(t)
 	clientConf.NextProtos = nil

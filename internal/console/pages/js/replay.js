@@ -21,6 +21,8 @@ export class ReplayForm {
     this.target = el("input", { value: record.target, required: true, autocomplete: "off", spellcheck: "false" });
     this.headers = el("textarea", { rows: "6", autocomplete: "off", spellcheck: "false" });
     this.headers.value = this.first = record.request.headers.map(([n, v]) => `${line(n)}: ${line(v)}`).join("\n");
+    const { headers, headers_masked = [] } = record.request;
+    this.masked = new Set(headers_masked.map((i) => line(headers[i][0]).toLowerCase()));
     this.body = el("textarea", { rows: "8", disabled: true, autocomplete: "off", spellcheck: "false" });
     this.told = el("p", { class: "bad", role: "alert" });
     this.element = el("form", { class: "replay", "aria-label": "Replay", onsubmit: (event) => this.submit(event) },
@@ -53,7 +55,7 @@ export class ReplayForm {
     const changes = {};
     if (this.method.value !== this.record.method) changes.method = this.method.value.trim();
     if (this.target.value !== this.record.target) changes.target = this.target.value.trim();
-    if (this.headers.value !== this.first) changes.headers = headerFields(this.headers.value);
+    if (this.headers.value !== this.first) changes.headers = headerFields(this.headers.value, this.masked);
     if (!this.body.disabled && this.body.value !== this.was) {
       changes.body_base64 = base64(this.crlf ? this.body.value.replaceAll("\n", "\r\n") : this.body.value);
     }
@@ -73,9 +75,10 @@ export class ReplayForm {
 
 const labelled = (text, input) => el("label", null, el("span", null, text), input);
 
-function headerFields(text) {
-  return text.split("\n").filter((l) => l.trim() && !l.includes("***")).map((l) => {
+// headerFields leaves out the fields whose value is still masked.
+function headerFields(text, masked) {
+  return text.split("\n").filter((l) => l.trim()).map((l) => {
     const at = l.indexOf(":", 1);
     return at < 0 ? [l.trim(), ""] : [l.slice(0, at).trim(), l.slice(at + 1).trim()];
-  });
+  }).filter(([name, value]) => !(masked.has(name.toLowerCase()) && `${name}${value}`.includes("***")));
 }
