@@ -172,7 +172,7 @@ func TestResolveRefusesFilesThatHoldNoSecret(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "f")
 	secret := SecretRef{key: "k", file: file}
-	for content, want := range map[string]string{"": "is empty", "\n\n": "is empty", strings.Repeat("x", secretsource.MaxSize+1): "cannot be read: it is larger than 64 KiB"} {
+	for content, want := range map[string]string{"": "is empty", "\n\n": "is empty", strings.Repeat("x", secretsource.MaxSize+1): "is larger than 64 KiB"} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

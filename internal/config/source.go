@@ -35,6 +35,9 @@ func readFile(path string) ([]byte, error) {
 	if errors.Is(err, durable.ErrNotRegular) {
 		return nil, errors.New("is not a regular file")
 	}
+	if _, ok := errors.AsType[durable.TooLarge](err); ok {
+		return nil, errTooLarge
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read: %s", cause(err))
 	}

@@ -12,6 +12,11 @@ import (
 // ErrNotRegular is the error for a folder, a pipe or a device in the place of a file.
 var ErrNotRegular = errors.New("it is not a regular file")
 
+// TooLarge is the error for a file with more than this number of bytes.
+type TooLarge int64
+
+func (most TooLarge) Error() string { return fmt.Sprintf("it is larger than %d KiB", int64(most)>>10) }
+
 // ReadFile returns the content of a regular file of at most most bytes. It does not
 // wait for a pipe. Every error is an [*fs.PathError].
 func ReadFile(path string, most int64) ([]byte, error) {
@@ -29,7 +34,7 @@ func ReadFile(path string, most int64) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(text)) > most {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it is larger than %d KiB", most>>10)}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: TooLarge(most)}
 	}
 	return text, err
 }
