@@ -85,7 +85,10 @@ func TestPromise2_TokenIsLookedAtAfterEachWait(t *testing.T) {
 			time.AfterFunc(6*time.Second, giveUp)
 		},
 		"a dial": func(_ *testing.T, f *fakeNet) {
-			f.links.dial = func(gone func(*link, error)) (*link, error) { time.Sleep(6 * time.Second); return f.dial(gone) }
+			f.links.dial = func(gone func(*pooledConn, error)) (*pooledConn, error) {
+				time.Sleep(6 * time.Second)
+				return f.dial(gone)
+			}
 		},
 		"the next connection": func(t *testing.T, f *fakeNet) {
 			f.keep(t)
@@ -172,7 +175,7 @@ func TestTokenThatEndsDuringAWaitAndIsNotRenewed(t *testing.T) {
 func TestTokensThatEndDuringEachWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeNet(t, true)
-		f.links.dial = func(gone func(*link, error)) (*link, error) {
+		f.links.dial = func(gone func(*pooledConn, error)) (*pooledConn, error) {
 			time.Sleep(6 * time.Second)
 			l, err := f.dial(gone)
 			time.AfterFunc(time.Millisecond, func() { f.peers[len(f.peers)-1].says().WriteGoAway(0, http2.ErrCodeNo, nil) })

@@ -40,8 +40,8 @@ type backOff struct {
 	budget   budget
 }
 
-// A linkEnd is how a connection ended.
-type linkEnd struct {
+// A connEnd is how a connection ended.
+type connEnd struct {
 	cause  error
 	tried  time.Time // when it was begun to be made
 	used   bool      // it had requests
@@ -61,7 +61,7 @@ func (b *backOff) end(now time.Time, err error) {
 // lost notes that a connection ended. One that served and ended in good order costs
 // nothing; nor does one that nobody used, but it is not made again at once, except for a
 // request. Others count as failures, without a pause where they had lasted.
-func (b *backOff) lost(now time.Time, e linkEnd) {
+func (b *backOff) lost(now time.Time, e connEnd) {
 	lasted := now.Sub(b.made) >= lastsLeast
 	switch {
 	case b.isUnneeded(now, e):
@@ -77,7 +77,7 @@ func (b *backOff) lost(now time.Time, e linkEnd) {
 	}
 }
 
-func (b *backOff) isUnneeded(now time.Time, e linkEnd) bool {
+func (b *backOff) isUnneeded(now time.Time, e connEnd) bool {
 	return e.well && !e.used && now.Sub(b.made) < unneededMost
 }
 

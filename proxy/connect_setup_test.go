@@ -67,7 +67,7 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	}
 	quiet := log.New(&f.line, "", 0)
 	forward := Forward(ForwardOptions{Origin: target, Send: inject, ErrorLog: quiet})
-	elsewhere := NewOthers(OthersOptions{Dial: f.dialer.Dial, Tunnels: f.tunnels, ErrorLog: quiet})
+	elsewhere := NewUnrouted(UnroutedOptions{Dial: f.dialer.Dial, Tunnels: f.tunnels, ErrorLog: quiet})
 	t.Cleanup(elsewhere.Close)
 	f.listen(t, httpexchange.Guard(rules, nil, Split(table,
 		Route(table, []http.Handler{Observe(ObserveOptions{Route: "avs", Began: f.began}, forward)}),

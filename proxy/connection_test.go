@@ -116,7 +116,7 @@ func TestUpstreamThatLearnsHTTP2(t *testing.T) {
 			t.Fatalf("%s", a.body)
 		}
 	}
-	if link, _, _, _ := l.upstream.links.present(false); link == nil {
+	if link, _, _, _ := l.upstream.pool.present(false); link == nil {
 		t.Error("no single connection")
 	}
 }
@@ -189,9 +189,9 @@ func TestManyGoAwaysLeakNothing(t *testing.T) {
 	}
 	eventually(t, "the connections to end", func() bool { return conns.open() <= 1 })
 	get(t, h1Client(t), l.url)
-	l.upstream.links.mu.Lock()
-	defer l.upstream.links.mu.Unlock()
-	if n := len(l.upstream.links.leaving); n > 3 {
+	l.upstream.pool.mu.Lock()
+	defer l.upstream.pool.mu.Unlock()
+	if n := len(l.upstream.pool.leaving); n > 3 {
 		t.Errorf("%d retired connections are kept", n)
 	}
 }
@@ -286,9 +286,9 @@ func TestPromise6_CallerThatHangsUpWhileDialingHarmsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		dials := 0
-		s := &links{
-			single: true, patience: time.Hour,
-			dial: func(func(*link, error)) (*link, error) { dials++; <-gate; return nil, errors.New("no") },
+		s := &connPool{
+			single: true, timeout: time.Hour,
+			dial: func(func(*pooledConn, error)) (*pooledConn, error) { dials++; <-gate; return nil, errors.New("no") },
 		}
 		ctx, hangUp := context.WithCancel(t.Context())
 		var left, stayed error

@@ -17,7 +17,7 @@ const dialGrace = 100 * time.Millisecond
 
 // dialLink makes an HTTP/2 connection, up to the upstream's first SETTINGS, within one
 // bound. gone hears when it takes no more requests.
-func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
+func (u *Upstream) dialLink(gone func(*pooledConn, error)) (*pooledConn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), max(u.options.DialTimeout-dialGrace, u.options.DialTimeout/2))
 	defer cancel()
 	conn, err := u.dialTLS(ctx, "tcp", addressOf(u.options.Origin), u.tls)
@@ -32,8 +32,8 @@ func (u *Upstream) dialLink(gone func(*link, error)) (*link, error) {
 	return u.newLink(ctx, conn, gone)
 }
 
-func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*link, error)) (*link, error) {
-	l := &link{wire: wire.NewClient(conn), base: upstreamConnOf(conn), turn: make(chan struct{}, 1), gone: make(chan struct{})}
+func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*pooledConn, error)) (*pooledConn, error) {
+	l := &pooledConn{wire: wire.NewClient(conn), base: upstreamConnOf(conn), turn: make(chan struct{}, 1), gone: make(chan struct{})}
 	var made atomic.Bool
 	l.wire.Ended = func(cause error) {
 		if !made.Load() {
@@ -41,7 +41,7 @@ func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*link, 
 			return
 		}
 		if cause == nil && l.retired() {
-			l.wake()
+			l.wakeWaiters()
 		}
 		gone(l, cause)
 	}
@@ -56,7 +56,7 @@ func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*link, 
 }
 
 // settle waits until it is known how many streams the connection may have.
-func (l *link) settle(ctx context.Context) error {
+func (l *pooledConn) settle(ctx context.Context) error {
 	var err error
 	select {
 	case <-l.wire.Settled():
@@ -89,7 +89,7 @@ func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.
 		return nil, connectError{err}
 	}
 	kept, began := u.keep(raw), time.Now()
-	conn := tls.Client(&endNoting{Conn: kept}, conf)
+	conn := tls.Client(&eofConn{Conn: kept}, conf)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.NetConn().Close() // without TLS's goodbye, which might wait
 		return nil, connectError{err}
@@ -111,7 +111,7 @@ func (u *Upstream) dialRaw(ctx context.Context, network, addr string) (net.Conn,
 	case via == nil:
 		return u.options.Dial(ctx, network, addr)
 	}
-	conn, err := corporate{via, u.options.Dial, u.options.Roots}.dial(ctx, network, addr)
+	conn, err := connectProxy{via, u.options.Dial, u.options.Roots}.dial(ctx, network, addr)
 	if err != nil {
 		return nil, proxyError{err}
 	}

@@ -50,7 +50,7 @@ func TestDialTimeoutBoundsAllStepsTogether(t *testing.T) {
 		u := inMemory(t, "h2", dialTimeout/3, hang)
 		defer u.Close()
 		began := time.Now()
-		_, err := u.dialLink(func(*link, error) {})
+		_, err := u.dialLink(func(*pooledConn, error) {})
 		if took := time.Since(began); took != dialTimeout-dialGrace || !isTimeout(err) || !errors.As(err, new(connectError)) {
 			t.Errorf("%v after %v", err, took)
 		}

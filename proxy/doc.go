@@ -4,10 +4,10 @@
 //
 // The parts are joined where the program is built:
 //
-//	guard(route(observe(standIn(allow(downchannel(forward(inject(upstream))))))))
+//	guard(route(observe(tokenEndpoint(allow(downchannel(forward(inject(upstream))))))))
 //
 // [Table] chooses the route, [Observe] notes what became of the exchange,
-// [StandIn] answers token requests, [Allow] keeps to a list, [Downchannel] holds
+// [TokenEndpoint] answers token requests, [Allow] keeps to a list, [Downchannel] holds
 // AVS's stream of directives, [Forward] relays bytes both ways at once, [Injector]
 // adds the credential as the last step before the wire, and [Upstream] keeps the
 // connections.

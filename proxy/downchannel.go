@@ -32,20 +32,20 @@ type DownchannelOptions struct {
 	Opened func(ctx context.Context)
 	// Directive, if set, sees each directive, before the clients do. It must not wait.
 	Directive func(avs.ReceivedDirective)
-	// Tell, if set, hears what becomes of the channel. cause is nil for "opened".
-	Tell func(news DownchannelNews, cause error)
+	// OnEvent, if set, hears what becomes of the channel. cause is nil for "opened".
+	OnEvent func(news DownchannelEvent, cause error)
 }
 
-// DownchannelNews is what becomes of a downchannel that is kept.
-type DownchannelNews string
+// DownchannelEvent is what becomes of a downchannel that is kept.
+type DownchannelEvent string
 
 const (
-	DownchannelOpened DownchannelNews = "opened" // anew, each time
+	DownchannelOpened DownchannelEvent = "opened" // anew, each time
 	// DownchannelLost comes once for each outage, however many tries it takes.
-	DownchannelLost DownchannelNews = "lost"
+	DownchannelLost DownchannelEvent = "lost"
 	// DownchannelWaits is for a login that is needed.
-	DownchannelWaits   DownchannelNews = "waits"
-	DownchannelSkipped DownchannelNews = "skipped" // a part too large to pass on
+	DownchannelWaits   DownchannelEvent = "waits"
+	DownchannelSkipped DownchannelEvent = "skipped" // a part too large to pass on
 )
 
 const (
@@ -73,7 +73,7 @@ func (e refusedError) Error() string {
 // it, and passes them on to any number of clients, who hear nothing of that.
 type Downchannel struct {
 	options DownchannelOptions
-	clients subscribers
+	clients broadcaster
 	kicked  chan struct{}
 
 	mu    sync.Mutex
@@ -95,8 +95,8 @@ func NewDownchannel(options DownchannelOptions) *Downchannel {
 	if options.Patience == 0 {
 		options.Patience = dialTimeout
 	}
-	if options.Tell == nil {
-		options.Tell = func(DownchannelNews, error) {}
+	if options.OnEvent == nil {
+		options.OnEvent = func(DownchannelEvent, error) {}
 	}
 	d := &Downchannel{options: options, kicked: make(chan struct{}, 1)}
 	d.state.changed = make(chan struct{})
@@ -104,21 +104,21 @@ func NewDownchannel(options DownchannelOptions) *Downchannel {
 	return d
 }
 
-// Kick tries again at once where a login is waited for: it may have been made.
-func (d *Downchannel) Kick() {
+// RetryNow tries again at once where a login is waited for: it may have been made.
+func (d *Downchannel) RetryNow() {
 	select {
 	case d.kicked <- struct{}{}:
 	default:
 	}
 }
 
-// hold opens the channel and reads it to its end. opened is the zero time where it
+// runOnce opens the channel and reads it to its end. opened is the zero time where it
 // did not open.
-func (d *Downchannel) hold(ctx context.Context) (opened time.Time, err error) {
+func (d *Downchannel) runOnce(ctx context.Context) (opened time.Time, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	leave := &farewell{end: cancel}
-	resp, err := d.send(whenLeaving(ctx, leave.ask), cancel)
+	leave := &drainer{end: cancel}
+	resp, err := d.send(onGoAway(ctx, leave.ask), cancel)
 	if err != nil {
 		return opened, err
 	}
@@ -133,7 +133,7 @@ func (d *Downchannel) hold(ctx context.Context) (opened time.Time, err error) {
 	opened = time.Now()
 	d.change(func(s *channelState) { s.open, s.failure = true, nil })
 	defer d.change(func(s *channelState) { s.open = false })
-	d.options.Tell(DownchannelOpened, nil)
+	d.options.OnEvent(DownchannelOpened, nil)
 	if d.options.Opened != nil {
 		var running sync.WaitGroup
 		running.Go(func() { d.options.Opened(ctx) })
@@ -141,7 +141,7 @@ func (d *Downchannel) hold(ctx context.Context) (opened time.Time, err error) {
 		defer cancel()
 	}
 	_, err = io.Copy(scanner, resp.Body)
-	return opened, leave.excuse(err)
+	return opened, leave.errorOf(err)
 }
 
 // send gives up where no head comes: the channel itself has no bound.
@@ -175,7 +175,7 @@ func (d *Downchannel) relay() avs.PartHandler {
 	limit := func(avs.PartHead) int { return partMost }
 	return avs.CollectParts(limit, func(part avs.CollectedPart) {
 		if part.TooLarge {
-			d.options.Tell(DownchannelSkipped, errPartMost)
+			d.options.OnEvent(DownchannelSkipped, errPartMost)
 			return
 		}
 		d.publish(part.PartHead, part.Body)

@@ -23,7 +23,7 @@ func (d *Downchannel) Run(ctx context.Context) {
 		if !sleep(ctx, budget.wait(time.Now()), nil) {
 			return
 		}
-		opened, err := d.hold(ctx)
+		opened, err := d.runOnce(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -52,10 +52,10 @@ func (d *Downchannel) Run(ctx context.Context) {
 }
 
 // fail notes why the channel is not open, and tells of it once.
-func (d *Downchannel) fail(err error, news DownchannelNews, tell bool) {
+func (d *Downchannel) fail(err error, news DownchannelEvent, tell bool) {
 	d.change(func(s *channelState) { s.failed, s.failure = s.failed+1, err })
 	if tell {
-		d.options.Tell(news, cause{err})
+		d.options.OnEvent(news, cause{err})
 	}
 }
 

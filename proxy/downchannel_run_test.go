@@ -22,7 +22,7 @@ func tries(t *testing.T, d time.Duration, send func(n int) (*http.Response, erro
 		origin, _ := url.Parse("https://upstream.example")
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		defer cancel()
-		NewDownchannel(DownchannelOptions{Origin: origin, Tell: news.tell, Send: sendFunc(func(*http.Request) (*http.Response, error) {
+		NewDownchannel(DownchannelOptions{Origin: origin, OnEvent: news.tell, Send: sendFunc(func(*http.Request) (*http.Response, error) {
 			at = append(at, time.Since(began))
 			return send(len(at))
 		})}).Run(ctx)
@@ -184,7 +184,7 @@ func TestDownchannelThatIsLeftAtOnceBacksOff(t *testing.T) {
 			defer cancel()
 			NewDownchannel(DownchannelOptions{Origin: origin, Send: sendFunc(func(r *http.Request) (*http.Response, error) {
 				at = append(at, time.Since(began))
-				leave := r.Context().Value(leavingKey{}).(func())
+				leave := r.Context().Value(goAwayKey{}).(func())
 				time.AfterFunc(c.open, leave)
 				body, end := io.Pipe()
 				context.AfterFunc(r.Context(), func() { end.CloseWithError(r.Context().Err()) })

@@ -21,12 +21,12 @@ func (d *Downchannel) Serve(next http.Handler) http.Handler {
 			return
 		}
 		if !r.ProtoAtLeast(1, 1) {
-			defer cutShort(w)
+			defer abortResponse(w)
 		}
 		decide(r.Context(), Shared)
 		switch err := d.ready(r.Context()); {
 		case err == nil:
-			reason := d.feed(w, r)
+			reason := d.serveClient(w, r)
 			note(r.Context(), func(e *Exchange) { e.Fault = reason })
 		case r.Context().Err() == nil:
 			answerFault(w, r, err, explain(err, ForwardOptions{Origin: d.options.Origin, LoginURL: d.options.LoginURL}))
@@ -75,7 +75,7 @@ func (d *Downchannel) ready(ctx context.Context) error {
 	state := d.now()
 	failed := state.failed
 	if !state.open {
-		d.Kick()
+		d.RetryNow()
 	}
 	patience := time.NewTimer(d.options.Patience)
 	defer patience.Stop()
@@ -97,12 +97,12 @@ func (d *Downchannel) ready(ctx context.Context) error {
 	return nil
 }
 
-// feed writes to a client until it is cut off, and says why; nil = the client left.
-func (d *Downchannel) feed(w http.ResponseWriter, r *http.Request) error {
+// serveClient writes to a client until it is cut off, and says why; nil = the client left.
+func (d *Downchannel) serveClient(w http.ResponseWriter, r *http.Request) error {
 	ctx, client := d.clients.join(r.Context())
 	defer d.clients.leave(client)
 	control := http.NewResponseController(w)
-	defer breakOff(ctx, control)()
+	defer interruptWrite(ctx, control)()
 	w.Header().Set("Content-Type", d.clients.framer.DownchannelType())
 	write := func(frame []byte) error {
 		_, err := w.Write(frame)
@@ -121,9 +121,9 @@ func (d *Downchannel) feed(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// breakOff ends a write that waits for the client when ctx ends. What it returns
+// interruptWrite ends a write that waits for the client when ctx ends. What it returns
 // must be called before the handler returns, and waits for what is under way.
-func breakOff(ctx context.Context, control *http.ResponseController) (stop func()) {
+func interruptWrite(ctx context.Context, control *http.ResponseController) (stop func()) {
 	done := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
 		defer close(done)

@@ -18,16 +18,16 @@ import (
 // A newsList collects what a downchannel tells.
 type newsList struct {
 	mu   sync.Mutex
-	list []DownchannelNews
+	list []DownchannelEvent
 }
 
-func (n *newsList) tell(news DownchannelNews, _ error) {
+func (n *newsList) tell(news DownchannelEvent, _ error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.list = append(n.list, news)
 }
 
-func (n *newsList) count(news DownchannelNews) int {
+func (n *newsList) count(news DownchannelEvent) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	count := 0
@@ -43,7 +43,7 @@ func (n *newsList) count(news DownchannelNews) int {
 func keep(t testing.TB, l *line, options DownchannelOptions) (*Downchannel, *newsList) {
 	t.Helper()
 	news := &newsList{}
-	options.Send, options.Origin, options.Tell, options.LoginURL = l.inject, l.inject.Origin, news.tell, loginURL
+	options.Send, options.Origin, options.OnEvent, options.LoginURL = l.inject, l.inject.Origin, news.tell, loginURL
 	d := NewDownchannel(options)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -43,7 +43,7 @@ func TestC09_OpaqueTargetNamesNoOtherHost(t *testing.T) {
 // As TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne, over TLS.
 func TestHTTP10ClientOverTLSSeesNoCleanEndOfABrokenAnswer(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer cutShort(w)
+		defer abortResponse(w)
 		io.WriteString(w, "half of it")
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)

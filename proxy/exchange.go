@@ -12,7 +12,7 @@ const (
 	LoginMissing  Decision = "login_required" // answered locally: nobody has logged in
 	RefreshFailed Decision = "refresh_failed" // answered locally: the token ended and could not be renewed
 	Refused       Decision = "refused"        // answered locally: policy
-	StoodIn       Decision = "stood_in"       // answered locally: a token request, with a dummy
+	StoodIn       Decision = "stood_in"       // answered locally: a token request, with a placeholder
 	Shared        Decision = "shared"         // a client of the downchannel that the proxy holds
 	Tunnelled     Decision = "tunnelled"      // a CONNECT whose bytes nobody looked at
 )

@@ -74,9 +74,9 @@ func Forward(options ForwardOptions) http.Handler {
 			r.Body = &upload{ReadCloser: r.Body, trailer: r.Trailer, strip: options.Strip}
 		}
 		if !r.ProtoAtLeast(1, 1) {
-			defer cutShort(w)
+			defer abortResponse(w)
 		}
-		answer := newAnswerWriter(w, r, options.adapt)
+		answer := newResponseWriter(w, r, options.adapt)
 		reverse.ServeHTTP(answer, r.WithContext(answer.within(r.Context())))
 	})
 }
@@ -153,14 +153,14 @@ func (o ForwardOptions) explain(err error, r *http.Request) problem.Problem {
 func (o ForwardOptions) receive(resp *http.Response) error {
 	resp.Header.Del(problem.Header)
 	resp.Header.Del(DecisionHeader)
-	o.adapt(resp.Header, answerOf(resp.Request.Context()).request)
+	o.adapt(resp.Header, responseWriterOf(resp.Request.Context()).request)
 	note(resp.Request.Context(), func(e *Exchange) { e.Upstream.Proto = resp.Proto })
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return switchProtocols(resp)
 	}
 	if resp.Body == http.NoBody {
 		resp.Trailer = nil // whatever was announced: announced again, it would keep the stream open
-		endsNow(resp.Request.Context())
+		endsWithNextWrite(resp.Request.Context())
 	}
 	if client := resp.Request; len(resp.Trailer) > 0 && client.ProtoMajor == 1 && client.Method != http.MethodHead {
 		resp.Header.Del("Content-Length") // HTTP/1.1 has trailers on chunked bodies only
@@ -235,7 +235,7 @@ func (d *download) Read(p []byte) (int, error) {
 	switch ctx := d.answer.Request.Context(); {
 	case err == io.EOF:
 		if dropOurs(d.answer.Trailer); n > 0 && len(d.answer.Trailer) == 0 {
-			endsNow(ctx)
+			endsWithNextWrite(ctx)
 		}
 	case err != nil && ctx.Err() == nil:
 		note(ctx, func(e *Exchange) { e.Fault = cause{err} })

@@ -21,24 +21,24 @@ const (
 	formerMost    = 4  // legs are ending at a time
 )
 
-// A Leg is the last part of a route's way, to one origin: that of the injector.
-type Leg struct {
+// A Backend is the last part of a route's way, to one origin: that of the injector.
+type Backend struct {
 	Inject   *Injector
 	Upstream *Upstream // closed in the end, with whatever is under way
 }
 
 // GatewayOptions are for a [Gateway].
 type GatewayOptions struct {
-	// First is the leg to the configured upstream.
-	First Leg
-	// Next makes the leg to another origin; nil = the route stays where it is.
-	Next func(origin *url.URL) (Leg, error)
-	// Asked hears of each origin that AVS asks for, once, and of each move. Neither it
+	// First is the backend to the configured upstream.
+	First Backend
+	// Next makes the backend to another origin; nil = the route stays where it is.
+	Next func(origin *url.URL) (Backend, error)
+	// OnRedirect hears of each origin that AVS asks for, once, and of each move. Neither it
 	// nor Returned may call the gateway.
-	Asked func(Redirection)
-	// Returned, if set, hears that nobody was to be reached after a move, so that the
+	OnRedirect func(Redirection)
+	// OnFallback, if set, hears that nobody was to be reached after a move, so that the
 	// route is back at First's origin.
-	Returned func(from *url.URL)
+	OnFallback func(from *url.URL)
 }
 
 // A Redirection is the wish of AVS that the device speak to it elsewhere.
@@ -58,30 +58,32 @@ type Gateway struct {
 	grace   time.Duration
 
 	mu      sync.Mutex
-	present *leg
-	former  map[*leg]*time.Timer // what is ending, and when
+	present *currentBackend
+	former  map[*currentBackend]*time.Timer // what is ending, and when
 	told    map[string]bool
 	closed  bool
 }
 
-// A leg knows whether anybody was there.
-type leg struct {
-	Leg
+// A currentBackend knows whether anybody was there.
+type currentBackend struct {
+	Backend
 	answered atomic.Bool
 	left     chan struct{} // closed when the route has moved away
 }
 
-func newLeg(l Leg) *leg { return &leg{Leg: l, left: make(chan struct{})} }
+func newBackend(l Backend) *currentBackend {
+	return &currentBackend{Backend: l, left: make(chan struct{})}
+}
 
 // NewGateway returns a gateway at the first leg's origin. It is to be closed.
 func NewGateway(options GatewayOptions) *Gateway {
-	return &Gateway{options: options, grace: moveGrace, present: newLeg(options.First), former: map[*leg]*time.Timer{}, told: map[string]bool{}}
+	return &Gateway{options: options, grace: moveGrace, present: newBackend(options.First), former: map[*currentBackend]*time.Timer{}, told: map[string]bool{}}
 }
 
 // Origin is where new requests go.
-func (g *Gateway) Origin() *url.URL { return g.leg().Inject.Origin }
+func (g *Gateway) Origin() *url.URL { return g.current().Inject.Origin }
 
-func (g *Gateway) leg() *leg {
+func (g *Gateway) current() *currentBackend {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.present
@@ -89,11 +91,11 @@ func (g *Gateway) leg() *leg {
 
 // RoundTrip implements [http.RoundTripper].
 func (g *Gateway) RoundTrip(req *http.Request) (*http.Response, error) {
-	leg := g.leg()
+	leg := g.current()
 	resp, err := leg.Inject.RoundTrip(g.aim(req, leg.Inject.Origin))
 	if err != nil {
 		if errors.As(err, new(connectError)) && req.Context().Err() == nil && !leg.answered.Load() {
-			g.giveUp(leg)
+			g.fallBack(leg)
 		}
 		return nil, err
 	}
@@ -123,7 +125,7 @@ func (g *Gateway) aim(req *http.Request, origin *url.URL) *http.Request {
 
 // heard looks at a directive that came over leg; what a former one still says is
 // of no account.
-func (g *Gateway) heard(leg *leg, p avs.ReceivedDirective) {
+func (g *Gateway) heard(leg *currentBackend, p avs.ReceivedDirective) {
 	address, ok := avs.Endpoint(p.Header, p.Payload)
 	if !ok {
 		return
@@ -136,7 +138,7 @@ func (g *Gateway) heard(leg *leg, p avs.ReceivedDirective) {
 	to := Redirection{Directive: p.Namespace + "." + p.Name, Origin: originOf(address)}
 	to.Followed, to.Why = g.follow(to.Origin)
 	if to.Followed || g.isNew(to.Origin) {
-		g.options.Asked(to)
+		g.options.OnRedirect(to)
 	}
 }
 
@@ -176,9 +178,9 @@ func (g *Gateway) follow(origin *url.URL) (moved bool, why string) {
 	return true, ""
 }
 
-// giveUp goes back from where nobody was to be reached: a wrong address must not be
+// fallBack goes back from where nobody was to be reached: a wrong address must not be
 // the end of the route.
-func (g *Gateway) giveUp(leg *leg) {
+func (g *Gateway) fallBack(leg *currentBackend) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	first := g.options.First.Inject.Origin
@@ -186,8 +188,8 @@ func (g *Gateway) giveUp(leg *leg) {
 		return
 	}
 	leg.Upstream.Close() // on which nothing is under way
-	if g.options.Returned != nil {
-		g.options.Returned(leg.Inject.Origin)
+	if g.options.OnFallback != nil {
+		g.options.OnFallback(leg.Inject.Origin)
 	}
 }
 
@@ -195,12 +197,12 @@ func (g *Gateway) move(origin *url.URL) error {
 	next, err := g.options.Next(origin)
 	if err == nil {
 		close(g.present.left)
-		g.present = newLeg(next)
+		g.present = newBackend(next)
 	}
 	return err
 }
 
-func (g *Gateway) end(former *leg) {
+func (g *Gateway) end(former *currentBackend) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.former, former)
@@ -210,7 +212,7 @@ func (g *Gateway) end(former *leg) {
 // Keep does what [Upstream.Keep] does, wherever the route is.
 func (g *Gateway) Keep(ctx context.Context) {
 	for ctx.Err() == nil {
-		leg := g.leg()
+		leg := g.current()
 		staying, cancel := context.WithCancel(ctx)
 		go func() {
 			select {

@@ -24,8 +24,8 @@ type moving struct {
 
 func toMoving(t *testing.T, follow bool) *moving {
 	m := &moving{asked: make(chan Redirection, 64), returned: make(chan *url.URL, 64), second: start(t, sandbox.Options{})}
-	m.line, m.first = toSandbox(t, sandbox.Options{}, plan{habits: func(first Leg) http.RoundTripper {
-		options := GatewayOptions{First: first, Asked: func(r Redirection) { m.asked <- r }, Returned: func(u *url.URL) { m.returned <- u }}
+	m.line, m.first = toSandbox(t, sandbox.Options{}, plan{habits: func(first Backend) http.RoundTripper {
+		options := GatewayOptions{First: first, OnRedirect: func(r Redirection) { m.asked <- r }, OnFallback: func(u *url.URL) { m.returned <- u }}
 		if follow {
 			options.Next = m.to
 		}
@@ -37,12 +37,12 @@ func toMoving(t *testing.T, follow bool) *moving {
 }
 
 // to makes a leg that trusts both sandboxes.
-func (m *moving) to(origin *url.URL) (Leg, error) {
+func (m *moving) to(origin *url.URL) (Backend, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(m.first.RootPEM())
 	roots.AppendCertsFromPEM(m.second.RootPEM())
 	upstream := NewUpstream(UpstreamOptions{Origin: origin, Roots: roots, SingleConnection: true})
-	return Leg{&Injector{Next: upstream, Origin: origin, Source: m.source}, upstream}, nil
+	return Backend{&Injector{Next: upstream, Origin: origin, Source: m.source}, upstream}, nil
 }
 
 func (m *moving) wantHost(t *testing.T, origin string) {
@@ -185,7 +185,7 @@ func TestNoRequestFailsWhileTheRouteMoves(t *testing.T) {
 	moves.Go(func() {
 		for i := range 2 * formerMost {
 			to := []*sandbox.Sandbox{m.second, m.first}[i%2]
-			m.heard(m.Gateway.leg(), avs.ReceivedDirective{Header: avs.Header{Namespace: "System", Name: "SetEndpoint"}, Payload: []byte(`{"endpoint":"` + to.AVS() + `"}`)})
+			m.heard(m.Gateway.current(), avs.ReceivedDirective{Header: avs.Header{Namespace: "System", Name: "SetEndpoint"}, Payload: []byte(`{"endpoint":"` + to.AVS() + `"}`)})
 		}
 	})
 	together(t, 40, func(int) {

@@ -20,7 +20,7 @@ const staleMost = 3
 // that cannot be, the refusal stays the answer, untouched. No byte of an answer has
 // reached the client by then.
 func (i *Injector) send(req *http.Request, keep bool) (*http.Response, error) {
-	body := sendableOf(req)
+	body := newReplayableBody(req)
 	defer body.forget()
 	resp, token, err := i.sendOnce(req, body, keep)
 	if err != nil || !i.refused(resp) || !replayable(req) || !atHand(body, resp) {
@@ -38,7 +38,7 @@ func (i *Injector) send(req *http.Request, keep bool) (*http.Response, error) {
 
 // sendOnce waits for a token first, so that nothing is dialed where there is none. The
 // token that goes out, which it returns, is the one that lives when the request can go.
-func (i *Injector) sendOnce(req *http.Request, body *sendable, keep bool) (*http.Response, tokens.Token, error) {
+func (i *Injector) sendOnce(req *http.Request, body *replayableBody, keep bool) (*http.Response, tokens.Token, error) {
 	var token tokens.Token
 	authorize := func(out *http.Request) (*http.Request, error) {
 		var err error
@@ -100,7 +100,7 @@ func replayable(req *http.Request) bool {
 
 // atHand reports whether the whole body is. A refusal stops net/http's upload over
 // HTTP/2, of bytes too that have come and only were not read yet.
-func atHand(body *sendable, resp *http.Response) bool {
+func atHand(body *replayableBody, resp *http.Response) bool {
 	return body.whole() || resp.ProtoMajor == 2 && body.complete(resp.Request.Context())
 }
 

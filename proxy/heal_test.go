@@ -187,7 +187,7 @@ func TestAClientThatLeavesDuringTheRenewalIsNotSentAgain(t *testing.T) {
 func TestOnlyOursIsSentAgain(t *testing.T) {
 	renewals := 0
 	l, upstream := toPicky(t, func() error { renewals++; return nil }, plan{
-		inject:  Injector{ClientAuth: KeepClientAuth, Dummy: Dummy{Access: "Atza|dummy"}},
+		inject:  Injector{ClientAuth: KeepClientAuth, Placeholder: PlaceholderToken{Access: "Atza|dummy"}},
 		forward: ForwardOptions{WebSocket: true},
 	}, true)
 	own := request(t, "GET", l.url, nil)
@@ -202,7 +202,7 @@ func TestOnlyOursIsSentAgain(t *testing.T) {
 		t.Errorf("a WebSocket: %s", a.Status)
 	}
 	// The dummy is ours, and stands for each token in turn.
-	l, upstream = toPicky(t, works, plan{inject: Injector{ClientAuth: KeepClientAuth, Dummy: Dummy{Access: "Atza|dummy"}}}, true)
+	l, upstream = toPicky(t, works, plan{inject: Injector{ClientAuth: KeepClientAuth, Placeholder: PlaceholderToken{Access: "Atza|dummy"}}}, true)
 	dummy := request(t, "GET", l.url, nil)
 	dummy.Header.Set("Authorization", "Bearer Atza|dummy")
 	if a := do(t, h1Client(t), dummy); a.StatusCode != http.StatusOK || len(upstream.deliveries()) != 2 {

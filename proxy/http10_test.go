@@ -13,7 +13,7 @@ import (
 // connection for the end of the answer.
 func TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer cutShort(w)
+		defer abortResponse(w)
 		w.WriteHeader(http.StatusEarlyHints)
 		io.WriteString(w, "half of it")
 		http.NewResponseController(w).Flush()

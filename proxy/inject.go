@@ -40,9 +40,9 @@ type Injector struct {
 	Header, Format string
 	// ClientAuth is about a credential the client sent; empty = replace it.
 	ClientAuth ClientAuth
-	// Dummy is what [StandIn] gives to clients. It is no credential of theirs:
+	// Placeholder is what [TokenEndpoint] gives to clients. It is no credential of theirs:
 	// wherever it stands in a header, the real token takes its place.
-	Dummy Dummy
+	Placeholder PlaceholderToken
 	// HealOn lists the statuses by which the upstream says that the token is no
 	// good. It is renewed then, and the request sent once more, if its body is short
 	// and was read whole; otherwise the next request renews it first.
@@ -67,7 +67,7 @@ func (i *Injector) RoundTrip(req *http.Request) (*http.Response, error) {
 		return i.Next.RoundTrip(req)
 	}
 	own := i.ClientAuth != "" && i.ClientAuth != ReplaceClientAuth && i.bringsOwn(req.Header)
-	if own && (i.ClientAuth == RejectClientAuth || !i.bringsDummy(req.Header)) {
+	if own && (i.ClientAuth == RejectClientAuth || !i.bringsPlaceholder(req.Header)) {
 		return i.clientsOwn(req)
 	}
 	return i.send(req, own)
@@ -116,7 +116,7 @@ func (i *Injector) clientsOwn(req *http.Request) (*http.Response, error) {
 }
 
 // withToken leaves a credential that is to be kept where it is; the token then goes
-// only where the client wants it, into the place of the dummy.
+// only where the client wants it, into the place of the placeholder.
 func (i *Injector) withToken(req *http.Request, token tokens.Token, keep bool) *http.Request {
 	out := *req // a RoundTripper must not change the request it was given
 	out.Header = req.Header.Clone()
@@ -124,7 +124,7 @@ func (i *Injector) withToken(req *http.Request, token tokens.Token, keep bool) *
 		dropCredentials(out.Header, i.header())
 		out.Header[i.header()] = []string{i.filled(token)}
 	}
-	i.Dummy.replace(out.Header, token)
+	i.Placeholder.replace(out.Header, token)
 	return &out
 }
 

@@ -107,10 +107,10 @@ func TestRecordingKeepsUpWithTheStream(t *testing.T) {
 
 func TestBodiesOfTokenRequestsAreNotRecorded(t *testing.T) {
 	notes := &notebook{}
-	dummy := NewDummy()
+	dummy := NewPlaceholderToken()
 	origin, roots := upstreamTLS(t, http.NotFoundHandler())
 	l := build(t, origin, roots, plan{
-		source: static(), inject: Injector{Dummy: dummy}, tokenURL: "https://api.example.com/token", observe: ObserveOptions{Record: notes.record},
+		source: static(), inject: Injector{Placeholder: dummy}, tokenURL: "https://api.example.com/token", observe: ObserveOptions{Record: notes.record},
 	})
 	r := request(t, "POST", l.url+"/token", strings.NewReader("grant_type=client_credentials&client_secret=theirs"))
 	do(t, h1Client(t), r)

@@ -33,8 +33,8 @@ func (e *fullError) Error() string {
 // Unwrap makes it a timeout.
 func (e *fullError) Unwrap() error { return context.DeadlineExceeded }
 
-// full says how full the link is.
-func (l *link) full() *fullError {
+// full says how full the connection is.
+func (l *pooledConn) full() *fullError {
 	most, said := l.wire.MostStreams()
 	if !said {
 		most = -1
@@ -45,11 +45,11 @@ func (l *link) full() *fullError {
 // place takes a stream of the single connection for a request, in the order of the
 // requests, for as long as ctx and the header timeout allow. false without an error: the
 // connection takes no more requests, or ctx has ended.
-func (s *links) place(ctx context.Context, l *link) (bool, error) {
+func (s *connPool) place(ctx context.Context, l *pooledConn) (bool, error) {
 	if l.waiting.Load() == 0 && l.conn.Reserve() == nil {
 		return true, nil
 	}
-	slow := time.AfterFunc(slowAfter, func() { s.tellFull(l) })
+	slow := time.AfterFunc(slowAfter, func() { s.warnFull(l) })
 	defer slow.Stop()
 	bounded, cancel := context.WithTimeout(ctx, s.most())
 	defer cancel()
@@ -62,8 +62,8 @@ func (s *links) place(ctx context.Context, l *link) (bool, error) {
 	return false, nil
 }
 
-// awaitStream waits in the queue for the link's streams. Only who is at its head looks.
-func (l *link) awaitStream(ctx context.Context) bool {
+// awaitStream waits in the queue for the connection's streams. Only who is at its head looks.
+func (l *pooledConn) awaitStream(ctx context.Context) bool {
 	l.waiting.Add(1)
 	defer l.waiting.Add(-1)
 	select {
@@ -95,28 +95,28 @@ func (l *link) awaitStream(ctx context.Context) bool {
 }
 
 // release gives back a place on which nothing was sent.
-func (l *link) release() {
+func (l *pooledConn) release() {
 	l.conn.Release()
 	l.closeIfOver()
 }
 
 // closeIfOver closes a connection that takes no more requests once it has none.
-func (l *link) closeIfOver() {
+func (l *pooledConn) closeIfOver() {
 	if l.retired() && l.conn.InFlight() == 0 {
 		l.conn.Close()
 	}
 }
 
-// tellFull tells that requests wait for a stream, once in a while.
-func (s *links) tellFull(l *link) {
+// warnFull tells that requests wait for a stream, once in a while.
+func (s *connPool) warnFull(l *pooledConn) {
 	now := time.Now()
 	s.mu.Lock()
-	soon := !s.toldFull.IsZero() && now.Sub(s.toldFull) < tellFullEach
+	soon := !s.warnedFull.IsZero() && now.Sub(s.warnedFull) < tellFullEach
 	if !soon {
-		s.toldFull = now
+		s.warnedFull = now
 	}
 	s.mu.Unlock()
 	if !soon && !l.retired() {
-		s.tell(Full, l.full())
+		s.emit(Full, l.full())
 	}
 }

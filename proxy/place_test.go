@@ -39,7 +39,7 @@ func (f *fakeNet) hold(t *testing.T) (giveUp func()) {
 }
 
 // told counts an event.
-func (f *fakeNet) told(event LinkEvent) (n int) {
+func (f *fakeNet) told(event ConnEvent) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range f.events {

@@ -6,9 +6,9 @@ import (
 	"avsproxy/internal/problem"
 )
 
-// Refusals write down, in a [Pace], requests that a guard keeps out, which no [Observe]
+// RefusalRecorder write down, in a [Pace], requests that a guard keeps out, which no [Observe]
 // sees. What they would have sent is not looked at. The zero value writes nothing.
-type Refusals struct {
+type RefusalRecorder struct {
 	// Record is that of [ObserveOptions].
 	Record func(r *http.Request, e Exchange) Recording
 
@@ -16,7 +16,7 @@ type Refusals struct {
 }
 
 // Refused is for [httpexchange.Guard].
-func (s *Refusals) Refused(r *http.Request, p problem.Problem) {
+func (s *RefusalRecorder) Refused(r *http.Request, p problem.Problem) {
 	if s.Record == nil {
 		return
 	}

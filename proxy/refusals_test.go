@@ -13,7 +13,7 @@ import (
 func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notes := &notebook{}
-		refusals := &Refusals{Record: notes.record}
+		refusals := &RefusalRecorder{Record: notes.record}
 		flood := func(kind problem.Code, n int) (written int) {
 			before := len(notes.kept)
 			for range n {

@@ -38,7 +38,7 @@ func (u *Upstream) Send(req *http.Request, authorize Authorize) (*http.Response,
 		return u.pooled(u.upgrading, req, authorize)
 	}
 	if !u.http1.Load() {
-		resp, err := u.links.send(req, authorize)
+		resp, err := u.pool.send(req, authorize)
 		if err != errNotHTTP2 {
 			return resp, err
 		}
@@ -52,7 +52,7 @@ func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) { return
 // pooled sends a request by net/http's own pool, which may wait for a connection between
 // here and the wire.
 func (u *Upstream) pooled(t *http.Transport, req *http.Request, authorize Authorize) (*http.Response, error) {
-	sending(req.Context())
+	sendContinue(req.Context())
 	out, err := authorize.finish(req)
 	if err == errStale {
 		return nil, err
@@ -61,7 +61,7 @@ func (u *Upstream) pooled(t *http.Transport, req *http.Request, authorize Author
 		return nil, refuse(req, err)
 	}
 	if authorize == nil {
-		return t.RoundTrip(hopNoted(out))
+		return t.RoundTrip(withConnTrace(out))
 	}
 	var late error
 	trace := &httptrace.ClientTrace{GotConn: func(conn httptrace.GotConnInfo) {
@@ -69,7 +69,7 @@ func (u *Upstream) pooled(t *http.Transport, req *http.Request, authorize Author
 			conn.Conn.Close() // so that nothing is sent
 		}
 	}}
-	resp, err := t.RoundTrip(hopNoted(out.WithContext(httptrace.WithClientTrace(out.Context(), trace))))
+	resp, err := t.RoundTrip(withConnTrace(out.WithContext(httptrace.WithClientTrace(out.Context(), trace))))
 	if err != nil && late != nil {
 		return nil, late
 	}

@@ -36,7 +36,7 @@ func atPath(s *sandbox.Sandbox, path string) []sandbox.Arrival {
 func TestEventsLeaveOneAfterAnother(t *testing.T) {
 	for _, serialized := range []bool{true, false} {
 		entered := make(chan struct{}, 8)
-		l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Leg) http.RoundTripper {
+		l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Backend) http.RoundTripper {
 			next := http.RoundTripper(first.Inject)
 			if serialized {
 				next = Serialize(first.Inject.Origin, next)

@@ -83,7 +83,7 @@ type plan struct {
 	forward ForwardOptions
 	allow   []string
 	inject  Injector // HealOn, ClientAuth, Header, Format, Dummy are taken
-	habits  func(Leg) http.RoundTripper
+	habits  func(Backend) http.RoundTripper
 	front   net.Listener // nil = a free port
 
 	tokenURL string         // the route stands in for it; empty = it does not
@@ -104,7 +104,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	l.inject.Next, l.inject.Origin, l.inject.Source = l.upstream, target, p.source
 	p.forward.Origin, p.forward.Send, p.forward.LoginURL = target, l.inject, loginURL
 	if p.habits != nil {
-		p.forward.Send = p.habits(Leg{l.inject, l.upstream})
+		p.forward.Send = p.habits(Backend{l.inject, l.upstream})
 	}
 	p.forward.ErrorLog = log.New(l, "", 0)
 	table := &gate.Table{}
@@ -120,7 +120,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	}
 	answer := Allow(p.allow, "", Forward(p.forward))
 	if p.tokenURL != "" {
-		answer = StandIn(StandInOptions{Dummy: p.inject.Dummy, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
+		answer = TokenEndpoint(TokenEndpointOptions{Placeholder: p.inject.Placeholder, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
 	}
 	p.observe.Route, p.observe.Began = "avs", began
 	routes := []http.Handler{Observe(p.observe, answer)}

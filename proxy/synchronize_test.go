@@ -24,7 +24,7 @@ type synchronized struct {
 
 func toSynchronized(t *testing.T) synchronized {
 	done := make(chan error, 64)
-	l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Leg) http.RoundTripper {
+	l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Backend) http.RoundTripper {
 		synchronizer := NewSynchronizer(SynchronizeOptions{
 			Origin: first.Inject.Origin, Headers: map[string]string{"X-Device": "kitchen"},
 			Next: first.Inject, Done: func(err error) { done <- err },

@@ -16,12 +16,12 @@ type Trouble struct {
 }
 
 // Trouble is what is known to be wrong with the single connection; nil = nothing is.
-func (u *Upstream) Trouble() *Trouble { return u.links.trouble(u.options.Origin.Host) }
+func (u *Upstream) Trouble() *Trouble { return u.pool.trouble(u.options.Origin.Host) }
 
 // Trouble tells it of the upstream where the route is now.
-func (g *Gateway) Trouble() *Trouble { return g.leg().Upstream.Trouble() }
+func (g *Gateway) Trouble() *Trouble { return g.current().Upstream.Trouble() }
 
-func (s *links) trouble(host string) *Trouble {
+func (s *connPool) trouble(host string) *Trouble {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sortOutLocked()

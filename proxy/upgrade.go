@@ -35,7 +35,7 @@ func (u *Upstream) newUpgrading() *http.Transport {
 		if err != nil {
 			return nil, err
 		}
-		return untruncated(conn), nil
+		return detectTruncation(conn), nil
 	}
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)

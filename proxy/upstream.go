@@ -45,9 +45,9 @@ type UpstreamOptions struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Connections, if set, hears +1 and -1 as connections come and go.
 	Connections func(delta int)
-	// Told, if set, hears what becomes of HTTP/2 connections, with the cause where there
+	// OnEvent, if set, hears what becomes of HTTP/2 connections, with the cause where there
 	// is one. It must not wait.
-	Told func(event LinkEvent, cause error)
+	OnEvent func(event ConnEvent, cause error)
 }
 
 const (
@@ -67,7 +67,7 @@ const (
 type Upstream struct {
 	options   UpstreamOptions
 	tls       *tls.Config
-	links     *links          // over HTTP/2
+	pool      *connPool       // over HTTP/2
 	over2     *http.Transport // makes them
 	transport *http.Transport // over HTTP/1.x
 	upgrading *http.Transport
@@ -109,9 +109,9 @@ func NewUpstream(options UpstreamOptions) *Upstream {
 	u.transport = u.newTransport()
 	u.upgrading = u.newUpgrading()
 	u.over2 = u.newOver2()
-	u.links = &links{
-		dial: u.dialLink, single: options.SingleConnection, patience: options.DialTimeout, header: options.HeaderTimeout, ping: options.PingInterval,
-		told: options.Told, connected: make(chan struct{}, 1),
+	u.pool = &connPool{
+		dial: u.dialLink, single: options.SingleConnection, timeout: options.DialTimeout, header: options.HeaderTimeout, ping: options.PingInterval,
+		onEvent: options.OnEvent, connected: make(chan struct{}, 1),
 	}
 	return u
 }
@@ -127,7 +127,7 @@ func (u *Upstream) newTransport() *http.Transport {
 				return nil, err
 			}
 			u.http1.Store(conn.ConnectionState().NegotiatedProtocol != "h2")
-			return untruncated(conn), nil
+			return detectTruncation(conn), nil
 		},
 		Protocols:              &protocols,
 		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
@@ -164,7 +164,7 @@ type dialedKey struct{}
 
 // Close ends all connections, with whatever is under way on them.
 func (u *Upstream) Close() {
-	u.links.close()
+	u.pool.close()
 	u.transport.CloseIdleConnections()
 	u.upgrading.CloseIdleConnections()
 	u.mu.Lock()

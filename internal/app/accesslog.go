@@ -28,7 +28,7 @@ func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics
 			metrics.Refused(status)
 			refusals.warn(string(p.Code), requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", terminal.Printable(r.Host))
 		},
-		connection: func(route, host string) func(proxy.LinkEvent, error) { return logConnection(log, route, host) },
+		connection: func(route, host string) func(proxy.ConnEvent, error) { return logConnection(log, route, host) },
 		record:     scribe.begin,
 		began: func(route string) func(proxy.Exchange) {
 			metrics.Began(route)
@@ -96,12 +96,12 @@ func requestLine(method, path string) string {
 
 // logConnection prints what becomes of the connection that a route keeps to: what
 // changes something, and not each try.
-func logConnection(log *slog.Logger, route, host string) func(proxy.LinkEvent, error) {
+func logConnection(log *slog.Logger, route, host string) func(proxy.ConnEvent, error) {
 	log = log.With("route", route, "upstream", host)
 	var mu sync.Mutex
-	var last proxy.LinkEvent
+	var last proxy.ConnEvent
 	var why string
-	return func(event proxy.LinkEvent, cause error) {
+	return func(event proxy.ConnEvent, cause error) {
 		switch event { // whatever came before
 		case proxy.Full:
 			log.Warn("requests wait for a stream", "cause", terminal.Printable(cause.Error()))
@@ -133,8 +133,8 @@ func logConnection(log *slog.Logger, route, host string) func(proxy.LinkEvent, e
 	}
 }
 
-func logDownchannel(log *slog.Logger, route string) func(proxy.DownchannelNews, error) {
-	return func(news proxy.DownchannelNews, cause error) {
+func logDownchannel(log *slog.Logger, route string) func(proxy.DownchannelEvent, error) {
+	return func(news proxy.DownchannelEvent, cause error) {
 		switch news {
 		case proxy.DownchannelOpened:
 			log.Info("downchannel opened", "route", route)

@@ -16,7 +16,7 @@ import (
 //
 // The serializer runs before the injector, so that no token expires in the queue. What synchronize posts goes the way of all events. Routes that do not speak
 // to AVS have none of it.
-func (b *routeBuilder) avsMiddleware(first proxy.Leg, next func(origin *url.URL) (proxy.Leg, error)) (send http.RoundTripper, state routeState) {
+func (b *routeBuilder) avsMiddleware(first proxy.Backend, next func(origin *url.URL) (proxy.Backend, error)) (send http.RoundTripper, state routeState) {
 	route, line := b.route, b.pipeline
 	if route.Preset != "avs" && !route.SerializeEvents && !route.Synchronize && !route.FollowGateway {
 		line.background = append(line.background, first.Upstream.Keep)
@@ -24,14 +24,14 @@ func (b *routeBuilder) avsMiddleware(first proxy.Leg, next func(origin *url.URL)
 	}
 	origin := first.Inject.Origin
 	log := avsLog{b.observers.log.With("route", route.Name)}
-	options := proxy.GatewayOptions{First: first, Asked: log.asked, Returned: log.returned}
+	options := proxy.GatewayOptions{First: first, OnRedirect: log.asked, OnFallback: log.returned}
 	if route.FollowGateway {
 		options.Next = next
 	}
 	gateway := proxy.NewGateway(options)
 	line.closers = append(line.closers, gateway.Close)
 	line.background = append(line.background, gateway.Keep)
-	send = proxy.Notice(origin, log.second, gateway)
+	send = proxy.DuplicateDownchannel(origin, log.second, gateway)
 	if route.SerializeEvents {
 		send = proxy.Serialize(origin, send)
 	}
@@ -104,6 +104,6 @@ func (b *routeBuilder) downchannel(origin *url.URL, send http.RoundTripper) *pro
 	return proxy.NewDownchannel(proxy.DownchannelOptions{
 		Origin: origin, Send: send, Headers: b.route.Headers,
 		LoginURL: b.loginURL, Patience: b.route.DialTimeout,
-		Tell: logDownchannel(b.observers.log, b.route.Name),
+		OnEvent: logDownchannel(b.observers.log, b.route.Name),
 	})
 }

@@ -33,7 +33,7 @@ func TestDrainEndsThoughAClientDoesNotRead(t *testing.T) {
 		}
 	}()
 	tunnels := &tunnel.Group{}
-	others := proxy.NewOthers(proxy.OthersOptions{Dial: (&tunnel.Dialer{Loopback: true}).Dial, Tunnels: tunnels, ErrorLog: httpserver.DiscardLog()})
+	others := proxy.NewUnrouted(proxy.UnroutedOptions{Dial: (&tunnel.Dialer{Loopback: true}).Dial, Tunnels: tunnels, ErrorLog: httpserver.DiscardLog()})
 	s := &Server{}
 	s.proxy = httpserver.New(limitRequests(s, http.NotFoundHandler(), others), httpserver.DiscardLog())
 	door, err := net.Listen("tcp", "127.0.0.1:0")

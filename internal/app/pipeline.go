@@ -25,18 +25,18 @@ import (
 
 // A pipeline is the way of every request, from the listener to the upstreams.
 type pipeline struct {
-	dialer     *tunnel.Dialer
-	dummy      proxy.Dummy // the zero value: no route has token_endpoint
-	handler    http.Handler
-	inbox      *tunnel.ConnQueue // what came inside CONNECT, for the server of handler to serve as well
-	tunnels    *tunnel.Group
-	others     *proxy.Others
-	routes     []console.Route
-	closers    []func() // of what routes do by themselves
-	upstreams  []*proxy.Upstream
-	background []func(context.Context)       // of single connections and of downchannels
-	channels   map[string]*proxy.Downchannel // by route, those that are kept
-	observed   map[string]http.Handler       // by route, what the guard lets requests through to
+	dialer      *tunnel.Dialer
+	placeholder proxy.PlaceholderToken // the zero value: no route has token_endpoint
+	handler     http.Handler
+	inbox       *tunnel.ConnQueue // what came inside CONNECT, for the server of handler to serve as well
+	tunnels     *tunnel.Group
+	others      *proxy.Unrouted
+	routes      []console.Route
+	closers     []func() // of what routes do by themselves
+	upstreams   []*proxy.Upstream
+	background  []func(context.Context)       // of single connections and of downchannels
+	channels    map[string]*proxy.Downchannel // by route, those that are kept
+	observed    map[string]http.Handler       // by route, what the guard lets requests through to
 }
 
 // observers are called for what goes through the pipeline.
@@ -45,7 +45,7 @@ type observers struct {
 	record  func(*http.Request, proxy.Exchange) proxy.Recording
 	refused func(*http.Request, problem.Problem)
 	// connection returns the observer of a route's single connection.
-	connection func(route, host string) func(proxy.LinkEvent, error)
+	connection func(route, host string) func(proxy.ConnEvent, error)
 	metrics    *console.Metrics
 	log        *slog.Logger
 	errorLog   *log.Logger
@@ -60,7 +60,7 @@ func (o observers) observe(route string, next http.Handler) http.Handler {
 // pipeline joins the parts:
 //
 //	guard(limit(split(
-//	    route(observe(standIn(allow(downchannel(forward(avs(inject(upstream)))))))),
+//	    route(observe(tokenEndpoint(allow(downchannel(forward(avs(inject(upstream)))))))),
 //	    intercept,         a CONNECT to a route's host: its inside comes to the guard again
 //	    observe(others)))) a forward request for another host, where others = "tunnel"
 //
@@ -75,7 +75,7 @@ func (p *Program) pipeline(watch observers, loginURL func(credential string) str
 		return nil, err
 	}
 	if slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.TokenEndpoint }) {
-		line.dummy = proxy.NewDummy() // one for all: clients ask at one route and use what they get at another
+		line.placeholder = proxy.NewPlaceholderToken() // one for all: clients ask at one route and use what they get at another
 	}
 	var handlers []http.Handler
 	for _, route := range p.conf.Routes {
@@ -87,12 +87,12 @@ func (p *Program) pipeline(watch observers, loginURL func(credential string) str
 		handlers = append(handlers, handler)
 		line.observed[route.Name] = handler
 	}
-	line.others = proxy.NewOthers(proxy.OthersOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: maxTunnels(OpenFiles()), ErrorLog: watch.errorLog})
+	line.others = proxy.NewUnrouted(proxy.UnroutedOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: maxTunnels(OpenFiles()), ErrorLog: watch.errorLog})
 	rules, err := p.rules(table)
 	if err != nil {
 		return nil, terminal.Usage(err, "")
 	}
-	refusals := &proxy.Refusals{Record: watch.record}
+	refusals := &proxy.RefusalRecorder{Record: watch.record}
 	refused := func(r *http.Request, p problem.Problem) {
 		refusals.Refused(r, p)
 		watch.refused(r, p)

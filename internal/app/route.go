@@ -35,7 +35,7 @@ func (b *routeBuilder) build() (http.Handler, error) {
 		return nil, err
 	}
 	route, origin := b.route, options.Origin
-	backend := func(origin *url.URL) (proxy.Leg, error) { return b.backend(options, origin) }
+	backend := func(origin *url.URL) (proxy.Backend, error) { return b.backend(options, origin) }
 	first, err := backend(origin)
 	if err != nil {
 		return nil, err
@@ -53,8 +53,8 @@ func (b *routeBuilder) build() (http.Handler, error) {
 	}
 	handler = proxy.Allow(route.Allow, origin.EscapedPath(), handler)
 	if route.TokenEndpoint {
-		handler = proxy.StandIn(proxy.StandInOptions{
-			Dummy: first.Inject.Dummy, Source: first.Inject.Source, LoginURL: b.loginURL, TokenURL: tokenURL(b.program, route),
+		handler = proxy.TokenEndpoint(proxy.TokenEndpointOptions{
+			Placeholder: first.Inject.Placeholder, Source: first.Inject.Source, LoginURL: b.loginURL, TokenURL: tokenURL(b.program, route),
 		}, handler)
 	}
 	b.observers.metrics.Route(route.Name)
@@ -68,16 +68,16 @@ func (b *routeBuilder) build() (http.Handler, error) {
 
 // backend is inject(upstream): the last part of a route, to the configured origin or the
 // one it moves to.
-func (b *routeBuilder) backend(options proxy.UpstreamOptions, origin *url.URL) (proxy.Leg, error) {
+func (b *routeBuilder) backend(options proxy.UpstreamOptions, origin *url.URL) (proxy.Backend, error) {
 	options.Origin = origin
 	upstream := proxy.NewUpstream(options)
 	inject, err := b.injector(origin, upstream)
-	return proxy.Leg{Inject: inject, Upstream: upstream}, err
+	return proxy.Backend{Inject: inject, Upstream: upstream}, err
 }
 
 func (b *routeBuilder) injector(origin *url.URL, upstream *proxy.Upstream) (*proxy.Injector, error) {
 	inject := &proxy.Injector{
-		Next: upstream, Origin: origin, Dummy: b.pipeline.dummy,
+		Next: upstream, Origin: origin, Placeholder: b.pipeline.placeholder,
 		ClientAuth: proxy.ClientAuth(b.route.ClientAuth), HealOn: b.route.HealOn,
 	}
 	if b.route.Credential == "" {
@@ -111,7 +111,7 @@ func (b *routeBuilder) upstreamOptions() (proxy.UpstreamOptions, error) {
 		Connections:      func(delta int) { metrics.Connections(route.Name, delta) },
 	}
 	if route.SingleConnection {
-		options.Told = b.observers.connection(route.Name, origin.Host)
+		options.OnEvent = b.observers.connection(route.Name, origin.Host)
 	}
 	if route.TLSCert != "" {
 		pair, err := readPair(route.TLSCert, route.TLSKey)

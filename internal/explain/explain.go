@@ -167,7 +167,7 @@ func (x *Explanation) permit(a requestSpec, route config.Route, origin *url.URL,
 }
 
 func (e *Explainer) answersToken(route config.Route, a requestSpec) bool {
-	return route.TokenEndpoint && proxy.StandsIn(e.TokenURL(route), a.method, a.url.EscapedPath())
+	return route.TokenEndpoint && proxy.IsTokenRequest(e.TokenURL(route), a.method, a.url.EscapedPath())
 }
 
 // token decides about the credential as the injector would.

@@ -16,19 +16,19 @@ import (
 	"avsproxy/tokens"
 )
 
-// A Dummy is what clients that ask for tokens themselves are given: tokens that
+// A PlaceholderToken is what clients that ask for tokens themselves are given: tokens that
 // are good for nothing but to be replaced by the real one in an [Injector]. They
 // are no secrets; who can spend them can reach the proxy and needs none. The zero
 // value is none.
-type Dummy struct {
+type PlaceholderToken struct {
 	Access  string
 	Refresh string
 }
 
-// NewDummy returns tokens of Amazon's form that nobody can have guessed: a header
+// NewPlaceholderToken returns tokens of Amazon's form that nobody can have guessed: a header
 // of the client's may repeat what others wrote, which must not become a token.
-func NewDummy() Dummy {
-	return Dummy{Access: "Atza|local" + random(), Refresh: "Atzr|local" + random()}
+func NewPlaceholderToken() PlaceholderToken {
+	return PlaceholderToken{Access: "Atza|local" + random(), Refresh: "Atzr|local" + random()}
 }
 
 func random() string {
@@ -37,11 +37,11 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(bits[:])
 }
 
-// StandInOptions say for which token endpoint a route stands in.
-type StandInOptions struct {
-	// Dummy is given out; the route's injector must have it too.
-	Dummy Dummy
-	// Source is asked whether there is a token for which the dummy can stand.
+// TokenEndpointOptions say for which token endpoint a route stands in.
+type TokenEndpointOptions struct {
+	// Placeholder is given out; the route's injector must have it too.
+	Placeholder PlaceholderToken
+	// Source is asked whether there is a token for which the placeholder can stand.
 	Source *tokens.Source
 	// TokenURL is the token endpoint of the credential's provider, whose path is
 	// added to the usual ones; empty = unknown.
@@ -51,21 +51,21 @@ type StandInOptions struct {
 }
 
 const (
-	standInMost = 64 << 10         // bytes of a token request
-	standInWait = 10 * time.Second // for them
+	tokenRequestMax     = 64 << 10         // bytes of a token request
+	tokenRequestTimeout = 10 * time.Second // for them
 )
 
 var errNoTokenRequest = errors.New("the body is not a token request")
 
-// StandIn answers the token requests (RFC 6749 section 3.2) of clients that have
+// TokenEndpoint answers the token requests (RFC 6749 section 3.2) of clients that have
 // OAuth built in: whatever grant they ask for, and whatever credentials they send,
-// they get a dummy token, and the credentials go nowhere. Without a live token
+// they get a placeholder token, and the credentials go nowhere. Without a live token
 // behind it the answer is the problem that a request would get, which makes such
 // clients try again; an OAuth error would make them drop their login. All other
 // requests go to next.
-func StandIn(options StandInOptions, next http.Handler) http.Handler {
+func TokenEndpoint(options TokenEndpointOptions, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !StandsIn(options.TokenURL, r.Method, r.URL.EscapedPath()) {
+		if !IsTokenRequest(options.TokenURL, r.Method, r.URL.EscapedPath()) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -80,14 +80,14 @@ func StandIn(options StandInOptions, next http.Handler) http.Handler {
 			return
 		}
 		writeToken(w, http.StatusOK, map[string]any{
-			"access_token": options.Dummy.Access, "token_type": "bearer", "expires_in": 3600, "refresh_token": options.Dummy.Refresh,
+			"access_token": options.Placeholder.Access, "token_type": "bearer", "expires_in": 3600, "refresh_token": options.Placeholder.Refresh,
 		})
 	})
 }
 
-// StandsIn reports whether [StandIn] answers requests with that method and path. It
+// IsTokenRequest reports whether [TokenEndpoint] answers requests with that method and path. It
 // takes paths in any case: clients write /auth/O2/token, too.
-func StandsIn(tokenURL, method, path string) bool {
+func IsTokenRequest(tokenURL, method, path string) bool {
 	paths := []string{"/auth/o2/token", "/oauth2/token", "/oauth/token", "/token"}
 	if own, err := url.Parse(tokenURL); err == nil && len(own.Path) > 1 {
 		paths = append(paths, own.EscapedPath())
@@ -100,8 +100,8 @@ func StandsIn(tokenURL, method, path string) bool {
 func readTokenRequest(w http.ResponseWriter, r *http.Request) error {
 	// Not every writer has deadlines; then the connection's own bounds hold.
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(standInWait))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, standInMost))
+	_ = control.SetReadDeadline(time.Now().Add(tokenRequestTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, tokenRequestMax))
 	if err != nil { // the deadline stays: net/http would read on
 		if r.ProtoMajor == 1 {
 			w.Header().Set("Connection", "close") // or it would do so before it answers
@@ -139,7 +139,7 @@ func jsonGrantType(body []byte) string {
 
 // refuse answers as RFC 6749 section 5.2 wants it, in words that repeat nothing of
 // the request.
-func (o StandInOptions) refuse(w http.ResponseWriter, r *http.Request, err error) {
+func (o TokenEndpointOptions) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	note(r.Context(), func(e *Exchange) { e.Fault = err })
 	writeToken(w, http.StatusBadRequest, map[string]any{
 		"error":             "invalid_request",
@@ -147,7 +147,7 @@ func (o StandInOptions) refuse(w http.ResponseWriter, r *http.Request, err error
 	})
 }
 
-func (o StandInOptions) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (o TokenEndpointOptions) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var tokenErr *tokens.Error
 	if !errors.As(err, &tokenErr) { // the context's: the client is gone
 		panic(http.ErrAbortHandler)

@@ -21,8 +21,8 @@ import (
 // proxyHeadMost bounds a proxy's answer to CONNECT, in bytes.
 const proxyHeadMost = 64 << 10
 
-// A corporate proxy is the only way out of its network.
-type corporate struct {
+// A connectProxy proxy is the only way out of its network.
+type connectProxy struct {
 	url    *url.URL
 	dialer dialFunc       // connects to the proxy, or refuses its address
 	roots  *x509.CertPool // verify a proxy that is spoken to over TLS
@@ -32,7 +32,7 @@ type corporate struct {
 var proxyPorts = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}
 
 // dial connects to addr, whose name is for the proxy to resolve.
-func (c corporate) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func (c connectProxy) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	port, known := proxyPorts[c.url.Scheme]
 	if !known {
 		return nil, errors.New("a proxy of an unknown kind")
@@ -58,7 +58,7 @@ func (c corporate) dial(ctx context.Context, network, addr string) (net.Conn, er
 }
 
 // connect makes raw a tunnel to addr (RFC 9110 section 9.3.6).
-func (c corporate) connect(ctx context.Context, raw net.Conn, addr string) (net.Conn, error) {
+func (c connectProxy) connect(ctx context.Context, raw net.Conn, addr string) (net.Conn, error) {
 	conn := raw
 	if c.url.Scheme == "https" {
 		secured := tls.Client(raw, &tls.Config{
@@ -91,7 +91,7 @@ func (c corporate) connect(ctx context.Context, raw net.Conn, addr string) (net.
 }
 
 // dialSOCKS is RFC 1928, with RFC 1929's user names.
-func (c corporate) dialSOCKS(ctx context.Context, network, at, addr string) (net.Conn, error) {
+func (c connectProxy) dialSOCKS(ctx context.Context, network, at, addr string) (net.Conn, error) {
 	var auth *socks.Auth
 	if c.url.User != nil {
 		password, _ := c.url.User.Password()

@@ -14,8 +14,8 @@ import (
 	"avsproxy/internal/tunnel"
 )
 
-// OthersOptions say how forward requests for hosts without a route are served.
-type OthersOptions struct {
+// UnroutedOptions say how forward requests for hosts without a route are served.
+type UnroutedOptions struct {
 	// Dial connects to a host that a client named; see [tunnel.Dialer].
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Tunnels is who looks after the tunnels while they are open.
@@ -34,19 +34,19 @@ const tunnelsMost = 1 << 10
 
 var errTooMany = errors.New("as many tunnels are open as there may be")
 
-// Others serves forward requests for hosts without a route: a CONNECT becomes a
+// Unrouted serves forward requests for hosts without a route: a CONNECT becomes a
 // tunnel whose bytes are not touched, plain http:// is sent on over HTTP/1.1. No
 // credential comes near either.
-type Others struct {
-	options   OthersOptions
+type Unrouted struct {
+	options   UnroutedOptions
 	places    chan struct{} // one for each tunnel
 	transport *http.Transport
 	plain     http.Handler
 }
 
-// NewOthers returns a handler that has not connected yet.
-func NewOthers(options OthersOptions) *Others {
-	o := &Others{options: options, places: make(chan struct{}, cmp.Or(options.Most, tunnelsMost))}
+// NewUnrouted returns a handler that has not connected yet.
+func NewUnrouted(options UnroutedOptions) *Unrouted {
+	o := &Unrouted{options: options, places: make(chan struct{}, cmp.Or(options.Most, tunnelsMost))}
 	o.transport = o.newTransport()
 	o.plain = Forward(ForwardOptions{Send: announced{o.transport}, ErrorLog: options.ErrorLog})
 	return o
@@ -57,12 +57,12 @@ type announced struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
 func (a announced) RoundTrip(req *http.Request) (*http.Response, error) {
-	sending(req.Context())
-	return a.RoundTripper.RoundTrip(hopNoted(req))
+	sendContinue(req.Context())
+	return a.RoundTripper.RoundTrip(withConnTrace(req))
 }
 
 // ServeHTTP implements [http.Handler].
-func (o *Others) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (o *Unrouted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	note(r.Context(), func(e *Exchange) { e.Path = address(r) })
 	switch {
 	case r.Method == http.MethodConnect:
@@ -76,7 +76,7 @@ func (o *Others) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Close ends the connections that no request uses.
-func (o *Others) Close() { o.transport.CloseIdleConnections() }
+func (o *Unrouted) Close() { o.transport.CloseIdleConnections() }
 
 // address is the request's target, without what may be secret in it: with the host,
 // which a route's name would else tell.
@@ -87,7 +87,7 @@ func address(r *http.Request) string {
 	return r.URL.Scheme + "://" + r.Host + r.URL.EscapedPath()
 }
 
-func (o *Others) newTransport() *http.Transport {
+func (o *Unrouted) newTransport() *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Transport{
@@ -100,7 +100,7 @@ func (o *Others) newTransport() *http.Transport {
 	}
 }
 
-func (o *Others) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func (o *Unrouted) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := o.options.Dial(ctx, network, addr)
 	if err != nil {
 		return nil, connectError{err}
@@ -109,7 +109,7 @@ func (o *Others) dial(ctx context.Context, network, addr string) (net.Conn, erro
 }
 
 // tunnel says 200 once there is a connection, and not before.
-func (o *Others) tunnel(w http.ResponseWriter, r *http.Request) {
+func (o *Unrouted) tunnel(w http.ResponseWriter, r *http.Request) {
 	select {
 	case o.places <- struct{}{}:
 		defer func() { <-o.places }()

@@ -10,53 +10,53 @@ import (
 	"time"
 )
 
-// errNotHTTP2 is what links answer where the upstream does not speak HTTP/2; the
+// errNotHTTP2 is what connPool answers where the upstream does not speak HTTP/2; the
 // request was not sent.
 var errNotHTTP2 = errors.New("the upstream does not speak HTTP/2")
 
 var errClosed = errors.New("the proxy is closing")
 
-// links are the HTTP/2 connections to one upstream. Requests that find none share
+// connPool are the HTTP/2 connections to one upstream. Requests that find none share
 // one dial. With single set there is one at a time, and requests beyond its streams
 // wait for a stream. When the upstream says GOAWAY (RFC 9113 section 6.8) new requests
 // go to a successor while old streams finish on their own.
-type links struct {
-	dial     func(gone func(*link, error)) (*link, error)
-	single   bool
-	patience time.Duration // how long a request waits for a connection
-	header   time.Duration // bounds its wait for a stream as well; 0 = it does not
-	ping     time.Duration // the longest that we are quiet; 0 = as long as it may be
+type connPool struct {
+	dial    func(gone func(*pooledConn, error)) (*pooledConn, error)
+	single  bool
+	timeout time.Duration // how long a request waits for a connection
+	header  time.Duration // bounds its wait for a stream as well; 0 = it does not
+	ping    time.Duration // the longest that we are quiet; 0 = as long as it may be
 
-	// told, if set, hears what becomes of the connections.
-	told func(LinkEvent, error)
+	// onEvent, if set, hears what becomes of the connections.
+	onEvent func(ConnEvent, error)
 	// connected wakes the keeper; it has room for one.
 	connected chan struct{}
 
 	mu      sync.Mutex
-	open    []*link  // that take requests
-	leaving []*link  // that finish what they have
-	dialing *dialing // nil = no dial under way
+	open    []*pooledConn // that take requests
+	leaving []*pooledConn // that finish what they have
+	dialing *pendingDial  // nil = no dial under way
 	back    backOff
 	reached bool // there was a connection
 	kept    bool // keep runs
 	closed  bool
 	// When was told that requests wait for a stream, and that the budget is spent.
-	toldFull, toldSpent time.Time
+	warnedFull, warnedSpent time.Time
 }
 
 // most is how long a request waits for what is full or refuses it.
-func (s *links) most() time.Duration {
+func (s *connPool) most() time.Duration {
 	if s.header > 0 {
-		return min(s.patience, s.header)
+		return min(s.timeout, s.header)
 	}
-	return s.patience
+	return s.timeout
 }
 
 // get returns a connection that lives, with a place for the request on it, or the error
 // of the try to make one. Where a connection was lost the request is held until there is
 // another one, for as long as the patience lasts.
-func (s *links) get(ctx context.Context) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+func (s *connPool) get(ctx context.Context) (*pooledConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var last error
 	for {
@@ -83,7 +83,7 @@ func (s *links) get(ctx context.Context) (*link, error) {
 
 // dialed waits for a dial. A connection that it made is fresh, but may have no more
 // places; nil = it has none.
-func (s *links) dialed(ctx context.Context, d *dialing) (*link, error) {
+func (s *connPool) dialed(ctx context.Context, d *pendingDial) (*pooledConn, error) {
 	l, err := d.wait(ctx)
 	if l != nil && !s.reserve(l) {
 		return nil, nil
@@ -92,7 +92,7 @@ func (s *links) dialed(ctx context.Context, d *dialing) (*link, error) {
 }
 
 // enter takes a place on the connection that present returned.
-func (s *links) enter(ctx context.Context, l *link) (bool, error) {
+func (s *connPool) enter(ctx context.Context, l *pooledConn) (bool, error) {
 	switch {
 	case !s.alive(ctx, l):
 		return false, nil
@@ -103,7 +103,7 @@ func (s *links) enter(ctx context.Context, l *link) (bool, error) {
 }
 
 // spent is why no connection is tried for a while; nil = one may be.
-func (s *links) spent() error {
+func (s *connPool) spent() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.single {
@@ -114,7 +114,7 @@ func (s *links) spent() error {
 
 // holds reports whether a request goes on waiting for a connection after a try that
 // ended with err: there was one, and the keeper works on another.
-func (s *links) holds(err error) bool {
+func (s *connPool) holds(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var spent *spentError
@@ -123,7 +123,7 @@ func (s *links) holds(err error) bool {
 
 // heldError says that there was no connection in time, by the last try's error where
 // there was one.
-func (s *links) heldError(ctx context.Context, last error) error {
+func (s *connPool) heldError(ctx context.Context, last error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
@@ -135,7 +135,7 @@ func (s *links) heldError(ctx context.Context, last error) error {
 
 // present returns a connection with room, or the dial to wait for, or how long the
 // next one has to wait. The keeper waits longer than a request has to.
-func (s *links) present(keeper bool) (*link, *dialing, time.Duration, error) {
+func (s *connPool) present(keeper bool) (*pooledConn, *pendingDial, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -154,35 +154,35 @@ func (s *links) present(keeper bool) (*link, *dialing, time.Duration, error) {
 	now := time.Now()
 	switch wait := s.back.wait(now, !keeper); {
 	case !s.single || wait == 0:
-	case keeper || s.reached && wait <= s.patience:
+	case keeper || s.reached && wait <= s.timeout:
 		return nil, nil, wait, nil
 	case s.back.spent(now) != nil:
 		return nil, nil, 0, s.back.spent(now)
 	}
 	s.back.budget.spend(now)
-	s.dialing = &dialing{tried: now, wanted: !keeper, done: make(chan struct{})}
+	s.dialing = &pendingDial{tried: now, wanted: !keeper, done: make(chan struct{})}
 	go s.connect(s.dialing)
 	return nil, s.dialing, 0, nil
 }
 
 // reserve takes a place for a request. On a single connection requests queue for one.
-func (s *links) reserve(l *link) bool {
+func (s *connPool) reserve(l *pooledConn) bool {
 	return !l.retired() && (s.single || l.conn.Reserve() == nil)
 }
 
 // sortOutLocked parts what takes no more requests from what does.
-func (s *links) sortOutLocked() {
-	s.open = slices.DeleteFunc(s.open, func(l *link) bool {
+func (s *connPool) sortOutLocked() {
+	s.open = slices.DeleteFunc(s.open, func(l *pooledConn) bool {
 		retired := l.retired() // asked once: it may become so meanwhile
 		if retired {
 			s.leaving = append(s.leaving, l)
 		}
 		return retired
 	})
-	s.leaving = slices.DeleteFunc(s.leaving, (*link).lost)
+	s.leaving = slices.DeleteFunc(s.leaving, (*pooledConn).lost)
 }
 
-func (s *links) close() {
+func (s *connPool) close() {
 	s.mu.Lock()
 	s.closed = true
 	all := slices.Concat(s.open, s.leaving)

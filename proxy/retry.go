@@ -25,20 +25,20 @@ type unprocessed struct{ error }
 func (u unprocessed) Unwrap() error { return u.error }
 
 // RoundTrip sends a request as it is.
-func (s *links) RoundTrip(req *http.Request) (*http.Response, error) { return s.send(req, nil) }
+func (s *connPool) RoundTrip(req *http.Request) (*http.Response, error) { return s.send(req, nil) }
 
 // send sends a request again where that is safe: the upstream did not look at it and its
 // body can begin anew, or the connection was lost under a request that only asks. What
 // authorize adds is added to each attempt once it has a place on a connection.
-func (s *links) send(req *http.Request, authorize Authorize) (*http.Response, error) {
-	body, retry := sendableOf(req), retry{most: s.most()}
+func (s *connPool) send(req *http.Request, authorize Authorize) (*http.Response, error) {
+	body, retry := newReplayableBody(req), retry{most: s.most()}
 	for {
 		l, err := s.connection(req)
 		if err == errNotHTTP2 && retry.tries == 0 {
 			return nil, err // the caller sends the request, body and all, in another way
 		}
 		if err != nil {
-			err = retry.instead(err)
+			err = retry.errorOf(err)
 		}
 		var out *http.Request
 		if err == nil {
@@ -54,16 +54,16 @@ func (s *links) send(req *http.Request, authorize Authorize) (*http.Response, er
 		resp, stream, err := l.roundTrip(out)
 		if err == nil {
 			body.forget()
-			l.tellLeaving(req.Context())
+			l.callOnGoAway(req.Context())
 			return resp, nil
 		}
-		fate := retry.fate(req, l, stream)
+		result := retry.outcome(req, l, stream)
 		if l.retired() {
 			s.retire(l, err)
 			l.closeIfOver()
 		}
-		retry.last = fate.told(err)
-		if fate == mayHaveBeenRead || !body.restartable() || !retry.again(req.Context()) {
+		retry.last = result.wrap(err)
+		if result == maybeProcessed || !body.restartable() || !retry.again(req.Context()) {
 			body.close()
 			return nil, retry.last
 		}
@@ -71,7 +71,7 @@ func (s *links) send(req *http.Request, authorize Authorize) (*http.Response, er
 }
 
 // connection gets a place for a request, and notes how long that took.
-func (s *links) connection(req *http.Request) (*link, error) {
+func (s *connPool) connection(req *http.Request) (*pooledConn, error) {
 	began := time.Now()
 	l, err := s.get(req.Context())
 	waited := time.Since(began)
@@ -79,13 +79,13 @@ func (s *links) connection(req *http.Request) (*link, error) {
 		note(req.Context(), func(e *Exchange) { e.Connect += waited })
 		return nil, err
 	}
-	noteHop(req, l.base, l.used.Swap(true), waited)
-	sending(req.Context())
+	noteConn(req, l.base, l.used.Swap(true), waited)
+	sendContinue(req.Context())
 	return l, nil
 }
 
 // authorized is the request as it goes out on the place that it has.
-func (l *link) authorized(req *http.Request, authorize Authorize) (*http.Request, error) {
+func (l *pooledConn) authorized(req *http.Request, authorize Authorize) (*http.Request, error) {
 	out, err := authorize.finish(req)
 	if err != nil {
 		l.release()
@@ -102,10 +102,10 @@ type retry struct {
 	asked bool      // it was sent again although it may have been read
 }
 
-// instead is what is told where no connection was had for another try: the upstream spoke
+// errorOf is what is told where no connection was had for another try: the upstream spoke
 // HTTP/2 before, and the body has begun; or it refused the request, and then nothing came
 // of waiting.
-func (r *retry) instead(err error) error {
+func (r *retry) errorOf(err error) error {
 	switch {
 	case err == errNotHTTP2:
 		return unprocessed{err}
@@ -115,13 +115,13 @@ func (r *retry) instead(err error) error {
 	return err
 }
 
-func (r *retry) fate(req *http.Request, l *link, stream *wire.Stream) fate {
-	fate := fateOf(req, l, stream)
-	if fate == onlyAsked && r.asked { // its answer may be what ends connections
-		return mayHaveBeenRead
+func (r *retry) outcome(req *http.Request, l *pooledConn, stream *wire.Stream) outcome {
+	result := outcomeOf(req, l, stream)
+	if result == safeToRetry && r.asked { // its answer may be what ends connections
+		return maybeProcessed
 	}
-	r.asked = r.asked || fate == onlyAsked
-	return fate
+	r.asked = r.asked || result == safeToRetry
+	return result
 }
 
 // again waits until the next try is due; false = there is none.
@@ -139,34 +139,34 @@ func (r *retry) again(ctx context.Context) bool {
 	return sleep(ctx, jittered(pause), nil)
 }
 
-// A fate is what is known of a request that failed.
-type fate int
+// A outcome is what is known of a request that failed.
+type outcome int
 
 const (
-	mayHaveBeenRead fate = iota
-	onlyAsked            // it may have been read, and may be sent again
-	neverRead
+	maybeProcessed outcome = iota
+	safeToRetry            // it may have been read, and may be sent again
+	notProcessed
 )
 
-func fateOf(req *http.Request, l *link, stream *wire.Stream) fate {
+func outcomeOf(req *http.Request, l *pooledConn, stream *wire.Stream) outcome {
 	switch {
 	case stream == nil || stream.Unprocessed():
-		return neverRead
-	case (l.lost() || l.conn.Err() != nil) && onlyAsks(req):
-		return onlyAsked
+		return notProcessed
+	case (l.lost() || l.conn.Err() != nil) && isSafe(req):
+		return safeToRetry
 	}
-	return mayHaveBeenRead
+	return maybeProcessed
 }
 
-func (f fate) told(err error) error {
-	if f == neverRead && !errors.Is(err, context.Canceled) {
+func (f outcome) wrap(err error) error {
+	if f == notProcessed && !errors.Is(err, context.Canceled) {
 		return unprocessed{err}
 	}
 	return err
 }
 
-// onlyAsks reports whether a request is safe (RFC 9110 section 9.2.1) and has no body.
-func onlyAsks(req *http.Request) bool {
+// isSafe reports whether a request is safe (RFC 9110 section 9.2.1) and has no body.
+func isSafe(req *http.Request) bool {
 	return (req.Body == nil || req.Body == http.NoBody) &&
 		(req.Method == http.MethodGet || req.Method == http.MethodHead || req.Method == http.MethodOptions)
 }

@@ -20,7 +20,7 @@ import (
 // A fakeNet makes connections to an upstream in memory, for tests in a bubble.
 type fakeNet struct {
 	upstream *Upstream
-	links    *links
+	links    *connPool
 
 	mu     sync.Mutex
 	down   error // of dials, while set
@@ -30,7 +30,7 @@ type fakeNet struct {
 	tokens []string                                  // the Authorization of each request, and when it came
 	came   []time.Time
 	greet  func(*fakePeer) // nil = SETTINGS without any
-	events []LinkEvent
+	events []ConnEvent
 	pings  []time.Time
 }
 
@@ -53,9 +53,9 @@ func newFakeNet(t *testing.T, single bool) *fakeNet {
 	t.Helper()
 	origin, _ := url.Parse("https://h")
 	f := &fakeNet{upstream: NewUpstream(UpstreamOptions{Origin: origin, SingleConnection: single})}
-	f.links = f.upstream.links
+	f.links = f.upstream.pool
 	f.links.dial = f.dial
-	f.links.told = func(event LinkEvent, _ error) {
+	f.links.onEvent = func(event ConnEvent, _ error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.events = append(f.events, event)
@@ -71,7 +71,7 @@ func newFakeNet(t *testing.T, single bool) *fakeNet {
 	return f
 }
 
-func (f *fakeNet) dial(gone func(*link, error)) (*link, error) {
+func (f *fakeNet) dial(gone func(*pooledConn, error)) (*pooledConn, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.dials = append(f.dials, time.Now())

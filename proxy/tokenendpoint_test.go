@@ -20,7 +20,7 @@ import (
 
 // standingIn is a line whose route stands in for the token endpoint.
 func standingIn(p plan) plan {
-	p.inject.Dummy = NewDummy()
+	p.inject.Placeholder = NewPlaceholderToken()
 	p.tokenURL = "https://login.example.com/v1/own-token"
 	return p
 }
@@ -58,7 +58,7 @@ func TestStandInAnswersTokenRequests(t *testing.T) {
 				r.SetBasicAuth("me", "canary-secret")
 				a := do(t, client, r)
 				got := tokenAnswer(t, a)
-				want := granted{AccessToken: l.inject.Dummy.Access, TokenType: "bearer", ExpiresIn: 3600, RefreshToken: l.inject.Dummy.Refresh}
+				want := granted{AccessToken: l.inject.Placeholder.Access, TokenType: "bearer", ExpiresIn: 3600, RefreshToken: l.inject.Placeholder.Refresh}
 				if a.StatusCode != http.StatusOK || got != want || !shape.MatchString(got.AccessToken) || !shape.MatchString(got.RefreshToken) {
 					t.Fatalf("%s: %s %s", path, a.Status, a.body)
 				}
@@ -82,7 +82,7 @@ func TestStandInRefusesWhatIsNoTokenRequest(t *testing.T) {
 		for _, body := range []string{
 			"", "grant_type=", "grant_type=%zz", "a=b", "{", "{}", `{"grant_type":7}`, `{"grant_type":""}`, `["grant_type"]`,
 			"--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nx\r\n--b--\r\n",
-			"grant_type=x&pad=" + strings.Repeat("a", standInMost),
+			"grant_type=x&pad=" + strings.Repeat("a", tokenRequestMax),
 		} {
 			a := do(t, client, request(t, "POST", l.url+"/token", strings.NewReader(body)))
 			if got := tokenAnswer(t, a); a.StatusCode != http.StatusBadRequest || got.Error != "invalid_request" || got.AccessToken != "" {
@@ -125,7 +125,7 @@ func TestStandInWithoutATokenSaysWhy(t *testing.T) {
 }
 
 func TestDummyIsReplacedWhereverItStands(t *testing.T) {
-	dummy := NewDummy()
+	dummy := NewPlaceholderToken()
 	for _, c := range []struct {
 		auth     ClientAuth
 		sent     http.Header
@@ -145,7 +145,7 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 	} {
 		var arrived http.Header
 		origin, roots := upstreamTLS(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { arrived = r.Header }))
-		l := build(t, origin, roots, plan{source: static(), inject: Injector{ClientAuth: c.auth, Dummy: dummy}})
+		l := build(t, origin, roots, plan{source: static(), inject: Injector{ClientAuth: c.auth, Placeholder: dummy}})
 		r := request(t, "GET", l.url, nil)
 		r.Header = c.sent.Clone()
 		a := do(t, h1Client(t), r)
@@ -164,8 +164,8 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 }
 
 func TestC09_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
-	dummy := NewDummy()
-	inject := Injector{Origin: &url.URL{Scheme: "https", Host: "api.example.com"}, Source: static(), Dummy: dummy, Next: roundTrip(func(*http.Request) (*http.Response, error) {
+	dummy := NewPlaceholderToken()
+	inject := Injector{Origin: &url.URL{Scheme: "https", Host: "api.example.com"}, Source: static(), Placeholder: dummy, Next: roundTrip(func(*http.Request) (*http.Response, error) {
 		t.Error("it was sent")
 		return nil, io.EOF
 	})}
@@ -177,13 +177,13 @@ func TestC09_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
 }
 
 // Whatever a client puts where, it never gets the token, and a form with a
-// grant_type gets the dummy.
+// grant_type gets the placeholder.
 func FuzzStandInBodies(f *testing.F) {
 	for _, seed := range []string{"grant_type=x", `{"grant_type":"x"}`, "{", "a=%zz", "\x00", "grant_type=x;y", `{"grant_type":"x"}{}`} {
 		f.Add([]byte(seed))
 	}
-	dummy := NewDummy()
-	handler := StandIn(StandInOptions{Dummy: dummy, Source: static()}, http.NotFoundHandler())
+	dummy := NewPlaceholderToken()
+	handler := TokenEndpoint(TokenEndpointOptions{Placeholder: dummy, Source: static()}, http.NotFoundHandler())
 	f.Fuzz(func(t *testing.T, body []byte) {
 		w := httptest.NewRecorder()
 		r, _ := http.NewRequest("POST", "http://localhost/token", bytes.NewReader(body))
@@ -221,7 +221,7 @@ curl -sS --fail -H "Authorization: Bearer $token" -H "x-amz-access-token: $token
 	if want := []string{"Bearer " + canary, canary}; fmt.Sprint(arrived) != fmt.Sprint(want) {
 		t.Errorf("%q arrived", arrived)
 	}
-	if strings.Contains(string(out), canary) || !strings.Contains(string(out), l.inject.Dummy.Access) {
+	if strings.Contains(string(out), canary) || !strings.Contains(string(out), l.inject.Placeholder.Access) {
 		t.Errorf("the client saw %s", out)
 	}
 }

@@ -47,7 +47,7 @@ func TestPromise7_SlowReadersAreCutOffWhileOthersGoOn(t *testing.T) {
 
 func TestQueuesAreBounded(t *testing.T) {
 	for _, c := range []struct{ size, most int }{{1, queueMost}, {queueBytes / 4, 4}, {2 * queueBytes, 1}} {
-		var s subscribers
+		var s broadcaster
 		s.init()
 		ctx, client := s.join(t.Context())
 		sent := 0

@@ -185,7 +185,7 @@ func TestTunnelThatCannotBe(t *testing.T) {
 
 func TestTunnelWhoseDialHangs(t *testing.T) {
 	began := make(chan context.Context, 1)
-	others := NewOthers(OthersOptions{Tunnels: &tunnel.Group{}, Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
+	others := NewUnrouted(UnroutedOptions{Tunnels: &tunnel.Group{}, Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
 		if strings.HasPrefix(addr, "slow") {
 			return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
 		}

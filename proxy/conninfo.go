@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// noteHop notes that a request is given to a connection, after it waited.
-func noteHop(req *http.Request, conn *upstreamConn, reused bool, waited time.Duration) {
+// noteConn notes that a request is given to a connection, after it waited.
+func noteConn(req *http.Request, conn *upstreamConn, reused bool, waited time.Duration) {
 	hop := Hop{Origin: req.URL.Scheme + "://" + req.URL.Host, Reused: reused}
 	var handshake time.Duration
 	if conn != nil {
@@ -24,8 +24,8 @@ func noteHop(req *http.Request, conn *upstreamConn, reused bool, waited time.Dur
 	})
 }
 
-// hopNoted is for requests whose connections net/http chooses: it tells which.
-func hopNoted(req *http.Request) *http.Request {
+// withConnTrace is for requests whose connections net/http chooses: it tells which.
+func withConnTrace(req *http.Request) *http.Request {
 	if observationOf(req.Context()) == nil {
 		return req
 	}
@@ -33,7 +33,7 @@ func hopNoted(req *http.Request) *http.Request {
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GetConn: func(string) { began = time.Now() }, // again where a connection turns out to be dead
 		GotConn: func(info httptrace.GotConnInfo) {
-			noteHop(req, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
+			noteConn(req, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
 		},
 	}))
 }
@@ -44,7 +44,7 @@ func upstreamConnOf(conn net.Conn) *upstreamConn {
 		switch c := conn.(type) {
 		case *upstreamConn:
 			return c
-		case *endNoting:
+		case *eofConn:
 			conn = c.Conn
 		case interface{ NetConn() net.Conn }:
 			conn = c.NetConn()

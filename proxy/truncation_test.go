@@ -79,7 +79,7 @@ func TestEndsBelowTLSAreNoted(t *testing.T) {
 		"bytes with the end":  {iotest.DataErrReader(bytes.NewReader([]byte("x"))), false}, // as TLS within TLS has it
 		"cut otherwise":       {iotest.ErrReader(io.ErrClosedPipe), false},
 	} {
-		conn := &endNoting{Conn: readerConn{reader: c.reader}}
+		conn := &eofConn{Conn: readerConn{reader: c.reader}}
 		buffer := make([]byte, 8)
 		for {
 			if _, err := conn.Read(buffer); err != nil {

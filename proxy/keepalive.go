@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// A LinkEvent is what became of the connection to an upstream.
-type LinkEvent string
+// A ConnEvent is what became of the connection to an upstream.
+type ConnEvent string
 
 const (
-	Connected   LinkEvent = "connected"   // requests can go
-	Left        LinkEvent = "left"        // the upstream said goodbye (GOAWAY), as AVS does every hour
-	Unused      LinkEvent = "unused"      // the upstream ended it in good order soon, and nobody had used it
-	Lost        LinkEvent = "lost"        // it ended without a goodbye, or does not answer
-	Unreachable LinkEvent = "unreachable" // a try to connect failed
-	Full        LinkEvent = "full"        // requests wait for a stream
-	Paused      LinkEvent = "paused"      // so many connections failed that none is tried for a while
+	Connected   ConnEvent = "connected"   // requests can go
+	Left        ConnEvent = "left"        // the upstream said goodbye (GOAWAY), as AVS does every hour
+	Unused      ConnEvent = "unused"      // the upstream ended it in good order soon, and nobody had used it
+	Lost        ConnEvent = "lost"        // it ended without a goodbye, or does not answer
+	Unreachable ConnEvent = "unreachable" // a try to connect failed
+	Full        ConnEvent = "full"        // requests wait for a stream
+	Paused      ConnEvent = "paused"      // so many connections failed that none is tried for a while
 )
 
 const (
@@ -35,13 +35,13 @@ const (
 // wait for the next one, up to the dial timeout. It returns when ctx ends; at once where
 // SingleConnection is not set, and when the upstream turns out to speak no HTTP/2.
 func (u *Upstream) Keep(ctx context.Context) {
-	if !u.links.single {
+	if !u.pool.single {
 		return
 	}
-	u.links.keep(ctx)
+	u.pool.keep(ctx)
 }
 
-func (s *links) keep(ctx context.Context) {
+func (s *connPool) keep(ctx context.Context) {
 	var watched sync.WaitGroup
 	defer watched.Wait()
 	s.setKept(true)
@@ -70,7 +70,7 @@ func (s *links) keep(ctx context.Context) {
 
 // unwatched are the connections that nobody watches yet; one may have been made, and told
 // to go, by requests alone.
-func (s *links) unwatched() (list []*link) {
+func (s *connPool) unwatched() (list []*pooledConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range slices.Concat(s.open, s.leaving) {
@@ -82,7 +82,7 @@ func (s *links) unwatched() (list []*link) {
 	return list
 }
 
-func (s *links) setKept(kept bool) {
+func (s *connPool) setKept(kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kept = kept
@@ -92,7 +92,7 @@ func (s *links) setKept(kept bool) {
 // streams to finish. It pings a connection on which we were quiet for long: net/http does
 // that only where the upstream is. And after the machine has slept it asks whether the
 // connection has survived that: timers stood still.
-func (s *links) watch(ctx context.Context, l *link) {
+func (s *connPool) watch(ctx context.Context, l *pooledConn) {
 	check := asleepCheck
 	if s.ping > 0 {
 		check = min(check, s.ping/2)

@@ -10,17 +10,17 @@ var errGoodbye = errors.New("the upstream ended the connection")
 
 var errNoStreams = errors.New("the upstream allows no streams on a new connection")
 
-// A dialing is shared by all that wait for it. Its result is fixed once done is
+// A pendingDial is shared by all that wait for it. Its result is fixed once done is
 // closed.
-type dialing struct {
+type pendingDial struct {
 	tried  time.Time // when it began
-	wanted bool      // by a request, and not by the keeper alone; under the links' lock
+	wanted bool      // by a request, and not by the keeper alone; under the pool's lock
 	done   chan struct{}
-	link   *link
+	link   *pooledConn
 	err    error
 }
 
-func (d *dialing) wait(ctx context.Context) (*link, error) {
+func (d *pendingDial) wait(ctx context.Context) (*pooledConn, error) {
 	select {
 	case <-d.done:
 		return d.link, d.err
@@ -31,7 +31,7 @@ func (d *dialing) wait(ctx context.Context) (*link, error) {
 
 // connect belongs to no request: the one that started it may hang up while others
 // wait.
-func (s *links) connect(d *dialing) {
+func (s *connPool) connect(d *pendingDial) {
 	made, err := s.dial(s.retire)
 	s.mu.Lock()
 	switch {
@@ -60,9 +60,9 @@ func (s *links) connect(d *dialing) {
 		case s.connected <- struct{}{}:
 		default:
 		}
-		s.tell(Connected, nil)
+		s.emit(Connected, nil)
 	} else if d.err != errNotHTTP2 {
-		s.tell(Unreachable, d.err)
-		s.tellSpent()
+		s.emit(Unreachable, d.err)
+		s.warnSpent()
 	}
 }

@@ -15,32 +15,32 @@ const keptMost = 64 << 10
 
 var errNotKept = errors.New("the request cannot be sent again: too much of its body has passed")
 
-// A sendable is the body of a request that may have to be sent more than once.
+// A replayableBody is the body of a request that may have to be sent more than once.
 // What is read from it is copied while it passes, never waited for, as long as it
 // fits in keptMost.
-type sendable struct {
-	body *keptBody // nil = the request has none
-	lent bool      // by who asked first, and so decides when it is over
+type replayableBody struct {
+	body *bodyBuffer // nil = the request has none
+	lent bool        // by who asked first, and so decides when it is over
 }
 
-// sendableOf returns the sendable that req's body is an attempt of, or makes one
+// newReplayableBody returns the sendable that req's body is an attempt of, or makes one
 // around its body. A request without a body has one that is always whole.
-func sendableOf(req *http.Request) *sendable {
+func newReplayableBody(req *http.Request) *replayableBody {
 	if req.Body == nil || req.Body == http.NoBody {
-		return &sendable{}
+		return &replayableBody{}
 	}
-	if a, ok := req.Body.(*attempt); ok {
-		return &sendable{body: a.body, lent: true}
+	if a, ok := req.Body.(*bodyReader); ok {
+		return &replayableBody{body: a.body, lent: true}
 	}
-	b := &keptBody{source: req.Body, length: req.ContentLength, trailer: req.Trailer, announced: req.Trailer.Clone()}
+	b := &bodyBuffer{source: req.Body, length: req.ContentLength, trailer: req.Trailer, announced: req.Trailer.Clone()}
 	b.changed.L = &b.mu
-	return &sendable{body: b}
+	return &replayableBody{body: b}
 }
 
 // attempt returns a copy of req whose body begins with the first byte, and ends the
 // attempt before: its reads fail from now on, its Close does nothing. Where the
 // first bytes are gone, all reads fail.
-func (s *sendable) attempt(req *http.Request) *http.Request {
+func (s *replayableBody) attempt(req *http.Request) *http.Request {
 	out := *req
 	if s.body == nil {
 		return &out
@@ -54,7 +54,7 @@ func (s *sendable) attempt(req *http.Request) *http.Request {
 
 // restartable reports whether all that was read so far is kept, so that another
 // attempt sends the same bytes and then goes on with the rest.
-func (s *sendable) restartable() bool {
+func (s *replayableBody) restartable() bool {
 	if s.body == nil {
 		return true
 	}
@@ -64,7 +64,7 @@ func (s *sendable) restartable() bool {
 }
 
 // whole reports whether all of the body was read, and is kept.
-func (s *sendable) whole() bool {
+func (s *replayableBody) whole() bool {
 	if s.body == nil {
 		return true
 	}
@@ -79,7 +79,7 @@ const completeIn = 100 * time.Millisecond
 
 // complete reads on where the present attempt has stopped, if it is known that the rest
 // is short, and reports whether all was there. It does not wait for a client.
-func (s *sendable) complete(ctx context.Context) bool {
+func (s *replayableBody) complete(ctx context.Context) bool {
 	if s.body == nil || s.body.length < 0 || s.body.length > keptMost || !s.restartable() {
 		return s.whole()
 	}
@@ -101,21 +101,21 @@ func (s *sendable) complete(ctx context.Context) bool {
 // forget ends the copying and frees what is kept: nobody will ask for another
 // attempt. The present one goes on where it is. Whoever was lent the body by an
 // earlier step cannot know that, and changes nothing.
-func (s *sendable) forget() {
+func (s *replayableBody) forget() {
 	if s.body != nil && !s.lent {
 		s.body.forget()
 	}
 }
 
 // close closes the underlying body, and ends the present attempt.
-func (s *sendable) close() {
+func (s *replayableBody) close() {
 	if s.body != nil {
 		s.body.close()
 	}
 }
 
-// A keptBody is what all attempts to send a body share.
-type keptBody struct {
+// A bodyBuffer is what all attempts to send a body share.
+type bodyBuffer struct {
 	source    io.ReadCloser
 	length    int64       // as announced; negative = it was not
 	trailer   http.Header // filled in by the source's end
@@ -123,7 +123,7 @@ type keptBody struct {
 
 	mu      sync.Mutex
 	changed sync.Cond
-	present *attempt
+	present *bodyReader
 	kept    []byte // from the first byte; once it is passing, what the present attempt has yet to read
 	passing bool   // bytes are no longer kept
 	reading bool   // some attempt, maybe an old one, reads the source
@@ -132,14 +132,14 @@ type keptBody struct {
 	closed  bool
 }
 
-func (b *keptBody) restartableLocked() bool { return !b.passing && len(b.kept) <= keptMost }
+func (b *bodyBuffer) restartableLocked() bool { return !b.passing && len(b.kept) <= keptMost }
 
 // begin makes the next attempt the present one. A read of the source that an old one
 // has begun may write trailers at any time, so they get a map of their own then.
-func (b *keptBody) begin() *attempt {
+func (b *bodyBuffer) begin() *bodyReader {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a := &attempt{body: b, missing: b.passing}
+	a := &bodyReader{body: b, missing: b.passing}
 	if b.reading {
 		a.trailer = b.announced.Clone()
 	}
@@ -148,7 +148,7 @@ func (b *keptBody) begin() *attempt {
 	return a
 }
 
-func (b *keptBody) forget() {
+func (b *bodyBuffer) forget() {
 	b.mu.Lock()
 	b.settled, b.passing = true, true
 	over := false
@@ -163,7 +163,7 @@ func (b *keptBody) forget() {
 }
 
 // close does not hold the lock while the source closes, which may take its time.
-func (b *keptBody) close() error {
+func (b *bodyBuffer) close() error {
 	b.mu.Lock()
 	again := b.closed
 	b.closed, b.passing, b.kept = true, true, nil
@@ -175,9 +175,9 @@ func (b *keptBody) close() error {
 	return b.source.Close()
 }
 
-// An attempt is the body of one attempt to send a request.
-type attempt struct {
-	body    *keptBody
+// An bodyReader is the body of one bodyReader to send a request.
+type bodyReader struct {
+	body    *bodyBuffer
 	trailer http.Header // of its own; nil = the source's
 	missing bool        // its first bytes were gone when it began
 
@@ -188,7 +188,7 @@ type attempt struct {
 
 // Read gives what is kept, and then reads on. The source is read by one at a time;
 // what an old attempt gets from it comes here by what is kept.
-func (a *attempt) Read(p []byte) (int, error) {
+func (a *bodyReader) Read(p []byte) (int, error) {
 	b := a.body
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -209,11 +209,11 @@ func (a *attempt) Read(p []byte) (int, error) {
 	}
 }
 
-func (a *attempt) overLocked() bool {
+func (a *bodyReader) overLocked() bool {
 	return a.closed || a.body.closed || a.body.present != a
 }
 
-func (a *attempt) rereadLocked(p []byte) int {
+func (a *bodyReader) rereadLocked(p []byte) int {
 	n := copy(p, a.body.kept[a.next:])
 	a.next += n
 	a.freeLocked()
@@ -221,14 +221,14 @@ func (a *attempt) rereadLocked(p []byte) int {
 }
 
 // freeLocked frees what was read by this attempt, if no other will come.
-func (a *attempt) freeLocked() {
+func (a *bodyReader) freeLocked() {
 	if a.body.passing && a.next == len(a.body.kept) {
 		a.body.kept, a.next = nil, 0
 	}
 }
 
 // passLocked reads the source right into p, without the lock.
-func (a *attempt) passLocked(p []byte) (int, error) {
+func (a *bodyReader) passLocked(p []byte) (int, error) {
 	b := a.body
 	b.reading = true
 	b.mu.Unlock()
@@ -253,7 +253,7 @@ func (a *attempt) passLocked(p []byte) (int, error) {
 	return n, nil
 }
 
-func (a *attempt) endLocked() error {
+func (a *bodyReader) endLocked() error {
 	if a.trailer != nil && a.body.end == io.EOF {
 		maps.Copy(a.trailer, a.body.trailer)
 	}
@@ -261,7 +261,7 @@ func (a *attempt) endLocked() error {
 }
 
 // Close ends the attempt. The source is closed with the last one.
-func (a *attempt) Close() error {
+func (a *bodyReader) Close() error {
 	b := a.body
 	b.mu.Lock()
 	a.closed = true

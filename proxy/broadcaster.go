@@ -18,9 +18,9 @@ const (
 
 var errSlowReader = errors.New("the client read its downchannel too slowly")
 
-// subscribers are the clients of a downchannel. All of them are sent the same
+// broadcaster are the clients of a downchannel. All of them are sent the same
 // bytes, boundary included, so a part is in memory once.
-type subscribers struct {
+type broadcaster struct {
 	framer *avs.RelatedWriter // makes frames, and writes nothing
 
 	mu    sync.Mutex
@@ -41,14 +41,14 @@ type subscriber struct {
 	cut     context.CancelCauseFunc
 }
 
-func (s *subscribers) init() {
+func (s *broadcaster) init() {
 	s.framer = avs.NewRelatedWriter(nil, rand.Text())
 	s.open = map[*subscriber]struct{}{}
 }
 
 // join adds a client until ctx ends. The returned context ends with it too, or when
 // the client is cut off, with the reason for its cause.
-func (s *subscribers) join(ctx context.Context) (context.Context, *subscriber) {
+func (s *broadcaster) join(ctx context.Context) (context.Context, *subscriber) {
 	ctx, cut := context.WithCancelCause(ctx)
 	client := &subscriber{parts: make(chan *channelPart, queueMost), cut: cut}
 	s.mu.Lock()
@@ -60,7 +60,7 @@ func (s *subscribers) join(ctx context.Context) (context.Context, *subscriber) {
 	return ctx, client
 }
 
-func (s *subscribers) leave(client *subscriber) {
+func (s *broadcaster) leave(client *subscriber) {
 	client.cut(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *subscribers) leave(client *subscriber) {
 }
 
 // publish waits for nobody.
-func (s *subscribers) publish(part *channelPart) {
+func (s *broadcaster) publish(part *channelPart) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for client := range s.open {
@@ -80,7 +80,7 @@ func (s *subscribers) publish(part *channelPart) {
 }
 
 // end cuts all clients off, and those that join later.
-func (s *subscribers) end() {
+func (s *broadcaster) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true

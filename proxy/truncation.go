@@ -12,15 +12,15 @@ import (
 // 6.1, RFC 9112 section 9.8), but crypto/tls takes the end of the connection for one.
 // So that end is noted below TLS, where only one without a goodbye is ever read.
 
-// An endNoting connection is below TLS and knows whether it has ended.
-type endNoting struct {
+// An eofConn connection is below TLS and knows whether it has ended.
+type eofConn struct {
 	net.Conn
 	ended atomic.Bool
 }
 
 // Read implements [net.Conn]. An end that comes together with bytes is none yet: the
 // goodbye may be among them.
-func (c *endNoting) Read(p []byte) (int, error) {
+func (c *eofConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 && err == io.EOF {
 		c.ended.Store(true)
@@ -28,24 +28,24 @@ func (c *endNoting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// untruncated returns a connection of HTTP/1.1 whose end is [io.ErrUnexpectedEOF]
+// detectTruncation returns a connection of HTTP/1.1 whose end is [io.ErrUnexpectedEOF]
 // where there was no goodbye. Answers that tell their length are not read so far.
 // HTTP/2, which knows the end of each stream, has its own *tls.Conn back.
-func untruncated(conn *tls.Conn) net.Conn {
-	below, noted := conn.NetConn().(*endNoting)
+func detectTruncation(conn *tls.Conn) net.Conn {
+	below, noted := conn.NetConn().(*eofConn)
 	if !noted || conn.ConnectionState().NegotiatedProtocol == "h2" {
 		return conn
 	}
-	return &strictConn{conn, below}
+	return &truncationConn{conn, below}
 }
 
-type strictConn struct {
+type truncationConn struct {
 	*tls.Conn
-	below *endNoting
+	below *eofConn
 }
 
 // Read implements [net.Conn].
-func (c *strictConn) Read(p []byte) (int, error) {
+func (c *truncationConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err == io.EOF && c.below.ended.Load() {
 		err = io.ErrUnexpectedEOF

@@ -13,7 +13,7 @@ const staleAfter = 15 * time.Second
 
 // alive makes sure that a connection which was silent for long still is one. A dead
 // one is closed, with what is under way on it.
-func (s *links) alive(ctx context.Context, l *link) bool {
+func (s *connPool) alive(ctx context.Context, l *pooledConn) bool {
 	if l.wire.Silence() < staleAfter || s.answers(ctx, l) {
 		return true
 	}
@@ -24,21 +24,21 @@ func (s *links) alive(ctx context.Context, l *link) bool {
 }
 
 // answers pings a connection, and closes it if it is dead.
-func (s *links) answers(ctx context.Context, l *link) bool {
-	bounded, cancel := context.WithTimeout(ctx, s.patience/2) // the other half is for a successor
+func (s *connPool) answers(ctx context.Context, l *pooledConn) bool {
+	bounded, cancel := context.WithTimeout(ctx, s.timeout/2) // the other half is for a successor
 	defer cancel()
 	err := l.wire.Ping(bounded)
 	if err == nil {
 		return true
 	}
 	if ctx.Err() == nil {
-		s.lose(l, fmt.Errorf("a ping was not answered: %w", err))
+		s.closeDead(l, fmt.Errorf("a ping was not answered: %w", err))
 	}
 	return false
 }
 
-// lose closes a connection that is dead, with what is under way on it.
-func (s *links) lose(l *link, cause error) {
+// closeDead closes a connection that is dead, with what is under way on it.
+func (s *connPool) closeDead(l *pooledConn, cause error) {
 	s.retire(l, cause)
 	l.conn.Close()
 }
@@ -47,8 +47,8 @@ func (s *links) lose(l *link, cause error) {
 // none is closed, since nothing can come on it any more and AVS wants one for each
 // device. A request that has a place there and no stream yet is never read, and goes to
 // the successor. cause is nil where the upstream just said goodbye.
-func (s *links) retire(l *link, cause error) {
-	if !l.retire(func() { s.tellEnd(l, cause) }) {
+func (s *connPool) retire(l *pooledConn, cause error) {
+	if !l.retire(func() { s.emitEnd(l, cause) }) {
 		return
 	}
 	l.closeIfOver()
@@ -58,55 +58,55 @@ func (s *links) retire(l *link, cause error) {
 		s.back.lost(time.Now(), l.endLocked(cause))
 	}
 	s.mu.Unlock()
-	s.tellSpent()
+	s.warnSpent()
 }
 
-// tellSpent tells that no connection is tried for a while, once.
-func (s *links) tellSpent() {
+// warnSpent tells that no connection is tried for a while, once.
+func (s *connPool) warnSpent() {
 	s.mu.Lock()
 	now := time.Now()
 	spent := s.back.spent(now)
-	if again := !s.toldSpent.IsZero() && now.Sub(s.toldSpent) < triesSpan; !s.single || again {
+	if again := !s.warnedSpent.IsZero() && now.Sub(s.warnedSpent) < triesSpan; !s.single || again {
 		spent = nil
 	}
 	if spent != nil {
-		s.toldSpent = now
+		s.warnedSpent = now
 	}
 	s.mu.Unlock()
 	if spent != nil {
-		s.tell(Paused, spent)
+		s.emit(Paused, spent)
 	}
 }
 
-// endLocked says how the link ended. The lock is that of the links.
-func (l *link) endLocked(cause error) linkEnd {
-	return linkEnd{
+// endLocked says how the connection ended. The lock is that of the pool.
+func (l *pooledConn) endLocked(cause error) connEnd {
+	return connEnd{
 		cause: cmp.Or(cause, errGoodbye), tried: l.tried,
 		used: l.wanted || l.used.Load(), served: l.answered.Load() || l.wire.Took(), well: l.wire.EndedWell(),
 	}
 }
 
-func (s *links) tellEnd(l *link, cause error) {
+func (s *connPool) emitEnd(l *pooledConn, cause error) {
 	s.mu.Lock()
 	closed, unneeded := s.closed, s.back.isUnneeded(time.Now(), l.endLocked(cause))
 	s.mu.Unlock()
 	switch {
 	case closed:
 	case unneeded:
-		s.tell(Unused, nil)
+		s.emit(Unused, nil)
 	case cause == nil:
-		s.tell(Left, nil)
+		s.emit(Left, nil)
 	default:
-		s.tell(Lost, cause)
+		s.emit(Lost, cause)
 	}
 }
 
-func (s *links) tell(event LinkEvent, err error) {
-	if s.told == nil {
+func (s *connPool) emit(event ConnEvent, err error) {
+	if s.onEvent == nil {
 		return
 	}
 	if err != nil {
 		err = cause{err}
 	}
-	s.told(event, err)
+	s.onEvent(event, err)
 }

@@ -14,14 +14,14 @@ const NoticeHeader = "Avsproxy-Notice"
 
 const secondDownchannel = `another downchannel of this device is open; AVS speaks on one of them only; set downchannel = "keep" to share one`
 
-// Notice tells clients that open a second downchannel that AVS knows of one for a
+// DuplicateDownchannel tells clients that open a second downchannel that AVS knows of one for a
 // device: their answer has a [NoticeHeader], and second is called. The bytes of
 // both are left as they are.
-func Notice(origin *url.URL, second func(), next http.RoundTripper) http.RoundTripper {
-	return &noticer{origin: origin, second: second, next: next}
+func DuplicateDownchannel(origin *url.URL, second func(), next http.RoundTripper) http.RoundTripper {
+	return &duplicateDownchannel{origin: origin, second: second, next: next}
 }
 
-type noticer struct {
+type duplicateDownchannel struct {
 	origin *url.URL
 	second func()
 	next   http.RoundTripper
@@ -29,7 +29,7 @@ type noticer struct {
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (n *noticer) RoundTrip(req *http.Request) (*http.Response, error) {
+func (n *duplicateDownchannel) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := n.next.RoundTrip(req)
 	if err != nil {
 		return resp, err

@@ -115,7 +115,7 @@ func TestPromise5_ConnectionsThatDoNotLastKeepToTheBudget(t *testing.T) {
 func TestPromise5_GoodbyeBeforeTheFirstRequestIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeNet(t, true)
-		f.links.dial = func(gone func(*link, error)) (*link, error) {
+		f.links.dial = func(gone func(*pooledConn, error)) (*pooledConn, error) {
 			l, err := f.dial(gone)
 			f.peers[len(f.peers)-1].says().WriteGoAway(0, http2.ErrCodeNo, nil)
 			<-l.gone
@@ -347,7 +347,7 @@ func TestConnectionIsReplacedWhereNoMoreStreamsOpen(t *testing.T) {
 		}
 		f.keep(t)
 		left := make(chan struct{})
-		leaving := whenLeaving(t.Context(), func() { close(left) })
+		leaving := onGoAway(t.Context(), func() { close(left) })
 		held, err := f.links.RoundTrip(httptest.NewRequest("GET", "https://h/", nil).WithContext(leaving))
 		if err != nil {
 			t.Fatal(err)
@@ -422,7 +422,7 @@ func TestBegunRequestIsNotGivenToHTTP1(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeNet(t, true)
 		f.answer = func(framer *http2.Framer, _ uint32) {
-			f.links.dial = func(func(*link, error)) (*link, error) { return nil, errNotHTTP2 }
+			f.links.dial = func(func(*pooledConn, error)) (*pooledConn, error) { return nil, errNotHTTP2 }
 			framer.WriteGoAway(0, http2.ErrCodeNo, nil)
 		}
 		body := io.MultiReader(strings.NewReader("all "), strings.NewReader("of it"))

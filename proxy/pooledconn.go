@@ -13,8 +13,8 @@ import (
 	"avsproxy/internal/wire"
 )
 
-// A link is one HTTP/2 connection to the upstream.
-type link struct {
+// A pooledConn is one HTTP/2 connection to the upstream.
+type pooledConn struct {
 	conn     *http.ClientConn
 	wire     *wire.Client
 	base     *upstreamConn // below TLS
@@ -22,19 +22,19 @@ type link struct {
 	answered atomic.Bool   // one of them
 	waiting  atomic.Int64  // requests, for a stream
 	turn     chan struct{} // full = one of them is at the head of the queue
-	gone     chan struct{} // closed when the link takes no more requests
+	gone     chan struct{} // closed when the connection takes no more requests
 	off      sync.Once
 
-	// Under the lock of the links:
+	// Under the lock of the pool:
 	listed  bool      // among them
 	tried   time.Time // when its dial began
 	wanted  bool      // by a request, when it was made
 	watched bool      // by the keeper
 }
 
-// retire ends the link for new requests; those under way go on. Only the first call
+// retire ends the connection for new requests; those under way go on. Only the first call
 // does, and tells of it before anybody can look for a successor.
-func (l *link) retire(tell func()) (did bool) {
+func (l *pooledConn) retire(tell func()) (did bool) {
 	l.off.Do(func() {
 		tell()
 		close(l.gone)
@@ -43,7 +43,7 @@ func (l *link) retire(tell func()) (did bool) {
 	return did
 }
 
-func (l *link) retired() bool {
+func (l *pooledConn) retired() bool {
 	select {
 	case <-l.gone:
 		return true
@@ -53,7 +53,7 @@ func (l *link) retired() bool {
 }
 
 // lost reports whether the connection is closed.
-func (l *link) lost() bool {
+func (l *pooledConn) lost() bool {
 	select {
 	case <-l.wire.Done():
 		return true
@@ -62,11 +62,11 @@ func (l *link) lost() bool {
 	}
 }
 
-// wake has the requests that lost their place to new SETTINGS, and so wait in net/http,
+// wakeWaiters has the requests that lost their place to new SETTINGS, and so wait in net/http,
 // look again whether there can be a stream for them: after GOAWAY net/http leaves them
 // asleep until another one ends. What wakes them is a request that is given up; it is not
 // sent.
-func (l *link) wake() {
+func (l *pooledConn) wakeWaiters() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	none := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "https", Host: "none"}, Header: http.Header{}}
@@ -75,7 +75,7 @@ func (l *link) wake() {
 
 // roundTrip sends a request and returns the stream that it went on; nil = none was
 // opened for it.
-func (l *link) roundTrip(req *http.Request) (*http.Response, *wire.Stream, error) {
+func (l *pooledConn) roundTrip(req *http.Request) (*http.Response, *wire.Stream, error) {
 	o := &opening{link: l, wrote: make(chan struct{})}
 	trace := &httptrace.ClientTrace{WroteHeaders: o.written}
 	resp, err := l.conn.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
@@ -97,13 +97,13 @@ func (l *link) roundTrip(req *http.Request) (*http.Response, *wire.Stream, error
 		o.stream.Forget()
 		return resp, o.stream, nil
 	}
-	resp.Body = &linkBody{o.stream.Body(resp.Body), o.stream}
+	resp.Body = &pooledBody{o.stream.Body(resp.Body), o.stream}
 	return resp, o.stream, nil
 }
 
 // An opening finds out which stream a request goes on.
 type opening struct {
-	link  *link
+	link  *pooledConn
 	wrote chan struct{}
 
 	mu     sync.Mutex
@@ -133,14 +133,14 @@ func (o *opening) end() *wire.Stream {
 	return o.stream
 }
 
-// A linkBody is an answer; its stream is forgotten with it.
-type linkBody struct {
+// A pooledBody is an answer; its stream is forgotten with it.
+type pooledBody struct {
 	io.ReadCloser
 	stream *wire.Stream
 }
 
 // Close implements [io.Closer].
-func (b *linkBody) Close() error {
+func (b *pooledBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.stream.Forget()
 	return err

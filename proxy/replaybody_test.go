@@ -58,7 +58,7 @@ func TestTheLastAttemptSendsWhatTheClientSent(t *testing.T) {
 		var working sync.WaitGroup
 		working.Go(func() { sendRandomly(source.sent, want, rand.New(rand.NewPCG(seed, 1))) })
 		r := posting(t, source)
-		body := sendableOf(r)
+		body := newReplayableBody(r)
 		for i := range random.Uint64N(6) {
 			old := body.attempt(r).Body
 			left := random.IntN(len(want)/3 + 1)
@@ -125,7 +125,7 @@ func TestWhatAnOldAttemptReadsIsNotLost(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			source := newSlowSource()
 			r := posting(t, source)
-			body := sendableOf(r)
+			body := newReplayableBody(r)
 			old := body.attempt(r).Body
 			oldErr := make(chan error)
 			go func() {
@@ -176,7 +176,7 @@ func TestTrailersDoNotRaceWithANewAttempt(t *testing.T) {
 		r := posting(t, nil)
 		r.Trailer = http.Header{"X-Sum": nil}
 		r.Body = &trailed{source, r.Trailer}
-		body := sendableOf(r)
+		body := newReplayableBody(r)
 		old := body.attempt(r)
 		go old.Body.Read(make([]byte, 1))
 		synctest.Wait()
@@ -214,7 +214,7 @@ func TestClosingAnAttemptEndsItsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newSlowSource()
 		r := posting(t, source)
-		body := sendableOf(r)
+		body := newReplayableBody(r)
 		go body.attempt(r).Body.Read(make([]byte, 1))
 		synctest.Wait()
 		next := body.attempt(r).Body
@@ -240,7 +240,7 @@ func TestTheBoundOfWhatIsKept(t *testing.T) {
 	for size, fits := range map[int]bool{0: true, 1: true, keptMost: true, keptMost + 1: false} {
 		// The end comes with the last bytes, as net/http's own bodies tell it.
 		r := posting(t, &closing{Reader: iotest.DataErrReader(strings.NewReader(strings.Repeat("x", size)))})
-		body := sendableOf(r)
+		body := newReplayableBody(r)
 		if !body.restartable() || body.whole() {
 			t.Errorf("%d: before any read", size)
 		}
@@ -269,7 +269,7 @@ func TestTheBoundOfWhatIsKept(t *testing.T) {
 func TestAKnownLengthIsWholeWithItsLastByte(t *testing.T) {
 	r := posting(t, &closing{Reader: strings.NewReader("body")})
 	r.ContentLength = 4
-	body := sendableOf(r)
+	body := newReplayableBody(r)
 	p := make([]byte, 4)
 	for attempt := range 2 {
 		if _, err := io.ReadFull(body.attempt(r).Body, p); err != nil || !body.whole() {
@@ -281,9 +281,9 @@ func TestAKnownLengthIsWholeWithItsLastByte(t *testing.T) {
 func TestWhoIsLentABodyDoesNotForgetIt(t *testing.T) {
 	source := &closing{Reader: strings.NewReader("body")}
 	r := posting(t, source)
-	mine := sendableOf(r)
+	mine := newReplayableBody(r)
 	sent := mine.attempt(r)
-	lent := sendableOf(sent)
+	lent := newReplayableBody(sent)
 	if got, _ := io.ReadAll(lent.attempt(sent).Body); string(got) != "body" {
 		t.Errorf("%q", got)
 	}
@@ -303,7 +303,7 @@ func TestRequestsWithoutABodyAreWhole(t *testing.T) {
 	for _, none := range []io.ReadCloser{nil, http.NoBody} {
 		r := request(t, "GET", "https://h/", nil)
 		r.Body = none
-		body := sendableOf(r)
+		body := newReplayableBody(r)
 		if sent := body.attempt(r); sent == r || sent.Body != none || !body.whole() || !body.restartable() {
 			t.Errorf("%v", none)
 		}

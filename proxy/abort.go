@@ -5,23 +5,23 @@ import (
 	"net/http"
 )
 
-// cutShort is deferred around the answer to an HTTP/1.0 client. Such an answer may
+// abortResponse is deferred around the answer to an HTTP/1.0 client. Such an answer may
 // end with the connection, so one that broke off would look whole if the connection
 // were closed in the usual way: a reset is all that tells them apart.
-func cutShort(w http.ResponseWriter) {
+func abortResponse(w http.ResponseWriter) {
 	broken := recover()
 	if broken == nil {
 		return
 	}
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		reset(conn)
+		resetConn(conn)
 	}
 	panic(broken)
 }
 
-// reset closes a connection with RST instead of FIN, where it is TCP below, and
+// resetConn closes a connection with RST instead of FIN, where it is TCP below, and
 // without TLS's goodbye, which would make the answer whole.
-func reset(conn net.Conn) {
+func resetConn(conn net.Conn) {
 	defer conn.Close()
 	below := conn
 	for {

@@ -13,7 +13,7 @@ import (
 func TestRequestOfABrokenConnectionHasNoStream(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
-	l := &link{wire: wire.NewClient(near)}
+	l := &pooledConn{wire: wire.NewClient(near)}
 	first := &opening{link: l, wrote: make(chan struct{})}
 	far.Close()
 	l.wire.Write([]byte(http2.ClientPreface))

@@ -8,16 +8,16 @@ import (
 	"avsproxy/internal/avs"
 )
 
-type leavingKey struct{}
+type goAwayKey struct{}
 
-// whenLeaving has f called when the connection that a request went over takes no more
+// onGoAway has f called when the connection that a request went over takes no more
 // requests, while the answer goes on.
-func whenLeaving(ctx context.Context, f func()) context.Context {
-	return context.WithValue(ctx, leavingKey{}, f)
+func onGoAway(ctx context.Context, f func()) context.Context {
+	return context.WithValue(ctx, goAwayKey{}, f)
 }
 
-func (l *link) tellLeaving(ctx context.Context) {
-	f, ok := ctx.Value(leavingKey{}).(func())
+func (l *pooledConn) callOnGoAway(ctx context.Context) {
+	f, ok := ctx.Value(goAwayKey{}).(func())
 	if !ok {
 		return
 	}
@@ -32,9 +32,9 @@ func (l *link) tellLeaving(ctx context.Context) {
 	}()
 }
 
-// A farewell ends a downchannel whose connection is about to end, so that it can be
+// A drainer ends a downchannel whose connection is about to end, so that it can be
 // opened on the next one; but not in the middle of a part.
-type farewell struct {
+type drainer struct {
 	end func()
 
 	mu     sync.Mutex
@@ -43,7 +43,7 @@ type farewell struct {
 }
 
 // ask asks for the end.
-func (f *farewell) ask() {
+func (f *drainer) ask() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = true
@@ -53,7 +53,7 @@ func (f *farewell) ask() {
 }
 
 // watch returns h, and sees where parts begin and end.
-func (f *farewell) watch(h avs.PartHandler) avs.PartHandler {
+func (f *drainer) watch(h avs.PartHandler) avs.PartHandler {
 	begin, end := h.Begin, h.End
 	h.Begin = func(head avs.PartHead) {
 		f.set(true)
@@ -66,7 +66,7 @@ func (f *farewell) watch(h avs.PartHandler) avs.PartHandler {
 	return h
 }
 
-func (f *farewell) set(inside bool) {
+func (f *drainer) set(inside bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.inside = inside; f.asked && !inside {
@@ -77,8 +77,8 @@ func (f *farewell) set(inside bool) {
 // errLeft means that a downchannel was left for the next connection.
 var errLeft = errors.New("the connection takes no more requests")
 
-// excuse returns the error that ended the channel, if it was not we who did.
-func (f *farewell) excuse(err error) error {
+// errorOf returns the error that ended the channel, if it was not we who did.
+func (f *drainer) errorOf(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.asked {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// An answerWriter makes up for three habits of what it is used by.
+// An responseWriter makes up for three habits of what it is used by.
 //
 // httputil.ReverseProxy flushes every piece at once, the head from a timer: over
 // HTTP/2 that would put an empty DATA frame behind the last one, and gRPC takes a
@@ -21,7 +21,7 @@ import (
 //
 // And net/http guesses a Content-Type where the answer has none and its first bytes
 // come soon enough. That is the client's to do, or not to do.
-type answerWriter struct {
+type responseWriter struct {
 	http.ResponseWriter
 	request   *http.Request                    // the client's
 	adapt     func(http.Header, *http.Request) // the head of an answer, to it
@@ -30,44 +30,44 @@ type answerWriter struct {
 	last      atomic.Bool                      // what is written next, or was written last, ends the answer
 }
 
-func newAnswerWriter(w http.ResponseWriter, r *http.Request, adapt func(http.Header, *http.Request)) *answerWriter {
+func newResponseWriter(w http.ResponseWriter, r *http.Request, adapt func(http.Header, *http.Request)) *responseWriter {
 	expected := r.ProtoMajor == 1 && r.ProtoAtLeast(1, 1) && r.ContentLength != 0 &&
 		httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
-	return &answerWriter{ResponseWriter: w, request: r, adapt: adapt, expected: expected}
+	return &responseWriter{ResponseWriter: w, request: r, adapt: adapt, expected: expected}
 }
 
-type answerKey struct{}
+type responseWriterKey struct{}
 
-// within lets answerOf find w.
-func (w *answerWriter) within(ctx context.Context) context.Context {
-	return context.WithValue(ctx, answerKey{}, w)
+// within lets responseWriterOf find w.
+func (w *responseWriter) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, responseWriterKey{}, w)
 }
 
-// answerOf returns where the answer to a request is written; nil = not by [Forward].
-func answerOf(ctx context.Context) *answerWriter {
-	w, _ := ctx.Value(answerKey{}).(*answerWriter)
+// responseWriterOf returns where the answer to a request is written; nil = not by [Forward].
+func responseWriterOf(ctx context.Context) *responseWriter {
+	w, _ := ctx.Value(responseWriterKey{}).(*responseWriter)
 	return w
 }
 
-// sending notes that the request is about to be sent, nothing more being in its way
+// sendContinue notes that the request is about to be sent, nothing more being in its way
 // here: the client may go on.
-func sending(ctx context.Context) {
-	if w := answerOf(ctx); w != nil && w.expected && !w.continued {
+func sendContinue(ctx context.Context) {
+	if w := responseWriterOf(ctx); w != nil && w.expected && !w.continued {
 		w.WriteHeader(http.StatusContinue)
 	}
 }
 
-// endsNow notes that what is written next ends the answer.
-func endsNow(ctx context.Context) {
-	if w := answerOf(ctx); w != nil {
+// endsWithNextWrite notes that what is written next ends the answer.
+func endsWithNextWrite(ctx context.Context) {
+	if w := responseWriterOf(ctx); w != nil {
 		w.last.Store(true)
 	}
 }
 
-func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader passes one 100 only: the upstream says its own.
-func (w *answerWriter) WriteHeader(status int) {
+func (w *responseWriter) WriteHeader(status int) {
 	if status == http.StatusContinue && w.expected {
 		if w.continued {
 			return
@@ -89,7 +89,7 @@ func (w *answerWriter) WriteHeader(status int) {
 }
 
 // FlushError is what [http.ResponseController] calls.
-func (w *answerWriter) FlushError() error {
+func (w *responseWriter) FlushError() error {
 	if w.last.Load() {
 		return nil
 	}
