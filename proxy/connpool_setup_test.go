@@ -45,6 +45,7 @@ type fakePeer struct {
 	net.Conn
 	framer *http2.Framer
 	out    chan []byte
+	ended  chan struct{}                             // closed when nothing of the client's is read any more
 	dead   atomic.Bool                               // reads, and never says anything again
 	answer func(framer *http2.Framer, stream uint32) // nil = the net's
 }
@@ -80,16 +81,21 @@ func (f *fakeNet) dial(gone func(*pooledConn, error)) (*pooledConn, error) {
 	}
 	near, far := net.Pipe()
 	out := make(chan []byte, 1000)
-	peer := &fakePeer{Conn: far, out: out}
+	peer := &fakePeer{Conn: far, out: out, ended: make(chan struct{})}
 	peer.framer = http2.NewFramer(toClient{peer}, far)
 	f.peers = append(f.peers, peer)
 	go func() {
-		for p := range out {
-			far.Write(p)
+		for {
+			select {
+			case p := <-out:
+				far.Write(p)
+			case <-peer.ended:
+				return
+			}
 		}
 	}()
 	go func() {
-		defer close(out)
+		defer close(peer.ended)
 		f.serve(peer)
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
@@ -104,8 +110,12 @@ func (p *fakePeer) says() *http2.Framer { return http2.NewFramer(toClient{p}, ni
 type toClient struct{ *fakePeer }
 
 func (c toClient) Write(p []byte) (int, error) {
-	if !c.dead.Load() {
-		c.out <- bytes.Clone(p)
+	if c.dead.Load() {
+		return len(p), nil
+	}
+	select {
+	case c.out <- bytes.Clone(p):
+	case <-c.ended:
 	}
 	return len(p), nil
 }
