@@ -89,7 +89,7 @@ func (l *pooledConn) roundTrip(req *http.Request) (*http.Response, *wire.Stream,
 	l.answered.Store(true)
 	<-o.wrote // by another goroutine than the one that reads answers
 	note(req.Context(), func(e *Exchange) { e.Upstream.Stream = o.stream.ID })
-	if resp.StatusCode == http.StatusNotModified { // one that tells the length of what it leaves out is broken to net/http
+	if resp.StatusCode == http.StatusNotModified { // net/http refuses one whose Content-Length is not zero
 		go resp.Body.Close() // which may wait for an upload
 		resp.Body = http.NoBody
 	}

@@ -36,7 +36,7 @@ var answerShapes = map[string]struct {
 	"/announced": {func(s *frames.Stream) {
 		s.Head(200, []hpack.HeaderField{{Name: "trailer", Value: "grpc-status"}}, true)
 	}, "HEADERS."},
-	// To Go's net/http one that tells the length of what it leaves out is broken.
+	// Go's net/http refuses a 304 whose Content-Length is not zero.
 	"/unchanged":  {func(s *frames.Stream) { s.Head(304, contentLength, true) }, "HEADERS."},
 	"/unchanging": {func(s *frames.Stream) { s.Head(304, contentLength, false); s.Data(nil, true) }, "HEADERS."},
 	"/refused":    {func(s *frames.Stream) { s.Head(403, grpcStatus, true) }, "HEADERS."},

@@ -118,7 +118,7 @@ func inConnect(dial func() (net.Conn, error), secure bool) func() (net.Conn, err
 }
 
 // What we answer by ourselves is there although its request goes on, and the connection
-// is cut although its client stays: nobody waits, and nobody holds a place.
+// is closed although its client stays. No other request waits, and no place stays taken.
 func TestOurAnswersWaitForNoBody(t *testing.T) {
 	doors := refusing(t)
 	var asking sync.WaitGroup
@@ -293,7 +293,8 @@ func TestUpstreamsAnswersAreNotCut(t *testing.T) {
 	})
 }
 
-// What goes on for long goes on: the bounds are for what nobody handles.
+// A request that a handler still serves has no time limit. The limits are for bodies that no
+// handler reads.
 func TestLongRequestsAreNotCut(t *testing.T) {
 	authority, err := certs.New("test authority")
 	if err != nil {

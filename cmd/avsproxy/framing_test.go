@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// What the client breaks is not told as the upstream's fault, whatever that speaks.
+// Broken framing of the client is not reported as a fault of the upstream, over HTTP/1.1 and HTTP/2.
 func TestBrokenChunksAreTheClientsFault(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		target := startTargetOver(t, "", http2)

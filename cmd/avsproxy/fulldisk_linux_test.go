@@ -9,7 +9,7 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-// A full disk keeps nobody from serving, neither the first time nor later.
+// serve starts on a full disk, the first time and later.
 func TestServeStartsOnAFullDisk(t *testing.T) {
 	for name, servedBefore := range map[string]bool{"first start": false, "later": true} {
 		t.Run(name, func(t *testing.T) {

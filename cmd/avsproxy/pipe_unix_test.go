@@ -161,7 +161,7 @@ func TestTokenEndsWithItsReader(t *testing.T) {
 	}
 }
 
-// A second signal leaves no time for anything, and what a kill leaves misleads nobody.
+// After a second signal or a kill run.json can stay behind. Commands then see that no server runs.
 func TestRunFileAfterAnEndWithoutCare(t *testing.T) {
 	dir, left := inSandbox(t)
 	status := func() string {

@@ -16,8 +16,8 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-// runStand is an API by a name that nobody resolves, and the environment in which
-// "avsproxy run" leads clients to it.
+// runStand starts an API whose host name does not resolve, and returns the environment in
+// which "avsproxy run" sends clients to it.
 func runStand(t *testing.T) (env []string, dir string) {
 	t.Helper()
 	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -67,7 +67,7 @@ func (f Filter) Of(newest iter.Seq[capture.Summary]) []capture.Summary {
 	return shown
 }
 
-// Shows reports whether the filter shows an exchange. Its limit is of no account.
+// Shows reports whether the filter shows an exchange. It ignores the filter's limit.
 func (f Filter) Shows(s capture.Summary) bool {
 	status := strconv.Itoa(s.Status)
 	return s.ID > f.after &&

@@ -142,8 +142,8 @@ func (p *Program) AwaitRenewals() {
 // renewalNoticeAfter is for how long a wait needs no word.
 const renewalNoticeAfter = 200 * time.Millisecond
 
-// warnOfSharedRedirects warns of providers whose callbacks cannot be told apart: one of
-// them could lead a login on to the other, and get its code (RFC 9700 section 4.4).
+// warnOfSharedRedirects warns of providers of unknown issuer that share a redirect URL: one of
+// them could forward a login to the other, and get its code (RFC 9700 section 4.4).
 func (p *Program) warnOfSharedRedirects() {
 	seen := map[string]*Credential{} // by redirect URL
 	for _, c := range p.credentials {

@@ -50,11 +50,16 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	root := a.rootCommand()
 	root.SetArgs(args)
 	ended := make(chan error, 1)
-	go func() { ended <- root.ExecuteContext(ctx) }()
+	command := root // the one that args name; set before ended is written
+	go func() {
+		var err error
+		command, err = root.ExecuteContextC(ctx)
+		ended <- err
+	}()
 	for {
 		select {
 		case err := <-ended:
-			return a.exitCode(ctx, err)
+			return a.exitCode(ctx, command, err)
 		case sig := <-signals:
 			switch {
 			case a.childRuns.Load():
@@ -83,8 +88,8 @@ func signalCode(sig os.Signal) int {
 }
 
 // exitCode says what is left to say about err and turns it into a code. Errors
-// that carry no code come from the command line's parser.
-func (a *commands) exitCode(ctx context.Context, err error) int {
+// that carry no code come from the command line's parser, and are about command.
+func (a *commands) exitCode(ctx context.Context, command *cobra.Command, err error) int {
 	var (
 		exit       *terminal.ExitError
 		complaints config.Issues
@@ -105,7 +110,7 @@ func (a *commands) exitCode(ctx context.Context, err error) int {
 		}
 		return exit.Code
 	}
-	a.UI.Fail(err, "see 'avsproxy --help'")
+	a.UI.Fail(err, fmt.Sprintf("usage: %s; see '%s --help'", command.UseLine(), command.CommandPath()))
 	return terminal.ExitUsage
 }
 

@@ -70,7 +70,7 @@ func lifeText(token tokens.Token) string {
 	return ", expires " + terminal.When(token.Expiry)
 }
 
-// importToken reads a refresh token and keeps what a first renewal makes of it.
+// importToken reads a refresh token, renews it once, and stores the resulting grant.
 func importToken(ctx context.Context, a *commands, credential *app.Credential) error {
 	typed, err := readSecret(ctx, a, "Refresh token of "+credential.Conf.Name+": ")
 	if err != nil {
