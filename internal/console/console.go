@@ -112,9 +112,7 @@ type Console struct {
 //go:embed pages
 var pageFiles embed.FS
 
-// Handler serves everything below "/", without the guard.
-func (c *Console) Handler() http.Handler { return secure(c.handler()) }
-
+// handler serves everything below "/", without the guard.
 func (c *Console) handler() http.Handler {
 	pages := pages{Console: c, templates: parseTemplates()}
 	mux := http.NewServeMux()

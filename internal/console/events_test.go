@@ -235,7 +235,7 @@ func TestQuietStreamsLive(t *testing.T) {
 				protocol(&protocols, true)
 				door := pipes{ctx, make(chan net.Conn)}
 				c := &Console{Exchanges: capture.New(capture.Options{})}
-				server := &http.Server{Handler: c.Handler(), Protocols: &protocols}
+				server := &http.Server{Handler: secure(c.handler()), Protocols: &protocols}
 				go server.Serve(door)
 				transport := &http.Transport{Protocols: &protocols, DialContext: door.dial}
 				defer transport.CloseIdleConnections()
