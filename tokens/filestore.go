@@ -136,11 +136,15 @@ func checkPrivate(path string, info fs.FileInfo) error {
 	if info.Size() > grantMaxBytes {
 		return unusable(path, "is too large to be a stored login", "move it away and log in again")
 	}
-	if uid, known := owner(info); known && uid != os.Geteuid() {
+	uid, known := durable.Owner(info)
+	if !known { // the folder in the user's profile keeps others out
+		return nil
+	}
+	if uid != os.Geteuid() {
 		return unusable(path, fmt.Sprintf("belongs to another user (uid %d)", uid),
 			"give it back with 'chown', or move it away and log in again")
 	}
-	if mode := info.Mode().Perm(); sharedMode(mode) {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return unusable(path, fmt.Sprintf("can be read by others (mode %#o)", mode),
 			fmt.Sprintf("if you trust it: chmod 600 %s", path))
 	}

@@ -4,5 +4,5 @@ package durable
 
 import "io/fs"
 
-// Owner returns whose a file is, where the system has such owners.
+// Owner returns the user that owns a file, where the system has owners.
 func Owner(fs.FileInfo) (uid int, known bool) { return 0, false }
