@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"avsproxy/internal/charset"
 )
 
 // metadata is what a provider says of itself (RFC 8414 section 2).
@@ -186,7 +188,7 @@ func otherIssuer(said string) *Error {
 	case strings.ContainsAny(said, "{}"):
 		hint = "write the ID of your tenant into issuer, in the place of common, organizations or consumers; or leave issuer out and spell out auth_url and token_url, or use provider = \"microsoft\""
 	}
-	return misplaced("the discovery document is another issuer's: "+sentence(said), hint)
+	return misplaced("the discovery document is another issuer's: "+charset.Printable(said), hint)
 }
 
 // safeURL reports whether a URL is https, or leads to this machine.

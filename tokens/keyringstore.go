@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
+
+	"avsproxy/internal/charset"
+	"avsproxy/internal/secretsource"
 
 	"github.com/zalando/go-keyring"
-
-	"avsproxy/internal/secretsource"
 )
 
 // A KeyringStore keeps the secret of each login in the keyring of the system
@@ -135,6 +137,6 @@ func keyringError(err error) error {
 	case errors.Is(err, keyring.ErrSetDataTooBig):
 		return unusable("the system's keyring", "takes no token as long as this one", `set store.kind = "file" and log in again`)
 	}
-	return unusable("the system's keyring", "cannot be used: "+sentence(err.Error()),
+	return unusable("the system's keyring", "cannot be used: "+charset.Printable(strings.ReplaceAll(err.Error(), "\n", " ")),
 		`unlock it or start it in this session, or set store.kind = "file" and log in again`)
 }

@@ -112,7 +112,7 @@ func TestErrorWithTheRightStateEndsTheLogin(t *testing.T) {
 		{"error=unauthorized_client", "unauthorized_client", "this client"},
 		{"error=server_error", "server_error", "server_error"},
 		{"error=%1b%5b31m", "unknown_error", "unknown_error"},
-		{"error=x&error_description=a%1b%5b31m%e2%80%aeb%c2%9b" + strings.Repeat("c", 999), "x", "a [31m b ccc"},
+		{"error=x&error_description=a%1b%5b31m%e2%80%aeb%c2%9b" + strings.Repeat("c", 999), "x", "a?[31m?b?ccc"},
 		{"", "", "neither a code nor an error"},
 	} {
 		p, logins := newProvider(), Logins{}

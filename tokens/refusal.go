@@ -4,7 +4,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"unicode"
+
+	"avsproxy/internal/charset"
 )
 
 // refusal explains the error codes of RFC 6749 section 5.2 and the ones that
@@ -120,19 +121,8 @@ func redirectError(code, description string) *Error {
 	default:
 		e.Say = "the provider ended the login with " + e.Code
 	}
-	if text := sentence(description); text != "" {
+	if text := charset.Printable(description); text != "" {
 		e.Err = errors.New(text)
 	}
 	return e
-}
-
-// sentence leaves out what could play tricks on a terminal.
-func sentence(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	return strings.ToValidUTF8(text[:min(len(text), 256)], "")
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"avsproxy/internal/charset"
 	"avsproxy/internal/console"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/terminal"
@@ -26,7 +27,7 @@ func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics
 		refused: func(r *http.Request, p problem.Problem) {
 			status := p.Code.Status()
 			metrics.Refused(status)
-			refusals.warn(string(p.Code), requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", terminal.Printable(r.Host))
+			refusals.warn(string(p.Code), requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", charset.Printable(r.Host))
 		},
 		connection: func(route, host string) func(proxy.ConnEvent, error) { return logConnection(log, route, host) },
 		record:     scribe.begin,
@@ -87,11 +88,11 @@ func faultText(err error) string {
 	if errors.As(err, &token) {
 		return token.Error()
 	}
-	return terminal.Printable(err.Error())
+	return charset.Printable(err.Error())
 }
 
 func requestLine(method, path string) string {
-	return strings.TrimSpace(terminal.Printable(method) + " " + terminal.Printable(path))
+	return strings.TrimSpace(charset.Printable(method) + " " + charset.Printable(path))
 }
 
 // logConnection prints what becomes of the connection that a route keeps to: what
@@ -104,10 +105,10 @@ func logConnection(log *slog.Logger, route, host string) func(proxy.ConnEvent, e
 	return func(event proxy.ConnEvent, cause error) {
 		switch event { // whatever came before
 		case proxy.Full:
-			log.Warn("requests wait for a stream", "cause", terminal.Printable(cause.Error()))
+			log.Warn("requests wait for a stream", "cause", charset.Printable(cause.Error()))
 			return
 		case proxy.Paused:
-			log.Error("no connection is tried for a while", "cause", terminal.Printable(cause.Error()))
+			log.Error("no connection is tried for a while", "cause", charset.Printable(cause.Error()))
 			return
 		}
 		mu.Lock()
@@ -126,9 +127,9 @@ func logConnection(log *slog.Logger, route, host string) func(proxy.ConnEvent, e
 		case event == proxy.Left:
 			log.Info("the upstream ended the connection, which is usual; requests go over a new one")
 		case event == proxy.Lost && before != proxy.Unreachable:
-			log.Warn("the connection was lost; connecting anew", "cause", terminal.Printable(cause.Error()))
+			log.Warn("the connection was lost; connecting anew", "cause", charset.Printable(cause.Error()))
 		case event == proxy.Unreachable && (changed || before != proxy.Unreachable):
-			log.Warn("the upstream cannot be reached; trying on", "cause", terminal.Printable(cause.Error()))
+			log.Warn("the upstream cannot be reached; trying on", "cause", charset.Printable(cause.Error()))
 		}
 	}
 }

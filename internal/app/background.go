@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"avsproxy/internal/charset"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/terminal"
@@ -156,7 +157,7 @@ func (r *reminder) runHook(ctx context.Context) {
 	command := exec.CommandContext(ctx, r.command[0], r.command[1:]...)
 	command.Env = append(os.Environ(), "AVSPROXY_LOGIN_URL="+r.loginURL, "AVSPROXY_CREDENTIAL="+r.source.Name)
 	if err := command.Run(); err != nil {
-		r.log.Warn("on_login_needed failed; run it by hand to see why", "credential", r.source.Name, "command", terminal.Printable(r.command[0]), "cause", terminal.Printable(err.Error()))
+		r.log.Warn("on_login_needed failed; run it by hand to see why", "credential", r.source.Name, "command", charset.Printable(r.command[0]), "cause", charset.Printable(err.Error()))
 	}
 }
 

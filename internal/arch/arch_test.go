@@ -26,7 +26,7 @@ var arrows = map[string]string{
 	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/httpexchange internal/problem internal/tunnel internal/wire",
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/terminal",
-	"internal/app": "proxy tokens internal/api internal/avs internal/capture internal/certs internal/config internal/console internal/durable internal/exchange internal/explain" +
+	"internal/app": "proxy tokens internal/api internal/avs internal/capture internal/certs internal/charset internal/config internal/console internal/durable internal/exchange internal/explain" +
 		" internal/gate internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/terminal internal/tunnel internal/wire",
 	"internal/arch":    "",
 	"internal/avs":     "",
@@ -40,11 +40,11 @@ var arrows = map[string]string{
 		" internal/exchange internal/gate internal/httpexchange internal/peer internal/problem internal/redact",
 	"internal/durable":        "",
 	"internal/exchange":       "internal/peer",
-	"internal/explain":        "proxy tokens internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
+	"internal/explain":        "proxy tokens internal/charset internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
 	"internal/gate":           "internal/exchange internal/peer internal/problem",
 	"internal/httpexchange":   "internal/exchange internal/gate internal/peer internal/problem",
 	"internal/httpserver":     "internal/httpexchange internal/listen internal/peer internal/problem internal/tunnel internal/wire",
-	"internal/listen":         "internal/durable internal/netconn internal/peer",
+	"internal/listen":         "internal/charset internal/durable internal/netconn internal/peer",
 	"internal/netconn":        "",
 	"internal/peer":           "internal/netconn",
 	"internal/problem":        "",

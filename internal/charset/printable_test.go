@@ -1,23 +1,29 @@
 package charset
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestPrintableTextStaysOnItsLine(t *testing.T) {
 	for _, c := range []struct {
-		text string
-		max  int
-		want string
+		text  string
+		limit int
+		want  string
 	}{
-		{"", 0, ""},
-		{"plain ü€", 0, "plain ü€"},
-		{"a\x1b[31m\r\nb\x00\x7f\t", 0, "a?[31m??b???"},
-		{"a\u202eb\u200bc\u2028", 0, "a?b?c?"},
-		{"caf\xe9", 0, "caf\ufffd"},
+		{"", 256, ""},
+		{"plain ü€", 256, "plain ü€"},
+		{"a\x1b[31m\r\nb\x00\x7f\t", 256, "a?[31m??b???"},
+		{"a\u202eb\u200bc\u2028", 256, "a?b?c?"},
+		{"caf\xe9", 256, "caf\ufffd"},
 		{"üüü", 3, "üüü"},
 		{"üüüü", 3, "üüü…"},
 	} {
-		if got := Printable(c.text, c.max); got != c.want {
-			t.Errorf("%q, at most %d: %q, want %q", c.text, c.max, got, c.want)
+		if got := PrintableN(c.text, c.limit); got != c.want {
+			t.Errorf("%q, at most %d: %q, want %q", c.text, c.limit, got, c.want)
 		}
+	}
+	if got := Printable(strings.Repeat("ü", 300)); got != strings.Repeat("ü", 256)+"…" {
+		t.Errorf("a long text became %q", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
+	"avsproxy/internal/charset"
 	"avsproxy/internal/config"
 	"avsproxy/internal/durable"
 	"avsproxy/internal/terminal"
@@ -158,7 +159,7 @@ func storeFailed(a *commands, conf *config.Config, doing string, err error) erro
 	var tool *truststore.CmdError
 	if errors.As(err, &tool) {
 		if said := strings.TrimSpace(string(tool.Out())); said != "" {
-			text += ": " + terminal.Printable(said)
+			text += ": " + charset.Printable(said)
 		}
 	}
 	hint := "as root by hand: " + manualCommand(rootPath(conf), strings.HasPrefix(doing, "adding"))

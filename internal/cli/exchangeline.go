@@ -10,6 +10,7 @@ import (
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/charset"
 	"avsproxy/internal/terminal"
 )
 
@@ -40,7 +41,7 @@ func (l lineWriter) opening(s capture.Summary) string {
 
 // directive is the line of a directive that passes.
 func (l lineWriter) directive(id uint64, now time.Time, h avs.Header) string {
-	name := "<- " + terminal.PrintableN(h.Namespace+"."+h.Name, 128)
+	name := "<- " + charset.PrintableN(h.Namespace+"."+h.Name, 128)
 	if l.colours {
 		name = "\x1b[36m" + name + "\x1b[0m"
 	}
@@ -54,7 +55,7 @@ func orDash(text string) string {
 	if text == "" {
 		return "-"
 	}
-	return terminal.PrintableN(text, 64)
+	return charset.PrintableN(text, 64)
 }
 
 // requestOf is the request in short, with its host where no route implies it.
@@ -66,9 +67,9 @@ func requestOf(s capture.Summary) string {
 	case s.Route == "" && strings.HasPrefix(target, "/"):
 		target = s.Scheme + "://" + s.Host + target
 	}
-	text := terminal.PrintableN(s.Method, 16) + " " + terminal.PrintableN(target, 256)
+	text := charset.PrintableN(s.Method, 16) + " " + charset.PrintableN(target, 256)
 	if s.AVS != "" {
-		text += " (" + terminal.PrintableN(s.AVS, 128) + ")"
+		text += " (" + charset.PrintableN(s.AVS, 128) + ")"
 	}
 	return text
 }
@@ -82,10 +83,10 @@ func remarks(s capture.Summary) (words []string) {
 		words = append(words, "(sent twice: the token was refused and renewed)")
 	}
 	if s.Error != "" {
-		words = append(words, terminal.PrintableN(s.Error, 64))
+		words = append(words, charset.PrintableN(s.Error, 64))
 	}
 	if s.Ended != "" {
-		words = append(words, "- "+terminal.PrintableN(s.Ended, 256))
+		words = append(words, "- "+charset.PrintableN(s.Ended, 256))
 	}
 	return words
 }

@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/charset"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
 
@@ -55,7 +56,7 @@ that it failed, or was answered with a status of 400 or above.`,
 func runReplay(ctx context.Context, a *commands, daemon *api.Daemon, text string, flags replayFlags) error {
 	id, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 10, 64)
 	if err != nil {
-		return terminal.Usage(fmt.Errorf("%s is not the number of an exchange", terminal.Printable(text)), "see the numbers with 'avsproxy tail'")
+		return terminal.Usage(fmt.Errorf("%s is not the number of an exchange", charset.Printable(text)), "see the numbers with 'avsproxy tail'")
 	}
 	edit, err := editOf(ctx, a, daemon, id, flags)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 
+	"avsproxy/internal/charset"
+
 	"github.com/BurntSushi/toml"
 )
 
@@ -69,7 +71,7 @@ func withoutValues(message string) string {
 		message = quoted.ReplaceAllStringFunc(message, withoutWord)
 		message = regexp.MustCompile(`\S{16,}`).ReplaceAllString(message, "...")
 	}
-	message = strings.Map(printable, strings.TrimSuffix(message, "."))
+	message = charset.Printable(strings.TrimSuffix(message, "."))
 	if message == "" {
 		return "is not TOML"
 	}
@@ -87,11 +89,4 @@ func withoutWord(quoted string) string {
 		return "..."
 	}
 	return quoted
-}
-
-func printable(r rune) rune {
-	if unicode.IsPrint(r) {
-		return r
-	}
-	return ' '
 }

@@ -7,10 +7,11 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/zalando/go-keyring"
-
+	"avsproxy/internal/charset"
 	"avsproxy/internal/durable"
 	"avsproxy/internal/secretsource"
+
+	"github.com/zalando/go-keyring"
 )
 
 // read returns the secret as its source has it.
@@ -91,7 +92,7 @@ func keyringFailure(err error) error {
 	case errors.Is(err, keyring.ErrNotFound):
 		return errors.New("does not exist; add it to the keyring under the service and user that are named here")
 	}
-	why := strings.Map(printable, err.Error())
+	why := charset.Printable(strings.ReplaceAll(err.Error(), "\n", " "))
 	return fmt.Errorf("cannot be read: %s; where no keyring runs, use { env }, { file } or { command }", why)
 }
 

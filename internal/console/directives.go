@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/charset"
 	"avsproxy/tokens"
 )
 
@@ -65,13 +65,7 @@ func eventOf(directive avs.ReceivedDirective) string {
 	if err := json.Compact(&data, directive.Raw); err != nil {
 		return ":\n\n" // not JSON, and so no directive
 	}
-	id := strings.Map(func(c rune) rune {
-		if c < ' ' {
-			return -1
-		}
-		return c
-	}, directive.MessageID)
-	return fmt.Sprintf("event: directive\nid: %s\ndata: %s\n\n", id, data.Bytes())
+	return fmt.Sprintf("event: directive\nid: %s\ndata: %s\n\n", charset.Printable(directive.MessageID), data.Bytes())
 }
 
 func sendEvent(w http.ResponseWriter, event string) error {

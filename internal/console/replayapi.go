@@ -144,7 +144,7 @@ func (a Again) check() error {
 	}
 	for _, field := range a.Header {
 		if !httpguts.ValidHeaderFieldName(field.Name) || !httpguts.ValidHeaderFieldValue(field.Value) {
-			return errors.New("the header field " + cmp.Or(charset.Printable(field.Name, 64), "without a name") + " is not valid")
+			return errors.New("the header field " + cmp.Or(charset.PrintableN(field.Name, 64), "without a name") + " is not valid")
 		}
 	}
 	return nil

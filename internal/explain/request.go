@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"avsproxy/internal/charset"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
-	"avsproxy/internal/terminal"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -69,7 +69,7 @@ func (l listenAddr) takes(a exchange.Authority) bool {
 func ParseRequest(method, text string, listeners []listenAddr) (requestSpec, error) {
 	a := requestSpec{method: strings.ToUpper(method), pathOnly: strings.HasPrefix(text, "/")}
 	if !httpguts.ValidHeaderFieldName(method) { // the same characters (RFC 9110 section 9.1)
-		return a, fmt.Errorf("%s is not a method", terminal.Printable(method))
+		return a, fmt.Errorf("%s is not a method", charset.Printable(method))
 	}
 	if a.method == http.MethodConnect && !strings.Contains(text, "://") {
 		text = "https://" + text
@@ -84,7 +84,7 @@ func ParseRequest(method, text string, listeners []listenAddr) (requestSpec, err
 	case err != nil:
 		return a, errors.New("the URL cannot be read")
 	case !a.pathOnly && (parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https"):
-		return a, fmt.Errorf("%s is neither a path, such as /ping, nor a URL that begins with http:// or https://", terminal.Printable(text))
+		return a, fmt.Errorf("%s is neither a path, such as /ping, nor a URL that begins with http:// or https://", charset.Printable(text))
 	}
 	parsed.User = nil
 	if parsed.Path == "" {

@@ -58,25 +58,6 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.1fMB", float64(n)/1e6)
 }
 
-// Printable is text from outside on one line of a log or a terminal: at most 256
-// characters, none of which moves the cursor or changes the writing direction.
-func Printable(text string) string { return PrintableN(text, 256) }
-
-// PrintableN is [Printable] with another bound.
-func PrintableN(text string, maxRunes int) string {
-	clean := make([]rune, 0, min(len(text), maxRunes))
-	for _, r := range text {
-		if len(clean) == maxRunes {
-			return string(clean) + "…"
-		}
-		if !unicode.IsPrint(r) {
-			r = '?'
-		}
-		clean = append(clean, r)
-	}
-	return string(clean)
-}
-
 // JSONLine is JSON on one line with printable characters only. Others occur only in
 // strings, where they can be escaped (RFC 8259 section 7).
 func JSONLine(data []byte) (string, error) {
