@@ -78,7 +78,7 @@ func (e *Exchange) spend(n int) {
 // RequestBody adds a chunk of the request body. It does not keep p.
 func (e *Exchange) RequestBody(p []byte) {
 	if e != nil {
-		e.addBody(requestSide, p)
+		e.addBody(RequestSide, p)
 	}
 }
 
@@ -86,7 +86,7 @@ func (e *Exchange) RequestBody(p []byte) {
 func (e *Exchange) RequestEnd(trailer []Field, err error) {
 	e.change(func() {
 		e.spend(e.request.setTrailer(trailer, e.r.secrets.Recent()))
-		e.endBody(requestSide, err == nil)
+		e.endBody(RequestSide, err == nil)
 	})
 }
 
@@ -116,7 +116,7 @@ func (e *Exchange) Response(status int, proto string, header []Field) {
 // ResponseBody adds a chunk of the response body. It does not keep p.
 func (e *Exchange) ResponseBody(p []byte) {
 	if e != nil {
-		e.addBody(responseSide, p)
+		e.addBody(ResponseSide, p)
 	}
 }
 
@@ -178,8 +178,8 @@ func (e *Exchange) End(facts Facts, trailer []Field) {
 		e.took = time.Since(e.head.Began)
 		e.setFacts(facts)
 		e.spend(e.response.setTrailer(trailer, e.r.secrets.Recent()))
-		e.endBody(requestSide, false)
-		e.endBody(responseSide, facts.Ended == "")
+		e.endBody(RequestSide, false)
+		e.endBody(ResponseSide, facts.Ended == "")
 		e.done = true
 		e.publish()
 		e.encode()

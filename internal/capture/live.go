@@ -11,7 +11,7 @@ type liveView struct {
 }
 
 // emit shows p, the next piece of a body, to the followers.
-func (e *Exchange) emit(side int, p []byte) {
+func (e *Exchange) emit(side Side, p []byte) {
 	b, set := &e.side(side).body, e.r.secrets.Recent()
 	b.advance(set)
 	buffer := scratch.Get().(*[]byte)
@@ -24,16 +24,16 @@ func (e *Exchange) emit(side int, p []byte) {
 }
 
 // emitEnd shows what was pending until the end of the body.
-func (e *Exchange) emitEnd(side int, whole bool) {
+func (e *Exchange) emitEnd(side Side, whole bool) {
 	b, set := &e.side(side).body, e.r.secrets.Recent()
 	b.advance(set)
 	e.emitMasked(side, b.live.mask.End(nil, set, whole))
 }
 
-func (e *Exchange) emitMasked(side int, out []byte) {
+func (e *Exchange) emitMasked(side Side, out []byte) {
 	s := e.side(side)
 	if len(out) > 0 && s.coding == "" { // no masker finds secrets in a coded body
-		e.r.watch.chunk(e.id, sideNames[side], s.body.live.offset, out)
+		e.r.watch.chunk(e.id, side, s.body.live.offset, out)
 	}
 	s.body.live.offset += int64(len(out))
 }

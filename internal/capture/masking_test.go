@@ -56,7 +56,7 @@ func checkCut(t *testing.T, secret, body string, cut int, want string) {
 	e.RequestEnd(nil, nil)
 	e.End(Facts{Ended: "it said " + secret}, []Field{{Name: "X-Trailer", Value: secret}})
 	all.WriteString(everything(t, r))
-	followed := map[string]string{}
+	followed := map[Side]string{}
 	for _, event := range watched() {
 		all.WriteString(asJSON(t, event))
 		if event.Chunk != nil {
@@ -64,12 +64,12 @@ func checkCut(t *testing.T, secret, body string, cut int, want string) {
 		}
 	}
 	record := get(t, r, e)
-	for _, got := range []string{string(record.Request.Body.Bytes), string(record.Response.Body.Bytes), followed["request"], followed["response"]} {
+	for _, got := range []string{string(record.Request.Body.Bytes), string(record.Response.Body.Bytes), followed[RequestSide], followed[ResponseSide]} {
 		if got != want {
 			t.Fatalf("%q cut at %d: shown as %q", body, cut, got)
 		}
 	}
-	if strings.Contains(all.String()+followed["request"], secret[:redact.MinLength]) {
+	if strings.Contains(all.String()+followed[RequestSide], secret[:redact.MinLength]) {
 		t.Fatalf("%q cut at %d shows the beginning of %q", body, cut, secret)
 	}
 }

@@ -7,22 +7,21 @@ import (
 	"avsproxy/internal/redact"
 )
 
-// requestSide and responseSide number the sides.
+// A Side names the request or the response of an exchange.
+type Side string
+
+// Sides of an exchange.
 const (
-	requestSide = iota
-	responseSide
+	RequestSide  Side = "request"
+	ResponseSide Side = "response"
 )
 
-// side returns the side of that number.
-func (s *state) side(number int) *side {
-	if number == requestSide {
+func (s *state) side(name Side) *side {
+	if name == RequestSide {
 		return &s.request
 	}
 	return &s.response
 }
-
-// sideNames are the names of the sides in events.
-var sideNames = [...]string{requestSide: "request", responseSide: "response"}
 
 // A side is the request or the response.
 type side struct {
@@ -87,7 +86,7 @@ func (b *body) keep(p []byte, limit int64, spare *slabs) (cost int) {
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-func (e *Exchange) addBody(side int, p []byte) {
+func (e *Exchange) addBody(side Side, p []byte) {
 	if len(p) == 0 {
 		return
 	}
@@ -99,7 +98,7 @@ func (e *Exchange) addBody(side int, p []byte) {
 	e.r.makeRoom()
 }
 
-func (e *Exchange) grow(side int, p []byte) {
+func (e *Exchange) grow(side Side, p []byte) {
 	s := e.side(side)
 	b := &s.body
 	if e.r.watch.follows(e.id) {
@@ -111,12 +110,12 @@ func (e *Exchange) grow(side int, p []byte) {
 		e.noteArrival(s)
 	}
 	e.spend(b.keep(p, e.r.options.Body, &e.r.spare))
-	if side == requestSide {
+	if side == RequestSide {
 		e.findEvent(false)
 	}
 }
 
-func (e *Exchange) endBody(side int, whole bool) {
+func (e *Exchange) endBody(side Side, whole bool) {
 	b := &e.side(side).body
 	if b.ended {
 		return
@@ -124,7 +123,7 @@ func (e *Exchange) endBody(side int, whole bool) {
 	if e.r.watch.follows(e.id) {
 		e.emitEnd(side, whole)
 	}
-	if side == requestSide {
+	if side == RequestSide {
 		e.findEvent(true)
 	}
 	b.ended, b.whole = true, whole

@@ -68,7 +68,7 @@ func (w *watchers) publish(event Event) {
 }
 
 // chunk sends a piece of a body to the followers of exchange id.
-func (w *watchers) chunk(id uint64, side string, offset int64, p []byte) {
+func (w *watchers) chunk(id uint64, side Side, offset int64, p []byte) {
 	if w.follows(id) {
 		chunk := &Chunk{ID: id, Side: side, Offset: offset, Bytes: bytes.Clone(p)}
 		w.send(Event{Kind: KindChunk, Chunk: chunk}, func(one *watcher) bool { return one.follow == id })

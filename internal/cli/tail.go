@@ -144,7 +144,7 @@ func (t *tail) update(ctx context.Context, data []byte, listed bool) error {
 	}
 	switch {
 	case !t.shows(s) || t.listed[s.ID]:
-	case s.State == "done":
+	case s.State == capture.StateDone:
 		delete(t.open, s.ID)
 		if listed {
 			t.listed[s.ID] = true
@@ -252,18 +252,18 @@ func (t *tail) scanCaptured(ctx context.Context, id uint64, scanner io.Writer) i
 
 // scan passes on what an event says of the downchannel id past the bytes that were
 // seen. It reports whether more may come.
-func scan(scanner io.Writer, kind string, data []byte, id uint64, seen int64) bool {
+func scan(scanner io.Writer, kind capture.Kind, data []byte, id uint64, seen int64) bool {
 	switch kind {
 	case capture.KindChunk:
 		var chunk capture.Chunk
-		if json.Unmarshal(data, &chunk) != nil || chunk.ID != id || chunk.Side != "response" {
+		if json.Unmarshal(data, &chunk) != nil || chunk.ID != id || chunk.Side != capture.ResponseSide {
 			return true
 		}
 		known := min(max(seen-chunk.Offset, 0), int64(len(chunk.Bytes)))
 		_, _ = scanner.Write(chunk.Bytes[known:]) // takes everything
 	case capture.KindExchange:
 		var s capture.Summary
-		return json.Unmarshal(data, &s) != nil || s.ID != id || s.State != "done"
+		return json.Unmarshal(data, &s) != nil || s.ID != id || s.State != capture.StateDone
 	}
 	return true
 }

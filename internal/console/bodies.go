@@ -25,11 +25,11 @@ func (c *Console) body(w http.ResponseWriter, r *http.Request) {
 // message finds the side of an exchange that a request names.
 func (c *Console) message(w http.ResponseWriter, r *http.Request) (capture.Record, capture.Message, bool) {
 	record, ok := c.record(w, r)
-	switch side := r.PathValue("side"); {
+	switch side := capture.Side(r.PathValue("side")); {
 	case !ok:
-	case side == "request":
+	case side == capture.RequestSide:
 		return record, record.Request, true
-	case side == "response":
+	case side == capture.ResponseSide:
 		return record, record.Response, true
 	default:
 		refuse(w, http.StatusNotFound, "unknown_side", "an exchange has a request and a response, nothing else", "see docs/api.md")

@@ -55,7 +55,7 @@ func (s *stream) next() (kind, data string) {
 	return "", ""
 }
 
-func (s *stream) wantExchange(id uint64, state string, status int) {
+func (s *stream) wantExchange(id uint64, state capture.State, status int) {
 	s.t.Helper()
 	kind, data := s.next()
 	var summary capture.Summary
@@ -67,7 +67,7 @@ func (s *stream) wantExchange(id uint64, state string, status int) {
 	}
 }
 
-func (s *stream) wantChunk(id uint64, side, text string, offset int64) {
+func (s *stream) wantChunk(id uint64, side capture.Side, text string, offset int64) {
 	s.t.Helper()
 	kind, data := s.next()
 	var chunk capture.Chunk

@@ -70,9 +70,9 @@ type ExchangeTold struct {
 
 // A Finding is what is wrong with a body by the rules of AVS.
 type Finding struct {
-	Where string `json:"where"` // "request" or "response"
-	Level string `json:"level"` // "error", "warning" or "note"
-	Text  string `json:"text"`
+	Where capture.Side `json:"where"`
+	Level string       `json:"level"` // "error", "warning" or "note"
+	Text  string       `json:"text"`
 }
 
 func (c *Console) exchange(w http.ResponseWriter, r *http.Request) {
@@ -106,7 +106,7 @@ func findings(record capture.Record) []Finding {
 	text, whole := record.Request.Plain()
 	found := avs.Lint(fieldOf(record.Request.Header, "Content-Type"), text, whole)
 	for _, f := range found[:min(len(found), findingsMost)] {
-		list = append(list, Finding{"request", f.Level, f.Text})
+		list = append(list, Finding{capture.RequestSide, f.Level, f.Text})
 	}
 	return list
 }
