@@ -90,10 +90,10 @@ func (r *Daemon) Open(ctx context.Context, method, path string, body io.Reader) 
 	}
 	defer resp.Body.Close()
 	var trouble Error
-	if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&trouble) != nil || trouble.Detail == "" {
+	if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&trouble) != nil || trouble.Message == "" {
 		return nil, fmt.Errorf("the console answered %d", resp.StatusCode)
 	}
-	return nil, terminal.Failed(fmt.Errorf("%s", trouble.Detail), trouble.Hint)
+	return nil, terminal.Failed(fmt.Errorf("%s", trouble.Message), trouble.Hint)
 }
 
 // request is one to the console, with its key where it has one.
@@ -128,7 +128,7 @@ func (r *Daemon) AwaitLogin(ctx context.Context, id string) (lasting bool, err e
 			return false, err
 		}
 		if end.Over && end.Problem != nil {
-			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Say: end.Problem.Detail, Hint: end.Problem.Hint}
+			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Say: end.Problem.Message, Hint: end.Problem.Hint}
 		}
 		if end.Over {
 			return end.Lasting, nil

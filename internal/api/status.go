@@ -47,9 +47,9 @@ type Route struct {
 // RouteProblem is what is wrong with the connection to a route's upstream and what to do
 // about it.
 type RouteProblem struct {
-	Detail string `json:"detail"`
-	Hint   string `json:"hint"`
-	Down   bool   `json:"down"` // no request can go; else some wait
+	Message string `json:"detail"`
+	Hint    string `json:"hint"`
+	Down    bool   `json:"down"` // no request can go; else some wait
 }
 
 // CredentialStatus is the state of one credential.
@@ -71,10 +71,14 @@ type CredentialStatus struct {
 	Problem    *Error       `json:"problem,omitempty"`
 }
 
-// Error is what is wrong with a credential and what to do about it.
+// An Error is what is wrong and what to do about it: with a credential, or with a request
+// to the API.
 type Error struct {
-	Action tokens.Action `json:"action"`
-	Code   string        `json:"code,omitempty"`
-	Detail string        `json:"detail"`
-	Hint   string        `json:"hint"`
+	Action  tokens.Action `json:"action"`
+	Code    string        `json:"code,omitempty"`
+	Message string        `json:"detail"`
+	Hint    string        `json:"hint"`
 }
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }

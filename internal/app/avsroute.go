@@ -61,7 +61,7 @@ func (s routeState) problem() *api.RouteProblem {
 	if trouble == nil {
 		return nil
 	}
-	return &api.RouteProblem{Detail: trouble.Detail, Hint: trouble.Hint, Down: trouble.Down}
+	return &api.RouteProblem{Message: trouble.Detail, Hint: trouble.Hint, Down: trouble.Down}
 }
 
 // An avsLog logs what a route does without a request.

@@ -97,7 +97,7 @@ func (p *Program) pipeline(watch observers, loginURL func(credential string) str
 		refusals.Refused(r, p)
 		watch.refused(r, p)
 	}
-	line.handler = httpexchange.Guard(rules, refused, around.limit(httpserver.Busy("20,000 requests are under way, and more wait", refused), console.Withhold(proxy.Split(table,
+	line.handler = httpexchange.Guard(rules, refused, around.limit(httpserver.Busy("20,000 requests are under way, and more wait", refused), console.StripConsoleCredentials(proxy.Split(table,
 		proxy.Route(table, handlers),
 		tunnel.Intercept(line.inbox, around.place, httpserver.Busy("connection limit reached", refused)),
 		watch.observe("", line.others)))))

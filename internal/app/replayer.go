@@ -56,7 +56,7 @@ func (r *replayer) close() {
 }
 
 // replay is for [console.Console].
-func (r *replayer) replay(ctx context.Context, a console.Again) (id uint64, err error) {
+func (r *replayer) replay(ctx context.Context, a console.ReplayRequest) (id uint64, err error) {
 	return r.send(ctx, capture.Request{
 		Route: a.Route, Method: a.Method, Scheme: a.Scheme, Host: a.Host, Target: a.Target, Header: a.Header, ReplayOf: a.Of,
 	}, a.Body)

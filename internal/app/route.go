@@ -61,7 +61,7 @@ func (b *routeBuilder) build() (http.Handler, error) {
 	b.pipeline.upstreams = append(b.pipeline.upstreams, first.Upstream)
 	b.pipeline.routes = append(b.pipeline.routes, console.Route{
 		Route:   api.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential},
-		Present: state.present, Trouble: state.problem,
+		Present: state.present, FindProblem: state.problem,
 	})
 	return b.observers.observe(route.Name, handler), nil
 }

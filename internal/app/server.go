@@ -203,7 +203,7 @@ func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 		Metrics:     metrics,
 		Hosts:       s.Conf.Console.Hosts,
 		Users:       s.program.users.Console,
-		UsersTold:   s.program.users.describe("the user it runs as"),
+		Access:      s.program.users.describe("the user it runs as"),
 		TurnedAway:  s.refusedConns.counts,
 		Proxy:       addresses(s.proxyListeners),
 		Self:        addresses(s.consoleListeners)[0],

@@ -17,9 +17,9 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	r := capture.New(capture.Options{})
 	b := startConsole(t, r)
 	passes(r, "GET", "/ping", 403)
-	var sent console.Again
+	var sent console.ReplayRequest
 	answer := 200
-	b.Replay = func(_ context.Context, again console.Again) (uint64, error) {
+	b.Replay = func(_ context.Context, again console.ReplayRequest) (uint64, error) {
 		sent = again
 		e := begins(r, again.Method, again.Target, answer, "")
 		go finish(e, capture.Facts{})
@@ -58,7 +58,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 func TestReplayThatCannotBe(t *testing.T) {
 	r := capture.New(capture.Options{Body: 2})
 	b := startConsole(t, r)
-	b.Replay = func(context.Context, console.Again) (uint64, error) { t.Error("sent"); return 0, nil }
+	b.Replay = func(context.Context, console.ReplayRequest) (uint64, error) { t.Error("sent"); return 0, nil }
 	e := r.Begin(capture.Request{Method: "POST", Target: "/"})
 	e.RequestBody([]byte("longer than what is kept"))
 	e.RequestEnd(nil, nil)

@@ -65,7 +65,7 @@ func printStatus(a *commands, status *api.Status) error {
 	for _, route := range status.Routes {
 		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, cmp.Or(route.Credential, "none"))
 		if problem := route.Problem; problem != nil {
-			fmt.Fprintf(table, "\t%s: %s\n", problem.Detail, problem.Hint)
+			fmt.Fprintf(table, "\t%s: %s\n", problem.Message, problem.Hint)
 		}
 	}
 	for _, credential := range status.Credentials {
@@ -143,10 +143,10 @@ func tokenOf(c api.CredentialStatus) terminal.Token {
 
 // problemText leaves out a hint that the detail has in it.
 func problemText(p api.Error) string {
-	if p.Hint == "" || strings.Contains(p.Detail, p.Hint) {
-		return p.Detail
+	if p.Hint == "" || strings.Contains(p.Message, p.Hint) {
+		return p.Message
 	}
-	return p.Detail + "; " + p.Hint
+	return p.Message + "; " + p.Hint
 }
 
 func scopesText(c api.CredentialStatus) string {

@@ -28,7 +28,7 @@ type visit struct {
 	quiet atomic.Bool // the browser's complaints are no failures
 
 	mu       sync.Mutex
-	replayed []Again
+	replayed []ReplayRequest
 }
 
 // inspect opens the page of a console that remembers these turns.
@@ -66,10 +66,10 @@ func explained(method, url string) (any, error) {
 }
 
 // replay remembers an exchange as if it had been sent again.
-func (v *visit) replay(_ context.Context, again Again) (uint64, error) {
+func (v *visit) replay(_ context.Context, again ReplayRequest) (uint64, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.replayed = append(v.replayed, Again{Of: again.Of, Method: again.Method, Target: again.Target, Body: again.Body})
+	v.replayed = append(v.replayed, ReplayRequest{Of: again.Of, Method: again.Method, Target: again.Target, Body: again.Body})
 	exchange := v.Exchanges.Begin(capture.Request{Began: time.Now(), Route: again.Route, Method: again.Method, Scheme: again.Scheme, Host: again.Host, Target: again.Target, Header: again.Header, ReplayOf: again.Of})
 	exchange.RequestBody(again.Body)
 	exchange.RequestEnd(nil, nil)
@@ -78,7 +78,7 @@ func (v *visit) replay(_ context.Context, again Again) (uint64, error) {
 	return exchange.ID(), nil
 }
 
-func (v *visit) again() []Again {
+func (v *visit) again() []ReplayRequest {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.replayed

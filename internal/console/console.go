@@ -41,8 +41,8 @@ type Route struct {
 	api.Route
 	// Present says where requests go now, of a route that may move; nil = to Upstream.
 	Present func() string `json:"-"`
-	// Trouble finds the Problem; nil = there never is one.
-	Trouble func() *RouteProblem `json:"-"`
+	// FindProblem finds the Problem; nil = there never is one.
+	FindProblem func() *api.RouteProblem `json:"-"`
 }
 
 // now is the route as it is at this moment.
@@ -50,8 +50,8 @@ func (r Route) now() api.Route {
 	if r.Present != nil {
 		r.Upstream = r.Present()
 	}
-	if r.Trouble != nil {
-		r.Problem = r.Trouble()
+	if r.FindProblem != nil {
+		r.Problem = r.FindProblem()
 	}
 	return r.Route
 }
@@ -70,8 +70,8 @@ type Console struct {
 	Hosts []string
 	// Users are the local users who may use the pages; nil = everybody.
 	Users *peer.Users
-	// UsersTold says it of both doors, for people.
-	UsersTold api.Access
+	// Access says it of both doors, for people.
+	Access api.Access
 	// TurnedAway tells how many connections of other users were closed as they came;
 	// nil = nobody counts.
 	TurnedAway func() api.TurnedAway
@@ -91,7 +91,7 @@ type Console struct {
 	Exchanges *capture.Recorder
 	// Replay sends an exchange again, the way of all requests of its route, and
 	// returns the ID of the new exchange at once. Nil = it cannot.
-	Replay func(ctx context.Context, again Again) (id uint64, err error)
+	Replay func(ctx context.Context, again ReplayRequest) (id uint64, err error)
 	// Explain says what would become of a request for the URL, as a value to write
 	// as JSON; errors are for people. Nil = it cannot.
 	Explain func(method, url string) (any, error)
@@ -166,7 +166,7 @@ func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Han
 		UsersHint: "the console is for the user that avsproxy runs as, and for root; allow_users in config.toml opens the proxy alone",
 		Public:    c.isPublic,
 	}
-	return secure(httpexchange.Guard(rules, refused, c.keyed(refused, c.handler())))
+	return secure(httpexchange.Guard(rules, refused, c.requireKey(refused, c.handler())))
 }
 
 // isNamed reports whether the authority is one of the console's names.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/avs"
 	"avsproxy/internal/charset"
 	"avsproxy/tokens"
@@ -16,14 +17,14 @@ import (
 const (
 	// heartbeat is how often a stream without directives shows that it lives.
 	heartbeat = 15 * time.Second
-	// eventPatience bounds the wait for a client to take an event.
-	eventPatience = 10 * time.Second
+	// eventTimeout bounds the wait for a client to take an event.
+	eventTimeout = 10 * time.Second
 )
 
 // directives are the server-sent events (WHATWG HTML, section 9.2) of a downchannel
 // that is kept.
 func (c *Console) directives(w http.ResponseWriter, r *http.Request) {
-	if c.listeners.Add(1) > watchersMost {
+	if c.listeners.Add(1) > maxWatchers {
 		c.listeners.Add(-1)
 		tooMany(w, "busy", "too many pages and programs listen for directives")
 		return
@@ -36,7 +37,7 @@ func (c *Console) directives(w http.ResponseWriter, r *http.Request) {
 		directives = c.Directives(ctx, r.URL.Query().Get("route"))
 	}
 	if directives == nil {
-		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionConfig, Detail: "no such route keeps its downchannel", Hint: `set downchannel = "keep" in the route, in config.toml`})
+		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "no such route keeps its downchannel", Hint: `set downchannel = "keep" in the route, in config.toml`})
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -70,8 +71,8 @@ func eventOf(directive avs.ReceivedDirective) string {
 
 func sendEvent(w http.ResponseWriter, event string) error {
 	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(eventPatience)) // not every writer has deadlines
-	defer control.SetWriteDeadline(time.Time{})                 // over HTTP/2 it would end a stream that is quiet
+	_ = control.SetWriteDeadline(time.Now().Add(eventTimeout)) // not every writer has deadlines
+	defer control.SetWriteDeadline(time.Time{})                // over HTTP/2 it would end a stream that is quiet
 	if _, err := w.Write([]byte(event)); err != nil {
 		return err
 	}

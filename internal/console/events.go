@@ -11,9 +11,9 @@ import (
 	"avsproxy/internal/capture"
 )
 
-// watchersMost bounds the streams of events, and those of directives, each of which has
+// maxWatchers bounds the streams of events, and those of directives, each of which has
 // a queue.
-const watchersMost = 64
+const maxWatchers = 64
 
 // events are the server-sent events (WHATWG HTML, section 9.2) of the exchanges from
 // now on. Who reads too slowly is cut off; browsers then come again, and list anew.
@@ -26,7 +26,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if c.watchers.Add(1) > watchersMost {
+	if c.watchers.Add(1) > maxWatchers {
 		c.watchers.Add(-1)
 		tooMany(w, "too_many_watchers", "too many pages and programs watch the exchanges")
 		return

@@ -121,8 +121,8 @@ func TestEventsEndWithTheProxy(t *testing.T) {
 
 func TestWatchersAreBounded(t *testing.T) {
 	d := inspecting(t)
-	d.watchers.Store(watchersMost)
-	d.listeners.Store(watchersMost)
+	d.watchers.Store(maxWatchers)
+	d.listeners.Store(maxWatchers)
 	for path, code := range map[string]string{"/api/events": "too_many_watchers", "/api/directives": "busy"} {
 		a := d.ask("GET", path)
 		want(t, a, 503, code)
@@ -130,7 +130,7 @@ func TestWatchersAreBounded(t *testing.T) {
 			t.Errorf("%s: %v", path, a.Header)
 		}
 	}
-	if d.watchers.Load() != watchersMost || d.listeners.Load() != watchersMost {
+	if d.watchers.Load() != maxWatchers || d.listeners.Load() != maxWatchers {
 		t.Error("the one that was refused is counted")
 	}
 	d.listeners.Store(0)
@@ -180,7 +180,7 @@ func TestASlowWatcherIsCut(t *testing.T) {
 			t.Errorf("recording waited %v", took)
 		}
 		<-ended
-		if took := time.Since(began); took != eventPatience {
+		if took := time.Since(began); took != eventTimeout {
 			t.Errorf("cut after %v", took)
 		}
 	})
@@ -242,7 +242,7 @@ func TestQuietStreamsLive(t *testing.T) {
 				d := &desk{Console: c, t: t, url: "http://localhost", browser: &http.Client{Transport: transport}}
 				s := d.watch("")
 				for id := range uint64(3) {
-					time.AfterFunc(3*heartbeat/2+eventPatience, func() { d.remember(told{method: "GET", target: "/", requestOnly: true}) })
+					time.AfterFunc(3*heartbeat/2+eventTimeout, func() { d.remember(told{method: "GET", target: "/", requestOnly: true}) })
 					s.wantExchange(id+1, "active", 0)
 				}
 				s.resp.Body.Close()

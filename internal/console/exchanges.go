@@ -44,7 +44,7 @@ func captureOff(w http.ResponseWriter) {
 // refuse answers a request to the API that cannot be done, in the form that every
 // answer of it has.
 func refuse(w http.ResponseWriter, status int, code, detail, hint string) {
-	writeJSON(w, status, Trouble{Action: tokens.ActionConfig, Code: code, Detail: detail, Hint: hint})
+	writeJSON(w, status, api.Error{Action: tokens.ActionConfig, Code: code, Message: detail, Hint: hint})
 }
 
 func (c *Console) list(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +53,7 @@ func (c *Console) list(w http.ResponseWriter, r *http.Request) {
 		badFilter(w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, Exchanges{
+	writeJSON(w, http.StatusOK, api.Exchanges{
 		Exchanges: wanted.Of(c.Exchanges.Newest()), Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped(),
 	})
 }
@@ -62,8 +62,8 @@ func badFilter(w http.ResponseWriter, err error) {
 	refuse(w, http.StatusBadRequest, "bad_filter", err.Error(), "filters are route, status (404 or 4xx), method, text, errors=1, after=ID and limit=N")
 }
 
-// ExchangeTold is the answer to GET /api/exchanges/ID.
-type ExchangeTold struct {
+// ExchangeDetail is the answer to GET /api/exchanges/ID.
+type ExchangeDetail struct {
 	capture.Record
 	Findings []Finding `json:"findings"`
 }
@@ -77,7 +77,7 @@ type Finding struct {
 
 func (c *Console) exchange(w http.ResponseWriter, r *http.Request) {
 	if record, ok := c.record(w, r); ok {
-		writeJSON(w, http.StatusOK, ExchangeTold{Record: record, Findings: findings(record)})
+		writeJSON(w, http.StatusOK, ExchangeDetail{Record: record, Findings: findings(record)})
 	}
 }
 
@@ -105,14 +105,14 @@ func findings(record capture.Record) []Finding {
 	}
 	text, whole := record.Request.Plain()
 	found := avs.Lint(fieldOf(record.Request.Header, "Content-Type"), text, whole)
-	for _, f := range found[:min(len(found), findingsMost)] {
+	for _, f := range found[:min(len(found), maxFindings)] {
 		list = append(list, Finding{capture.RequestSide, f.Level, f.Text})
 	}
 	return list
 }
 
-// findingsMost bounds what is told of one message; each of its parts may have some.
-const findingsMost = 100
+// maxFindings bounds what is told of one message; each of its parts may have some.
+const maxFindings = 100
 
 // isEventPath goes by the path's end, for routes whose upstream has a path of its own.
 func isEventPath(target string) bool {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 )
 
@@ -49,11 +50,11 @@ func (d *desk) remember(x told) (*capture.Exchange, uint64) {
 	return e, e.ID()
 }
 
-func (d *desk) listed(query string) (ids []uint64, list Exchanges) {
+func (d *desk) listed(query string) (ids []uint64, list api.Exchanges) {
 	d.t.Helper()
 	a := d.ask("GET", "/api/exchanges"+query)
 	want(d.t, a, 200)
-	list = decode[Exchanges](d.t, a)
+	list = decode[api.Exchanges](d.t, a)
 	for _, s := range list.Exchanges {
 		ids = append(ids, s.ID)
 	}

@@ -13,8 +13,8 @@ import (
 	"avsproxy/tokens"
 )
 
-// readyPatience bounds how long a readiness probe waits for a renewal.
-const readyPatience = 5 * time.Second
+// readyTimeout bounds how long a readiness probe waits for a renewal.
+const readyTimeout = 5 * time.Second
 
 // livez says that the process answers, nothing more.
 func (c *Console) livez(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +38,7 @@ type routeReadiness struct {
 // a connection for it. A token that ended while nobody asked for it is renewed here, as a
 // request would do.
 func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readyPatience)
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	answer := readiness{Ready: true}
 	for _, route := range c.Routes {
@@ -107,7 +107,7 @@ type unreachable struct{ error }
 
 func (r Route) canSend() error {
 	if trouble := r.now().Problem; trouble != nil && trouble.Down {
-		return unreachable{errors.New(trouble.Detail)}
+		return unreachable{errors.New(trouble.Message)}
 	}
 	return nil
 }

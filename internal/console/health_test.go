@@ -17,10 +17,9 @@ import (
 	"avsproxy/internal/problem"
 	"avsproxy/tokens"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-
-	dto "github.com/prometheus/client_model/go"
 )
 
 func TestHealthBeforeAndAfterLogin(t *testing.T) {
@@ -89,7 +88,7 @@ func TestStatusHoldsNoSecret(t *testing.T) {
 			}
 		}
 	}
-	status := decode[Status](t, d.ask("GET", "/api/status"))
+	status := decode[api.Status](t, d.ask("GET", "/api/status"))
 	got := status.Credentials[0]
 	if got.Name != "alexa" || got.State != tokens.StateReady || !got.Renewable || !got.Login || got.ExpiresAt == nil || got.LoggedInAt == nil {
 		t.Errorf("status %+v", got)

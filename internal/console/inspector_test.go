@@ -104,7 +104,7 @@ func TestInspectorReplays(t *testing.T) {
 		chromedp.SendKeys(chromedp.CSS(".replay label:nth-child(4) textarea"), " "))
 	v.click(".replay button[type=submit]")
 	v.await(`location.hash === "#11"`)
-	want := []Again{
+	want := []ReplayRequest{
 		{Of: 6, Method: "PUT", Target: "/things/7", Body: []byte(`{"name":"it's 7","tags":["a","b"]}`)},
 		{Of: 6, Method: "PUT", Target: "/things/8", Body: []byte(`{"name":"it's 7","tags":["a","b"]} `)},
 	}

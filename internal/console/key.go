@@ -19,8 +19,8 @@ import (
 // same name, gets to see it. SameSite keeps it from all other sites.
 const sessionCookie = "avsproxy_inspector"
 
-// ticketsMost bounds the tickets that wait; the oldest goes first.
-const ticketsMost = 64
+// maxTickets bounds the tickets that wait; the oldest goes first.
+const maxTickets = 64
 
 // sessions are the browsers that were let in by a ticket, and the tickets that wait. The zero value has none.
 type sessions struct {
@@ -39,7 +39,7 @@ func (c *Console) Ticket() string {
 		g.session = rand.Text()
 	}
 	ticket := rand.Text()
-	if len(g.tickets) == ticketsMost {
+	if len(g.tickets) == maxTickets {
 		g.tickets = slices.Delete(g.tickets, 0, 1)
 	}
 	g.tickets = append(g.tickets, ticket)
@@ -77,14 +77,14 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// keyed lets only those see the traffic who show that they are the user's, where the
+// requireKey lets only those see the traffic who show that they are the user's, where the
 // console has a key.
-func (c *Console) keyed(refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
+func (c *Console) requireKey(refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case c.Key == "" || !showsTraffic(r.URL.Path) || c.isCallback(httpexchange.Head(r)):
 			next.ServeHTTP(w, r)
-		case c.enters(w, r):
+		case c.redeemTicket(w, r):
 		case c.hasKey(r):
 			next.ServeHTTP(w, r)
 		default:
@@ -124,9 +124,9 @@ func (c *Console) hasKey(r *http.Request) bool {
 	return slices.ContainsFunc(cookies, func(cookie *http.Cookie) bool { return c.sessions.knows(cookie.Value) })
 }
 
-// enters takes the ticket of a browser that opens the page, and leads it to the
+// redeemTicket takes the ticket of a browser that opens the page, and leads it to the
 // page's address without it.
-func (c *Console) enters(w http.ResponseWriter, r *http.Request) bool {
+func (c *Console) redeemTicket(w http.ResponseWriter, r *http.Request) bool {
 	query := r.URL.Query()
 	if r.Method != http.MethodGet || r.URL.Path != "/" || !query.Has("key") {
 		return false
@@ -149,10 +149,10 @@ func (c *Console) newTicket(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, api.TicketMade{Address: c.Address(originOf(r))})
 }
 
-// Withhold takes out of a request what opens the inspector. A browser that has been let
+// StripConsoleCredentials takes out of a request what opens the inspector. A browser that has been let
 // in sends its cookie to all ports of the host, and so to the proxy, behind which are
 // others.
-func Withhold(next http.Handler) http.Handler {
+func StripConsoleCredentials(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Del(api.KeyHeader)
 		lines := r.Header["Cookie"]

@@ -11,7 +11,7 @@ import (
 
 const navigation = "Sec-Fetch-Mode: navigate"
 
-func keyed(t *testing.T) *desk {
+func withKey(t *testing.T) *desk {
 	d := inspecting(t)
 	d.Key = "the-key-of-this-test"
 	return d
@@ -33,7 +33,7 @@ func (d *desk) enter(ticket string) *http.Cookie {
 }
 
 func TestWithoutTheKeyNoTraffic(t *testing.T) {
-	d := keyed(t)
+	d := withKey(t)
 	d.remember(told{method: "GET", target: "/secret-path", status: 200})
 	d.Ended = closed()
 	d.Explain = func(string, string) (any, error) { return "explained", nil }
@@ -67,7 +67,7 @@ func TestWithoutTheKeyNoTraffic(t *testing.T) {
 }
 
 func TestATicketOpensTheInspectorOnce(t *testing.T) {
-	d := keyed(t)
+	d := withKey(t)
 	ticket := d.Ticket()
 	want(t, d.ask("HEAD", "/?key="+ticket), 403) // as link checkers do
 	want(t, d.ask("GET", "/api/exchanges?key="+ticket), 403)
@@ -88,7 +88,7 @@ func TestATicketOpensTheInspectorOnce(t *testing.T) {
 }
 
 func TestCommandsGetTickets(t *testing.T) {
-	d := keyed(t)
+	d := withKey(t)
 	a := d.ask("POST", "/api/tickets", api.KeyHeader+": "+d.Key)
 	want(t, a, 201)
 	address := decode[api.TicketMade](t, a).Address
@@ -98,7 +98,7 @@ func TestCommandsGetTickets(t *testing.T) {
 	}
 	d.enter(ticket)
 	first := d.Ticket()
-	for range ticketsMost {
+	for range maxTickets {
 		d.Ticket()
 	}
 	want(t, d.ask("GET", "/?key="+first), 403)
@@ -115,9 +115,9 @@ func TestWithoutAKeyNothingIsAsked(t *testing.T) {
 }
 
 func TestAWrongKeyIsTold(t *testing.T) {
-	d := keyed(t)
+	d := withKey(t)
 	var told []problem.Code
-	handler := d.keyed(func(_ *http.Request, p problem.Problem) { told = append(told, p.Code) }, d.handler())
+	handler := d.requireKey(func(_ *http.Request, p problem.Problem) { told = append(told, p.Code) }, d.handler())
 	w := newRecorderFor(handler, "GET", "/api/exchanges")
 	if len(told) != 1 || told[0] != problem.NotAllowed || w.Header().Get(problem.Header) != "not_allowed" {
 		t.Errorf("told of %v: %v", told, w.Header())

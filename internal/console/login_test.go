@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/tokens"
 )
 
@@ -196,7 +197,7 @@ func TestLoginByAPI(t *testing.T) {
 	d := start(t, setup{https: true})
 	a := d.ask("POST", "/api/logins?credential=alexa")
 	want(t, a, http.StatusCreated)
-	begun := decode[LoginBegun](t, a)
+	begun := decode[api.LoginBegun](t, a)
 	if begun.Credential != "alexa" || begun.RedirectURL != d.client.RedirectURL || begun.Fingerprint != "AA:BB" {
 		t.Errorf("begun %+v", begun)
 	}
@@ -223,20 +224,20 @@ func TestLoginByAPI(t *testing.T) {
 	want(t, d.read(resp), 200, "Logged in")
 	a = <-ended
 	want(t, a, 200)
-	if end := decode[LoginEnded](t, a); !end.Over || !end.Lasting || end.Problem != nil {
+	if end := decode[api.LoginEnded](t, a); !end.Over || !end.Lasting || end.Problem != nil {
 		t.Errorf("ended %+v", end)
 	}
 }
 
 func TestFailedLoginByAPI(t *testing.T) {
 	d := start(t, setup{})
-	begun := decode[LoginBegun](t, d.ask("POST", "/api/logins"))
+	begun := decode[api.LoginBegun](t, d.ask("POST", "/api/logins"))
 	authorize, err := url.Parse(begun.AuthorizeURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.ask("GET", "/authresponse?error=access_denied&state="+authorize.Query().Get("state"))
-	end := decode[LoginEnded](t, d.ask("GET", "/api/logins/"+begun.ID))
+	end := decode[api.LoginEnded](t, d.ask("GET", "/api/logins/"+begun.ID))
 	if !end.Over || end.Lasting || end.Problem == nil || end.Problem.Code != "access_denied" || end.Problem.Hint == "" {
 		t.Errorf("ended %+v", end)
 	}
@@ -251,7 +252,7 @@ func TestAPIRefusals(t *testing.T) {
 	} {
 		a := d.ask(c.method, c.path)
 		want(t, a, 404)
-		if trouble := decode[Trouble](t, a); trouble.Detail == "" || trouble.Hint == "" {
+		if trouble := decode[api.Error](t, a); trouble.Message == "" || trouble.Hint == "" {
 			t.Errorf("%s %s: %+v", c.method, c.path, trouble)
 		}
 	}
@@ -262,13 +263,13 @@ func TestLogout(t *testing.T) {
 	d.login()
 	a := d.ask("DELETE", "/api/login?credential=alexa")
 	want(t, a, 200)
-	if !decode[LogoutDone](t, a).WasLoggedIn {
+	if !decode[api.LogoutDone](t, a).WasLoggedIn {
 		t.Error("it says that there was no login")
 	}
 	want(t, d.ask("GET", "/readyz"), 503)
 	a = d.ask("DELETE", "/api/login")
 	want(t, a, 200)
-	if decode[LogoutDone](t, a).WasLoggedIn {
+	if decode[api.LogoutDone](t, a).WasLoggedIn {
 		t.Error("it says that there was a login")
 	}
 }

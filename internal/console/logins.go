@@ -11,8 +11,8 @@ import (
 )
 
 // Begun describes a login that waits for its person.
-func (c *Console) Begun(credential Credential, login *tokens.Login) LoginBegun {
-	begun := LoginBegun{ID: login.ID, Credential: login.Credential, ClientID: credential.Client.ID}
+func (c *Console) Begun(credential Credential, login *tokens.Login) api.LoginBegun {
+	begun := api.LoginBegun{ID: login.ID, Credential: login.Credential, ClientID: credential.Client.ID}
 	if d := login.Device; d != nil {
 		begun.Device = &api.DeviceCode{UserCode: d.UserCode, VerificationURL: d.VerificationURL, CompleteURL: d.CompleteURL, ExpiresAt: d.Expires}
 		return begun
@@ -21,13 +21,13 @@ func (c *Console) Begun(credential Credential, login *tokens.Login) LoginBegun {
 	return begun
 }
 
-// awaitPatience bounds one wait for the end of a login; who asked asks again.
-const awaitPatience = 30 * time.Second
+// awaitTimeout bounds one wait for the end of a login; who asked asks again.
+const awaitTimeout = 30 * time.Second
 
 func (c *Console) beginLogin(w http.ResponseWriter, r *http.Request) {
 	credential, ok := c.find(r.URL.Query().Get("credential"))
 	if !ok || credential.Client == nil {
-		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionConfig, Detail: "this credential does not exist or needs no login", Hint: "see 'avsproxy status'"})
+		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "this credential does not exist or needs no login", Hint: "see 'avsproxy status'"})
 		return
 	}
 	by := r.URL.Query().Get("by")
@@ -43,7 +43,7 @@ func (c *Console) beginLogin(w http.ResponseWriter, r *http.Request) {
 func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
 	credential, ok := c.find(r.URL.Query().Get("credential"))
 	if !ok {
-		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionConfig, Detail: "the running proxy has no such credential", Hint: "start it again with the present configuration"})
+		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "the running proxy has no such credential", Hint: "start it again with the present configuration"})
 		return
 	}
 	if err := credential.Source.Reload(r.Context()); err != nil {
@@ -56,14 +56,14 @@ func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
 func (c *Console) awaitLogin(w http.ResponseWriter, r *http.Request) {
 	login := c.Logins.Find(r.PathValue("id"))
 	if login == nil {
-		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionLogin, Detail: "no such login is waiting", Hint: "start it again"})
+		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionLogin, Message: "no such login is waiting", Hint: "start it again"})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), awaitPatience)
+	ctx, cancel := context.WithTimeout(r.Context(), awaitTimeout)
 	defer cancel()
 	_ = login.Wait(ctx) // it may end by the login or by our patience: Done knows
 	over, err := login.Done()
-	answer := LoginEnded{Over: over}
+	answer := api.LoginEnded{Over: over}
 	if over {
 		answer.Lasting = login.Lasting()
 	}
@@ -73,16 +73,16 @@ func (c *Console) awaitLogin(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func trouble(err error) *Trouble {
+func trouble(err error) *api.Error {
 	var e *tokens.Error
 	if errors.As(err, &e) {
 		action := e.Action
 		if e.NeedsLogin() {
 			action = tokens.ActionLogin
 		}
-		return &Trouble{Action: action, Code: e.Code, Detail: e.Error(), Hint: e.Hint}
+		return &api.Error{Action: action, Code: e.Code, Message: e.Error(), Hint: e.Hint}
 	}
-	return &Trouble{Action: tokens.ActionConfig, Detail: err.Error(), Hint: "mend this and log in again"}
+	return &api.Error{Action: tokens.ActionConfig, Message: err.Error(), Hint: "mend this and log in again"}
 }
 
 // logout forgets the login of a credential; the command of that name hands it
@@ -90,7 +90,7 @@ func trouble(err error) *Trouble {
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	credential, ok := c.find(r.URL.Query().Get("credential"))
 	if !ok {
-		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionConfig, Detail: "no such credential", Hint: "see 'avsproxy status'"})
+		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "no such credential", Hint: "see 'avsproxy status'"})
 		return
 	}
 	err := credential.Source.Forget(r.Context())
@@ -98,5 +98,5 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusInternalServerError, trouble(err))
 		return
 	}
-	writeJSON(w, http.StatusOK, LogoutDone{WasLoggedIn: err == nil})
+	writeJSON(w, http.StatusOK, api.LogoutDone{WasLoggedIn: err == nil})
 }

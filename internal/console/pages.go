@@ -55,7 +55,7 @@ type homePage struct {
 	Version     string
 	Sandbox     bool
 	Routes      []api.Route
-	Credentials []CredentialStatus
+	Credentials []api.CredentialStatus
 	Try         string
 }
 
@@ -67,8 +67,8 @@ func (p pages) home(w http.ResponseWriter, r *http.Request) {
 }
 
 type loginPage struct {
-	Credential  CredentialStatus
-	Others      []CredentialStatus
+	Credential  api.CredentialStatus
+	Others      []api.CredentialStatus
 	Interactive bool
 	Device      bool
 	RedirectURL string
@@ -145,7 +145,7 @@ func (p pages) notFound(w http.ResponseWriter, r *http.Request) {
 	case slices.Contains(p.callbackPaths(), r.URL.Path):
 		p.notOurs(w, r)
 	case strings.HasPrefix(r.URL.Path, "/api/"):
-		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionConfig, Detail: "the console has nothing at this path", Hint: "see docs/api.md"})
+		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "the console has nothing at this path", Hint: "see docs/api.md"})
 	default:
 		p.show(w, http.StatusNotFound, "message.html", message{
 			Title: "Nothing is here", Text: "The console has no page at this address.", Next: "/status", NextText: "See what there is",

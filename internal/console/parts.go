@@ -16,8 +16,8 @@ import (
 
 // Bounds of what is told of a body's parts.
 const (
-	partsMost = 1000
-	jsonMost  = 256 << 10 // of a part that is shown as JSON
+	maxParts = 1000
+	maxJSON  = 256 << 10 // of a part that is shown as JSON
 )
 
 // noTime leaves Last-Modified out.
@@ -106,7 +106,7 @@ func partsOf(message capture.Message) Parts {
 	var now *float64
 	scanner := avs.NewPartScanner(fieldOf(message.Header, "Content-Type"), avs.PartHandler{
 		Begin: func(head avs.PartHead) {
-			if at = nil; len(found.Parts) == partsMost {
+			if at = nil; len(found.Parts) == maxParts {
 				found.Left++
 				return
 			}
@@ -193,7 +193,7 @@ func isJSON(p *Part) bool {
 }
 
 func (p *Part) readJSON(format *string) {
-	if len(p.content) > jsonMost || !isFlat(p.content) {
+	if len(p.content) > maxJSON || !isFlat(p.content) {
 		return
 	}
 	p.JSON = bytes.ToValidUTF8(p.content, []byte("\ufffd"))

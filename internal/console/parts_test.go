@@ -289,7 +289,7 @@ func TestPartsAreBounded(t *testing.T) {
 	d := withRoom(t)
 	d.remember(told{method: "POST", target: "/", status: 200, requestHead: fields("Content-Type", formData), request: strings.Repeat("--b\r\n\r\n", 5000)})
 	parts := decode[Parts](t, d.ask("GET", "/api/exchanges/1/request/parts"))
-	if len(parts.Parts) != partsMost || parts.Left != 5000-partsMost {
+	if len(parts.Parts) != maxParts || parts.Left != 5000-maxParts {
 		t.Errorf("%d parts, %d left out", len(parts.Parts), parts.Left)
 	}
 }

@@ -15,11 +15,11 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// replayMost bounds the body of a request that is sent again.
-const replayMost = 16 << 20
+// maxReplayBody bounds the body of a request that is sent again.
+const maxReplayBody = 16 << 20
 
-// Again is a request to send once more, edited or as it was.
-type Again struct {
+// ReplayRequest is a request to send once more, edited or as it was.
+type ReplayRequest struct {
 	Of                          uint64 // the exchange that it repeats
 	Route, Method, Scheme, Host string
 	Target                      string // path and query
@@ -28,9 +28,9 @@ type Again struct {
 	Body   []byte
 }
 
-// An Edit is the body of POST /api/exchanges/ID/replay. What is missing stays as it
+// A ReplayEdit is the body of POST /api/exchanges/ID/replay. What is missing stays as it
 // was.
-type Edit struct {
+type ReplayEdit struct {
 	Method  *string         `json:"method"`
 	Target  *string         `json:"target"`
 	Headers []capture.Field `json:"headers"`
@@ -70,23 +70,23 @@ func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
 }
 
 // readEdit takes an empty body for "as it was".
-func readEdit(w http.ResponseWriter, r *http.Request) (Edit, error) {
-	var edit Edit
-	body := http.MaxBytesReader(w, r.Body, replayMost/3*4+256<<10) // in base64, and the rest
+func readEdit(w http.ResponseWriter, r *http.Request) (ReplayEdit, error) {
+	var edit ReplayEdit
+	body := http.MaxBytesReader(w, r.Body, maxReplayBody/3*4+256<<10) // in base64, and the rest
 	decoder := json.NewDecoder(body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&edit); err != nil && r.ContentLength != 0 {
 		return edit, errors.New("the edit cannot be read: " + err.Error())
 	}
-	if edit.Body != nil && len(*edit.Body) > replayMost {
+	if edit.Body != nil && len(*edit.Body) > maxReplayBody {
 		return edit, errors.New("the body is larger than 16 MiB")
 	}
 	return edit, nil
 }
 
 // apply makes the request to send of what was sent.
-func (e Edit) apply(record capture.Record) (Again, error) {
-	again := Again{
+func (e ReplayEdit) apply(record capture.Record) (ReplayRequest, error) {
+	again := ReplayRequest{
 		Of: record.ID, Route: record.Route, Method: record.Method, Scheme: record.Scheme, Host: record.Host, Target: record.Target,
 		Header: unmasked(record.Request.Header), Body: record.Request.Body.Bytes,
 	}
@@ -131,7 +131,7 @@ func endToEnd(fields []capture.Field) []capture.Field {
 }
 
 // check refuses what must not stand in a request (RFC 9110 sections 5.5 and 9.1).
-func (a Again) check() error {
+func (a ReplayRequest) check() error {
 	switch {
 	case !httpguts.ValidHeaderFieldName(a.Method):
 		return errors.New("the method is no token")

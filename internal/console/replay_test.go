@@ -12,10 +12,10 @@ import (
 )
 
 // replaying is a desk that notes what it is to send again.
-func replaying(t *testing.T) (*desk, *[]Again) {
+func replaying(t *testing.T) (*desk, *[]ReplayRequest) {
 	d := inspecting(t)
-	var asked []Again
-	d.Replay = func(_ context.Context, again Again) (uint64, error) {
+	var asked []ReplayRequest
+	d.Replay = func(_ context.Context, again ReplayRequest) (uint64, error) {
 		asked = append(asked, again)
 		return 99, nil
 	}
@@ -52,7 +52,7 @@ func TestReplayIsAsItWas(t *testing.T) {
 	}
 }
 
-func inOneLine(a Again) string {
+func inOneLine(a ReplayRequest) string {
 	fields := [][2]string{}
 	for _, f := range a.Header {
 		fields = append(fields, [2]string{f.Name, f.Value})
@@ -100,8 +100,8 @@ func TestWhatMustNotBeSentIsRefused(t *testing.T) {
 		"a name with a line end":     `{"headers": [["X-A\r\n", "1"]]}`,
 		"no name":                    `{"headers": [["", "1"]]}`,
 		"a body that is not base64":  `{"body_base64": "***"}`,
-		"a body beyond 16 MiB":       `{"body_base64": "` + base64.StdEncoding.EncodeToString(make([]byte, replayMost+1)) + `"}`,
-		"an edit that does not stop": `{"body_base64": "` + strings.Repeat("A", replayMost*2),
+		"a body beyond 16 MiB":       `{"body_base64": "` + base64.StdEncoding.EncodeToString(make([]byte, maxReplayBody+1)) + `"}`,
+		"an edit that does not stop": `{"body_base64": "` + strings.Repeat("A", maxReplayBody*2),
 	} {
 		if a := d.again(edit); a.StatusCode != 400 {
 			t.Errorf("%s: %d %s", name, a.StatusCode, a.text)
@@ -110,7 +110,7 @@ func TestWhatMustNotBeSentIsRefused(t *testing.T) {
 	if len(*asked) != 0 {
 		t.Errorf("sent all the same: %d", len(*asked))
 	}
-	want(t, d.again(`{"body_base64": "`+base64.StdEncoding.EncodeToString(make([]byte, replayMost))+`"}`), 202)
+	want(t, d.again(`{"body_base64": "`+base64.StdEncoding.EncodeToString(make([]byte, maxReplayBody))+`"}`), 202)
 }
 
 func TestABodyThatWasNotKeptIsNotSentAgain(t *testing.T) {
@@ -136,12 +136,12 @@ func TestReplayThatCannotBe(t *testing.T) {
 	want(t, d.again(""), 404, "unknown_exchange")
 	d.remember(told{method: "GET", target: "/", status: 200})
 	want(t, d.again(""), 404, "no_replay")
-	d.Replay = func(context.Context, Again) (uint64, error) { return 0, errors.New("the route is gone") }
+	d.Replay = func(context.Context, ReplayRequest) (uint64, error) { return 0, errors.New("the route is gone") }
 	want(t, d.again(""), 502, "replay_failed", "the route is gone")
 }
 
 func TestABodyWithAMaskedSecretIsNotSentAgain(t *testing.T) {
-	_, err := Edit{}.apply(capture.Record{Request: capture.Message{Body: capture.Body{Masked: true, Complete: true, Bytes: []byte("a=***")}}})
+	_, err := ReplayEdit{}.apply(capture.Record{Request: capture.Message{Body: capture.Body{Masked: true, Complete: true, Bytes: []byte("a=***")}}})
 	if !errors.Is(err, errNotWhole) {
 		t.Error(err)
 	}

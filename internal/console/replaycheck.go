@@ -24,7 +24,7 @@ var (
 
 // whole refuses to send what was not kept as it was sent, unless the edit replaces it. An
 // editor returns unchanged what it does not change: masked texts and texts that were cut.
-func (e Edit) whole(again Again, record capture.Record) error {
+func (e ReplayEdit) whole(again ReplayRequest, record capture.Record) error {
 	isCut := func(f capture.Field) bool {
 		return slices.ContainsFunc(record.Request.Header, func(kept capture.Field) bool { return kept.Cut && kept.Same(f) })
 	}

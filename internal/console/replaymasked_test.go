@@ -11,7 +11,7 @@ import (
 const maskedToken = "live-token-of-the-test"
 
 // masking is replaying, where a secret is known.
-func masking(t *testing.T) (*desk, *[]Again) {
+func masking(t *testing.T) (*desk, *[]ReplayRequest) {
 	d, asked := replaying(t)
 	d.Exchanges = capture.New(capture.Options{Secrets: func() []string { return []string{maskedToken} }})
 	return d, asked

@@ -6,13 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/tokens"
 )
 
 func (c *Console) status(w http.ResponseWriter, r *http.Request) {
-	status := Status{
+	status := api.Status{
 		Version: c.Version, PID: os.Getpid(), Sandbox: c.Sandbox,
-		Proxy: c.Proxy, Console: c.Self, Try: c.Try, Users: c.UsersTold, Routes: c.routes(), Credentials: c.credentials(),
+		Proxy: c.Proxy, Console: c.Self, Try: c.Try, Users: c.Access, Routes: c.routes(), Credentials: c.credentials(),
 	}
 	if c.TurnedAway != nil {
 		status.TurnedAway = c.TurnedAway()
@@ -20,8 +21,8 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, status)
 }
 
-func (c *Console) credentials() []CredentialStatus {
-	list := []CredentialStatus{}
+func (c *Console) credentials() []api.CredentialStatus {
+	list := []api.CredentialStatus{}
 	for _, credential := range c.Credentials {
 		list = append(list, Describe(credential, credential.Source.Status()))
 	}
@@ -29,8 +30,8 @@ func (c *Console) credentials() []CredentialStatus {
 }
 
 // Describe puts the status of a credential's source into the form of the API.
-func Describe(c Credential, s tokens.Status) CredentialStatus {
-	status := CredentialStatus{
+func Describe(c Credential, s tokens.Status) api.CredentialStatus {
+	status := api.CredentialStatus{
 		Name: s.Name, Grant: s.Kind, State: s.State, Scopes: s.Scopes, Asked: c.Asked, Renewable: s.Renewable, Login: c.Client != nil,
 		ExpiresAt: instant(s.Expiry), LoggedInAt: instant(s.LoggedIn), RenewedAt: instant(s.Renewed), EndsAt: instant(s.Ends),
 		Last: s.Last, LastAt: instant(s.LastAt),
@@ -45,7 +46,7 @@ func Describe(c Credential, s tokens.Status) CredentialStatus {
 			status.Problem.Hint = "an answer that could not be read is kept in " + s.Unread + "; " + status.Problem.Hint
 		}
 	case s.Unsaved != nil:
-		status.Problem = &Trouble{Action: tokens.ActionConfig, Detail: "the login could not be saved: " + s.Unsaved.Error(), Hint: "make room or mend the folder; it serves from memory until then"}
+		status.Problem = &api.Error{Action: tokens.ActionConfig, Message: "the login could not be saved: " + s.Unsaved.Error(), Hint: "make room or mend the folder; it serves from memory until then"}
 	}
 	return status
 }
