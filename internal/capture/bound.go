@@ -75,7 +75,7 @@ func truncate(text string, n int) string {
 
 // lengthOf returns the Content-Length (RFC 9110 section 8.6), 0 if unknown.
 func lengthOf(header []Field) int64 {
-	n, err := strconv.ParseInt(value(header, "Content-Length"), 10, 64)
+	n, err := strconv.ParseInt(FieldValue(header, "Content-Length"), 10, 64)
 	if err != nil || n < 0 {
 		return 0
 	}

@@ -72,7 +72,8 @@ func (m *Message) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-func value(fields []Field, name string) string {
+// FieldValue returns the first value of a field, "" if there is none.
+func FieldValue(fields []Field, name string) string {
 	for _, f := range fields {
 		if strings.EqualFold(f.Name, name) {
 			return f.Value

@@ -52,7 +52,7 @@ func newHARRequest(r Record) harRequest {
 	}
 	if r.Request.Body.Size > 0 {
 		text := newHARText(r.Request.Body)
-		request.PostData = &harPostData{value(r.Request.Header, "Content-Type"), text.Text, text.Encoding, text.Comment}
+		request.PostData = &harPostData{FieldValue(r.Request.Header, "Content-Type"), text.Text, text.Encoding, text.Comment}
 	}
 	return request
 }
@@ -62,7 +62,7 @@ func newHARResponse(r Record) harResponse {
 	response := harResponse{
 		Status: r.Status, Version: r.UpstreamProto, Cookies: []struct{}{}, Headers: harPairs(r.Response.Header),
 		Content:     harContent{Size: body.Size, Type: r.ContentType, harText: newHARText(body)},
-		RedirectURL: value(r.Response.Header, "Location"), HeadersSize: -1, BodySize: body.Size, TransferSize: body.Size,
+		RedirectURL: FieldValue(r.Response.Header, "Location"), HeadersSize: -1, BodySize: body.Size, TransferSize: body.Size,
 		Trailers: harPairs(r.Response.Trailer), Error: r.Ended,
 	}
 	if r.Status == 0 || r.State == StateActive {

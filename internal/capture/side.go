@@ -36,7 +36,7 @@ func (s *side) setHeader(header []Field, set *redact.Patterns) (cost int) {
 	s.coding = codingOf(header)
 	s.body.declared = lengthOf(header)
 	s.header, cost, s.cut = keepFields(header, set)
-	s.contentType = value(s.header, "Content-Type")
+	s.contentType = FieldValue(s.header, "Content-Type")
 	return cost
 }
 

@@ -3,38 +3,39 @@ package console
 import (
 	"bytes"
 	"net/http"
-	"strconv"
+	"time"
 
 	"avsproxy/internal/capture"
 )
 
 // body serves the bytes of a body as they were kept, with ?plain=1 unpacked. They are
 // anybody's: no browser may take them for a page of ours.
-func (c *Console) body(w http.ResponseWriter, r *http.Request) {
-	_, message, ok := c.message(w, r)
-	if !ok {
-		return
+func (c *Console) body(w http.ResponseWriter, r *http.Request) error {
+	message, err := c.message(r)
+	if err != nil {
+		return err
 	}
 	text := message.Body.Bytes
 	if r.URL.Query().Get("plain") == "1" {
 		text, _ = message.Plain()
 	}
 	download(w, r, "body-"+r.PathValue("id")+"-"+r.PathValue("side")+".bin", text)
+	return nil
 }
 
 // message finds the side of an exchange that a request names.
-func (c *Console) message(w http.ResponseWriter, r *http.Request) (capture.Record, capture.Message, bool) {
-	record, ok := c.record(w, r)
-	switch side := capture.Side(r.PathValue("side")); {
-	case !ok:
-	case side == capture.RequestSide:
-		return record, record.Request, true
-	case side == capture.ResponseSide:
-		return record, record.Response, true
-	default:
-		refuse(w, http.StatusNotFound, "unknown_side", "an exchange has a request and a response, nothing else", "see docs/api.md")
+func (c *Console) message(r *http.Request) (capture.Message, error) {
+	record, err := c.record(r.PathValue("id"))
+	if err != nil {
+		return capture.Message{}, err
 	}
-	return capture.Record{}, capture.Message{}, false
+	switch capture.Side(r.PathValue("side")) {
+	case capture.RequestSide:
+		return record.Request, nil
+	case capture.ResponseSide:
+		return record.Response, nil
+	}
+	return capture.Message{}, refuse(http.StatusNotFound, "unknown_side", "an exchange has a request and a response, nothing else", "see docs/api.md")
 }
 
 // download has the browser save the bytes, whatever they are.
@@ -49,11 +50,5 @@ func serveBytes(w http.ResponseWriter, r *http.Request, contentType string, text
 	h := w.Header()
 	h.Set("Content-Security-Policy", "sandbox; "+h.Get("Content-Security-Policy"))
 	h.Set("Content-Type", contentType)
-	http.ServeContent(w, r, "", noTime, bytes.NewReader(text))
-}
-
-// number parses the index in a path.
-func number(text string) (int, bool) {
-	n, err := strconv.Atoi(text)
-	return n, err == nil && n >= 0
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
 }

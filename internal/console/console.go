@@ -127,13 +127,7 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("GET /", pages.notFound)
 	mux.HandleFunc("GET /livez", c.livez)
 	mux.HandleFunc("GET /readyz", c.readyz)
-	mux.HandleFunc("GET /api/status", c.status)
-	mux.HandleFunc("GET /api/directives", c.directives)
-	mux.HandleFunc("POST /api/logins", c.beginLogin)
-	mux.HandleFunc("GET /api/logins/{id}", c.awaitLogin)
-	mux.HandleFunc("DELETE /api/login", c.logout)
-	mux.HandleFunc("POST /api/reload", c.reload)
-	c.inspect(mux)
+	c.serveAPI(mux)
 	if c.Metrics != nil {
 		mux.Handle("GET /metrics", c.Metrics.Handler())
 	}

@@ -193,7 +193,7 @@ func TestEventsShowThatTheyLive(t *testing.T) {
 		time.AfterFunc(time.Minute+heartbeat/2, func() { close(ended) })
 		w := httptest.NewRecorder()
 		c.events(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/events", nil))
-		if beats := strings.Count(w.Body.String(), "\n: \n"); beats != 4 || !w.Flushed {
+		if beats := strings.Count(w.Body.String(), "\n:\n"); beats != 4 || !w.Flushed {
 			t.Errorf("%q", w.Body)
 		}
 	})

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,57 +10,23 @@ import (
 	"avsproxy/internal/api"
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
-	"avsproxy/tokens"
 )
 
-// inspect adds what shows and changes the exchanges that are remembered.
-func (c *Console) inspect(mux *http.ServeMux) {
-	captured := func(pattern string, handler http.HandlerFunc) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if c.Exchanges == nil {
-				captureOff(w)
-				return
-			}
-			handler(w, r)
-		})
-	}
-	captured("GET /api/exchanges", c.list)
-	captured("DELETE /api/exchanges", c.clear)
-	captured("POST /api/capture", c.pause)
-	captured("GET /api/exchanges/{id}", c.exchange)
-	captured("GET /api/exchanges/{id}/{side}/body", c.body)
-	captured("GET /api/exchanges/{id}/{side}/parts", c.parts)
-	captured("GET /api/exchanges/{id}/{side}/parts/{part}", c.part)
-	captured("POST /api/exchanges/{id}/replay", c.replay)
-	captured("GET /api/events", c.events)
-	captured("GET /har", c.har)
-	mux.HandleFunc("GET /api/explain", c.explain)
-	mux.HandleFunc("POST /api/tickets", c.newTicket)
-}
-
-func captureOff(w http.ResponseWriter) {
-	refuse(w, http.StatusNotFound, "capture_off", "capture is off: no exchange is remembered", "set enabled = true in [capture], in config.toml, and start avsproxy again")
-}
-
-// refuse answers a request to the API that cannot be done, in the form that every
-// answer of it has.
-func refuse(w http.ResponseWriter, status int, code, detail, hint string) {
-	writeJSON(w, status, api.Error{Action: tokens.ActionConfig, Code: code, Message: detail, Hint: hint})
-}
-
-func (c *Console) list(w http.ResponseWriter, r *http.Request) {
-	wanted, err := api.ParseFilter(r.URL.Query())
+func (c *Console) list(r *http.Request) (any, error) {
+	newest, err := c.filtered(r)
 	if err != nil {
-		badFilter(w, err)
-		return
+		return nil, err
 	}
-	writeJSON(w, http.StatusOK, api.Exchanges{
-		Exchanges: wanted.Of(c.Exchanges.Newest()), Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped(),
-	})
+	return api.Exchanges{Exchanges: newest, Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped()}, nil
 }
 
-func badFilter(w http.ResponseWriter, err error) {
-	refuse(w, http.StatusBadRequest, "bad_filter", err.Error(), "filters are route, status (404 or 4xx), method, text, errors=1, after=ID and limit=N")
+// filtered are the exchanges that a request's filters show.
+func (c *Console) filtered(r *http.Request) ([]capture.Summary, error) {
+	filter, err := api.ParseFilter(r.URL.Query())
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "bad_filter", err.Error(), "filters are route, status (404 or 4xx), method, text, errors=1, after=ID and limit=N")
+	}
+	return filter.Of(c.Exchanges.Newest()), nil
 }
 
 // ExchangeDetail is the answer to GET /api/exchanges/ID.
@@ -71,30 +38,25 @@ type ExchangeDetail struct {
 // A Finding is what is wrong with a body by the rules of AVS.
 type Finding struct {
 	Where capture.Side `json:"where"`
-	Level string       `json:"level"` // "error", "warning" or "note"
-	Text  string       `json:"text"`
+	avs.Finding
 }
 
-func (c *Console) exchange(w http.ResponseWriter, r *http.Request) {
-	if record, ok := c.record(w, r); ok {
-		writeJSON(w, http.StatusOK, ExchangeDetail{Record: record, Findings: findings(record)})
+func (c *Console) exchange(r *http.Request) (any, error) {
+	record, err := c.record(r.PathValue("id"))
+	if err != nil {
+		return nil, err
 	}
+	return ExchangeDetail{Record: record, Findings: findings(record)}, nil
 }
 
-// record finds the exchange that a request names, or answers that there is none.
-func (c *Console) record(w http.ResponseWriter, r *http.Request) (capture.Record, bool) {
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
-	if err == nil {
-		if record, ok := c.Exchanges.Get(id); ok {
-			return record, true
-		}
+// record finds the exchange that a request names.
+func (c *Console) record(number string) (capture.Record, error) {
+	id, _ := strconv.ParseUint(number, 10, 64) // 0 is the ID of none
+	record, ok := c.Exchanges.Get(id)
+	if !ok {
+		return record, refuse(http.StatusNotFound, "unknown_exchange", "no exchange of this ID is remembered", "it was cleared or made room for newer ones; total in [capture] says how much is kept")
 	}
-	noSuchExchange(w)
-	return capture.Record{}, false
-}
-
-func noSuchExchange(w http.ResponseWriter) {
-	refuse(w, http.StatusNotFound, "unknown_exchange", "no exchange of this ID is remembered", "it was cleared or made room for newer ones; total in [capture] says how much is kept")
+	return record, nil
 }
 
 // findings judges what a device posted to AVS.
@@ -104,9 +66,9 @@ func findings(record capture.Record) []Finding {
 		return list
 	}
 	text, whole := record.Request.Plain()
-	found := avs.Lint(fieldOf(record.Request.Header, "Content-Type"), text, whole)
+	found := avs.Lint(capture.FieldValue(record.Request.Header, "Content-Type"), text, whole)
 	for _, f := range found[:min(len(found), maxFindings)] {
-		list = append(list, Finding{capture.RequestSide, f.Level, f.Text})
+		list = append(list, Finding{capture.RequestSide, f})
 	}
 	return list
 }
@@ -120,16 +82,6 @@ func isEventPath(target string) bool {
 	return strings.HasSuffix(path, avs.PathEvents)
 }
 
-// fieldOf returns the first value of a field, "" where there is none.
-func fieldOf(fields []capture.Field, name string) string {
-	for _, field := range fields {
-		if strings.EqualFold(field.Name, name) {
-			return field.Value
-		}
-	}
-	return ""
-}
-
 func (c *Console) clear(w http.ResponseWriter, r *http.Request) {
 	c.Exchanges.Clear()
 	w.WriteHeader(http.StatusNoContent)
@@ -140,13 +92,12 @@ type Pause struct {
 	Paused *bool `json:"paused"`
 }
 
-func (c *Console) pause(w http.ResponseWriter, r *http.Request) {
+func (c *Console) pause(r *http.Request) (any, error) {
 	var asked Pause
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&asked)
+	err := json.NewDecoder(io.LimitReader(r.Body, 1<<10)).Decode(&asked)
 	if err != nil || asked.Paused == nil {
-		refuse(w, http.StatusBadRequest, "bad_request", "the body does not say whether to pause", `send {"paused": true} or {"paused": false}`)
-		return
+		return nil, refuse(http.StatusBadRequest, "bad_request", "the body does not say whether to pause", `send {"paused": true} or {"paused": false}`)
 	}
 	c.Exchanges.Pause(*asked.Paused)
-	writeJSON(w, http.StatusOK, asked)
+	return asked, nil
 }

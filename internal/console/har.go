@@ -3,57 +3,39 @@ package console
 import (
 	"iter"
 	"net/http"
-	"strconv"
 	"time"
 
-	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 )
 
-// har is the exchanges as HAR 1.2, for other tools. It is written as it is made, and
+// har serves the exchanges as HAR 1.2, for other tools. It is written as it is made, and
 // cut where that fails, so that nobody takes a part for the whole.
-func (c *Console) har(w http.ResponseWriter, r *http.Request) {
-	ids, ok := c.wanted(w, r)
-	if !ok {
-		return
+func (c *Console) har(w http.ResponseWriter, r *http.Request) error {
+	records, err := c.chosen(r)
+	if err != nil {
+		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Disposition", `attachment; filename="avsproxy-`+time.Now().Format("20060102-150405")+`.har"`)
-	if err := capture.WriteHAR(w, "avsproxy "+c.Version, c.records(ids)); err != nil {
+	if err := capture.WriteHAR(w, "avsproxy "+c.Version, records); err != nil {
 		panic(http.ErrAbortHandler)
 	}
+	return nil
 }
 
-// wanted are the IDs of the exchanges that a request asks for, by id or by filters.
-func (c *Console) wanted(w http.ResponseWriter, r *http.Request) ([]uint64, bool) {
-	query := r.URL.Query()
-	if text := query.Get("id"); text != "" {
-		id, err := strconv.ParseUint(text, 10, 64)
-		if _, known := c.Exchanges.Get(id); err != nil || !known {
-			noSuchExchange(w)
-			return nil, false
-		}
-		return []uint64{id}, true
+// chosen are the exchanges that a request asks for, by id or by filters. They are copied
+// one at a time; those that made room for others meanwhile are left out.
+func (c *Console) chosen(r *http.Request) (iter.Seq[capture.Record], error) {
+	if id := r.URL.Query().Get("id"); id != "" {
+		record, err := c.record(id)
+		return func(yield func(capture.Record) bool) { yield(record) }, err
 	}
-	wanted, err := api.ParseFilter(query)
-	if err != nil {
-		badFilter(w, err)
-		return nil, false
-	}
-	var ids []uint64
-	for _, summary := range wanted.Of(c.Exchanges.Newest()) {
-		ids = append(ids, summary.ID)
-	}
-	return ids, true
-}
-
-// records copies one exchange at a time; those that have made room are left out.
-func (c *Console) records(ids []uint64) iter.Seq[capture.Record] {
+	list, err := c.filtered(r)
 	return func(yield func(capture.Record) bool) {
-		for _, id := range ids {
-			if record, ok := c.Exchanges.Get(id); ok && !yield(record) {
+		for _, summary := range list {
+			if record, ok := c.Exchanges.Get(summary.ID); ok && !yield(record) {
 				return
 			}
 		}
-	}
+	}, err
 }

@@ -1,9 +1,7 @@
 package console
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -40,38 +38,19 @@ type routeReadiness struct {
 func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	answer := readiness{Ready: true}
+	answer, status := readiness{Ready: true}, http.StatusOK
 	for _, route := range c.Routes {
 		state := routeReadiness{Route: route.Name, Ready: true}
-		if err := cmp.Or(c.canInject(ctx, route.Credential), route.canSend()); err != nil {
-			state.Ready = false
-			state.Code, state.Reason = unready(err)
+		if why := c.whyUnready(ctx, route); why != nil {
+			state = routeReadiness{Route: route.Name, Code: why.code, Reason: why.public}
 			if c.isOwner(r) {
-				state.Reason = err.Error()
+				state.Reason = why.err.Error()
 			}
-			answer.Ready = false
+			answer.Ready, status = false, http.StatusServiceUnavailable
 		}
 		answer.Routes = append(answer.Routes, state)
 	}
-	status := http.StatusOK
-	if !answer.Ready {
-		status = http.StatusServiceUnavailable
-	}
 	writeJSON(w, status, answer)
-}
-
-// unready tells every user of this machine why a route is not ready: a code, and
-// words of our own. What the provider said, and where files are, is the owner's.
-func unready(err error) (problem.Code, string) {
-	switch {
-	case tokens.LoginNeeded(err):
-		return problem.LoginRequired, "a login is needed"
-	case errors.As(err, new(unsaved)):
-		return "", "the login could not be saved"
-	case errors.As(err, new(unreachable)):
-		return problem.UpstreamUnreachable, "no connection to the upstream is tried for a while"
-	}
-	return problem.TokenRefreshFailed, "the token could not be renewed"
 }
 
 // isOwner reports whether a request is by somebody for whom the whole console is.
@@ -80,45 +59,38 @@ func (c *Console) isOwner(r *http.Request) bool {
 	return admitted && (c.Key == "" || c.hasKey(r))
 }
 
-// An unsaved error is why the present grant would not survive a restart.
-type unsaved struct{ error }
+// An unready is why a route is not ready. Every user of this machine may read the code and
+// the public text; err, what the provider said and where files are, is the owner's.
+type unready struct {
+	code   problem.Code
+	public string
+	err    error
+}
 
-// canInject also fails where the present grant would not survive a restart: an
-// operator must hear of that before it is too late.
-func (c *Console) canInject(ctx context.Context, name string) error {
-	if name == "" {
-		return nil
+// whyUnready also looks for a grant that would not survive a restart: an operator must
+// hear of that before it is too late.
+func (c *Console) whyUnready(ctx context.Context, route Route) *unready {
+	if route.Credential != "" {
+		credential, ok := c.find(route.Credential)
+		if !ok {
+			return noToken(errors.New("the configuration has no credential " + route.Credential))
+		}
+		if _, err := credential.Source.Token(ctx); err != nil {
+			return noToken(err)
+		}
+		if err := credential.Source.Status().Unsaved; err != nil {
+			return &unready{"", "the login could not be saved", err}
+		}
 	}
-	credential, ok := c.find(name)
-	if !ok {
-		return errors.New("the configuration has no credential " + name)
-	}
-	if _, err := credential.Source.Token(ctx); err != nil {
-		return err
-	}
-	if err := credential.Source.Status().Unsaved; err != nil {
-		return unsaved{err}
+	if found := route.now().Problem; found != nil && found.Down {
+		return &unready{problem.UpstreamUnreachable, "no connection to the upstream is tried for a while", errors.New(found.Message)}
 	}
 	return nil
 }
 
-// An unreachable error is why no connection for a route is tried.
-type unreachable struct{ error }
-
-func (r Route) canSend() error {
-	if trouble := r.now().Problem; trouble != nil && trouble.Down {
-		return unreachable{errors.New(trouble.Message)}
+func noToken(err error) *unready {
+	if tokens.LoginNeeded(err) {
+		return &unready{problem.LoginRequired, "a login is needed", err}
 	}
-	return nil
-}
-
-func writeJSON(w http.ResponseWriter, status int, value any) {
-	text, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		http.Error(w, "the answer could not be written as JSON", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	w.Write(append(text, '\n'))
+	return &unready{problem.TokenRefreshFailed, "the token could not be renewed", err}
 }

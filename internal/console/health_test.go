@@ -253,10 +253,9 @@ func TestWhyARouteIsNotReady(t *testing.T) {
 		{&tokens.Error{Action: tokens.ActionRetry, Say: "said /srv/somebody", Err: path}, problem.TokenRefreshFailed},
 		{&tokens.Error{Action: tokens.ActionConfig, Say: "said /srv/somebody", Hint: path.Error()}, problem.TokenRefreshFailed},
 		{context.DeadlineExceeded, problem.TokenRefreshFailed},
-		{unsaved{path}, ""},
 	} {
-		if code, why := unready(c.err); code != c.code || why == "" || strings.Contains(why, "somebody") {
-			t.Errorf("%v: %q, %q", c.err, code, why)
+		if why := noToken(c.err); why.code != c.code || why.public == "" || strings.Contains(why.public, "somebody") || why.err != c.err {
+			t.Errorf("%v: %+v", c.err, why)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func TestInspectorCopiesCurlThatRuns(t *testing.T) {
 		v.pass(turn)
 		v.open(uint64(i + 1))
 		command := v.copy()
-		want := arrival{turn.method, turn.target, turn.host, fieldOf(turn.request, "Content-Type"), fieldOf(turn.request, "X-Quote"), "", string(turn.sent)}
+		want := arrival{turn.method, turn.target, turn.host, capture.FieldValue(turn.request, "Content-Type"), capture.FieldValue(turn.request, "X-Quote"), "", string(turn.sent)}
 		for _, shell := range []string{"sh", "bash"} {
 			arrived = arrival{}
 			runIn(t, shell, command, turn.sent)

@@ -145,8 +145,8 @@ func (c *Console) redeemTicket(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // newTicket is for commands, which have the key.
-func (c *Console) newTicket(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, http.StatusCreated, api.TicketMade{Address: c.Address(originOf(r))})
+func (c *Console) newTicket(r *http.Request) (any, error) {
+	return api.TicketMade{Address: c.Address(originOf(r))}, nil
 }
 
 // StripConsoleCredentials takes out of a request what opens the inspector. A browser that has been let

@@ -183,6 +183,9 @@ func TestLoginThatCannotBeSavedSaysSo(t *testing.T) {
 	want(t, d.ask("GET", "/readyz"), 503, "no space left")
 	want(t, d.ask("GET", "/api/status"), 200, `"ready"`, "could not be saved")
 	want(t, d.ask("GET", "/status"), 200, "could not be saved")
+	if why := d.whyUnready(context.Background(), d.Routes[0]); why == nil || why.code != "" || why.public == "" || strings.Contains(why.public, "no space") {
+		t.Errorf("to others the console says %+v", why)
+	}
 }
 
 func decode[T any](t *testing.T, a answer) (value T) {

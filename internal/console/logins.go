@@ -24,79 +24,55 @@ func (c *Console) Begun(credential Credential, login *tokens.Login) api.LoginBeg
 // awaitTimeout bounds one wait for the end of a login; who asked asks again.
 const awaitTimeout = 30 * time.Second
 
-func (c *Console) beginLogin(w http.ResponseWriter, r *http.Request) {
-	credential, ok := c.find(r.URL.Query().Get("credential"))
+func (c *Console) beginLogin(r *http.Request) (any, error) {
+	query := r.URL.Query()
+	credential, ok := c.find(query.Get("credential"))
 	if !ok || credential.Client == nil {
-		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "this credential does not exist or needs no login", Hint: "see 'avsproxy status'"})
-		return
+		return nil, refuse(http.StatusNotFound, "", "this credential does not exist or needs no login", "see 'avsproxy status'")
 	}
-	by := r.URL.Query().Get("by")
+	by := query.Get("by")
 	login, err := c.Begin(r.Context(), credential, by == "device" || by == "" && credential.Device)
 	if err != nil {
-		writeJSON(w, http.StatusInternalServerError, trouble(err))
-		return
+		return nil, err
 	}
-	writeJSON(w, http.StatusCreated, c.Begun(credential, login))
+	return c.Begun(credential, login), nil
 }
 
 // reload takes over a login that a command made beside the running proxy.
-func (c *Console) reload(w http.ResponseWriter, r *http.Request) {
+func (c *Console) reload(r *http.Request) (any, error) {
 	credential, ok := c.find(r.URL.Query().Get("credential"))
 	if !ok {
-		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "the running proxy has no such credential", Hint: "start it again with the present configuration"})
-		return
+		return nil, refuse(http.StatusNotFound, "", "the running proxy has no such credential", "start it again with the present configuration")
 	}
-	if err := credential.Source.Reload(r.Context()); err != nil {
-		writeJSON(w, http.StatusInternalServerError, trouble(err))
-		return
-	}
-	writeJSON(w, http.StatusOK, struct{}{})
+	return struct{}{}, credential.Source.Reload(r.Context())
 }
 
-func (c *Console) awaitLogin(w http.ResponseWriter, r *http.Request) {
+func (c *Console) awaitLogin(r *http.Request) (any, error) {
 	login := c.Logins.Find(r.PathValue("id"))
 	if login == nil {
-		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionLogin, Message: "no such login is waiting", Hint: "start it again"})
-		return
+		return nil, &failure{http.StatusNotFound, api.Error{Action: tokens.ActionLogin, Message: "no such login is waiting", Hint: "start it again"}}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), awaitTimeout)
 	defer cancel()
-	_ = login.Wait(ctx) // it may end by the login or by our patience: Done knows
+	_ = login.Wait(ctx) // it may end by the login or by our timeout: Done knows
 	over, err := login.Done()
-	answer := api.LoginEnded{Over: over}
-	if over {
-		answer.Lasting = login.Lasting()
-	}
+	answer := api.LoginEnded{Over: over, Lasting: over && login.Lasting()}
 	if err != nil {
-		answer.Problem = trouble(err)
+		answer.Problem = describe(err)
 	}
-	writeJSON(w, http.StatusOK, answer)
-}
-
-func trouble(err error) *api.Error {
-	var e *tokens.Error
-	if errors.As(err, &e) {
-		action := e.Action
-		if e.NeedsLogin() {
-			action = tokens.ActionLogin
-		}
-		return &api.Error{Action: action, Code: e.Code, Message: e.Error(), Hint: e.Hint}
-	}
-	return &api.Error{Action: tokens.ActionConfig, Message: err.Error(), Hint: "mend this and log in again"}
+	return answer, nil
 }
 
 // logout forgets the login of a credential; the command of that name hands it
 // over, so that the running proxy stops using it at once.
-func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
+func (c *Console) logout(r *http.Request) (any, error) {
 	credential, ok := c.find(r.URL.Query().Get("credential"))
 	if !ok {
-		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "no such credential", Hint: "see 'avsproxy status'"})
-		return
+		return nil, refuse(http.StatusNotFound, "", "no such credential", "see 'avsproxy status'")
 	}
 	err := credential.Source.Forget(r.Context())
-	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
-		writeJSON(w, http.StatusInternalServerError, trouble(err))
-		return
+	if errors.Is(err, tokens.ErrNoGrant) {
+		return api.LogoutDone{}, nil
 	}
-	writeJSON(w, http.StatusOK, api.LogoutDone{WasLoggedIn: err == nil})
+	return api.LogoutDone{WasLoggedIn: err == nil}, err
 }

@@ -126,7 +126,7 @@ func (p pages) begin(w http.ResponseWriter, r *http.Request) {
 	login, err := p.Begin(r.Context(), credential, byDevice)
 	if err != nil {
 		p.show(w, http.StatusInternalServerError, "message.html", message{
-			Title: "The login could not be started", Text: sentence(err.Error()) + " " + sentence(trouble(err).Hint),
+			Title: "The login could not be started", Text: sentence(err.Error()) + " " + sentence(describe(err).Hint),
 			Next: "/login?credential=" + url.QueryEscape(credential.Source.Name), NextText: "Back",
 		})
 		return

@@ -20,9 +20,6 @@ const (
 	maxJSON  = 256 << 10 // of a part that is shown as JSON
 )
 
-// noTime leaves Last-Modified out.
-var noTime time.Time
-
 // Parts is the answer to GET /api/exchanges/ID/SIDE/parts.
 type Parts struct {
 	Parts []Part `json:"parts"`
@@ -46,36 +43,37 @@ type Part struct {
 	content []byte
 }
 
-func (c *Console) parts(w http.ResponseWriter, r *http.Request) {
-	_, message, ok := c.message(w, r)
-	if !ok {
-		return
+func (c *Console) parts(w http.ResponseWriter, r *http.Request) error {
+	message, err := c.message(r)
+	if err != nil {
+		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	// Not indented: JSON of strangers that is nested deep would grow hundredfold.
 	_ = json.NewEncoder(w).Encode(partsOf(message)) // a reader that is gone is no error of ours
+	return nil
 }
 
 // part serves the content of one part, with ?play=1 as a browser plays it.
-func (c *Console) part(w http.ResponseWriter, r *http.Request) {
-	_, message, ok := c.message(w, r)
-	if !ok {
-		return
+func (c *Console) part(w http.ResponseWriter, r *http.Request) error {
+	message, err := c.message(r)
+	if err != nil {
+		return err
 	}
 	parts := partsOf(message).Parts
-	index, ok := number(r.PathValue("part"))
-	switch {
-	case !ok || index >= len(parts):
-		refuse(w, http.StatusNotFound, "unknown_part", "the body has no such part", "the parts are counted from 0")
-	case r.URL.Query().Get("play") == "1":
-		play(w, r, parts[index])
-	default:
-		download(w, r, "part-"+r.PathValue("id")+"-"+strconv.Itoa(index)+".bin", parts[index].content)
+	index, err := strconv.Atoi(r.PathValue("part"))
+	if err != nil || index < 0 || index >= len(parts) {
+		return refuse(http.StatusNotFound, "unknown_part", "the body has no such part", "the parts are counted from 0")
 	}
+	if r.URL.Query().Get("play") == "1" {
+		return play(w, r, parts[index])
+	}
+	download(w, r, "part-"+r.PathValue("id")+"-"+strconv.Itoa(index)+".bin", parts[index].content)
+	return nil
 }
 
 // play serves a part that sounds, in a form that browsers know.
-func play(w http.ResponseWriter, r *http.Request, part Part) {
+func play(w http.ResponseWriter, r *http.Request, part Part) error {
 	sound, contentType := part.content, ""
 	switch audio := part.Audio; {
 	case audio == nil:
@@ -92,10 +90,10 @@ func play(w http.ResponseWriter, r *http.Request, part Part) {
 		}
 	}
 	if contentType == "" {
-		refuse(w, http.StatusUnsupportedMediaType, "not_playable", "browsers cannot play this part", "leave out play=1 to get its bytes")
-		return
+		return refuse(http.StatusUnsupportedMediaType, "not_playable", "browsers cannot play this part", "leave out play=1 to get its bytes")
 	}
 	serveBytes(w, r, contentType, sound)
+	return nil
 }
 
 // partsOf takes a body apart; one that is no multipart message has no parts.
@@ -104,7 +102,7 @@ func partsOf(message capture.Message) Parts {
 	var found Parts
 	var at *Part
 	var now *float64
-	scanner := avs.NewPartScanner(fieldOf(message.Header, "Content-Type"), avs.PartHandler{
+	scanner := avs.NewPartScanner(capture.FieldValue(message.Header, "Content-Type"), avs.PartHandler{
 		Begin: func(head avs.PartHead) {
 			if at = nil; len(found.Parts) == maxParts {
 				found.Left++
@@ -203,9 +201,9 @@ func (p *Part) readJSON(format *string) {
 			Format string `json:"format"`
 		} `json:"payload"`
 	}
-	var told struct{ Event, Directive *message }
-	_ = json.Unmarshal(p.content, &told) // where a field is of another type, the others are read
-	for _, m := range []*message{told.Event, told.Directive} {
+	var known struct{ Event, Directive *message }
+	_ = json.Unmarshal(p.content, &known) // where a field is of another type, the others are read
+	for _, m := range []*message{known.Event, known.Directive} {
 		if m != nil && m.Header.Name != "" {
 			p.Message, *format = &m.Header, m.Payload.Format
 		}

@@ -37,42 +37,33 @@ type ReplayEdit struct {
 	Body    *[]byte         `json:"body_base64"`
 }
 
-func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
-	record, ok := c.record(w, r)
-	if !ok {
-		return
+func (c *Console) replay(r *http.Request) (any, error) {
+	record, err := c.record(r.PathValue("id"))
+	if err != nil {
+		return nil, err
 	}
 	if c.Replay == nil {
-		refuse(w, http.StatusNotFound, "no_replay", "this console cannot send requests again", "ask the console of 'avsproxy serve'")
-		return
+		return nil, refuse(http.StatusNotFound, "no_replay", "this console cannot send requests again", "ask the console of 'avsproxy serve'")
 	}
-	edit, err := readEdit(w, r)
+	edit, err := readEdit(r)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, "bad_request", err.Error(), `send {}, or an object with method, target, headers ([["Name","value"]]) and body_base64`)
-		return
+		return nil, refuse(http.StatusBadRequest, "bad_request", err.Error(), `send {}, or an object with method, target, headers ([["Name","value"]]) and body_base64`)
 	}
 	again, err := edit.apply(record)
-	var missing *notWhole
-	switch {
-	case errors.As(err, &missing):
-		refuse(w, http.StatusConflict, missing.code, missing.detail, missing.hint)
-		return
-	case err != nil:
-		refuse(w, http.StatusBadRequest, "bad_request", err.Error(), "correct the request")
-		return
+	if err != nil {
+		return nil, err
 	}
 	id, err := c.Replay(r.Context(), again)
 	if err != nil {
-		refuse(w, http.StatusBadGateway, "replay_failed", err.Error(), "see 'avsproxy status'")
-		return
+		return nil, refuse(http.StatusBadGateway, "replay_failed", err.Error(), "see 'avsproxy status'")
 	}
-	writeJSON(w, http.StatusAccepted, api.ReplayBegun{ID: id})
+	return api.ReplayBegun{ID: id}, nil
 }
 
 // readEdit takes an empty body for "as it was".
-func readEdit(w http.ResponseWriter, r *http.Request) (ReplayEdit, error) {
+func readEdit(r *http.Request) (ReplayEdit, error) {
 	var edit ReplayEdit
-	body := http.MaxBytesReader(w, r.Body, maxReplayBody/3*4+256<<10) // in base64, and the rest
+	body := http.MaxBytesReader(nil, r.Body, maxReplayBody/3*4+256<<10) // in base64, and the rest
 	decoder := json.NewDecoder(body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&edit); err != nil && r.ContentLength != 0 {
@@ -102,11 +93,14 @@ func (e ReplayEdit) apply(record capture.Record) (ReplayRequest, error) {
 	if e.Body != nil {
 		again.Body = *e.Body
 	}
-	if err := e.whole(again, record); err != nil {
+	if err := e.checkWhole(again, record); err != nil {
 		return again, err
 	}
 	again.Header = endToEnd(again.Header)
-	return again, again.check()
+	if err := again.check(); err != nil {
+		return again, refuse(http.StatusBadRequest, "bad_request", err.Error(), "correct the request")
+	}
+	return again, nil
 }
 
 // hopByHop are the fields that are for one connection alone (RFC 9110 section 7.6.1),

@@ -142,7 +142,7 @@ func TestReplayThatCannotBe(t *testing.T) {
 
 func TestABodyWithAMaskedSecretIsNotSentAgain(t *testing.T) {
 	_, err := ReplayEdit{}.apply(capture.Record{Request: capture.Message{Body: capture.Body{Masked: true, Complete: true, Bytes: []byte("a=***")}}})
-	if !errors.Is(err, errNotWhole) {
+	if !errors.Is(err, errBodyNotWhole) {
 		t.Error(err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"avsproxy/tokens"
 )
 
-func (c *Console) status(w http.ResponseWriter, r *http.Request) {
+func (c *Console) status(*http.Request) (any, error) {
 	status := api.Status{
 		Version: c.Version, PID: os.Getpid(), Sandbox: c.Sandbox,
 		Proxy: c.Proxy, Console: c.Self, Try: c.Try, Users: c.Access, Routes: c.routes(), Credentials: c.credentials(),
@@ -18,7 +18,7 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	if c.TurnedAway != nil {
 		status.TurnedAway = c.TurnedAway()
 	}
-	writeJSON(w, http.StatusOK, status)
+	return status, nil
 }
 
 func (c *Console) credentials() []api.CredentialStatus {
@@ -41,7 +41,7 @@ func Describe(c Credential, s tokens.Status) api.CredentialStatus {
 	}
 	switch {
 	case s.Failure != nil:
-		status.Problem = trouble(s.Failure)
+		status.Problem = describe(s.Failure)
 		if s.Unread != "" && !strings.Contains(status.Problem.Hint, s.Unread) {
 			status.Problem.Hint = "an answer that could not be read is kept in " + s.Unread + "; " + status.Problem.Hint
 		}
