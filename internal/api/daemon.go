@@ -37,7 +37,7 @@ func FindDaemon(ctx context.Context, folder string) (*Daemon, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	var status Status
-	if err := found.Call(ctx, http.MethodGet, "/api/status", &status); err != nil || status.PID != file.PID {
+	if err := found.Call(ctx, http.MethodGet, "/api/status", nil, &status); err != nil || status.PID != file.PID {
 		return nil, nil
 	}
 	return found, nil
@@ -50,22 +50,9 @@ func NewDaemon(file RunFile) *Daemon {
 // CloseIdle ends the connections that wait for further calls.
 func (r *Daemon) CloseIdle() { r.client.CloseIdleConnections() }
 
-// Call asks the console and decodes what it answers into answer. The error is
-// the console's own sentence where it gave one.
-func (r *Daemon) Call(ctx context.Context, method, path string, answer any) error {
-	return r.exchange(ctx, method, path, nil, answer)
-}
-
-// Post is Call with a value for the body.
-func (r *Daemon) Post(ctx context.Context, path string, value, answer any) error {
-	body, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	return r.exchange(ctx, http.MethodPost, path, bytes.NewReader(body), answer)
-}
-
-func (r *Daemon) exchange(ctx context.Context, method, path string, body io.Reader, answer any) error {
+// Call asks the console and decodes what it answers into answer. body is sent as JSON; nil
+// = none. The error is the console's own where it gave one.
+func (r *Daemon) Call(ctx context.Context, method, path string, body, answer any) error {
 	resp, err := r.Open(ctx, method, path, body)
 	if err != nil {
 		return err
@@ -78,49 +65,50 @@ func (r *Daemon) exchange(ctx context.Context, method, path string, body io.Read
 // the longest.
 const maxAnswer = 64 << 20
 
-// Open is call for an answer that is read as it comes. Its body is to be closed.
-func (r *Daemon) Open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
-	req, err := r.request(ctx, method, path, body)
+// Open is Call for an answer that is read as it comes. Its body is to be closed.
+func (r *Daemon) Open(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, r.Console+path, bytes.NewReader(text))
 	if err != nil {
 		return nil, err
+	}
+	if r.Key != "" {
+		req.Header.Set(KeyHeader, r.Key)
 	}
 	resp, err := r.client.Do(req)
 	if err != nil || resp.StatusCode < 300 {
 		return resp, err
 	}
 	defer resp.Body.Close()
-	var trouble Error
-	if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&trouble) != nil || trouble.Message == "" {
+	var refusal Error
+	if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&refusal) != nil || refusal.Message == "" {
 		return nil, fmt.Errorf("the console answered %d", resp.StatusCode)
 	}
-	return nil, terminal.Failed(fmt.Errorf("%s", trouble.Message), trouble.Hint)
-}
-
-// request is one to the console, with its key where it has one.
-func (r *Daemon) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, r.Console+path, body)
-	if err == nil && r.Key != "" {
-		req.Header.Set(KeyHeader, r.Key)
-	}
-	return req, err
+	return nil, terminal.Failed(&refusal, refusal.Hint)
 }
 
 func ExchangePath(id uint64) string { return "/api/exchanges/" + strconv.FormatUint(id, 10) }
 
-// Page is where a browser shows the exchange.
-func (r *Daemon) Page(ctx context.Context, id uint64) string {
-	number := "#" + strconv.FormatUint(id, 10)
-	var made TicketMade
-	if r.Key != "" && r.Post(ctx, "/api/tickets", nil, &made) == nil {
-		return LocalhostURL(made.Address) + number
+// Inspector is where one browser may open the inspector, once if the console has a key.
+func (r *Daemon) Inspector(ctx context.Context) (page string, err error) {
+	made := TicketMade{Address: r.Console + "/"}
+	if r.Key != "" {
+		err = r.Call(ctx, http.MethodPost, "/api/tickets", nil, &made)
 	}
-	return LocalhostURL(r.Console) + "/" + number
+	return LocalhostURL(made.Address), err
 }
 
+// AwaitLogin waits for the end of a login that the console began.
 func (r *Daemon) AwaitLogin(ctx context.Context, id string) (lasting bool, err error) {
 	for {
 		var end LoginEnded
-		err := r.Call(ctx, http.MethodGet, "/api/logins/"+id, &end)
+		err := r.Call(ctx, http.MethodGet, "/api/logins/"+id, nil, &end)
 		if errors.As(err, new(*url.Error)) && ctx.Err() == nil {
 			return false, terminal.Failed(fmt.Errorf("the running proxy (pid %d) ended before the login did", r.PID), "start it again, or log in without it")
 		}

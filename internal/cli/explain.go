@@ -61,7 +61,7 @@ func runExplain(ctx context.Context, a *commands, conf *config.Config, method, t
 		defer daemon.CloseIdle()
 		x := new(explain.Explanation)
 		query := url.Values{"method": {method}, "url": {target}}
-		err := daemon.Call(ctx, http.MethodGet, "/api/explain?"+query.Encode(), x)
+		err := daemon.Call(ctx, http.MethodGet, "/api/explain?"+query.Encode(), nil, x)
 		if err != nil && !errors.As(err, new(*terminal.ExitError)) {
 			err = terminal.Failed(err, "see 'avsproxy status'")
 		}

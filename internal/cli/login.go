@@ -155,7 +155,7 @@ func beginDaemonLogin(ctx context.Context, r *api.Daemon, conf *config.Config, n
 		query.Set("by", "device")
 	}
 	attempt := &loginAttempt{close: func() {}}
-	if err := r.Call(ctx, http.MethodPost, "/api/logins?"+query.Encode(), &attempt.LoginBegun); err != nil {
+	if err := r.Call(ctx, http.MethodPost, "/api/logins?"+query.Encode(), nil, &attempt.LoginBegun); err != nil {
 		return nil, err
 	}
 	attempt.wait = func(ctx context.Context) (bool, error) { return r.AwaitLogin(ctx, attempt.ID) }

@@ -43,7 +43,7 @@ func loginNonInteractive(ctx context.Context, a *commands, conf *config.Config, 
 		return true, err
 	}
 	if daemon != nil { // it goes on with the new login at once
-		return true, daemon.Call(ctx, http.MethodPost, api.WithCredential("/api/reload", credential.Conf.Name), &struct{}{})
+		return true, daemon.Call(ctx, http.MethodPost, api.WithCredential("/api/reload", credential.Conf.Name), nil, &struct{}{})
 	}
 	return true, nil
 }

@@ -33,7 +33,7 @@ provider has a revocation endpoint (revoke_url) it is told first.`,
 func runLogout(ctx context.Context, a *commands, conf *config.Config, name string) error {
 	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
 		var done api.LogoutDone
-		if err := daemon.Call(ctx, http.MethodDelete, api.WithCredential("/api/login", name), &done); err != nil {
+		if err := daemon.Call(ctx, http.MethodDelete, api.WithCredential("/api/login", name), nil, &done); err != nil {
 			return err
 		}
 		sayLoggedOut(a, conf, done.WasLoggedIn)

@@ -68,7 +68,7 @@ func runReplay(ctx context.Context, a *commands, daemon *api.Daemon, text string
 	}
 	defer events.Close()
 	var begun api.ReplayBegun
-	if err := daemon.Post(ctx, api.ExchangePath(id)+"/replay", edit, &begun); err != nil {
+	if err := daemon.Call(ctx, http.MethodPost, api.ExchangePath(id)+"/replay", edit, &begun); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.stdout, begun.ID)
@@ -95,7 +95,7 @@ func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, fla
 		return edit, nil
 	}
 	var record capture.Record
-	if err := daemon.Call(ctx, http.MethodGet, api.ExchangePath(id), &record); err != nil {
+	if err := daemon.Call(ctx, http.MethodGet, api.ExchangePath(id), nil, &record); err != nil {
 		return nil, err
 	}
 	if record.Request.Cut {
@@ -154,7 +154,8 @@ func awaitReplay(ctx context.Context, a *commands, daemon *api.Daemon, events *a
 			continue
 		}
 		fmt.Fprintln(a.stdout, newLineWriter(a.stdout, a.Getenv).line(s))
-		a.UI.Say("see it at %s", daemon.Page(ctx, id))
+		page, _ := daemon.Inspector(ctx) // without a ticket it asks for the key
+		a.UI.Say("see it at %s", page+number(id))
 		if s.Error != "" || s.Ended != "" || s.Status < 100 || s.Status >= 400 {
 			return &terminal.ExitError{Code: terminal.ExitFailed} // the line says why
 		}
@@ -177,7 +178,7 @@ func completeExchange(a *commands) cobra.CompletionFunc {
 		}
 		defer daemon.CloseIdle()
 		var list api.Exchanges
-		if daemon.Call(ctx, http.MethodGet, "/api/exchanges?limit=20", &list) != nil {
+		if daemon.Call(ctx, http.MethodGet, "/api/exchanges?limit=20", nil, &list) != nil {
 			return nil, none
 		}
 		var ids []string

@@ -143,7 +143,7 @@ func childAddress(addresses []string) (*url.URL, error) {
 // warnLogins says which routes will answer that a login is needed.
 func warnLogins(ctx context.Context, a *commands, serving *api.Daemon) {
 	var status api.Status
-	if serving.Call(ctx, http.MethodGet, "/api/status", &status) != nil {
+	if serving.Call(ctx, http.MethodGet, "/api/status", nil, &status) != nil {
 		return // the command's requests will show it
 	}
 	for _, c := range status.Credentials {

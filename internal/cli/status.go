@@ -25,30 +25,40 @@ func statusCommand(a *commands) *cobra.Command {
 		Short: "Show how routes and credentials stand",
 		Args:  cobra.NoArgs,
 		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, _ string) error {
-			status, err := getStatus(ctx, a, conf)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return indented(a.stdout, status)
-			}
-			if err := printStatus(a, status); err != nil {
-				return err
-			}
-			return printInspector(ctx, a, conf)
+			return runStatus(ctx, a, conf, asJSON)
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as JSON")
 	return cmd
 }
 
-// getStatus asks the running proxy, or else looks into the store.
-func getStatus(ctx context.Context, a *commands, conf *config.Config) (*api.Status, error) {
-	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
-		var status api.Status
-		return &status, daemon.Call(ctx, http.MethodGet, "/api/status", &status)
+// runStatus asks the running proxy, or else looks into the store.
+func runStatus(ctx context.Context, a *commands, conf *config.Config, asJSON bool) error {
+	daemon := app.FindDaemon(ctx, a.Environment, conf)
+	status, err := getStatus(ctx, a, conf, daemon)
+	if err != nil {
+		return err
 	}
-	return app.StoredStatus(a.Environment, conf)
+	if asJSON {
+		return indented(a.stdout, status)
+	}
+	if err := printStatus(a, status); err != nil || daemon == nil || daemon.Key == "" {
+		return err
+	}
+	page, err := daemon.Inspector(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "inspector  %s (opens it once)\n", page)
+	return err
+}
+
+func getStatus(ctx context.Context, a *commands, conf *config.Config, daemon *api.Daemon) (*api.Status, error) {
+	if daemon == nil {
+		return app.StoredStatus(a.Environment, conf)
+	}
+	var status api.Status
+	return &status, daemon.Call(ctx, http.MethodGet, "/api/status", nil, &status)
 }
 
 func printStatus(a *commands, status *api.Status) error {
@@ -79,24 +89,6 @@ func printStatus(a *commands, status *api.Status) error {
 		}
 	}
 	return table.Flush()
-}
-
-// printInspector prints the address that opens the inspector, where it needs a key.
-func printInspector(ctx context.Context, a *commands, conf *config.Config) error {
-	file := api.ReadRunFile(conf.Store.Path)
-	if file == nil || file.Key == "" {
-		return nil
-	}
-	daemon := app.FindDaemon(ctx, a.Environment, conf)
-	if daemon == nil {
-		return nil
-	}
-	var made api.TicketMade
-	if err := daemon.Call(ctx, http.MethodPost, "/api/tickets", &made); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stdout, "inspector  %s (opens it once)\n", api.LocalhostURL(made.Address))
-	return nil
 }
 
 // defaultCredential is that of the first route.

@@ -125,7 +125,7 @@ func (t *tail) list(ctx context.Context) (paused bool, err error) {
 		Exchanges []json.RawMessage `json:"exchanges"`
 		Paused    bool              `json:"paused"`
 	}
-	if err := t.daemon.Call(ctx, http.MethodGet, "/api/exchanges?"+query.Encode(), &list); err != nil {
+	if err := t.daemon.Call(ctx, http.MethodGet, "/api/exchanges?"+query.Encode(), nil, &list); err != nil {
 		return false, err
 	}
 	for _, data := range list.Exchanges {
