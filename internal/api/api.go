@@ -127,6 +127,15 @@ type Exchanges struct {
 	Dropped   uint64            `json:"dropped"` // so many made room for others
 }
 
+// A ReplayEdit is the body of POST /api/exchanges/ID/replay. What is missing stays as it
+// was.
+type ReplayEdit struct {
+	Method  *string         `json:"method"`
+	Target  *string         `json:"target"`
+	Headers []capture.Field `json:"headers"`
+	Body    *[]byte         `json:"body_base64"`
+}
+
 // ReplayBegun is the answer to it.
 type ReplayBegun struct {
 	ID uint64 `json:"id"` // of the new exchange

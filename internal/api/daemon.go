@@ -193,22 +193,36 @@ func (r *Daemon) Watch(ctx context.Context, follow uint64) (*EventStream, error)
 	return &EventStream{resp.Body, lines}, nil
 }
 
-// Next returns the next event. data is good until the call after it. The error is
+// Next returns the next event, with its Summary or Chunk if it has one. The error is
 // [io.EOF] at the stream's end.
-func (s *EventStream) Next() (kind capture.Kind, data []byte, err error) {
+func (s *EventStream) Next() (event capture.Event, err error) {
 	for s.lines.Scan() {
 		field, value, _ := bytes.Cut(s.lines.Bytes(), []byte(": "))
 		switch string(field) {
 		case "event":
-			kind = capture.Kind(value)
+			event.Kind = capture.Kind(value)
 		case "data":
-			return kind, value, nil
+			err = decodeEvent(&event, value)
+			return event, err
 		}
 	}
 	if err := s.lines.Err(); errors.Is(err, context.Canceled) || errors.Is(err, bufio.ErrTooLong) {
-		return "", nil, err
+		return event, err
 	}
-	return "", nil, io.EOF // also where it was cut
+	return event, io.EOF // also where it was cut
+}
+
+func decodeEvent(event *capture.Event, data []byte) (err error) {
+	switch event.Kind {
+	case capture.KindExchange:
+		err = json.Unmarshal(data, &event.Summary)
+	case capture.KindChunk:
+		err = json.Unmarshal(data, &event.Chunk)
+	}
+	if err != nil {
+		return terminal.Failed(errors.New("unexpected response from the running avsproxy"), "check that both are the same version")
+	}
+	return nil
 }
 
 func (s *EventStream) Close() { s.body.Close() }

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -76,33 +75,31 @@ func runReplay(ctx context.Context, a *commands, daemon *api.Daemon, text string
 }
 
 // editOf is what the flags change.
-func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, flags replayFlags) (map[string]any, error) {
-	edit := map[string]any{}
+func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, flags replayFlags) (edit api.ReplayEdit, err error) {
 	if flags.method != "" {
-		edit["method"] = strings.ToUpper(flags.method)
+		edit.Method = new(strings.ToUpper(flags.method))
 	}
 	if flags.target != "" {
-		edit["target"] = flags.target
+		edit.Target = &flags.target
 	}
 	if flags.body != "" {
 		body, err := readBody(a, flags.body)
 		if err != nil {
-			return nil, err
+			return edit, err
 		}
-		edit["body_base64"] = body // as JSON has bytes
+		edit.Body = &body
 	}
 	if len(flags.headers) == 0 {
 		return edit, nil
 	}
 	var record capture.Record
 	if err := daemon.Call(ctx, http.MethodGet, api.ExchangePath(id), nil, &record); err != nil {
-		return nil, err
+		return edit, err
 	}
 	if record.Request.Cut {
-		return nil, terminal.Failed(errors.New("the request's headers were too many or too long to keep, so no others can take the place of some"), "see them all in the client that sent them")
+		return edit, terminal.Failed(errors.New("the request's headers were too many or too long to keep, so no others can take the place of some"), "see them all in the client that sent them")
 	}
-	fields, err := edited(record.Request.Header, flags.headers)
-	edit["headers"] = fields
+	edit.Headers, err = edited(record.Request.Header, flags.headers)
 	return edit, err
 }
 
@@ -142,18 +139,18 @@ func readBody(a *commands, from string) ([]byte, error) {
 // awaitReplay prints how the exchange ended.
 func awaitReplay(ctx context.Context, a *commands, daemon *api.Daemon, events *api.EventStream, id uint64) error {
 	for {
-		kind, data, err := events.Next()
+		event, err := events.Next()
 		if errors.Is(err, io.EOF) {
 			return errors.New("the console ended its events before the request did")
 		}
 		if err != nil {
 			return err
 		}
-		var s capture.Summary
-		if kind != capture.KindExchange || json.Unmarshal(data, &s) != nil || s.ID != id || s.State != capture.StateDone {
+		s := event.Summary
+		if s == nil || s.ID != id || s.State != capture.StateDone {
 			continue
 		}
-		fmt.Fprintln(a.stdout, newLineWriter(a.stdout, a.Getenv).line(s))
+		fmt.Fprintln(a.stdout, newLineWriter(a.stdout, a.Getenv).line(*s))
 		page, _ := daemon.Inspector(ctx) // without a ticket it asks for the key
 		a.UI.Say("see it at %s", page+number(id))
 		if s.Error != "" || s.Ended != "" || s.Status < 100 || s.Status >= 400 {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -107,9 +106,9 @@ func (t *tail) run(ctx context.Context, paused func()) error {
 		paused()
 	}
 	for {
-		kind, data, err := events.Next()
-		if err == nil && kind == capture.KindExchange {
-			err = t.update(ctx, data, false)
+		event, err := events.Next()
+		if err == nil && event.Summary != nil {
+			err = t.update(ctx, *event.Summary, false)
 		}
 		if err != nil {
 			return err
@@ -121,15 +120,12 @@ func (t *tail) run(ctx context.Context, paused func()) error {
 func (t *tail) list(ctx context.Context) (paused bool, err error) {
 	query := t.query()
 	query.Set("limit", strconv.Itoa(max(t.last, 1)))
-	var list struct {
-		Exchanges []json.RawMessage `json:"exchanges"`
-		Paused    bool              `json:"paused"`
-	}
+	var list api.Exchanges
 	if err := t.daemon.Call(ctx, http.MethodGet, "/api/exchanges?"+query.Encode(), nil, &list); err != nil {
 		return false, err
 	}
-	for _, data := range list.Exchanges {
-		if err := t.update(ctx, data, true); err != nil {
+	for _, s := range list.Exchanges {
+		if err := t.update(ctx, s, true); err != nil {
 			return false, err
 		}
 	}
@@ -137,11 +133,7 @@ func (t *tail) list(ctx context.Context) (paused bool, err error) {
 }
 
 // update prints what is new about an exchange.
-func (t *tail) update(ctx context.Context, data []byte, listed bool) error {
-	var s capture.Summary
-	if err := json.Unmarshal(data, &s); err != nil {
-		return terminal.Failed(errors.New("unexpected response from the running avsproxy"), "check that both are the same version")
-	}
+func (t *tail) update(ctx context.Context, s capture.Summary, listed bool) error {
 	switch {
 	case !t.shows(s) || t.listed[s.ID]:
 	case s.State == capture.StateDone:
@@ -150,7 +142,7 @@ func (t *tail) update(ctx context.Context, data []byte, listed bool) error {
 			t.listed[s.ID] = true
 		}
 		if !listed || t.last > 0 {
-			return t.print(s, data)
+			return t.print(s)
 		}
 	case isLongLived(s) && !t.open[s.ID]:
 		t.open[s.ID] = true
@@ -159,11 +151,12 @@ func (t *tail) update(ctx context.Context, data []byte, listed bool) error {
 	return nil
 }
 
-func (t *tail) print(s capture.Summary, data []byte) error {
+// print prints an exchange that has ended.
+func (t *tail) print(s capture.Summary) error {
 	if !t.asJSON {
 		return t.say(t.lines.line(s))
 	}
-	line, err := terminal.JSONLine(data)
+	line, err := terminal.JSONLine(s)
 	if err != nil {
 		return err
 	}
@@ -231,8 +224,8 @@ func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
 		seen := t.scanCaptured(ctx, s.ID, scanner)
 		silent = false
 		for {
-			kind, data, err := events.Next()
-			if err != nil || !scan(scanner, kind, data, s.ID, seen) {
+			event, err := events.Next()
+			if err != nil || !scan(scanner, event, s.ID, seen) {
 				return
 			}
 		}
@@ -252,18 +245,11 @@ func (t *tail) scanCaptured(ctx context.Context, id uint64, scanner io.Writer) i
 
 // scan passes on what an event says of the downchannel id past the bytes that were
 // seen. It reports whether more may come.
-func scan(scanner io.Writer, kind capture.Kind, data []byte, id uint64, seen int64) bool {
-	switch kind {
-	case capture.KindChunk:
-		var chunk capture.Chunk
-		if json.Unmarshal(data, &chunk) != nil || chunk.ID != id || chunk.Side != capture.ResponseSide {
-			return true
-		}
+func scan(scanner io.Writer, event capture.Event, id uint64, seen int64) bool {
+	if chunk := event.Chunk; chunk != nil && chunk.ID == id && chunk.Side == capture.ResponseSide {
 		known := min(max(seen-chunk.Offset, 0), int64(len(chunk.Bytes)))
 		_, _ = scanner.Write(chunk.Bytes[known:]) // takes everything
-	case capture.KindExchange:
-		var s capture.Summary
-		return json.Unmarshal(data, &s) != nil || s.ID != id || s.State != capture.StateDone
 	}
-	return true
+	s := event.Summary
+	return s == nil || s.ID != id || s.State != capture.StateDone
 }

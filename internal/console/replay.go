@@ -28,15 +28,6 @@ type ReplayRequest struct {
 	Body   []byte
 }
 
-// A ReplayEdit is the body of POST /api/exchanges/ID/replay. What is missing stays as it
-// was.
-type ReplayEdit struct {
-	Method  *string         `json:"method"`
-	Target  *string         `json:"target"`
-	Headers []capture.Field `json:"headers"`
-	Body    *[]byte         `json:"body_base64"`
-}
-
 func (c *Console) replay(r *http.Request) (any, error) {
 	record, err := c.record(r.PathValue("id"))
 	if err != nil {
@@ -49,7 +40,7 @@ func (c *Console) replay(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "bad_request", err.Error(), `send {}, or an object with method, target, headers ([["Name","value"]]) and body_base64`)
 	}
-	again, err := edit.apply(record)
+	again, err := edited(record, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +52,8 @@ func (c *Console) replay(r *http.Request) (any, error) {
 }
 
 // readEdit takes an empty body for "as it was".
-func readEdit(r *http.Request) (ReplayEdit, error) {
-	var edit ReplayEdit
+func readEdit(r *http.Request) (api.ReplayEdit, error) {
+	var edit api.ReplayEdit
 	body := http.MaxBytesReader(nil, r.Body, maxReplayBody/3*4+256<<10) // in base64, and the rest
 	decoder := json.NewDecoder(body)
 	decoder.DisallowUnknownFields()
@@ -75,25 +66,17 @@ func readEdit(r *http.Request) (ReplayEdit, error) {
 	return edit, nil
 }
 
-// apply makes the request to send of what was sent.
-func (e ReplayEdit) apply(record capture.Record) (ReplayRequest, error) {
+// edited makes the request to send of what was sent.
+func edited(record capture.Record, edit api.ReplayEdit) (ReplayRequest, error) {
 	again := ReplayRequest{
-		Of: record.ID, Route: record.Route, Method: record.Method, Scheme: record.Scheme, Host: record.Host, Target: record.Target,
-		Header: unmasked(record.Request.Header), Body: record.Request.Body.Bytes,
+		Of: record.ID, Route: record.Route, Scheme: record.Scheme, Host: record.Host,
+		Method: orKept(edit.Method, record.Method), Target: orKept(edit.Target, record.Target),
+		Header: edit.Headers, Body: orKept(edit.Body, record.Request.Body.Bytes),
 	}
-	if e.Method != nil {
-		again.Method = *e.Method
+	if edit.Headers == nil {
+		again.Header = unmasked(record.Request.Header)
 	}
-	if e.Target != nil {
-		again.Target = *e.Target
-	}
-	if e.Headers != nil {
-		again.Header = e.Headers
-	}
-	if e.Body != nil {
-		again.Body = *e.Body
-	}
-	if err := e.checkWhole(again, record); err != nil {
+	if err := checkWhole(again, record, edit); err != nil {
 		return again, err
 	}
 	again.Header = endToEnd(again.Header)
@@ -101,6 +84,13 @@ func (e ReplayEdit) apply(record capture.Record) (ReplayRequest, error) {
 		return again, refuse(http.StatusBadRequest, "bad_request", err.Error(), "correct the request")
 	}
 	return again, nil
+}
+
+func orKept[T any](edited *T, kept T) T {
+	if edited != nil {
+		return *edited
+	}
+	return kept
 }
 
 // hopByHop are the fields that are for one connection alone (RFC 9110 section 7.6.1),

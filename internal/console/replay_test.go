@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 )
 
@@ -141,7 +142,7 @@ func TestReplayThatCannotBe(t *testing.T) {
 }
 
 func TestABodyWithAMaskedSecretIsNotSentAgain(t *testing.T) {
-	_, err := ReplayEdit{}.apply(capture.Record{Request: capture.Message{Body: capture.Body{Masked: true, Complete: true, Bytes: []byte("a=***")}}})
+	_, err := edited(capture.Record{Request: capture.Message{Body: capture.Body{Masked: true, Complete: true, Bytes: []byte("a=***")}}}, api.ReplayEdit{})
 	if !errors.Is(err, errBodyNotWhole) {
 		t.Error(err)
 	}

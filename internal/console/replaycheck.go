@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/redact"
 )
@@ -20,16 +21,16 @@ var (
 
 // checkWhole refuses to send what was not kept as it was sent, unless the edit replaces it. An
 // editor returns unchanged what it does not change: masked texts and texts that were cut.
-func (e ReplayEdit) checkWhole(again ReplayRequest, record capture.Record) error {
+func checkWhole(again ReplayRequest, record capture.Record, edit api.ReplayEdit) error {
 	isCut := func(f capture.Field) bool {
 		return slices.ContainsFunc(record.Request.Header, func(kept capture.Field) bool { return kept.Cut && kept.Same(f) })
 	}
 	switch body := record.Request.Body; {
 	case record.MethodMasked && strings.Contains(again.Method, redact.Mask), record.TargetMasked && strings.Contains(again.Target, redact.Mask), record.TargetCut && again.Target == record.Target:
 		return errLineNotWhole
-	case record.Request.Cut && (e.Headers == nil || slices.ContainsFunc(again.Header, isCut)):
+	case record.Request.Cut && (edit.Headers == nil || slices.ContainsFunc(again.Header, isCut)):
 		return errHeadersNotWhole
-	case e.Body == nil && (body.Masked || !body.Complete): // also without a body, if the upstream did not wait for it
+	case edit.Body == nil && (body.Masked || !body.Complete): // also without a body, if the upstream did not wait for it
 		return errBodyNotWhole
 	}
 	return nil

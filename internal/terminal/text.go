@@ -1,7 +1,6 @@
 package terminal
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -60,15 +59,12 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.1fMB", float64(n)/1e6)
 }
 
-// JSONLine is JSON on one line with printable characters only. Others occur only in
-// strings, where they can be escaped (RFC 8259 section 7).
-func JSONLine(data []byte) (string, error) {
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, data); err != nil {
-		return "", err
-	}
+// JSONLine is a value as JSON on one line with printable characters only. Others occur
+// only in strings, where they can be escaped (RFC 8259 section 7).
+func JSONLine(value any) (string, error) {
+	data, err := json.Marshal(value)
 	var line strings.Builder
-	for _, r := range compact.String() {
+	for _, r := range string(data) {
 		switch {
 		case unicode.IsPrint(r):
 			line.WriteRune(r)
@@ -79,7 +75,7 @@ func JSONLine(data []byte) (string, error) {
 			fmt.Fprintf(&line, `\u%04x`, r)
 		}
 	}
-	return line.String(), nil
+	return line.String(), err
 }
 
 // ShellQuote is for lines that people copy into a shell.
