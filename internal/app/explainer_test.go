@@ -82,7 +82,7 @@ func TestExplainGoesByTheRulesOfAllRequests(t *testing.T) {
 		"GET http://localhost:9999/things/1":                    {"", proxy.Refused, problem.NotAllowed, "", "with the proxy's port"},
 		"GET http://device.localhost:9744/x":                    {"device", proxy.LoginMissing, problem.LoginRequired, "https://device.example:8443/x", "run 'avsproxy login missing', or open http://localhost:9745/login?credential=missing"},
 		"POST http://avs.localhost:9744/ping":                   {"avs", proxy.Injected, "", "https://alexa.example/ping", "one HTTP/2 connection"},
-		"POST http://avs.localhost:9744/AUTH/O2/token":          {"avs", proxy.StoodIn, "", "", "dummy"},
+		"POST http://avs.localhost:9744/AUTH/O2/token":          {"avs", proxy.StoodIn, "", "", "placeholder token"},
 		"GET http://avs.localhost:9744/v20160207/directives":    {"avs", proxy.Shared, "", "https://alexa.example/v20160207/directives", "keeps"},
 		"DELETE http://avs.localhost:9744/v20160207/directives": {"avs", proxy.Injected, "", "https://alexa.example/v20160207/directives", "no speech that was streamed"},
 		// As a forward proxy.

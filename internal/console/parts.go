@@ -99,50 +99,54 @@ func play(w http.ResponseWriter, r *http.Request, part Part) error {
 // partsOf takes a body apart; one that is no multipart message has no parts.
 func partsOf(message capture.Message) Parts {
 	text, _ := message.Plain()
-	var found Parts
-	var at *Part
-	var now *float64
+	found := Parts{Parts: []Part{}}
+	var now, began *float64 // began is when the content of the present part did
+	var empty bool
+	format := ""
+	collect := avs.CollectParts(func(avs.PartHead) int {
+		if len(found.Parts) == maxParts {
+			found.Left++
+			return -1
+		}
+		return len(text)
+	}, func(part avs.CollectedPart) {
+		found.Parts = append(found.Parts, newPart(len(found.Parts), part, began, &format))
+	})
 	scanner := avs.NewPartScanner(capture.FieldValue(message.Header, "Content-Type"), avs.PartHandler{
 		Begin: func(head avs.PartHead) {
-			if at = nil; len(found.Parts) == maxParts {
-				found.Left++
-				return
-			}
-			found.Parts = append(found.Parts, Part{
-				Index: len(found.Parts), Headers: strings.ToValidUTF8(string(head.Raw), "\ufffd"),
-				Name: head.Name, ContentType: head.ContentType, ContentID: head.ContentID,
-				AtMS: now,
-			})
-			at = &found.Parts[len(found.Parts)-1]
+			began, empty = now, true
+			collect.Begin(head)
 		},
 		Data: func(p []byte) {
-			if at == nil {
-				return
+			if empty {
+				began, empty = now, false // its head may have come long before, behind the last part
 			}
-			if len(at.content) == 0 {
-				at.AtMS = now // its head may have come long before, behind the last part
-			}
-			at.content = append(at.content, p...)
+			collect.Data(p)
 		},
-		End: func(complete bool) {
-			if at != nil {
-				at.Complete = complete
-			}
-		},
+		End: collect.End,
 	})
 	for piece, came := range arrivals(message.Body.Arrivals, text) {
 		now = came
 		scanner.Write(piece)
 	}
 	scanner.Close()
-	format := ""
-	for i := range found.Parts {
-		found.Parts[i].look(&format)
-	}
-	if found.Parts == nil {
-		found.Parts = []Part{}
-	}
 	return found
+}
+
+// newPart finds out what a part holds. format is how the last event before it says that
+// its audio is coded.
+func newPart(index int, part avs.CollectedPart, began *float64, format *string) Part {
+	p := Part{
+		Index: index, Headers: strings.ToValidUTF8(string(part.Raw), "\ufffd"),
+		Name: part.Name, ContentType: part.ContentType, ContentID: part.ContentID,
+		Size: len(part.Body), Complete: part.Complete, AtMS: began, content: part.Body,
+	}
+	if part.IsJSON() || bytes.HasPrefix(part.Body, []byte("{")) {
+		p.readJSON(format)
+	} else if audio, ok := avs.Audio(part.ContentType, *format, part.Body); ok {
+		p.Audio = &audio
+	}
+	return p
 }
 
 // arrivals cuts a body into the pieces in which it came, each with its time in
@@ -171,23 +175,6 @@ func milliseconds(d time.Duration) *float64 {
 	}
 	ms := float64(d.Microseconds()) / 1000
 	return &ms
-}
-
-// look finds out what a part holds. format is how the last event before it says that
-// its audio is coded.
-func (p *Part) look(format *string) {
-	p.Size = len(p.content)
-	if isJSON(p) {
-		p.readJSON(format)
-		return
-	}
-	if audio, ok := avs.Audio(p.ContentType, *format, p.content); ok {
-		p.Audio = &audio
-	}
-}
-
-func isJSON(p *Part) bool {
-	return avs.PartHead{ContentType: p.ContentType}.IsJSON() || bytes.HasPrefix(p.content, []byte("{"))
 }
 
 func (p *Part) readJSON(format *string) {

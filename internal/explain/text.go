@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -48,16 +49,16 @@ func (e *Explainer) addToken(x *Explanation, facts Credential, route config.Rout
 	case x.Error != "":
 		x.add("Token", "none: %s has no live token (%v); answered with 503 %s", name, facts.Status.Failure, x.Error)
 	default:
-		x.add("Token", "%s: %s, %s", decisionText(string(x.Decision)), name, tokenText(facts.Status))
+		x.add("Token", "%s: %s, %s", cmp.Or(decisions[x.Decision], string(x.Decision)), name, tokenText(facts.Status))
 	}
-	switch route.ClientAuth {
-	case "keep":
-		x.add("Client's own", "where a request brings its own credential, that goes on, and ours is not added")
-	case "reject":
-		x.add("Client's own", "a request that brings its own credential is answered with 403 not_allowed")
-	default:
-		x.add("Client's own", "ours takes the place of any credential that a request brings")
-	}
+	x.add("Client's own", "%s", clientAuth[route.ClientAuth])
+}
+
+// clientAuth says what client_auth does to a credential of the client's.
+var clientAuth = map[string]string{
+	"keep":    "where a request brings its own credential, that goes on, and ours is not added",
+	"reject":  "a request that brings its own credential is answered with 403 not_allowed",
+	"replace": "ours takes the place of any credential that a request brings",
 }
 
 func (e *Explainer) loginHint(facts Credential, route config.Route) string {
@@ -70,15 +71,10 @@ func (e *Explainer) loginHint(facts Credential, route config.Route) string {
 	return "run '" + facts.Command + "', or open " + facts.Page
 }
 
-// decisionText says what is done about the token.
-func decisionText(decision string) string {
-	switch decision {
-	case "stood_in":
-		return "the request for a token is answered here, with a dummy that stands for the real one"
-	case "shared":
-		return "answered from the downchannel that the proxy keeps with its own token"
-	}
-	return decision
+// decisions are those whose names do not say what is done about the token.
+var decisions = map[proxy.Decision]string{
+	proxy.StoodIn: "the request for a token is answered here, with a placeholder token that stands for the real one",
+	proxy.Shared:  "answered from the downchannel that the proxy keeps with its own token",
 }
 
 func tokenText(status tokens.Status) string {
@@ -98,8 +94,8 @@ func (e *Explainer) addPath(x *Explanation, a requestSpec, route config.Route, s
 	e.addUpstream(x, route)
 	x.add("Retries", "%s", retriesText(a.method, route))
 	x.add("Connection", "%s", connectionText(route))
-	if habits := avsText(route); habits != "" {
-		x.add("Habits", "%s", habits)
+	if rules := avsText(route); rules != "" {
+		x.add("AVS", "%s", rules)
 	}
 }
 
@@ -159,43 +155,41 @@ func retriesText(method string, route config.Route) string {
 	return "after " + strings.Join(statuses, " or ") + " the token is renewed and the request sent " + again + "; " + unseen
 }
 
+// A clause is a part of a sentence, if it holds.
+type clause struct {
+	holds bool
+	text  string
+}
+
+func sentence(clauses ...clause) string {
+	var parts []string
+	for _, c := range clauses {
+		if c.holds {
+			parts = append(parts, c.text)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
 func connectionText(route config.Route) string {
-	text := "HTTP/2 where the upstream speaks it, else HTTP/1.1"
-	if route.SingleConnection {
-		text = "one HTTP/2 connection, made ahead and shared by all requests, where the upstream speaks it"
-	}
-	if route.WebSocket {
-		text += "; WebSockets over HTTP/1.1"
-	}
-	if route.PingInterval > 0 {
-		text += "; pinged after " + terminal.Roughly(route.PingInterval) + " of silence"
-	}
-	if route.DialTimeout > 0 {
-		text += "; connecting may take " + terminal.Roughly(route.DialTimeout)
-	}
-	if route.HeaderTimeout > 0 {
-		text += "; the answer has to begin within " + terminal.Roughly(route.HeaderTimeout)
-	}
-	return text
+	return sentence(
+		clause{!route.SingleConnection, "HTTP/2 where the upstream speaks it, else HTTP/1.1"},
+		clause{route.SingleConnection, "one HTTP/2 connection, made ahead and shared by all requests, where the upstream speaks it"},
+		clause{route.WebSocket, "WebSockets over HTTP/1.1"},
+		clause{route.PingInterval > 0, "pinged after " + terminal.Roughly(route.PingInterval) + " of silence"},
+		clause{route.DialTimeout > 0, "connecting may take " + terminal.Roughly(route.DialTimeout)},
+		clause{route.HeaderTimeout > 0, "the answer has to begin within " + terminal.Roughly(route.HeaderTimeout)},
+	)
 }
 
 func avsText(route config.Route) string {
-	var habits []string
-	for _, habit := range []struct {
-		has  bool
-		says string
-	}{
-		{route.SerializeEvents, "events go one after another"},
-		{route.Synchronize, "a SynchronizeState follows each new downchannel"},
-		{route.FollowGateway, "the route moves when AVS names another gateway"},
-		{route.Downchannel == "keep", "the proxy holds the downchannel, and clients share it"},
-		{route.TokenEndpoint, "clients' requests for tokens are answered here"},
-	} {
-		if habit.has {
-			habits = append(habits, habit.says)
-		}
-	}
-	return strings.Join(habits, "; ")
+	return sentence(
+		clause{route.SerializeEvents, "events go one after another"},
+		clause{route.Synchronize, "a SynchronizeState follows each new downchannel"},
+		clause{route.FollowGateway, "the route moves when AVS names another gateway"},
+		clause{route.Downchannel == "keep", "the proxy holds the downchannel, and clients share it"},
+		clause{route.TokenEndpoint, "clients' requests for tokens are answered here"},
+	)
 }
 
 // Print puts what each sentence is about into a column of its own.
