@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 )
 
@@ -70,6 +71,23 @@ type CredentialStatus struct {
 	Renewable  bool         `json:"renewable"`
 	Login      bool         `json:"login"` // a person can log in to it
 	Problem    *Error       `json:"problem,omitempty"`
+}
+
+// Instant is a time as the API has it; nil = zero, which is unknown.
+func Instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UTC().Truncate(time.Second))
+}
+
+// TokenText says how the token stands. What is wrong with it is in Problem.
+func (c CredentialStatus) TokenText() string {
+	status := tokens.Status{State: c.State, Renewable: c.Renewable}
+	if c.ExpiresAt != nil {
+		status.Expiry = *c.ExpiresAt
+	}
+	return terminal.TokenText(status)
 }
 
 // An Error is what is wrong and what to do about it: with a credential, or with a request

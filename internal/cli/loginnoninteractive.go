@@ -55,19 +55,11 @@ func proveCredential(ctx context.Context, a *commands, program *app.Program, cre
 		return terminal.Failed(err, "")
 	}
 	defer program.AwaitRenewals()
-	token, err := credential.Source.Token(ctx)
-	if err != nil {
+	if _, err := credential.Source.Token(ctx); err != nil {
 		return tokenFailed(program, credential, err)
 	}
-	a.UI.Say("avsproxy: %s needs no login (grant %s); a token was got%s", credential.Conf.Name, credential.Conf.Grant, lifeText(token))
+	a.UI.Say("avsproxy: %s needs no login (grant %s); its token is %s", credential.Conf.Name, credential.Conf.Grant, terminal.TokenText(credential.Source.Status()))
 	return nil
-}
-
-func lifeText(token tokens.Token) string {
-	if token.Expiry.IsZero() {
-		return ""
-	}
-	return ", expires " + terminal.When(token.Expiry)
 }
 
 // importToken reads a refresh token, renews it once, and stores the resulting grant.

@@ -77,7 +77,7 @@ func announceReady(a *commands, conf *config.Config, r app.Readiness, asJSON boo
 		say("  route    %s", routeText(route, conf.Routes[i], conf.Sandbox))
 	}
 	for _, status := range r.Tokens {
-		say("  token    %s: %s", status.Name, terminal.TokenOf(status))
+		say("  token    %s: %s", status.Name, terminal.TokenText(status))
 	}
 	switch {
 	case r.LoginCommand == "":

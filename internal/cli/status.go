@@ -101,7 +101,7 @@ func defaultCredential(routes []api.Route) string {
 
 // credentialLines are the state of a credential, then what may need a person.
 func credentialLines(c api.CredentialStatus) []string {
-	lines := []string{tokenOf(c).String() + "; grant " + c.Grant}
+	lines := []string{c.TokenText() + "; grant " + c.Grant}
 	if c.LoggedInAt != nil && c.Login {
 		lines = append(lines, "logged in "+terminal.When(*c.LoggedInAt))
 	}
@@ -123,14 +123,6 @@ func credentialLines(c api.CredentialStatus) []string {
 		lines = append(lines, problemText(*c.Problem))
 	}
 	return lines
-}
-
-func tokenOf(c api.CredentialStatus) terminal.Token {
-	t := terminal.Token{State: c.State, Renewable: c.Renewable} // the problem has a line of its own
-	if c.ExpiresAt != nil {
-		t.Expiry = *c.ExpiresAt
-	}
-	return t
 }
 
 // problemText leaves out a hint that the detail has in it.

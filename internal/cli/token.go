@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
@@ -73,7 +74,7 @@ func runToken(ctx context.Context, a *commands, conf *config.Config, name string
 	}
 	left := time.Until(token.Expiry)
 	if !token.Expiry.IsZero() && left < flags.minTTL {
-		a.UI.Warn(fmt.Sprintf("the token lives for %v only", left.Round(time.Second)), "")
+		a.UI.Warn("the token lives for "+terminal.Roughly(left)+" only", "")
 	}
 	if printErr := printToken(a, credential, token, flags); printErr != nil {
 		return terminal.Failed(printErr, "")
@@ -116,21 +117,13 @@ func printToken(a *commands, credential *app.Credential, token tokens.Token, fla
 			AccessToken string     `json:"access_token"`
 			ExpiresAt   *time.Time `json:"expires_at"`
 			Credential  string     `json:"credential"`
-		}{token.Access.Reveal(), expiresAt(token), credential.Conf.Name})
+		}{token.Access.Reveal(), api.Instant(token.Expiry), credential.Conf.Name})
 	case flags.header:
 		_, err := fmt.Fprintf(a.stdout, "%s: %s\n", credential.Conf.Header, token.Fill(credential.Conf.Format))
 		return err
 	}
 	_, err := fmt.Fprintln(a.stdout, token.Access.Reveal())
 	return err
-}
-
-func expiresAt(token tokens.Token) *time.Time {
-	if token.Expiry.IsZero() {
-		return nil
-	}
-	at := token.Expiry.UTC().Truncate(time.Second)
-	return &at
 }
 
 func tokenFailed(p *app.Program, credential *app.Credential, err error) error {
@@ -151,7 +144,7 @@ func tokenFailed(p *app.Program, credential *app.Credential, err error) error {
 // laterHint is for a command that ends now and does not try again.
 func laterHint(e *tokens.Error) string {
 	if e.RetryAfter > time.Second {
-		return fmt.Sprintf("the login is kept; try again in %v", e.RetryAfter.Round(time.Second))
+		return "the login is kept; try again in " + terminal.Roughly(e.RetryAfter)
 	}
 	return "the login is kept; check the network and try again"
 }

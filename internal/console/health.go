@@ -121,8 +121,8 @@ func (c *Console) credentials() []api.CredentialStatus {
 func Describe(c Credential, s tokens.Status) api.CredentialStatus {
 	status := api.CredentialStatus{
 		Name: s.Name, Grant: s.Kind, State: s.State, Scopes: s.Scopes, Asked: c.Asked, Renewable: s.Renewable, Login: c.Client != nil,
-		ExpiresAt: instant(s.Expiry), LoggedInAt: instant(s.LoggedIn), RenewedAt: instant(s.Renewed), EndsAt: instant(s.Ends),
-		Last: s.Last, LastAt: instant(s.LastAt),
+		ExpiresAt: api.Instant(s.Expiry), LoggedInAt: api.Instant(s.LoggedIn), RenewedAt: api.Instant(s.Renewed), EndsAt: api.Instant(s.Ends),
+		Last: s.Last, LastAt: api.Instant(s.LastAt),
 	}
 	if c.Skew != nil {
 		status.ClockAhead = c.Skew().Seconds()
@@ -137,12 +137,4 @@ func Describe(c Credential, s tokens.Status) api.CredentialStatus {
 		status.Problem = &api.Error{Action: tokens.ActionConfig, Message: "the login could not be saved: " + s.Unsaved.Error(), Hint: "make room or mend the folder; it serves from memory until then"}
 	}
 	return status
-}
-
-func instant(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC().Truncate(time.Second)
-	return &t
 }

@@ -78,7 +78,7 @@ var decisions = map[proxy.Decision]string{
 }
 
 func tokenText(status tokens.Status) string {
-	text := terminal.TokenOf(status).String()
+	text := terminal.TokenText(status)
 	if !status.Renewed.IsZero() {
 		text += "; got " + terminal.When(status.Renewed)
 	}

@@ -99,41 +99,27 @@ func LoginCommand(credential, defaultCredential string, imports bool) string {
 	return command
 }
 
-// A Token is what people read about an access token.
-type Token struct {
-	State     tokens.State
-	Expiry    time.Time // zero = none is known
-	Renewable bool
-	Failure   string // of the state failing
-}
-
-// TokenOf is the token of a credential's status.
-func TokenOf(s tokens.Status) Token {
-	t := Token{State: s.State, Expiry: s.Expiry, Renewable: s.Renewable}
-	if s.Failure != nil {
-		t.Failure = s.Failure.Error()
-	}
-	return t
-}
-
-// String says whether the token can be used, until when, and what happens then.
-func (t Token) String() string {
-	unused := t.State == tokens.StateUnknown
+// TokenText says whether a credential's token can be used, until when, and what happens
+// then.
+func TokenText(s tokens.Status) string {
+	unused := s.State == tokens.StateUnknown
 	switch {
-	case unused && t.Expiry.IsZero():
+	case unused && s.Expiry.IsZero():
 		return "not used yet"
-	case unused && t.Renewable:
+	case unused && s.Renewable:
 		return "expired, will be renewed by the next request"
-	case t.State == tokens.StateFailing:
-		return strings.TrimSuffix("failing: "+t.Failure, ": ")
-	case t.State != tokens.StateReady:
+	case s.State == tokens.StateFailing && s.Failure != nil:
+		return "failing: " + s.Failure.Error()
+	case s.State == tokens.StateFailing:
+		return "failing"
+	case s.State != tokens.StateReady:
 		return "login needed"
-	case t.Expiry.IsZero():
+	case s.Expiry.IsZero():
 		return "ready, without a known expiry"
-	case t.Renewable:
-		return "ready, expires " + When(t.Expiry) + ", renewed automatically"
+	case s.Renewable:
+		return "ready, expires " + When(s.Expiry) + ", renewed automatically"
 	}
-	return "ready, expires " + When(t.Expiry) + "; it cannot be renewed; log in again before it expires"
+	return "ready, expires " + When(s.Expiry) + "; it cannot be renewed; log in again before it expires"
 }
 
 // EndsSoon is how long before the end of a login people are warned.
