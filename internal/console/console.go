@@ -140,14 +140,6 @@ func (c *Console) handler() http.Handler {
 	})
 }
 
-func (c *Console) routes() []api.Route {
-	var routes []api.Route
-	for _, route := range c.Routes {
-		routes = append(routes, route.now())
-	}
-	return routes
-}
-
 // Guarded is Handler behind the console's guard.
 func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Handler {
 	rules := gate.Rules{

@@ -98,23 +98,24 @@ func noToken(err error) *unready {
 	return &unready{problem.TokenRefreshFailed, "the token could not be renewed", err}
 }
 
-func (c *Console) status(*http.Request) (any, error) {
+func (c *Console) status(*http.Request) (any, error) { return c.present(), nil }
+
+// present is the state of everything at this moment.
+func (c *Console) present() api.Status {
 	status := api.Status{
 		Version: c.Version, PID: os.Getpid(), Sandbox: c.Sandbox,
-		Proxy: c.Proxy, Console: c.Self, Try: c.Try, Users: c.Access, Routes: c.routes(), Credentials: c.credentials(),
+		Proxy: c.Proxy, Console: c.Self, Try: c.Try, Users: c.Access, Credentials: []api.CredentialStatus{},
+	}
+	for _, route := range c.Routes {
+		status.Routes = append(status.Routes, route.now())
+	}
+	for _, credential := range c.Credentials {
+		status.Credentials = append(status.Credentials, Describe(credential, credential.Source.Status()))
 	}
 	if c.TurnedAway != nil {
 		status.TurnedAway = c.TurnedAway()
 	}
-	return status, nil
-}
-
-func (c *Console) credentials() []api.CredentialStatus {
-	list := []api.CredentialStatus{}
-	for _, credential := range c.Credentials {
-		list = append(list, Describe(credential, credential.Source.Status()))
-	}
-	return list
+	return status
 }
 
 // Describe puts the status of a credential's source into the form of the API.

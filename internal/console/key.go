@@ -22,7 +22,8 @@ const sessionCookie = "avsproxy_inspector"
 // maxTickets bounds the tickets that wait; the oldest goes first.
 const maxTickets = 64
 
-// sessions are the browsers that were let in by a ticket, and the tickets that wait. The zero value has none.
+// sessions are the browsers that were let in by a ticket, and the tickets that wait. The
+// zero value has none.
 type sessions struct {
 	mu      sync.Mutex
 	session string // of all browsers that are in; made with the first ticket
@@ -77,8 +78,8 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// requireKey lets only those see the traffic who show that they are the user's, where the
-// console has a key.
+// requireKey shows the traffic only to clients with the key or a session, if the console
+// has a key.
 func (c *Console) requireKey(refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -124,8 +125,8 @@ func (c *Console) hasKey(r *http.Request) bool {
 	return slices.ContainsFunc(cookies, func(cookie *http.Cookie) bool { return c.sessions.knows(cookie.Value) })
 }
 
-// redeemTicket takes the ticket of a browser that opens the page, and leads it to the
-// page's address without it.
+// redeemTicket gives the browser that opens the page with a ticket a session, and
+// redirects it to the page's address without the ticket.
 func (c *Console) redeemTicket(w http.ResponseWriter, r *http.Request) bool {
 	query := r.URL.Query()
 	if r.Method != http.MethodGet || r.URL.Path != "/" || !query.Has("key") {
@@ -149,9 +150,9 @@ func (c *Console) newTicket(r *http.Request) (any, error) {
 	return api.TicketMade{Address: c.Address(originOf(r))}, nil
 }
 
-// StripConsoleCredentials takes out of a request what opens the inspector. A browser that has been let
-// in sends its cookie to all ports of the host, and so to the proxy, behind which are
-// others.
+// StripConsoleCredentials removes the console's key and session cookie from requests to
+// the proxy. Cookies ignore ports, so a browser that uses the inspector sends ours to the
+// proxy too, which would forward it to an upstream.
 func StripConsoleCredentials(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Del(api.KeyHeader)
@@ -170,9 +171,6 @@ func StripConsoleCredentials(next http.Handler) http.Handler {
 
 // withoutSession leaves a line without the session as it came.
 func withoutSession(line string) string {
-	if !strings.Contains(line, sessionCookie) {
-		return line
-	}
 	pairs := strings.Split(line, ";")
 	others := slices.DeleteFunc(slices.Clone(pairs), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")

@@ -114,8 +114,7 @@ func (p pages) notOurs(w http.ResponseWriter, r *http.Request) {
 
 type outcomePage struct {
 	Credential string
-	Failure    *tokens.Error
-	Text       string // of a failure that is no [tokens.Error]
+	Failure    *api.Error
 	Unsaved    string // why the login will not outlive this process
 	Lasting    bool
 	Try        string
@@ -135,7 +134,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !over && login.Device != nil:
 		w.Header().Set("Refresh", "3") // without a script, which the policy forbids
-		p.show(w, http.StatusOK, "device.html", devicePage{login.Credential, *login.Device, deviceLink(login.Device)})
+		p.show(w, http.StatusOK, "device.html", login)
 		return
 	case !over:
 		p.show(w, http.StatusOK, "message.html", message{
@@ -151,22 +150,11 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 		page.Unsaved = err.Error()
 	default:
 		status = http.StatusBadGateway
-		page.Text = err.Error()
-		errors.As(err, &page.Failure)
+		page.Failure = describe(err)
 	}
 	p.show(w, status, "outcome.html", page)
 	login.Shown()
 }
-
-// A devicePage shows the code of a device login that waits.
-type devicePage struct {
-	Credential string
-	Device     tokens.DeviceCode
-	Link       string
-}
-
-// deviceLink prefers the address that has the code in it.
-func deviceLink(d *tokens.DeviceCode) string { return cmp.Or(d.CompleteURL, d.VerificationURL) }
 
 // consoleURL is the console's base URL, for links of the pages around a callback: it
 // may have come in by another port, which is closed soon after. Empty = this

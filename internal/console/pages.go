@@ -51,19 +51,8 @@ func (p pages) style(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, pageFiles, "pages/style.css")
 }
 
-type homePage struct {
-	Version     string
-	Sandbox     bool
-	Routes      []api.Route
-	Credentials []api.CredentialStatus
-	Try         string
-}
-
 func (p pages) home(w http.ResponseWriter, r *http.Request) {
-	p.show(w, http.StatusOK, "home.html", homePage{
-		Version: p.Version, Sandbox: p.Sandbox, Routes: p.routes(),
-		Credentials: p.credentials(), Try: p.Try,
-	})
+	p.show(w, http.StatusOK, "home.html", p.present())
 }
 
 type loginPage struct {
