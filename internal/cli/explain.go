@@ -31,8 +31,13 @@ The URL is a path alone (asked of localhost), one of the proxy's own
 client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 		Example: `  avsproxy explain GET /ping
   avsproxy explain POST https://alexa.na.gateway.devices.a2z.com/v20160207/events`,
-		Args:              cobra.ExactArgs(2),
-		ValidArgsFunction: completeMethod,
+		Args: cobra.ExactArgs(2),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return cobra.NoFileCompletions(cmd, args, typed)
+			}
+			return completeMethod(cmd, args, typed)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			conf, err := a.load(config.LoadWithoutSecrets)
 			if err != nil {
@@ -84,14 +89,4 @@ func indented(w io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-// methods are those that shells complete.
-func methods() []string {
-	return []string{"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"}
-}
-
-func completeMethod(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return methods(), cobra.ShellCompDirectiveNoFileComp
-}
+var completeMethod = cobra.FixedCompletions([]string{"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"}, cobra.ShellCompDirectiveNoFileComp)

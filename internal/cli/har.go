@@ -17,45 +17,41 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// filterFlags say which exchanges a command is about.
-type filterFlags struct {
-	route, status, method, text string
-	errors                      bool
-}
+// filterFlags say which exchanges a command is about, as the query of the console, which
+// filters in the same way.
+type filterFlags struct{ query url.Values }
 
 func (f *filterFlags) add(a *commands, cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&f.route, "route", "", "only those of this `ROUTE`")
-	flags.StringVar(&f.status, "status", "", "only those answered with this `STATUS`, such as 404 or 4xx")
-	flags.StringVar(&f.method, "method", "", "only those with this `METHOD`")
-	flags.StringVar(&f.text, "text", "", "only those with this `TEXT` in the URL, the event's name, the decision or the error")
-	flags.BoolVar(&f.errors, "errors", false, "only those that failed: a status of 400 and above, an error of ours, or an answer that was cut")
-	complete := func(flag string, values func() []string) {
-		_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { // which fails for flags that there are not
-			return values(), cobra.ShellCompDirectiveNoFileComp
-		})
+	f.query = url.Values{}
+	for name, usage := range map[string]string{
+		"route":  "only those of this `ROUTE`",
+		"status": "only those answered with this `STATUS`, such as 404 or 4xx",
+		"method": "only those with this `METHOD`",
+		"text":   "only those with this `TEXT` in the URL, the event's name, the decision or the error",
+	} {
+		cmd.Flags().Func(name, usage, f.setter(name))
 	}
-	complete("route", func() []string { return routeNames(a) })
-	complete("status", func() []string { return []string{"2xx", "3xx", "4xx", "5xx"} })
-	complete("method", methods)
+	cmd.Flags().BoolFunc("errors", "only those that failed: a status of 400 and above, an error of ours, or an answer that was cut", f.setter("errors"))
+	complete(cmd, "status", cobra.FixedCompletions([]string{"2xx", "3xx", "4xx", "5xx"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(cmd, "method", completeMethod)
+	complete(cmd, "route", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return routeNames(a), cobra.ShellCompDirectiveNoFileComp
+	})
 }
 
-// query is for the console, which filters in the same way.
-func (f *filterFlags) query() url.Values {
-	query := url.Values{}
-	for name, value := range map[string]string{"route": f.route, "status": f.status, "method": f.method, "text": f.text} {
-		if value != "" {
-			query.Set(name, value)
-		}
+func (f *filterFlags) setter(name string) func(string) error {
+	return func(value string) error {
+		f.query.Set(name, value)
+		return nil
 	}
-	if f.errors {
-		query.Set("errors", strconv.FormatBool(f.errors))
-	}
-	return query
+}
+
+func complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, values) // which fails for flags that there are not
 }
 
 func (f *filterFlags) shows() (func(capture.Summary) bool, error) {
-	filter, err := api.ParseFilter(f.query())
+	filter, err := api.ParseFilter(f.query)
 	if err != nil {
 		return nil, terminal.Usage(err, "a status is a number such as 404, or a class such as 4xx")
 	}
@@ -100,11 +96,10 @@ func runHAR(ctx context.Context, a *commands, daemon *api.Daemon, flags filterFl
 	if terminal.IsTerminal(a.stdout) {
 		return terminal.Usage(errors.New("a HAR is not for reading on a terminal"), "avsproxy har > file.har")
 	}
-	query := flags.query()
 	if id != 0 {
-		query.Set("id", strconv.FormatUint(id, 10))
+		flags.query.Set("id", strconv.FormatUint(id, 10))
 	}
-	resp, err := daemon.Open(ctx, http.MethodGet, "/har?"+query.Encode(), nil)
+	resp, err := daemon.Open(ctx, http.MethodGet, "/har?"+flags.query.Encode(), nil)
 	if err != nil {
 		return err
 	}

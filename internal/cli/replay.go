@@ -48,7 +48,7 @@ that it failed, or was answered with a status of 400 or above.`,
 	cmd.Flags().StringVar(&flags.target, "target", "", "another `PATH`, with its query")
 	cmd.Flags().StringArrayVar(&flags.headers, "header", nil, "a header `FIELD` in the place of those of its name: 'Name: value', or 'Name:' for none")
 	cmd.Flags().StringVar(&flags.body, "body", "", "another body: `@FILE`, or - for standard input")
-	_ = cmd.RegisterFlagCompletionFunc("method", completeMethod) // which fails for flags that there are not
+	complete(cmd, "method", completeMethod)
 	return cmd
 }
 

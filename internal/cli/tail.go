@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -118,7 +119,7 @@ func (t *tail) run(ctx context.Context, paused func()) error {
 
 // list prints what went before.
 func (t *tail) list(ctx context.Context) (paused bool, err error) {
-	query := t.query()
+	query := maps.Clone(t.query)
 	query.Set("limit", strconv.Itoa(max(t.last, 1)))
 	var list api.Exchanges
 	if err := t.daemon.Call(ctx, http.MethodGet, "/api/exchanges?"+query.Encode(), nil, &list); err != nil {
