@@ -10,12 +10,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // Metrics are the counters of one running proxy, in a registry of their own.
 type Metrics struct {
 	registry    *prometheus.Registry
+	ours        promauto.Factory // its names begin with avsproxy_
 	requests    *prometheus.CounterVec
 	seconds     prometheus.Histogram
 	injected    *prometheus.CounterVec
@@ -26,29 +28,22 @@ type Metrics struct {
 
 // NewMetrics returns metrics that count nothing yet.
 func NewMetrics() *Metrics {
-	m := &Metrics{
-		registry:    prometheus.NewRegistry(),
-		requests:    counter("requests_total", "Requests answered, by route and status; 499 is a client that hung up.", "route", "code"),
-		injected:    counter("injected_total", "What was done about the credential of requests.", "route", "decision"),
-		refreshes:   counter("refresh_total", "Renewals of tokens, by how they ended.", "credential", "outcome"),
-		connections: gauge("upstream_connections", "Open connections to the upstream.", "route"),
-		streams:     gauge("streams_open", "Requests under way.", "route"),
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "avsproxy_request_seconds", Help: "How long requests took until the end of the answer.",
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	ours := promauto.With(prometheus.WrapRegistererWithPrefix("avsproxy_", registry))
+	return &Metrics{
+		registry:    registry,
+		ours:        ours,
+		requests:    ours.NewCounterVec(prometheus.CounterOpts{Name: "requests_total", Help: "Requests answered, by route and status; 499 is a client that hung up."}, []string{"route", "code"}),
+		injected:    ours.NewCounterVec(prometheus.CounterOpts{Name: "injected_total", Help: "What was done about the credential of requests."}, []string{"route", "decision"}),
+		refreshes:   ours.NewCounterVec(prometheus.CounterOpts{Name: "refresh_total", Help: "Renewals of tokens, by how they ended."}, []string{"credential", "outcome"}),
+		connections: ours.NewGaugeVec(prometheus.GaugeOpts{Name: "upstream_connections", Help: "Open connections to the upstream."}, []string{"route"}),
+		streams:     ours.NewGaugeVec(prometheus.GaugeOpts{Name: "streams_open", Help: "Requests under way."}, []string{"route"}),
+		seconds: ours.NewHistogram(prometheus.HistogramOpts{
+			Name: "request_seconds", Help: "How long requests took until the end of the answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 600, 3600},
 		}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.injected, m.refreshes, m.connections, m.streams,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
-}
-
-func counter(name, help string, labels ...string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "avsproxy_" + name, Help: help}, labels)
-}
-
-func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "avsproxy_" + name, Help: help}, labels)
 }
 
 // Route makes the route's series appear with zero, so that alerts see them
@@ -66,15 +61,14 @@ func (m *Metrics) Credential(source *tokens.Source) {
 		m.refreshes.WithLabelValues(source.Name, outcome)
 	}
 	labels := prometheus.Labels{"credential": source.Name}
-	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "avsproxy_token_expires_in_seconds", ConstLabels: labels,
-			Help: "Seconds until the access token ends, negative once it has; 0 where there is none, +Inf where it never ends.",
-		}, func() float64 { return secondsLeft(source.Status()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "avsproxy_login_needed", ConstLabels: labels,
-			Help: "1 when a person must log in, else 0.",
-		}, func() float64 { return loginNeeded(source.Status()) }))
+	m.ours.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "token_expires_in_seconds", ConstLabels: labels,
+		Help: "Seconds until the access token ends, negative once it has; 0 where there is none, +Inf where it never ends.",
+	}, func() float64 { return secondsLeft(source.Status()) })
+	m.ours.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "login_needed", ConstLabels: labels,
+		Help: "1 when a person must log in, else 0.",
+	}, func() float64 { return loginNeeded(source.Status()) })
 }
 
 // Began notes a request of a route; Done its end.

@@ -3,6 +3,7 @@
 package problem
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -17,20 +18,34 @@ const Header = "Avsproxy-Error"
 // A Code is the stable name of an error, for programs.
 type Code string
 
-// The codes and the statuses they come with.
+// Codes of the errors that avsproxy makes.
 const (
-	LoginRequired       Code = "login_required"       // 503
-	TokenRefreshFailed  Code = "token_refresh_failed" // 503
-	UpstreamUnreachable Code = "upstream_unreachable" // 502
-	UpstreamTimeout     Code = "upstream_timeout"     // 504
-	UnknownHost         Code = "unknown_host"         // 421
-	OriginForbidden     Code = "origin_forbidden"     // 403
-	UserForbidden       Code = "user_forbidden"       // 403
-	NotAllowed          Code = "not_allowed"          // 403
-	ClientKeyRequired   Code = "client_key_required"  // 407
-	BadRequest          Code = "bad_request"          // 400
-	Busy                Code = "busy"                 // 503: a limit of ours is reached
+	LoginRequired       Code = "login_required"
+	TokenRefreshFailed  Code = "token_refresh_failed"
+	UpstreamUnreachable Code = "upstream_unreachable"
+	UpstreamTimeout     Code = "upstream_timeout"
+	UnknownHost         Code = "unknown_host"
+	OriginForbidden     Code = "origin_forbidden"
+	UserForbidden       Code = "user_forbidden"
+	NotAllowed          Code = "not_allowed"
+	ClientKeyRequired   Code = "client_key_required"
+	BadRequest          Code = "bad_request"
+	Busy                Code = "busy" // a limit of ours is reached
 )
+
+var statuses = map[Code]int{
+	LoginRequired:       http.StatusServiceUnavailable,
+	TokenRefreshFailed:  http.StatusServiceUnavailable,
+	UpstreamUnreachable: http.StatusBadGateway,
+	UpstreamTimeout:     http.StatusGatewayTimeout,
+	UnknownHost:         http.StatusMisdirectedRequest,
+	OriginForbidden:     http.StatusForbidden,
+	UserForbidden:       http.StatusForbidden,
+	NotAllowed:          http.StatusForbidden,
+	ClientKeyRequired:   http.StatusProxyAuthRequired,
+	BadRequest:          http.StatusBadRequest,
+	Busy:                http.StatusServiceUnavailable,
+}
 
 // A Problem is one error for a client.
 type Problem struct {
@@ -45,25 +60,7 @@ type Problem struct {
 }
 
 // Status returns the HTTP status of a code; 500 for an unknown one.
-func (c Code) Status() int {
-	switch c {
-	case LoginRequired, TokenRefreshFailed, Busy:
-		return http.StatusServiceUnavailable
-	case UpstreamUnreachable:
-		return http.StatusBadGateway
-	case UpstreamTimeout:
-		return http.StatusGatewayTimeout
-	case UnknownHost:
-		return http.StatusMisdirectedRequest
-	case OriginForbidden, UserForbidden, NotAllowed:
-		return http.StatusForbidden
-	case ClientKeyRequired:
-		return http.StatusProxyAuthRequired
-	case BadRequest:
-		return http.StatusBadRequest
-	}
-	return http.StatusInternalServerError
-}
+func (c Code) Status() int { return cmp.Or(statuses[c], http.StatusInternalServerError) }
 
 type body struct {
 	Type     string `json:"type"`
