@@ -116,15 +116,12 @@ var pageFiles embed.FS
 func (c *Console) handler() http.Handler {
 	pages := pages{Console: c, templates: parseTemplates()}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", pages.inspector)
-	mux.HandleFunc("GET /inspector.css", pages.inspectorStyle)
-	mux.HandleFunc("GET /js/{file}", pages.script)
+	serveAssets(mux)
 	mux.HandleFunc("GET /status", pages.home)
-	mux.HandleFunc("GET /login", pages.login)
-	mux.HandleFunc("POST /login", pages.begin)
-	mux.HandleFunc("GET /login/{id}", pages.outcome)
-	mux.HandleFunc("GET /style.css", pages.style)
-	mux.HandleFunc("GET /", pages.notFound)
+	mux.HandleFunc("GET /login", pages.page(pages.login))
+	mux.HandleFunc("POST /login", pages.page(pages.begin))
+	mux.HandleFunc("GET /login/{id}", pages.page(pages.outcome))
+	mux.HandleFunc("GET /", pages.page(pages.notFound))
 	mux.HandleFunc("GET /livez", c.livez)
 	mux.HandleFunc("GET /readyz", c.readyz)
 	c.serveAPI(mux)
@@ -133,7 +130,7 @@ func (c *Console) handler() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.isCallback(httpexchange.Head(r)) {
-			pages.callback(w, r)
+			pages.page(pages.callback)(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -82,13 +82,13 @@ func (c *Console) logout(r *http.Request) (any, error) {
 
 // callback takes the answer of the provider. It answers with a redirect, so that
 // the code leaves the address bar and the history.
-func (p pages) callback(w http.ResponseWriter, r *http.Request) {
+func (p pages) callback(w http.ResponseWriter, r *http.Request) error {
 	login, err := p.Logins.Callback(r.Context(), askedFor(r))
 	if errors.Is(err, tokens.ErrUnknownState) {
-		p.notOurs(w, r)
-		return
+		return p.notOurs(r)
 	}
 	http.Redirect(w, r, "/login/"+login.ID, http.StatusSeeOther)
+	return nil
 }
 
 // askedFor is the URL that the browser asked for.
@@ -101,15 +101,15 @@ func askedFor(r *http.Request) *url.URL {
 	return asked
 }
 
-func (p pages) notOurs(w http.ResponseWriter, r *http.Request) {
-	page := message{
-		Title: "Not a login of ours",
-		Text:  "This callback belongs to no login that is waiting. It was answered already, is older than ten minutes, or was started elsewhere. Nothing was changed, and a login that is waiting goes on.",
+func (p pages) notOurs(r *http.Request) error {
+	n := &notice{
+		status: http.StatusBadRequest, Title: "Not a login of ours",
+		Text: "This callback belongs to no login that is waiting. It was answered already, is older than ten minutes, or was started elsewhere. Nothing was changed, and a login that is waiting goes on.",
 	}
 	if home := p.consoleURL(r); home != "" {
-		page.Next, page.NextText = home+"/login", "Log in"
+		n.Next, n.NextText = home+"/login", "Log in"
 	}
-	p.show(w, http.StatusBadRequest, "message.html", page)
+	return n
 }
 
 type outcomePage struct {
@@ -122,25 +122,19 @@ type outcomePage struct {
 }
 
 // outcome is the page after the callback. It may be reloaded.
-func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
+func (p pages) outcome(w http.ResponseWriter, r *http.Request) error {
 	login := p.Logins.Find(r.PathValue("id"))
 	if login == nil {
-		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "This login is over", Text: "Its page is kept for ten minutes.", Next: "/status", NextText: "See how things stand",
-		})
-		return
+		return &notice{http.StatusNotFound, "This login is over", "Its page is kept for ten minutes.", "/status", "See how things stand"}
 	}
 	over, err := login.Done()
 	switch {
 	case !over && login.Device != nil:
 		w.Header().Set("Refresh", "3") // without a script, which the policy forbids
 		p.show(w, http.StatusOK, "device.html", login)
-		return
+		return nil
 	case !over:
-		p.show(w, http.StatusOK, "message.html", message{
-			Title: "The login is waiting", Text: "Finish it in the window of the provider.", Next: r.URL.Path, NextText: "Look again",
-		})
-		return
+		return &notice{http.StatusOK, "The login is waiting", "Finish it in the window of the provider.", r.URL.Path, "Look again"}
 	}
 	page := outcomePage{Credential: login.Credential, Lasting: login.Lasting(), Try: p.Try, Console: p.consoleURL(r)}
 	status := http.StatusOK
@@ -154,6 +148,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 	}
 	p.show(w, status, "outcome.html", page)
 	login.Shown()
+	return nil
 }
 
 // consoleURL is the console's base URL, for links of the pages around a callback: it

@@ -3,16 +3,18 @@ package console
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"avsproxy/internal/api"
-	"avsproxy/tokens"
 )
 
 // pages are the handlers that answer people.
@@ -47,8 +49,24 @@ func (p pages) show(w http.ResponseWriter, status int, page string, data any) {
 	w.Write(text.Bytes()) // a reader that is gone is no error of ours
 }
 
-func (p pages) style(w http.ResponseWriter, r *http.Request) {
-	http.ServeFileFS(w, r, pageFiles, "pages/style.css")
+// A notice is an error that a page shows.
+type notice struct {
+	status         int
+	Title, Text    string
+	Next, NextText string // a link; empty = none
+}
+
+// Error implements error.
+func (n *notice) Error() string { return n.Title }
+
+// page makes a handler of a function that returns a [notice] or nil.
+func (p pages) page(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var n *notice
+		if errors.As(f(w, r), &n) {
+			p.show(w, n.status, "message.html", n)
+		}
+	}
 }
 
 func (p pages) home(w http.ResponseWriter, r *http.Request) {
@@ -66,14 +84,11 @@ type loginPage struct {
 	Amazon      bool
 }
 
-func (p pages) login(w http.ResponseWriter, r *http.Request) {
+func (p pages) login(w http.ResponseWriter, r *http.Request) error {
 	name := r.URL.Query().Get("credential")
 	credential, ok := p.find(name)
 	if !ok {
-		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "No such credential", Text: "The configuration has no credential of that name.", Next: "/status", NextText: "See what there is",
-		})
-		return
+		return &notice{http.StatusNotFound, "No such credential", "The configuration has no credential of that name.", "/status", "See what there is"}
 	}
 	page := loginPage{Credential: Describe(credential, credential.Source.Status())}
 	for _, other := range p.Credentials {
@@ -93,59 +108,46 @@ func (p pages) login(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p.show(w, http.StatusOK, "login.html", page)
+	return nil
 }
 
 // begin starts a login. It is a POST, so that no link or image can.
-func (p pages) begin(w http.ResponseWriter, r *http.Request) {
+func (p pages) begin(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
 	if err := r.ParseForm(); err != nil {
-		p.show(w, http.StatusBadRequest, "message.html", message{
-			Title: "The form could not be read", Text: "Nothing was started.", Next: "/login", NextText: "Back",
-		})
-		return
+		return &notice{http.StatusBadRequest, "The form could not be read", "Nothing was started.", "/login", "Back"}
 	}
 	credential, ok := p.find(r.PostForm.Get("credential"))
 	if !ok || credential.Client == nil {
-		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "Nothing to log in to", Text: "This credential does not exist or needs no login.", Next: "/status", NextText: "See what there is",
-		})
-		return
+		return &notice{http.StatusNotFound, "Nothing to log in to", "This credential does not exist or needs no login.", "/status", "See what there is"}
 	}
 	byDevice := credential.Device && r.PostForm.Get("by") != "browser"
 	login, err := p.Begin(r.Context(), credential, byDevice)
 	if err != nil {
-		p.show(w, http.StatusInternalServerError, "message.html", message{
-			Title: "The login could not be started", Text: sentence(err.Error()) + " " + sentence(describe(err).Hint),
-			Next: "/login?credential=" + url.QueryEscape(credential.Source.Name), NextText: "Back",
-		})
-		return
+		return &notice{
+			http.StatusInternalServerError, "The login could not be started", sentence(err.Error()) + " " + sentence(describe(err).Hint),
+			"/login?credential=" + url.QueryEscape(credential.Source.Name), "Back",
+		}
 	}
+	next := login.URL
 	if byDevice {
-		http.Redirect(w, r, "/login/"+login.ID, http.StatusSeeOther)
-		return
+		next = "/login/" + login.ID
 	}
-	http.Redirect(w, r, login.URL, http.StatusSeeOther)
+	http.Redirect(w, r, next, http.StatusSeeOther)
+	return nil
 }
 
 // notFound also answers strays at the redirect URI: without a state they are no
 // callbacks.
-func (p pages) notFound(w http.ResponseWriter, r *http.Request) {
+func (p pages) notFound(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case slices.Contains(p.callbackPaths(), r.URL.Path):
-		p.notOurs(w, r)
+		return p.notOurs(r)
 	case strings.HasPrefix(r.URL.Path, "/api/"):
-		writeJSON(w, http.StatusNotFound, api.Error{Action: tokens.ActionConfig, Message: "the console has nothing at this path", Hint: "see docs/api.md"})
-	default:
-		p.show(w, http.StatusNotFound, "message.html", message{
-			Title: "Nothing is here", Text: "The console has no page at this address.", Next: "/status", NextText: "See what there is",
-		})
+		writeJSON(w, http.StatusNotFound, refuse(http.StatusNotFound, "", "the console has nothing at this path", "see docs/api.md").body)
+		return nil
 	}
-}
-
-// A message is a page that says one thing.
-type message struct {
-	Title, Text    string
-	Next, NextText string // a link; empty = none
+	return &notice{http.StatusNotFound, "Nothing is here", "The console has no page at this address.", "/status", "See what there is"}
 }
 
 // inspectorPolicy is for the one page that has scripts, our own from our own
@@ -154,32 +156,26 @@ type message struct {
 const inspectorPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; " +
 	"connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-func (p pages) inspector(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Security-Policy", inspectorPolicy)
-	p.asset(w, r, "inspector.html", "text/html; charset=utf-8")
-}
-
-func (p pages) inspectorStyle(w http.ResponseWriter, r *http.Request) {
-	p.asset(w, r, "inspector.css", "text/css; charset=utf-8")
-}
-
-// script serves the inspector's scripts.
-func (p pages) script(w http.ResponseWriter, r *http.Request) {
-	file := r.PathValue("file")
-	if !strings.HasSuffix(file, ".js") || strings.Contains(file, "/") {
-		p.notFound(w, r)
-		return
+// serveAssets adds the inspector, and what all pages load, to mux.
+func serveAssets(mux *http.ServeMux) {
+	inspector := asset("pages/inspector.html")
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", inspectorPolicy)
+		inspector(w, r)
+	})
+	for _, pattern := range []string{"pages/*.css", "pages/js/*.js"} {
+		names, _ := fs.Glob(pageFiles, pattern)
+		for _, name := range names {
+			mux.HandleFunc("GET "+strings.TrimPrefix(name, "pages"), asset(name))
+		}
 	}
-	p.asset(w, r, "js/"+file, "text/javascript; charset=utf-8")
 }
 
 // asset names the type itself: what the system's tables say of ".js" differs.
-func (p pages) asset(w http.ResponseWriter, r *http.Request, name, contentType string) {
-	text, err := pageFiles.ReadFile("pages/" + name)
-	if err != nil {
-		p.notFound(w, r)
-		return
+func asset(name string) http.HandlerFunc {
+	contentType := map[string]string{".css": "text/css", ".html": "text/html", ".js": "text/javascript"}[path.Ext(name)]
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType+"; charset=utf-8")
+		http.ServeFileFS(w, r, pageFiles, name)
 	}
-	w.Header().Set("Content-Type", contentType)
-	w.Write(text) // a reader that is gone is no error of ours
 }
