@@ -79,31 +79,20 @@ type signalError struct{ sig os.Signal }
 
 func (e signalError) Error() string { return "ended by " + e.sig.String() }
 
-func signalCode(sig os.Signal) int {
-	switch sig {
-	case syscall.SIGTERM:
-		return 143
-	case syscall.SIGHUP:
-		return 129
-	}
-	return 130
-}
+// signalCode is what shells report of a command that a signal ended.
+func signalCode(sig os.Signal) int { return 128 + int(sig.(syscall.Signal)) }
 
 // exitCode says what is left to say about err and turns it into a code. Errors
 // that carry no code come from the command line's parser, and are about command.
 func (a *commands) exitCode(ctx context.Context, command *cobra.Command, err error) int {
-	var (
-		exit       *terminal.ExitError
-		complaints config.Issues
-		notFound   *config.NotFound
-		sig        signalError
-	)
+	var exit *terminal.ExitError
+	var sig signalError
 	switch {
 	case err == nil:
 		return terminal.ExitDone
 	case errors.As(context.Cause(ctx), &sig):
 		return signalCode(sig.sig) // whatever else err says, it is because of the signal
-	case errors.As(err, &complaints), errors.As(err, &notFound):
+	case errors.As(err, new(config.Issues)), errors.As(err, new(*config.NotFound)):
 		a.UI.Fail(err, "")
 		return terminal.ExitUsage
 	case errors.As(err, &exit):

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -99,18 +100,9 @@ func (l lineWriter) status(status int) string {
 	if !l.colours {
 		return text
 	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colourOf(status), text)
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", cmp.Or(colours[status/100], 31), text)
 }
 
-// colourOf numbers the colour of a status among a terminal's.
-func colourOf(status int) int {
-	switch status / 100 {
-	case 1, 2:
-		return 32 // green
-	case 3:
-		return 36 // cyan
-	case 4:
-		return 33 // yellow
-	}
-	return 31 // red
-}
+// colours are a terminal's numbers for classes of statuses: green, cyan and yellow; all
+// others are red.
+var colours = map[int]int{1: 32, 2: 32, 3: 36, 4: 33}

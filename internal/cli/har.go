@@ -52,10 +52,7 @@ func complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
 
 func (f *filterFlags) shows() (func(capture.Summary) bool, error) {
 	filter, err := api.ParseFilter(f.query)
-	if err != nil {
-		return nil, terminal.Usage(err, "a status is a number such as 404, or a class such as 4xx")
-	}
-	return filter.Shows, nil
+	return filter.Shows, terminal.Usage(err, "a status is a number such as 404, or a class such as 4xx")
 }
 
 func routeNames(a *commands) (names []string) {

@@ -50,9 +50,8 @@ func loginNonInteractive(ctx context.Context, a *commands, conf *config.Config, 
 
 // proveCredential gets a token, which is all that can be tried here.
 func proveCredential(ctx context.Context, a *commands, program *app.Program, credential *app.Credential) error {
-	credential.Source.MustSave, credential.Source.Patient = true, true
-	if err := credential.Source.Open(); err != nil {
-		return terminal.Failed(err, "")
+	if err := openSource(credential); err != nil {
+		return err
 	}
 	defer program.AwaitRenewals()
 	if _, err := credential.Source.Token(ctx); err != nil {

@@ -130,10 +130,7 @@ func readBody(a *commands, from string) ([]byte, error) {
 		return nil, terminal.Usage(errors.New("--body names no file"), "write --body @FILE, or --body - to read standard input")
 	}
 	body, err := os.ReadFile(path)
-	if err != nil {
-		return nil, terminal.Failed(err, "")
-	}
-	return body, nil
+	return body, terminal.Failed(err, "")
 }
 
 // awaitReplay prints how the exchange ended.

@@ -179,10 +179,8 @@ func (t *tail) opened(ctx context.Context, s capture.Summary, listed bool) error
 func (t *tail) say(line string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, err := fmt.Fprintln(t.out, line); err != nil {
-		return terminal.Failed(err, "")
-	}
-	return nil
+	_, err := fmt.Fprintln(t.out, line)
+	return terminal.Failed(err, "")
 }
 
 // isLongLived reports whether an exchange that has its answer's head will be open for long,

@@ -63,9 +63,8 @@ func runToken(ctx context.Context, a *commands, conf *config.Config, name string
 	if conf.Store.Kind == "memory" && credential.Client != nil {
 		return terminal.Failed(errors.New("the store is memory: only the running proxy knows the token"), "set kind = \"file\" in [store] to use it from other commands")
 	}
-	credential.Source.MustSave, credential.Source.Patient = true, true
-	if err := credential.Source.Open(); err != nil {
-		return terminal.Failed(err, "")
+	if err := openSource(credential); err != nil {
+		return err
 	}
 	defer program.AwaitRenewals() // also where a signal ends the wait
 	token, err := credential.Source.Fresh(ctx, flags.minTTL)
@@ -79,22 +78,24 @@ func runToken(ctx context.Context, a *commands, conf *config.Config, name string
 	if printErr := printToken(a, credential, token, flags); printErr != nil {
 		return terminal.Failed(printErr, "")
 	}
-	if err != nil { // a token was had, but not the one that was asked for
-		return notRenewed(program, credential, err)
+	if tokens.LoginNeeded(err) {
+		return tokenFailed(program, credential, err)
 	}
-	return nil
+	return terminal.Unreachable(err, hintOf(err)) // nil if the token is as fresh as was asked for
 }
 
-// notRenewed is tokenFailed where the present token serves on.
-func notRenewed(p *app.Program, credential *app.Credential, err error) error {
+// openSource is for a command that ends with its renewal.
+func openSource(credential *app.Credential) error {
+	credential.Source.MustSave, credential.Source.Patient = true, true
+	return terminal.Failed(credential.Source.Open(), "")
+}
+
+func hintOf(err error) string {
 	var e *tokens.Error
-	switch {
-	case tokens.LoginNeeded(err):
-		return tokenFailed(p, credential, err)
-	case errors.As(err, &e):
-		return terminal.Unreachable(e, e.Hint)
+	if errors.As(err, &e) {
+		return e.Hint
 	}
-	return terminal.Unreachable(err, "")
+	return ""
 }
 
 // buildBeside builds the program for a command that works without

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/config"
@@ -153,15 +154,13 @@ func certificatesOf(path string) (list []*x509.Certificate) {
 	return list
 }
 
-func distinct(certs []*x509.Certificate) (list []*x509.Certificate) {
+func distinct(certs []*x509.Certificate) []*x509.Certificate {
 	seen := map[string]bool{}
-	for _, cert := range certs {
-		if !seen[string(cert.Raw)] {
-			seen[string(cert.Raw)] = true
-			list = append(list, cert)
-		}
-	}
-	return list
+	return slices.DeleteFunc(certs, func(cert *x509.Certificate) bool {
+		before := seen[string(cert.Raw)]
+		seen[string(cert.Raw)] = true
+		return before
+	})
 }
 
 func encodeAll(certs []*x509.Certificate) []byte {

@@ -16,10 +16,7 @@ import (
 
 func (c *Console) list(r *http.Request) (any, error) {
 	newest, err := c.filtered(r)
-	if err != nil {
-		return nil, err
-	}
-	return api.Exchanges{Exchanges: newest, Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped()}, nil
+	return api.Exchanges{Exchanges: newest, Paused: c.Exchanges.Paused(), Dropped: c.Exchanges.Dropped()}, err
 }
 
 // filtered are the exchanges that a request's filters show.
@@ -45,10 +42,7 @@ type Finding struct {
 
 func (c *Console) exchange(r *http.Request) (any, error) {
 	record, err := c.record(r.PathValue("id"))
-	if err != nil {
-		return nil, err
-	}
-	return ExchangeDetail{Record: record, Findings: findings(record)}, nil
+	return ExchangeDetail{Record: record, Findings: findings(record)}, err
 }
 
 // record finds the exchange that a request names.
