@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"net/url"
@@ -26,24 +27,20 @@ func ParseFilter(query url.Values) (Filter, error) {
 		route: query.Get("route"), method: strings.ToUpper(query.Get("method")),
 		text: strings.ToLower(query.Get("text")), status: strings.ToLower(query.Get("status")),
 	}
-	var err error
-	if f.status != "" && !isStatus(f.status) {
+	errors, after, limit := query.Get("errors"), query.Get("after"), query.Get("limit")
+	var notBool, notID, notNumber error
+	f.errors, notBool = strconv.ParseBool(cmp.Or(errors, "0"))
+	f.after, notID = strconv.ParseUint(cmp.Or(after, "0"), 10, 64)
+	f.limit, notNumber = strconv.Atoi(cmp.Or(limit, "0"))
+	switch {
+	case f.status != "" && !isStatus(f.status):
 		return f, fmt.Errorf("status=%q is no status", f.status)
-	}
-	if text := query.Get("errors"); text != "" {
-		if f.errors, err = strconv.ParseBool(text); err != nil {
-			return f, fmt.Errorf("errors=%q is neither 1 nor 0", text)
-		}
-	}
-	if text := query.Get("after"); text != "" {
-		if f.after, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return f, fmt.Errorf("after=%q is no ID", text)
-		}
-	}
-	if text := query.Get("limit"); text != "" {
-		if f.limit, err = strconv.Atoi(text); err != nil || f.limit < 1 {
-			return f, fmt.Errorf("limit=%q is no number of exchanges", text)
-		}
+	case notBool != nil:
+		return f, fmt.Errorf("errors=%q is neither 1 nor 0", errors)
+	case notID != nil:
+		return f, fmt.Errorf("after=%q is no ID", after)
+	case notNumber != nil, limit != "" && f.limit < 1:
+		return f, fmt.Errorf("limit=%q is no number of exchanges", limit)
 	}
 	return f, nil
 }

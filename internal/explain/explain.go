@@ -42,6 +42,7 @@ type TokenInfo struct {
 	Left  *float64     `json:"left_s,omitempty"`
 }
 
+// Protocols are those that a request may come in by, and the one that it goes out by.
 type Protocols struct {
 	Client   []string `json:"client"`
 	Upstream string   `json:"upstream"` // empty = not known before it is connected to
@@ -55,18 +56,18 @@ type Explainer struct {
 	Rules     gate.Rules // those that need no request to ask them
 	Listeners []listenAddr
 	Callers   string // who may come in
-	// credential tells of one that a route uses.
+	// Credential describes one that a route uses.
 	Credential func(name string) (Credential, bool)
-	// origin is where a route sends its requests now; it has no host where that is the
+	// Origin is where a route sends its requests now; it has no host where that is the
 	// sandbox, and none runs.
 	Origin func(config.Route) *url.URL
-	// tokenURL is the token endpoint that a route stands in for.
+	// TokenURL is the token endpoint that a route stands in for.
 	TokenURL func(config.Route) string
-	// spoken is the upstream's protocol in a route's latest exchange; nil = none is known.
+	// Spoken is the upstream's protocol in a route's latest exchange; nil = none is known.
 	Spoken func(route string) string
 }
 
-// Credential are what an explanation says of a credential.
+// A Credential is what an explanation says of a credential.
 type Credential struct {
 	Status         tokens.Status
 	NonInteractive bool   // no person logs in to it
