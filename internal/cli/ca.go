@@ -48,7 +48,7 @@ need it.`,
 func caSubcommand(a *commands, name, short string, run func(context.Context, *commands, *config.Config) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
-		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, _ string) error {
+		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, a *commands, conf *config.Config, _ string) error {
 			if a.Temporary {
 				return terminal.Failed(errors.New("there is no state folder that the certificate authority could be in"), "set path in [store], STATE_DIRECTORY or HOME")
 			}

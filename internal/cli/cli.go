@@ -107,14 +107,14 @@ func (a *commands) exitCode(ctx context.Context, command *cobra.Command, err err
 
 // withDaemon makes a command of one that is nothing without a running proxy. arg is
 // the command's one argument, "" where it has none.
-func withDaemon(a *commands, run func(ctx context.Context, daemon *api.Daemon, arg string) error) func(*cobra.Command, []string) error {
-	return a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, arg string) error {
+func (a *commands) withDaemon(run func(ctx context.Context, a *commands, daemon *api.Daemon, arg string) error) func(*cobra.Command, []string) error {
+	return a.configured(config.LoadWithoutSecrets, func(ctx context.Context, a *commands, conf *config.Config, arg string) error {
 		daemon := app.FindDaemon(ctx, a.Environment, conf)
 		if daemon == nil {
 			return terminal.Failed(fmt.Errorf("no avsproxy serves from %s", conf.Store.Path), "run 'avsproxy serve' first, or name its configuration with --config")
 		}
 		defer daemon.CloseIdle()
-		err := run(ctx, daemon, arg)
+		err := run(ctx, a, daemon, arg)
 		if err == nil || errors.As(err, new(*terminal.ExitError)) {
 			return err
 		}
@@ -165,14 +165,14 @@ func (a *commands) load(load loader) (*config.Config, error) {
 
 // configured makes a command of one that needs the configuration. name is the
 // command's one argument, "" where it has none.
-func (a *commands) configured(load loader, run func(ctx context.Context, conf *config.Config, name string) error) func(*cobra.Command, []string) error {
+func (a *commands) configured(load loader, run func(ctx context.Context, a *commands, conf *config.Config, name string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		conf, err := a.load(load)
 		if err != nil {
 			return err
 		}
 		unsetSecretVariables(conf)
-		return run(cmd.Context(), conf, strings.Join(args, ""))
+		return run(cmd.Context(), a, conf, strings.Join(args, ""))
 	}
 }
 
@@ -183,7 +183,7 @@ func (a *commands) configCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Check the configuration and list everything that is wrong with it",
 		Args:  cobra.NoArgs,
-		RunE: a.configured(config.Load, func(_ context.Context, conf *config.Config, _ string) error {
+		RunE: a.configured(config.Load, func(_ context.Context, a *commands, conf *config.Config, _ string) error {
 			_, err := fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", conf.File,
 				plural(len(conf.Routes), "route"), plural(len(conf.Credentials), "credential"))
 			return err

@@ -66,9 +66,13 @@ func routeNames(a *commands) (names []string) {
 	return names
 }
 
+type harFlags struct {
+	filterFlags
+	id uint64
+}
+
 func harCommand(a *commands) *cobra.Command {
-	var flags filterFlags
-	var id uint64
+	var flags harFlags
 	cmd := &cobra.Command{
 		Use:   "har",
 		Short: "Write the captured requests as HAR, for browsers' developer tools and others",
@@ -77,26 +81,24 @@ developer tools of browsers and many others. No token is in it; what else is
 confidential in the traffic is.`,
 		Example: `  avsproxy har > file.har`,
 		Args:    cobra.NoArgs,
-		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, _ string) error {
-			return runHAR(ctx, a, daemon, flags, id)
-		}),
+		RunE:    a.withDaemon(flags.run),
 	}
 	flags.add(a, cmd)
-	cmd.Flags().Uint64Var(&id, "id", 0, "only the one with this `NUMBER`")
+	cmd.Flags().Uint64Var(&flags.id, "id", 0, "only the one with this `NUMBER`")
 	return cmd
 }
 
-func runHAR(ctx context.Context, a *commands, daemon *api.Daemon, flags filterFlags, id uint64) error {
-	if _, err := flags.shows(); err != nil {
+func (f *harFlags) run(ctx context.Context, a *commands, daemon *api.Daemon, _ string) error {
+	if _, err := f.shows(); err != nil {
 		return err
 	}
 	if terminal.IsTerminal(a.stdout) {
 		return terminal.Usage(errors.New("a HAR is not for reading on a terminal"), "avsproxy har > file.har")
 	}
-	if id != 0 {
-		flags.query.Set("id", strconv.FormatUint(id, 10))
+	if f.id != 0 {
+		f.query.Set("id", strconv.FormatUint(f.id, 10))
 	}
-	resp, err := daemon.Open(ctx, http.MethodGet, "/har?"+flags.query.Encode(), nil)
+	resp, err := daemon.Open(ctx, http.MethodGet, "/har?"+f.query.Encode(), nil)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type loginFlags struct {
 }
 
 // byDevice reports whether the person types a code on another device.
-func (f loginFlags) byDevice(conf config.Credential) bool {
+func (f *loginFlags) byDevice(conf config.Credential) bool {
 	return f.device || conf.Grant == "device_code" && !f.noBrowser && !f.paste
 }
 
@@ -43,9 +43,7 @@ typed in on any other device. Where grant = "refresh_token" without a token in t
 configuration, the token is read from standard input. Each login is proven before
 it takes the place of an older one.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, name string) error {
-			return runLogin(ctx, a, conf, name, flags)
-		}),
+		RunE: a.configured(config.Load, flags.run),
 	}
 	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
 	cmd.Flags().BoolVar(&flags.paste, "paste", false, "open nothing; also take the redirected URL from stdin, for a browser on another machine")
@@ -67,20 +65,20 @@ type loginAttempt struct {
 	close func()
 }
 
-func runLogin(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags) error {
+func (f *loginFlags) run(ctx context.Context, a *commands, conf *config.Config, name string) error {
 	ignoreBrokenPipe()
 	daemon := app.FindDaemon(ctx, a.Environment, conf)
 	if handled, err := loginNonInteractive(ctx, a, conf, name, daemon); handled || err != nil {
 		return err
 	}
-	attempt, err := beginLogin(ctx, a, conf, name, flags, daemon)
+	attempt, err := f.begin(ctx, a, conf, name, daemon)
 	if attempt == nil || err != nil {
 		return err
 	}
 	defer attempt.close()
 	warnOfOtherClient(a, conf, attempt)
-	announceLogin(a, attempt, flags)
-	if flags.paste {
+	f.announce(a, attempt)
+	if f.paste {
 		defer pasteMode(a)()
 		go readPasted(ctx, a, attempt)
 	}
@@ -106,10 +104,10 @@ func warnOfOtherClient(a *commands, conf *config.Config, attempt *loginAttempt) 
 	}
 }
 
-// beginLogin returns nil where another process has finished the same login meanwhile.
-func beginLogin(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags, daemon *api.Daemon) (*loginAttempt, error) {
+// begin returns nil where another process has finished the same login meanwhile.
+func (f *loginFlags) begin(ctx context.Context, a *commands, conf *config.Config, name string, daemon *api.Daemon) (*loginAttempt, error) {
 	if daemon != nil {
-		return beginDaemonLogin(ctx, daemon, conf, name, flags)
+		return f.beginAtDaemon(ctx, daemon, conf, name)
 	}
 	if conf.Sandbox {
 		return nil, terminal.Failed(app.ErrNoSandbox, "run 'avsproxy serve': it has its sandbox with it and logs in by itself")
@@ -117,11 +115,11 @@ func beginLogin(ctx context.Context, a *commands, conf *config.Config, name stri
 	if conf.Store.Kind == "memory" {
 		return nil, terminal.Failed(errors.New("the store is memory, and no 'avsproxy serve' is running that could keep the login"), "start it first")
 	}
-	return beginLoginHere(ctx, a, conf, name, flags)
+	return f.beginHere(ctx, a, conf, name)
 }
 
-// beginLoginHere takes the callback in this process.
-func beginLoginHere(ctx context.Context, a *commands, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+// beginHere takes the callback in this process.
+func (f *loginFlags) beginHere(ctx context.Context, a *commands, conf *config.Config, name string) (*loginAttempt, error) {
 	began := time.Now()
 	done, waited, err := lockLogin(ctx, a, conf)
 	if err != nil {
@@ -129,9 +127,9 @@ func beginLoginHere(ctx context.Context, a *commands, conf *config.Config, name 
 	}
 	if daemon := app.FindDaemon(ctx, a.Environment, conf); waited && daemon != nil { // it began to serve meanwhile
 		done()
-		return beginDaemonLogin(ctx, daemon, conf, name, flags)
+		return f.beginAtDaemon(ctx, daemon, conf, name)
 	}
-	attempt, err := app.BeginLocalLogin(ctx, a.Environment, conf, name, flags.byDevice, began)
+	attempt, err := app.BeginLocalLogin(ctx, a.Environment, conf, name, f.byDevice, began)
 	if attempt == nil || err != nil {
 		done()
 		return nil, err
@@ -145,13 +143,13 @@ func beginLoginHere(ctx context.Context, a *commands, conf *config.Config, name 
 	}, nil
 }
 
-// beginDaemonLogin hands the login over to the running proxy's console.
-func beginDaemonLogin(ctx context.Context, r *api.Daemon, conf *config.Config, name string, flags loginFlags) (*loginAttempt, error) {
+// beginAtDaemon hands the login over to the running proxy's console.
+func (f *loginFlags) beginAtDaemon(ctx context.Context, r *api.Daemon, conf *config.Config, name string) (*loginAttempt, error) {
 	query := url.Values{"by": {"browser"}}
 	if name != "" {
 		query.Set("credential", name)
 	}
-	if flags.byDevice(conf.Credentials[cmp.Or(name, conf.Routes[0].Credential)]) {
+	if f.byDevice(conf.Credentials[cmp.Or(name, conf.Routes[0].Credential)]) {
 		query.Set("by", "device")
 	}
 	attempt := &loginAttempt{close: func() {}}
@@ -188,15 +186,13 @@ func logoutCommand(a *commands) *cobra.Command {
 		Long: `Forget a login. It is removed here whatever the provider says; where the
 provider has a revocation endpoint (revoke_url) it is told first.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, name string) error {
-			ctx, cancel := context.WithTimeout(ctx, time.Minute)
-			defer cancel()
-			return runLogout(ctx, a, conf, name)
-		}),
+		RunE: a.configured(config.LoadWithoutSecrets, runLogout),
 	}
 }
 
 func runLogout(ctx context.Context, a *commands, conf *config.Config, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
 		var done api.LogoutDone
 		if err := daemon.Call(ctx, http.MethodDelete, api.WithCredential("/api/login", name), nil, &done); err != nil {

@@ -19,9 +19,9 @@ import (
 	"github.com/pkg/browser"
 )
 
-// announceLogin says what will happen and opens the browser, unless the
+// announce says what will happen and opens the browser, unless the
 // flags say otherwise.
-func announceLogin(a *commands, attempt *loginAttempt, flags loginFlags) {
+func (f *loginFlags) announce(a *commands, attempt *loginAttempt) {
 	if attempt.Device != nil {
 		showCode(a, attempt)
 		return
@@ -33,13 +33,13 @@ func announceLogin(a *commands, attempt *loginAttempt, flags loginFlags) {
 		a.UI.Say("The browser may warn about the certificate of this machine's callback; its SHA-256 fingerprint is")
 		a.UI.Say("  %s", attempt.Fingerprint)
 	}
-	if flags.noBrowser || flags.paste {
+	if f.noBrowser || f.paste {
 		fmt.Fprintln(a.stdout, attempt.AuthorizeURL)
 	} else if err := openBrowser(attempt.AuthorizeURL); err != nil {
 		a.UI.Say("No browser could be opened here. Open this URL yourself:")
 		fmt.Fprintln(a.stdout, attempt.AuthorizeURL)
 	}
-	if flags.paste {
+	if f.paste {
 		a.UI.Say("Paste the URL that the browser ends at, even if its page cannot be shown:")
 	}
 }

@@ -40,9 +40,7 @@ that it failed, or was answered with a status of 400 or above.`,
   avsproxy replay 12 --header 'Accept: text/plain' --body @event.json`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeExchange(a),
-		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, id string) error {
-			return runReplay(ctx, a, daemon, id, flags)
-		}),
+		RunE:              a.withDaemon(flags.run),
 	}
 	cmd.Flags().StringVar(&flags.method, "method", "", "another `METHOD`")
 	cmd.Flags().StringVar(&flags.target, "target", "", "another `PATH`, with its query")
@@ -52,12 +50,12 @@ that it failed, or was answered with a status of 400 or above.`,
 	return cmd
 }
 
-func runReplay(ctx context.Context, a *commands, daemon *api.Daemon, text string, flags replayFlags) error {
+func (f *replayFlags) run(ctx context.Context, a *commands, daemon *api.Daemon, text string) error {
 	id, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 10, 64)
 	if err != nil {
 		return terminal.Usage(fmt.Errorf("%s is not the number of an exchange", charset.Printable(text)), "see the numbers with 'avsproxy tail'")
 	}
-	edit, err := editOf(ctx, a, daemon, id, flags)
+	edit, err := f.edit(ctx, a, daemon, id)
 	if err != nil {
 		return err
 	}
@@ -74,22 +72,22 @@ func runReplay(ctx context.Context, a *commands, daemon *api.Daemon, text string
 	return awaitReplay(ctx, a, daemon, events, begun.ID)
 }
 
-// editOf is what the flags change.
-func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, flags replayFlags) (edit api.ReplayEdit, err error) {
-	if flags.method != "" {
-		edit.Method = new(strings.ToUpper(flags.method))
+// edit is what the flags change.
+func (f *replayFlags) edit(ctx context.Context, a *commands, daemon *api.Daemon, id uint64) (edit api.ReplayEdit, err error) {
+	if f.method != "" {
+		edit.Method = new(strings.ToUpper(f.method))
 	}
-	if flags.target != "" {
-		edit.Target = &flags.target
+	if f.target != "" {
+		edit.Target = &f.target
 	}
-	if flags.body != "" {
-		body, err := readBody(a, flags.body)
+	if f.body != "" {
+		body, err := readBody(a, f.body)
 		if err != nil {
 			return edit, err
 		}
 		edit.Body = &body
 	}
-	if len(flags.headers) == 0 {
+	if len(f.headers) == 0 {
 		return edit, nil
 	}
 	var record capture.Record
@@ -99,7 +97,7 @@ func editOf(ctx context.Context, a *commands, daemon *api.Daemon, id uint64, fla
 	if record.Request.Cut {
 		return edit, terminal.Failed(errors.New("the request's headers were too many or too long to keep, so no others can take the place of some"), "see them all in the client that sent them")
 	}
-	edit.Headers, err = edited(record.Request.Header, flags.headers)
+	edit.Headers, err = edited(record.Request.Header, f.headers)
 	return edit, err
 }
 

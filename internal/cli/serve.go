@@ -22,7 +22,7 @@ func serveCommand(a *commands) *cobra.Command {
 		Long: `Run the proxy and its console until SIGINT (Ctrl-C) or SIGTERM. Requests under
 way then get 10 seconds to finish; a second signal ends everything at once.`,
 		Args: cobra.NoArgs,
-		RunE: a.configured(config.Load, func(ctx context.Context, conf *config.Config, _ string) error {
+		RunE: a.configured(config.Load, func(ctx context.Context, a *commands, conf *config.Config, _ string) error {
 			return runServe(ctx, a, conf, asJSON)
 		}),
 	}

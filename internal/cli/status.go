@@ -24,7 +24,7 @@ func statusCommand(a *commands) *cobra.Command {
 		Use:   "status",
 		Short: "Show how routes and credentials stand",
 		Args:  cobra.NoArgs,
-		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, _ string) error {
+		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, a *commands, conf *config.Config, _ string) error {
 			return runStatus(ctx, a, conf, asJSON)
 		}),
 	}

@@ -40,9 +40,7 @@ one as each passes. No line has a token in it.
 
 It ends with Ctrl-C, or with 1 when 'serve' does.`,
 		Args: cobra.NoArgs,
-		RunE: withDaemon(a, func(ctx context.Context, daemon *api.Daemon, _ string) error {
-			return runTail(ctx, a, daemon, flags)
-		}),
+		RunE: a.withDaemon(flags.run),
 	}
 	flags.add(a, cmd)
 	cmd.Flags().IntVarP(&flags.last, "last", "n", 10, "begin with this `NUMBER` of those that went before")
@@ -53,7 +51,7 @@ It ends with Ctrl-C, or with 1 when 'serve' does.`,
 
 // A tail prints each exchange once.
 type tail struct {
-	tailFlags
+	*tailFlags
 	daemon *api.Daemon
 	lines  lineWriter
 	shows  func(capture.Summary) bool
@@ -70,13 +68,13 @@ type tail struct {
 // maxFollowed bounds the downchannels whose directives are shown.
 const maxFollowed = 8
 
-func runTail(ctx context.Context, a *commands, daemon *api.Daemon, flags tailFlags) error {
-	shows, err := flags.shows()
+func (f *tailFlags) run(ctx context.Context, a *commands, daemon *api.Daemon, _ string) error {
+	shows, err := f.shows()
 	if err != nil {
 		return err
 	}
 	t := &tail{
-		tailFlags: flags, daemon: daemon, lines: newLineWriter(a.stdout, a.Getenv), shows: shows, out: a.stdout,
+		tailFlags: f, daemon: daemon, lines: newLineWriter(a.stdout, a.Getenv), shows: shows, out: a.stdout,
 		open: map[uint64]bool{}, listed: map[uint64]bool{}, places: make(chan struct{}, maxFollowed),
 	}
 	defer t.followers.Wait()
@@ -85,15 +83,15 @@ func runTail(ctx context.Context, a *commands, daemon *api.Daemon, flags tailFla
 	paused := func() {
 		a.UI.Warn("capture is paused, so nothing new will show", "go on with it at "+api.LocalhostURL(daemon.Console))
 	}
-	err = t.run(ctx, paused)
+	err = t.loop(ctx, paused)
 	if errors.Is(err, io.EOF) { // the proxy goes on, but ended our stream
 		return errors.New("too slow for what went through the proxy, and cut off; start 'avsproxy tail' again")
 	}
 	return err
 }
 
-// run prints until the console ends the events, which is [io.EOF].
-func (t *tail) run(ctx context.Context, paused func()) error {
+// loop prints until the console ends the events, which is [io.EOF].
+func (t *tail) loop(ctx context.Context, paused func()) error {
 	events, err := t.daemon.Watch(ctx, 0) // before the list, so that nothing falls between the two
 	if err != nil {
 		return err

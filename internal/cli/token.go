@@ -32,9 +32,7 @@ code 3 means that a person is needed, for a login or for a new refresh token in 
 configuration; 4 that it could not be renewed. With --min-ttl the token that there
 is is printed then, too.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, conf *config.Config, name string) error {
-			return runToken(ctx, a, conf, name, flags)
-		}),
+		RunE: a.configured(config.LoadWithoutSecrets, flags.run),
 	}
 	cmd.Flags().DurationVar(&flags.minTTL, "min-ttl", 0, "renew the token if it lives for less than this `DURATION`, such as 10m")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print access_token, expires_at and credential as JSON")
@@ -51,7 +49,7 @@ is is printed then, too.`,
 	return cmd
 }
 
-func runToken(ctx context.Context, a *commands, conf *config.Config, name string, flags tokenFlags) error {
+func (f *tokenFlags) run(ctx context.Context, a *commands, conf *config.Config, name string) error {
 	program, err := buildBeside(ctx, a, conf)
 	if err != nil {
 		return err
@@ -67,15 +65,15 @@ func runToken(ctx context.Context, a *commands, conf *config.Config, name string
 		return err
 	}
 	defer program.AwaitRenewals() // also where a signal ends the wait
-	token, err := credential.Source.Fresh(ctx, flags.minTTL)
+	token, err := credential.Source.Fresh(ctx, f.minTTL)
 	if err != nil && token.Access.IsZero() {
 		return tokenFailed(program, credential, err)
 	}
 	left := time.Until(token.Expiry)
-	if !token.Expiry.IsZero() && left < flags.minTTL {
+	if !token.Expiry.IsZero() && left < f.minTTL {
 		a.UI.Warn("the token lives for "+terminal.Roughly(left)+" only", "")
 	}
-	if printErr := printToken(a, credential, token, flags); printErr != nil {
+	if printErr := f.print(a, credential, token); printErr != nil {
 		return terminal.Failed(printErr, "")
 	}
 	if tokens.LoginNeeded(err) {
@@ -111,15 +109,15 @@ func buildBeside(ctx context.Context, a *commands, conf *config.Config) (*app.Pr
 	return app.Build(a.Environment, conf, app.Resolved{Sandbox: daemon.Sandbox})
 }
 
-func printToken(a *commands, credential *app.Credential, token tokens.Token, flags tokenFlags) error {
+func (f *tokenFlags) print(a *commands, credential *app.Credential, token tokens.Token) error {
 	switch {
-	case flags.asJSON:
+	case f.asJSON:
 		return json.NewEncoder(a.stdout).Encode(struct {
 			AccessToken string     `json:"access_token"`
 			ExpiresAt   *time.Time `json:"expires_at"`
 			Credential  string     `json:"credential"`
 		}{token.Access.Reveal(), api.Instant(token.Expiry), credential.Conf.Name})
-	case flags.header:
+	case f.header:
 		_, err := fmt.Fprintf(a.stdout, "%s: %s\n", credential.Conf.Header, token.Fill(credential.Conf.Format))
 		return err
 	}
