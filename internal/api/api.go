@@ -37,8 +37,8 @@ type Access struct {
 	Console string `json:"console"`
 }
 
-// TurnedAway counts for each listener the connections of other users that were closed as
-// they came, since as many are answered at a time as may be.
+// TurnedAway counts for each listener the connections of other users that were closed
+// without an answer, because the limit of answers at a time was reached.
 type TurnedAway struct {
 	Proxy   int64 `json:"proxy"`
 	Console int64 `json:"console"`
@@ -88,7 +88,7 @@ func Instant(t time.Time) *time.Time {
 	return new(t.UTC().Truncate(time.Second))
 }
 
-// TokenText says how the token stands. What is wrong with it is in Problem.
+// TokenText says in what state the token is. What is wrong with it is in Problem.
 func (c CredentialStatus) TokenText() string {
 	status := tokens.Status{State: c.State, Renewable: c.Renewable}
 	if c.ExpiresAt != nil {
@@ -149,7 +149,7 @@ const PastedHeader = "Avsproxy-Pasted"
 type Exchanges struct {
 	Exchanges []capture.Summary `json:"exchanges"` // the newest last
 	Paused    bool              `json:"paused"`
-	Dropped   uint64            `json:"dropped"` // so many made room for others
+	Dropped   uint64            `json:"dropped"` // how many made room for others
 }
 
 // A ReplayEdit is the body of POST /api/exchanges/ID/replay. What is missing stays as it

@@ -48,12 +48,12 @@ func NewDaemon(file RunFile) *Daemon {
 }
 
 // CloseIdle ends the connections that wait for further calls.
-func (r *Daemon) CloseIdle() { r.client.CloseIdleConnections() }
+func (d *Daemon) CloseIdle() { d.client.CloseIdleConnections() }
 
 // Call asks the console and decodes what it answers into answer. body is sent as JSON; nil
 // = none. The error is the console's own where it gave one.
-func (r *Daemon) Call(ctx context.Context, method, path string, body, answer any) error {
-	resp, err := r.Open(ctx, method, path, body)
+func (d *Daemon) Call(ctx context.Context, method, path string, body, answer any) error {
+	resp, err := d.Open(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (r *Daemon) Call(ctx context.Context, method, path string, body, answer any
 const maxAnswer = 64 << 20
 
 // Open is Call for an answer that is read as it comes. Its body is to be closed.
-func (r *Daemon) Open(ctx context.Context, method, path string, body any) (*http.Response, error) {
+func (d *Daemon) Open(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var text []byte
 	if body != nil {
 		var err error
@@ -74,14 +74,14 @@ func (r *Daemon) Open(ctx context.Context, method, path string, body any) (*http
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, r.Console+path, bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(ctx, method, d.Console+path, bytes.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
-	if r.Key != "" {
-		req.Header.Set(KeyHeader, r.Key)
+	if d.Key != "" {
+		req.Header.Set(KeyHeader, d.Key)
 	}
-	resp, err := r.client.Do(req)
+	resp, err := d.client.Do(req)
 	if err != nil || resp.StatusCode < 300 {
 		return resp, err
 	}
@@ -96,21 +96,21 @@ func (r *Daemon) Open(ctx context.Context, method, path string, body any) (*http
 func ExchangePath(id uint64) string { return "/api/exchanges/" + strconv.FormatUint(id, 10) }
 
 // Inspector is where one browser may open the inspector, once if the console has a key.
-func (r *Daemon) Inspector(ctx context.Context) (page string, err error) {
-	made := TicketMade{Address: r.Console + "/"}
-	if r.Key != "" {
-		err = r.Call(ctx, http.MethodPost, "/api/tickets", nil, &made)
+func (d *Daemon) Inspector(ctx context.Context) (page string, err error) {
+	made := TicketMade{Address: d.Console + "/"}
+	if d.Key != "" {
+		err = d.Call(ctx, http.MethodPost, "/api/tickets", nil, &made)
 	}
 	return LocalhostURL(made.Address), err
 }
 
 // AwaitLogin waits for the end of a login that the console began.
-func (r *Daemon) AwaitLogin(ctx context.Context, id string) (lasting bool, err error) {
+func (d *Daemon) AwaitLogin(ctx context.Context, id string) (lasting bool, err error) {
 	for {
 		var end LoginEnded
-		err := r.Call(ctx, http.MethodGet, "/api/logins/"+id, nil, &end)
+		err := d.Call(ctx, http.MethodGet, "/api/logins/"+id, nil, &end)
 		if errors.As(err, new(*url.Error)) && ctx.Err() == nil {
-			return false, terminal.Failed(fmt.Errorf("the running proxy (pid %d) ended before the login did", r.PID), "start it again, or log in without it")
+			return false, terminal.Failed(fmt.Errorf("the running proxy (pid %d) ended before the login did", d.PID), "start it again, or log in without it")
 		}
 		if err != nil {
 			return false, err
@@ -125,13 +125,13 @@ func (r *Daemon) AwaitLogin(ctx context.Context, id string) (lasting bool, err e
 }
 
 // Deliver brings a pasted callback to the console, as the browser would have.
-func (r *Daemon) Deliver(ctx context.Context, asked *url.URL) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Console+asked.EscapedPath()+"?"+asked.RawQuery, nil)
+func (d *Daemon) Deliver(ctx context.Context, asked *url.URL) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Console+asked.EscapedPath()+"?"+asked.RawQuery, nil)
 	if err != nil {
 		return err
 	}
 	req.Header.Set(PastedHeader, (&url.URL{Scheme: asked.Scheme, Host: asked.Host, Path: asked.Path, RawPath: asked.RawPath}).String())
-	resp, err := r.client.Do(req)
+	resp, err := d.client.Do(req)
 	if err != nil {
 		return errors.New(WithoutQuery(err))
 	}
@@ -179,12 +179,12 @@ const maxEvent = 1 << 20
 
 // Watch returns the exchanges from now on, with the chunks of the one to follow; 0 =
 // of none.
-func (r *Daemon) Watch(ctx context.Context, follow uint64) (*EventStream, error) {
+func (d *Daemon) Watch(ctx context.Context, follow uint64) (*EventStream, error) {
 	path := "/api/events"
 	if follow != 0 {
 		path += "?follow=" + strconv.FormatUint(follow, 10)
 	}
-	resp, err := r.Open(ctx, http.MethodGet, path, nil)
+	resp, err := d.Open(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -200,7 +200,7 @@ func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
 	select {
 	case t.places <- struct{}{}:
 	default:
-		return // as many are followed as may be
+		return // the limit is reached
 	}
 	t.followers.Go(func() {
 		defer func() { <-t.places }()

@@ -19,8 +19,8 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// trustFiles are what clients take instead of the system's roots, or, Node, besides
-// them. They hold no secret.
+// trustFiles are what clients take instead of the system's roots, or, with Node, in
+// addition to them. They hold no secret.
 type trustFiles struct {
 	bundle string // the system's roots and our root, PEM
 	node   string // our root, and those of NODE_EXTRA_CA_CERTS
@@ -102,7 +102,7 @@ func javaStore(roots []*x509.Certificate) ([]byte, error) {
 }
 
 // systemRoots are the roots that the command would have without us: the system's,
-// or those of SSL_CERT_FILE, and what other variables and settings name besides. bundle
+// or those of SSL_CERT_FILE, and those that other variables and settings name. bundle
 // is our own file, which the variables name in a command within a command.
 func systemRoots(a *commands, bundle string) (roots []*x509.Certificate) {
 	first := systemBundles

@@ -32,11 +32,11 @@ type Credential struct {
 	Device bool
 	// Asked are the configured scopes; nil = none.
 	Asked []string
-	// Skew tells how far this machine's clock is ahead of the provider's; nil = unknown.
+	// Skew returns how far this machine's clock is ahead of the provider's; nil = unknown.
 	Skew func() time.Duration
 }
 
-// A Route is one with what finds out how it stands.
+// A Route is a route with functions that find out its present state.
 type Route struct {
 	api.Route
 	// Present says where requests go now, of a route that may move; nil = to Upstream.
@@ -70,16 +70,16 @@ type Console struct {
 	Hosts []string
 	// Users are the local users who may use the pages; nil = everybody.
 	Users *peer.Users
-	// Access says it of both doors, for people.
+	// Access names the users of each listener, for people.
 	Access api.Access
-	// TurnedAway tells how many connections of other users were closed as they came;
-	// nil = nobody counts.
+	// TurnedAway returns how many connections of other users were closed without an
+	// answer; nil = they are not counted.
 	TurnedAway func() api.TurnedAway
 	// Proxy and Self are the addresses to show: base URLs without a slash at the end.
 	Proxy []string
 	Self  string
 	// Directives joins a route's downchannel until ctx ends, "" = the first that is
-	// kept. The directives end early for who reads too slowly. A nil channel = no such
+	// kept. The channel is closed early if its reader is too slow. A nil channel = no such
 	// route keeps its own. Nil = none does.
 	Directives func(ctx context.Context, route string) <-chan avs.ReceivedDirective
 	// Try is the curl command that the pages suggest for a first request, without
@@ -97,7 +97,7 @@ type Console struct {
 	Explain func(method, url string) (any, error)
 	// Key is what the inspector asks for where other users of this machine can
 	// connect: commands send it as [KeyHeader], and browsers come with a
-	// [Console.Ticket]. Empty = everybody whom the guard lets in sees the traffic.
+	// [Console.Ticket]. Empty = everybody whom the gate admits sees the traffic.
 	Key string
 	// Ended ends the streams of events when the process does; nil = never.
 	Ended <-chan struct{}
@@ -112,7 +112,7 @@ type Console struct {
 //go:embed pages
 var pageFiles embed.FS
 
-// handler serves everything below "/", without the guard.
+// handler serves everything below "/", without the gate.
 func (c *Console) handler() http.Handler {
 	pages := pages{Console: c, templates: parseTemplates()}
 	mux := http.NewServeMux()
@@ -137,7 +137,7 @@ func (c *Console) handler() http.Handler {
 	})
 }
 
-// Guarded is Handler behind the console's guard.
+// Guarded is the handler behind the console's gate.
 func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Handler {
 	rules := gate.Rules{
 		Host:      c.isNamed,
@@ -187,8 +187,8 @@ func (c *Console) isPublic(_ *exchange.Conn, h *exchange.Head) bool {
 }
 
 // fromOwnPage says which requests of browsers may pass: those of our own pages,
-// navigations to pages (which change nothing), and the callback, whose state is
-// its guard.
+// navigations to pages (which change nothing), and the callback, which its state
+// protects.
 func (c *Console) fromOwnPage(conn *exchange.Conn, h *exchange.Head) bool {
 	if c.isCallback(h) {
 		return true
@@ -245,7 +245,7 @@ func (c *Console) find(name string) (Credential, bool) {
 	return Credential{}, false
 }
 
-// secure sets what every answer of ours carries, refusals included. Nothing is
+// secure sets what every response of the console carries, refusals included. Nothing is
 // loaded from anywhere else. There is no form-action: browsers would apply it to
 // the redirect that follows our form, too. The referrer stays with us; it is not
 // "no-referrer", with which browsers send our own form with "Origin: null".
@@ -257,7 +257,7 @@ func secure(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin") // also where a browser has no Sec-Fetch-Site, which the guard goes by
+		h.Set("Cross-Origin-Resource-Policy", "same-origin") // also where a browser has no Sec-Fetch-Site, by which the gate decides
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")   // a page that opens ours gets no hold of it
 		next.ServeHTTP(w, r)
 	})

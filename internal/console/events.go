@@ -36,7 +36,7 @@ type feed[T any] struct {
 }
 
 // events serves the exchanges from now on. A client that reads too slowly is cut off;
-// browsers then connect again, and list anew.
+// browsers then connect and list again.
 func (c *Console) events(w http.ResponseWriter, r *http.Request) error {
 	var follow uint64
 	if text := r.URL.Query().Get("follow"); text != "" {

@@ -69,7 +69,7 @@ func findings(record capture.Record) []Finding {
 	return list
 }
 
-// maxFindings bounds what is told of one message; each of its parts may have some.
+// maxFindings bounds the findings of one message; each of its parts may have some.
 const maxFindings = 100
 
 // isEventPath goes by the path's end, for routes whose upstream has a path of its own.
@@ -98,8 +98,8 @@ func (c *Console) pause(r *http.Request) (any, error) {
 	return asked, nil
 }
 
-// har serves the exchanges as HAR 1.2, for other tools. It is written as it is made, and
-// cut where that fails, so that nobody takes a part for the whole.
+// har serves the exchanges as HAR 1.2, for other tools. It is written as it is made. On
+// failure the connection is cut, so that no client takes a part for the whole.
 func (c *Console) har(w http.ResponseWriter, r *http.Request) error {
 	records, err := c.chosen(r)
 	if err != nil {

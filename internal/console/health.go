@@ -36,8 +36,8 @@ type routeReadiness struct {
 }
 
 // readyz says whether every route can inject its credential now, and whether there may be
-// a connection for it. A token that ended while nobody asked for it is renewed here, as a
-// request would do.
+// a connection for it. A token that expired while it was not used is renewed here, as by
+// a request.
 func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
@@ -135,7 +135,7 @@ func Describe(c Credential, s tokens.Status) api.CredentialStatus {
 			status.Problem.Hint = "an answer that could not be read is kept in " + s.Unread + "; " + status.Problem.Hint
 		}
 	case s.Unsaved != nil:
-		status.Problem = &api.Error{Action: tokens.ActionConfig, Message: "the login could not be saved: " + s.Unsaved.Error(), Hint: "make room or mend the folder; it serves from memory until then"}
+		status.Problem = &api.Error{Action: tokens.ActionConfig, Message: "the login could not be saved: " + s.Unsaved.Error(), Hint: "make room or repair the folder; it serves from memory until then"}
 	}
 	return status
 }

@@ -24,7 +24,7 @@ func (c *Console) Begun(credential Credential, login *tokens.Login) api.LoginBeg
 	return begun
 }
 
-// awaitTimeout bounds one wait for the end of a login; who asked asks again.
+// awaitTimeout bounds one wait for the end of a login; the client asks again.
 const awaitTimeout = 30 * time.Second
 
 func (c *Console) beginLogin(r *http.Request) (any, error) {
@@ -41,7 +41,7 @@ func (c *Console) beginLogin(r *http.Request) (any, error) {
 	return c.Begun(credential, login), nil
 }
 
-// reload takes over a login that a command made beside the running proxy.
+// reload takes over a login that a command made without the running proxy.
 func (c *Console) reload(r *http.Request) (any, error) {
 	credential, ok := c.find(r.URL.Query().Get("credential"))
 	if !ok {

@@ -55,7 +55,7 @@ func (m *Metrics) Route(route string) {
 	m.injected.WithLabelValues(route, "injected")
 }
 
-// Credential exports how a credential stands.
+// Credential exports the state of a credential.
 func (m *Metrics) Credential(source *tokens.Source) {
 	for _, outcome := range []string{"renewed", "failed", "login_needed"} {
 		m.refreshes.WithLabelValues(source.Name, outcome)
@@ -84,7 +84,7 @@ func (m *Metrics) Done(route string, status int, took time.Duration, decision st
 	}
 }
 
-// Refused notes a request that the guard kept out, before it had a route.
+// Refused counts a request that the gate refused, before it had a route.
 func (m *Metrics) Refused(status int) { m.requests.WithLabelValues("", strconv.Itoa(status)).Inc() }
 
 // Refreshed notes how a renewal ended.

@@ -14,7 +14,7 @@ import (
 	"avsproxy/internal/capture"
 )
 
-// Bounds of what is told of a body's parts.
+// Bounds of what is shown of a body's parts.
 const (
 	maxParts = 1000
 	maxJSON  = 256 << 10 // of a part that is shown as JSON
@@ -205,7 +205,7 @@ func isFlat(text []byte) bool {
 }
 
 // body serves the bytes of a body as they were kept, with ?plain=1 unpacked. They are
-// anybody's: no browser may take them for a page of ours.
+// not ours: no browser may take them for a page of the console.
 func (c *Console) body(w http.ResponseWriter, r *http.Request) error {
 	message, err := c.message(r)
 	if err != nil {
