@@ -2,7 +2,6 @@ package console
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
 	"slices"
@@ -73,10 +72,8 @@ func (g *sessions) knows(session string) bool {
 	return g.session != "" && same(session, g.session)
 }
 
-func same(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
-}
+// same takes a time that depends on the lengths alone, which are known.
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // requireKey shows the traffic only to clients with the key or a session, if the console
 // has a key.

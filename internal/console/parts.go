@@ -173,8 +173,7 @@ func milliseconds(d time.Duration) *float64 {
 	if d < 0 {
 		return nil
 	}
-	ms := float64(d.Microseconds()) / 1000
-	return &ms
+	return new(float64(d.Microseconds()) / 1000)
 }
 
 func (p *Part) readJSON(format *string) {

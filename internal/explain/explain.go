@@ -206,6 +206,5 @@ func seconds(now, t time.Time, sign float64) *float64 {
 	if t.IsZero() {
 		return nil
 	}
-	s := sign * t.Sub(now).Truncate(time.Second).Seconds()
-	return &s
+	return new(sign * t.Sub(now).Truncate(time.Second).Seconds())
 }
