@@ -155,7 +155,7 @@ func TestTokenThatEndsDuringAWaitAndIsNotRenewed(t *testing.T) {
 			t.Fatal(err)
 		}
 		source.Renew = func(context.Context, tokens.Grant) (tokens.Grant, error) {
-			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Say: "the provider is down"}
+			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Message: "the provider is down"}
 		}
 		f.allowing(1)
 		giveUp := f.hold(t)
@@ -189,7 +189,7 @@ func TestTokensThatEndDuringEachWait(t *testing.T) {
 		if !errors.As(err, &told) || time.Since(began) > time.Minute || len(f.tokens) != 0 {
 			t.Errorf("%v after %v, sent %q", err, time.Since(began), f.tokens)
 		}
-		source.Settle(t.Context())
+		source.AwaitRenewal(t.Context())
 	})
 }
 

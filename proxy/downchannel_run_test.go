@@ -126,7 +126,7 @@ func TestDownchannelForgetsEarlierFailures(t *testing.T) {
 
 func TestDownchannelLooksForALoginQuietly(t *testing.T) {
 	at, news := tries(t, time.Hour-1, func(int) (*http.Response, error) {
-		return nil, &tokens.Error{Action: tokens.ActionLogin, Say: "nobody has logged in"}
+		return nil, &tokens.Error{Action: tokens.ActionLogin, Message: "nobody has logged in"}
 	})
 	if len(at) != int(time.Hour/loginBeat) || news.count(DownchannelWaits) != 1 || len(news.list) != 1 {
 		t.Errorf("%d tries, told %v", len(at), news.list)

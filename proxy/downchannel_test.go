@@ -172,7 +172,7 @@ func TestDownchannelWithoutALogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := source.Put(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}); err != nil {
+	if err := source.SetGrant(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}); err != nil {
 		t.Fatal(err)
 	}
 	tune(t, h1Client(t), l.url) // its request finds the login, which nobody has told of

@@ -92,7 +92,7 @@ func timeoutProblem(err error, host string) problem.Problem {
 func tokenProblem(err *tokens.Error, loginURL string) problem.Problem {
 	if err.Action == tokens.ActionLogin {
 		return problem.Problem{
-			Code: problem.LoginRequired, Title: "a login is needed", Detail: err.Say,
+			Code: problem.LoginRequired, Title: "a login is needed", Detail: err.Message,
 			Hint: loginHint(err, loginURL), LoginURL: loginURL,
 		}
 	}

@@ -60,7 +60,7 @@ func (i *Injector) sendOnce(req *http.Request, body *replayableBody, keep bool) 
 			return resp, token, err
 		}
 	}
-	return nil, token, refuse(req, &tokens.Error{Action: tokens.ActionRetry, Say: errStale.Error(), Hint: "try again"})
+	return nil, token, refuse(req, &tokens.Error{Action: tokens.ActionRetry, Message: errStale.Error(), Hint: "try again"})
 }
 
 // liveToken returns the token that lives now. It does not wait for one.

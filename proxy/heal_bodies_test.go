@@ -55,7 +55,7 @@ func (p *picky) deliveries() []delivery {
 // A renewing source's tokens are the canary with a number behind it.
 func renewing(renew func() error) *tokens.Source {
 	source := static()
-	source.Start = starting(tokens.Grant{Kind: "static", Access: canary + "1", Refresh: "Atzr|x"})
+	source.Seed = starting(tokens.Grant{Kind: "static", Access: canary + "1", Refresh: "Atzr|x"})
 	renewals := 1
 	source.Renew = func(_ context.Context, old tokens.Grant) (tokens.Grant, error) {
 		if err := renew(); err != nil {

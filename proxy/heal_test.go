@@ -75,7 +75,7 @@ func TestPromise6_FiftyRefusedAtOnceMakeOneTokenCall(t *testing.T) {
 }
 
 func TestARefusalPassesWhileTheProviderIsDown(t *testing.T) {
-	down := func() error { return &tokens.Error{Action: tokens.ActionRetry, Say: "down"} }
+	down := func() error { return &tokens.Error{Action: tokens.ActionRetry, Message: "down"} }
 	eachWay(t, func(t *testing.T, client *http.Client, http1 bool) {
 		l, upstream := toPicky(t, down, plan{}, http1)
 		a, body := post(t, client, l, 1000, true)

@@ -225,7 +225,7 @@ func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
 	source := &tokens.Source{
 		Name: "alexa", Kind: "client_credentials", Unattended: true, Store: &tokens.MemoryStore{},
 		Renew: func(context.Context, tokens.Grant) (tokens.Grant, error) {
-			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Say: "the provider is not there", Err: io.ErrUnexpectedEOF}
+			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Message: "the provider is not there", Err: io.ErrUnexpectedEOF}
 		},
 	}
 	l := build(t, "https://"+closedPort(t), nil, plan{source: source})

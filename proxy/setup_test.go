@@ -230,7 +230,7 @@ func loginBy(t testing.TB, client *tokens.Client) *tokens.Source {
 func static() *tokens.Source {
 	return &tokens.Source{
 		Name: "static", Kind: "static", Store: &tokens.MemoryStore{},
-		Start: starting(tokens.Grant{Kind: "static", Access: canary}),
+		Seed: starting(tokens.Grant{Kind: "static", Access: canary}),
 	}
 }
 

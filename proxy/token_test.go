@@ -28,7 +28,7 @@ func TestPromise6_TwoHundredCallersAtExpiryMakeOneTokenCall(t *testing.T) {
 			t.Fatal(err)
 		}
 		grant.Expiry = time.Now().Add(-time.Minute)
-		if err := l.source.Put(t.Context(), grant); err != nil {
+		if err := l.source.SetGrant(t.Context(), grant); err != nil {
 			t.Fatal(err)
 		}
 		before := len(s.TokenCalls())
@@ -230,9 +230,9 @@ func TestPromise2_BeforeLoginNothingIsForwarded(t *testing.T) {
 func TestRefreshFailuresSayWhenToTryAgain(t *testing.T) {
 	ended := starting(tokens.Grant{Kind: "refresh_token", Refresh: "Atzr|x", Access: canary, Expiry: time.Now().Add(-time.Hour)})
 	for _, wait := range []time.Duration{0, 90 * time.Second} {
-		source := &tokens.Source{Name: "x", Kind: "refresh_token", Store: &tokens.MemoryStore{}, Start: ended}
+		source := &tokens.Source{Name: "x", Kind: "refresh_token", Store: &tokens.MemoryStore{}, Seed: ended}
 		source.Renew = func(context.Context, tokens.Grant) (tokens.Grant, error) {
-			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionWait, Say: "the provider is down", Hint: "wait", RetryAfter: wait}
+			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionWait, Message: "the provider is down", Hint: "wait", RetryAfter: wait}
 		}
 		origin, roots := upstreamTLS(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was forwarded") }))
 		l := build(t, origin, roots, plan{source: source})
@@ -263,7 +263,7 @@ func TestOnlyStatusesOfTheRouteReject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		renewals := 0
 		source := static()
-		source.Start = starting(tokens.Grant{Kind: "static", Access: canary, Refresh: "Atzr|x"})
+		source.Seed = starting(tokens.Grant{Kind: "static", Access: canary, Refresh: "Atzr|x"})
 		source.Renew = func(_ context.Context, old tokens.Grant) (tokens.Grant, error) {
 			renewals++
 			old.Access, old.Renewed = canary+"2", time.Now()

@@ -96,7 +96,7 @@ func TestPromise1_AGoodAnswerIsTakenWhateverItLooksLike(t *testing.T) {
 					t.Error(got.Reveal())
 				}
 				got := load(t, store)
-				if got.Refresh != "refresh-1" || !got.Posted.IsZero() || got.Expiry.Sub(wallNow()) != time.Hour || fmt.Sprint(got.Scopes) != "[alexa:all]" {
+				if got.Refresh != "refresh-1" || !got.PendingSince.IsZero() || got.Expiry.Sub(wallNow()) != time.Hour || fmt.Sprint(got.Scopes) != "[alexa:all]" {
 					t.Errorf("stored: %+v, %s", got, got.Refresh.Reveal())
 				}
 			})
@@ -188,10 +188,10 @@ func TestPromise1_WhatNobodyUnderstandsIsKeptForDiagnosis(t *testing.T) {
 			if info.Mode().Perm() != 0o600 || !bytes.Equal(kept, said) || !strings.Contains(e.Hint, path) {
 				t.Errorf("%v %q; %s", info.Mode(), kept, e.Hint)
 			}
-			if load(t, store).Posted.IsZero() || load(t, store).Failed.Hint != e.Hint {
+			if load(t, store).PendingSince.IsZero() || load(t, store).Failed.Hint != e.Hint {
 				t.Error("another process is not told")
 			}
-			must(t, source.Put(t.Context(), stored(time.Hour)))
+			must(t, source.SetGrant(t.Context(), stored(time.Hour)))
 			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 				t.Error("it is left behind after a login:", err)
 			}

@@ -18,7 +18,7 @@ type attempt struct {
 	present  Secret    // what the source handed out until then
 	login    time.Time // when that login was made
 	held     bool      // it goes on from a grant that only memory has
-	result   string    // "renewed", "adopted", or empty while neither happened
+	result   Outcome   // renewed or adopted; empty while neither happened
 	saveErr  error
 	wait     time.Duration // until the next attempt, where this one has decided about it
 }
@@ -46,7 +46,7 @@ func (a *attempt) renew() (Grant, error) {
 		a.adopt(grant)
 		return grant, nil
 	}
-	if dead := s.deadEnd(grant); dead != nil {
+	if dead := s.cannotRenew(grant); dead != nil {
 		return grant, dead
 	}
 	if grant.Failed.pending() { // another process has found out
@@ -62,24 +62,24 @@ func (a *attempt) load() (Grant, error) {
 	s := a.source
 	stored, err := s.Store.Load(s.key())
 	var held Grant
-	if held, a.held = a.compare(stored, err); a.held {
+	if held, a.held = a.reconcile(stored, err); a.held {
 		return held, nil
 	}
 	if err != nil && !errors.Is(err, ErrNoGrant) {
 		return Grant{}, err
 	}
-	start, startErr := s.start()
+	start, startErr := s.seed()
 	// A login is kept also where the refresh token that it began with cannot be read
 	// any more: it may have served its purpose.
-	if err == nil && s.fits(stored) && (s.Start == nil || startErr != nil || stored.Seed == start.Seed) {
+	if err == nil && s.matches(stored) && (s.Seed == nil || startErr != nil || stored.Seed == start.Seed) {
 		return stored, nil
 	}
 	switch {
 	case startErr != nil:
-		return Grant{}, &Error{Action: ActionConfig, Say: "the configured token cannot be had", Hint: "see the configuration", Err: startErr}
+		return Grant{}, &Error{Action: ActionConfig, Message: "the configured token cannot be had", Hint: "see the configuration", Err: startErr}
 	case err == nil && stored.LoggedIn.After(s.begin()) && !stored.LoggedIn.Equal(a.login):
 		return Grant{}, s.outdated()
-	case s.Start != nil || s.Unattended:
+	case s.Seed != nil || s.Unattended:
 		return start, nil
 	case err == nil:
 		return Grant{}, s.loginNeeded("the stored login was made for another client_id or provider")
@@ -87,30 +87,30 @@ func (a *attempt) load() (Grant, error) {
 	return Grant{}, s.loginNeeded("nobody is logged in")
 }
 
-// compare returns the grant that only memory has, because the store could not
+// reconcile returns the grant that only memory has, because the store could not
 // take it. It gives way to what somebody else did to the store since we last saw
 // it: a logout, or a later login or renewal. A store that cannot be used, or that
 // holds a refused grant, is no reason to give up a good one.
-func (a *attempt) compare(stored Grant, err error) (held Grant, ok bool) {
+func (a *attempt) reconcile(stored Grant, err error) (held Grant, ok bool) {
 	s := a.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.epoch, a.present, a.login = s.epoch, s.grant.Access, s.grant.LoggedIn
-	if err == nil && s.unsaved == nil && !s.spent.IsZero() && stored.Refresh == s.spent && !stored.later(s.grant) {
+	if err == nil && s.unsaved == nil && !s.spent.IsZero() && stored.Refresh == s.spent && !stored.newerThan(s.grant) {
 		s.unsaved = errWentBack // a damaged file, or a backup that was put in its place
 	}
-	older := stored.same(s.stored) || (err == nil && (stored.Refused != "" || !stored.later(s.grant)))
+	older := stored.sameTokens(s.stored) || (err == nil && (stored.Refused != "" || !stored.newerThan(s.grant)))
 	unusable := err != nil && !errors.Is(err, ErrNoGrant)
 	s.stored = stored
 	if !older && !unusable {
 		s.unsaved = nil
 	}
-	return s.grant, s.unsaved != nil || unusable && !s.grant.same(Grant{})
+	return s.grant, s.unsaved != nil || unusable && !s.grant.sameTokens(Grant{})
 }
 
 func (a *attempt) adopt(grant Grant) {
 	if grant.Access != a.present {
-		a.result = "adopted"
+		a.result = OutcomeAdopted
 	}
 }
 
@@ -129,17 +129,17 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	if LoginNeeded(err) && !a.source.Unattended {
 		return a.refused(old, err)
 	}
-	renewed.Posted, renewed.Failed = time.Time{}, Failed{}
+	renewed.PendingSince, renewed.Failed = time.Time{}, Failed{}
 	switch rotated := !renewed.Refresh.IsZero() && renewed.Refresh != marked.Refresh; {
 	case err != nil && rotated: // beside an access token that is of no use
 		a.save(renewed)
 		return renewed, err
-	case err != nil && a.source.Unattended && marked.same(Grant{}):
+	case err != nil && a.source.Unattended && marked.sameTokens(Grant{}):
 		return marked, err // there is nothing to note it in
 	case err != nil:
 		return a.fail(a.unmark(old, marked, err), err)
-	case !renewed.same(marked): // else a command that still prints the token it printed before
-		a.result = "renewed"
+	case !renewed.sameTokens(marked): // else a command that still prints the token it printed before
+		a.result = OutcomeRenewed
 	}
 	if a.save(renewed); a.saveErr == nil {
 		a.source.dropUnread()
@@ -166,13 +166,13 @@ func (a *attempt) boundCallers(timeout time.Duration) (stop func()) {
 // A store that takes nothing does not stop a process that goes on; what it gets
 // serves from memory.
 func (a *attempt) mark(old Grant) (Grant, error) {
-	if a.source.Unattended || !old.Posted.IsZero() && !a.source.MustSave {
+	if a.source.Unattended || !old.PendingSince.IsZero() && !a.source.MustSave {
 		return old, nil
 	}
 	marked := old
-	marked.Posted = cmp.Or(old.Posted, wallNow())
+	marked.PendingSince = cmp.Or(old.PendingSince, wallNow())
 	if a.save(marked); a.saveErr != nil && a.source.MustSave {
-		return old, &Error{Action: ActionConfig, Say: "the token was not renewed: the store takes nothing, and what the provider gave would be lost at the end of this command", Hint: a.saveErr.Error()}
+		return old, &Error{Action: ActionConfig, Message: "the token was not renewed: the store takes nothing, and what the provider gave would be lost at the end of this command", Hint: a.saveErr.Error()}
 	}
 	return marked, nil
 }
@@ -198,7 +198,7 @@ func (a *attempt) unmark(old, marked Grant, err error) Grant {
 func (a *attempt) fail(grant Grant, err error) (Grant, error) {
 	e, now := asError(err), wallNow()
 	a.wait = a.source.pause(e)
-	failed := Failed{Action: e.Action, Code: e.Code, Say: e.Error(), Hint: e.Hint, At: now, Retry: now.Add(a.wait)}
+	failed := Failed{Action: e.Action, Code: e.Code, Message: e.Error(), Hint: e.Hint, At: now, Retry: now.Add(a.wait)}
 	if !a.source.Unattended { // which no login helps
 		failed = failed.count(grant.Failed, e.sign)
 	}
@@ -223,10 +223,10 @@ func (a *attempt) refused(old Grant, err error) (Grant, error) {
 	if path := a.source.unread(); path != "" {
 		explained.Hint = unreadHint(path) + "; " + explained.Hint
 	}
-	if old.Posted.IsZero() {
+	if old.PendingSince.IsZero() {
 		return old, &explained
 	}
-	explained.Say += "; the renewal begun on " + old.Posted.Local().Format(time.DateTime) +
+	explained.Message += "; the renewal begun on " + old.PendingSince.Local().Format(time.DateTime) +
 		" got no usable answer, and if the provider took it, the new refresh token was lost with that answer"
 	return old, &explained
 }
@@ -242,14 +242,14 @@ func (a *attempt) save(grant Grant) {
 }
 
 // outcome names how the attempt ended; empty = there was nothing to renew.
-func (a *attempt) outcome(err *Error) string {
+func (a *attempt) outcome(err *Error) Outcome {
 	switch {
 	case err.NeedsLogin():
-		return "login_needed"
+		return OutcomeLoginNeeded
 	case err != nil:
-		return "failed"
-	case a.saveErr != nil && a.result == "renewed":
-		return "unsaved"
+		return OutcomeFailed
+	case a.saveErr != nil && a.result == OutcomeRenewed:
+		return OutcomeUnsaved
 	}
 	return a.result
 }

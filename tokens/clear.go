@@ -75,7 +75,7 @@ func (f FileStore) Tidy() {
 			continue
 		}
 		grant, _, err := f.read(name, f.Path(name))
-		if err == nil && grant.Posted.IsZero() || errors.Is(err, ErrNoGrant) {
+		if err == nil && grant.PendingSince.IsZero() || errors.Is(err, ErrNoGrant) {
 			for _, left := range f.halves(name) {
 				_ = os.Remove(left)
 			}

@@ -173,7 +173,7 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 	if grant, err = c.grant(answer, grant); err != nil {
 		e := asError(err)
 		if e.Action == ActionLogin {
-			e.Action, e.Say, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
+			e.Action, e.Message, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
 		}
 		return Grant{}, e
 	}
@@ -206,9 +206,9 @@ func (c *Client) ask(ctx context.Context, conf *oauth2.Config, form url.Values) 
 	})
 }
 
-// Fits reports whether a stored grant was issued to this client; it is for
-// [Source.Fits].
-func (c *Client) Fits(grant Grant) bool {
+// Matches reports whether a stored grant was issued to this client; it is for
+// [Source.Matches].
+func (c *Client) Matches(grant Grant) bool {
 	return grant.ClientID == c.ID && grant.Issuer == c.issuer()
 }
 
@@ -250,7 +250,7 @@ func (c *Client) secret(public bool) (Secret, error) {
 	}
 	secret, err := c.Secret()
 	if err != nil {
-		return "", &Error{Action: ActionConfig, Say: "the client's secret cannot be had", Hint: "see the configuration", Err: err}
+		return "", &Error{Action: ActionConfig, Message: "the client's secret cannot be had", Hint: "see the configuration", Err: err}
 	}
 	return secret, nil
 }

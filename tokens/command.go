@@ -45,15 +45,15 @@ func (c Command) Renew(ctx context.Context, old Grant) (Grant, error) {
 	return grant, nil
 }
 
-// Fits reports whether a stored grant came from this very command; it is for
-// [Source.Fits].
-func (c Command) Fits(grant Grant) bool { return grant.Kind == "command" && grant.Seed == c.seed() }
+// Matches reports whether a stored grant came from this very command; it is for
+// [Source.Matches].
+func (c Command) Matches(grant Grant) bool { return grant.Kind == "command" && grant.Seed == c.seed() }
 
 func (c Command) seed() string { return Fingerprint(Secret(strings.Join(c.Argv, "\x00"))) }
 
 func (c Command) output(ctx context.Context) ([]byte, error) {
 	if len(c.Argv) == 0 {
-		return nil, &Error{Action: ActionConfig, Say: "there is no token command", Hint: "write command = [\"program\", \"argument\"]"}
+		return nil, &Error{Action: ActionConfig, Message: "there is no token command", Hint: "write command = [\"program\", \"argument\"]"}
 	}
 	text, err := secretsource.Command{Argv: c.Argv, Env: c.Env, Dir: c.Dir}.Output(ctx)
 	if err != nil {
@@ -67,13 +67,13 @@ func commandError(err error) *Error {
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, secretsource.ErrTooLarge):
-		e.Action, e.Say, e.Hint = ActionConfig, "the token command printed more than 64 KiB", "run it by hand and see what it prints"
+		e.Action, e.Message, e.Hint = ActionConfig, "the token command printed more than 64 KiB", "run it by hand and see what it prints"
 	case errors.Is(err, secretsource.ErrTimeout):
-		e.Say = "the token command did not end within 10 seconds"
+		e.Message = "the token command did not end within 10 seconds"
 	case errors.As(err, &exit):
-		e.Say = fmt.Sprintf("the token command failed (%v)", exit.ProcessState)
+		e.Message = fmt.Sprintf("the token command failed (%v)", exit.ProcessState)
 	default:
-		e.Action, e.Say, e.Hint = ActionConfig, "the token command could not be started", "check that the program exists and may be run"
+		e.Action, e.Message, e.Hint = ActionConfig, "the token command could not be started", "check that the program exists and may be run"
 	}
 	return e
 }

@@ -116,7 +116,7 @@ func presentable(token Secret) bool {
 
 func unusableOutput(what string) *Error {
 	return &Error{
-		Action: ActionConfig, Say: "the token command printed " + what,
+		Action: ActionConfig, Message: "the token command printed " + what,
 		Hint: "run it by hand; on stdout there must be the token alone, or JSON with access_token and, where known, expires_in (seconds) or expires_at",
 	}
 }

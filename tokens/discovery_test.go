@@ -46,7 +46,7 @@ func TestDiscoveryFindsEndpointsOnceForAll(t *testing.T) {
 		document(w, issuer)
 	})
 	grant := Grant{ClientID: "client", Issuer: issuer, Refresh: "refresh-0"}
-	if !client.Fits(grant) || asked.Load() != 0 {
+	if !client.Matches(grant) || asked.Load() != 0 {
 		t.Error("the issuer alone names the provider")
 	}
 	failures := make(chan error, 8)

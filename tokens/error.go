@@ -27,8 +27,8 @@ type Error struct {
 	// Code is the provider's error code (RFC 6749 section 5.2), empty where the
 	// answer had none.
 	Code string
-	// Say is one sentence for a person, Hint the next step.
-	Say, Hint string
+	// Message is one sentence for a person, Hint the next step.
+	Message, Hint string
 	// RetryAfter is how long to wait before asking again; zero = not said.
 	RetryAfter time.Duration
 	// Probably says that the provider has given the same refusal for so long that a
@@ -42,9 +42,9 @@ type Error struct {
 // Error returns the sentence for a person, with the cause.
 func (e *Error) Error() string {
 	if e.Err == nil {
-		return e.Say
+		return e.Message
 	}
-	return e.Say + ": " + e.Err.Error()
+	return e.Message + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause.
@@ -86,19 +86,19 @@ func deadGrant(a *answer) *Error {
 // unparsable answers.
 func unreachable(err error) *Error {
 	return &Error{
-		Action: ActionRetry,
-		Say:    "the provider's endpoint could not be used",
-		Hint:   "check the network; " + hintKept,
-		Err:    plainCause(err),
+		Action:  ActionRetry,
+		Message: "the provider's endpoint could not be used",
+		Hint:    "check the network; " + hintKept,
+		Err:     plainCause(err),
 	}
 }
 
 func notAnAnswer(cause error) *Error {
 	return &Error{
-		Action: ActionRetry,
-		Say:    "the provider gave no usable answer",
-		Hint:   hintKept,
-		Err:    cause,
+		Action:  ActionRetry,
+		Message: "the provider gave no usable answer",
+		Hint:    hintKept,
+		Err:     cause,
 	}
 }
 
@@ -130,7 +130,7 @@ func strangeAnswer(a *answer) *Error {
 	e := &Error{
 		Action:     ActionRetry,
 		Code:       code,
-		Say:        strangeStatus(a.status, code),
+		Message:    strangeStatus(a.status, code),
 		Hint:       hintKept,
 		RetryAfter: retryAfter(a.header.Get("Retry-After")),
 	}

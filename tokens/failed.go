@@ -7,11 +7,11 @@ import (
 
 // A Failed is what is kept of an [*Error].
 type Failed struct {
-	Action    Action
-	Code      string
-	Say, Hint string
-	At        time.Time
-	Retry     time.Time // before which nobody should ask the provider again
+	Action        Action
+	Code          string
+	Message, Hint string
+	At            time.Time
+	Retry         time.Time // before which nobody should ask the provider again
 	// Sign is the refusal in JSON that the provider gave last at Last, and has given
 	// Tries times over the time of Lasted, with nothing but passing faults in between;
 	// empty = there was none.
@@ -34,9 +34,9 @@ func (f Failed) probably() bool {
 }
 
 func (f Failed) error() *Error {
-	e := &Error{Action: f.Action, Code: f.Code, Say: f.Say, Hint: f.Hint, RetryAfter: max(0, until(f.Retry)), Probably: f.probably()}
+	e := &Error{Action: f.Action, Code: f.Code, Message: f.Message, Hint: f.Hint, RetryAfter: max(0, until(f.Retry)), Probably: f.probably()}
 	if e.Probably {
-		e.Say += "; it has answered so for " + f.Lasted.Round(time.Minute).String() + ", so a login is probably needed"
+		e.Message += "; it has answered so for " + f.Lasted.Round(time.Minute).String() + ", so a login is probably needed"
 		e.Hint = "log in again; the renewal is tried on. Or else: " + e.Hint
 	}
 	return e

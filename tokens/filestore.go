@@ -33,20 +33,20 @@ type FileStore struct {
 // An UnusableError says that a stored grant is there but must not be used or
 // overwritten, and how to mend that.
 type UnusableError struct {
-	Path string
-	Why  string
-	Mend string
+	Path    string
+	Message string
+	Hint    string
 
 	damaged bool // by an accident, so that what was there before is as good as it gets
 }
 
-func unusable(path, why, mend string) *UnusableError {
-	return &UnusableError{Path: path, Why: why, Mend: mend}
+func unusable(path, message, hint string) *UnusableError {
+	return &UnusableError{Path: path, Message: message, Hint: hint}
 }
 
 // Error names the file, the fault and the remedy.
 func (e *UnusableError) Error() string {
-	return fmt.Sprintf("%s %s; %s", e.Path, e.Why, e.Mend)
+	return fmt.Sprintf("%s %s; %s", e.Path, e.Message, e.Hint)
 }
 
 const grantMaxBytes = 1 << 20 // a grant is a few kB; anything larger is no grant of ours
@@ -62,7 +62,7 @@ func (f FileStore) Path(name string) string {
 // the place of one that a renewal left marked, what that renewal had all but saved.
 func (f FileStore) Load(name string) (Grant, error) {
 	grant, _, err := f.read(name, f.Path(name))
-	if err == nil && !grant.Posted.IsZero() {
+	if err == nil && !grant.PendingSince.IsZero() {
 		return f.salvage(name, grant), nil
 	}
 	var unusable *UnusableError
@@ -76,7 +76,7 @@ func (f FileStore) Load(name string) (Grant, error) {
 	if f.Recovered != nil {
 		f.Recovered(unusable.Path)
 	}
-	previous.Posted = cmp.Or(previous.Posted, wallNow())
+	previous.PendingSince = cmp.Or(previous.PendingSince, wallNow())
 	return previous, nil
 }
 

@@ -51,9 +51,9 @@ type Grant struct {
 	// as one in a file that somebody may replace; zero = never. Stores leave it out.
 	Recheck time.Time
 
-	// Posted is the write-ahead mark: when Refresh was sent to the provider in a
+	// PendingSince is the write-ahead mark: when Refresh was sent to the provider in a
 	// renewal of which no good end is known. It may be spent. Zero = no such renewal.
-	Posted time.Time
+	PendingSince time.Time
 	// Failed is how the last renewal failed; the zero value = it did not. It is kept so
 	// that processes share it, and what the provider asked for with it.
 	Failed Failed
@@ -88,7 +88,7 @@ func (g Grant) live(now time.Time) bool {
 // that it takes a repeated refresh token for what it is.
 func (g Grant) due(now time.Time) bool {
 	switch {
-	case !g.Posted.IsZero():
+	case !g.PendingSince.IsZero():
 		return true
 	case g.Expiry.IsZero():
 		return !g.Recheck.IsZero() && !now.Before(g.Recheck)
@@ -100,18 +100,18 @@ func (g Grant) margin() time.Duration {
 	return min(g.Expiry.Sub(g.Renewed)/marginShare, marginMost)
 }
 
-// same reports whether two grants hold the same tokens.
-func (g Grant) same(other Grant) bool {
+// sameTokens reports whether two grants hold the same tokens.
+func (g Grant) sameTokens(other Grant) bool {
 	return g.Access == other.Access && g.Refresh == other.Refresh
 }
 
 // succeeds reports whether g is a finished renewal of a marked grant.
 func (g Grant) succeeds(marked Grant) bool {
-	return g.Posted.IsZero() && g.Refused == "" && !g.same(marked) && g.LoggedIn.Equal(marked.LoggedIn) && g.Generation >= marked.Generation
+	return g.PendingSince.IsZero() && g.Refused == "" && !g.sameTokens(marked) && g.LoggedIn.Equal(marked.LoggedIn) && g.Generation >= marked.Generation
 }
 
-// later reports whether g comes from a later login, or a later renewal of one.
-func (g Grant) later(other Grant) bool {
+// newerThan reports whether g comes from a later login, or a later renewal of one.
+func (g Grant) newerThan(other Grant) bool {
 	if !g.LoggedIn.Equal(other.LoggedIn) {
 		return g.LoggedIn.After(other.LoggedIn)
 	}

@@ -24,7 +24,7 @@ func (c *Client) grant(a *answer, old Grant) (Grant, error) {
 		return old, notAnAnswer(errors.New("its token could not be sent in a header"))
 	case !meansBearer(a.str("token_type")):
 		return old, &Error{
-			Action: ActionConfig, Say: "the provider gave a token that is no bearer token (RFC 6750)",
+			Action: ActionConfig, Message: "the provider gave a token that is no bearer token (RFC 6750)",
 			Hint: "have it give this client bearer tokens; those that are bound to a key (DPoP, MAC) cannot be injected",
 		}
 	}

@@ -32,30 +32,30 @@ type grantFile struct {
 	LoggedIn     time.Time `json:"logged_in"`
 	Renewed      time.Time `json:"renewed"`
 	Expiry       time.Time `json:"expiry,omitzero"`
-	Posted       time.Time `json:"posted,omitzero"`
+	PendingSince time.Time `json:"posted,omitzero"`
 	Failed       failed    `json:"failed,omitzero"`
 	Refused      string    `json:"refused,omitempty"`
 }
 
 // failed is a [Failed] as it is stored.
 type failed struct {
-	Action Action        `json:"action"`
-	Code   string        `json:"code,omitempty"`
-	Say    string        `json:"say"`
-	Hint   string        `json:"hint,omitempty"`
-	At     time.Time     `json:"at"`
-	Retry  time.Time     `json:"retry"`
-	Sign   string        `json:"sign,omitempty"`
-	Last   time.Time     `json:"last,omitzero"`
-	Lasted time.Duration `json:"lasted,omitempty"` // nanoseconds
-	Tries  int           `json:"tries,omitempty"`
+	Action  Action        `json:"action"`
+	Code    string        `json:"code,omitempty"`
+	Message string        `json:"say"`
+	Hint    string        `json:"hint,omitempty"`
+	At      time.Time     `json:"at"`
+	Retry   time.Time     `json:"retry"`
+	Sign    string        `json:"sign,omitempty"`
+	Last    time.Time     `json:"last,omitzero"`
+	Lasted  time.Duration `json:"lasted,omitempty"` // nanoseconds
+	Tries   int           `json:"tries,omitempty"`
 }
 
 func formatGrant(name string, g Grant) ([]byte, error) {
 	grant, err := json.Marshal(grantFile{
 		Kind: g.Kind, ClientID: g.ClientID, Issuer: g.Issuer, Seed: g.Seed,
 		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), Generation: g.Generation, Scopes: g.Scopes,
-		LoggedIn: g.LoggedIn, Renewed: g.Renewed, Expiry: g.Expiry, Posted: g.Posted, Failed: failed(g.Failed), Refused: g.Refused,
+		LoggedIn: g.LoggedIn, Renewed: g.Renewed, Expiry: g.Expiry, PendingSince: g.PendingSince, Failed: failed(g.Failed), Refused: g.Refused,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("writing the login of %s: %w", name, err)
@@ -103,14 +103,14 @@ func parseGrant(path, name string, text []byte) (Grant, error) {
 	return Grant{
 		Kind: grant.Kind, ClientID: grant.ClientID, Issuer: grant.Issuer, Seed: grant.Seed,
 		Access: Secret(grant.AccessToken), Refresh: Secret(grant.RefreshToken), Generation: grant.Generation, Scopes: grant.Scopes,
-		LoggedIn: grant.LoggedIn, Renewed: grant.Renewed, Expiry: grant.Expiry, Posted: grant.Posted, Failed: Failed(grant.Failed), Refused: grant.Refused,
+		LoggedIn: grant.LoggedIn, Renewed: grant.Renewed, Expiry: grant.Expiry, PendingSince: grant.PendingSince, Failed: Failed(grant.Failed), Refused: grant.Refused,
 	}, nil
 }
 
 // damaged leaves out the parser's own words: they would quote the text.
 func damaged(path string) error {
 	return &UnusableError{
-		Path: path, Why: "is damaged", Mend: "put a backup in its place, or log in again; the file is kept beside the new one", damaged: true,
+		Path: path, Message: "is damaged", Hint: "put a backup in its place, or log in again; the file is kept beside the new one", damaged: true,
 	}
 }
 

@@ -17,7 +17,7 @@ func TestSecretsAreThePresentTokensAndTheLastFew(t *testing.T) {
 	if got := source.Secrets(); len(got) != 0 {
 		t.Errorf("before the first: %d", len(got))
 	}
-	if err := source.Put(t.Context(), Grant{Access: "access-0", Refresh: "refresh-0", Renewed: time.Now(), Expiry: time.Now().Add(time.Hour)}); err != nil {
+	if err := source.SetGrant(t.Context(), Grant{Access: "access-0", Refresh: "refresh-0", Renewed: time.Now(), Expiry: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
@@ -38,10 +38,10 @@ func TestSecretsAreThePresentTokensAndTheLastFew(t *testing.T) {
 
 func TestForgottenTokensAreStillSecret(t *testing.T) {
 	source := &Source{Name: "x", Store: &MemoryStore{}}
-	if err := source.Put(t.Context(), Grant{Access: "a", Refresh: "r"}); err != nil {
+	if err := source.SetGrant(t.Context(), Grant{Access: "a", Refresh: "r"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := source.Forget(t.Context()); err != nil {
+	if err := source.Logout(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := source.Secrets(); !slices.Contains(got, "a") || !slices.Contains(got, "r") {

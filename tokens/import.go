@@ -10,7 +10,7 @@ import (
 const importedKind = "refresh_token"
 
 // Imported is a grant of this client that consists of a refresh token which was
-// got elsewhere; it is for [Source.Import] and [Source.Start].
+// got elsewhere; it is for [Source.Import] and [Source.Seed].
 func (c *Client) Imported(refresh Secret) Grant {
 	grant := c.newGrant(importedKind)
 	grant.Refresh = refresh
@@ -36,7 +36,7 @@ func (s *Source) Import(ctx context.Context, grant Grant) error {
 	defer unlock()
 	stored, err := s.Store.Load(s.key())
 	switch {
-	case err == nil && s.fits(stored) && grewFrom(stored, grant):
+	case err == nil && s.matches(stored) && grewFrom(stored, grant):
 		return importedBefore(stored)
 	case err != nil && !errors.Is(err, ErrNoGrant) && !isDamaged(err):
 		return err
@@ -58,7 +58,7 @@ func importedBefore(stored Grant) error {
 	switch {
 	case stored.Refused != "":
 		return &Error{
-			Action: ActionLogin, Code: stored.Refused, Say: "this refresh token was imported before, and the provider no longer accepts what became of it",
+			Action: ActionLogin, Code: stored.Refused, Message: "this refresh token was imported before, and the provider no longer accepts what became of it",
 			Hint: "get a new refresh token from the provider; this one was sent to nobody now",
 			Err:  ErrImported,
 		}
@@ -96,7 +96,7 @@ func (s *Source) importNew(grant Grant) error {
 
 // concludeImport makes renewed the login; err is what was wrong with its access token.
 func (s *Source) concludeImport(beside string, renewed Grant, err error) error {
-	saveErr := s.put(renewed)
+	saveErr := s.setGrant(renewed)
 	if saveErr != nil && s.Store.Save(beside, renewed) == nil {
 		return errors.Join(errorOrNil(err), fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
 	}
@@ -111,7 +111,7 @@ func (s *Source) setImporting(now bool) {
 
 func sentBefore(path string) error {
 	return &Error{
-		Action: ActionConfig, Say: "the refresh token was sent, and the answer could not be read",
+		Action: ActionConfig, Message: "the refresh token was sent, and the answer could not be read",
 		Hint: "look for the new refresh token in " + path + "; to send this one again all the same, remove that file",
 	}
 }

@@ -30,7 +30,7 @@ type Login struct {
 
 	taken atomic.Bool // somebody has claimed the right to end it
 	done  chan struct{}
-	shown chan struct{} // closed when the page that tells the outcome was served
+	seen  chan struct{} // closed when the page that tells the outcome was served
 	once  sync.Once
 	grant Grant
 	err   error
@@ -46,7 +46,7 @@ func newLogin(source *Source, client *Client) *Login {
 		life:       loginLife,
 		stop:       func() {},
 		done:       make(chan struct{}),
-		shown:      make(chan struct{}),
+		seen:       make(chan struct{}),
 	}
 }
 
@@ -69,7 +69,7 @@ func (login *Login) abandon(why *Error) {
 // Cancel ends a login that waits for a person. One that already has its answer
 // from the provider, or is over, is left alone.
 func (login *Login) Cancel() {
-	login.abandon(&Error{Action: ActionLogin, Say: "the login was cancelled here", Hint: "start the login again"})
+	login.abandon(&Error{Action: ActionLogin, Message: "the login was cancelled here", Hint: "start the login again"})
 }
 
 // Wait returns when the login is over: nil = a grant is saved and in use.
@@ -92,22 +92,22 @@ func (login *Login) Done() (over bool, err error) {
 	}
 }
 
-// Shown notes that the person has seen how the login ended.
-func (login *Login) Shown() { login.once.Do(func() { close(login.shown) }) }
+// MarkSeen notes that the person has seen how the login ended.
+func (login *Login) MarkSeen() { login.once.Do(func() { close(login.seen) }) }
 
-// WaitShown returns when the outcome was shown, or when ctx ends: a browser may
+// AwaitSeen returns when the outcome was seen, or when ctx ends: a browser may
 // never ask for the page.
-func (login *Login) WaitShown(ctx context.Context) {
+func (login *Login) AwaitSeen(ctx context.Context) {
 	select {
-	case <-login.shown:
+	case <-login.seen:
 	case <-ctx.Done():
 	}
 }
 
-// Lasting reports whether the login is over and what it gave can be renewed.
+// HasRefreshToken reports whether the login is over and what it gave can be renewed.
 // Some clients get no refresh token (RFC 6749 section 5.1 makes it optional) and
 // must log in again.
-func (login *Login) Lasting() bool {
+func (login *Login) HasRefreshToken() bool {
 	over, _ := login.Done()
 	return over && !login.grant.Refresh.IsZero()
 }

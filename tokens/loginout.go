@@ -6,20 +6,22 @@ import (
 	"fmt"
 )
 
-// Put saves a new login and makes it current. If it cannot be saved it serves
+// SetGrant saves a new login and makes it current. If it cannot be saved it serves
 // from memory all the same and the error is an [ErrUnsaved]; it is saved as soon as
 // that can be done.
-func (s *Source) Put(ctx context.Context, grant Grant) error {
+func (s *Source) SetGrant(ctx context.Context, grant Grant) error {
 	unlock, err := s.Store.Lock(ctx, s.key())
 	if err != nil {
 		return s.adoptLogin(grant, err)
 	}
 	defer unlock()
-	return s.put(grant)
+	return s.setGrant(grant)
 }
 
-// put is Put for whom has the store's lock.
-func (s *Source) put(grant Grant) error { return s.adoptLogin(grant, s.Store.Save(s.key(), grant)) }
+// setGrant is SetGrant for who has the store's lock.
+func (s *Source) setGrant(grant Grant) error {
+	return s.adoptLogin(grant, s.Store.Save(s.key(), grant))
+}
 
 // adoptLogin makes grant current; err is why it could not be saved.
 func (s *Source) adoptLogin(grant Grant, err error) error {
@@ -60,10 +62,10 @@ func (s *Source) Reload(ctx context.Context) error {
 	return err
 }
 
-// Forget ends the login here: Revoke, if set, is called first, and its error does
+// Logout ends the login here: Revoke, if set, is called first, and its error does
 // not keep the grant from being removed from memory and store. It returns
 // ErrNoGrant where there was none.
-func (s *Source) Forget(ctx context.Context) error {
+func (s *Source) Logout(ctx context.Context) error {
 	unlock, err := s.Store.Lock(ctx, s.key())
 	if err != nil {
 		return err

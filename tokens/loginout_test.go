@@ -14,7 +14,7 @@ func TestForgetRemovesAndRevokes(t *testing.T) {
 		source := open(t, p, store)
 		p.now(answering(200, "", ""))
 		source.Revoke = p.client().Revoke
-		if err := source.Forget(t.Context()); err != nil {
+		if err := source.Logout(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if p.calls() != 1 || p.last().Get("token") != "refresh-0" || p.last().Get("client_secret") != canary {
@@ -23,7 +23,7 @@ func TestForgetRemovesAndRevokes(t *testing.T) {
 		if e := refused(t, source); e.Action != ActionLogin || source.Status().State != StateLoginNeeded {
 			t.Errorf("%v, %+v", e, source.Status())
 		}
-		if err := source.Forget(t.Context()); !errors.Is(err, ErrNoGrant) {
+		if err := source.Logout(t.Context()); !errors.Is(err, ErrNoGrant) {
 			t.Error(err)
 		}
 	})
@@ -40,7 +40,7 @@ func TestForgetSucceedsHereWhateverTheProviderSays(t *testing.T) {
 			answer(p)
 			source := open(t, p, store)
 			source.Revoke = p.client().Revoke
-			if err := source.Forget(t.Context()); err != nil {
+			if err := source.Logout(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if _, err := store.Load("alexa"); !errors.Is(err, ErrNoGrant) {
@@ -83,10 +83,10 @@ func TestRenewalUndoesNeitherLogoutNorLogin(t *testing.T) {
 		answer    string
 		want      Secret
 	}{
-		"logout, renewed": {func(ctx context.Context, s *Source) error { return s.Forget(ctx) }, "", ""},
-		"login, renewed":  {func(ctx context.Context, s *Source) error { return s.Put(ctx, login) }, "", "new login"},
-		"logout, refused": {func(ctx context.Context, s *Source) error { return s.Forget(ctx) }, invalidGrant, ""},
-		"login, refused":  {func(ctx context.Context, s *Source) error { return s.Put(ctx, login) }, invalidGrant, "new login"},
+		"logout, renewed": {func(ctx context.Context, s *Source) error { return s.Logout(ctx) }, "", ""},
+		"login, renewed":  {func(ctx context.Context, s *Source) error { return s.SetGrant(ctx, login) }, "", "new login"},
+		"logout, refused": {func(ctx context.Context, s *Source) error { return s.Logout(ctx) }, invalidGrant, ""},
+		"login, refused":  {func(ctx context.Context, s *Source) error { return s.SetGrant(ctx, login) }, invalidGrant, "new login"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestLoginDuringAnEndlessRenewalWins(t *testing.T) {
 		login.Access, login.LoggedIn = "new login", wallNow()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := source.Put(ctx, login); !errors.Is(err, context.DeadlineExceeded) {
+		if err := source.SetGrant(ctx, login); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 		for range 4 {

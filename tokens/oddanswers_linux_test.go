@@ -120,8 +120,8 @@ func TestGzip(t *testing.T) {
 			g := stored(-time.Second)
 			g.Issuer = c.TokenURL
 			must(t, store.Save("alexa", g))
-			s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Fits: c.Fits}
-			must(t, s.Open())
+			s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
+			must(t, s.Load())
 			_, err := s.Token(t.Context())
 			kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
 			got := load(t, store)
@@ -140,7 +140,7 @@ func TestClockSetBackAfterAFailure(t *testing.T) {
 		p := newProvider()
 		g := stored(-time.Second)
 		ahead := wallNow().Add(365 * 24 * time.Hour)
-		g.Failed = Failed{Action: ActionRetry, Say: "x509: certificate has expired", At: ahead, Retry: ahead.Add(2 * time.Second)}
+		g.Failed = Failed{Action: ActionRetry, Message: "x509: certificate has expired", At: ahead, Retry: ahead.Add(2 * time.Second)}
 		s := open(t, p, holding(t, g))
 		for range 48 {
 			if _, err := s.Token(t.Context()); err == nil {
@@ -282,7 +282,7 @@ func TestStatusNamesTheKeptAnswer(t *testing.T) {
 func TestCodeExchangeCutBehindTheRefreshToken(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	c := p.client()
-	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Fits: c.Fits}
+	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
 	for _, text := range []string{`{"refresh_token":"refresh-1","access_token":"acc`, `{"access_token":"access-1","token_type":"mac","refresh_token":"refresh-1"}`} {
 		p.now(cutAs(jsonType, text))
 		var logins Logins
@@ -316,7 +316,7 @@ func TestDeviceProofUnread(t *testing.T) {
 	p.now(answering(200, jsonType, `{"data":{"refresh_token":"refresh-1"}}`))
 	store := FileStore{Dir: t.TempDir()}
 	got, err := newLogin(&Source{Name: "alexa", Store: store}, c).prove(t.Context(), first)
-	if err != nil || got.Posted.IsZero() || store.unread("alexa") == "" {
+	if err != nil || got.PendingSince.IsZero() || store.unread("alexa") == "" {
 		t.Errorf("the unread answer is kept by nobody; %q, %v", got.Refresh.Reveal(), err)
 	}
 }
@@ -359,8 +359,8 @@ func TestTryBasicSticks(t *testing.T) {
 				return rotating(1, nil)
 			})
 			c := &Client{ID: "client", TokenURL: "https://provider.test/token", TryBasic: true, Secret: func() (Secret, error) { return secret, nil }, HTTP: &http.Client{Transport: rt}}
-			s := &Source{Name: "alexa", Store: holding(t, stored(-time.Second)), Renew: c.Refresh, Fits: c.Fits}
-			must(t, s.Open())
+			s := &Source{Name: "alexa", Store: holding(t, stored(-time.Second)), Renew: c.Refresh, Matches: c.Matches}
+			must(t, s.Load())
 			s.Token(t.Context())
 			secret = "right"
 			var err error
@@ -394,10 +394,10 @@ func TestTryBasicLosesTheMark(t *testing.T) {
 	})
 	c := p.client()
 	c.TryBasic, c.HTTP = true, &http.Client{Transport: rt}
-	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Fits: c.Fits}
-	must(t, s.Open())
+	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
+	must(t, s.Load())
 	e := refused(t, s)
-	if load(t, store).Posted.IsZero() {
+	if load(t, store).PendingSince.IsZero() {
 		t.Errorf("the mark is gone though the refresh token was sent and not answered; %v", e)
 	}
 }
@@ -427,11 +427,11 @@ func TestKilledWithinASaveOnAFullDisk(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	old := stored(-time.Second)
 	must(t, store.Save("alexa", old))
-	old.Posted = wallNow().Add(-time.Second)
+	old.PendingSince = wallNow().Add(-time.Second)
 	must(t, store.Save("alexa", old))
 	next := old
 	next.Generation++
-	next.Posted, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
+	next.PendingSince, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
 	text, err := formatGrant("alexa", next)
 	must(t, err)
 	must(t, os.WriteFile(store.previous("alexa"), text, 0o600)) // what durable.overwrite did before the kill

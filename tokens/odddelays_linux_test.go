@@ -19,7 +19,7 @@ func TestRenewalHangsOnAPipe(t *testing.T) {
 	s.Timeout = time.Second
 	_, err := s.Token(t.Context())
 	done := make(chan bool)
-	go func() { s.Settle(t.Context()); close(done) }()
+	go func() { s.AwaitRenewal(t.Context()); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(5 * time.Second):

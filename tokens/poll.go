@@ -26,7 +26,7 @@ func (login *Login) poll(ctx context.Context) {
 	defer cancel()
 	grant, err := login.prove(call, first)
 	if err == nil {
-		err = login.source.Put(ctx, grant)
+		err = login.source.SetGrant(ctx, grant)
 	}
 	login.end(grant, err)
 }
@@ -139,12 +139,12 @@ func (login *Login) prove(ctx context.Context, first Grant) (Grant, error) {
 	case renewed.Refresh != first.Refresh:
 		return renewed, nil
 	case e.Action == ActionRetry || e.Action == ActionWait:
-		first.Posted = wallNow() // the provider may have taken it
-		return first, nil        // a passing fault proves nothing, and the login may be good
+		first.PendingSince = wallNow() // the provider may have taken it
+		return first, nil              // a passing fault proves nothing, and the login may be good
 	case e.Code == "invalid_request" && login.client.CodeBasedLinking:
 		return Grant{}, notLinkable(e.Code)
 	case e.Action == ActionLogin:
-		e.Say = "the provider does not accept the refresh token that it gave a moment ago"
+		e.Message = "the provider does not accept the refresh token that it gave a moment ago"
 		e.Hint = "start the login again; should that fail too, check the type of the client"
 	}
 	return Grant{}, e
@@ -153,7 +153,7 @@ func (login *Login) prove(ctx context.Context, first Grant) (Grant, error) {
 // notLinkable is what a client gets at Amazon that is not for devices.
 func notLinkable(code string) *Error {
 	return &Error{
-		Action: ActionConfig, Code: code, Say: "client_id is not enabled for code-based linking",
+		Action: ActionConfig, Code: code, Message: "client_id is not enabled for code-based linking",
 		Hint: "take the client ID from 'Other devices and platforms' in the product's security profile",
 	}
 }

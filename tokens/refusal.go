@@ -14,27 +14,27 @@ func refusal(code string) *Error {
 	switch code {
 	case "invalid_grant":
 		e.Action = ActionLogin
-		e.Say = "the provider no longer accepts this login"
+		e.Message = "the provider no longer accepts this login"
 		e.Hint = "log in again; it was revoked, has expired, or belongs to another client_id"
 	case "invalid_client":
-		e.Say = "the provider does not accept this client's ID or secret (invalid_client)"
+		e.Message = "the provider does not accept this client's ID or secret (invalid_client)"
 		e.Hint = "check client_id, client_secret (rotated, of another client or security profile, with a stray newline, missing, or sent by a client that must have none), " +
 			"region or token_url, how the secret is sent (token_auth = \"basic\" or \"body\"), whether the client still exists, and whether it may use PKCE (pkce = \"off\" if not)"
 	case "unauthorized_client":
-		e.Say = "the provider does not allow this client to use this grant (unauthorized_client)"
+		e.Message = "the provider does not allow this client to use this grant (unauthorized_client)"
 		e.Hint = "check the type of the client: web clients use a secret, device clients do not"
 	case "invalidvalue", "invalid_request":
-		e.Say = "the provider found a wrong parameter in the request (" + code + ")"
+		e.Message = "the provider found a wrong parameter in the request (" + code + ")"
 		e.Hint = "check client_id and, for a login by browser, redirect_url: a placeholder in their place is the usual cause, or at Amazon the product id; and whether the provider takes PKCE (pkce = \"off\" if not)"
 	case "invalid_scope":
-		e.Say = "the provider does not grant the configured scopes to this client (invalid_scope)"
+		e.Message = "the provider does not grant the configured scopes to this client (invalid_scope)"
 		e.Hint = "check scopes; at Amazon, for alexa:all, select the security profile of the product again and save, even where it is selected"
 	case "unsupported_grant_type":
-		e.Say = "the provider does not support this grant (unsupported_grant_type)"
+		e.Message = "the provider does not support this grant (unsupported_grant_type)"
 		e.Hint = "check grant and token_url"
 	default:
 		e.Action = ActionRetry
-		e.Say = "the provider answered " + code
+		e.Message = "the provider answered " + code
 		e.Hint = hintKept
 	}
 	return e
@@ -55,7 +55,7 @@ func errorCode(code string) string {
 // and the code is spent.
 func exchangeError(e *Error) *Error {
 	if e.Action == ActionLogin {
-		e.Say = "the provider did not accept the code of this login"
+		e.Message = "the provider did not accept the code of this login"
 		e.Hint = "start the login again; should that fail too, check client_id and redirect_url"
 	}
 	return loginError(e)
@@ -77,20 +77,20 @@ func deviceRefusal(code string) *Error {
 	e := &Error{Action: ActionLogin, Code: code, Hint: "start the login again"}
 	switch code {
 	case "authorization_pending":
-		e.Action, e.Say, e.Hint = ActionWait, "nobody has confirmed the login yet", "type the code at the provider's page"
+		e.Action, e.Message, e.Hint = ActionWait, "nobody has confirmed the login yet", "type the code at the provider's page"
 	case "slow_down":
-		e.Action, e.Say, e.Hint = ActionWait, "the provider wants to be asked less often", "nothing; that is done"
+		e.Action, e.Message, e.Hint = ActionWait, "the provider wants to be asked less often", "nothing; that is done"
 	case "access_denied", "authorization_declined":
-		e.Say = "the login was refused at the provider's page"
+		e.Message = "the login was refused at the provider's page"
 	case "expired_token", "invalid_code_pair", "invalid_grant":
-		e.Say = "the code of this login has expired, or was used already"
+		e.Message = "the code of this login has expired, or was used already"
 	case "servererror", "server_error", "temporarily_unavailable", "throttling":
 		return loginError(refusal(code))
 	default:
 		if known := refusal(code); known.Action == ActionConfig {
 			return known
 		}
-		e.Say = "the provider ended the login with " + code
+		e.Message = "the provider ended the login with " + code
 	}
 	return e
 }
@@ -98,7 +98,7 @@ func deviceRefusal(code string) *Error {
 // unfinished is the end of a login that no callback came for. The provider shows
 // such mistakes on a page of its own, so that nobody tells us.
 func unfinished(c *Client) *Error {
-	e := &Error{Action: ActionLogin, Say: "nobody finished this login within 10 minutes"}
+	e := &Error{Action: ActionLogin, Message: "nobody finished this login within 10 minutes"}
 	e.Hint = "start the login again; if the provider showed an error page, then " + c.RedirectURL +
 		" is not registered there byte for byte, or client_id is wrong"
 	if slices.Contains(c.Scopes, "alexa:all") {
@@ -114,11 +114,11 @@ func redirectError(code, description string) *Error {
 	e := &Error{Action: ActionLogin, Code: errorCode(code), Hint: "start the login again"}
 	switch e.Code {
 	case "access_denied":
-		e.Say = "the login was cancelled"
+		e.Message = "the login was cancelled"
 	case "invalid_scope", "unauthorized_client", "invalid_request":
 		e = refusal(e.Code)
 	default:
-		e.Say = "the provider ended the login with " + e.Code
+		e.Message = "the provider ended the login with " + e.Code
 	}
 	if text := sentence(description); text != "" {
 		e.Err = errors.New(text)

@@ -16,6 +16,17 @@ type renewal struct {
 	err    *Error
 }
 
+// An Outcome is how a renewal ended.
+type Outcome string
+
+const (
+	OutcomeRenewed     Outcome = "renewed"
+	OutcomeAdopted     Outcome = "adopted" // another process had renewed
+	OutcomeFailed      Outcome = "failed"
+	OutcomeLoginNeeded Outcome = "login_needed"
+	OutcomeUnsaved     Outcome = "unsaved" // renewed, but the store could not take it
+)
+
 const (
 	backoffFirst = time.Second
 	backoffMost  = 5 * time.Minute
@@ -44,7 +55,7 @@ func (s *Source) startLocked(unwanted Secret) (*renewal, *Error) {
 // network, and a login may be there by now. To look into the configuration again
 // may cost a program, so that has a pause.
 func (s *Source) backingOffLocked() bool {
-	if s.failure == nil || (s.failure.Action == ActionLogin && s.Start == nil && !s.usableLocked(wallNow())) {
+	if s.failure == nil || (s.failure.Action == ActionLogin && s.Seed == nil && !s.usableLocked(wallNow())) {
 		return false
 	}
 	return until(s.retryAt) > 0
@@ -80,7 +91,7 @@ func (r *renewal) failure() error {
 // goes on.
 func noAnswerYet() *Error {
 	return &Error{
-		Action: ActionRetry, Say: "the provider has not answered the renewal yet", RetryAfter: startAgain,
+		Action: ActionRetry, Message: "the provider has not answered the renewal yet", RetryAfter: startAgain,
 		Hint: "its answer is still waited for; check whether the provider is in trouble",
 	}
 }
@@ -95,9 +106,9 @@ func (s *Source) givenUp(flight *renewal) {
 	close(flight.late)
 }
 
-// Settle waits for a renewal that is under way. A process should call it before
+// AwaitRenewal waits for a renewal that is under way. A process should call it before
 // it ends: the answer to a renewal may hold the only refresh token that is left.
-func (s *Source) Settle(ctx context.Context) error {
+func (s *Source) AwaitRenewal(ctx context.Context) error {
 	s.mu.Lock()
 	flight := s.flight
 	s.mu.Unlock()
@@ -138,7 +149,7 @@ func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil && !grant.live(wallNow()) { // a back-off keeps it from being asked for with each request
-		err = &Error{Action: ActionRetry, Say: "the new token had ended before it could be used", Hint: "try again"}
+		err = &Error{Action: ActionRetry, Message: "the new token had ended before it could be used", Hint: "try again"}
 	}
 	switch {
 	case a.epoch != s.epoch: // a login or a logout came in between, and its word is newer
@@ -151,7 +162,7 @@ func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 	}
 	flight.grant, flight.usable = s.grant, s.usableLocked(wallNow())
 	if !flight.usable && flight.err == nil {
-		flight.err = &Error{Action: ActionRetry, Say: "the new token had ended before it could be used", Hint: "try again"}
+		flight.err = &Error{Action: ActionRetry, Message: "the new token had ended before it could be used", Hint: "try again"}
 	}
 }
 
@@ -175,7 +186,7 @@ func (s *Source) publishLocked(grant Grant, unsaved error) {
 // while it lives, also where the upstream refused it, for that may have been about
 // the request alone.
 func (s *Source) failLocked(err *Error, grant Grant, unsaved error, wait time.Duration) {
-	if !grant.same(Grant{}) {
+	if !grant.sameTokens(Grant{}) {
 		s.holdLocked(grant)
 		s.unsaved = unsaved
 	}
@@ -201,7 +212,7 @@ func asError(err error) *Error {
 	}
 	var unusable *UnusableError
 	if errors.As(err, &unusable) {
-		return &Error{Action: ActionConfig, Say: "the stored login cannot be used", Hint: unusable.Error(), Err: err}
+		return &Error{Action: ActionConfig, Message: "the stored login cannot be used", Hint: unusable.Error(), Err: err}
 	}
-	return &Error{Action: ActionRetry, Say: "the token could not be renewed", Hint: hintKept, Err: err}
+	return &Error{Action: ActionRetry, Message: "the token could not be renewed", Hint: hintKept, Err: err}
 }

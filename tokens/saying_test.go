@@ -86,8 +86,8 @@ func TestARefusalThatStaysIsProbablyADeadLogin(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(-time.Second))
 		p.now(answering(400, jsonType, `{"status":400,"message":"nonsense `+canary+`"}`))
 		source := open(t, p, store)
-		var outcomes []string
-		source.Outcome = func(outcome string) { outcomes = append(outcomes, outcome) }
+		var outcomes []Outcome
+		source.Outcome = func(outcome Outcome) { outcomes = append(outcomes, outcome) }
 		ask := func(d time.Duration) (last *Error) {
 			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Second) {
 				last = refused(t, source)

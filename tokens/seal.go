@@ -48,7 +48,7 @@ func joined(name string, rest Grant, entry string) (Grant, error) {
 	}
 	access, err := unseal(name, entry, rest.Access)
 	if err != nil {
-		access, rest.Refused, rest.Posted = "", "", time.Time{}
+		access, rest.Refused, rest.PendingSince = "", "", time.Time{}
 	}
 	rest.Access = access
 	return rest, nil

@@ -4,13 +4,13 @@ import (
 	"time"
 )
 
-func (s *Source) fits(stored Grant) bool { return s.Fits == nil || s.Fits(stored) }
+func (s *Source) matches(stored Grant) bool { return s.Matches == nil || s.Matches(stored) }
 
-func (s *Source) start() (Grant, error) {
-	if s.Start == nil {
+func (s *Source) seed() (Grant, error) {
+	if s.Seed == nil {
 		return Grant{}, nil
 	}
-	return s.Start()
+	return s.Seed()
 }
 
 // begin returns when this process first looked at the store.
@@ -27,18 +27,18 @@ func (s *Source) begin() time.Time {
 // that was made with a newer one.
 func (s *Source) outdated() *Error {
 	return &Error{
-		Action: ActionConfig, Say: "somebody has logged in with another configuration since this process began",
+		Action: ActionConfig, Message: "somebody has logged in with another configuration since this process began",
 		Hint: "start it again with the present configuration",
 	}
 }
 
 // loginNeeded says why a person is needed, and what that person can do here.
 func (s *Source) loginNeeded(why string) *Error {
-	if s.Start != nil {
-		return &Error{Action: ActionLogin, Say: why, Hint: "put a new refresh token into the configuration"}
+	if s.Seed != nil {
+		return &Error{Action: ActionLogin, Message: why, Hint: "put a new refresh token into the configuration"}
 	}
 	if s.Kind == importedKind {
-		return &Error{Action: ActionLogin, Say: why, Hint: "log in from a terminal: avsproxy login " + s.Name + " < FILE-WITH-REFRESH-TOKEN"}
+		return &Error{Action: ActionLogin, Message: why, Hint: "log in from a terminal: avsproxy login " + s.Name + " < FILE-WITH-REFRESH-TOKEN"}
 	}
-	return &Error{Action: ActionLogin, Say: why, Hint: "log in once; it is kept from then on"}
+	return &Error{Action: ActionLogin, Message: why, Hint: "log in once; it is kept from then on"}
 }

@@ -11,7 +11,7 @@ import (
 func (c *Client) checkSender(asked *url.URL) error {
 	if !sameEndpoint(asked, c.RedirectURL) {
 		return &Error{
-			Action: ActionLogin, Say: "the address is not this login's return URL, " + c.RedirectURL,
+			Action: ActionLogin, Message: "the address is not this login's return URL, " + c.RedirectURL,
 			Hint: "start the login again; should that fail too, check which provider the browser is sent to: it may lead logins to another one",
 		}
 	}
@@ -22,11 +22,11 @@ func (c *Client) checkSender(asked *url.URL) error {
 		return nil
 	}
 	e := &Error{
-		Action: ActionLogin, Say: "the callback does not come from the configured issuer",
+		Action: ActionLogin, Message: "the callback does not come from the configured issuer",
 		Hint: "start the login again; should that fail too, check issuer, and which provider the browser was sent to",
 	}
 	if c.Issuer == "" {
-		e.Say = "the callback comes from an issuer that is not at the host of auth_url"
+		e.Message = "the callback comes from an issuer that is not at the host of auth_url"
 		e.Hint = "check which provider the browser was sent to; if it was the right one, set issuer of the credential to what the provider gives as its own"
 	}
 	return e

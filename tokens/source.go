@@ -23,15 +23,15 @@ type Source struct {
 	// Revoke tells the provider that a grant is no longer wanted; nil = it has no
 	// way to be told.
 	Revoke func(ctx context.Context, grant Grant) error
-	// Fits reports whether a stored grant belongs to the present configuration;
+	// Matches reports whether a stored grant belongs to the present configuration;
 	// nil accepts all. One that does not fit is ignored, until a login or, where that
 	// is the newer one, the configured refresh token takes its place.
-	Fits func(Grant) bool
-	// Start gives what to begin with while the store holds nothing that fits: a
+	Matches func(Grant) bool
+	// Seed gives what to begin with while the store holds nothing that fits: a
 	// static token, or a refresh token from the configuration, told from others by
 	// its [Grant.Seed]. It is asked anew each time, so that a changed one is found;
 	// a token that can change has a Recheck. Nil = a login.
-	Start func() (Grant, error)
+	Seed func() (Grant, error)
 	// Unattended says that Renew needs neither a login nor a refresh token, as with
 	// client credentials (RFC 6749 section 4.4) or a command.
 	Unattended bool
@@ -50,11 +50,10 @@ type Source struct {
 	// Patient lets callers wait for the answer as long as it is waited for at all,
 	// which is some minutes.
 	Patient bool
-	// Outcome, if set, hears how each renewal ended: "renewed", "adopted" (another
-	// process had done it), "failed", "login_needed" or "unsaved" (renewed, but the
-	// store could not take it), one after the other and before anybody gets the new
-	// token. It must neither block nor ask the source for a token.
-	Outcome func(outcome string)
+	// Outcome, if set, is called with how each renewal ended, one after the other and
+	// before anybody gets the new token. It must neither block nor ask the source for a
+	// token.
+	Outcome func(Outcome)
 
 	mu     sync.Mutex
 	grant  Grant
@@ -77,7 +76,7 @@ type Source struct {
 	healWait     time.Duration // the pause that ended, or ends, then
 	healedInVain bool          // the upstream refused the new token, too
 	saver        *time.Timer   // tries again what the store could not take; nil = it took all so far
-	last         string        // outcome, and when it came
+	last         Outcome       // and when it came
 	lastAt       time.Time
 	began        time.Time // when this process first looked
 }
@@ -88,10 +87,10 @@ const (
 	refusedAtOnce  = 5 * time.Second // after it was got: the renewal was in vain
 )
 
-// Open reads the store, without touching the network, so that the first request
+// Load reads the store, without touching the network, so that the first request
 // finds what an earlier process left. Its error means that a grant is there and
 // cannot be used ([*UnusableError]); having none is no error.
-func (s *Source) Open() error {
+func (s *Source) Load() error {
 	s.begin()
 	grant, err := (&attempt{source: s}).load()
 	s.mu.Lock()
@@ -101,7 +100,7 @@ func (s *Source) Open() error {
 		s.failure = asError(err)
 	case grant.Refused != "" || !grant.live(wallNow()):
 		s.holdLocked(grant)
-		s.failure = s.deadEnd(grant)
+		s.failure = s.cannotRenew(grant)
 	default:
 		s.holdLocked(grant)
 		s.failure = nil
@@ -208,14 +207,14 @@ func (s *Source) key() string {
 	switch {
 	case s.Unattended:
 		return s.Name + ".own"
-	case s.Start != nil:
+	case s.Seed != nil:
 		return s.Name + ".given"
 	}
 	return s.Name
 }
 
 // replaceableLocked reports whether another token than the present one can be had.
-func (s *Source) replaceableLocked() bool { return s.Start != nil || s.renewable(s.grant) }
+func (s *Source) replaceableLocked() bool { return s.Seed != nil || s.renewable(s.grant) }
 
 // renewable reports whether the provider can be asked for a successor of grant.
 func (s *Source) renewable(grant Grant) bool {
@@ -226,8 +225,8 @@ func (s *Source) usableLocked(now time.Time) bool {
 	return s.grant.live(now) && s.grant.Access != s.rejected
 }
 
-// deadEnd is why no renewal can follow a grant; nil = one can.
-func (s *Source) deadEnd(grant Grant) *Error {
+// cannotRenew is why no renewal can follow a grant; nil = one can.
+func (s *Source) cannotRenew(grant Grant) *Error {
 	switch {
 	case grant.Refused != "":
 		e := s.loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
@@ -236,7 +235,7 @@ func (s *Source) deadEnd(grant Grant) *Error {
 		}
 		return e
 	case s.Renew == nil:
-		return &Error{Action: ActionConfig, Say: "the configured token ends and cannot be renewed", Hint: "put a valid one in the configuration"}
+		return &Error{Action: ActionConfig, Message: "the configured token ends and cannot be renewed", Hint: "put a valid one in the configuration"}
 	case !s.renewable(grant):
 		return s.loginNeeded("the access token ends and the provider gave no refresh token")
 	}

@@ -22,9 +22,9 @@ type Status struct {
 	Renewed  time.Time // zero = unknown
 	Expiry   time.Time // of the access token; zero = none or unknown
 	Renewing bool      // a renewal is under way
-	// Last is how the last renewal of this process ended, as [Source.Outcome] names
-	// it, and LastAt when; empty and zero = there was none.
-	Last   string
+	// Last is how the last renewal of this process ended, and LastAt when; empty and
+	// zero = there was none.
+	Last   Outcome
 	LastAt time.Time
 	// Renewable tells whether the grant can outlive its access token.
 	Renewable bool
@@ -90,6 +90,6 @@ func (s *Source) endLocked() time.Time {
 // Peek is Status after a look into the store, for a process that serves nothing.
 // It does not touch the network.
 func (s *Source) Peek() Status {
-	_ = s.Open() // its error is in the status
+	_ = s.Load() // its error is in the status
 	return s.Status()
 }

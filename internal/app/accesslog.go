@@ -59,23 +59,23 @@ func logExchange(log *slog.Logger, e proxy.Exchange) {
 // logRenewals counts the renewals of a credential and prints those that change
 // something: a credential that waits for a login would repeat itself with every
 // request.
-func logRenewals(log *slog.Logger, metrics *console.Metrics, name, loginURL string) func(outcome string) {
+func logRenewals(log *slog.Logger, metrics *console.Metrics, name, loginURL string) func(tokens.Outcome) {
 	var last atomic.Value
-	return func(outcome string) {
+	return func(outcome tokens.Outcome) {
 		again := last.Swap(outcome) == outcome
-		if !again || outcome != "login_needed" { // finding out once more is no renewal
+		if !again || outcome != tokens.OutcomeLoginNeeded { // finding out once more is no renewal
 			metrics.Refreshed(name, outcome)
 		}
 		switch {
-		case outcome == "renewed":
+		case outcome == tokens.OutcomeRenewed:
 			log.Info("token renewed", "credential", name)
-		case again || outcome == "adopted":
+		case again || outcome == tokens.OutcomeAdopted:
 			return
-		case outcome == "login_needed":
+		case outcome == tokens.OutcomeLoginNeeded:
 			log.Error("login needed", "credential", name, "login", loginURL)
-		case outcome == "failed":
+		case outcome == tokens.OutcomeFailed:
 			log.Warn("the token could not be renewed; trying again", "credential", name)
-		case outcome == "unsaved":
+		case outcome == tokens.OutcomeUnsaved:
 			log.Error("the renewed login could not be saved; it serves from memory until it can", "credential", name)
 		}
 	}

@@ -154,7 +154,7 @@ func (s *Server) build(ctx context.Context) error {
 	s.program, program.users = program, s.Users
 	s.closers = append(s.closers, program.AwaitRenewals)
 	for _, credential := range program.credentials {
-		if err := credential.Source.Open(); err != nil {
+		if err := credential.Source.Load(); err != nil {
 			return terminal.Failed(err, "")
 		}
 	}

@@ -63,7 +63,7 @@ func runToken(ctx context.Context, a *commands, conf *config.Config, name string
 		return terminal.Failed(errors.New("the store is memory: only the running proxy knows the token"), "set kind = \"file\" in [store] to use it from other commands")
 	}
 	credential.Source.MustSave, credential.Source.Patient = true, true
-	if err := credential.Source.Open(); err != nil {
+	if err := credential.Source.Load(); err != nil {
 		return terminal.Failed(err, "")
 	}
 	defer program.AwaitRenewals() // also where a signal ends the wait

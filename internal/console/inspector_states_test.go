@@ -89,7 +89,7 @@ func TestInspectorSaysWhyItsListIsEmpty(t *testing.T) {
 
 func TestInspectorSaysThatALoginComesFirst(t *testing.T) {
 	ads := &tokens.Source{Name: "ads", Kind: "authorization_code", Store: &tokens.MemoryStore{}}
-	if err := ads.Open(); err != nil {
+	if err := ads.Load(); err != nil {
 		t.Fatal(err)
 	}
 	v := inspectWith(t, func(c *Console) {
