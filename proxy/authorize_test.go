@@ -60,14 +60,14 @@ func (s *shortLived) check(t *testing.T, list []string, came []time.Time) {
 	}
 }
 
-func (f *fakeNet) inject(source *tokens.Source) *Injector {
-	return &Injector{Next: f.upstream, Origin: f.upstream.options.Origin, Source: source}
+func (f *fakeNet) inject(source *tokens.Source) *Route {
+	return routeTo(f.upstream, Credential{Source: source})
 }
 
 // ask sends a request with a token.
-func (i *Injector) ask(ctx context.Context) error {
+func (route *Route) ask(ctx context.Context) error {
 	body := io.MultiReader(strings.NewReader("some "), strings.NewReader("body"))
-	resp, err := i.RoundTrip(httptest.NewRequest("POST", "https://h/", body).WithContext(ctx))
+	resp, err := route.RoundTrip(httptest.NewRequest("POST", "https://h/", body).WithContext(ctx))
 	if err == nil {
 		resp.Body.Close()
 	}
@@ -162,7 +162,7 @@ func TestTokenThatEndsDuringAWaitAndIsNotRenewed(t *testing.T) {
 		f.answer = noContent
 		time.AfterFunc(6*time.Second, giveUp)
 		err := f.inject(source.Source).ask(t.Context())
-		if p := explain(err, ForwardOptions{Origin: f.upstream.options.Origin}); p.Code != problem.TokenRefreshFailed || len(f.tokens) != 0 {
+		if p := explain(err, f.upstream.options.Origin, ""); p.Code != problem.TokenRefreshFailed || len(f.tokens) != 0 {
 			t.Errorf("%v, sent %q", err, f.tokens)
 		}
 		if n := f.links.open[0].conn.InFlight(); n != 0 {
@@ -229,7 +229,7 @@ func TestPromise2_TokenIsLookedAtAfterADialOfHTTP1(t *testing.T) {
 				u.http1.Store(true)
 				source := newShortLived(3 * time.Second)
 				source.renewal = renewal
-				inject := &Injector{Next: u, Origin: origin, Source: source.Source}
+				inject := routeTo(u, Credential{Source: source.Source})
 				req := httptest.NewRequest("POST", "https://localhost/", io.MultiReader(strings.NewReader("some"), strings.NewReader("body")))
 				if upgrade != "" {
 					req.Header.Set("Upgrade", upgrade)

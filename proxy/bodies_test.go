@@ -193,7 +193,7 @@ func TestHeadAndEmptyAnswersStayAsTheyAre(t *testing.T) {
 }
 
 func TestNothingIsAddedToARequest(t *testing.T) {
-	l, s := toSandbox(t, sandbox.Options{}, plan{forward: ForwardOptions{Headers: map[string]string{"X-Route": "ours"}}})
+	l, s := toSandbox(t, sandbox.Options{}, plan{policy: Policy{Headers: map[string]string{"X-Route": "ours"}}})
 	r := request(t, "GET", l.url+"/sandbox/none?a=1;b=%zz&c", nil)
 	r.Header["User-Agent"] = nil
 	r.Header.Set("Te", "trailers")

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 )
 
@@ -31,7 +32,7 @@ func TestPromise7_SlowReadersAreCutOffWhileOthersGoOn(t *testing.T) {
 			io.WriteString(speak, part)
 			good.next(t)
 		}
-		if e := l.ended(t, before+1); !errors.Is(e.Fault, errSlowReader) || e.Decision != Shared {
+		if e := l.ended(t, before+1); !errors.Is(e.Fault, errSlowReader) || e.Decision != exchange.Shared {
 			t.Errorf("after %d parts: %v, %s", sent, e.Fault, e.Decision)
 		}
 		if _, err := io.Copy(io.Discard, slow.Body); err == nil {
@@ -64,11 +65,12 @@ func TestQueuesAreBounded(t *testing.T) {
 func TestClientsAreCutWhenTheProxyEnds(t *testing.T) {
 	origin, _ := url.Parse("https://upstream.example")
 	own := channel{make(chan *io.PipeWriter, 1)}
-	d := NewDownchannel(DownchannelOptions{Origin: origin, Send: own})
+	d := NewDownchannel(DownchannelOptions{Origin: origin, Send: routeTo(fakeSender{origin, own.RoundTrip}, Credential{}).Send})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { d.Run(ctx) })
-	server := httptest.NewServer(d.Serve(nil))
+	route := &Route{Policy: Policy{KeepsDownchannel: true}, Origin: origin, Downchannel: d}
+	server := httptest.NewServer(new(line).handlerOf(t, route, Observer{}))
 	defer server.Close()
 	client := tune(t, h1Client(t), server.URL)
 	subscribed := d.Subscribe(t.Context())

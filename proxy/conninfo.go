@@ -5,35 +5,34 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"time"
+
+	"avsproxy/internal/exchange"
 )
 
 // noteConn notes that a request is given to a connection, after it waited.
-func noteConn(req *http.Request, conn *upstreamConn, reused bool, waited time.Duration) {
-	hop := Hop{Origin: req.URL.Scheme + "://" + req.URL.Host, Reused: reused}
+func noteConn(x *exchange.Exchange, req *http.Request, conn *upstreamConn, reused bool, waited time.Duration) {
+	to := exchange.ConnInfo{Address: req.URL.Scheme + "://" + req.URL.Host, TLS: req.URL.Scheme == "https", Reused: reused}
 	var handshake time.Duration
 	if conn != nil {
-		hop.Conn, handshake = conn.number, conn.handshake
+		to.Conn, handshake = conn.number, conn.handshake
 	}
-	note(req.Context(), func(e *Exchange) {
-		e.Upstream = hop
-		e.Tries++
-		e.Connect += waited
+	x.Note(func(f *exchange.Facts) {
+		f.Upstream = to
+		f.Tries++
+		f.Connect += waited
 		if !reused { // else it is not what the request waited for
-			e.TLS += min(handshake, waited)
+			f.TLS += min(handshake, waited)
 		}
 	})
 }
 
 // withConnTrace is for requests whose connections net/http chooses: it tells which.
-func withConnTrace(req *http.Request) *http.Request {
-	if observationOf(req.Context()) == nil {
-		return req
-	}
+func withConnTrace(x *exchange.Exchange, req *http.Request) *http.Request {
 	began := time.Now()
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GetConn: func(string) { began = time.Now() }, // again where a connection turns out to be dead
 		GotConn: func(info httptrace.GotConnInfo) {
-			noteConn(req, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
+			noteConn(x, req, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
 		},
 	}))
 }

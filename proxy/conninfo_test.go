@@ -2,13 +2,14 @@ package proxy
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/exchange"
 )
 
 // net/http asks once more by itself where an HTTP/1.1 connection turns out to be dead.
@@ -26,15 +27,14 @@ func TestConnectIsTheTimeForConnectionsAlone(t *testing.T) {
 		defer u.Close()
 		u.http1.Store(true)
 		for tries := 1; tries <= 2; tries++ {
-			o := &observation{}
-			ctx := context.WithValue(t.Context(), exchangeKey{}, o)
-			req, _ := http.NewRequestWithContext(ctx, "GET", "https://localhost/", nil)
-			resp, err := u.RoundTrip(req)
+			x := exchange.New(nil, &exchange.Head{})
+			req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://localhost/", nil)
+			resp, err := u.Send(x, req, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
-			if e := o.exchange; e.Tries != tries || e.Connect != 2*time.Second || e.TLS != time.Second {
+			if e := x.Facts(); e.Tries != tries || e.Connect != 2*time.Second || e.TLS != time.Second {
 				t.Errorf("%d tries, %v for connecting, %v of it for TLS", e.Tries, e.Connect, e.TLS)
 			}
 		}

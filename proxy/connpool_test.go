@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/exchange"
+
 	"golang.org/x/net/http2"
 )
 
@@ -347,8 +349,9 @@ func TestConnectionIsReplacedWhereNoMoreStreamsOpen(t *testing.T) {
 		}
 		f.keep(t)
 		left := make(chan struct{})
-		leaving := onGoAway(t.Context(), func() { close(left) })
-		held, err := f.links.RoundTrip(httptest.NewRequest("GET", "https://h/", nil).WithContext(leaving))
+		x := exchange.New(nil, &exchange.Head{})
+		x.Draining = func() { close(left) }
+		held, err := f.links.send(x, httptest.NewRequest("GET", "https://h/", nil), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,8 +46,7 @@ func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*pooled
 		gone(l, cause)
 	}
 	var err error
-	ctx = context.WithValue(ctx, dialedKey{}, l.wire)
-	if l.conn, err = u.over2.NewClientConn(ctx, "http", addressOf(u.options.Origin)); err != nil {
+	if l.conn, err = u.newOver2(l.wire).NewClientConn(ctx, "http", addressOf(u.options.Origin)); err != nil {
 		l.wire.Close()
 		return nil, connectError{err}
 	}

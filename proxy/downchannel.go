@@ -12,19 +12,17 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/exchange"
 )
 
 // DownchannelOptions say how a route's downchannel is kept.
 type DownchannelOptions struct {
 	// Origin is the upstream; a path in it is put before [avs.PathDirectives].
 	Origin *url.URL
-	// Send is what other requests of the route are sent by: the injector before the
-	// upstream.
-	Send http.RoundTripper
+	// Send sends the request the way of all others, [Route.Send].
+	Send func(*exchange.Exchange, *http.Request) (*http.Response, error)
 	// Headers are set on the request.
 	Headers map[string]string
-	// LoginURL is where a person can log in to the route's credential.
-	LoginURL string
 	// Patience bounds how long a client waits for the channel to open. Zero = 10 s.
 	Patience time.Duration
 	// Opened, if set, runs after each opening, beside the reading; ctx ends with the
@@ -118,7 +116,7 @@ func (d *Downchannel) runOnce(ctx context.Context) (opened time.Time, err error)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	leave := &drainer{end: cancel}
-	resp, err := d.send(onGoAway(ctx, leave.ask), cancel)
+	resp, err := d.send(ctx, cancel, leave.ask)
 	if err != nil {
 		return opened, err
 	}
@@ -145,9 +143,11 @@ func (d *Downchannel) runOnce(ctx context.Context) (opened time.Time, err error)
 }
 
 // send gives up where no head comes: the channel itself has no bound.
-func (d *Downchannel) send(ctx context.Context, cancel context.CancelFunc) (*http.Response, error) {
+func (d *Downchannel) send(ctx context.Context, cancel context.CancelFunc, draining func()) (*http.Response, error) {
 	patience := time.AfterFunc(openMost, cancel)
-	resp, err := d.options.Send.RoundTrip(d.request(ctx))
+	x := exchange.New(nil, &exchange.Head{Method: http.MethodGet, Path: avs.PathDirectives})
+	x.Draining = draining
+	resp, err := d.options.Send(x, d.request(ctx))
 	if patience.Stop() {
 		return resp, err
 	}

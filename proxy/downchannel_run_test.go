@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/tokens"
 )
 
@@ -22,10 +23,10 @@ func tries(t *testing.T, d time.Duration, send func(n int) (*http.Response, erro
 		origin, _ := url.Parse("https://upstream.example")
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		defer cancel()
-		NewDownchannel(DownchannelOptions{Origin: origin, OnEvent: news.tell, Send: sendFunc(func(*http.Request) (*http.Response, error) {
+		NewDownchannel(DownchannelOptions{Origin: origin, OnEvent: news.tell, Send: func(*exchange.Exchange, *http.Request) (*http.Response, error) {
 			at = append(at, time.Since(began))
 			return send(len(at))
-		})}).Run(ctx)
+		}}).Run(ctx)
 	})
 	return at, news
 }
@@ -140,11 +141,11 @@ func TestDownchannelIsNotWaitedForForEver(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*openMost)
 		defer cancel()
 		tried := 0
-		d := NewDownchannel(DownchannelOptions{Origin: origin, Send: sendFunc(func(r *http.Request) (*http.Response, error) {
+		d := NewDownchannel(DownchannelOptions{Origin: origin, Send: func(x *exchange.Exchange, r *http.Request) (*http.Response, error) {
 			tried++
 			<-r.Context().Done()
 			return nil, r.Context().Err()
-		})})
+		}})
 		d.Run(ctx)
 		if tried != 3 {
 			t.Errorf("%d tries", tried)
@@ -182,14 +183,13 @@ func TestDownchannelThatIsLeftAtOnceBacksOff(t *testing.T) {
 			origin, _ := url.Parse("https://upstream.example")
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			NewDownchannel(DownchannelOptions{Origin: origin, Send: sendFunc(func(r *http.Request) (*http.Response, error) {
+			NewDownchannel(DownchannelOptions{Origin: origin, Send: func(x *exchange.Exchange, r *http.Request) (*http.Response, error) {
 				at = append(at, time.Since(began))
-				leave := r.Context().Value(goAwayKey{}).(func())
-				time.AfterFunc(c.open, leave)
+				time.AfterFunc(c.open, x.Draining)
 				body, end := io.Pipe()
 				context.AfterFunc(r.Context(), func() { end.CloseWithError(r.Context().Err()) })
 				return channelAnswer(body), nil
-			})}).Run(ctx)
+			}}).Run(ctx)
 		})
 		if n := len(at); n < c.least || n > c.most || at[1] != c.open {
 			t.Errorf("left after %v: %d tries in an hour, the second after %v", c.open, n, at[1])

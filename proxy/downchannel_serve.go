@@ -7,39 +7,24 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/exchange"
 	"avsproxy/tokens"
 )
 
-// Serve answers requests for the downchannel from the one that is kept; all others
-// go to next. A client gets every part from then on, each in one write, as the
+// Answer implements [Answerer]: it answers requests for the downchannel from the one that
+// is kept. A client gets every part from then on, each in one write, as the
 // service frames them. Its stream never ends well: it is cut when the client reads
 // too slowly, or the proxy ends.
-func (d *Downchannel) Serve(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !IsDownchannel(r.Method, r.URL.EscapedPath()) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if !r.ProtoAtLeast(1, 1) {
-			defer abortResponse(w)
-		}
-		decide(r.Context(), Shared)
-		switch err := d.ready(r.Context()); {
-		case err == nil:
-			reason := d.serveClient(w, r)
-			note(r.Context(), func(e *Exchange) { e.Fault = reason })
-		case r.Context().Err() == nil:
-			answerFault(w, r, err, explain(err, ForwardOptions{Origin: d.options.Origin, LoginURL: d.options.LoginURL}))
-			return
-		}
+func (d *Downchannel) Answer(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) error {
+	err := d.ready(r.Context())
+	if err == nil {
+		reason := d.serveClient(w, r)
+		x.Note(func(f *exchange.Facts) { f.Fault = reason })
+	}
+	if err == nil || r.Context().Err() != nil {
 		panic(http.ErrAbortHandler)
-	})
-}
-
-// IsDownchannel reports whether requests with that method and path ask for the
-// downchannel.
-func IsDownchannel(method, path string) bool {
-	return method == http.MethodGet && path == avs.PathDirectives
+	}
+	return err
 }
 
 // Subscribe returns the directives from now on, whether the channel is open or not.

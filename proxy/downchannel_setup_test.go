@@ -43,21 +43,17 @@ func (n *newsList) count(news DownchannelEvent) int {
 func keep(t testing.TB, l *line, options DownchannelOptions) (*Downchannel, *newsList) {
 	t.Helper()
 	news := &newsList{}
-	options.Send, options.Origin, options.OnEvent, options.LoginURL = l.inject, l.inject.Origin, news.tell, loginURL
+	options.Send, options.Origin, options.OnEvent = l.route.Send, l.route.Origin, news.tell
 	d := NewDownchannel(options)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { d.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
-	began := func(string) func(Exchange) {
-		return func(e Exchange) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.exchanges = append(l.exchanges, e)
-		}
-	}
-	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	l.serve(t, nil, Observe(ObserveOptions{Route: "avs", Began: began}, d.Serve(next)))
+	route := routeTo(fakeSender{l.route.Origin, func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusTeapot, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	}}, Credential{})
+	route.Policy, route.Downchannel, route.LoginURL = Policy{Name: "avs", KeepsDownchannel: true}, d, loginURL
+	l.serve(t, nil, l.handlerOf(t, route, Observer{}))
 	return d, news
 }
 
@@ -196,13 +192,9 @@ func spoken(t testing.TB, options DownchannelOptions) (*line, *Downchannel, *io.
 	t.Helper()
 	origin, _ := url.Parse("https://upstream.example")
 	own := channel{make(chan *io.PipeWriter, 1)}
-	l := &line{upstream: NewUpstream(UpstreamOptions{Origin: origin}), inject: &Injector{Next: own, Origin: origin}}
+	l := &line{upstream: NewUpstream(UpstreamOptions{Origin: origin}), route: routeTo(fakeSender{origin, own.RoundTrip}, Credential{}), opened: own.opened}
 	d, news := keep(t, l, options)
 	speak := <-own.opened
 	io.WriteString(speak, "--B\r\n")
 	return l, d, speak, news
 }
-
-type sendFunc func(*http.Request) (*http.Response, error)
-
-func (f sendFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

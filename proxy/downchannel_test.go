@@ -101,7 +101,7 @@ func TestHourlyCloseIsInvisibleToClients(t *testing.T) {
 	eventually(t, "the channel to open", func() bool { return d.now().open })
 	client := tune(t, h2cClient(t), l.url)
 	eventually(t, "a few connections", func() bool {
-		resp, err := l.inject.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil))
+		resp, err := l.route.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestPartThatIsCutGoesToNobody(t *testing.T) {
 	client := tune(t, h1Client(t), l.url)
 	io.WriteString(speak, "X: cut\r\n\r\n{}")
 	speak.Close()
-	io.WriteString(<-l.inject.Next.(channel).opened, "--B\r\nX: whole\r\n\r\n{}\r\n--B\r\n")
+	io.WriteString(<-l.opened, "--B\r\nX: whole\r\n\r\n{}\r\n--B\r\n")
 	if got := client.next(t); got != (scannedPart{"X: whole\r\n", "{}"}) {
 		t.Errorf("got %q", got)
 	}
@@ -183,7 +183,7 @@ func TestDownchannelWithoutALogin(t *testing.T) {
 
 func TestDownchannelThatDoesNotOpen(t *testing.T) {
 	for name, c := range map[string]struct {
-		send sendFunc
+		send func(*http.Request) (*http.Response, error)
 		want problem.Code
 		text string
 	}{
@@ -197,7 +197,7 @@ func TestDownchannelThatDoesNotOpen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			origin, _ := url.Parse("https://upstream.example")
-			l := &line{upstream: NewUpstream(UpstreamOptions{Origin: origin}), inject: &Injector{Next: c.send, Origin: origin}}
+			l := &line{upstream: NewUpstream(UpstreamOptions{Origin: origin}), route: routeTo(fakeSender{origin, c.send}, Credential{})}
 			keep(t, l, DownchannelOptions{Patience: 100 * time.Millisecond})
 			p := problemOf(t, get(t, h1Client(t), l.url+avs.PathDirectives), c.want)
 			if !strings.Contains(p.Detail, c.text) {

@@ -6,26 +6,19 @@ import (
 	"sync"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/exchange"
 )
 
-type goAwayKey struct{}
-
-// onGoAway has f called when the connection that a request went over takes no more
-// requests, while the answer goes on.
-func onGoAway(ctx context.Context, f func()) context.Context {
-	return context.WithValue(ctx, goAwayKey{}, f)
-}
-
-func (l *pooledConn) callOnGoAway(ctx context.Context) {
-	f, ok := ctx.Value(goAwayKey{}).(func())
-	if !ok {
+// callDraining calls x.Draining when the connection takes no more requests.
+func (l *pooledConn) callDraining(ctx context.Context, x *exchange.Exchange) {
+	if x.Draining == nil {
 		return
 	}
 	go func() {
 		select {
 		case <-l.gone:
 			if !l.lost() { // then there is nothing to leave
-				f()
+				x.Draining()
 			}
 		case <-ctx.Done():
 		}

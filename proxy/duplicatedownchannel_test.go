@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
 )
 
@@ -30,8 +31,8 @@ func openDownchannel(t testing.TB, client *http.Client, l *line) (*http.Response
 func TestSecondDownchannelIsTold(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		var told atomic.Int64
-		l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Backend) http.RoundTripper {
-			return DuplicateDownchannel(first.Inject.Origin, func() { told.Add(1) }, first.Inject)
+		l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *Upstream) {
+			route.Stages = []exchange.Stage{&DuplicateDownchannel{Second: func() { told.Add(1) }}}
 		}})
 		first, _ := openDownchannel(t, client, l)
 		second, reader := openDownchannel(t, client, l)
@@ -68,8 +69,8 @@ func TestDownchannelThatEndedIsNotCounted(t *testing.T) {
 		w.(http.Flusher).Flush() // an end of its own, no length
 		io.WriteString(w, "over")
 	}))
-	l := build(t, origin, roots, plan{source: static(), habits: func(first Backend) http.RoundTripper {
-		return DuplicateDownchannel(first.Inject.Origin, func() { t.Error("two at a time") }, first.Inject)
+	l := build(t, origin, roots, plan{source: static(), rules: func(route *Route, _ *Upstream) {
+		route.Stages = []exchange.Stage{&DuplicateDownchannel{Second: func() { t.Error("two at a time") }}}
 	}})
 	over(t, func(t *testing.T, client *http.Client) {
 		for range 50 {

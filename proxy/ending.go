@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/tokens"
 )
 
@@ -19,16 +20,16 @@ const (
 
 // ending says how an exchange ended; "" = well, or with a whole answer of ours whose
 // cause says nothing about the upstream.
-func ending(e *Exchange, whole, clientGone bool) string {
+func ending(e *exchange.Facts, whole, clientGone bool) string {
 	why := upstreamEnding(e.Fault)
 	switch {
 	case whole && why == answerBroken:
 		return ""
-	case e.Fault != nil && e.Decision == Shared && !whole:
+	case e.Fault != nil && e.Decision == exchange.Shared && !whole:
 		return e.Fault.Error()
 	case whole || why != "":
 		return why
-	case clientGone || e.Status == statusClientGone || e.Decision == Shared:
+	case clientGone || e.Status == statusClientGone || e.Decision == exchange.Shared:
 		return clientHungUp
 	}
 	return answerIsShort

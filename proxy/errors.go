@@ -25,14 +25,14 @@ var errConnect = errors.New("CONNECT is not served by routes")
 
 // explain turns whatever kept a request from being answered by the upstream into
 // a problem for the client. It is the one place that does.
-func explain(err error, o ForwardOptions) problem.Problem {
+func explain(err error, origin *url.URL, loginURL string) problem.Problem {
 	var tokenErr *tokens.Error
 	var spent *spentError
 	switch {
 	case errors.As(err, new(uploadError)):
 		return badUpload()
 	case errors.As(err, &tokenErr):
-		return tokenProblem(tokenErr, o.LoginURL)
+		return tokenProblem(tokenErr, loginURL)
 	case errors.Is(err, ErrClientAuth):
 		return notAllowed(err, "leave the client's own credential out, or change client_auth of the route in config.toml")
 	case errors.Is(err, ErrWrongOrigin):
@@ -40,14 +40,14 @@ func explain(err error, o ForwardOptions) problem.Problem {
 	case errors.Is(err, errConnect):
 		return notAllowed(err, "send the request itself to the proxy")
 	case errors.As(err, &spent):
-		return spentProblem(spent, o.Origin.Host)
+		return spentProblem(spent, origin.Host)
 	case isTimeout(err):
-		return timeoutProblem(err, o.Origin.Host)
+		return timeoutProblem(err, origin.Host)
 	}
 	detail, hint := describe(err)
 	return problem.Problem{
 		Code: problem.UpstreamUnreachable, Title: "the upstream could not be reached",
-		Detail: o.Origin.Host + ": " + detail, Hint: hint,
+		Detail: origin.Host + ": " + detail, Hint: hint,
 	}
 }
 

@@ -24,25 +24,24 @@ type moving struct {
 
 func toMoving(t *testing.T, follow bool) *moving {
 	m := &moving{asked: make(chan Redirection, 64), returned: make(chan *url.URL, 64), second: start(t, sandbox.Options{})}
-	m.line, m.first = toSandbox(t, sandbox.Options{}, plan{habits: func(first Backend) http.RoundTripper {
+	m.line, m.first = toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, first *Upstream) {
 		options := GatewayOptions{First: first, OnRedirect: func(r Redirection) { m.asked <- r }, OnFallback: func(u *url.URL) { m.returned <- u }}
 		if follow {
 			options.Next = m.to
 		}
 		m.Gateway = NewGateway(options)
 		t.Cleanup(m.Gateway.Close)
-		return m.Gateway
+		route.Upstream = m.Gateway.Upstream
 	}})
 	return m
 }
 
-// to makes a leg that trusts both sandboxes.
-func (m *moving) to(origin *url.URL) (Backend, error) {
+// to makes an upstream that trusts both sandboxes.
+func (m *moving) to(origin *url.URL) *Upstream {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(m.first.RootPEM())
 	roots.AppendCertsFromPEM(m.second.RootPEM())
-	upstream := NewUpstream(UpstreamOptions{Origin: origin, Roots: roots, SingleConnection: true})
-	return Backend{&Injector{Next: upstream, Origin: origin, Source: m.source}, upstream}, nil
+	return NewUpstream(UpstreamOptions{Origin: origin, Roots: roots, SingleConnection: true})
 }
 
 func (m *moving) wantHost(t *testing.T, origin string) {
@@ -70,12 +69,13 @@ func TestRouteMovesToTheGatewayThatAVSNames(t *testing.T) {
 				t.Errorf("%+v", told)
 			}
 			m.wantHost(t, m.second.AVS())
-			// The second sandbox does not know the token: it answers 403, as AVS does.
+			// The second sandbox does not know the tokens: it answers 403, as AVS does, also to the
+			// one that was renewed.
 			if got := statusOf(client, request(t, "GET", m.url+"/ping", nil)); got != http.StatusForbidden {
 				t.Errorf("%d", got)
 			}
 			arrived := m.second.Ledger()
-			if len(arrived) != 1 || arrived[0].Token != m.first.Ledger()[0].Token || "https://"+arrived[0].Authority != m.second.AVS() {
+			if len(arrived) != 2 || arrived[0].Token != m.first.Ledger()[0].Token || "https://"+arrived[0].Authority != m.second.AVS() {
 				t.Errorf("%+v", arrived)
 			}
 			// Streams to the former one go on, but what they say of gateways counts no more.

@@ -79,7 +79,7 @@ func toPicky(t *testing.T, renew func() error, p plan, http1 bool) (*line, *pick
 		change = onlyHTTP1
 	}
 	origin, roots := upstreamTLS(t, upstream, change)
-	p.source, p.inject.HealOn, p.options.SingleConnection = renewing(renew), []int{401, 403}, true
+	p.source, p.credential.HealOn, p.options.SingleConnection = renewing(renew), []int{401, 403}, true
 	return build(t, origin, roots, p), upstream
 }
 

@@ -147,7 +147,7 @@ func TestPromise5_SpentBudgetIsTold(t *testing.T) {
 			}
 			began := time.Now()
 			_, err = f.ask(t.Context(), "POST")
-			p := explain(err, ForwardOptions{Origin: origin})
+			p := explain(err, origin, "")
 			until := time.Now().Add(p.RetryAfter)
 			if p.Code != problem.UpstreamUnreachable || !strings.Contains(p.Detail, "50 connections failed or were lost within 10 minutes") ||
 				!strings.Contains(p.Detail, until.Local().Format(time.TimeOnly)) || !strings.Contains(p.Detail, fail.says) {

@@ -1,18 +1,11 @@
 package proxy
 
 import (
-	"net/http"
-	"net/url"
-	"strings"
-
 	"avsproxy/internal/avs"
+	"avsproxy/internal/exchange"
 )
 
-// pathAt is where one of AVS's paths is at a route's upstream.
-func pathAt(origin *url.URL, path string) string { return strings.TrimSuffix(origin.Path, "/") + path }
-
-// opened reports whether req has opened a downchannel; resp may be nil.
-func opened(origin *url.URL, req *http.Request, resp *http.Response) bool {
-	return resp != nil && resp.StatusCode == http.StatusOK &&
-		req.Method == http.MethodGet && req.URL.Path == pathAt(origin, avs.PathDirectives)
+// asksDownchannel reports whether an exchange opens a downchannel, if its answer is 200.
+func asksDownchannel(x *exchange.Exchange) bool {
+	return x.Head.Method == "GET" && x.Head.DecodedPath() == avs.PathDirectives
 }

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 )
 
@@ -72,7 +73,7 @@ func TestWaitForAStreamIsBounded(t *testing.T) {
 			for range 50 {
 				all.Go(func() {
 					took, err := f.ask(t.Context(), "POST")
-					p := explain(err, ForwardOptions{Origin: &url.URL{Host: "h"}})
+					p := explain(err, &url.URL{Host: "h"}, "")
 					if took != c.want || p.Code != problem.UpstreamTimeout || !strings.Contains(p.Detail, c.says) {
 						t.Errorf("%d streams, header_timeout %v: after %v: %v %q", c.streams, c.header, took, p.Code, p.Detail)
 					}
@@ -165,7 +166,7 @@ func TestPlaceThatIsNotUsedIsGivenBack(t *testing.T) {
 		refused := errors.New("no")
 		for range 10 {
 			req := httptest.NewRequest("POST", "https://h/", strings.NewReader("body"))
-			_, err := f.upstream.Send(req, func(*http.Request) (*http.Request, error) { return nil, refused })
+			_, err := f.upstream.Send(exchange.New(nil, &exchange.Head{}), req, func(*http.Request) (*http.Request, error) { return nil, refused })
 			if err != refused {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/wire"
 )
 
@@ -75,20 +76,20 @@ func (l *pooledConn) wakeWaiters() {
 
 // roundTrip sends a request and returns the stream that it went on; nil = none was
 // opened for it.
-func (l *pooledConn) roundTrip(req *http.Request) (*http.Response, *wire.Stream, error) {
+func (l *pooledConn) roundTrip(x *exchange.Exchange, req *http.Request) (*http.Response, *wire.Stream, error) {
 	o := &opening{link: l, wrote: make(chan struct{})}
 	trace := &httptrace.ClientTrace{WroteHeaders: o.written}
 	resp, err := l.conn.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
 		stream := o.end()
 		if stream != nil {
-			note(req.Context(), func(e *Exchange) { e.Upstream.Stream = stream.ID })
+			x.Note(func(f *exchange.Facts) { f.Upstream.Stream = stream.ID })
 		}
 		return nil, stream, err
 	}
 	l.answered.Store(true)
 	<-o.wrote // by another goroutine than the one that reads answers
-	note(req.Context(), func(e *Exchange) { e.Upstream.Stream = o.stream.ID })
+	x.Note(func(f *exchange.Facts) { f.Upstream.Stream = o.stream.ID })
 	if resp.StatusCode == http.StatusNotModified { // net/http refuses one whose Content-Length is not zero
 		go resp.Body.Close() // which may wait for an upload
 		resp.Body = http.NoBody

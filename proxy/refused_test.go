@@ -31,7 +31,7 @@ func TestRequestsThatAreRefusedForEverEnd(t *testing.T) {
 					f.keep(t)
 					synctest.Wait()
 					took, err := f.ask(t.Context(), "POST")
-					p := explain(err, ForwardOptions{Origin: f.upstream.options.Origin})
+					p := explain(err, f.upstream.options.Origin, "")
 					if p.Code != problem.UpstreamUnreachable || !errors.As(err, new(unprocessed)) || !strings.Contains(p.Hint, "not acted upon") {
 						t.Errorf("%s, single %t: %v %+v", name, single, err, p)
 					}

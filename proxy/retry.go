@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/wire"
 )
 
@@ -24,16 +25,13 @@ type unprocessed struct{ error }
 // Unwrap returns the cause.
 func (u unprocessed) Unwrap() error { return u.error }
 
-// RoundTrip sends a request as it is.
-func (s *connPool) RoundTrip(req *http.Request) (*http.Response, error) { return s.send(req, nil) }
-
 // send sends a request again where that is safe: the upstream did not look at it and its
 // body can begin anew, or the connection was lost under a request that only asks. What
 // authorize adds is added to each attempt once it has a place on a connection.
-func (s *connPool) send(req *http.Request, authorize Authorize) (*http.Response, error) {
+func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
 	body, retry := newReplayableBody(req), retry{most: s.most()}
 	for {
-		l, err := s.connection(req)
+		l, err := s.connection(x, req)
 		if err == errNotHTTP2 && retry.tries == 0 {
 			return nil, err // the caller sends the request, body and all, in another way
 		}
@@ -51,10 +49,10 @@ func (s *connPool) send(req *http.Request, authorize Authorize) (*http.Response,
 			body.close()
 			return nil, err
 		}
-		resp, stream, err := l.roundTrip(out)
+		resp, stream, err := l.roundTrip(x, out)
 		if err == nil {
 			body.forget()
-			l.callOnGoAway(req.Context())
+			l.callDraining(req.Context(), x)
 			return resp, nil
 		}
 		result := retry.outcome(req, l, stream)
@@ -71,16 +69,16 @@ func (s *connPool) send(req *http.Request, authorize Authorize) (*http.Response,
 }
 
 // connection gets a place for a request, and notes how long that took.
-func (s *connPool) connection(req *http.Request) (*pooledConn, error) {
+func (s *connPool) connection(x *exchange.Exchange, req *http.Request) (*pooledConn, error) {
 	began := time.Now()
 	l, err := s.get(req.Context())
 	waited := time.Since(began)
 	if err != nil {
-		note(req.Context(), func(e *Exchange) { e.Connect += waited })
+		x.Note(func(f *exchange.Facts) { f.Connect += waited })
 		return nil, err
 	}
-	noteConn(req, l.base, l.used.Swap(true), waited)
-	sendContinue(req.Context())
+	noteConn(x, req, l.base, l.used.Swap(true), waited)
+	sendContinue(x)
 	return l, nil
 }
 

@@ -5,7 +5,10 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"slices"
+
+	"avsproxy/internal/exchange"
 )
 
 // An Authorize returns a request as it is to go out: the credential is added here. It
@@ -22,37 +25,45 @@ func (a Authorize) finish(req *http.Request) (*http.Request, error) {
 	return a(req)
 }
 
-// A Sender is a [http.RoundTripper] that waits before it sends: for a connection, for a
+// A Sender sends requests to one origin. It waits before it sends: for a connection, for a
 // place on it, for another attempt.
 type Sender interface {
-	Send(req *http.Request, authorize Authorize) (*http.Response, error)
+	Origin() *url.URL
+	Send(x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error)
 }
 
 // errStale is what an Authorize says of a token that has ended, or was replaced, while no
 // other is at hand. The request was not sent; its body is not closed.
 var errStale = errors.New("the token ended while the request waited")
 
+// Origin implements [Sender].
+func (u *Upstream) Origin() *url.URL { return u.options.Origin }
+
 // Send implements [Sender].
-func (u *Upstream) Send(req *http.Request, authorize Authorize) (*http.Response, error) {
+func (u *Upstream) Send(x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
 	if req.Header.Get("Upgrade") != "" {
-		return u.pooled(u.upgrading, req, authorize)
+		return u.pooled(u.upgrading, x, req, authorize)
 	}
 	if !u.http1.Load() {
-		resp, err := u.pool.send(req, authorize)
+		resp, err := u.pool.send(x, req, authorize)
 		if err != errNotHTTP2 {
 			return resp, err
 		}
 	}
-	return u.pooled(u.transport, req, authorize)
+	return u.pooled(u.transport, x, req, authorize)
 }
 
-// RoundTrip implements [http.RoundTripper].
-func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) { return u.Send(req, nil) }
+// sendContinue lets the client go on: nothing more is in the way of its request here.
+func sendContinue(x *exchange.Exchange) {
+	if x.Continue != nil {
+		x.Continue()
+	}
+}
 
 // pooled sends a request by net/http's own pool, which may wait for a connection between
 // here and the wire.
-func (u *Upstream) pooled(t *http.Transport, req *http.Request, authorize Authorize) (*http.Response, error) {
-	sendContinue(req.Context())
+func (u *Upstream) pooled(t *http.Transport, x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
+	sendContinue(x)
 	out, err := authorize.finish(req)
 	if err == errStale {
 		return nil, err
@@ -61,7 +72,7 @@ func (u *Upstream) pooled(t *http.Transport, req *http.Request, authorize Author
 		return nil, refuse(req, err)
 	}
 	if authorize == nil {
-		return t.RoundTrip(withConnTrace(out))
+		return t.RoundTrip(withConnTrace(x, out))
 	}
 	var late error
 	trace := &httptrace.ClientTrace{GotConn: func(conn httptrace.GotConnInfo) {
@@ -69,7 +80,7 @@ func (u *Upstream) pooled(t *http.Transport, req *http.Request, authorize Author
 			conn.Conn.Close() // so that nothing is sent
 		}
 	}}
-	resp, err := t.RoundTrip(withConnTrace(out.WithContext(httptrace.WithClientTrace(out.Context(), trace))))
+	resp, err := t.RoundTrip(withConnTrace(x, out.WithContext(httptrace.WithClientTrace(out.Context(), trace))))
 	if err != nil && late != nil {
 		return nil, late
 	}

@@ -1,39 +1,43 @@
 package proxy
 
 import (
-	"net/http"
-	"net/url"
+	"context"
+	"sync"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/exchange"
 )
 
-// Serialize sends events to AVS one after another, as AVS wants them: each leaves
+// A Serializer sends events to AVS one after another, as AVS wants them: each leaves
 // when the one before it has its answer's head, or has failed. They leave in the
-// order they came in. Other requests do not wait. It stands before the injector, so
-// that no token grows old in the queue.
+// order they came in. Other requests do not wait. It is a stage, and so runs before a token
+// is asked for: no token expires in the queue.
 //
 // An event whose upload stalls holds up those behind it until its client goes, as
 // AVS cannot answer what it has not got.
-func Serialize(origin *url.URL, next http.RoundTripper) http.RoundTripper {
-	return &serializer{events: pathAt(origin, avs.PathEvents), turn: make(chan struct{}, 1), next: next}
+type Serializer struct {
+	turn chan struct{} // full = an event is on its way; senders to a channel are served in their order
 }
 
-type serializer struct {
-	events string
-	turn   chan struct{} // full = an event is on its way; senders to a channel are served in their order
-	next   http.RoundTripper
-}
+// NewSerializer returns a serializer for one route.
+func NewSerializer() *Serializer { return &Serializer{turn: make(chan struct{}, 1)} }
 
-// RoundTrip implements [http.RoundTripper].
-func (s *serializer) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodPost || req.URL.Path != s.events {
-		return s.next.RoundTrip(req)
+// Follow implements [exchange.Stage].
+func (s *Serializer) Follow(ctx context.Context, x *exchange.Exchange) (exchange.Follower, error) {
+	if x.Head.Method != "POST" || x.Head.DecodedPath() != avs.PathEvents {
+		return nil, nil
 	}
 	select {
 	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-		return s.next.RoundTrip(req)
-	case <-req.Context().Done():
-		return nil, refuse(req, req.Context().Err())
+		return &turn{release: sync.OnceFunc(func() { <-s.turn })}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
+
+// A turn is that of one event.
+type turn struct{ release func() }
+
+func (t *turn) Head(int, exchange.Fields) { t.release() }
+func (t *turn) Data([]byte)               {}
+func (t *turn) End(error)                 { t.release() }

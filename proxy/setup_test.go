@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
@@ -41,9 +42,10 @@ type line struct {
 	handler   http.Handler
 	upstream  *Upstream
 	source    *tokens.Source
-	inject    *Injector
+	route     *Route
+	opened    chan *io.PipeWriter // the channels of [spoken]
 	mu        sync.Mutex
-	exchanges []Exchange
+	exchanges []endedExchange
 	log       strings.Builder // what net/http said
 }
 
@@ -61,9 +63,9 @@ func (l *line) logged() string {
 }
 
 // ended waits for the nth exchange to end and returns it.
-func (l *line) ended(t testing.TB, n int) Exchange {
+func (l *line) ended(t testing.TB, n int) endedExchange {
 	t.Helper()
-	var e Exchange
+	var e endedExchange
 	eventually(t, "the exchange to end", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -78,16 +80,15 @@ func (l *line) ended(t testing.TB, n int) Exchange {
 
 // Plan is what a test may change of a line.
 type plan struct {
-	options UpstreamOptions // Origin is set
-	source  *tokens.Source
-	forward ForwardOptions
-	allow   []string
-	inject  Injector // HealOn, ClientAuth, Header, Format, Dummy are taken
-	habits  func(Backend) http.RoundTripper
-	front   net.Listener // nil = a free port
+	options    UpstreamOptions // Origin is set
+	source     *tokens.Source
+	policy     Policy
+	credential Credential              // HealOn, ClientAuth, Header, Format, Placeholder are taken
+	rules      func(*Route, *Upstream) // AVS's, which may change the route
+	front      net.Listener            // nil = a free port
 
-	tokenURL string         // the route stands in for it; empty = it does not
-	observe  ObserveOptions // Record and DecisionHeader are taken
+	rewriteLocation bool
+	observe         Observer // Record and DecisionHeader are taken
 }
 
 // build starts a proxy in front of origin.
@@ -100,32 +101,87 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	l := &line{source: p.source}
 	p.options.Origin, p.options.Roots = target, roots
 	l.upstream = NewUpstream(p.options)
-	l.inject = &p.inject
-	l.inject.Next, l.inject.Origin, l.inject.Source = l.upstream, target, p.source
-	p.forward.Origin, p.forward.Send, p.forward.LoginURL = target, l.inject, loginURL
-	if p.habits != nil {
-		p.forward.Send = p.habits(Backend{l.inject, l.upstream})
+	p.credential.Source = p.source
+	p.policy.Name = "avs"
+	l.route = &Route{
+		Policy: p.policy, Credential: p.credential, Origin: target, RewriteLocation: p.rewriteLocation,
+		Upstream:      func() (Sender, exchange.Follower) { return l.upstream, nil },
+		TokenEndpoint: &TokenEndpoint{Placeholder: p.credential.Placeholder, Source: p.source},
+		LoginURL:      loginURL, ErrorLog: log.New(l, "", 0),
 	}
-	p.forward.ErrorLog = log.New(l, "", 0)
+	if p.rules != nil {
+		p.rules(l.route, l.upstream)
+	}
+	l.serve(t, p.front, l.handlerOf(t, l.route, p.observe))
+	return l
+}
+
+// handlerOf is the whole handler with one route.
+func (l *line) handlerOf(t testing.TB, route *Route, observe Observer) *Handler {
+	t.Helper()
 	table := &gate.Table{}
 	if err := table.Add("avs", "alexa.example.com"); err != nil {
 		t.Fatal(err)
 	}
-	began := func(string) func(Exchange) {
-		return func(e Exchange) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.exchanges = append(l.exchanges, e)
-		}
+	observe.Ended = l.noteEnd
+	return &Handler{
+		Rules: gate.Rules{Host: table.Knows, Names: table.Names()}, Table: table, Routes: []*Route{route.Start()}, Observer: observe,
 	}
-	answer := Allow(p.allow, "", Forward(p.forward))
-	if p.tokenURL != "" {
-		answer = TokenEndpoint(TokenEndpointOptions{Placeholder: p.inject.Placeholder, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
+}
+
+func (l *line) noteEnd(x *exchange.Exchange, f exchange.Facts) {
+	e := endedExchange{Facts: f, Method: x.Head.Method, Path: x.Head.Path}
+	if f.Route == "" {
+		e.Path = x.Head.Address()
 	}
-	p.observe.Route, p.observe.Began = "avs", began
-	routes := []http.Handler{Observe(p.observe, answer)}
-	l.serve(t, p.front, httpexchange.Guard(gate.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
-	return l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.exchanges = append(l.exchanges, e)
+}
+
+// An endedExchange is an exchange after its end.
+type endedExchange struct {
+	exchange.Facts
+	Method, Path string
+}
+
+// A fakeSender sends to no upstream.
+type fakeSender struct {
+	origin *url.URL
+	send   func(*http.Request) (*http.Response, error)
+}
+
+func (f fakeSender) Origin() *url.URL { return f.origin }
+
+func (f fakeSender) Send(_ *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
+	out, err := authorize.finish(req)
+	if err != nil {
+		return nil, refuse(req, err)
+	}
+	return f.send(out)
+}
+
+// routeTo is a route without a listener.
+func routeTo(sender Sender, credential Credential, stages ...exchange.Stage) *Route {
+	return &Route{
+		Origin: sender.Origin(), Credential: credential, Stages: stages,
+		Upstream: func() (Sender, exchange.Follower) { return sender, nil },
+	}
+}
+
+// RoundTrip sends a request of nobody's exchange.
+func (route *Route) RoundTrip(req *http.Request) (*http.Response, error) {
+	return route.Send(exchange.New(nil, httpexchange.Head(req)), req)
+}
+
+// RoundTrip sends a request as it is.
+func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
+	return u.Send(exchange.New(nil, httpexchange.Head(req)), req, nil)
+}
+
+// RoundTrip sends a request as it is.
+func (s *connPool) RoundTrip(req *http.Request) (*http.Response, error) {
+	return s.send(exchange.New(nil, httpexchange.Head(req)), req, nil)
 }
 
 func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
@@ -167,7 +223,7 @@ func toSandbox(t testing.TB, o sandbox.Options, p plan) (*line, *sandbox.Sandbox
 	s := start(t, o)
 	p.source = login(t, s)
 	p.options.SingleConnection = true
-	p.inject.HealOn = []int{401, 403}
+	p.credential.HealOn = []int{401, 403}
 	return build(t, s.AVS(), s.Pool(), p), s
 }
 

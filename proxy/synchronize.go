@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/exchange"
 )
 
 // synchronizePatience bounds one SynchronizeState.
@@ -27,8 +28,8 @@ type SynchronizeOptions struct {
 	Origin *url.URL
 	// Headers are set on each post, as on all requests of the route.
 	Headers map[string]string
-	// Next sends both the requests and the posts: the injector, or what is before it.
-	Next http.RoundTripper
+	// Send sends the posts the way of all events, [Route.Send].
+	Send func(*exchange.Exchange, *http.Request) (*http.Response, error)
 	// Done hears how each post ended; nil = AVS took it.
 	Done func(error)
 }
@@ -54,14 +55,28 @@ func NewSynchronizer(options SynchronizeOptions) *Synchronizer {
 	return s
 }
 
-// RoundTrip implements [http.RoundTripper].
-func (s *Synchronizer) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := s.Next.RoundTrip(req)
-	if opened(s.Origin, req, resp) {
-		s.begin(req.Context())
+// Follow implements [exchange.Stage].
+func (s *Synchronizer) Follow(ctx context.Context, x *exchange.Exchange) (exchange.Follower, error) {
+	if !asksDownchannel(x) {
+		return nil, nil
 	}
-	return resp, err
+	return &synchronizedDownchannel{s, ctx}, nil
 }
+
+// A synchronizedDownchannel brings a post when it has opened. Its context ends with it.
+type synchronizedDownchannel struct {
+	by  *Synchronizer
+	ctx context.Context
+}
+
+func (o *synchronizedDownchannel) Head(status int, _ exchange.Fields) {
+	if status == http.StatusOK {
+		o.by.begin(o.ctx)
+	}
+}
+
+func (o *synchronizedDownchannel) Data([]byte) {}
+func (o *synchronizedDownchannel) End(error)   {}
 
 // Close ends the posts that are under way and waits for them. No more begin.
 func (s *Synchronizer) Close() {
@@ -98,7 +113,7 @@ func (s *Synchronizer) post(ctx context.Context) error {
 		req.Header.Set(name, value)
 	}
 	req.Header.Set("Content-Type", contentType)
-	resp, err := s.Next.RoundTrip(req)
+	resp, err := s.Send(exchange.New(nil, &exchange.Head{Method: req.Method, Path: avs.PathEvents}), req)
 	if err != nil {
 		return cause{err}
 	}

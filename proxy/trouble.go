@@ -19,7 +19,7 @@ type Trouble struct {
 func (u *Upstream) Trouble() *Trouble { return u.pool.trouble(u.options.Origin.Host) }
 
 // Trouble tells it of the upstream where the route is now.
-func (g *Gateway) Trouble() *Trouble { return g.current().Upstream.Trouble() }
+func (g *Gateway) Trouble() *Trouble { return g.current().Trouble() }
 
 func (s *connPool) trouble(host string) *Trouble {
 	s.mu.Lock()

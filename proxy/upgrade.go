@@ -44,16 +44,14 @@ func (u *Upstream) newUpgrading() *http.Transport {
 
 // switchProtocols notes that the connection is taken over, which net/http's writer
 // would not tell.
-func switchProtocols(resp *http.Response) error {
+func (to relay) switchProtocols(resp *http.Response) error {
 	backend, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok || resp.Request.Header.Get("Upgrade") == "" || !strings.EqualFold(resp.Header.Get("Upgrade"), "websocket") {
 		return errUnasked
 	}
 	taken := &switched{ReadWriteCloser: backend}
-	note(resp.Request.Context(), func(e *Exchange) { e.taken = taken })
-	if o := observationOf(resp.Request.Context()); o != nil {
-		o.head(resp.StatusCode, resp.Header)
-	}
+	to.answer.switched = taken
+	to.answer.noteHead(resp.StatusCode, resp.Header)
 	resp.Body = taken
 	return nil
 }

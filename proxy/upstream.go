@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"avsproxy/internal/wire"
 )
 
 // UpstreamOptions say how to reach one upstream.
@@ -68,7 +66,6 @@ type Upstream struct {
 	options   UpstreamOptions
 	tls       *tls.Config
 	pool      *connPool       // over HTTP/2
-	over2     *http.Transport // makes them
 	transport *http.Transport // over HTTP/1.x
 	upgrading *http.Transport
 	// http1 is whether the latest TLS handshake gave no HTTP/2.
@@ -108,7 +105,6 @@ func NewUpstream(options UpstreamOptions) *Upstream {
 	}
 	u.transport = u.newTransport()
 	u.upgrading = u.newUpgrading()
-	u.over2 = u.newOver2()
 	u.pool = &connPool{
 		dial: u.dialLink, single: options.SingleConnection, timeout: options.DialTimeout, header: options.HeaderTimeout, ping: options.PingInterval,
 		onEvent: options.OnEvent, connected: make(chan struct{}, 1),
@@ -143,24 +139,19 @@ func (u *Upstream) newTransport() *http.Transport {
 	}
 }
 
-// newOver2 speaks HTTP/2 on connections that were made, and encrypted, by dialLink.
-func (u *Upstream) newOver2() *http.Transport {
+// newOver2 speaks HTTP/2 on a connection that was made, and encrypted, by dialLink.
+func (u *Upstream) newOver2(conn net.Conn) *http.Transport {
 	t := u.newTransport()
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	t.Protocols = &protocols
 	t.DialTLSContext = nil
-	t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return ctx.Value(dialedKey{}).(*wire.Client), nil
-	}
+	t.DialContext = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
 	if u.options.SingleConnection {
 		t.IdleConnTimeout = 0 // it is to be there when it is needed
 	}
 	return t
 }
-
-// dialedKey is where newOver2 finds the connection.
-type dialedKey struct{}
 
 // Close ends all connections, with whatever is under way on them.
 func (u *Upstream) Close() {

@@ -3,57 +3,75 @@ package app
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"avsproxy/internal/console"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/terminal"
 	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
 
+// observers are called for what goes through the pipeline.
+type observers struct {
+	proxy.Observer
+	// connection returns the observer of a route's single connection.
+	connection func(route, host string) func(proxy.ConnEvent, error)
+	metrics    *console.Metrics
+	log        *slog.Logger
+	errorLog   *log.Logger
+}
+
 // newObservers counts what goes through the pipeline, writes it down, and prints a line for
 // each request; for refusals in their own pace.
-func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics, scribe *captureObserver) observers {
+func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics, recording *captureObserver) observers {
 	return observers{
-		metrics:  metrics,
-		log:      log,
-		errorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
-		refused: func(r *http.Request, p problem.Problem) {
-			status := p.Code.Status()
-			metrics.Refused(status)
-			refusals.warn(string(p.Code), requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", terminal.Printable(r.Host))
-		},
+		metrics:    metrics,
+		log:        log,
+		errorLog:   slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
 		connection: func(route, host string) func(proxy.ConnEvent, error) { return logConnection(log, route, host) },
-		record:     scribe.begin,
-		began: func(route string) func(proxy.Exchange) {
-			metrics.Began(route)
-			return func(e proxy.Exchange) {
-				metrics.Done(e.Route, e.Status, e.Took, string(e.Decision))
-				logExchange(log, e)
-			}
+		Observer: proxy.Observer{
+			Began:        metrics.Began,
+			Record:       recording.begin,
+			ShuttingDown: recording.shuttingDown.Load,
+			Ended: func(x *exchange.Exchange, f exchange.Facts) {
+				metrics.Done(f.Route, f.Status, f.Took, string(f.Decision))
+				logExchange(log, x.Head, f)
+			},
+			Refused: func(head *exchange.Head, p problem.Problem) {
+				status := p.Code.Status()
+				metrics.Refused(status)
+				refusals.warn(string(p.Code), requestLine(head.Method, head.Path), "status", status, "error", p.Code, "host", terminal.Printable(head.Authority))
+			},
 		},
 	}
 }
 
-func logExchange(log *slog.Logger, e proxy.Exchange) {
-	level := slog.LevelInfo
-	args := []any{"status", e.Status, "route", e.Route, "took", terminal.Rounded(e.Took), "bytes", e.Written, "via", e.Proto, "token", e.Decision}
-	if e.Decision == proxy.Tunnelled {
-		args = append(args, "sent", e.Sent)
+// logExchange prints the path without the query, which may hold anything; with the host
+// where no route's name tells that.
+func logExchange(log *slog.Logger, head *exchange.Head, f exchange.Facts) {
+	path := head.Path
+	if f.Route == "" {
+		path = head.Address()
 	}
-	if e.Replayed {
+	level := slog.LevelInfo
+	args := []any{"status", f.Status, "route", f.Route, "took", terminal.Rounded(f.Took), "bytes", f.Written, "via", head.Proto, "token", f.Decision}
+	if f.Decision == exchange.Tunnelled {
+		args = append(args, "sent", f.Sent)
+	}
+	if f.Replayed {
 		args = append(args, "replayed", true)
 	}
-	if e.Fault != nil {
+	if f.Fault != nil {
 		level = slog.LevelWarn
-		args = append(args, "cause", faultText(e.Fault))
+		args = append(args, "cause", faultText(f.Fault))
 	}
-	log.Log(context.Background(), level, requestLine(e.Method, e.Path), args...)
+	log.Log(context.Background(), level, requestLine(head.Method, path), args...)
 }
 
 // logRenewals counts the renewals of a credential and prints those that change

@@ -2,51 +2,60 @@ package app
 
 import (
 	"log/slog"
-	"net/http"
 	"net/url"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/exchange"
 	"avsproxy/proxy"
 )
 
-// avsMiddleware puts AVS's rules before the last part of a route, which next makes for
-// any origin:
-//
-//	synchronize(serialize(notice(gateway(inject(upstream)))))
-//
-// The serializer runs before the injector, so that no token expires in the queue. What synchronize posts goes the way of all events. Routes that do not speak
-// to AVS have none of it.
-func (b *routeBuilder) avsMiddleware(first proxy.Backend, next func(origin *url.URL) (proxy.Backend, error)) (send http.RoundTripper, state routeState) {
-	route, line := b.route, b.pipeline
-	if route.Preset != "avs" && !route.SerializeEvents && !route.Synchronize && !route.FollowGateway {
-		line.background = append(line.background, first.Upstream.Keep)
-		return first.Inject, routeState{trouble: first.Upstream.Trouble}
+// addUpstream gives a route its upstream, and AVS's rules as stages: synchronize, then
+// serialize, then the notice of second downchannels; the gateway chooses the upstream and
+// follows the answers. What synchronize posts goes the way of all events. Routes that do
+// not speak to AVS have none of it.
+func (b *routeBuilder) addUpstream(route *proxy.Route, options proxy.UpstreamOptions) routeState {
+	conf, line := b.route, b.pipeline
+	first := proxy.NewUpstream(options)
+	if conf.Preset != "avs" && !conf.SerializeEvents && !conf.Synchronize && !conf.FollowGateway {
+		route.Upstream = func() (proxy.Sender, exchange.Follower) { return first, nil }
+		line.closers = append(line.closers, first.Close)
+		line.background = append(line.background, first.Keep)
+		return routeState{trouble: first.Trouble}
 	}
-	origin := first.Inject.Origin
 	log := avsLog{b.observers.log.With("route", route.Name)}
-	options := proxy.GatewayOptions{First: first, OnRedirect: log.asked, OnFallback: log.returned}
-	if route.FollowGateway {
-		options.Next = next
-	}
-	gateway := proxy.NewGateway(options)
-	line.closers = append(line.closers, gateway.Close)
-	line.background = append(line.background, gateway.Keep)
-	send = proxy.DuplicateDownchannel(origin, log.second, gateway)
-	if route.SerializeEvents {
-		send = proxy.Serialize(origin, send)
-	}
-	if route.Synchronize {
+	gateway := b.gateway(first, options, log)
+	route.Upstream = gateway.Upstream
+	if conf.Synchronize {
 		synchronizer := proxy.NewSynchronizer(proxy.SynchronizeOptions{
-			Origin: origin, Headers: route.Headers, Next: send, Done: log.synchronized,
+			Origin: route.Origin, Headers: conf.Headers, Send: route.Send, Done: log.synchronized,
 		})
 		line.closers = append(line.closers, synchronizer.Close)
-		send = synchronizer
+		route.Stages = append(route.Stages, synchronizer)
 	}
-	return send, routeState{trouble: gateway.Trouble, present: func() string {
-		now := *origin
+	if conf.SerializeEvents {
+		route.Stages = append(route.Stages, proxy.NewSerializer())
+	}
+	route.Stages = append(route.Stages, &proxy.DuplicateDownchannel{Second: log.second})
+	return routeState{trouble: gateway.Trouble, present: func() string {
+		now := *route.Origin
 		now.Host = gateway.Origin().Host
 		return now.String()
 	}}
+}
+
+func (b *routeBuilder) gateway(first *proxy.Upstream, options proxy.UpstreamOptions, log avsLog) *proxy.Gateway {
+	moving := proxy.GatewayOptions{First: first, OnRedirect: log.asked, OnFallback: log.returned}
+	if b.route.FollowGateway {
+		moving.Next = func(origin *url.URL) *proxy.Upstream {
+			next := options
+			next.Origin = origin
+			return proxy.NewUpstream(next)
+		}
+	}
+	gateway := proxy.NewGateway(moving)
+	b.pipeline.closers = append(b.pipeline.closers, gateway.Close)
+	b.pipeline.background = append(b.pipeline.background, gateway.Keep)
+	return gateway
 }
 
 // A routeState is where a route sends its requests, and what is wrong.
@@ -99,11 +108,9 @@ func (l avsLog) synchronized(err error) {
 	l.Info("SynchronizeState sent")
 }
 
-// downchannel holds the route's downchannel, once it runs.
-func (b *routeBuilder) downchannel(origin *url.URL, send http.RoundTripper) *proxy.Downchannel {
+func (b *routeBuilder) downchannel(route *proxy.Route) *proxy.Downchannel {
 	return proxy.NewDownchannel(proxy.DownchannelOptions{
-		Origin: origin, Send: send, Headers: b.route.Headers,
-		LoginURL: b.loginURL, Patience: b.route.DialTimeout,
-		OnEvent: logDownchannel(b.observers.log, b.route.Name),
+		Origin: route.Origin, Send: route.Send, Headers: b.route.Headers, Patience: b.route.DialTimeout,
+		OnEvent: logDownchannel(b.observers.log, route.Name),
 	})
 }

@@ -104,7 +104,7 @@ func deviceLink(d *tokens.DeviceCode) string { return cmp.Or(d.CompleteURL, d.Ve
 // process has no console.
 func (p pages) consoleURL(r *http.Request) string {
 	self, err := url.Parse(p.Self)
-	if err != nil || self.Port() != httpexchange.Listener(r).Port {
+	if err != nil || self.Port() != httpexchange.Conn(r).Listener.Port {
 		return p.Self
 	}
 	return originOf(r)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 	"avsproxy/tokens"
@@ -212,7 +214,7 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 		r := httptest.NewRequest("GET", "/readyz", nil)
 		r.Host = "localhost"
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
-		r = r.WithContext(peer.NewContext(ctx, p))
+		r = r.WithContext(httpexchange.WithConn(ctx, &exchange.Conn{Peer: p}))
 		r.Header.Set(api.KeyHeader, key)
 		w := httptest.NewRecorder()
 		d.Guarded(nil).ServeHTTP(w, r)

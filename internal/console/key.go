@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 )
@@ -79,7 +80,7 @@ func same(a, b string) bool {
 
 // keyed lets only those see the traffic who show that they are the user's, where the
 // console has a key.
-func (c *Console) keyed(refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
+func (c *Console) keyed(refused func(*exchange.Head, problem.Problem), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case c.Key == "" || !showsTraffic(r.URL.Path) || c.isCallback(httpexchange.Head(r)):
@@ -90,7 +91,7 @@ func (c *Console) keyed(refused func(*http.Request, problem.Problem), next http.
 		default:
 			p := keyMissing()
 			if refused != nil {
-				refused(r, p)
+				refused(httpexchange.Head(r), p)
 			}
 			p.Write(w)
 		}
@@ -149,23 +150,16 @@ func (c *Console) newTicket(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, api.TicketMade{Address: c.Address(originOf(r))})
 }
 
-// Withhold takes out of a request what opens the inspector. A browser that has been let
-// in sends its cookie to all ports of the host, and so to the proxy, behind which are
-// others.
-func Withhold(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del(api.KeyHeader)
-		lines := r.Header["Cookie"]
-		for i, line := range lines {
-			lines[i] = withoutSession(line)
-		}
-		if lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" }); len(lines) == 0 {
-			delete(r.Header, "Cookie")
-		} else {
-			r.Header["Cookie"] = lines
-		}
-		next.ServeHTTP(w, r)
-	})
+// StripConsoleCredentials removes the console's key header and session cookie from a request.
+// Cookies ignore ports, so a browser that is logged in would also send ours to the proxy,
+// and the proxy would forward it upstream.
+func StripConsoleCredentials(f exchange.Fields) {
+	exchange.Delete(f, api.KeyHeader)
+	if len(f.Values("Cookie")) == 0 {
+		return
+	}
+	exchange.Replace(f, "Cookie", withoutSession)
+	f.DeleteFunc(func(name, value string) bool { return strings.EqualFold(name, "Cookie") && value == "" })
 }
 
 // withoutSession leaves a line without the session as it came.

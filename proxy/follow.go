@@ -1,0 +1,80 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
+)
+
+// followers are those who follow one exchange.
+type followers []exchange.Follower
+
+// follow asks the stages, in their order.
+func (route *Route) follow(ctx context.Context, x *exchange.Exchange) (all followers, err error) {
+	for _, stage := range route.Stages {
+		follower, err := stage.Follow(ctx, x)
+		if err != nil {
+			return all, err
+		}
+		if follower != nil {
+			all = append(all, follower)
+		}
+	}
+	return all, nil
+}
+
+// end tells those who follow an exchange that it ended without an answer.
+func (all followers) end(err error) {
+	for _, f := range all {
+		f.End(err)
+	}
+}
+
+// feed shows an answer to those who follow it.
+func (all followers) feed(resp *http.Response) {
+	if len(all) == 0 {
+		return
+	}
+	if resp.Header == nil {
+		resp.Header = http.Header{}
+	}
+	for _, f := range all {
+		f.Head(resp.StatusCode, httpexchange.Fields(resp.Header))
+	}
+	if resp.Body == http.NoBody || resp.StatusCode == http.StatusSwitchingProtocols {
+		all.end(nil)
+		return
+	}
+	resp.Body = &followedBody{ReadCloser: resp.Body, followers: all}
+}
+
+// A followedBody shows what is read of an answer to those who follow it.
+type followedBody struct {
+	io.ReadCloser
+	followers followers
+	over      sync.Once
+}
+
+// Read reads on.
+func (b *followedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	for _, f := range b.followers {
+		f.Data(p[:n])
+	}
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+// Close closes the body, which is before the client learns that it has ended.
+func (b *followedBody) Close() error {
+	b.end()
+	return b.ReadCloser.Close()
+}
+
+func (b *followedBody) end() { b.over.Do(func() { b.followers.end(nil) }) }
