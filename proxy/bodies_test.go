@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 var bodySizes = []int64{0, 1, 64 << 10, 64 << 20} // the last is many times any flow-control window
@@ -177,7 +178,7 @@ func TestHeadAndEmptyAnswersStayAsTheyAre(t *testing.T) {
 			}
 		}
 	}))
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	over(t, func(t *testing.T, client *http.Client) {
 		for _, c := range []struct {
 			method, path string

@@ -24,6 +24,7 @@ import (
 	"avsproxy/internal/listen"
 	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
+	"avsproxy/internal/upstream"
 )
 
 // A forwardLine is a proxy that takes CONNECT, joined as the program joins it.
@@ -56,7 +57,7 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	if f.roots, err = certs.New("test", "avs.example", "other.example"); err != nil {
 		t.Fatal(err)
 	}
-	f.line.upstream = NewUpstream(UpstreamOptions{Origin: target, Roots: roots})
+	f.line.upstream = upstream.New(upstream.Options{Origin: target, Roots: roots})
 	table := &gate.Table{}
 	if err := table.Add("avs", "avs.example", "listed.example:8443"); err != nil {
 		t.Fatal(err)

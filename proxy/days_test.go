@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 const (
@@ -73,7 +74,7 @@ func newDays(t *testing.T) *days {
 	d.line = build(t, d.sandbox.AVS(), d.sandbox.Pool(), plan{
 		source:     loginBy(t, client),
 		front:      d.near.listen(),
-		options:    UpstreamOptions{SingleConnection: true, PingInterval: 4 * time.Minute, Dial: d.far.dial},
+		options:    upstream.Options{SingleConnection: true, PingInterval: 4 * time.Minute, Dial: d.far.dial},
 		credential: Credential{HealOn: []int{401, 403}},
 	})
 	d.clients = [2]*http.Client{h1Client(t), h2cClient(t)}

@@ -9,6 +9,6 @@
 // [Table] chooses the route, [Observe] notes what became of the exchange,
 // [TokenEndpoint] answers token requests, [Allow] keeps to a list, [Downchannel] holds
 // AVS's stream of directives, [Forward] relays bytes both ways at once, [Injector]
-// adds the credential as the last step before the wire, and [Upstream] keeps the
+// adds the credential as the last step before the wire, and [upstream.Upstream] keeps the
 // connections.
 package proxy

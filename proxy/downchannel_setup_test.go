@@ -12,22 +12,24 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 // A newsList collects what a downchannel tells.
 type newsList struct {
 	mu   sync.Mutex
-	list []DownchannelEvent
+	list []avsroute.DownchannelEvent
 }
 
-func (n *newsList) tell(news DownchannelEvent, _ error) {
+func (n *newsList) tell(news avsroute.DownchannelEvent, _ error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.list = append(n.list, news)
 }
 
-func (n *newsList) count(news DownchannelEvent) int {
+func (n *newsList) count(news avsroute.DownchannelEvent) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	count := 0
@@ -40,11 +42,11 @@ func (n *newsList) count(news DownchannelEvent) int {
 }
 
 // keep runs a downchannel in front of a line's proxy until the test ends.
-func keep(t testing.TB, l *line, options DownchannelOptions) (*Downchannel, *newsList) {
+func keep(t testing.TB, l *line, options avsroute.DownchannelOptions) (*avsroute.Downchannel, *newsList) {
 	t.Helper()
 	news := &newsList{}
 	options.Send, options.Origin, options.OnEvent = l.route.Send, l.route.Origin, news.tell
-	d := NewDownchannel(options)
+	d := avsroute.NewDownchannel(options)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { d.Run(ctx) })
@@ -164,15 +166,6 @@ func hear(t testing.TB, s *sandbox.Sandbox, client *tuned, name string) {
 	})
 }
 
-// dropAll breaks all connections.
-func (u *Upstream) dropAll() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for conn := range u.open {
-		conn.Conn.Close()
-	}
-}
-
 // A channel of a test's own, on which the test speaks.
 type channel struct{ opened chan *io.PipeWriter }
 
@@ -188,11 +181,11 @@ func channelAnswer(body io.ReadCloser) *http.Response {
 }
 
 // spoken starts a downchannel on which the test speaks.
-func spoken(t testing.TB, options DownchannelOptions) (*line, *Downchannel, *io.PipeWriter, *newsList) {
+func spoken(t testing.TB, options avsroute.DownchannelOptions) (*line, *avsroute.Downchannel, *io.PipeWriter, *newsList) {
 	t.Helper()
 	origin, _ := url.Parse("https://upstream.example")
 	own := channel{make(chan *io.PipeWriter, 1)}
-	l := &line{upstream: NewUpstream(UpstreamOptions{Origin: origin}), route: routeTo(fakeSender{origin, own.RoundTrip}, Credential{}), opened: own.opened}
+	l := &line{upstream: upstream.New(upstream.Options{Origin: origin}), route: routeTo(fakeSender{origin, own.RoundTrip}, Credential{}), opened: own.opened}
 	d, news := keep(t, l, options)
 	speak := <-own.opened
 	io.WriteString(speak, "--B\r\n")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/upstream"
 	"avsproxy/internal/wire"
 )
 
@@ -116,7 +117,7 @@ func (b *answerBody) Read(p []byte) (int, error) {
 			b.to.answer.last.Store(true)
 		}
 	case err != nil && ctx.Err() == nil:
-		b.to.Note(func(f *exchange.Facts) { f.Fault = cause{err} })
+		b.to.Note(func(f *exchange.Facts) { f.Fault = upstream.Cause(err) })
 		passReset(ctx, err)
 	}
 	return n, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/upstream"
 )
 
 // A door is the address by which a client reaches the upstream through us.
@@ -67,7 +68,7 @@ func (d door) path(location string) (path string, absolute bool) {
 	}
 	end := strings.IndexAny(rest+"/", "/?#")
 	origin, err := url.Parse(d.upstream.Scheme + "://" + rest[:end])
-	if err != nil || origin.User != nil || !strings.EqualFold(addressOf(origin), addressOf(d.upstream)) {
+	if err != nil || origin.User != nil || !strings.EqualFold(upstream.AddressOf(origin), upstream.AddressOf(d.upstream)) {
 		return location, false
 	}
 	return rest[end:], true

@@ -89,7 +89,7 @@ func dropTrailers(trailer http.Header, strip []string) {
 
 // dropOurs keeps an upstream from speaking for us in its answer, or behind it.
 func dropOurs(fields http.Header) {
-	for _, name := range []string{problem.Header, DecisionHeader, NoticeHeader} {
+	for _, name := range []string{problem.Header, DecisionHeader, exchange.NoticeHeader} {
 		delete(fields, name)
 	}
 }

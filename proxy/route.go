@@ -10,6 +10,7 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/upstream"
 )
 
 // A Route is what becomes of the requests for one upstream.
@@ -20,7 +21,7 @@ type Route struct {
 	// requests.
 	Origin *url.URL
 	// Upstream chooses where a request goes, and may follow the answer.
-	Upstream func() (Sender, exchange.Follower)
+	Upstream func() (upstream.Sender, exchange.Follower)
 	// Stages follow the exchanges, the first one outermost.
 	Stages []exchange.Stage
 	// TokenEndpoint and Downchannel answer requests in the upstream's place, where the
@@ -89,7 +90,7 @@ func answerProblem(w http.ResponseWriter, r *http.Request, x *exchange.Exchange,
 		w.Header().Set("Connection", "close") // where the next request begins is not known
 	}
 	x.Note(func(f *exchange.Facts) {
-		f.Fault = cause{err}
+		f.Fault = upstream.Cause(err)
 		switch p.Code {
 		case problem.LoginRequired:
 			f.Decision = exchange.LoginMissing

@@ -12,6 +12,7 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/upstream"
 	"avsproxy/tokens"
 )
 
@@ -25,13 +26,13 @@ func (route *Route) Send(x *exchange.Exchange, req *http.Request) (*http.Respons
 	followers, err := route.follow(req.Context(), x)
 	if err != nil {
 		followers.end(err)
-		return nil, refuse(req, err)
+		return nil, upstream.Refuse(req, err)
 	}
-	upstream, follower := route.Upstream()
+	to, follower := route.Upstream()
 	if follower != nil {
 		followers = append(followers, follower)
 	}
-	resp, err := route.authorize(x, aim(req, route.Origin, upstream.Origin()), upstream)
+	resp, err := route.authorize(x, aim(req, route.Origin, to.Origin()), to)
 	if err != nil {
 		followers.end(err)
 		return nil, err
@@ -57,26 +58,26 @@ func aim(req *http.Request, from, to *url.URL) *http.Request {
 }
 
 // authorize decides about the credential, and sends the request.
-func (route *Route) authorize(x *exchange.Exchange, req *http.Request, upstream Sender) (*http.Response, error) {
-	if err := CheckOrigin(req, upstream.Origin()); err != nil {
-		return nil, refuse(req, err)
+func (route *Route) authorize(x *exchange.Exchange, req *http.Request, to upstream.Sender) (*http.Response, error) {
+	if err := CheckOrigin(req, to.Origin()); err != nil {
+		return nil, upstream.Refuse(req, err)
 	}
 	decision, err := route.Credential.Decide(httpexchange.Fields(req.Header))
 	switch {
 	case err != nil:
-		return nil, refuse(req, err)
+		return nil, upstream.Refuse(req, err)
 	case decision != exchange.Injected:
 		x.Decide(decision)
-		return upstream.Send(x, req, nil)
+		return to.Send(x, req, nil)
 	}
-	return (&injection{&route.Credential, x, upstream}).send(req)
+	return (&injection{&route.Credential, x, to}).send(req)
 }
 
 // An injection sends one request with a token.
 type injection struct {
 	*Credential
 	exchange *exchange.Exchange
-	upstream Sender
+	to       upstream.Sender
 }
 
 // send sends the request. Where the upstream refuses the token, it is renewed once for
@@ -84,8 +85,8 @@ type injection struct {
 // the refusal stays the answer, untouched. No byte of an answer has reached the client by
 // then.
 func (i *injection) send(req *http.Request) (*http.Response, error) {
-	body := newReplayableBody(req)
-	defer body.forget()
+	body := upstream.NewReplayableBody(req)
+	defer body.Forget()
 	resp, token, err := i.sendOnce(req, body)
 	if err != nil || !i.refused(resp) || !replayable(req) || !atHand(body, resp) {
 		return resp, err
@@ -102,29 +103,29 @@ func (i *injection) send(req *http.Request) (*http.Response, error) {
 
 // sendOnce waits for a token first, so that nothing is dialed where there is none. The
 // token that goes out, which it returns, is the one that lives when the request can go.
-func (i *injection) sendOnce(req *http.Request, body *replayableBody) (*http.Response, tokens.Token, error) {
+func (i *injection) sendOnce(req *http.Request, body *upstream.ReplayableBody) (*http.Response, tokens.Token, error) {
 	var token tokens.Token
 	authorize := func(out *http.Request) (*http.Request, error) {
 		var err error
 		if token, err = i.liveToken(); err != nil {
 			return nil, err
 		}
-		return i.withToken(out, token), CheckOrigin(out, i.upstream.Origin())
+		return i.withToken(out, token), CheckOrigin(out, i.to.Origin())
 	}
 	for range maxStale {
 		if _, err := i.token(req.Context()); err != nil {
-			return nil, token, refuse(req, fmt.Errorf("getting the token: %w", err))
+			return nil, token, upstream.Refuse(req, fmt.Errorf("getting the token: %w", err))
 		}
 		i.exchange.Decide(exchange.Injected)
-		resp, err := i.upstream.Send(i.exchange, body.attempt(req), authorize)
+		resp, err := i.to.Send(i.exchange, body.Attempt(req), authorize)
 		if err == nil && i.refused(resp) {
 			i.Source.Reject(token)
 		}
-		if err != errStale {
+		if err != upstream.ErrStale {
 			return resp, token, err
 		}
 	}
-	return nil, token, refuse(req, &tokens.Error{Action: tokens.ActionRetry, Message: errStale.Error(), Hint: "try again"})
+	return nil, token, upstream.Refuse(req, &tokens.Error{Action: tokens.ActionRetry, Message: upstream.ErrStale.Error(), Hint: "try again"})
 }
 
 // withToken returns a copy: who sends a request must not change it.
@@ -159,7 +160,7 @@ func (i *injection) liveToken() (tokens.Token, error) {
 	cancel()
 	token, err := i.token(over)
 	if err != nil {
-		return token, errStale
+		return token, upstream.ErrStale
 	}
 	return token, nil
 }
@@ -179,8 +180,8 @@ func replayable(req *http.Request) bool {
 
 // atHand reports whether the whole body is. A refusal stops net/http's upload over
 // HTTP/2, of bytes too that have come and only were not read yet.
-func atHand(body *replayableBody, resp *http.Response) bool {
-	return body.whole() || resp.ProtoMajor == 2 && body.complete(resp.Request.Context())
+func atHand(body *upstream.ReplayableBody, resp *http.Response) bool {
+	return body.Whole() || resp.ProtoMajor == 2 && body.Complete(resp.Request.Context())
 }
 
 // discard ends an answer that nobody will see. A short one is read to its end, so
@@ -191,13 +192,4 @@ func discard(resp *http.Response) {
 		_, _ = io.CopyN(io.Discard, resp.Body, short)
 	}
 	go resp.Body.Close() // see answerBody.Close
-}
-
-// refuse ends a request without sending it; who sends requests closes the body whatever
-// happens.
-func refuse(req *http.Request, err error) error {
-	if req.Body != nil {
-		req.Body.Close()
-	}
-	return err
 }

@@ -13,8 +13,10 @@ import (
 	"testing/synctest"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 // A signal is a stage that says when an event comes to it.
@@ -43,10 +45,10 @@ func atPath(s *sandbox.Sandbox, path string) []sandbox.Arrival {
 func TestEventsLeaveOneAfterAnother(t *testing.T) {
 	for _, serialized := range []bool{true, false} {
 		entered := make(signal, 8)
-		l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *Upstream) {
+		l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *upstream.Upstream) {
 			route.Stages = []exchange.Stage{entered}
 			if serialized {
-				route.Stages = append(route.Stages, NewSerializer())
+				route.Stages = append(route.Stages, avsroute.NewSerializer())
 			}
 		}})
 		over(t, func(t *testing.T, client *http.Client) {
@@ -101,7 +103,7 @@ func TestSerializedEventsKeepTheirOrderAndTheirContext(t *testing.T) {
 		send := routeTo(fakeSender{origin, func(r *http.Request) (*http.Response, error) {
 			sent = append(sent, r.URL.RawQuery)
 			return nil, <-head
-		}}, Credential{}, NewSerializer())
+		}}, Credential{}, avsroute.NewSerializer())
 		contexts, ended := map[string]context.CancelFunc{}, map[string]error{}
 		for _, name := range []string{"a", "b", "c", "d"} {
 			ctx, cancel := context.WithCancel(t.Context())

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/testkit"
+	"avsproxy/internal/upstream"
 	"avsproxy/internal/wire"
 	"avsproxy/tokens"
 )
@@ -40,9 +42,10 @@ type line struct {
 	url       string // of the proxy
 	addr      string
 	handler   http.Handler
-	upstream  *Upstream
+	upstream  *upstream.Upstream
 	source    *tokens.Source
 	route     *Route
+	conns     *dialed             // to the upstream
 	opened    chan *io.PipeWriter // the channels of [spoken]
 	mu        sync.Mutex
 	exchanges []endedExchange
@@ -80,12 +83,12 @@ func (l *line) ended(t testing.TB, n int) endedExchange {
 
 // Plan is what a test may change of a line.
 type plan struct {
-	options    UpstreamOptions // Origin is set
+	options    upstream.Options // Origin is set
 	source     *tokens.Source
 	policy     Policy
-	credential Credential              // HealOn, ClientAuth, Header, Format, Placeholder are taken
-	rules      func(*Route, *Upstream) // AVS's, which may change the route
-	front      net.Listener            // nil = a free port
+	credential Credential                       // HealOn, ClientAuth, Header, Format, Placeholder are taken
+	rules      func(*Route, *upstream.Upstream) // AVS's, which may change the route
+	front      net.Listener                     // nil = a free port
 
 	rewriteLocation bool
 	observe         Observer // Record and DecisionHeader are taken
@@ -100,12 +103,14 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	}
 	l := &line{source: p.source}
 	p.options.Origin, p.options.Roots = target, roots
-	l.upstream = NewUpstream(p.options)
+	l.conns = &dialed{dial: p.options.Dial, control: p.options.Control}
+	p.options.Dial = l.conns.Dial
+	l.upstream = upstream.New(p.options)
 	p.credential.Source = p.source
 	p.policy.Name = "avs"
 	l.route = &Route{
 		Policy: p.policy, Credential: p.credential, Origin: target, RewriteLocation: p.rewriteLocation,
-		Upstream:      func() (Sender, exchange.Follower) { return l.upstream, nil },
+		Upstream:      func() (upstream.Sender, exchange.Follower) { return l.upstream, nil },
 		TokenEndpoint: &TokenEndpoint{Placeholder: p.credential.Placeholder, Source: p.source},
 		LoginURL:      loginURL, ErrorLog: log.New(l, "", 0),
 	}
@@ -145,6 +150,37 @@ type endedExchange struct {
 	Method, Path string
 }
 
+// dialed are the connections to an upstream.
+type dialed struct {
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil = net.Dialer's, with control
+	control func(context.Context, string, string, syscall.RawConn) error
+	mu      sync.Mutex
+	all     []net.Conn
+}
+
+func (d *dialed) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := d.dial
+	if dial == nil {
+		dial = (&net.Dialer{ControlContext: d.control}).DialContext
+	}
+	conn, err := dial(ctx, network, address)
+	if err == nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.all = append(d.all, conn)
+	}
+	return conn, err
+}
+
+// dropAll breaks all connections, as when the network goes.
+func (l *line) dropAll() {
+	l.conns.mu.Lock()
+	defer l.conns.mu.Unlock()
+	for _, conn := range l.conns.all {
+		conn.Close()
+	}
+}
+
 // A fakeSender sends to no upstream.
 type fakeSender struct {
 	origin *url.URL
@@ -153,19 +189,19 @@ type fakeSender struct {
 
 func (f fakeSender) Origin() *url.URL { return f.origin }
 
-func (f fakeSender) Send(_ *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
-	out, err := authorize.finish(req)
+func (f fakeSender) Send(_ *exchange.Exchange, req *http.Request, authorize upstream.Authorize) (*http.Response, error) {
+	out, err := authorize.Finish(req)
 	if err != nil {
-		return nil, refuse(req, err)
+		return nil, upstream.Refuse(req, err)
 	}
 	return f.send(out)
 }
 
 // routeTo is a route without a listener.
-func routeTo(sender Sender, credential Credential, stages ...exchange.Stage) *Route {
+func routeTo(sender upstream.Sender, credential Credential, stages ...exchange.Stage) *Route {
 	return &Route{
 		Origin: sender.Origin(), Credential: credential, Stages: stages,
-		Upstream: func() (Sender, exchange.Follower) { return sender, nil },
+		Upstream: func() (upstream.Sender, exchange.Follower) { return sender, nil },
 	}
 }
 
@@ -174,15 +210,17 @@ func (route *Route) RoundTrip(req *http.Request) (*http.Response, error) {
 	return route.Send(exchange.New(nil, httpexchange.Head(req)), req)
 }
 
-// RoundTrip sends a request as it is.
-func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
-	return u.Send(exchange.New(nil, httpexchange.Head(req)), req, nil)
-}
-
-// RoundTrip sends a request as it is.
-func (s *connPool) RoundTrip(req *http.Request) (*http.Response, error) {
-	return s.send(exchange.New(nil, httpexchange.Head(req)), req, nil)
-}
+// Bounds of other rooms, as their pages have them.
+const (
+	keptMost      = 64 << 10 // of a body that can be sent again
+	partMost      = 1 << 20  // of a downchannel's part
+	proxyHeadMost = 64 << 10
+	addressesMost = 16 // that a gateway tells of
+	formerMost    = 4  // upstreams that a gateway leaves at a time
+	sendTries     = 3  // without a pause
+	dialGrace     = 100 * time.Millisecond
+	upstreamLost  = "the upstream's connection was lost"
+)
 
 func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	t.Helper()

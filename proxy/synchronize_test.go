@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/upstream"
 )
 
 // A synchronized is a line that synchronizes; done has how its posts ended.
@@ -25,8 +27,8 @@ type synchronized struct {
 
 func toSynchronized(t *testing.T) synchronized {
 	done := make(chan error, 64)
-	l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *Upstream) {
-		synchronizer := NewSynchronizer(SynchronizeOptions{
+	l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *upstream.Upstream) {
+		synchronizer := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{
 			Origin: route.Origin, Headers: map[string]string{"X-Device": "kitchen"},
 			Send: route.Send, Done: func(err error) { done <- err },
 		})
@@ -148,7 +150,7 @@ func TestStateIsNotWaitedForForEver(t *testing.T) {
 				var told, posts int
 				var took time.Duration
 				began := time.Now()
-				s := NewSynchronizer(SynchronizeOptions{Origin: origin, Done: func(error) { told++ }, Send: func(_ *exchange.Exchange, r *http.Request) (*http.Response, error) {
+				s := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{Origin: origin, Done: func(error) { told++ }, Send: func(_ *exchange.Exchange, r *http.Request) (*http.Response, error) {
 					posts++
 					<-r.Context().Done()
 					took = time.Since(began)
@@ -180,7 +182,7 @@ func TestStateIsNotWaitedForForEver(t *testing.T) {
 func TestSynchronizersEndMayComeAtAnyTime(t *testing.T) {
 	origin := request(t, "GET", "https://h", nil).URL
 	for range 50 {
-		s := NewSynchronizer(SynchronizeOptions{Origin: origin, Done: func(error) {}, Send: func(*exchange.Exchange, *http.Request) (*http.Response, error) {
+		s := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{Origin: origin, Done: func(error) {}, Send: func(*exchange.Exchange, *http.Request) (*http.Response, error) {
 			return noBody(nil)
 		}})
 		route := routeTo(fakeSender{origin, noBody}, Credential{}, s)

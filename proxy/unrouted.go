@@ -14,6 +14,7 @@ import (
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
+	"avsproxy/internal/upstream"
 )
 
 // UnroutedOptions say how forward requests for hosts without a route are served.
@@ -49,7 +50,7 @@ type Unrouted struct {
 // NewUnrouted returns a handler that has not connected yet.
 func NewUnrouted(options UnroutedOptions) *Unrouted {
 	o := &Unrouted{options: options, places: make(chan struct{}, cmp.Or(options.Most, tunnelsMost))}
-	o.transport = o.newTransport()
+	o.transport = upstream.Plain(o.dial)
 	o.plain = newReverse(o.rewrite, o.send, o.fail, options.ErrorLog)
 	return o
 }
@@ -73,10 +74,10 @@ func (o *Unrouted) rewrite(pr *httputil.ProxyRequest) {
 	(&Policy{}).setFields(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header), false)
 }
 
-// send tells the client to go on before it sends, as [Upstream] does.
+// send tells the client to go on before it sends, as [upstream.Upstream] does.
 func (o *Unrouted) send(x *exchange.Exchange, req *http.Request) (*http.Response, error) {
-	sendContinue(x)
-	resp, err := o.transport.RoundTrip(withConnTrace(x, req))
+	x.SendContinue()
+	resp, err := o.transport.RoundTrip(upstream.WithConnTrace(x, req))
 	if err == nil {
 		dropOurs(resp.Header)
 	}
@@ -90,23 +91,10 @@ func (o *Unrouted) fail(w http.ResponseWriter, r *http.Request, x *exchange.Exch
 // Close ends the connections that no request uses.
 func (o *Unrouted) Close() { o.transport.CloseIdleConnections() }
 
-func (o *Unrouted) newTransport() *http.Transport {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		DialContext:            o.dial,
-		Protocols:              &protocols,
-		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
-		IdleConnTimeout:        idleTimeout,
-		MaxIdleConns:           idleMost,
-		MaxResponseHeaderBytes: headMost,
-	}
-}
-
 func (o *Unrouted) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := o.options.Dial(ctx, network, addr)
 	if err != nil {
-		return nil, connectError{err}
+		return nil, upstream.NotConnected(err)
 	}
 	return conn, nil
 }
@@ -155,14 +143,14 @@ func explainOther(err error, host string) problem.Problem {
 			Code: problem.Busy, Title: "too much is under way",
 			Detail: "no connection to " + host + ": " + err.Error(), Hint: "close some of them and try again", RetryAfter: time.Second,
 		}
-	case isTimeout(err):
+	case upstream.IsTimeout(err):
 		return problem.Problem{
 			Code: problem.UpstreamTimeout, Title: "the upstream did not answer in time",
 			Detail: "no connection to " + host + " in time; nothing was sent",
 			Hint:   "check the network, and that the host is up",
 		}
 	}
-	detail, _ := describe(err) // the hints are about routes
+	detail, _ := upstream.Describe(err) // the hints are about routes
 	return problem.Problem{
 		Code: problem.UpstreamUnreachable, Title: "the upstream could not be reached",
 		Detail: host + ": " + detail, Hint: "check the network and the host's name and port",

@@ -20,6 +20,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 // sockets is an upstream with HTTP/2, whose /socket is a WebSocket that sends back
@@ -77,7 +78,7 @@ func echoed(t *testing.T, conn *websocket.Conn, text string) {
 
 func TestWebSocketsPassWithTheToken(t *testing.T) {
 	origin, roots, arrived := sockets(t)
-	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}, options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}, options: upstream.Options{SingleConnection: true}})
 	conn := l.open(t)
 	echoed(t, conn, "hello")
 	echoed(t, conn, strings.Repeat("long", 1<<16))

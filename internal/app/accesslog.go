@@ -9,10 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
@@ -21,7 +23,7 @@ import (
 type observers struct {
 	proxy.Observer
 	// connection returns the observer of a route's single connection.
-	connection func(route, host string) func(proxy.ConnEvent, error)
+	connection func(route, host string) func(upstream.Event, error)
 	metrics    *console.Metrics
 	log        *slog.Logger
 	errorLog   *log.Logger
@@ -34,7 +36,7 @@ func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics
 		metrics:    metrics,
 		log:        log,
 		errorLog:   slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
-		connection: func(route, host string) func(proxy.ConnEvent, error) { return logConnection(log, route, host) },
+		connection: func(route, host string) func(upstream.Event, error) { return logConnection(log, route, host) },
 		Observer: proxy.Observer{
 			Began:        metrics.Began,
 			Record:       recording.begin,
@@ -114,17 +116,17 @@ func requestLine(method, path string) string {
 
 // logConnection prints what becomes of the connection that a route keeps to: what
 // changes something, and not each try.
-func logConnection(log *slog.Logger, route, host string) func(proxy.ConnEvent, error) {
+func logConnection(log *slog.Logger, route, host string) func(upstream.Event, error) {
 	log = log.With("route", route, "upstream", host)
 	var mu sync.Mutex
-	var last proxy.ConnEvent
+	var last upstream.Event
 	var why string
-	return func(event proxy.ConnEvent, cause error) {
+	return func(event upstream.Event, cause error) {
 		switch event { // whatever came before
-		case proxy.Full:
+		case upstream.Full:
 			log.Warn("requests wait for a stream", "cause", terminal.Printable(cause.Error()))
 			return
-		case proxy.Paused:
+		case upstream.Paused:
 			log.Error("no connection is tried for a while", "cause", terminal.Printable(cause.Error()))
 			return
 		}
@@ -135,32 +137,32 @@ func logConnection(log *slog.Logger, route, host string) func(proxy.ConnEvent, e
 			why = cause.Error()
 		}
 		switch {
-		case event == proxy.Connected && before == proxy.Unreachable:
+		case event == upstream.Connected && before == upstream.Unreachable:
 			log.Info("the upstream is reached again")
-		case event == proxy.Connected:
+		case event == upstream.Connected:
 			log.Debug("connected")
-		case event == proxy.Unused:
+		case event == upstream.Unused:
 			log.Debug("the upstream ended a connection that nobody used; the next one is made after a pause, or for a request")
-		case event == proxy.Left:
+		case event == upstream.Left:
 			log.Info("the upstream ended the connection, which is usual; requests go over a new one")
-		case event == proxy.Lost && before != proxy.Unreachable:
+		case event == upstream.Lost && before != upstream.Unreachable:
 			log.Warn("the connection was lost; connecting anew", "cause", terminal.Printable(cause.Error()))
-		case event == proxy.Unreachable && (changed || before != proxy.Unreachable):
+		case event == upstream.Unreachable && (changed || before != upstream.Unreachable):
 			log.Warn("the upstream cannot be reached; trying on", "cause", terminal.Printable(cause.Error()))
 		}
 	}
 }
 
-func logDownchannel(log *slog.Logger, route string) func(proxy.DownchannelEvent, error) {
-	return func(news proxy.DownchannelEvent, cause error) {
+func logDownchannel(log *slog.Logger, route string) func(avsroute.DownchannelEvent, error) {
+	return func(news avsroute.DownchannelEvent, cause error) {
 		switch news {
-		case proxy.DownchannelOpened:
+		case avsroute.DownchannelOpened:
 			log.Info("downchannel opened", "route", route)
-		case proxy.DownchannelLost:
+		case avsroute.DownchannelLost:
 			log.Warn("downchannel lost; trying again", "route", route, "cause", faultText(cause))
-		case proxy.DownchannelWaits:
+		case avsroute.DownchannelWaits:
 			log.Warn("the downchannel waits for a login", "route", route)
-		case proxy.DownchannelSkipped:
+		case avsroute.DownchannelSkipped:
 			log.Warn("a part of the downchannel was not passed on", "route", route, "cause", faultText(cause))
 		}
 	}

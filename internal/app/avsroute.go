@@ -5,7 +5,9 @@ import (
 	"net/url"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
 )
 
@@ -13,11 +15,11 @@ import (
 // serialize, then the notice of second downchannels; the gateway chooses the upstream and
 // follows the answers. What synchronize posts goes the way of all events. Routes that do
 // not speak to AVS have none of it.
-func (b *routeBuilder) addUpstream(route *proxy.Route, options proxy.UpstreamOptions) routeState {
+func (b *routeBuilder) addUpstream(route *proxy.Route, options upstream.Options) routeState {
 	conf, line := b.route, b.pipeline
-	first := proxy.NewUpstream(options)
+	first := upstream.New(options)
 	if conf.Preset != "avs" && !conf.SerializeEvents && !conf.Synchronize && !conf.FollowGateway {
-		route.Upstream = func() (proxy.Sender, exchange.Follower) { return first, nil }
+		route.Upstream = func() (upstream.Sender, exchange.Follower) { return first, nil }
 		line.closers = append(line.closers, first.Close)
 		line.background = append(line.background, first.Keep)
 		return routeState{trouble: first.Trouble}
@@ -26,16 +28,16 @@ func (b *routeBuilder) addUpstream(route *proxy.Route, options proxy.UpstreamOpt
 	gateway := b.gateway(first, options, log)
 	route.Upstream = gateway.Upstream
 	if conf.Synchronize {
-		synchronizer := proxy.NewSynchronizer(proxy.SynchronizeOptions{
+		synchronizer := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{
 			Origin: route.Origin, Headers: conf.Headers, Send: route.Send, Done: log.synchronized,
 		})
 		line.closers = append(line.closers, synchronizer.Close)
 		route.Stages = append(route.Stages, synchronizer)
 	}
 	if conf.SerializeEvents {
-		route.Stages = append(route.Stages, proxy.NewSerializer())
+		route.Stages = append(route.Stages, avsroute.NewSerializer())
 	}
-	route.Stages = append(route.Stages, &proxy.DuplicateDownchannel{Second: log.second})
+	route.Stages = append(route.Stages, &avsroute.DuplicateDownchannel{Second: log.second})
 	return routeState{trouble: gateway.Trouble, present: func() string {
 		now := *route.Origin
 		now.Host = gateway.Origin().Host
@@ -43,16 +45,16 @@ func (b *routeBuilder) addUpstream(route *proxy.Route, options proxy.UpstreamOpt
 	}}
 }
 
-func (b *routeBuilder) gateway(first *proxy.Upstream, options proxy.UpstreamOptions, log avsLog) *proxy.Gateway {
-	moving := proxy.GatewayOptions{First: first, OnRedirect: log.asked, OnFallback: log.returned}
+func (b *routeBuilder) gateway(first *upstream.Upstream, options upstream.Options, log avsLog) *avsroute.Gateway {
+	moving := avsroute.GatewayOptions{First: first, OnRedirect: log.asked, OnFallback: log.returned}
 	if b.route.FollowGateway {
-		moving.Next = func(origin *url.URL) *proxy.Upstream {
+		moving.Next = func(origin *url.URL) *upstream.Upstream {
 			next := options
 			next.Origin = origin
-			return proxy.NewUpstream(next)
+			return upstream.New(next)
 		}
 	}
-	gateway := proxy.NewGateway(moving)
+	gateway := avsroute.NewGateway(moving)
 	b.pipeline.closers = append(b.pipeline.closers, gateway.Close)
 	b.pipeline.background = append(b.pipeline.background, gateway.Keep)
 	return gateway
@@ -61,7 +63,7 @@ func (b *routeBuilder) gateway(first *proxy.Upstream, options proxy.UpstreamOpti
 // A routeState is where a route sends its requests, and what is wrong.
 type routeState struct {
 	present func() string // where its requests go now; nil = it never moves
-	trouble func() *proxy.Trouble
+	trouble func() *upstream.Trouble
 }
 
 // problem is what is wrong, in the form of the console.
@@ -76,7 +78,7 @@ func (s routeState) problem() *api.RouteProblem {
 // An avsLog logs what a route does without a request.
 type avsLog struct{ *slog.Logger }
 
-func (l avsLog) asked(to proxy.Redirection) {
+func (l avsLog) asked(to avsroute.Redirection) {
 	address := "unreadable"
 	if to.Origin != nil {
 		address = to.Origin.String()
@@ -108,8 +110,8 @@ func (l avsLog) synchronized(err error) {
 	l.Info("SynchronizeState sent")
 }
 
-func (b *routeBuilder) downchannel(route *proxy.Route) *proxy.Downchannel {
-	return proxy.NewDownchannel(proxy.DownchannelOptions{
+func (b *routeBuilder) downchannel(route *proxy.Route) *avsroute.Downchannel {
+	return avsroute.NewDownchannel(avsroute.DownchannelOptions{
 		Origin: route.Origin, Send: route.Send, Headers: b.route.Headers, Patience: b.route.DialTimeout,
 		OnEvent: logDownchannel(b.observers.log, route.Name),
 	})

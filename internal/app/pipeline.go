@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
@@ -25,15 +26,15 @@ type pipeline struct {
 	inbox       *tunnel.ConnQueue      // what came inside CONNECT, for the server of handler to serve as well
 	tunnels     *tunnel.Group
 	routes      []console.Route
-	closers     []func()                      // of what routes do by themselves
-	background  []func(context.Context)       // of single connections and of downchannels
-	channels    map[string]*proxy.Downchannel // by route, those that are kept
+	closers     []func()                         // of what routes do by themselves
+	background  []func(context.Context)          // of single connections and of downchannels
+	channels    map[string]*avsroute.Downchannel // by route, those that are kept
 }
 
 // pipeline joins the parts. loginURL is the page on which a person logs in to a credential.
 func (p *Program) pipeline(watch observers, loginURL func(credential string) string, around serverHooks) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf.Proxy)}
-	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}}
+	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*avsroute.Downchannel{}}
 	table, err := routeTable(p.conf)
 	if err != nil {
 		return nil, err

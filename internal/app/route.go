@@ -15,6 +15,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
 )
 
@@ -85,13 +86,13 @@ func (b *routeBuilder) credential() (proxy.Credential, error) {
 }
 
 // upstreamOptions says how a route's upstream is reached, and any other that it moves to.
-func (b *routeBuilder) upstreamOptions() (proxy.UpstreamOptions, error) {
+func (b *routeBuilder) upstreamOptions() (upstream.Options, error) {
 	route, metrics := b.route, b.observers.metrics
 	origin, roots, err := routeUpstream(b.program, route)
 	if err != nil {
-		return proxy.UpstreamOptions{}, err
+		return upstream.Options{}, err
 	}
-	options := proxy.UpstreamOptions{
+	options := upstream.Options{
 		Origin:           origin,
 		Roots:            roots,
 		SingleConnection: route.SingleConnection,

@@ -45,6 +45,13 @@ func (x *Exchange) Facts() Facts {
 	return x.facts
 }
 
+// SendContinue lets the client go on: nothing more is in the way of its request here.
+func (x *Exchange) SendContinue() {
+	if x.Continue != nil {
+		x.Continue()
+	}
+}
+
 // Decide notes what is done about the credential.
 func (x *Exchange) Decide(decision Decision) {
 	x.Note(func(f *Facts) { f.Decision = decision })
