@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"sync"
@@ -12,20 +11,6 @@ import (
 
 // followers are those who follow one exchange.
 type followers []exchange.Follower
-
-// follow asks the stages, in their order.
-func (route *Route) follow(ctx context.Context, x *exchange.Exchange) (all followers, err error) {
-	for _, stage := range route.Stages {
-		follower, err := stage.Follow(ctx, x)
-		if err != nil {
-			return all, err
-		}
-		if follower != nil {
-			all = append(all, follower)
-		}
-	}
-	return all, nil
-}
 
 // end tells those who follow an exchange that it ended without an answer.
 func (all followers) end(err error) {

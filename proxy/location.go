@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -72,18 +71,4 @@ func (d door) path(location string) (path string, absolute bool) {
 		return location, false
 	}
 	return rest[end:], true
-}
-
-// adapt changes the head of an upstream's answer for a client that has us in the
-// upstream's place.
-func (route *Route) adapt(h http.Header, x *exchange.Exchange) {
-	h.Del("Alt-Svc") // leads past us (RFC 7838)
-	if !route.RewriteLocation || len(h["Location"]) == 0 {
-		return
-	}
-	if d, ok := doorOf(x, route.Origin); ok {
-		for i, location := range h["Location"] {
-			h["Location"][i] = d.rewrite(location)
-		}
-	}
 }

@@ -9,24 +9,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"avsproxy/internal/exchange"
-	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 )
-
-// Start makes the route ready to serve. Its fields stay as they are from then on.
-func (route *Route) Start() *Route {
-	route.reverse = newReverse(route.rewrite, route.Send, route.fail, route.ErrorLog)
-	return route
-}
-
-func (route *Route) rewrite(pr *httputil.ProxyRequest) {
-	pr.Out.URL = TargetURL(route.Origin, pr.In.URL)
-	pr.Out.Host = "" // the upstream's own name is sent
-	dropTrailers(pr.In.Trailer, route.Strip)
-	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
-	websocket := route.WebSocket && opensWebSocket(pr.In)
-	route.setFields(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header), websocket)
-}
 
 // TargetURL is where a request for asked goes, of which path and query count.
 func TargetURL(origin, asked *url.URL) *url.URL {

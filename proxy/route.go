@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/upstream"
 )
@@ -101,4 +102,33 @@ func answerProblem(w http.ResponseWriter, r *http.Request, x *exchange.Exchange,
 		}
 	})
 	p.Write(w)
+}
+
+// Start makes the route ready to serve. Its fields stay as they are from then on.
+func (route *Route) Start() *Route {
+	route.reverse = newReverse(route.rewrite, route.Send, route.fail, route.ErrorLog)
+	return route
+}
+
+func (route *Route) rewrite(pr *httputil.ProxyRequest) {
+	pr.Out.URL = TargetURL(route.Origin, pr.In.URL)
+	pr.Out.Host = "" // the upstream's own name is sent
+	dropTrailers(pr.In.Trailer, route.Strip)
+	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
+	websocket := route.WebSocket && opensWebSocket(pr.In)
+	route.setFields(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header), websocket)
+}
+
+// adapt changes the head of an upstream's answer for a client that has us in the
+// upstream's place.
+func (route *Route) adapt(h http.Header, x *exchange.Exchange) {
+	h.Del("Alt-Svc") // leads past us (RFC 7838)
+	if !route.RewriteLocation || len(h["Location"]) == 0 {
+		return
+	}
+	if d, ok := doorOf(x, route.Origin); ok {
+		for i, location := range h["Location"] {
+			h["Location"][i] = d.rewrite(location)
+		}
+	}
 }

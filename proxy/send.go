@@ -193,3 +193,17 @@ func discard(resp *http.Response) {
 	}
 	go resp.Body.Close() // see answerBody.Close
 }
+
+// follow asks the stages, in their order.
+func (route *Route) follow(ctx context.Context, x *exchange.Exchange) (all followers, err error) {
+	for _, stage := range route.Stages {
+		follower, err := stage.Follow(ctx, x)
+		if err != nil {
+			return all, err
+		}
+		if follower != nil {
+			all = append(all, follower)
+		}
+	}
+	return all, nil
+}

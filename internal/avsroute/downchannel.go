@@ -14,6 +14,7 @@ import (
 	"avsproxy/internal/avs"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/upstream"
+	"avsproxy/tokens"
 )
 
 // DownchannelOptions say how a route's downchannel is kept.
@@ -229,4 +230,57 @@ func (d *Downchannel) now() channelState {
 // 9113 section 6.8). net/http exports no value for the latter.
 func isGraceful(err error) bool {
 	return err == nil || strings.Contains(err.Error(), "sent GOAWAY and closed the connection") && strings.Contains(err.Error(), "ErrCode=NO_ERROR")
+}
+
+// Run keeps the channel open until ctx ends, and then ends its clients. It may be
+// called once.
+func (d *Downchannel) Run(ctx context.Context) {
+	defer d.end()
+	var pace, leaving pace
+	var budget upstream.Budget
+	told := false // of this outage
+	for ctx.Err() == nil {
+		if !upstream.Sleep(ctx, budget.Wait(time.Now()), nil) {
+			return
+		}
+		opened, err := d.runOnce(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		told = told && opened.IsZero()
+		if err == errLeft {
+			upstream.Sleep(ctx, leaving.afterLeaving(opened, time.Now()), nil)
+			continue
+		}
+		if tokens.LoginNeeded(err) {
+			d.fail(err, DownchannelWaits, !told)
+			told = true
+			upstream.Sleep(ctx, loginBeat, d.kicked)
+			continue
+		}
+		budget.Spend(time.Now())
+		pause := pace.after(opened, time.Now(), isGraceful(err))
+		if pause > 0 {
+			if err == nil {
+				err = errShort
+			}
+			d.fail(err, DownchannelLost, !told)
+			told = true
+		}
+		upstream.Sleep(ctx, pause, nil)
+	}
+}
+
+// fail notes why the channel is not open, and tells of it once.
+func (d *Downchannel) fail(err error, news DownchannelEvent, tell bool) {
+	d.change(func(s *channelState) { s.failed, s.failure = s.failed+1, err })
+	if tell {
+		d.options.OnEvent(news, upstream.Cause(err))
+	}
+}
+
+// end leaves nobody waiting.
+func (d *Downchannel) end() {
+	d.change(func(s *channelState) { s.open, s.ended, s.failure = false, true, errClosed })
+	d.clients.end()
 }

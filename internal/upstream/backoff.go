@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -175,4 +176,18 @@ func Sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 		return false
 	}
 	return true
+}
+
+// explain says also why the last connection failed, or ended.
+func (e *spentError) explain(host string) (detail, hint string) {
+	why, hint := "the upstream ended it", spentHint
+	switch {
+	case IsTimeout(e.last):
+		why = "the upstream did not answer in time"
+	case isLost(e.last):
+		why = "it was cut"
+	case errors.As(e.last, new(connectError)):
+		why, hint = Describe(e.last)
+	}
+	return host + ": " + e.Error() + "; the last one: " + why, hint
 }

@@ -5,9 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
+
+	"avsproxy/internal/exchange"
 )
 
 // errNotHTTP2 is what connPool answers where the upstream does not speak HTTP/2; the
@@ -191,4 +194,81 @@ func (s *connPool) close() {
 		l.retire(func() {})
 		l.conn.Close()
 	}
+}
+
+// place takes a stream of the single connection for a request, in the order of the
+// requests, for as long as ctx and the header timeout allow. false without an error: the
+// connection takes no more requests, or ctx has ended.
+func (s *connPool) place(ctx context.Context, l *pooledConn) (bool, error) {
+	if l.waiting.Load() == 0 && l.conn.Reserve() == nil {
+		return true, nil
+	}
+	slow := time.AfterFunc(slowAfter, func() { s.warnFull(l) })
+	defer slow.Stop()
+	bounded, cancel := context.WithTimeout(ctx, s.most())
+	defer cancel()
+	switch {
+	case l.awaitStream(bounded):
+		return true, nil
+	case bounded.Err() == context.DeadlineExceeded:
+		return false, l.full()
+	}
+	return false, nil
+}
+
+// send sends a request again where that is safe: the upstream did not look at it and its
+// body can begin anew, or the connection was lost under a request that only asks. What
+// authorize adds is added to each attempt once it has a place on a connection.
+func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
+	body, retry := NewReplayableBody(req), retry{most: s.most()}
+	for {
+		l, err := s.connection(x, req)
+		if err == errNotHTTP2 && retry.tries == 0 {
+			return nil, err // the caller sends the request, body and all, in another way
+		}
+		if err != nil {
+			err = retry.errorOf(err)
+		}
+		var out *http.Request
+		if err == nil {
+			out, err = l.authorized(body.Attempt(req), authorize)
+		}
+		if err == ErrStale {
+			return nil, err // the caller gets another token, and comes again
+		}
+		if err != nil {
+			body.close()
+			return nil, err
+		}
+		resp, stream, err := l.roundTrip(x, out)
+		if err == nil {
+			body.Forget()
+			l.callDraining(req.Context(), x)
+			return resp, nil
+		}
+		result := retry.outcome(req, l, stream)
+		if l.retired() {
+			s.retire(l, err)
+			l.closeIfOver()
+		}
+		retry.last = result.wrap(err)
+		if result == maybeProcessed || !body.restartable() || !retry.again(req.Context()) {
+			body.close()
+			return nil, retry.last
+		}
+	}
+}
+
+// connection gets a place for a request, and notes how long that took.
+func (s *connPool) connection(x *exchange.Exchange, req *http.Request) (*pooledConn, error) {
+	began := time.Now()
+	l, err := s.get(req.Context())
+	waited := time.Since(began)
+	if err != nil {
+		x.Note(func(f *exchange.Facts) { f.Connect += waited })
+		return nil, err
+	}
+	noteConn(x, req, l.base, l.used.Swap(true), waited)
+	x.SendContinue()
+	return l, nil
 }

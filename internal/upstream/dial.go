@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -52,22 +53,6 @@ func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*pooled
 	}
 	made.Store(true)
 	return l, l.settle(ctx)
-}
-
-// settle waits until it is known how many streams the connection may have.
-func (l *pooledConn) settle(ctx context.Context) error {
-	var err error
-	select {
-	case <-l.wire.Settled():
-		return nil
-	case <-l.wire.Done():
-		err = net.ErrClosed
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	l.retire(func() {})
-	l.conn.Close()
-	return connectError{err}
 }
 
 func AddressOf(origin *url.URL) string {
@@ -128,4 +113,95 @@ func (f dialFunc) Dial(network, address string) (net.Conn, error) {
 // DialContext dials.
 func (f dialFunc) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return f(ctx, network, address)
+}
+
+func (u *Upstream) newTransport() *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	return &http.Transport{
+		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := u.dialTLS(ctx, network, addr, u.tls)
+			if err != nil {
+				return nil, err
+			}
+			u.http1.Store(conn.ConnectionState().NegotiatedProtocol != "h2")
+			return detectTruncation(conn), nil
+		},
+		Protocols:              &protocols,
+		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
+		ResponseHeaderTimeout:  u.options.HeaderTimeout,
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    idleMost,
+		MaxResponseHeaderBytes: headMost,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:           u.options.PingInterval,
+			PingTimeout:               pingPatience,
+			MaxReceiveBufferPerStream: streamBuffer,
+		},
+	}
+}
+
+// newOver2 speaks HTTP/2 on a connection that was made, and encrypted, by dialLink.
+func (u *Upstream) newOver2(conn net.Conn) *http.Transport {
+	t := u.newTransport()
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	t.Protocols = &protocols
+	t.DialTLSContext = nil
+	t.DialContext = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
+	if u.options.SingleConnection {
+		t.IdleConnTimeout = 0 // it is to be there when it is needed
+	}
+	return t
+}
+
+// newUpgrading makes the transport for requests that change the protocol, which
+// only HTTP/1.1 can: for them ALPN offers nothing else, and they take none of the
+// other requests' connections.
+func (u *Upstream) newUpgrading() *http.Transport {
+	conf := u.tls.Clone()
+	conf.NextProtos = []string{"http/1.1"}
+	t := u.newTransport()
+	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := u.dialTLS(ctx, network, addr, conf)
+		if err != nil {
+			return nil, err
+		}
+		return detectTruncation(conn), nil
+	}
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	return t
+}
+
+func (u *Upstream) keep(conn net.Conn) *upstreamConn {
+	kept := &upstreamConn{Conn: conn, upstream: u}
+	u.mu.Lock()
+	u.open[kept] = struct{}{}
+	u.number++
+	kept.number = u.number
+	u.mu.Unlock()
+	u.tell(+1)
+	return kept
+}
+
+func (u *Upstream) tell(delta int) {
+	if u.options.Connections != nil {
+		u.options.Connections(delta)
+	}
+}
+
+// Plain makes the transport for http:// origins, over HTTP/1.1.
+func Plain(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		DialContext:            dial,
+		Protocols:              &protocols,
+		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConns:           idleMost,
+		MaxResponseHeaderBytes: headMost,
+	}
 }

@@ -181,3 +181,24 @@ func EndOf(err error) string {
 	}
 	return AnswerBroken
 }
+
+// A Trouble is what keeps requests from the single connection to an upstream.
+type Trouble struct {
+	Detail string // what it is
+	Hint   string // what to do about it
+	Down   bool   // no request can go; else some wait
+}
+
+const (
+	spentHint = "the log tells why each of them failed; find out why the upstream does not keep connections, or wait"
+	fullHint  = "end downchannels and long polls that are not needed, or wait until a request has ended; " +
+		"dial_timeout and header_timeout of the route bound the wait"
+)
+
+func spentProblem(spent *spentError, host string) problem.Problem {
+	detail, hint := spent.explain(host)
+	return problem.Problem{
+		Code: problem.UpstreamUnreachable, Title: "the upstream could not be reached",
+		Detail: detail, Hint: hint, RetryAfter: spent.wait,
+	}
+}

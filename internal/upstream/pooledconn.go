@@ -1,8 +1,10 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -161,4 +163,91 @@ func (l *pooledConn) callDraining(ctx context.Context, x *exchange.Exchange) {
 		case <-ctx.Done():
 		}
 	}()
+}
+
+// settle waits until it is known how many streams the connection may have.
+func (l *pooledConn) settle(ctx context.Context) error {
+	var err error
+	select {
+	case <-l.wire.Settled():
+		return nil
+	case <-l.wire.Done():
+		err = net.ErrClosed
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	l.retire(func() {})
+	l.conn.Close()
+	return connectError{err}
+}
+
+// endLocked says how the connection ended. The lock is that of the pool.
+func (l *pooledConn) endLocked(cause error) connEnd {
+	return connEnd{
+		cause: cmp.Or(cause, errGoodbye), tried: l.tried,
+		used: l.wanted || l.used.Load(), served: l.answered.Load() || l.wire.Took(), well: l.wire.EndedWell(),
+	}
+}
+
+// awaitStream waits in the queue for the connection's streams. Only who is at its head looks.
+func (l *pooledConn) awaitStream(ctx context.Context) bool {
+	l.waiting.Add(1)
+	defer l.waiting.Add(-1)
+	select {
+	case l.turn <- struct{}{}: // senders to a channel are served in their order
+		defer func() { <-l.turn }()
+	case <-l.gone:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	freed := make(chan struct{}, 1)
+	l.conn.SetStateHook(func(*http.ClientConn) { // must not wait: net/http may hold its locks
+		select {
+		case freed <- struct{}{}:
+		default:
+		}
+	})
+	defer l.conn.SetStateHook(nil)
+	for l.conn.Reserve() != nil {
+		select {
+		case <-freed:
+		case <-l.gone:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// closeIfOver closes a connection that takes no more requests once it has none.
+func (l *pooledConn) closeIfOver() {
+	if l.retired() && l.conn.InFlight() == 0 {
+		l.conn.Close()
+	}
+}
+
+// full says how full the connection is.
+func (l *pooledConn) full() *fullError {
+	most, said := l.wire.MostStreams()
+	if !said {
+		most = -1
+	}
+	return &fullError{most: most, open: l.conn.InFlight()}
+}
+
+// release gives back a place on which nothing was sent.
+func (l *pooledConn) release() {
+	l.conn.Release()
+	l.closeIfOver()
+}
+
+// authorized is the request as it goes out on the place that it has.
+func (l *pooledConn) authorized(req *http.Request, authorize Authorize) (*http.Request, error) {
+	out, err := authorize.Finish(req)
+	if err != nil {
+		l.release()
+	}
+	return out, err
 }

@@ -8,12 +8,15 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"avsproxy/internal/exchange"
 )
 
 // Options say how to reach one upstream.
@@ -119,47 +122,6 @@ func New(options Options) *Upstream {
 	return u
 }
 
-func (u *Upstream) newTransport() *http.Transport {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	return &http.Transport{
-		DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := u.dialTLS(ctx, network, addr, u.tls)
-			if err != nil {
-				return nil, err
-			}
-			u.http1.Store(conn.ConnectionState().NegotiatedProtocol != "h2")
-			return detectTruncation(conn), nil
-		},
-		Protocols:              &protocols,
-		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
-		ResponseHeaderTimeout:  u.options.HeaderTimeout,
-		IdleConnTimeout:        idleTimeout,
-		MaxIdleConnsPerHost:    idleMost,
-		MaxResponseHeaderBytes: headMost,
-		HTTP2: &http.HTTP2Config{
-			SendPingTimeout:           u.options.PingInterval,
-			PingTimeout:               pingPatience,
-			MaxReceiveBufferPerStream: streamBuffer,
-		},
-	}
-}
-
-// newOver2 speaks HTTP/2 on a connection that was made, and encrypted, by dialLink.
-func (u *Upstream) newOver2(conn net.Conn) *http.Transport {
-	t := u.newTransport()
-	var protocols http.Protocols
-	protocols.SetUnencryptedHTTP2(true)
-	t.Protocols = &protocols
-	t.DialTLSContext = nil
-	t.DialContext = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
-	if u.options.SingleConnection {
-		t.IdleConnTimeout = 0 // it is to be there when it is needed
-	}
-	return t
-}
-
 // Close ends all connections, with whatever is under way on them.
 func (u *Upstream) Close() {
 	u.pool.close()
@@ -182,17 +144,6 @@ type upstreamConn struct {
 	handshake time.Duration
 }
 
-func (u *Upstream) keep(conn net.Conn) *upstreamConn {
-	kept := &upstreamConn{Conn: conn, upstream: u}
-	u.mu.Lock()
-	u.open[kept] = struct{}{}
-	u.number++
-	kept.number = u.number
-	u.mu.Unlock()
-	u.tell(+1)
-	return kept
-}
-
 // Close implements [net.Conn].
 func (c *upstreamConn) Close() error {
 	c.upstream.mu.Lock()
@@ -205,8 +156,63 @@ func (c *upstreamConn) Close() error {
 	return c.Conn.Close()
 }
 
-func (u *Upstream) tell(delta int) {
-	if u.options.Connections != nil {
-		u.options.Connections(delta)
+// Origin implements [Sender].
+func (u *Upstream) Origin() *url.URL { return u.options.Origin }
+
+// Send implements [Sender].
+func (u *Upstream) Send(x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
+	if req.Header.Get("Upgrade") != "" {
+		return u.pooled(u.upgrading, x, req, authorize)
 	}
+	if !u.http1.Load() {
+		resp, err := u.pool.send(x, req, authorize)
+		if err != errNotHTTP2 {
+			return resp, err
+		}
+	}
+	return u.pooled(u.transport, x, req, authorize)
 }
+
+// pooled sends a request by net/http's own pool, which may wait for a connection between
+// here and the wire.
+func (u *Upstream) pooled(t *http.Transport, x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
+	x.SendContinue()
+	out, err := authorize.Finish(req)
+	if err == ErrStale {
+		return nil, err
+	}
+	if err != nil {
+		return nil, Refuse(req, err)
+	}
+	if authorize == nil {
+		return t.RoundTrip(WithConnTrace(x, out))
+	}
+	var late error
+	trace := &httptrace.ClientTrace{GotConn: func(conn httptrace.GotConnInfo) {
+		if late = authorize.renew(req, out); late != nil {
+			conn.Conn.Close() // so that nothing is sent
+		}
+	}}
+	resp, err := t.RoundTrip(WithConnTrace(x, out.WithContext(httptrace.WithClientTrace(out.Context(), trace))))
+	if err != nil && late != nil {
+		return nil, late
+	}
+	return resp, err
+}
+
+// Keep makes the single connection ahead of the first request, and again whenever it is
+// lost: after 0.25, 1, 3, 5, 10 and then every 20 s, each times 0.67 to 1.5. It makes the
+// same pauses where the upstream ends connections that nobody uses; a request does not
+// wait for those. No connection is tried after 50 within 10 minutes that failed, were lost,
+// or ended without having served. While it runs, requests that find the connection lost
+// wait for the next one, up to the dial timeout. It returns when ctx ends; at once where
+// SingleConnection is not set, and when the upstream turns out to speak no HTTP/2.
+func (u *Upstream) Keep(ctx context.Context) {
+	if !u.pool.single {
+		return
+	}
+	u.pool.keep(ctx)
+}
+
+// Trouble is what is known to be wrong with the single connection; nil = nothing is.
+func (u *Upstream) Trouble() *Trouble { return u.pool.trouble(u.options.Origin.Host) }

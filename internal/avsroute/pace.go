@@ -1,70 +1,15 @@
 package avsroute
 
 import (
-	"context"
 	"time"
 
 	"avsproxy/internal/upstream"
-	"avsproxy/tokens"
 )
 
 const (
 	steady    = 10 * time.Second // what has been open for so long was no failure
 	loginBeat = 20 * time.Second // between looks whether a login was made
 )
-
-// Run keeps the channel open until ctx ends, and then ends its clients. It may be
-// called once.
-func (d *Downchannel) Run(ctx context.Context) {
-	defer d.end()
-	var pace, leaving pace
-	var budget upstream.Budget
-	told := false // of this outage
-	for ctx.Err() == nil {
-		if !upstream.Sleep(ctx, budget.Wait(time.Now()), nil) {
-			return
-		}
-		opened, err := d.runOnce(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		told = told && opened.IsZero()
-		if err == errLeft {
-			upstream.Sleep(ctx, leaving.afterLeaving(opened, time.Now()), nil)
-			continue
-		}
-		if tokens.LoginNeeded(err) {
-			d.fail(err, DownchannelWaits, !told)
-			told = true
-			upstream.Sleep(ctx, loginBeat, d.kicked)
-			continue
-		}
-		budget.Spend(time.Now())
-		pause := pace.after(opened, time.Now(), isGraceful(err))
-		if pause > 0 {
-			if err == nil {
-				err = errShort
-			}
-			d.fail(err, DownchannelLost, !told)
-			told = true
-		}
-		upstream.Sleep(ctx, pause, nil)
-	}
-}
-
-// fail notes why the channel is not open, and tells of it once.
-func (d *Downchannel) fail(err error, news DownchannelEvent, tell bool) {
-	d.change(func(s *channelState) { s.failed, s.failure = s.failed+1, err })
-	if tell {
-		d.options.OnEvent(news, upstream.Cause(err))
-	}
-}
-
-// end leaves nobody waiting.
-func (d *Downchannel) end() {
-	d.change(func(s *channelState) { s.open, s.ended, s.failure = false, true, errClosed })
-	d.clients.end()
-}
 
 // A pace says how long to wait after a channel has ended. The zero value begins.
 type pace struct {
