@@ -214,8 +214,8 @@ func (a *answer) time(now time.Time) time.Time {
 
 // seconds reads a number of seconds within bounds; what is left out, or is not
 // above zero, counts as unsaid.
-func seconds(number json.Number, unsaid, least, most time.Duration) time.Duration {
-	value, err := number.Float64()
+func seconds(text string, unsaid, least, most time.Duration) time.Duration {
+	value, err := strconv.ParseFloat(text, 64)
 	if err != nil || value <= 0 {
 		return unsaid
 	}

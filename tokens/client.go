@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 // A Client is one client registration at one provider (RFC 6749 section 2): it
@@ -63,63 +62,51 @@ type Client struct {
 // AlexaScopeData builds the scope_data parameter that Login with Amazon demands
 // for the scope alexa:all. The serial number identifies the device to AVS.
 func AlexaScopeData(productID, serialNumber string) string {
-	type attributes struct {
-		DeviceSerialNumber string `json:"deviceSerialNumber"`
-	}
-	type product struct {
-		ProductID  string     `json:"productID"`
-		Attributes attributes `json:"productInstanceAttributes"`
-	}
-	text, _ := json.Marshal(map[string]product{"alexa:all": {productID, attributes{serialNumber}}})
+	text, _ := json.Marshal(map[string]any{"alexa:all": map[string]any{
+		"productID":                 productID,
+		"productInstanceAttributes": map[string]string{"deviceSerialNumber": serialNumber},
+	}})
 	return string(text) // strings alone cannot fail to encode
 }
 
 // authURL returns the URL to send a browser to, with state and PKCE S256. The
 // token endpoint is looked for too: better now than with a code in hand.
 func (c *Client) authURL(ctx context.Context, state, verifier string) (string, error) {
-	if _, err := c.endpoint(ctx, "token_url"); err != nil {
+	if _, err := c.endpoint(ctx, tokenURL); err != nil {
 		return "", err
 	}
-	address, err := c.endpoint(ctx, "auth_url")
+	address, err := c.endpoint(ctx, authURL)
 	if err != nil {
 		return "", err
 	}
 	conf := oauth2.Config{ClientID: c.ID, RedirectURL: c.RedirectURL, Scopes: c.Scopes, Endpoint: oauth2.Endpoint{AuthURL: address}}
-	options := append(params(c.AuthParams), oauth2.SetAuthURLParam("state", state))
+	var options []oauth2.AuthCodeOption
+	for key, value := range c.AuthParams { // before what protects a login, so that they cannot replace it
+		options = append(options, oauth2.SetAuthURLParam(key, value))
+	}
+	options = append(options, oauth2.SetAuthURLParam("state", state))
 	if !c.NoPKCE {
 		options = append(options, oauth2.S256ChallengeOption(verifier))
 	}
 	return conf.AuthCodeURL(state, options...), nil
 }
 
-// params come before what protects a login, so that they cannot replace it.
-func params(values map[string]string) []oauth2.AuthCodeOption {
-	var options []oauth2.AuthCodeOption
-	for key, value := range values {
-		options = append(options, oauth2.SetAuthURLParam(key, value))
-	}
-	return options
-}
-
 // exchange redeems an authorization code (RFC 6749 section 4.1.3). A code is
 // spent by the attempt, whatever comes of it. Beside an error too the grant may have
 // a refresh token.
 func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, error) {
-	conf, err := c.config(ctx, false)
-	if err != nil {
-		return Grant{}, err
+	form := url.Values{"grant_type": {codeKind}, "code": {code}}
+	if c.RedirectURL != "" {
+		form.Set("redirect_uri", c.RedirectURL)
 	}
-	options := params(c.TokenParams)
+	setAll(form, c.TokenParams)
 	if !c.NoPKCE {
-		options = append(options, oauth2.VerifierOption(verifier))
+		form.Set("code_verifier", verifier)
 	}
-	answer, err := c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
-		_, err := conf.Exchange(ctx, code, options...)
-		return err
-	})
+	answer, err := c.call(ctx, request{endpoint: tokenURL, form: form})
 	var grant Grant
 	if err == nil {
-		grant, err = c.grant(answer, c.newGrant("authorization_code"))
+		grant, err = answer.grant(c.newGrant(codeKind), c.Scopes)
 	}
 	if err != nil {
 		return grant, exchangeError(asError(err))
@@ -130,13 +117,10 @@ func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, er
 // Refresh obtains the successor of old (RFC 6749 section 6). The provider may
 // rotate the refresh token, repeat it or leave it out; the last two keep the old one.
 func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
-	conf, err := c.config(ctx, c.CodeBasedLinking && old.Kind == deviceKind)
-	if err != nil {
-		return Grant{}, err
-	}
-	answer, err := c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
-		_, err := conf.TokenSource(ctx, &oauth2.Token{RefreshToken: old.Refresh.Reveal()}).Token()
-		return err
+	answer, err := c.call(ctx, request{
+		endpoint: tokenURL,
+		form:     url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.Refresh.Reveal()}},
+		public:   c.isPublic(old),
 	})
 	if err != nil {
 		return old, err
@@ -144,25 +128,27 @@ func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
 	if answer.says(c.Dead) {
 		return old, deadGrant(answer)
 	}
-	return c.grant(answer, old)
+	return answer.grant(old, c.Scopes)
 }
 
-// clientKind is the Kind of a client's own grant.
-const clientKind = "client_credentials"
+// isPublic reports whether calls about a grant leave out the secret.
+func (c *Client) isPublic(grant Grant) bool { return c.CodeBasedLinking && grant.Kind == deviceKind }
+
+// The grants of RFC 6749, as [Grant.Kind] names them too.
+const (
+	codeKind   = "authorization_code"
+	clientKind = "client_credentials"
+)
 
 // ClientCredentials obtains a token in the client's own name (RFC 6749 section
 // 4.4); it is for [Source.Renew]. Of old it keeps only when that began. Such a
 // grant has no refresh token, and no login helps where it is refused.
 func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error) {
-	conf, err := c.config(ctx, false)
-	if err != nil {
-		return Grant{}, err
-	}
 	form := c.form(c.TokenParams)
 	form.Set("grant_type", clientKind)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout) // no refresh token is at stake
 	defer cancel()
-	answer, err := c.ask(ctx, conf, form)
+	answer, err := c.call(ctx, request{endpoint: tokenURL, form: form})
 	if err != nil {
 		return Grant{}, err
 	}
@@ -170,7 +156,7 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 	if !old.LoggedIn.IsZero() {
 		grant.LoggedIn = old.LoggedIn
 	}
-	if grant, err = c.grant(answer, grant); err != nil {
+	if grant, err = answer.grant(grant, c.Scopes); err != nil {
 		e := asError(err)
 		if e.Action == ActionLogin {
 			e.Action, e.Message, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
@@ -184,26 +170,17 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 // form is what is configured, with the scopes.
 func (c *Client) form(params map[string]string) url.Values {
 	form := url.Values{}
-	for key, value := range params {
-		form.Set(key, value)
-	}
+	setAll(form, params)
 	if len(c.Scopes) > 0 {
 		form.Set("scope", strings.Join(c.Scopes, " "))
 	}
 	return form
 }
 
-// ask makes one call of the token endpoint. Package clientcredentials lets the
-// form name any grant.
-func (c *Client) ask(ctx context.Context, conf *oauth2.Config, form url.Values) (*answer, error) {
-	return c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
-		call := clientcredentials.Config{
-			ClientID: conf.ClientID, ClientSecret: conf.ClientSecret, EndpointParams: form,
-			TokenURL: conf.Endpoint.TokenURL, AuthStyle: conf.Endpoint.AuthStyle,
-		}
-		_, err := call.Token(ctx)
-		return err
-	})
+func setAll(form url.Values, params map[string]string) {
+	for key, value := range params {
+		form.Set(key, value)
+	}
 }
 
 // Matches reports whether a stored grant was issued to this client; it is for
@@ -217,31 +194,6 @@ func (c *Client) issuer() string { return cmp.Or(c.Issuer, c.TokenURL) }
 
 func (c *Client) newGrant(kind string) Grant {
 	return Grant{Kind: kind, ClientID: c.ID, Issuer: c.issuer(), LoggedIn: wallNow()}
-}
-
-// config is all that a call of the token endpoint needs; public = without the secret.
-func (c *Client) config(ctx context.Context, public bool) (*oauth2.Config, error) {
-	secret, err := c.secret(public)
-	if err != nil {
-		return nil, err
-	}
-	address, err := c.endpoint(ctx, "token_url")
-	if err != nil {
-		return nil, err
-	}
-	style := oauth2.AuthStyleInParams // probing, as x/oauth2 does it, would send a single-use code twice
-	if c.basic(secret) {
-		style = oauth2.AuthStyleInHeader
-	}
-	return &oauth2.Config{
-		ClientID: c.ID, ClientSecret: secret.Reveal(), RedirectURL: c.RedirectURL, Scopes: c.Scopes,
-		Endpoint: oauth2.Endpoint{TokenURL: address, AuthStyle: style},
-	}, nil
-}
-
-// basic reports whether ID and secret go into a header.
-func (c *Client) basic(secret Secret) bool {
-	return (c.Basic || c.inHeader.Load()) && !secret.IsZero()
 }
 
 func (c *Client) secret(public bool) (Secret, error) {

@@ -61,7 +61,7 @@ func parseCommandJSON(fields map[string]json.RawMessage, now time.Time) (token S
 			return token, end, nil
 		}
 	}
-	if life := seconds(json.Number(a.first(lengthMembers)), 0, time.Second, lifeMost); life > 0 {
+	if life := seconds(a.first(lengthMembers), 0, time.Second, lifeMost); life > 0 {
 		expiry = now.Add(life)
 	}
 	return token, expiry, nil

@@ -3,10 +3,8 @@ package tokens
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 )
@@ -76,30 +74,19 @@ func (l *Logins) waiting(login *Login) *Login {
 // deviceCode asks for a pair of codes (RFC 8628 section 3.1). x/oauth2's own call
 // for that can neither be cancelled nor authenticate the client.
 func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
-	address, err := c.endpoint(ctx, "device_url")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := c.endpoint(ctx, "token_url"); err != nil {
-		return nil, err
+	for _, endpoint := range []string{deviceURL, tokenURL} {
+		if _, err := c.endpoint(ctx, endpoint); err != nil {
+			return nil, err
+		}
 	}
 	form := c.form(c.AuthParams)
 	if c.CodeBasedLinking {
 		form.Set("response_type", deviceKind)
 	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	sent := time.Now()
-	post := func() (*answer, error) {
-		resp, err := c.post(ctx, address, maps.Clone(form), c.CodeBasedLinking)
-		if err != nil {
-			return nil, err
-		}
-		return readAnswer(resp), nil
-	}
-	first, err := post()
-	if err != nil {
-		return nil, loginError(asError(err))
-	}
-	answer, err := c.orInHeader(first, post)
+	answer, err := c.call(ctx, request{endpoint: deviceURL, form: form, public: c.CodeBasedLinking})
 	if err != nil {
 		return nil, loginError(asError(err))
 	}
@@ -108,45 +95,32 @@ func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
 
 func (c *Client) readDeviceCode(a *answer, sent time.Time) (*DeviceCode, error) {
 	if a.status/100 != 2 || a.word() != "" {
-		e := loginError(c.refusal(a))
+		e := loginError(a.refusal())
 		if c.CodeBasedLinking && e.Code == "unauthorized_client" {
 			e = notLinkable(e.Code)
 		}
 		return nil, e
 	}
-	code := deviceAnswer{
-		DeviceCode: a.str("device_code"), UserCode: a.str("user_code"), CompleteURI: a.str("verification_uri_complete"),
-		URI:       cmp.Or(a.str("verification_uri"), a.str("verification_url")), // the latter is Google's
-		ExpiresIn: json.Number(a.str("expires_in")), Interval: json.Number(a.str("interval")),
+	code := &DeviceCode{
+		UserCode:        a.str("user_code"),
+		VerificationURL: cmp.Or(a.str("verification_uri"), a.str("verification_url")), // the latter is Google's
+		CompleteURL:     a.str("verification_uri_complete"),
+		Expires:         sent.Add(seconds(a.str("expires_in"), loginLife, time.Second, deviceLifeMost)),
+		Interval:        seconds(a.str("interval"), pollLeast, pollLeast, deviceLifeMost),
+		secret:          a.str("device_code"),
 	}
 	if !code.usable() {
 		return nil, loginError(notAnAnswer(errors.New("it names no code that could be shown (a captive portal?)")))
 	}
-	return code.code(sent), nil
-}
-
-// A deviceAnswer is RFC 8628's (section 3.2). The type that x/oauth2 has for it
-// panics at null and takes no number in quotes.
-type deviceAnswer struct {
-	DeviceCode, UserCode, URI, CompleteURI string
-	ExpiresIn, Interval                    json.Number
+	if !safeURL(code.CompleteURL) {
+		code.CompleteURL = ""
+	}
+	return code, nil
 }
 
 // usable reports whether there is all that a login needs, and nothing that would
 // play tricks on a terminal.
-func (a *deviceAnswer) usable() bool {
-	return a.DeviceCode != "" && a.UserCode != "" && len(a.UserCode) <= 64 &&
-		!strings.ContainsFunc(a.UserCode, notVSCHAR) && safeURL(a.URI)
-}
-
-func (a *deviceAnswer) code(sent time.Time) *DeviceCode {
-	code := &DeviceCode{
-		UserCode: a.UserCode, VerificationURL: a.URI, secret: a.DeviceCode,
-		Expires:  sent.Add(seconds(a.ExpiresIn, loginLife, time.Second, deviceLifeMost)),
-		Interval: seconds(a.Interval, pollLeast, pollLeast, deviceLifeMost),
-	}
-	if safeURL(a.CompleteURI) {
-		code.CompleteURL = a.CompleteURI
-	}
-	return code
+func (d *DeviceCode) usable() bool {
+	return d.secret != "" && d.UserCode != "" && len(d.UserCode) <= 64 &&
+		!strings.ContainsFunc(d.UserCode, notVSCHAR) && safeURL(d.VerificationURL)
 }

@@ -23,10 +23,17 @@ type metadata struct {
 	SaysIssuer bool `json:"authorization_response_iss_parameter_supported"`
 }
 
-// endpoints lists the addresses by their names in the configuration.
 func (m *metadata) endpoints() map[string]string {
-	return map[string]string{"auth_url": m.AuthURL, "token_url": m.TokenURL, "device_url": m.DeviceURL, "revoke_url": m.RevokeURL}
+	return map[string]string{authURL: m.AuthURL, tokenURL: m.TokenURL, deviceURL: m.DeviceURL, revokeURL: m.RevokeURL}
 }
+
+// The endpoints by their names in the configuration.
+const (
+	authURL   = "auth_url"
+	tokenURL  = "token_url"
+	deviceURL = "device_url"
+	revokeURL = "revoke_url"
+)
 
 // endpoint returns an address as configured, else as discovered. Each is looked
 // for by itself: a provider whose discovery is down must not keep what is spelled
@@ -41,7 +48,7 @@ func (c *Client) endpoint(ctx context.Context, key string) (string, error) {
 		}
 		address = found.endpoints()[key]
 	}
-	if address == "" && key != "revoke_url" {
+	if address == "" && key != revokeURL {
 		return "", misplaced("the provider has no "+key+" that is known here", "spell out "+key+"; without one the provider does not offer this grant")
 	}
 	return address, nil
@@ -143,20 +150,20 @@ func (c *Client) fetch(ctx context.Context, address string) (*metadata, error) {
 		return nil, misplaced("issuer is no URL", "write issuer as the provider does")
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := c.do(req)
+	resp, err := c.httpClient().Do(req)
 	if err != nil {
 		return nil, undiscovered(plainCause(err))
 	}
-	text := drained(resp)
+	answer := readAnswer(resp)
 	var found metadata
-	switch status := resp.StatusCode; {
+	switch status := answer.status; {
 	case status >= 500 || status == http.StatusTooManyRequests:
 		e := undiscovered(fmt.Errorf("it answered %d", status))
-		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
+		e.RetryAfter = retryAfter(answer.header.Get("Retry-After"))
 		return nil, e
 	case status != http.StatusOK:
 		return nil, nil
-	case json.Unmarshal(text, &found) != nil:
+	case json.Unmarshal(answer.text, &found) != nil:
 		return nil, undiscovered(errors.New("its answer is no such document (a captive portal?)"))
 	}
 	return &found, nil

@@ -62,7 +62,7 @@ func LoginNeeded(err error) bool {
 // refusal turns an answer without a token into an error. The three outcomes are
 // kept apart: only an OAuth error that was really parsed counts as the provider's
 // word.
-func (c *Client) refusal(a *answer) *Error {
+func (a *answer) refusal() *Error {
 	code := a.code()
 	switch {
 	case code == "invalid_grant" && !a.passing():

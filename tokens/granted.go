@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// grant is what the token endpoint's answer makes of old. Beside an error too the
-// grant has the refresh token that the answer gave: the old one may be spent.
-func (c *Client) grant(a *answer, old Grant) (Grant, error) {
+// grant is what the token endpoint's answer makes of old, where asked are the scopes
+// that were asked for. Beside an error too the grant has the refresh token that the
+// answer gave: the old one may be spent.
+func (a *answer) grant(old Grant, asked []string) (Grant, error) {
 	if !a.issues() {
-		return old, c.refusal(a)
+		return old, a.refusal()
 	}
 	old.Generation++
 	if refresh := a.refresh(); refresh != "" {
@@ -41,7 +42,7 @@ func (c *Client) grant(a *answer, old Grant) (Grant, error) {
 	if scopes := a.scopes(); len(scopes) > 0 {
 		old.Scopes = scopes
 	} else if old.Scopes == nil {
-		old.Scopes = c.Scopes // RFC 6749 section 5.1: left out means as asked
+		old.Scopes = asked // RFC 6749 section 5.1: left out means as asked
 	}
 	return old, nil
 }

@@ -1,17 +1,17 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // callTimeout bounds a call to the provider in which nothing can be lost.
@@ -22,99 +22,74 @@ const callTimeout = 30 * time.Second
 // [Source.Revoke]. A provider without a known endpoint for that is told nothing,
 // which is no error.
 func (c *Client) Revoke(ctx context.Context, grant Grant) error {
-	address, err := c.endpoint(ctx, "revoke_url")
+	address, err := c.endpoint(ctx, revokeURL)
 	if err != nil || address == "" {
 		return err
 	}
-	token := grant.Refresh
-	if token.IsZero() {
-		token = grant.Access
-	}
-	resp, err := c.post(ctx, address, url.Values{"token": {token.Reveal()}}, c.CodeBasedLinking && grant.Kind == deviceKind)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	token := cmp.Or(grant.Refresh, grant.Access)
+	answer, err := c.call(ctx, request{
+		endpoint: revokeURL, form: url.Values{"token": {token.Reveal()}}, public: c.isPublic(grant),
+	})
 	if err != nil {
 		return err
 	}
-	resp.Body.Close()
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("the revocation endpoint answered %d", resp.StatusCode)
+	if answer.status/100 != 2 {
+		return fmt.Errorf("the revocation endpoint answered %d", answer.status)
 	}
 	return nil
 }
 
-// post sends a form that x/oauth2 has no way to send; public = without the secret.
-func (c *Client) post(ctx context.Context, address string, form url.Values, public bool) (*http.Response, error) {
-	secret, err := c.secret(public)
-	if err != nil {
-		return nil, err
-	}
-	basic := c.basic(secret)
-	if !basic {
-		form.Set("client_id", c.ID)
-	}
-	if !basic && !secret.IsZero() {
-		form.Set("client_secret", secret.Reveal())
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, errors.New("the endpoint's URL is not valid")
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	if basic {
-		req.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(secret.Reveal()))
-	}
-	resp, err := c.do(req)
-	if err != nil {
-		return nil, unreachable(err)
-	}
-	return resp, nil
-}
-
-// do makes a call and bounds what is read of the answer.
-func (c *Client) do(req *http.Request) (*http.Response, error) {
-	resp, err := c.httpClient().Do(req)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = http.MaxBytesReader(nil, resp.Body, answerMost)
-	return resp, nil
-}
-
+// httpClient follows no redirects.
 func (c *Client) httpClient() *http.Client {
 	var client http.Client
 	if c.HTTP != nil {
 		client = *c.HTTP
 	}
-	if client.Timeout == 0 {
-		client.Timeout = callTimeout
-	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
 }
 
-// call has x/oauth2 send one request to the token endpoint, and reads the answer
-// itself: x/oauth2 throws away whole answers, with the rotated refresh token in
-// them, for a wrong Content-Type or one odd member. The error is an [*Error], and
-// means that there was no answer at all.
-func (c *Client) call(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {
-	got, err := c.callOnce(ctx, conf, send)
-	if err != nil || conf.ClientSecret == "" {
-		return got, err
-	}
-	return c.orInHeader(got, func() (*answer, error) {
-		other := *conf
-		other.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
-		return c.callOnce(ctx, &other, send)
-	})
+// A request is one form for one endpoint of the provider.
+type request struct {
+	endpoint  string // its name in the configuration
+	form      url.Values
+	public    bool // without the secret
+	anonymous bool // without client_id
 }
 
-// orInHeader asks once more, with ID and secret in a header, where that may be what
-// the provider wants; else the first answer holds.
-func (c *Client) orInHeader(first *answer, again func() (*answer, error)) (*answer, error) {
-	if !c.TryBasic || first.code() != "invalid_client" || !c.inHeader.CompareAndSwap(false, true) {
-		return first, nil
+// call sends a request, and once more with ID and secret in a header where that may
+// be what the provider wants. The error is an [*Error]; where it is about the call,
+// there was no answer at all.
+func (c *Client) call(ctx context.Context, r request) (*answer, error) {
+	secret, err := c.secret(r.public)
+	if err != nil {
+		return nil, err
 	}
-	second, err := again()
+	address, err := c.endpoint(ctx, r.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if !r.form.Has("grant_type") {
+		r.form["grant_type"] = nil // else clientcredentials adds its own
+	}
+	conf := &clientcredentials.Config{
+		ClientID: c.ID, ClientSecret: secret.Reveal(), TokenURL: address, EndpointParams: r.form,
+		AuthStyle: oauth2.AuthStyleInParams, // probing, as x/oauth2 does it, would send a single-use code twice
+	}
+	if r.anonymous {
+		conf.ClientID = ""
+	}
+	if (c.Basic || c.inHeader.Load()) && !secret.IsZero() {
+		conf.AuthStyle = oauth2.AuthStyleInHeader
+	}
+	first, err := c.send(ctx, conf, r.endpoint)
+	if err != nil || secret.IsZero() || !c.TryBasic || first.code() != "invalid_client" || !c.inHeader.CompareAndSwap(false, true) {
+		return first, err
+	}
+	conf.AuthStyle = oauth2.AuthStyleInHeader
+	second, err := c.send(ctx, conf, r.endpoint)
 	if err != nil || !second.issues() && second.str("device_code") == "" {
 		c.inHeader.Store(false) // it proves nothing about the way
 	}
@@ -124,18 +99,17 @@ func (c *Client) orInHeader(first *answer, again func() (*answer, error)) (*answ
 	return second, err
 }
 
-func (c *Client) callOnce(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {
+// send has x/oauth2 send one request, and reads the answer itself: x/oauth2 throws
+// away whole answers, with the rotated refresh token in them, for a wrong
+// Content-Type or one odd member. Package clientcredentials lets a form name any grant.
+func (c *Client) send(ctx context.Context, conf *clientcredentials.Config, endpoint string) (*answer, error) {
 	client := c.httpClient()
-	reader := &answerReader{next: client.Transport, clock: &c.clock}
+	reader := &answerReader{next: client.Transport, clock: &c.clock, asksJSON: endpoint != tokenURL}
 	if reader.next == nil {
 		reader.next = http.DefaultTransport
 	}
 	client.Transport = reader
-	client.Timeout = 0
-	if c.HTTP != nil {
-		client.Timeout = c.HTTP.Timeout
-	}
-	err := send(context.WithValue(ctx, oauth2.HTTPClient, client), conf)
+	_, err := conf.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if reader.got != nil {
 		return reader.got, nil
 	}
@@ -147,9 +121,10 @@ func (c *Client) callOnce(ctx context.Context, conf *oauth2.Config, send func(co
 
 // An answerReader keeps the answer of one call from x/oauth2.
 type answerReader struct {
-	next  http.RoundTripper
-	clock *clock
-	got   *answer
+	next     http.RoundTripper
+	clock    *clock
+	asksJSON bool // GitHub's device endpoint answers with a form else
+	got      *answer
 }
 
 var errAnswerRead = errors.New("the answer was read")
@@ -157,6 +132,9 @@ var errAnswerRead = errors.New("the answer was read")
 func (r *answerReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())                // a RoundTripper must not change the request it was given
 	req.Header.Set("Accept-Encoding", "identity") // or net/http would unpack the answer, and lose what it cannot unpack
+	if r.asksJSON {
+		req.Header.Set("Accept", "application/json")
+	}
 	sent := time.Now()
 	resp, err := r.next.RoundTrip(req)
 	if err != nil {
@@ -174,7 +152,7 @@ func (r *answerReader) RoundTrip(req *http.Request) (*http.Response, error) {
 const skewLeast = 30 * time.Second
 
 // Skew is how far this machine's clock is ahead of the provider's, by the Date
-// header of the last answer from the token endpoint, to the second; negative =
+// header of the last answer from one of its endpoints, to the second; negative =
 // behind it. Zero = not known, or within 30 s, which harms nobody.
 func (c *Client) Skew() time.Duration { return time.Duration(c.clock.skew.Load()) }
 
@@ -186,14 +164,4 @@ func (c *clock) compare(date, sent time.Time, took time.Duration) {
 		skew = 0
 	}
 	c.skew.Store(int64(skew))
-}
-
-// drained reads what is left of an answer's body, and nil of one that is too long.
-func drained(resp *http.Response) []byte {
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil
-	}
-	return text
 }

@@ -116,3 +116,21 @@ func TestAnImportIsSavedAlsoWhereItsAccessTokenIsOfNoUse(t *testing.T) {
 		}
 	})
 }
+
+// Nothing was sent, so nothing may take the place of the stored login.
+func TestPromise1_AnImportWithoutTheClientsSecretChangesNothing(t *testing.T) {
+	p, store := newProvider(), holding(t, stored(time.Hour))
+	source, client := importer(p, store)
+	client.Secret = func() (Secret, error) { return "", errors.New("the file is away") }
+	for range 2 {
+		err := source.Import(t.Context(), client.Imported("mine"))
+		if err == nil || asError(err).Action != ActionConfig || p.calls() != 0 {
+			t.Errorf("%v after %d calls", err, p.calls())
+		}
+		if got := load(t, store); got.Refresh != stored(0).Refresh {
+			t.Errorf("%+v", got)
+		}
+	}
+	client.Secret = nil
+	must(t, source.Import(t.Context(), client.Imported("mine")))
+}

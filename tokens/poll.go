@@ -96,17 +96,12 @@ func (p *pace) next(err *Error) time.Duration {
 
 // redeemDevice asks once whether the person is done.
 func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *Error) {
-	conf, err := c.config(ctx, c.CodeBasedLinking)
-	if err != nil {
-		return Grant{}, asError(err)
-	}
 	form := url.Values{"grant_type": {deviceGrant}, "device_code": {device.secret}}
-	if c.CodeBasedLinking {
-		conf.ClientID = "" // the user code stands for it
+	if c.CodeBasedLinking { // the user code stands for client_id
 		form.Set("grant_type", deviceKind)
 		form.Set("user_code", device.UserCode)
 	}
-	answer, err := c.ask(ctx, conf, form)
+	answer, err := c.call(ctx, request{endpoint: tokenURL, form: form, public: c.CodeBasedLinking, anonymous: c.CodeBasedLinking})
 	if err != nil {
 		return Grant{}, loginError(asError(err))
 	}
@@ -115,7 +110,7 @@ func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *
 	if code := answer.code(); code != "" && !answer.passing() && !answer.issues() {
 		return Grant{}, deviceRefusal(code)
 	}
-	grant, err := c.grant(answer, c.newGrant(deviceKind))
+	grant, err := answer.grant(c.newGrant(deviceKind), c.Scopes)
 	if err != nil {
 		return grant, loginError(asError(err))
 	}
