@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // metadata is what a provider says of itself (RFC 8414 section 2).
@@ -56,58 +58,27 @@ func (c *Client) endpoint(ctx context.Context, key string) (string, error) {
 
 // discovery remembers what was discovered. The zero value knows nothing yet.
 type discovery struct {
-	mu     sync.Mutex
-	found  *metadata // nil = not yet
-	flight *lookup   // the one under way; nil = none
+	found  atomic.Pointer[metadata] // nil = nothing yet
+	flight singleflight.Group       // for all that wait for it; it belongs to none of them
 }
 
-// A lookup is shared by all that wait for it, and belongs to none of them.
-type lookup struct {
-	done  chan struct{}
-	found *metadata
-	err   error
-}
-
-// known returns what was discovered so far, nil if nothing was.
-func (d *discovery) known() *metadata {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.found
-}
-
+// discover fetches the metadata unless they are known. A failure is not remembered.
 func (c *Client) discover(ctx context.Context) (*metadata, error) {
-	flight := c.lookup()
+	d := &c.discovery
+	result := d.flight.DoChan("", func() (any, error) {
+		if found := d.found.Load(); found != nil {
+			return found, nil
+		}
+		found, err := c.fetchMetadata()
+		d.found.Store(found)
+		return found, err
+	})
 	select {
-	case <-flight.done:
-		return flight.found, flight.err
+	case r := <-result:
+		return r.Val.(*metadata), r.Err
 	case <-ctx.Done():
 		return nil, unreachable(ctx.Err())
 	}
-}
-
-// lookup joins the lookup under way or starts one. A failure is not remembered.
-func (c *Client) lookup() *lookup {
-	d := &c.discovery
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	flight := &lookup{done: make(chan struct{}), found: d.found}
-	switch {
-	case d.found != nil:
-		close(flight.done)
-		return flight
-	case d.flight != nil:
-		return d.flight
-	}
-	d.flight = flight
-	go func() {
-		found, err := c.fetchMetadata()
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		flight.found, flight.err = found, err
-		d.found, d.flight = found, nil
-		close(flight.done)
-	}()
-	return flight
 }
 
 func (c *Client) fetchMetadata() (*metadata, error) {

@@ -172,7 +172,7 @@ func TestCallbackFromAnotherIssuerIsRefused(t *testing.T) {
 		p, logins := newProvider(), Logins{}
 		client := p.client()
 		client.Issuer = c.issuer
-		client.discovery.found = &metadata{SaysIssuer: c.promised}
+		client.discovery.found.Store(&metadata{SaysIssuer: c.promised})
 		login := begin(t, &logins, &Source{Store: &MemoryStore{}}, client)
 		_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}, "iss": c.iss}))
 		if (err == nil) != c.good || (p.calls() == 1) != c.good {

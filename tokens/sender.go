@@ -16,7 +16,7 @@ func (c *Client) checkSender(asked *url.URL) error {
 		}
 	}
 	said := asked.Query()["iss"]
-	known := c.discovery.known()
+	known := c.discovery.found.Load()
 	promised := known != nil && known.SaysIssuer
 	if len(said) == 0 && !promised || len(said) == 1 && c.isIssuer(said[0]) {
 		return nil
