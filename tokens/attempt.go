@@ -76,9 +76,9 @@ func (a *attempt) load() (Grant, error) {
 	}
 	switch {
 	case startErr != nil:
-		return Grant{}, &Error{Action: ActionConfig, Message: "the configured token cannot be had", Hint: "see the configuration", Err: startErr}
+		return Grant{}, newError(ActionConfig, "the configured token cannot be had", hintConfig).because(startErr)
 	case err == nil && stored.LoggedIn.After(s.begin()) && !stored.LoggedIn.Equal(a.login):
-		return Grant{}, s.outdated()
+		return Grant{}, outdated()
 	case s.Seed != nil || s.Unattended:
 		return start, nil
 	case err == nil:
@@ -172,7 +172,7 @@ func (a *attempt) mark(old Grant) (Grant, error) {
 	marked := old
 	marked.PendingSince = cmp.Or(old.PendingSince, wallNow())
 	if a.save(marked); a.saveErr != nil && a.source.MustSave {
-		return old, &Error{Action: ActionConfig, Message: "the token was not renewed: the store takes nothing, and what the provider gave would be lost at the end of this command", Hint: a.saveErr.Error()}
+		return old, newError(ActionConfig, "the token was not renewed: the store takes nothing, and what the provider gave would be lost at the end of this command", a.saveErr.Error())
 	}
 	return marked, nil
 }

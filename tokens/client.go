@@ -202,7 +202,7 @@ func (c *Client) secret(public bool) (Secret, error) {
 	}
 	secret, err := c.Secret()
 	if err != nil {
-		return "", &Error{Action: ActionConfig, Message: "the client's secret cannot be had", Hint: "see the configuration", Err: err}
+		return "", newError(ActionConfig, "the client's secret cannot be had", hintConfig).because(err)
 	}
 	return secret, nil
 }

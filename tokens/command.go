@@ -53,7 +53,7 @@ func (c Command) seed() string { return Fingerprint(Secret(strings.Join(c.Argv, 
 
 func (c Command) output(ctx context.Context) ([]byte, error) {
 	if len(c.Argv) == 0 {
-		return nil, &Error{Action: ActionConfig, Message: "there is no token command", Hint: "write command = [\"program\", \"argument\"]"}
+		return nil, newError(ActionConfig, "there is no token command", `write command = ["program", "argument"]`)
 	}
 	text, err := secretsource.Command{Argv: c.Argv, Env: c.Env, Dir: c.Dir}.Output(ctx)
 	if err != nil {
@@ -63,17 +63,15 @@ func (c Command) output(ctx context.Context) ([]byte, error) {
 }
 
 func commandError(err error) *Error {
-	e := &Error{Action: ActionRetry, Hint: "run it by hand to see what it says; it is tried again by itself"}
+	const hint = "run it by hand to see what it says; it is tried again by itself"
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, secretsource.ErrTooLarge):
-		e.Action, e.Message, e.Hint = ActionConfig, "the token command printed more than 64 KiB", "run it by hand and see what it prints"
+		return newError(ActionConfig, "the token command printed more than 64 KiB", "run it by hand and see what it prints")
 	case errors.Is(err, secretsource.ErrTimeout):
-		e.Message = "the token command did not end within 10 seconds"
+		return newError(ActionRetry, "the token command did not end within 10 seconds", hint)
 	case errors.As(err, &exit):
-		e.Message = fmt.Sprintf("the token command failed (%v)", exit.ProcessState)
-	default:
-		e.Action, e.Message, e.Hint = ActionConfig, "the token command could not be started", "check that the program exists and may be run"
+		return newError(ActionRetry, fmt.Sprintf("the token command failed (%v)", exit.ProcessState), hint)
 	}
-	return e
+	return newError(ActionConfig, "the token command could not be started", "check that the program exists and may be run")
 }

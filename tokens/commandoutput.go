@@ -115,8 +115,6 @@ func presentable(token Secret) bool {
 }
 
 func unusableOutput(what string) *Error {
-	return &Error{
-		Action: ActionConfig, Message: "the token command printed " + what,
-		Hint: "run it by hand; on stdout there must be the token alone, or JSON with access_token and, where known, expires_in (seconds) or expires_at",
-	}
+	return newError(ActionConfig, "the token command printed "+what,
+		"run it by hand; on stdout there must be the token alone, or JSON with access_token and, where known, expires_in (seconds) or expires_at")
 }

@@ -178,13 +178,9 @@ func safeURL(text string) bool {
 }
 
 // misplaced is an endpoint or issuer that only the configuration can put right.
-func misplaced(say, hint string) *Error {
-	return &Error{Action: ActionConfig, Message: say, Hint: hint}
-}
+func misplaced(message, hint string) *Error { return newError(ActionConfig, message, hint) }
 
 func undiscovered(cause error) *Error {
-	return &Error{
-		Action: ActionRetry, Message: "the provider's discovery document could not be had",
-		Hint: "check the network and issuer; it is tried again with the next use", Err: cause,
-	}
+	return newError(ActionRetry, "the provider's discovery document could not be had",
+		"check the network and issuer; it is tried again with the next use").because(cause)
 }

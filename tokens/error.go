@@ -39,6 +39,16 @@ type Error struct {
 	sign string // status and code of a refusal in JSON, to know it again; "" = it was none
 }
 
+func newError(action Action, message, hint string) *Error {
+	return &Error{Action: action, Message: message, Hint: hint}
+}
+
+// because returns e with its cause.
+func (e *Error) because(cause error) *Error {
+	e.Err = cause
+	return e
+}
+
 // Error returns the sentence for a person, with the cause.
 func (e *Error) Error() string {
 	if e.Err == nil {
@@ -85,24 +95,19 @@ func deadGrant(a *answer) *Error {
 // unreachable covers everything before a usable answer: DNS, TLS, cut and
 // unparsable answers.
 func unreachable(err error) *Error {
-	return &Error{
-		Action:  ActionRetry,
-		Message: "the provider's endpoint could not be used",
-		Hint:    "check the network; " + hintKept,
-		Err:     plainCause(err),
-	}
+	return newError(ActionRetry, "the provider's endpoint could not be used", "check the network; "+hintKept).because(plainCause(err))
 }
 
 func notAnAnswer(cause error) *Error {
-	return &Error{
-		Action:  ActionRetry,
-		Message: "the provider gave no usable answer",
-		Hint:    hintKept,
-		Err:     cause,
-	}
+	return newError(ActionRetry, "the provider gave no usable answer", hintKept).because(cause)
 }
 
-const hintKept = "the login is kept and the renewal is tried again, by 'serve' or with the next use"
+// Hints that several failures have.
+const (
+	hintKept       = "the login is kept and the renewal is tried again, by 'serve' or with the next use"
+	hintStartAgain = "start the login again"
+	hintConfig     = "see the configuration"
+)
 
 // plainCause keeps the errors of the network and of TLS, and puts words of our
 // own in the place of all others: parsers quote what the server sent.
@@ -127,13 +132,8 @@ func plainCause(err error) error {
 // code in one is shown, but proves nothing about a login.
 func strangeAnswer(a *answer) *Error {
 	code := a.word()
-	e := &Error{
-		Action:     ActionRetry,
-		Code:       code,
-		Message:    strangeStatus(a.status, code),
-		Hint:       hintKept,
-		RetryAfter: retryAfter(a.header.Get("Retry-After")),
-	}
+	e := newError(ActionRetry, strangeStatus(a.status, code), hintKept)
+	e.Code, e.RetryAfter = code, retryAfter(a.header.Get("Retry-After"))
 	if a.status == http.StatusTooManyRequests || e.RetryAfter > 0 {
 		e.Action = ActionWait
 	}

@@ -24,10 +24,8 @@ func (a *answer) grant(old Grant, asked []string) (Grant, error) {
 	case strings.ContainsFunc(access, notVSCHAR):
 		return old, notAnAnswer(errors.New("its token could not be sent in a header"))
 	case !meansBearer(a.str("token_type")):
-		return old, &Error{
-			Action: ActionConfig, Message: "the provider gave a token that is no bearer token (RFC 6750)",
-			Hint: "have it give this client bearer tokens; those that are bound to a key (DPoP, MAC) cannot be injected",
-		}
+		return old, newError(ActionConfig, "the provider gave a token that is no bearer token (RFC 6750)",
+			"have it give this client bearer tokens; those that are bound to a key (DPoP, MAC) cannot be injected")
 	}
 	now := wallNow()
 	old.Access = Secret(access)

@@ -57,11 +57,10 @@ func unnoted(stored Grant) bool {
 func importedBefore(stored Grant) error {
 	switch {
 	case stored.Refused != "":
-		return &Error{
-			Action: ActionLogin, Code: stored.Refused, Message: "this refresh token was imported before, and the provider no longer accepts what became of it",
-			Hint: "get a new refresh token from the provider; this one was sent to nobody now",
-			Err:  ErrImported,
-		}
+		e := newError(ActionLogin, "this refresh token was imported before, and the provider no longer accepts what became of it",
+			"get a new refresh token from the provider; this one was sent to nobody now")
+		e.Code = stored.Refused
+		return e.because(ErrImported)
 	case unnoted(stored):
 		return fmt.Errorf("%w, or another one was, by a version that did not note which; log out first to replace it", ErrImported)
 	}
@@ -110,10 +109,8 @@ func (s *Source) setImporting(now bool) {
 }
 
 func sentBefore(path string) error {
-	return &Error{
-		Action: ActionConfig, Message: "the refresh token was sent, and the answer could not be read",
-		Hint: "look for the new refresh token in " + path + "; to send this one again all the same, remove that file",
-	}
+	return newError(ActionConfig, "the refresh token was sent, and the answer could not be read",
+		"look for the new refresh token in "+path+"; to send this one again all the same, remove that file")
 }
 
 // errorOrNil is err as an [*Error], whole where it already holds one.

@@ -69,7 +69,7 @@ func (login *Login) abandon(why *Error) {
 // Cancel ends a login that waits for a person. One that already has its answer
 // from the provider, or is over, is left alone.
 func (login *Login) Cancel() {
-	login.abandon(&Error{Action: ActionLogin, Message: "the login was cancelled here", Hint: "start the login again"})
+	login.abandon(newError(ActionLogin, "the login was cancelled here", hintStartAgain))
 }
 
 // Wait returns when the login is over: nil = a grant is saved and in use.

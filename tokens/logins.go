@@ -95,7 +95,7 @@ func (l *Logins) makeRoomLocked() {
 		return
 	}
 	i := max(0, slices.IndexFunc(l.pending, func(login *Login) bool { over, _ := login.Done(); return over }))
-	l.pending[i].abandon(&Error{Action: ActionLogin, Message: "too many other logins were started", Hint: "start the login again"})
+	l.pending[i].abandon(newError(ActionLogin, "too many other logins were started", hintStartAgain))
 	l.pending = slices.Delete(l.pending, i, i+1)
 }
 
@@ -164,7 +164,7 @@ func (login *Login) redeem(ctx context.Context, asked *url.URL) (Grant, error) {
 		return Grant{}, redirectError(code, query.Get("error_description"))
 	}
 	if query.Get("code") == "" {
-		return Grant{}, &Error{Action: ActionLogin, Message: "the callback had neither a code nor an error", Hint: "start the login again"}
+		return Grant{}, newError(ActionLogin, "the callback had neither a code nor an error", hintStartAgain)
 	}
 	return login.client.exchange(ctx, query.Get("code"), login.verifier)
 }

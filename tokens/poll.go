@@ -147,8 +147,8 @@ func (login *Login) prove(ctx context.Context, first Grant) (Grant, error) {
 
 // notLinkable is what a client gets at Amazon that is not for devices.
 func notLinkable(code string) *Error {
-	return &Error{
-		Action: ActionConfig, Code: code, Message: "client_id is not enabled for code-based linking",
-		Hint: "take the client ID from 'Other devices and platforms' in the product's security profile",
-	}
+	e := newError(ActionConfig, "client_id is not enabled for code-based linking",
+		"take the client ID from 'Other devices and platforms' in the product's security profile")
+	e.Code = code
+	return e
 }

@@ -7,36 +7,42 @@ import (
 	"unicode"
 )
 
-// refusal explains the error codes of RFC 6749 section 5.2 and the ones that
-// Login with Amazon adds. Unknown codes are passing faults.
+// refusals explains the error codes of RFC 6749 section 5.2, and the one that Login
+// with Amazon adds, that are the configuration's fault.
+var refusals = map[string]struct{ message, hint string }{
+	"invalid_client": {
+		"the provider does not accept this client's ID or secret",
+		"check client_id, client_secret (rotated, of another client or security profile, with a stray newline, missing, or sent by a client that must have none), " +
+			"region or token_url, how the secret is sent (token_auth = \"basic\" or \"body\"), whether the client still exists, and whether it may use PKCE (pkce = \"off\" if not)",
+	},
+	"unauthorized_client": {
+		"the provider does not allow this client to use this grant",
+		"check the type of the client: web clients use a secret, device clients do not",
+	},
+	"invalidvalue":    wrongParameter,
+	"invalid_request": wrongParameter,
+	"invalid_scope": {
+		"the provider does not grant the configured scopes to this client",
+		"check scopes; at Amazon, for alexa:all, select the security profile of the product again and save, even where it is selected",
+	},
+	"unsupported_grant_type": {"the provider does not support this grant", "check grant and token_url"},
+}
+
+var wrongParameter = struct{ message, hint string }{
+	"the provider found a wrong parameter in the request",
+	"check client_id and, for a login by browser, redirect_url: a placeholder in their place is the usual cause, or at Amazon the product id; and whether the provider takes PKCE (pkce = \"off\" if not)",
+}
+
+// refusal explains an error code. Unknown codes are passing faults.
 func refusal(code string) *Error {
-	e := &Error{Action: ActionConfig, Code: code}
-	switch code {
-	case "invalid_grant":
-		e.Action = ActionLogin
-		e.Message = "the provider no longer accepts this login"
-		e.Hint = "log in again; it was revoked, has expired, or belongs to another client_id"
-	case "invalid_client":
-		e.Message = "the provider does not accept this client's ID or secret (invalid_client)"
-		e.Hint = "check client_id, client_secret (rotated, of another client or security profile, with a stray newline, missing, or sent by a client that must have none), " +
-			"region or token_url, how the secret is sent (token_auth = \"basic\" or \"body\"), whether the client still exists, and whether it may use PKCE (pkce = \"off\" if not)"
-	case "unauthorized_client":
-		e.Message = "the provider does not allow this client to use this grant (unauthorized_client)"
-		e.Hint = "check the type of the client: web clients use a secret, device clients do not"
-	case "invalidvalue", "invalid_request":
-		e.Message = "the provider found a wrong parameter in the request (" + code + ")"
-		e.Hint = "check client_id and, for a login by browser, redirect_url: a placeholder in their place is the usual cause, or at Amazon the product id; and whether the provider takes PKCE (pkce = \"off\" if not)"
-	case "invalid_scope":
-		e.Message = "the provider does not grant the configured scopes to this client (invalid_scope)"
-		e.Hint = "check scopes; at Amazon, for alexa:all, select the security profile of the product again and save, even where it is selected"
-	case "unsupported_grant_type":
-		e.Message = "the provider does not support this grant (unsupported_grant_type)"
-		e.Hint = "check grant and token_url"
-	default:
-		e.Action = ActionRetry
-		e.Message = "the provider answered " + code
-		e.Hint = hintKept
+	e := newError(ActionRetry, "the provider answered "+code, hintKept)
+	if code == "invalid_grant" {
+		e = newError(ActionLogin, "the provider no longer accepts this login",
+			"log in again; it was revoked, has expired, or belongs to another client_id")
+	} else if known, ok := refusals[code]; ok {
+		e = newError(ActionConfig, known.message+" ("+code+")", known.hint)
 	}
+	e.Code = code
 	return e
 }
 
@@ -74,12 +80,12 @@ func loginError(e *Error) *Error {
 // Amazon (invalid_code_pair) and Microsoft (authorization_declined) call them.
 // Action tells whether to go on: by the RFC any unknown error ends the login.
 func deviceRefusal(code string) *Error {
-	e := &Error{Action: ActionLogin, Code: code, Hint: "start the login again"}
+	e := newError(ActionLogin, endedWith+code, hintStartAgain)
 	switch code {
 	case "authorization_pending":
-		e.Action, e.Message, e.Hint = ActionWait, "nobody has confirmed the login yet", "type the code at the provider's page"
+		e = newError(ActionWait, "nobody has confirmed the login yet", "type the code at the provider's page")
 	case "slow_down":
-		e.Action, e.Message, e.Hint = ActionWait, "the provider wants to be asked less often", "nothing; that is done"
+		e = newError(ActionWait, "the provider wants to be asked less often", "nothing; that is done")
 	case "access_denied", "authorization_declined":
 		e.Message = "the login was refused at the provider's page"
 	case "expired_token", "invalid_code_pair", "invalid_grant":
@@ -90,17 +96,19 @@ func deviceRefusal(code string) *Error {
 		if known := refusal(code); known.Action == ActionConfig {
 			return known
 		}
-		e.Message = "the provider ended the login with " + code
 	}
+	e.Code = code
 	return e
 }
+
+const endedWith = "the provider ended the login with "
 
 // unfinished is the end of a login that no callback came for. The provider shows
 // such mistakes on a page of its own, so that nobody tells us.
 func unfinished(c *Client) *Error {
-	e := &Error{Action: ActionLogin, Message: "nobody finished this login within 10 minutes"}
-	e.Hint = "start the login again; if the provider showed an error page, then " + c.RedirectURL +
-		" is not registered there byte for byte, or client_id is wrong"
+	e := newError(ActionLogin, "nobody finished this login within 10 minutes",
+		"start the login again; if the provider showed an error page, then "+c.RedirectURL+
+			" is not registered there byte for byte, or client_id is wrong")
 	if slices.Contains(c.Scopes, "alexa:all") {
 		e.Hint += ", or belongs to another security profile than the product"
 	}
@@ -111,15 +119,15 @@ func unfinished(c *Client) *Error {
 // 4.1.2.1). The description is the provider's, or a stranger's who knew the
 // state; it is shown as text only and bounded.
 func redirectError(code, description string) *Error {
-	e := &Error{Action: ActionLogin, Code: errorCode(code), Hint: "start the login again"}
-	switch e.Code {
+	code = errorCode(code)
+	e := newError(ActionLogin, endedWith+code, hintStartAgain)
+	switch code {
 	case "access_denied":
 		e.Message = "the login was cancelled"
 	case "invalid_scope", "unauthorized_client", "invalid_request":
-		e = refusal(e.Code)
-	default:
-		e.Message = "the provider ended the login with " + e.Code
+		e = refusal(code)
 	}
+	e.Code = code
 	if text := sentence(description); text != "" {
 		e.Err = errors.New(text)
 	}

@@ -90,10 +90,10 @@ func (r *renewal) failure() error {
 // noAnswerYet is what callers get who have waited long enough for a renewal that
 // goes on.
 func noAnswerYet() *Error {
-	return &Error{
-		Action: ActionRetry, Message: "the provider has not answered the renewal yet", RetryAfter: startAgain,
-		Hint: "its answer is still waited for; check whether the provider is in trouble",
-	}
+	e := newError(ActionRetry, "the provider has not answered the renewal yet",
+		"its answer is still waited for; check whether the provider is in trouble")
+	e.RetryAfter = startAgain
+	return e
 }
 
 // givenUp tells the callers of a renewal that they have waited long enough.
@@ -149,7 +149,7 @@ func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil && !grant.live(wallNow()) { // a back-off keeps it from being asked for with each request
-		err = &Error{Action: ActionRetry, Message: "the new token had ended before it could be used", Hint: "try again"}
+		err = endedEarly()
 	}
 	switch {
 	case a.epoch != s.epoch: // a login or a logout came in between, and its word is newer
@@ -162,8 +162,12 @@ func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 	}
 	flight.grant, flight.usable = s.grant, s.usableLocked(wallNow())
 	if !flight.usable && flight.err == nil {
-		flight.err = &Error{Action: ActionRetry, Message: "the new token had ended before it could be used", Hint: "try again"}
+		flight.err = endedEarly()
 	}
+}
+
+func endedEarly() *Error {
+	return newError(ActionRetry, "the new token had ended before it could be used", "try again")
 }
 
 // publishLocked makes grant the current one; unsaved is why it could not be saved.
@@ -212,7 +216,7 @@ func asError(err error) *Error {
 	}
 	var unusable *UnusableError
 	if errors.As(err, &unusable) {
-		return &Error{Action: ActionConfig, Message: "the stored login cannot be used", Hint: unusable.Error(), Err: err}
+		return newError(ActionConfig, "the stored login cannot be used", unusable.Error()).because(err)
 	}
-	return &Error{Action: ActionRetry, Message: "the token could not be renewed", Hint: hintKept, Err: err}
+	return newError(ActionRetry, "the token could not be renewed", hintKept).because(err)
 }

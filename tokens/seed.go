@@ -25,20 +25,18 @@ func (s *Source) begin() time.Time {
 
 // outdated keeps a process with an older configuration from overwriting a login
 // that was made with a newer one.
-func (s *Source) outdated() *Error {
-	return &Error{
-		Action: ActionConfig, Message: "somebody has logged in with another configuration since this process began",
-		Hint: "start it again with the present configuration",
-	}
+func outdated() *Error {
+	return newError(ActionConfig, "somebody has logged in with another configuration since this process began",
+		"start it again with the present configuration")
 }
 
 // loginNeeded says why a person is needed, and what that person can do here.
-func (s *Source) loginNeeded(why string) *Error {
+func (s *Source) loginNeeded(message string) *Error {
+	hint := "log in once; it is kept from then on"
 	if s.Seed != nil {
-		return &Error{Action: ActionLogin, Message: why, Hint: "put a new refresh token into the configuration"}
+		hint = "put a new refresh token into the configuration"
+	} else if s.Kind == importedKind {
+		hint = "log in from a terminal: avsproxy login " + s.Name + " < FILE-WITH-REFRESH-TOKEN"
 	}
-	if s.Kind == importedKind {
-		return &Error{Action: ActionLogin, Message: why, Hint: "log in from a terminal: avsproxy login " + s.Name + " < FILE-WITH-REFRESH-TOKEN"}
-	}
-	return &Error{Action: ActionLogin, Message: why, Hint: "log in once; it is kept from then on"}
+	return newError(ActionLogin, message, hint)
 }

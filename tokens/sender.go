@@ -10,10 +10,8 @@ import (
 // another one, whose code would then be sent to the hostile one's token endpoint.
 func (c *Client) checkSender(asked *url.URL) error {
 	if !sameEndpoint(asked, c.RedirectURL) {
-		return &Error{
-			Action: ActionLogin, Message: "the address is not this login's return URL, " + c.RedirectURL,
-			Hint: "start the login again; should that fail too, check which provider the browser is sent to: it may lead logins to another one",
-		}
+		return newError(ActionLogin, "the address is not this login's return URL, "+c.RedirectURL,
+			"start the login again; should that fail too, check which provider the browser is sent to: it may lead logins to another one")
 	}
 	said := asked.Query()["iss"]
 	known := c.discovery.found.Load()
@@ -21,15 +19,12 @@ func (c *Client) checkSender(asked *url.URL) error {
 	if len(said) == 0 && !promised || len(said) == 1 && c.isIssuer(said[0]) {
 		return nil
 	}
-	e := &Error{
-		Action: ActionLogin, Message: "the callback does not come from the configured issuer",
-		Hint: "start the login again; should that fail too, check issuer, and which provider the browser was sent to",
-	}
 	if c.Issuer == "" {
-		e.Message = "the callback comes from an issuer that is not at the host of auth_url"
-		e.Hint = "check which provider the browser was sent to; if it was the right one, set issuer of the credential to what the provider gives as its own"
+		return newError(ActionLogin, "the callback comes from an issuer that is not at the host of auth_url",
+			"check which provider the browser was sent to; if it was the right one, set issuer of the credential to what the provider gives as its own")
 	}
-	return e
+	return newError(ActionLogin, "the callback does not come from the configured issuer",
+		"start the login again; should that fail too, check issuer, and which provider the browser was sent to")
 }
 
 // isIssuer reports whether a callback's iss is this provider's. Where the issuer is

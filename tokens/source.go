@@ -235,7 +235,7 @@ func (s *Source) cannotRenew(grant Grant) *Error {
 		}
 		return e
 	case s.Renew == nil:
-		return &Error{Action: ActionConfig, Message: "the configured token ends and cannot be renewed", Hint: "put a valid one in the configuration"}
+		return newError(ActionConfig, "the configured token ends and cannot be renewed", "put a valid one in the configuration")
 	case !s.renewable(grant):
 		return s.loginNeeded("the access token ends and the provider gave no refresh token")
 	}
