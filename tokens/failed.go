@@ -7,18 +7,19 @@ import (
 
 // A Failed is what is kept of an [*Error].
 type Failed struct {
-	Action        Action
-	Code          string
-	Message, Hint string
-	At            time.Time
-	Retry         time.Time // before which nobody should ask the provider again
+	Action  Action    `json:"action"`
+	Code    string    `json:"code,omitempty"`
+	Message string    `json:"say"`
+	Hint    string    `json:"hint,omitempty"`
+	At      time.Time `json:"at"`
+	Retry   time.Time `json:"retry"` // before which nobody should ask the provider again
 	// Sign is the refusal in JSON that the provider gave last at Last, and has given
 	// Tries times over the time of Lasted, with nothing but passing faults in between;
 	// empty = there was none.
-	Sign   string
-	Last   time.Time
-	Lasted time.Duration
-	Tries  int
+	Sign   string        `json:"sign,omitempty"`
+	Last   time.Time     `json:"last,omitzero"`
+	Lasted time.Duration `json:"lasted,omitempty"` // in JSON nanoseconds
+	Tries  int           `json:"tries,omitempty"`
 }
 
 const (

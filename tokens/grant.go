@@ -30,37 +30,38 @@ func (t Token) Fill(format string) string {
 	return strings.NewReplacer("{token}", plain, "{base64}", base64.StdEncoding.EncodeToString([]byte(plain))).Replace(format)
 }
 
-// A Grant is all that is kept of one login: what the store holds.
+// A Grant is all that is kept of one login: what the store holds. Its JSON leaves out
+// the tokens.
 type Grant struct {
-	Kind     string // the OAuth grant it came from, such as "authorization_code"
-	ClientID string // the client it is bound to (RFC 6749 section 10.4)
-	Issuer   string // the issuer that gave it, or its token endpoint
-	Seed     string // fingerprint of the configured refresh token it grew from; empty after a login
+	Kind     string `json:"kind"`                // the OAuth grant it came from, such as "authorization_code"
+	ClientID string `json:"client_id,omitempty"` // the client it is bound to (RFC 6749 section 10.4)
+	Issuer   string `json:"issuer,omitempty"`    // the issuer that gave it, or its token endpoint
+	Seed     string `json:"seed,omitempty"`      // fingerprint of the configured refresh token it grew from; empty after a login
 
-	Access  Secret
-	Refresh Secret // empty is legal: such a grant ends with its access token
+	Access  Secret `json:"-"`
+	Refresh Secret `json:"-"` // empty is legal: such a grant ends with its access token
 	// Generation counts the renewals of a login: of two grants of one login, the one
 	// that counts more is the newer, whatever the clock says.
-	Generation int
-	Scopes     []string
+	Generation int      `json:"generation,omitempty"`
+	Scopes     []string `json:"scopes,omitempty"`
 
-	LoggedIn time.Time // when a person (or the configuration) gave it
-	Renewed  time.Time // when Access was obtained
-	Expiry   time.Time // when Access ends; zero = never
+	LoggedIn time.Time `json:"logged_in"`       // when a person (or the configuration) gave it
+	Renewed  time.Time `json:"renewed"`         // when Access was obtained
+	Expiry   time.Time `json:"expiry,omitzero"` // when Access ends; zero = never
 	// Recheck is when to look again for a successor of a token that has no end, such
 	// as one in a file that somebody may replace; zero = never. Stores leave it out.
-	Recheck time.Time
+	Recheck time.Time `json:"-"`
 
 	// PendingSince is the write-ahead mark: when Refresh was sent to the provider in a
 	// renewal of which no good end is known. It may be spent. Zero = no such renewal.
-	PendingSince time.Time
+	PendingSince time.Time `json:"posted,omitzero"`
 	// Failed is how the last renewal failed; the zero value = it did not. It is kept so
 	// that processes share it, and what the provider asked for with it.
-	Failed Failed
+	Failed Failed `json:"failed,omitzero"`
 
 	// Refused is the provider's reason why Refresh is dead, such as
 	// "invalid_grant". Such a grant is kept for diagnosis, never used again.
-	Refused string
+	Refused string `json:"refused,omitempty"`
 }
 
 // Format hides the tokens from fmt, as [Token.Format] does.
