@@ -179,7 +179,7 @@ func TestPromise1_WhatNobodyUnderstandsIsKeptForDiagnosis(t *testing.T) {
 			source := open(t, p, store)
 			e := refused(t, source)
 			checkSilent(t, e)
-			path := store.unreadPaths("alexa")[0]
+			path := store.unread("alexa").paths()[0]
 			info, err := os.Stat(path)
 			must(t, err)
 			resp, _ := answer(1, nil)
@@ -203,7 +203,7 @@ func TestAnswersThatNobodyUnderstandsAreBounded(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	var paths []string
 	for n := range 20 {
-		path, err := store.keepUnread("alexa", []byte(strings.Repeat(fmt.Sprint(n%10), 1<<20)))
+		path, err := store.unread("alexa").keep([]byte(strings.Repeat(fmt.Sprint(n%10), 1<<20)))
 		must(t, err)
 		paths = append(paths, path)
 	}
@@ -213,7 +213,7 @@ func TestAnswersThatNobodyUnderstandsAreBounded(t *testing.T) {
 		text, _ := os.ReadFile(file)
 		total += len(text)
 	}
-	if len(files) != unreadFiles || total > unreadFiles*unreadMost || paths[0] != store.unreadPaths("alexa")[0] {
+	if len(files) != unreadCount || total > unreadCount*unreadMost || paths[0] != store.unread("alexa").paths()[0] {
 		t.Errorf("%d bytes in %v", total, files)
 	}
 	first, _ := os.ReadFile(paths[0])

@@ -125,7 +125,7 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	defer cancel()
 	defer a.boundCallers(timeout)()
 	renewed, err := a.source.Renew(ctx, marked)
-	a.source.noteUnread(err)
+	a.source.unread().note(err)
 	if LoginNeeded(err) && !a.source.Unattended {
 		return a.refused(old, err)
 	}
@@ -142,7 +142,7 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 		a.result = OutcomeRenewed
 	}
 	if a.save(renewed); a.saveErr == nil {
-		a.source.dropUnread()
+		a.source.unread().drop()
 	}
 	return renewed, nil
 }
@@ -155,7 +155,7 @@ func (a *attempt) boundCallers(timeout time.Duration) (stop func()) {
 	waiting, cancel := patience(timeout)
 	context.AfterFunc(waiting, func() {
 		if context.Cause(waiting) == context.DeadlineExceeded {
-			a.source.givenUp(a.flight)
+			a.flight.giveUp(a.source)
 		}
 	})
 	return cancel
@@ -220,7 +220,7 @@ func (a *attempt) refused(old Grant, err error) (Grant, error) {
 		return old, err
 	}
 	explained := *refusal
-	if path := a.source.unread(); path != "" {
+	if path := a.source.unread().first(); path != "" {
 		explained.Hint = unreadHint(path) + "; " + explained.Hint
 	}
 	if old.PendingSince.IsZero() {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/durable"
 	"avsproxy/internal/testkit"
 )
 
@@ -54,7 +55,7 @@ func TestKillDuringSavesLeavesAWholeGeneration(t *testing.T) {
 			t.Fatalf("round %d: generation %d was saved for certain; the store holds %s", rounds, told, grant.Access.Reveal())
 		}
 	}
-	torn := len(leftovers(store.Path("alexa")))
+	torn := len(durable.Leftovers(store.Path("alexa")))
 	t.Logf("%d rounds, %d of them within a save", rounds, torn)
 	must(t, store.Delete("alexa"))
 	if left, _ := filepath.Glob(filepath.Join(store.Dir, ".*")); len(left) != 0 {

@@ -90,16 +90,16 @@ func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
 	if err != nil {
 		return nil, loginError(asError(err))
 	}
-	return c.readDeviceCode(answer, sent)
+	if code := answer.word(); c.CodeBasedLinking && code == "unauthorized_client" {
+		return nil, notLinkable(code)
+	}
+	return answer.deviceCode(sent)
 }
 
-func (c *Client) readDeviceCode(a *answer, sent time.Time) (*DeviceCode, error) {
+// deviceCode reads the answer to a request that was sent then.
+func (a *answer) deviceCode(sent time.Time) (*DeviceCode, error) {
 	if a.status/100 != 2 || a.word() != "" {
-		e := loginError(a.refusal())
-		if c.CodeBasedLinking && e.Code == "unauthorized_client" {
-			e = notLinkable(e.Code)
-		}
-		return nil, e
+		return nil, loginError(a.refusal())
 	}
 	code := &DeviceCode{
 		UserCode:        a.str("user_code"),

@@ -44,7 +44,7 @@ func (c *Client) endpoint(ctx context.Context, key string) (string, error) {
 	configured := metadata{AuthURL: c.AuthURL, TokenURL: c.TokenURL, DeviceURL: c.DeviceURL, RevokeURL: c.RevokeURL}
 	address := configured.endpoints()[key]
 	if address == "" && c.Issuer != "" {
-		found, err := c.discover(ctx)
+		found, err := c.discovery.lookup(ctx, c.Issuer, c.httpClient())
 		if err != nil {
 			return "", err
 		}
@@ -62,14 +62,14 @@ type discovery struct {
 	flight singleflight.Group       // for all that wait for it; it belongs to none of them
 }
 
-// discover fetches the metadata unless they are known. A failure is not remembered.
-func (c *Client) discover(ctx context.Context) (*metadata, error) {
-	d := &c.discovery
+// lookup discovers the endpoints of issuer, unless they are known. A failure is not
+// remembered.
+func (d *discovery) lookup(ctx context.Context, issuer string, client *http.Client) (*metadata, error) {
 	result := d.flight.DoChan("", func() (any, error) {
 		if found := d.found.Load(); found != nil {
 			return found, nil
 		}
-		found, err := c.fetchMetadata()
+		found, err := discover(issuer, client)
 		d.found.Store(found)
 		return found, err
 	})
@@ -81,16 +81,16 @@ func (c *Client) discover(ctx context.Context) (*metadata, error) {
 	}
 }
 
-func (c *Client) fetchMetadata() (*metadata, error) {
-	issuer, err := url.Parse(c.Issuer)
-	if err != nil || !safeURL(c.Issuer) || issuer.RawQuery != "" || issuer.Fragment != "" {
+func discover(issuer string, client *http.Client) (*metadata, error) {
+	u, err := url.Parse(issuer)
+	if err != nil || !safeURL(issuer) || u.RawQuery != "" || u.Fragment != "" {
 		return nil, misplaced("issuer is no https URL without query and fragment", "write issuer as the provider does")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	var found *metadata
-	for _, address := range wellKnown(issuer) {
-		if found, err = c.fetch(ctx, address); found != nil || err != nil {
+	for _, address := range wellKnown(u) {
+		if found, err = fetchMetadata(ctx, client, address); found != nil || err != nil {
 			break
 		}
 	}
@@ -100,7 +100,7 @@ func (c *Client) fetchMetadata() (*metadata, error) {
 	case found == nil:
 		return nil, misplaced("the provider has no discovery document at its issuer's address", "check issuer, or spell out auth_url and token_url")
 	}
-	if err := found.check(c.Issuer); err != nil {
+	if err := found.check(issuer); err != nil {
 		return nil, err
 	}
 	return found, nil
@@ -114,14 +114,14 @@ func wellKnown(issuer *url.URL) []string {
 	return []string{strings.TrimSuffix(issuer.String(), "/") + "/.well-known/openid-configuration", oauth.String()}
 }
 
-// fetch returns nil where there is no such document.
-func (c *Client) fetch(ctx context.Context, address string) (*metadata, error) {
+// fetchMetadata returns nil where there is no such document.
+func fetchMetadata(ctx context.Context, client *http.Client, address string) (*metadata, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, misplaced("issuer is no URL", "write issuer as the provider does")
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := c.httpClient().Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, undiscovered(plainCause(err))
 	}

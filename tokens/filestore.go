@@ -84,7 +84,7 @@ func (f FileStore) Load(name string) (Grant, error) {
 // writing it and putting it in its place: in a temporary file or, on a full disk, in
 // that of the previous generation.
 func (f FileStore) salvage(name string, marked Grant) Grant {
-	for _, file := range leftovers(f.target(name)) {
+	for _, file := range durable.Leftovers(f.target(name)) {
 		if grant, _, err := f.read(name, file); err == nil && grant.succeeds(marked) {
 			return grant
 		}
@@ -97,7 +97,7 @@ func (f FileStore) salvage(name string, marked Grant) Grant {
 
 // read returns the grant in a file, and the file as it is.
 func (f FileStore) read(name, path string) (Grant, []byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file, such as a pipe, must not hold us up
+	file, info, err := durable.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Grant{}, nil, noGrant(path)
 	}
@@ -105,10 +105,6 @@ func (f FileStore) read(name, path string) (Grant, []byte, error) {
 		return Grant{}, nil, unusable(path, "cannot be read: "+reason(err), "check its owner and mode, and the folder's")
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return Grant{}, nil, unusable(path, "cannot be looked at: "+reason(err), "check its owner and mode, and the folder's")
-	}
 	if err := checkPrivate(path, info); err != nil {
 		return Grant{}, nil, err
 	}
@@ -170,7 +166,7 @@ func (f FileStore) Save(name string, grant Grant) error {
 	}
 	f.at("committed")
 	f.reserve(name, text)
-	for _, file := range leftovers(f.target(name)) {
+	for _, file := range durable.Leftovers(f.target(name)) {
 		_ = os.Remove(file) // what it was good for is saved now
 	}
 	return nil
@@ -250,7 +246,7 @@ func (f FileStore) target(name string) string {
 // file go the link to it, if any, and what killed processes left half written.
 func (f FileStore) Delete(name string) error {
 	target := f.target(name)
-	files := slices.Concat(f.halves(name), f.unreadPaths(name), []string{f.previous(name), target + ".damaged", target, f.Path(name)})
+	files := slices.Concat(f.halves(name), f.unread(name).paths(), []string{f.previous(name), target + ".damaged", target, f.Path(name)})
 	for _, file := range files {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the login of %s: %w", name, err)
@@ -259,13 +255,10 @@ func (f FileStore) Delete(name string) error {
 	return nil
 }
 
-// leftovers are the temporary files of saves that did not end.
-func leftovers(path string) []string { return durable.Leftovers(path) }
-
 // halves are the leftovers of all files of a login.
 func (f FileStore) halves(name string) []string {
 	target := f.target(name)
-	return slices.Concat(leftovers(target), leftovers(f.previous(name)), leftovers(target+".damaged"))
+	return slices.Concat(durable.Leftovers(target), durable.Leftovers(f.previous(name)), durable.Leftovers(target+".damaged"))
 }
 
 // Lock implements [Store] with an advisory lock on a side file, which the system

@@ -72,7 +72,7 @@ func (s *Source) importNew(grant Grant) error {
 	beside := s.key() + ".importing"
 	if kept, err := s.Store.Load(beside); err == nil && kept.Seed == grant.Seed && kept.Refresh != grant.Refresh {
 		return s.concludeImport(beside, kept, nil) // the store had no room for it the last time
-	} else if path := s.unread(); err == nil && kept.Seed == grant.Seed && path != "" {
+	} else if path := s.unread().first(); err == nil && kept.Seed == grant.Seed && path != "" {
 		return sentBefore(path)
 	}
 	if err := s.Store.Save(beside, grant); err != nil {
@@ -83,8 +83,8 @@ func (s *Source) importNew(grant Grant) error {
 	s.setImporting(true)
 	renewed, err := s.Renew(ctx, grant)
 	s.setImporting(false)
-	s.noteUnread(err)
-	if path := s.unread(); path != "" {
+	s.unread().note(err)
+	if path := s.unread().first(); path != "" {
 		return errors.Join(sentBefore(path), err) // what is kept beside tells the next import that this one was sent
 	}
 	if err != nil && renewed.Refresh == grant.Refresh {

@@ -34,7 +34,7 @@ func (s *Source) adoptLogin(grant Grant, err error) error {
 	if err != nil {
 		return unsavedError(err)
 	}
-	s.dropUnread()
+	s.unread().drop()
 	return nil
 }
 

@@ -145,7 +145,7 @@ func (login *Login) finish(asked *url.URL) {
 	ctx, cancel := patience(answerPatience) // there is one answer to a code
 	defer cancel()
 	grant, err := login.redeem(ctx, asked)
-	login.source.noteUnread(err)
+	login.source.unread().note(err)
 	if err != nil && !grant.Refresh.IsZero() { // the answer broke off behind it
 		grant, err = login.prove(ctx, grant)
 	}

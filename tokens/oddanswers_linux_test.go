@@ -56,7 +56,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 					defer c()
 					_, _ = s.Token(ctx)
 					got := load(t, store)
-					kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+					kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 					switch {
 					case got.Refresh == "refresh-1", got.Refresh == "1234567":
 					case got.Refresh == "refresh-0" && bytes.Equal(kept, []byte(text[:n])):
@@ -123,7 +123,7 @@ func TestGzip(t *testing.T) {
 			s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
 			must(t, s.Load())
 			_, err := s.Token(t.Context())
-			kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+			kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 			got := load(t, store)
 			if got.Refresh != "refresh-1" && len(kept) == 0 {
 				t.Errorf("LOST: store %s, kept %q, err %v", got.Refresh.Reveal(), kept, err)
@@ -191,11 +191,11 @@ func TestProbably(t *testing.T) {
 func TestUnreadPlacesAreTakenByPages(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for i := range 4 {
-		_, err := store.keepUnread("alexa", fmt.Appendf(nil, "<html>be right back, request %d</html>", i))
+		_, err := store.unread("alexa").keep(fmt.Appendf(nil, "<html>be right back, request %d</html>", i))
 		must(t, err)
 	}
 	answer := []byte(`{"data":{"refresh_token":"refresh-1"}}`)
-	path, err := store.keepUnread("alexa", answer)
+	path, err := store.unread("alexa").keep(answer)
 	if err == nil {
 		if text, _ := os.ReadFile(path); !bytes.Equal(text, answer) {
 			t.Errorf("says that it is kept in %s, which holds %q", path, text)
@@ -205,24 +205,24 @@ func TestUnreadPlacesAreTakenByPages(t *testing.T) {
 
 func TestUnreadPlaceIsAPipe(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
-	must(t, syscall.Mkfifo(store.unreadPaths("alexa")[0], 0o600))
+	must(t, syscall.Mkfifo(store.unread("alexa").paths()[0], 0o600))
 	done := make(chan bool)
-	go func() { store.keepUnread("alexa", []byte("x")); close(done) }()
+	go func() { store.unread("alexa").keep([]byte("x")); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(3 * time.Second):
 		t.Error("hangs, with the store's lock")
-		f, _ := os.OpenFile(store.unreadPaths("alexa")[0], os.O_RDWR, 0)
+		f, _ := os.OpenFile(store.unread("alexa").paths()[0], os.O_RDWR, 0)
 		f.Close()
 	}
 }
 
 func TestUnreadPlacesUnusable(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
-	for _, p := range store.unreadPaths("alexa") {
+	for _, p := range store.unread("alexa").paths() {
 		must(t, os.Mkdir(p, 0o700))
 	}
-	if path, err := store.keepUnread("alexa", []byte("x")); err == nil && path != "" {
+	if path, err := store.unread("alexa").keep([]byte("x")); err == nil && path != "" {
 		t.Errorf("claims to have kept it in %s, a folder", path)
 	}
 }
@@ -242,7 +242,7 @@ func TestNestedWithAWordIsKept(t *testing.T) {
 			must(t, store.Save("alexa", stored(-time.Second)))
 			p.now(cutAs(jsonType, text))
 			e := refused(t, open(t, p, store))
-			if kept, _ := os.ReadFile(store.unreadPaths("alexa")[0]); len(kept) == 0 {
+			if kept, _ := os.ReadFile(store.unread("alexa").paths()[0]); len(kept) == 0 {
 				t.Errorf("not kept; %v", e)
 			}
 		})
@@ -257,7 +257,7 @@ func TestStatusNamesTheKeptAnswer(t *testing.T) {
 		p.now(answering(200, jsonType, `{"data":{"refresh_token":"refresh-1"}}`))
 		s := open(t, p, store)
 		refused(t, s)
-		path := store.unreadPaths("alexa")[0]
+		path := store.unread("alexa").paths()[0]
 		time.Sleep(time.Minute)
 		p.now(down)
 		refused(t, s)
@@ -289,7 +289,7 @@ func TestCodeExchangeCutBehindTheRefreshToken(t *testing.T) {
 		l := begin(t, &logins, s, c)
 		_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {l.state}, "code": {"c"}}))
 		g, lerr := store.Load("alexa")
-		kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+		kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 		if g.Refresh != "refresh-1" && len(kept) == 0 {
 			t.Errorf("neither saved nor kept: %v; %v", err, lerr)
 		}
@@ -316,7 +316,7 @@ func TestDeviceProofUnread(t *testing.T) {
 	p.now(answering(200, jsonType, `{"data":{"refresh_token":"refresh-1"}}`))
 	store := FileStore{Dir: t.TempDir()}
 	got, err := newLogin(&Source{Name: "alexa", Store: store}, c).prove(t.Context(), first)
-	if err != nil || got.PendingSince.IsZero() || store.unread("alexa") == "" {
+	if err != nil || got.PendingSince.IsZero() || store.unread("alexa").first() == "" {
 		t.Errorf("the unread answer is kept by nobody; %q, %v", got.Refresh.Reveal(), err)
 	}
 }
@@ -416,7 +416,7 @@ func TestOddRefreshTokens(t *testing.T) {
 		s := open(t, p, store)
 		s.Token(t.Context())
 		if got := load(t, store).Refresh; got != "refresh-0" {
-			kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+			kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 			t.Errorf("%s: refresh-0 was replaced by %q, kept %q", name, got.Reveal(), kept)
 		}
 	}

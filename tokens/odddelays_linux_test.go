@@ -12,7 +12,7 @@ import (
 func TestRenewalHangsOnAPipe(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	must(t, store.Save("alexa", stored(-time.Second)))
-	path := store.unreadPaths("alexa")[0]
+	path := store.unread("alexa").paths()[0]
 	must(t, mkfifo(path))
 	p.now(answering(200, jsonType, `<html>`))
 	s := open(t, p, store)

@@ -91,7 +91,7 @@ func TestDuplicates(t *testing.T) {
 		must(t, store.Save("alexa", stored(-time.Second)))
 		p.now(answering(200, jsonType, text))
 		_, err := open(t, p, store).Token(t.Context())
-		kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+		kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 		t.Logf("%-24s store %q kept %d %v", name, load(t, store).Refresh.Reveal(), len(kept), err)
 	}
 }

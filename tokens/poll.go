@@ -67,7 +67,7 @@ func (login *Login) pollOnce() (Grant, *Error) {
 	defer cancel()
 	grant, err := login.client.redeemDevice(call, login.Device)
 	if err != nil {
-		login.source.noteUnread(err)
+		login.source.unread().note(err)
 	}
 	return grant, err
 }
@@ -128,7 +128,7 @@ func (login *Login) prove(ctx context.Context, first Grant) (Grant, error) {
 	if err == nil {
 		return renewed, nil
 	}
-	login.source.noteUnread(err)
+	login.source.unread().note(err)
 	e := asError(err)
 	switch {
 	case renewed.Refresh != first.Refresh:

@@ -46,7 +46,7 @@ func (s *Source) startLocked(unwanted Secret) (*renewal, *Error) {
 		return nil, &shared
 	}
 	s.flight = &renewal{done: make(chan struct{}), late: make(chan struct{}), beyond: unwanted}
-	go s.run(s.flight, &attempt{source: s, flight: s.flight, unwanted: unwanted, epoch: s.epoch})
+	go s.flight.run(&attempt{source: s, flight: s.flight, unwanted: unwanted, epoch: s.epoch})
 	return s.flight, nil
 }
 
@@ -96,14 +96,14 @@ func noAnswerYet() *Error {
 	return e
 }
 
-// givenUp tells the callers of a renewal that they have waited long enough.
-func (s *Source) givenUp(flight *renewal) {
+// giveUp tells the callers that they have waited long enough.
+func (r *renewal) giveUp(s *Source) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failure == nil {
 		s.failure = noAnswerYet()
 	}
-	close(flight.late)
+	close(r.late)
 }
 
 // AwaitRenewal waits for a renewal that is under way. A process should call it before
@@ -125,13 +125,14 @@ func (s *Source) AwaitRenewal(ctx context.Context) error {
 	return nil
 }
 
-// run carries one renewal to its end. It has no caller's context: whoever
+// run carries a renewal to its end. It has no caller's context: whoever
 // started it may be long gone, and an answer that was paid for with the old
 // refresh token must be saved.
-func (s *Source) run(flight *renewal, a *attempt) {
+func (r *renewal) run(a *attempt) {
+	s := a.source
 	grant, err := a.renew()
-	s.conclude(flight, a, grant, err)
-	outcome := a.outcome(flight.err)
+	r.conclude(a, grant, err)
+	outcome := a.outcome(r.err)
 	if outcome != "" && s.Outcome != nil {
 		s.Outcome(outcome) // before the next renewal can begin, so that outcomes come in their order
 	}
@@ -141,11 +142,12 @@ func (s *Source) run(flight *renewal, a *attempt) {
 		s.last, s.lastAt = outcome, wallNow()
 	}
 	s.flight = nil
-	close(flight.done)
+	close(r.done)
 }
 
-// conclude draws the conclusions from how a renewal ended.
-func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
+// conclude draws the conclusions from how the renewal ended.
+func (r *renewal) conclude(a *attempt, grant Grant, err error) {
+	s := a.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil && !grant.live(wallNow()) { // a back-off keeps it from being asked for with each request
@@ -153,16 +155,16 @@ func (s *Source) conclude(flight *renewal, a *attempt, grant Grant, err error) {
 	}
 	switch {
 	case a.epoch != s.epoch: // a login or a logout came in between, and its word is newer
-		flight.err = s.failure
+		r.err = s.failure
 	case err == nil:
 		s.publishLocked(grant, a.saveErr)
 	default:
 		s.failLocked(asError(err), grant, a.saveErr, a.wait)
-		flight.err = s.failure
+		r.err = s.failure
 	}
-	flight.grant, flight.usable = s.grant, s.usableLocked(wallNow())
-	if !flight.usable && flight.err == nil {
-		flight.err = endedEarly()
+	r.grant, r.usable = s.grant, s.usableLocked(wallNow())
+	if !r.usable && r.err == nil {
+		r.err = endedEarly()
 	}
 }
 

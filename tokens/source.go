@@ -230,7 +230,7 @@ func (s *Source) cannotRenew(grant Grant) *Error {
 	switch {
 	case grant.Refused != "":
 		e := s.loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
-		if path := s.unread(); path != "" {
+		if path := s.unread().first(); path != "" {
 			e.Hint = unreadHint(path) + "; " + e.Hint
 		}
 		return e

@@ -45,7 +45,7 @@ type Status struct {
 func (s *Source) Status() Status {
 	status := s.fromMemory()
 	if status.Failure != nil {
-		status.Unread = s.unread()
+		status.Unread = s.unread().first()
 	}
 	return status
 }
