@@ -93,11 +93,11 @@ func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
 	if code := answer.word(); c.CodeBasedLinking && code == "unauthorized_client" {
 		return nil, notLinkable(code)
 	}
-	return answer.deviceCode(sent)
+	return readDeviceCode(answer, sent)
 }
 
-// deviceCode reads the answer to a request that was sent then.
-func (a *answer) deviceCode(sent time.Time) (*DeviceCode, error) {
+// readDeviceCode reads the answer to a request that was sent then.
+func readDeviceCode(a *answer, sent time.Time) (*DeviceCode, error) {
 	if a.status/100 != 2 || a.word() != "" {
 		return nil, loginError(a.refusal())
 	}

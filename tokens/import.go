@@ -41,7 +41,7 @@ func (s *Source) Import(ctx context.Context, grant Grant) error {
 	case err != nil && !errors.Is(err, ErrNoGrant) && !isDamaged(err):
 		return err
 	}
-	return s.importNew(grant)
+	return importing{s, grant, s.key() + ".importing"}.run()
 }
 
 // grewFrom reports whether a stored login is what became of an imported one. One
@@ -67,45 +67,53 @@ func importedBefore(stored Grant) error {
 	return ErrImported
 }
 
-func (s *Source) importNew(grant Grant) error {
+// An importing carries a refresh token that was got elsewhere through its first renewal.
+type importing struct {
+	source *Source
+	grant  Grant
+	beside string // where the store keeps it until it is the login
+}
+
+func (i importing) run() error {
+	s, grant := i.source, i.grant
 	// First it is kept beside: what could not be kept afterwards must not be spent now.
-	beside := s.key() + ".importing"
-	if kept, err := s.Store.Load(beside); err == nil && kept.Seed == grant.Seed && kept.Refresh != grant.Refresh {
-		return s.concludeImport(beside, kept, nil) // the store had no room for it the last time
-	} else if path := s.unread().first(); err == nil && kept.Seed == grant.Seed && path != "" {
+	kept, err := s.Store.Load(i.beside)
+	before := err == nil && kept.Seed == grant.Seed
+	if before && kept.Refresh != grant.Refresh {
+		return i.conclude(kept, nil) // the store had no room for it the last time
+	} else if path := s.unread().first(); before && path != "" {
 		return sentBefore(path)
 	}
-	if err := s.Store.Save(beside, grant); err != nil {
+	if err := s.Store.Save(i.beside, grant); err != nil {
 		return fmt.Errorf("%w; the refresh token was sent to nobody", unsavedError(err))
 	}
-	ctx, cancel := patience(answerPatience)
-	defer cancel()
-	s.setImporting(true)
-	renewed, err := s.Renew(ctx, grant)
-	s.setImporting(false)
+	renewed, err := i.renew()
 	s.unread().note(err)
 	if path := s.unread().first(); path != "" {
 		return errors.Join(sentBefore(path), err) // what is kept beside tells the next import that this one was sent
 	}
 	if err != nil && renewed.Refresh == grant.Refresh {
-		return errors.Join(errorOrNil(err), s.Store.Delete(beside))
+		return errors.Join(errorOrNil(err), s.Store.Delete(i.beside))
 	}
-	return s.concludeImport(beside, renewed, err) // the login, though it may have no usable access token yet
+	return i.conclude(renewed, err) // the login, though it may have no usable access token yet
 }
 
-// concludeImport makes renewed the login; err is what was wrong with its access token.
-func (s *Source) concludeImport(beside string, renewed Grant, err error) error {
-	saveErr := s.setGrant(renewed)
-	if saveErr != nil && s.Store.Save(beside, renewed) == nil {
+func (i importing) renew() (Grant, error) {
+	ctx, cancel := patience(answerPatience)
+	defer cancel()
+	i.source.importing.Store(true)
+	defer i.source.importing.Store(false)
+	return i.source.Renew(ctx, i.grant)
+}
+
+// conclude makes renewed the login; err is what was wrong with its access token.
+func (i importing) conclude(renewed Grant, err error) error {
+	store := i.source.Store
+	saveErr := i.source.setGrant(renewed)
+	if saveErr != nil && store.Save(i.beside, renewed) == nil {
 		return errors.Join(errorOrNil(err), fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
 	}
-	return errors.Join(errorOrNil(err), saveErr, s.Store.Delete(beside))
-}
-
-func (s *Source) setImporting(now bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.importing = now
+	return errors.Join(errorOrNil(err), saveErr, store.Delete(i.beside))
 }
 
 func sentBefore(path string) error {

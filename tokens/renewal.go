@@ -177,7 +177,7 @@ func (s *Source) publishLocked(grant Grant, unsaved error) {
 	if grant.Refresh != s.grant.Refresh {
 		s.spent = s.grant.Refresh
 	}
-	s.holdLocked(grant)
+	s.hold(grant)
 	s.unsaved, s.rejected = unsaved, ""
 	s.failure, s.failures, s.retryAt = nil, 0, time.Time{}
 	if unsaved != nil {
@@ -193,7 +193,7 @@ func (s *Source) publishLocked(grant Grant, unsaved error) {
 // the request alone.
 func (s *Source) failLocked(err *Error, grant Grant, unsaved error, wait time.Duration) {
 	if !grant.sameTokens(Grant{}) {
-		s.holdLocked(grant)
+		s.hold(grant)
 		s.unsaved = unsaved
 	}
 	if s.unsaved != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,23 +56,15 @@ type Source struct {
 	// token.
 	Outcome func(Outcome)
 
-	mu     sync.Mutex
-	grant  Grant
-	stored Grant    // what the store held when we last saw it; zero = nothing that could be used
-	spent  Secret   // the refresh token that the present one has replaced
-	former []Secret // tokens that were replaced, the latest last
-	hidden struct { // what Secrets said last
-		held [6]Secret
-		list []Secret
-	}
-	unsaved      error    // why the store does not hold grant; nil = it does
-	epoch        int      // counts logins and logouts, which no renewal from before may undo
-	flight       *renewal // the one under way; nil = none
-	importing    bool     // a refresh token that was got elsewhere is on its way
-	failure      *Error   // how the last one failed; nil = it did not
-	failures     int      // in a row, for the back-off
+	mu sync.Mutex
+	knownTokens
+	unsaved      error       // why the store does not hold grant; nil = it does
+	epoch        int         // counts logins and logouts, which no renewal from before may undo
+	flight       *renewal    // the one under way; nil = none
+	importing    atomic.Bool // a refresh token that was got elsewhere is on its way
+	failure      *Error      // how the last one failed; nil = it did not
+	failures     int         // in a row, for the back-off
 	retryAt      time.Time
-	rejected     Secret        // an access token the upstream refused
 	healAt       time.Time     // a rejection before that causes no renewal
 	healWait     time.Duration // the pause that ended, or ends, then
 	healedInVain bool          // the upstream refused the new token, too
@@ -99,10 +92,10 @@ func (s *Source) Load() error {
 	case err != nil:
 		s.failure = asError(err)
 	case grant.Refused != "" || !grant.live(wallNow()):
-		s.holdLocked(grant)
+		s.hold(grant)
 		s.failure = s.cannotRenew(grant)
 	default:
-		s.holdLocked(grant)
+		s.hold(grant)
 		s.failure = nil
 	}
 	if s.failure == nil && !grant.Failed.At.IsZero() {

@@ -43,14 +43,15 @@ type Status struct {
 // Status reports from memory, but for a look into the store's folder where something
 // is wrong.
 func (s *Source) Status() Status {
-	status := s.fromMemory()
+	status := statusOf(s)
 	if status.Failure != nil {
 		status.Unread = s.unread().first()
 	}
 	return status
 }
 
-func (s *Source) fromMemory() Status {
+// statusOf is what a source knows from memory.
+func statusOf(s *Source) Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := Status{
@@ -61,11 +62,10 @@ func (s *Source) fromMemory() Status {
 		LoggedIn:  s.grant.LoggedIn,
 		Renewed:   s.grant.Renewed,
 		Expiry:    s.grant.Expiry,
-		Renewing:  s.flight != nil || s.importing,
+		Renewing:  s.flight != nil || s.importing.Load(),
 		Last:      s.last,
 		LastAt:    s.lastAt,
 		Renewable: s.renewable(s.grant),
-		Ends:      s.endLocked(),
 		Unsaved:   s.unsaved,
 		Failure:   s.failure,
 	}
@@ -77,14 +77,10 @@ func (s *Source) fromMemory() Status {
 	case s.failure != nil:
 		status.State = StateFailing
 	}
-	return status
-}
-
-func (s *Source) endLocked() time.Time {
-	if s.MaxAge <= 0 || s.grant.LoggedIn.IsZero() || s.Unattended {
-		return time.Time{}
+	if s.MaxAge > 0 && !s.grant.LoggedIn.IsZero() && !s.Unattended {
+		status.Ends = s.grant.LoggedIn.Add(s.MaxAge)
 	}
-	return s.grant.LoggedIn.Add(s.MaxAge)
+	return status
 }
 
 // Peek is Status after a look into the store, for a process that serves nothing.
