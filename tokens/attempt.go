@@ -254,10 +254,9 @@ func (a *attempt) outcome(err *Error) Outcome {
 	return a.result
 }
 
-func refusedCode(err error) string {
-	var e *Error
-	if errors.As(err, &e) && e.Code != "" {
-		return e.Code
-	}
-	return "refused"
+// outdated keeps a process with an older configuration from overwriting a login
+// that was made with a newer one.
+func outdated() *Error {
+	return newError(ActionConfig, "somebody has logged in with another configuration since this process began",
+		"start it again with the present configuration")
 }

@@ -101,6 +101,3 @@ func (f FileStore) halfWritten() (names []string) {
 	}
 	return names
 }
-
-// Tidy is that of [FileStore].
-func (k *KeyringStore) Tidy() { k.file().Tidy() }

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/oauth2"
 )
@@ -91,6 +93,12 @@ func (c *Client) authURL(ctx context.Context, state, verifier string) (string, e
 	return conf.AuthCodeURL(state, options...), nil
 }
 
+// The grants of RFC 6749, as [Grant.Kind] names them too.
+const (
+	codeKind   = "authorization_code"
+	clientKind = "client_credentials"
+)
+
 // exchange redeems an authorization code (RFC 6749 section 4.1.3). A code is
 // spent by the attempt, whatever comes of it. Beside an error too the grant may have
 // a refresh token.
@@ -134,12 +142,6 @@ func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
 // isPublic reports whether calls about a grant leave out the secret.
 func (c *Client) isPublic(grant Grant) bool { return c.CodeBasedLinking && grant.Kind == deviceKind }
 
-// The grants of RFC 6749, as [Grant.Kind] names them too.
-const (
-	codeKind   = "authorization_code"
-	clientKind = "client_credentials"
-)
-
 // ClientCredentials obtains a token in the client's own name (RFC 6749 section
 // 4.4); it is for [Source.Renew]. Of old it keeps only when that began. Such a
 // grant has no refresh token, and no login helps where it is refused.
@@ -164,6 +166,87 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 		return Grant{}, e
 	}
 	grant.Refresh = ""
+	return grant, nil
+}
+
+// Revoke tells the provider that a grant is no longer wanted (RFC 7009): its
+// refresh token where there is one, which ends its access tokens too. It is for
+// [Source.Revoke]. A provider without a known endpoint for that is told nothing,
+// which is no error.
+func (c *Client) Revoke(ctx context.Context, grant Grant) error {
+	address, err := c.endpoint(ctx, revokeURL)
+	if err != nil || address == "" {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	token := cmp.Or(grant.Refresh, grant.Access)
+	answer, err := c.call(ctx, request{
+		endpoint: revokeURL, form: url.Values{"token": {token.Reveal()}}, public: c.isPublic(grant),
+	})
+	if err != nil {
+		return err
+	}
+	if answer.status/100 != 2 {
+		return fmt.Errorf("the revocation endpoint answered %d", answer.status)
+	}
+	return nil
+}
+
+// Imported is a grant of this client that consists of a refresh token which was
+// got elsewhere; it is for [Source.Import] and [Source.Seed].
+func (c *Client) Imported(refresh Secret) Grant {
+	grant := c.newGrant(importedKind)
+	grant.Refresh = refresh
+	grant.Seed = Fingerprint(refresh)
+	return grant
+}
+
+// deviceCode asks for a pair of codes (RFC 8628 section 3.1). x/oauth2's own call
+// for that can neither be cancelled nor authenticate the client.
+func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
+	for _, endpoint := range []string{deviceURL, tokenURL} {
+		if _, err := c.endpoint(ctx, endpoint); err != nil {
+			return nil, err
+		}
+	}
+	form := c.form(c.AuthParams)
+	if c.CodeBasedLinking {
+		form.Set("response_type", deviceKind)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	sent := time.Now()
+	answer, err := c.call(ctx, request{endpoint: deviceURL, form: form, public: c.CodeBasedLinking})
+	if err != nil {
+		return nil, loginError(asError(err))
+	}
+	if code := answer.word(); c.CodeBasedLinking && code == "unauthorized_client" {
+		return nil, notLinkable(code)
+	}
+	return readDeviceCode(answer, sent)
+}
+
+// redeemDevice asks once whether the person is done.
+func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *Error) {
+	form := url.Values{"grant_type": {deviceGrant}, "device_code": {device.secret}}
+	if c.CodeBasedLinking { // the user code stands for client_id
+		form.Set("grant_type", deviceKind)
+		form.Set("user_code", device.UserCode)
+	}
+	answer, err := c.call(ctx, request{endpoint: tokenURL, form: form, public: c.CodeBasedLinking, anonymous: c.CodeBasedLinking})
+	if err != nil {
+		return Grant{}, loginError(asError(err))
+	}
+	// The code of an answer to a poll counts whatever the status: 400 by the RFC, but
+	// 200 at GitHub, and 403 and 428 at Google.
+	if code := answer.code(); code != "" && !answer.passing() && !answer.issues() {
+		return Grant{}, deviceRefusal(code)
+	}
+	grant, err := answer.grant(c.newGrant(deviceKind), c.Scopes)
+	if err != nil {
+		return grant, loginError(asError(err))
+	}
 	return grant, nil
 }
 

@@ -29,33 +29,6 @@ func (m *metadata) endpoints() map[string]string {
 	return map[string]string{authURL: m.AuthURL, tokenURL: m.TokenURL, deviceURL: m.DeviceURL, revokeURL: m.RevokeURL}
 }
 
-// The endpoints by their names in the configuration.
-const (
-	authURL   = "auth_url"
-	tokenURL  = "token_url"
-	deviceURL = "device_url"
-	revokeURL = "revoke_url"
-)
-
-// endpoint returns an address as configured, else as discovered. Each is looked
-// for by itself: a provider whose discovery is down must not keep what is spelled
-// out from being used. Only revoke_url may be empty.
-func (c *Client) endpoint(ctx context.Context, key string) (string, error) {
-	configured := metadata{AuthURL: c.AuthURL, TokenURL: c.TokenURL, DeviceURL: c.DeviceURL, RevokeURL: c.RevokeURL}
-	address := configured.endpoints()[key]
-	if address == "" && c.Issuer != "" {
-		found, err := c.discovery.lookup(ctx, c.Issuer, c.httpClient())
-		if err != nil {
-			return "", err
-		}
-		address = found.endpoints()[key]
-	}
-	if address == "" && key != revokeURL {
-		return "", misplaced("the provider has no "+key+" that is known here", "spell out "+key+"; without one the provider does not offer this grant")
-	}
-	return address, nil
-}
-
 // discovery remembers what was discovered. The zero value knows nothing yet.
 type discovery struct {
 	found  atomic.Pointer[metadata] // nil = nothing yet

@@ -4,9 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -69,28 +66,41 @@ func LoginNeeded(err error) bool {
 	return errors.As(err, &e) && e.Action == ActionLogin
 }
 
-// refusal turns an answer without a token into an error. The three outcomes are
-// kept apart: only an OAuth error that was really parsed counts as the provider's
-// word.
-func (a *answer) refusal() *Error {
-	code := a.code()
-	switch {
-	case code == "invalid_grant" && !a.passing():
-		return deadGrant(a)
-	case code != "" && (a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized):
-		return a.signed(refusal(code))
-	case a.status/100 == 2 && (a.code() == "" || holdsToken(a.text)):
-		return unreadAnswer(a)
+// asError makes sure that what a caller sees is an [*Error].
+func asError(err error) *Error {
+	var ours *Error
+	if errors.As(err, &ours) {
+		return ours
 	}
-	return a.signed(strangeAnswer(a))
+	var unusable *UnusableError
+	if errors.As(err, &unusable) {
+		return newError(ActionConfig, "the stored login cannot be used", unusable.Error()).because(err)
+	}
+	return newError(ActionRetry, "the token could not be renewed", hintKept).because(err)
 }
 
-// deadGrant is the provider's word that a refresh token, or a code, is dead.
-func deadGrant(a *answer) *Error {
-	e := refusal("invalid_grant")
-	e.Code = a.word()
-	return e
+// errorOrNil is err as an [*Error], whole where it already holds one.
+func errorOrNil(err error) error {
+	if err == nil || errors.As(err, new(*Error)) || errors.Is(err, ErrUnsaved) {
+		return err
+	}
+	return asError(err)
 }
+
+func refusedCode(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Code != "" {
+		return e.Code
+	}
+	return "refused"
+}
+
+// Hints that several failures have.
+const (
+	hintKept       = "the login is kept and the renewal is tried again, by 'serve' or with the next use"
+	hintStartAgain = "start the login again"
+	hintConfig     = "see the configuration"
+)
 
 // unreachable covers everything before a usable answer: DNS, TLS, cut and
 // unparsable answers.
@@ -101,13 +111,6 @@ func unreachable(err error) *Error {
 func notAnAnswer(cause error) *Error {
 	return newError(ActionRetry, "the provider gave no usable answer", hintKept).because(cause)
 }
-
-// Hints that several failures have.
-const (
-	hintKept       = "the login is kept and the renewal is tried again, by 'serve' or with the next use"
-	hintStartAgain = "start the login again"
-	hintConfig     = "see the configuration"
-)
 
 // plainCause keeps the errors of the network and of TLS, and puts words of our
 // own in the place of all others: parsers quote what the server sent.
@@ -126,44 +129,4 @@ func plainCause(err error) error {
 		return cert
 	}
 	return errors.New("its answer broke off, or was none")
-}
-
-// strangeAnswer covers the answers that are neither tokens nor a refusal. An error
-// code in one is shown, but proves nothing about a login.
-func strangeAnswer(a *answer) *Error {
-	code := a.word()
-	e := newError(ActionRetry, strangeStatus(a.status, code), hintKept)
-	e.Code, e.RetryAfter = code, retryAfter(a.header.Get("Retry-After"))
-	if a.status == http.StatusTooManyRequests || e.RetryAfter > 0 {
-		e.Action = ActionWait
-	}
-	if known := refusal(e.Code); known.Action == ActionConfig {
-		e.Hint = known.Hint + "; " + hintKept
-	}
-	return e
-}
-
-func strangeStatus(status int, code string) string {
-	said := strings.TrimSpace(strconv.Itoa(status) + " " + code)
-	switch {
-	case status == http.StatusTooManyRequests:
-		return "the provider asks for a pause (" + said + ")"
-	case status >= 500:
-		return "the provider is in trouble (" + said + ")"
-	}
-	return "the provider gave no token, and did not say that the login has ended (" + said + ")"
-}
-
-// retryAfterMost is for how long we take a provider's word that it is down: its
-// outage, or a slip in a header, must not outlast it by more.
-const retryAfterMost = time.Hour
-
-func retryAfter(value string) time.Duration {
-	var wait time.Duration
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		wait = time.Duration(min(seconds, int64(retryAfterMost/time.Second))) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		wait = min(time.Until(at), retryAfterMost)
-	}
-	return max(0, wait)
 }

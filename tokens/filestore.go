@@ -30,26 +30,9 @@ type FileStore struct {
 	step func(string) // for tests that end the process between two steps; nil = no test
 }
 
-// An UnusableError says that a stored grant is there but must not be used or
-// overwritten, and how to mend that.
-type UnusableError struct {
-	Path    string
-	Message string
-	Hint    string
-
-	damaged bool // by an accident, so that what was there before is as good as it gets
-}
-
-func unusable(path, message, hint string) *UnusableError {
-	return &UnusableError{Path: path, Message: message, Hint: hint}
-}
-
-// Error names the file, the fault and the remedy.
-func (e *UnusableError) Error() string {
-	return fmt.Sprintf("%s %s; %s", e.Path, e.Message, e.Hint)
-}
-
 const grantMaxBytes = 1 << 20 // a grant is a few kB; anything larger is no grant of ours
+
+func (f FileStore) unread(name string) unreadFiles { return unreadFiles{f.Dir, name} }
 
 // Path returns the file that holds (or would hold) the named grant.
 func (f FileStore) Path(name string) string {
@@ -282,12 +265,4 @@ func (f FileStore) Lock(ctx context.Context, name string) (func(), error) {
 		return nil, fmt.Errorf("taking the lock of %s: %w", name, err)
 	}
 	return unlock, nil
-}
-
-func reason(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err.Error()
-	}
-	return err.Error()
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -16,30 +15,6 @@ import (
 
 // callTimeout bounds a call to the provider in which nothing can be lost.
 const callTimeout = 30 * time.Second
-
-// Revoke tells the provider that a grant is no longer wanted (RFC 7009): its
-// refresh token where there is one, which ends its access tokens too. It is for
-// [Source.Revoke]. A provider without a known endpoint for that is told nothing,
-// which is no error.
-func (c *Client) Revoke(ctx context.Context, grant Grant) error {
-	address, err := c.endpoint(ctx, revokeURL)
-	if err != nil || address == "" {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	token := cmp.Or(grant.Refresh, grant.Access)
-	answer, err := c.call(ctx, request{
-		endpoint: revokeURL, form: url.Values{"token": {token.Reveal()}}, public: c.isPublic(grant),
-	})
-	if err != nil {
-		return err
-	}
-	if answer.status/100 != 2 {
-		return fmt.Errorf("the revocation endpoint answered %d", answer.status)
-	}
-	return nil
-}
 
 // httpClient follows no redirects.
 func (c *Client) httpClient() *http.Client {
@@ -164,4 +139,76 @@ func (c *clock) compare(date, sent time.Time, took time.Duration) {
 		skew = 0
 	}
 	c.skew.Store(int64(skew))
+}
+
+// The endpoints by their names in the configuration.
+const (
+	authURL   = "auth_url"
+	tokenURL  = "token_url"
+	deviceURL = "device_url"
+	revokeURL = "revoke_url"
+)
+
+// endpoint returns an address as configured, else as discovered. Each is looked
+// for by itself: a provider whose discovery is down must not keep what is spelled
+// out from being used. Only revoke_url may be empty.
+func (c *Client) endpoint(ctx context.Context, key string) (string, error) {
+	configured := metadata{AuthURL: c.AuthURL, TokenURL: c.TokenURL, DeviceURL: c.DeviceURL, RevokeURL: c.RevokeURL}
+	address := configured.endpoints()[key]
+	if address == "" && c.Issuer != "" {
+		found, err := c.discovery.lookup(ctx, c.Issuer, c.httpClient())
+		if err != nil {
+			return "", err
+		}
+		address = found.endpoints()[key]
+	}
+	if address == "" && key != revokeURL {
+		return "", misplaced("the provider has no "+key+" that is known here", "spell out "+key+"; without one the provider does not offer this grant")
+	}
+	return address, nil
+}
+
+// checkSender refuses a callback that another provider sent, or may have sent (RFC
+// 9207 section 2.4, RFC 9700 section 4.4): a hostile provider leads the browser on to
+// another one, whose code would then be sent to the hostile one's token endpoint.
+func (c *Client) checkSender(asked *url.URL) error {
+	if !sameEndpoint(asked, c.RedirectURL) {
+		return newError(ActionLogin, "the address is not this login's return URL, "+c.RedirectURL,
+			"start the login again; should that fail too, check which provider the browser is sent to: it may lead logins to another one")
+	}
+	said := asked.Query()["iss"]
+	known := c.discovery.found.Load()
+	promised := known != nil && known.SaysIssuer
+	if len(said) == 0 && !promised || len(said) == 1 && c.isIssuer(said[0]) {
+		return nil
+	}
+	if c.Issuer == "" {
+		return newError(ActionLogin, "the callback comes from an issuer that is not at the host of auth_url",
+			"check which provider the browser was sent to; if it was the right one, set issuer of the credential to what the provider gives as its own")
+	}
+	return newError(ActionLogin, "the callback does not come from the configured issuer",
+		"start the login again; should that fail too, check issuer, and which provider the browser was sent to")
+}
+
+// isIssuer reports whether a callback's iss is this provider's. Where the issuer is
+// not configured, it must at least be at the host that the browser was sent to.
+func (c *Client) isIssuer(iss string) bool {
+	if c.Issuer != "" {
+		return iss == c.Issuer
+	}
+	said, err := url.Parse(iss)
+	sent, err2 := url.Parse(c.AuthURL)
+	return err == nil && err2 == nil && said.Scheme == sent.Scheme && said.Host == sent.Host
+}
+
+// sameEndpoint reports whether a browser asked for the redirect URI. Its host does
+// not count: this machine has several names.
+func sameEndpoint(asked *url.URL, redirectURL string) bool {
+	redirect, err := url.Parse(redirectURL)
+	return err == nil && asked.Scheme == redirect.Scheme && port(asked) == port(redirect) &&
+		cmp.Or(asked.EscapedPath(), "/") == cmp.Or(redirect.EscapedPath(), "/")
+}
+
+func port(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }

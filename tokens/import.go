@@ -1,7 +1,6 @@
 package tokens
 
 import (
-	"context"
 	"errors"
 	"fmt"
 )
@@ -9,40 +8,9 @@ import (
 // importedKind is the Kind of a grant that began with a refresh token.
 const importedKind = "refresh_token"
 
-// Imported is a grant of this client that consists of a refresh token which was
-// got elsewhere; it is for [Source.Import] and [Source.Seed].
-func (c *Client) Imported(refresh Secret) Grant {
-	grant := c.newGrant(importedKind)
-	grant.Refresh = refresh
-	grant.Seed = Fingerprint(refresh)
-	return grant
-}
-
 // ErrImported says that a refresh token was imported before, and that the login
 // that grew from it is kept.
 var ErrImported = errors.New("this refresh token was imported before")
-
-// Import makes a refresh token that was got elsewhere the login, once a renewal
-// has proven that it works; the grant says to which client it belongs. What is
-// stored stays where it does not. A refresh token that is the present one, or that
-// the present one grew from, is sent to nobody: providers rotate refresh tokens, and
-// one that comes back spent ends the login. The error is then [ErrImported]. Import
-// waits for the store's lock as ctx allows, but for the answer as long as it may come.
-func (s *Source) Import(ctx context.Context, grant Grant) error {
-	unlock, err := s.Store.Lock(ctx, s.key())
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	stored, err := s.Store.Load(s.key())
-	switch {
-	case err == nil && s.matches(stored) && grewFrom(stored, grant):
-		return importedBefore(stored)
-	case err != nil && !errors.Is(err, ErrNoGrant) && !isDamaged(err):
-		return err
-	}
-	return importing{s, grant, s.key() + ".importing"}.run()
-}
 
 // grewFrom reports whether a stored login is what became of an imported one. One
 // that an earlier version imported without a note of which may be.
@@ -119,17 +87,4 @@ func (i importing) conclude(renewed Grant, err error) error {
 func sentBefore(path string) error {
 	return newError(ActionConfig, "the refresh token was sent, and the answer could not be read",
 		"look for the new refresh token in "+path+"; to send this one again all the same, remove that file")
-}
-
-// errorOrNil is err as an [*Error], whole where it already holds one.
-func errorOrNil(err error) error {
-	if err == nil || errors.As(err, new(*Error)) || errors.Is(err, ErrUnsaved) {
-		return err
-	}
-	return asError(err)
-}
-
-func isDamaged(err error) bool {
-	var unusable *UnusableError
-	return errors.As(err, &unusable) && unusable.damaged
 }

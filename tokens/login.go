@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,4 +117,32 @@ func (login *Login) HasRefreshToken() bool {
 // in unexported fields as it is.
 func (login *Login) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "login %s to %s", login.ID, login.Credential)
+}
+
+func (login *Login) finish(asked *url.URL) {
+	ctx, cancel := patience(answerPatience) // there is one answer to a code
+	defer cancel()
+	grant, err := login.redeem(ctx, asked)
+	login.source.unread().note(err)
+	if err != nil && !grant.Refresh.IsZero() { // the answer broke off behind it
+		grant, err = login.prove(ctx, grant)
+	}
+	if err == nil {
+		err = login.source.SetGrant(ctx, grant)
+	}
+	login.end(grant, err)
+}
+
+func (login *Login) redeem(ctx context.Context, asked *url.URL) (Grant, error) {
+	query := asked.Query()
+	if err := login.client.checkSender(asked); err != nil {
+		return Grant{}, err
+	}
+	if code := query.Get("error"); code != "" {
+		return Grant{}, redirectError(code, query.Get("error_description"))
+	}
+	if query.Get("code") == "" {
+		return Grant{}, newError(ActionLogin, "the callback had neither a code nor an error", hintStartAgain)
+	}
+	return login.client.exchange(ctx, query.Get("code"), login.verifier)
 }

@@ -50,6 +50,33 @@ func (l *Logins) Begin(ctx context.Context, source *Source, client *Client) (*Lo
 	return joined, nil
 }
 
+// BeginDevice starts a login to the credential of source on another device: the
+// person types a code there (RFC 8628; [Client.CodeBasedLinking] for Amazon's
+// dialect). Polling goes on by itself, also after the end of ctx, until it has
+// tokens or a refusal, the code expires, or [Login.Cancel]. A device login that
+// waits is joined as in [Logins.Begin], up to half of its life. The error is an [*Error].
+func (l *Logins) BeginDevice(ctx context.Context, source *Source, client *Client) (*Login, error) {
+	login := newLogin(source, client)
+	login.Device = &DeviceCode{}
+	if waiting := l.waiting(login); waiting != nil {
+		return waiting, nil
+	}
+	device, err := client.deviceCode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	login.Device, login.life = device, time.Until(device.Expires)+deviceAfter
+	polling, stop := context.WithDeadline(context.WithoutCancel(ctx), device.Expires)
+	login.stop = stop
+	joined, isNew := l.join(login)
+	if !isNew {
+		stop() // somebody was faster; our code ends unused
+		return joined, nil
+	}
+	go login.poll(polling)
+	return login, nil
+}
+
 // join remembers a login, unless one of its kind waits: then that one is returned.
 func (l *Logins) join(login *Login) (joined *Login, isNew bool) {
 	l.mu.Lock()
@@ -61,6 +88,12 @@ func (l *Logins) join(login *Login) (joined *Login, isNew bool) {
 	l.pending = append(l.pending, login)
 	time.AfterFunc(login.life, l.forget)
 	return login, true
+}
+
+func (l *Logins) waiting(login *Login) *Login {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waitingLocked(login)
 }
 
 // waitingLocked finds a login that one of this kind may join, nil if there is none.
@@ -139,32 +172,4 @@ func (l *Logins) claimed(state string) *Login {
 		}
 	}
 	return nil
-}
-
-func (login *Login) finish(asked *url.URL) {
-	ctx, cancel := patience(answerPatience) // there is one answer to a code
-	defer cancel()
-	grant, err := login.redeem(ctx, asked)
-	login.source.unread().note(err)
-	if err != nil && !grant.Refresh.IsZero() { // the answer broke off behind it
-		grant, err = login.prove(ctx, grant)
-	}
-	if err == nil {
-		err = login.source.SetGrant(ctx, grant)
-	}
-	login.end(grant, err)
-}
-
-func (login *Login) redeem(ctx context.Context, asked *url.URL) (Grant, error) {
-	query := asked.Query()
-	if err := login.client.checkSender(asked); err != nil {
-		return Grant{}, err
-	}
-	if code := query.Get("error"); code != "" {
-		return Grant{}, redirectError(code, query.Get("error_description"))
-	}
-	if query.Get("code") == "" {
-		return Grant{}, newError(ActionLogin, "the callback had neither a code nor an error", hintStartAgain)
-	}
-	return login.client.exchange(ctx, query.Get("code"), login.verifier)
 }

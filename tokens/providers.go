@@ -2,8 +2,10 @@ package tokens
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/endpoints"
@@ -18,6 +20,27 @@ type Provider struct {
 	AuthParams                                      map[string]string
 	Basic, CodeBasedLinking, NoPKCE                 bool
 	Dead                                            []Saying
+}
+
+// A Saying is how a provider says something in words of its own: members of its
+// answer, or of one object in the answer's list "errors".
+type Saying struct {
+	Is  map[string]string   // members and their values; letter case does not count
+	Not map[string][]string // texts that a member must not have in it; nil = none
+}
+
+func (s Saying) in(object map[string]json.RawMessage) bool {
+	for key, value := range s.Is {
+		if !strings.EqualFold(plain(object[key]), value) {
+			return false
+		}
+	}
+	for key, texts := range s.Not {
+		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(plain(object[key]), text) }) {
+			return false
+		}
+	}
+	return len(s.Is) > 0
 }
 
 // FindProvider returns a provider by its name. Amazon has the regions "na", "eu"

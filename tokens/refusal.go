@@ -2,10 +2,36 @@ package tokens
 
 import (
 	"errors"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
+
+// refusal turns an answer without a token into an error. The three outcomes are
+// kept apart: only an OAuth error that was really parsed counts as the provider's
+// word.
+func (a *answer) refusal() *Error {
+	code := a.code()
+	switch {
+	case code == "invalid_grant" && !a.passing():
+		return deadGrant(a)
+	case code != "" && (a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized):
+		return a.signed(refusal(code))
+	case a.status/100 == 2 && (a.code() == "" || holdsToken(a.text)):
+		return unreadAnswer(a)
+	}
+	return a.signed(strangeAnswer(a))
+}
+
+// deadGrant is the provider's word that a refresh token, or a code, is dead.
+func deadGrant(a *answer) *Error {
+	e := refusal("invalid_grant")
+	e.Code = a.word()
+	return e
+}
 
 // refusals explains the error codes of RFC 6749 section 5.2, and the one that Login
 // with Amazon adds, that are the configuration's fault.
@@ -55,6 +81,46 @@ func errorCode(code string) string {
 		return "unknown_error"
 	}
 	return code
+}
+
+// strangeAnswer covers the answers that are neither tokens nor a refusal. An error
+// code in one is shown, but proves nothing about a login.
+func strangeAnswer(a *answer) *Error {
+	code := a.word()
+	e := newError(ActionRetry, strangeStatus(a.status, code), hintKept)
+	e.Code, e.RetryAfter = code, retryAfter(a.header.Get("Retry-After"))
+	if a.status == http.StatusTooManyRequests || e.RetryAfter > 0 {
+		e.Action = ActionWait
+	}
+	if known := refusal(e.Code); known.Action == ActionConfig {
+		e.Hint = known.Hint + "; " + hintKept
+	}
+	return e
+}
+
+func strangeStatus(status int, code string) string {
+	said := strings.TrimSpace(strconv.Itoa(status) + " " + code)
+	switch {
+	case status == http.StatusTooManyRequests:
+		return "the provider asks for a pause (" + said + ")"
+	case status >= 500:
+		return "the provider is in trouble (" + said + ")"
+	}
+	return "the provider gave no token, and did not say that the login has ended (" + said + ")"
+}
+
+// retryAfterMost is for how long we take a provider's word that it is down: its
+// outage, or a slip in a header, must not outlast it by more.
+const retryAfterMost = time.Hour
+
+func retryAfter(value string) time.Duration {
+	var wait time.Duration
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		wait = time.Duration(min(seconds, int64(retryAfterMost/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = min(time.Until(at), retryAfterMost)
+	}
+	return max(0, wait)
 }
 
 // exchangeError rewords the failure of a login's last step: nothing is kept yet,

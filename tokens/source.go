@@ -189,6 +189,49 @@ func (s *Source) pauseHealingLocked() {
 	s.healAt = time.Now().Add(s.healWait)
 }
 
+// warmCheck is how often Warm looks. It goes by the wall clock at each look, so a
+// suspended machine catches up within this time.
+const warmCheck = 30 * time.Second
+
+// Warm keeps the token live until ctx ends, whether anybody asks for it or not:
+// some providers forget a login that is not used for long. It returns at once
+// where [Source.KeepWarm] is not set.
+func (s *Source) Warm(ctx context.Context) {
+	for s.KeepWarm && ctx.Err() == nil {
+		_, _ = s.Token(ctx) // [Source.Outcome] tells how it ended
+		select {
+		case <-time.After(warmCheck):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Status reports from memory, but for a look into the store's folder where something
+// is wrong.
+func (s *Source) Status() Status {
+	status := statusOf(s)
+	if status.Failure != nil {
+		status.Unread = s.unread().first()
+	}
+	return status
+}
+
+// Peek is Status after a look into the store, for a process that serves nothing.
+// It does not touch the network.
+func (s *Source) Peek() Status {
+	_ = s.Load() // its error is in the status
+	return s.Status()
+}
+
+// Secrets returns the tokens of this process, from memory: the present ones, the last
+// few that they replaced, and what the store was seen to hold. It is for who hides
+// them in what others said; nothing in it is for printing, or to be written to.
+func (s *Source) Secrets() []Secret {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.secrets()
+}
+
 // Format keeps the tokens from being printed: fmt shows what is in unexported
 // fields as it is.
 func (s *Source) Format(f fmt.State, _ rune) { fmt.Fprint(f, "token source of ", s.Name) }
@@ -204,6 +247,25 @@ func (s *Source) key() string {
 		return s.Name + ".given"
 	}
 	return s.Name
+}
+
+func (s *Source) matches(stored Grant) bool { return s.Matches == nil || s.Matches(stored) }
+
+func (s *Source) seed() (Grant, error) {
+	if s.Seed == nil {
+		return Grant{}, nil
+	}
+	return s.Seed()
+}
+
+// begin returns when this process first looked at the store.
+func (s *Source) begin() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began.IsZero() {
+		s.began = wallNow()
+	}
+	return s.began
 }
 
 // replaceableLocked reports whether another token than the present one can be had.
@@ -233,4 +295,15 @@ func (s *Source) cannotRenew(grant Grant) *Error {
 		return s.loginNeeded("the access token ends and the provider gave no refresh token")
 	}
 	return nil
+}
+
+// loginNeeded says why a person is needed, and what that person can do here.
+func (s *Source) loginNeeded(message string) *Error {
+	hint := "log in once; it is kept from then on"
+	if s.Seed != nil {
+		hint = "put a new refresh token into the configuration"
+	} else if s.Kind == importedKind {
+		hint = "log in from a terminal: avsproxy login " + s.Name + " < FILE-WITH-REFRESH-TOKEN"
+	}
+	return newError(ActionLogin, message, hint)
 }

@@ -1,6 +1,9 @@
 package tokens
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A State is what a credential can do at the moment.
 type State string
@@ -40,16 +43,6 @@ type Status struct {
 	Failure *Error
 }
 
-// Status reports from memory, but for a look into the store's folder where something
-// is wrong.
-func (s *Source) Status() Status {
-	status := statusOf(s)
-	if status.Failure != nil {
-		status.Unread = s.unread().first()
-	}
-	return status
-}
-
 // statusOf is what a source knows from memory.
 func statusOf(s *Source) Status {
 	s.mu.Lock()
@@ -83,9 +76,46 @@ func statusOf(s *Source) Status {
 	return status
 }
 
-// Peek is Status after a look into the store, for a process that serves nothing.
-// It does not touch the network.
-func (s *Source) Peek() Status {
-	_ = s.Load() // its error is in the status
-	return s.Status()
+// knownTokens are the tokens that a source has in memory.
+type knownTokens struct {
+	grant    Grant
+	stored   Grant    // what the store held when we last saw it; zero = nothing that could be used
+	spent    Secret   // the refresh token that the present one has replaced
+	rejected Secret   // an access token the upstream refused
+	former   []Secret // tokens that were replaced, the latest last
+	listed   struct { // what secrets returned last
+		held [6]Secret
+		list []Secret
+	}
+}
+
+// formerMost is how many tokens that were replaced are remembered, so that an answer
+// which repeats one of them later does not show it.
+const formerMost = 8
+
+func (k *knownTokens) secrets() []Secret {
+	held := [...]Secret{k.grant.Access, k.grant.Refresh, k.stored.Access, k.stored.Refresh, k.spent, k.rejected}
+	if held != k.listed.held { // asked for with each request, and different once an hour
+		k.listed.held = held
+		k.listed.list = slices.Clone(k.former)
+		for _, secret := range held {
+			if !secret.IsZero() && !slices.Contains(k.listed.list, secret) {
+				k.listed.list = append(k.listed.list, secret)
+			}
+		}
+	}
+	return k.listed.list
+}
+
+// hold makes grant the present one.
+func (k *knownTokens) hold(grant Grant) {
+	for _, old := range []Secret{k.grant.Access, k.grant.Refresh} {
+		if old.IsZero() || old == grant.Access || old == grant.Refresh || slices.Contains(k.former, old) {
+			continue
+		}
+		if k.former = append(k.former, old); len(k.former) > formerMost {
+			k.former = slices.Delete(k.former, 0, 1)
+		}
+	}
+	k.grant = grant
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 )
 
@@ -22,6 +23,38 @@ type Store interface {
 	// Lock keeps every other user of the store, in this and other processes, from
 	// renewing the named grant until unlock is called.
 	Lock(ctx context.Context, name string) (unlock func(), err error)
+}
+
+// An UnusableError says that a stored grant is there but must not be used or
+// overwritten, and how to mend that.
+type UnusableError struct {
+	Path    string
+	Message string
+	Hint    string
+
+	damaged bool // by an accident, so that what was there before is as good as it gets
+}
+
+func unusable(path, message, hint string) *UnusableError {
+	return &UnusableError{Path: path, Message: message, Hint: hint}
+}
+
+// Error names the file, the fault and the remedy.
+func (e *UnusableError) Error() string {
+	return fmt.Sprintf("%s %s; %s", e.Path, e.Message, e.Hint)
+}
+
+func isDamaged(err error) bool {
+	var unusable *UnusableError
+	return errors.As(err, &unusable) && unusable.damaged
+}
+
+func reason(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
 }
 
 // A MemoryStore forgets everything when the process ends. The zero value is an

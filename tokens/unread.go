@@ -55,17 +55,6 @@ const (
 	unreadMost  = 256 << 10 // bytes kept of each answer
 )
 
-func (f FileStore) unread(name string) unreadFiles { return unreadFiles{f.Dir, name} }
-
-func (k *KeyringStore) unread(name string) unreadFiles { return k.file().unread(name) }
-
-func (s *Source) unread() unreadFiles {
-	if store, ok := s.Store.(interface{ unread(name string) unreadFiles }); ok {
-		return store.unread(s.key())
-	}
-	return unreadFiles{}
-}
-
 // note keeps the answer in err, if it has one, and says in err where it is.
 func (u unreadFiles) note(err error) {
 	var (

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -137,79 +136,26 @@ func plain(value json.RawMessage) string {
 	return ""
 }
 
-// code is the error code of RFC 6749 section 5.2, put into our words; "" = the
-// answer tells of no error. Some servers say "error": false or 0 beside a token.
-func (a *answer) code() string {
-	var text string
-	if json.Unmarshal(a.fields["error"], &text) != nil || text == "" {
-		return ""
+// first is the first member that has a text.
+func (a *answer) first(names []string) string {
+	for _, name := range names {
+		if text := a.str(name); text != "" {
+			return text
+		}
 	}
-	return errorCode(text)
+	return ""
 }
 
-// issues reports whether the answer is a token answer (RFC 6749 section 5.1). Of
-// one that broke off only a refresh token counts: it has its closing quote, and
-// without one nobody knows whether the part that is missing had another.
-func (a *answer) issues() bool {
-	refresh := a.refresh() != ""
-	return a.status/100 == 2 && !a.oddRefresh() && (refresh || a.whole && a.str("access_token") != "")
+func (a *answer) inner(key string) (object map[string]json.RawMessage) {
+	_ = json.Unmarshal(a.fields[key], &object) // anything else has no members
+	return object
 }
 
-// refresh is the refresh token; "" = there is none. Some servers write something else
-// in its place.
-func (a *answer) refresh() string {
-	switch text := a.str("refresh_token"); strings.TrimSpace(text) {
-	case "", "0", "null", "none":
-		return ""
-	default:
-		return text
-	}
-}
-
-// oddRefresh reports whether the refresh token is one that RFC 6749 (appendix A.17)
-// does not allow: it was damaged on its way, and must not take the place of a good one.
-func (a *answer) oddRefresh() bool {
-	return strings.ContainsFunc(a.refresh(), func(r rune) bool { return r == ' ' || notVSCHAR(r) })
-}
-
-// scopes is the member scope: one text, or a list as Twitch sends it.
-func (a *answer) scopes() []string {
-	var list []string
-	if json.Unmarshal(a.fields["scope"], &list) == nil {
-		return list
-	}
-	return strings.Fields(a.str("scope"))
-}
-
-const (
-	lifeUnsaid = time.Hour // a provider that does not say: Amazon's, and most, are an hour
-	lifeMost   = 365 * 24 * time.Hour
-)
-
-// life reads expires_in, which some answers leave out or get wrong: zero. A
-// number that would be more than 30 years is the time of the end itself, in
-// seconds or milliseconds since 1970, by the provider's clock.
-func (a *answer) life(now time.Time) time.Duration {
-	const epoch, millis = 1e9, 1e11
-	number, err := strconv.ParseFloat(strings.TrimSpace(a.str("expires_in")), 64)
-	switch {
-	case err != nil && !math.IsInf(number, 0), math.IsNaN(number), number <= 0:
-		return 0
-	case number >= millis:
-		number /= 1000
-		fallthrough
-	case number >= epoch:
-		number -= float64(a.time(now).Unix())
-	}
-	return time.Duration(min(max(0, number), lifeMost.Seconds()) * float64(time.Second))
-}
-
-// time is the provider's clock, or else ours.
-func (a *answer) time(now time.Time) time.Time {
-	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
-		return date
-	}
-	return now
+// errorList is the list "errors" of answers like Fitbit's and Strava's.
+func (a *answer) errorList() []map[string]json.RawMessage {
+	var list []map[string]json.RawMessage
+	_ = json.Unmarshal(a.fields["errors"], &list) // anything else is no such list
+	return list
 }
 
 // seconds reads a number of seconds within bounds; what is left out, or is not

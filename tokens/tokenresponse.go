@@ -1,0 +1,188 @@
+package tokens
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// grant is what the token endpoint's answer makes of old, where asked are the scopes
+// that were asked for. Beside an error too the grant has the refresh token that the
+// answer gave: the old one may be spent.
+func (a *answer) grant(old Grant, asked []string) (Grant, error) {
+	if !a.issues() {
+		return old, a.refusal()
+	}
+	old.Generation++
+	if refresh := a.refresh(); refresh != "" {
+		old.Refresh = Secret(refresh)
+	}
+	access := a.str("access_token")
+	switch {
+	case access == "":
+		return old, notAnAnswer(errors.New("it has no access token"))
+	case strings.ContainsFunc(access, notVSCHAR):
+		return old, notAnAnswer(errors.New("its token could not be sent in a header"))
+	case !meansBearer(a.str("token_type")):
+		return old, newError(ActionConfig, "the provider gave a token that is no bearer token (RFC 6750)",
+			"have it give this client bearer tokens; those that are bound to a key (DPoP, MAC) cannot be injected")
+	}
+	now := wallNow()
+	old.Access = Secret(access)
+	old.Renewed, old.Expiry = now, time.Time{}
+	life := a.life(now)
+	if life == 0 && (!old.Refresh.IsZero() || old.Kind == clientKind) {
+		life = lifeUnsaid
+	}
+	if life > 0 { // else it is a token like GitHub's, that is neither said to end nor to be renewed
+		old.Expiry = now.Add(life)
+	}
+	if scopes := a.scopes(); len(scopes) > 0 {
+		old.Scopes = scopes
+	} else if old.Scopes == nil {
+		old.Scopes = asked // RFC 6749 section 5.1: left out means as asked
+	}
+	return old, nil
+}
+
+// notVSCHAR tells what RFC 6749 (appendix A.12) does not allow in a token.
+func notVSCHAR(r rune) bool { return r < 0x20 || r > 0x7e }
+
+// meansBearer reports whether a token_type is that of RFC 6750, or what providers
+// call it: eBay has "User Access Token" and "Application Access Token", Apigee
+// "BearerToken". One that is left out, or is a number, says nothing.
+func meansBearer(kind string) bool {
+	letters := strings.Map(func(r rune) rune {
+		if r < 'a' || r > 'z' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(kind))
+	return letters == "" || strings.Contains(letters, "bearer") || strings.HasSuffix(letters, "accesstoken")
+}
+
+// code is the error code of RFC 6749 section 5.2, put into our words; "" = the
+// answer tells of no error. Some servers say "error": false or 0 beside a token.
+func (a *answer) code() string {
+	var text string
+	if json.Unmarshal(a.fields["error"], &text) != nil || text == "" {
+		return ""
+	}
+	return errorCode(text)
+}
+
+// word is the answer's error code, or the nearest to it that the answer has.
+func (a *answer) word() string {
+	if code := a.code(); code != "" {
+		return code
+	}
+	for _, object := range append(a.errorList(), a.inner("error")) {
+		for _, key := range []string{"errorType", "code", "type", "status"} {
+			if word := plain(object[key]); word != "" {
+				return errorCode(word)
+			}
+		}
+	}
+	return ""
+}
+
+// passing reports whether the status tells of trouble that passes, whatever the
+// answer says besides.
+func (a *answer) passing() bool {
+	return a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout
+}
+
+// says reports whether the answer has one of the sayings in it. An answer that
+// tells of trouble at the provider says nothing else.
+func (a *answer) says(sayings []Saying) bool {
+	if a.passing() || a.issues() {
+		return false
+	}
+	for _, object := range append(a.errorList(), a.fields) {
+		for _, saying := range sayings {
+			if saying.in(object) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// signed notes in an error what the answer was, where it is a refusal in JSON of
+// which nobody knows whether it will pass.
+func (a *answer) signed(e *Error) *Error {
+	if a.fields != nil && a.status/100 == 4 && !a.passing() {
+		e.sign = fmt.Sprint(a.status, " ", e.Code)
+	}
+	return e
+}
+
+// issues reports whether the answer is a token answer (RFC 6749 section 5.1). Of
+// one that broke off only a refresh token counts: it has its closing quote, and
+// without one nobody knows whether the part that is missing had another.
+func (a *answer) issues() bool {
+	refresh := a.refresh() != ""
+	return a.status/100 == 2 && !a.oddRefresh() && (refresh || a.whole && a.str("access_token") != "")
+}
+
+// refresh is the refresh token; "" = there is none. Some servers write something else
+// in its place.
+func (a *answer) refresh() string {
+	switch text := a.str("refresh_token"); strings.TrimSpace(text) {
+	case "", "0", "null", "none":
+		return ""
+	default:
+		return text
+	}
+}
+
+// oddRefresh reports whether the refresh token is one that RFC 6749 (appendix A.17)
+// does not allow: it was damaged on its way, and must not take the place of a good one.
+func (a *answer) oddRefresh() bool {
+	return strings.ContainsFunc(a.refresh(), func(r rune) bool { return r == ' ' || notVSCHAR(r) })
+}
+
+// scopes is the member scope: one text, or a list as Twitch sends it.
+func (a *answer) scopes() []string {
+	var list []string
+	if json.Unmarshal(a.fields["scope"], &list) == nil {
+		return list
+	}
+	return strings.Fields(a.str("scope"))
+}
+
+const (
+	lifeUnsaid = time.Hour // a provider that does not say: Amazon's, and most, are an hour
+	lifeMost   = 365 * 24 * time.Hour
+)
+
+// life reads expires_in, which some answers leave out or get wrong: zero. A
+// number that would be more than 30 years is the time of the end itself, in
+// seconds or milliseconds since 1970, by the provider's clock.
+func (a *answer) life(now time.Time) time.Duration {
+	const epoch, millis = 1e9, 1e11
+	number, err := strconv.ParseFloat(strings.TrimSpace(a.str("expires_in")), 64)
+	switch {
+	case err != nil && !math.IsInf(number, 0), math.IsNaN(number), number <= 0:
+		return 0
+	case number >= millis:
+		number /= 1000
+		fallthrough
+	case number >= epoch:
+		number -= float64(a.time(now).Unix())
+	}
+	return time.Duration(min(max(0, number), lifeMost.Seconds()) * float64(time.Second))
+}
+
+// time is the provider's clock, or else ours.
+func (a *answer) time(now time.Time) time.Time {
+	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		return date
+	}
+	return now
+}
