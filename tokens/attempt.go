@@ -43,7 +43,9 @@ func (a *attempt) renew() (Grant, error) {
 		a.save(grant) // at once: the provider may be down for long, and the store have room again
 	}
 	if now := wallNow(); grant.live(now) && !grant.due(now) && grant.Access != a.unwanted && grant.Refused == "" {
-		a.adopt(grant)
+		if grant.Access != a.present {
+			a.result = OutcomeAdopted
+		}
 		return grant, nil
 	}
 	if dead := s.cannotRenew(grant); dead != nil {
@@ -106,12 +108,6 @@ func (a *attempt) reconcile(stored Grant, err error) (held Grant, ok bool) {
 		s.unsaved = nil
 	}
 	return s.grant, s.unsaved != nil || unusable && !s.grant.sameTokens(Grant{})
-}
-
-func (a *attempt) adopt(grant Grant) {
-	if grant.Access != a.present {
-		a.result = OutcomeAdopted
-	}
 }
 
 // post asks the provider. The wait for the lock must not cut the call short: an
@@ -180,14 +176,12 @@ func (a *attempt) mark(old Grant) (Grant, error) {
 // unmark takes the mark back where the provider cannot have taken the refresh
 // token: it said so, or the request never reached it.
 func (a *attempt) unmark(old, marked Grant, err error) Grant {
-	var (
-		e    *Error
-		dial *net.OpError
-		cert *tls.CertificateVerificationError
-	)
-	said := errors.As(err, &e) && e.Code != "" && (e.Action == ActionLogin || e.Action == ActionConfig)
-	neverSent := errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
-	if a.source.Unattended || !said && !neverSent {
+	e, ok := errors.AsType[*Error](err)
+	said := ok && e.Code != "" && (e.Action == ActionLogin || e.Action == ActionConfig)
+	dial, ok := errors.AsType[*net.OpError](err)
+	neverSent := ok && dial.Op == "dial"
+	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	if a.source.Unattended || !said && !neverSent && !badCertificate {
 		return marked
 	}
 	return old
@@ -213,22 +207,15 @@ func (a *attempt) fail(grant Grant, err error) (Grant, error) {
 // refused keeps the grant, marked as dead, for diagnosis. A mark from before this
 // call tells the likely reason.
 func (a *attempt) refused(old Grant, err error) (Grant, error) {
-	old.Refused, old.Failed = refusedCode(err), Failed{}
+	e := *asError(err) // the original may be shared
+	old.Refused, old.Failed = cmp.Or(e.Code, "refused"), Failed{}
 	a.save(old)
-	var refusal *Error
-	if !errors.As(err, &refusal) {
-		return old, err
+	e.hintAtUnread(a.source.unread().first())
+	if !old.PendingSince.IsZero() {
+		e.Message += "; the renewal begun on " + old.PendingSince.Local().Format(time.DateTime) +
+			" got no usable answer, and if the provider took it, the new refresh token was lost with that answer"
 	}
-	explained := *refusal
-	if path := a.source.unread().first(); path != "" {
-		explained.Hint = unreadHint(path) + "; " + explained.Hint
-	}
-	if old.PendingSince.IsZero() {
-		return old, &explained
-	}
-	explained.Message += "; the renewal begun on " + old.PendingSince.Local().Format(time.DateTime) +
-		" got no usable answer, and if the provider took it, the new refresh token was lost with that answer"
-	return old, &explained
+	return old, &e
 }
 
 func (a *attempt) save(grant Grant) {

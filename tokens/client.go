@@ -57,8 +57,8 @@ type Client struct {
 	HTTP *http.Client
 
 	discovery discovery
-	clock     clock
-	inHeader  atomic.Bool // TryBasic found that ID and secret go into a header
+	skew      atomic.Int64 // of our clock; a [time.Duration]
+	inHeader  atomic.Bool  // TryBasic found that ID and secret go into a header
 }
 
 // AlexaScopeData builds the scope_data parameter that Login with Amazon demands

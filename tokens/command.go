@@ -169,11 +169,8 @@ func withoutScheme(token Secret) Secret {
 	return token
 }
 
-// presentable reports whether a token could be sent in a header. A space would
-// be an error message or a table, not a token (RFC 6750 section 2.1).
-func presentable(token Secret) bool {
-	return !token.IsZero() && !strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r == ' ' || notVSCHAR(r) })
-}
+// presentable reports whether a token could be sent in a header.
+func presentable(token Secret) bool { return !token.IsZero() && !isDamagedToken(token.Reveal()) }
 
 func unusableOutput(what string) *Error {
 	return newError(ActionConfig, "the token command printed "+what,

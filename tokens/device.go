@@ -75,21 +75,16 @@ const (
 // poll carries a device login to its end.
 func (login *Login) poll(ctx context.Context) {
 	defer login.stop()
-	first, err := login.await(ctx)
+	grant, err := login.await(ctx)
 	if !login.take() {
 		return // cancelled, or forgotten
 	}
-	if err != nil {
-		login.end(Grant{}, err)
-		return
-	}
-	call, cancel := patience(answerPatience) // the code may expire meanwhile
-	defer cancel()
-	grant, err := login.prove(call, first)
 	if err == nil {
-		err = login.source.SetGrant(ctx, grant)
+		call, cancel := patience(answerPatience) // the code may expire meanwhile
+		defer cancel()
+		grant, err = login.prove(call, grant)
 	}
-	login.end(grant, err)
+	login.end(ctx, grant, err)
 }
 
 // await polls until there are tokens or a refusal, or ctx ends. The first poll

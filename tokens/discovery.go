@@ -57,7 +57,7 @@ func (d *discovery) lookup(ctx context.Context, issuer string, client *http.Clie
 func discover(issuer string, client *http.Client) (*metadata, error) {
 	u, err := url.Parse(issuer)
 	if err != nil || !safeURL(issuer) || u.RawQuery != "" || u.Fragment != "" {
-		return nil, misplaced("issuer is no https URL without query and fragment", "write issuer as the provider does")
+		return nil, newError(ActionConfig, "issuer is no https URL without query and fragment", "write issuer as the provider does")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
@@ -71,7 +71,7 @@ func discover(issuer string, client *http.Client) (*metadata, error) {
 	case err != nil:
 		return nil, err
 	case found == nil:
-		return nil, misplaced("the provider has no discovery document at its issuer's address", "check issuer, or spell out auth_url and token_url")
+		return nil, newError(ActionConfig, "the provider has no discovery document at its issuer's address", "check issuer, or spell out auth_url and token_url")
 	}
 	if err := found.check(issuer); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func wellKnown(issuer *url.URL) []string {
 func fetchMetadata(ctx context.Context, client *http.Client, address string) (*metadata, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, misplaced("issuer is no URL", "write issuer as the provider does")
+		return nil, newError(ActionConfig, "issuer is no URL", "write issuer as the provider does")
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := client.Do(req)
@@ -121,7 +121,7 @@ func (m *metadata) check(issuer string) error {
 	}
 	for _, address := range m.endpoints() {
 		if address != "" && !safeURL(address) {
-			return misplaced("the discovery document names an endpoint that is not https", "spell out auth_url and token_url, or ask the provider")
+			return newError(ActionConfig, "the discovery document names an endpoint that is not https", "spell out auth_url and token_url, or ask the provider")
 		}
 	}
 	return nil
@@ -133,11 +133,11 @@ func otherIssuer(said string) *Error {
 	hint := "if that is the provider you mean, write it as issuer, letter by letter"
 	switch {
 	case said == "":
-		return misplaced("the discovery document names no issuer", "check issuer, or spell out auth_url and token_url")
+		return newError(ActionConfig, "the discovery document names no issuer", "check issuer, or spell out auth_url and token_url")
 	case strings.ContainsAny(said, "{}"):
 		hint = "write the ID of your tenant into issuer, in the place of common, organizations or consumers; or leave issuer out and spell out auth_url and token_url, or use provider = \"microsoft\""
 	}
-	return misplaced("the discovery document is another issuer's: "+sentence(said), hint)
+	return newError(ActionConfig, "the discovery document is another issuer's: "+sentence(said), hint)
 }
 
 // safeURL reports whether a URL is https, or leads to this machine.
@@ -149,9 +149,6 @@ func safeURL(text string) bool {
 	ip := net.ParseIP(u.Hostname())
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
-
-// misplaced is an endpoint or issuer that only the configuration can put right.
-func misplaced(message, hint string) *Error { return newError(ActionConfig, message, hint) }
 
 func undiscovered(cause error) *Error {
 	return newError(ActionRetry, "the provider's discovery document could not be had",

@@ -46,6 +46,13 @@ func (e *Error) because(cause error) *Error {
 	return e
 }
 
+// hintAtUnread says where an answer that could not be read is kept; empty = nowhere.
+func (e *Error) hintAtUnread(path string) {
+	if path != "" {
+		e.Hint = "an answer that could not be read is kept in " + path + " (secret: it may hold the only refresh token that is left); " + e.Hint
+	}
+}
+
 // Error returns the sentence for a person, with the cause.
 func (e *Error) Error() string {
 	if e.Err == nil {
@@ -62,37 +69,19 @@ func (e *Error) NeedsLogin() bool { return e != nil && (e.Action == ActionLogin 
 
 // LoginNeeded reports whether err can only be ended by a login.
 func LoginNeeded(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Action == ActionLogin
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Action == ActionLogin
 }
 
 // asError makes sure that what a caller sees is an [*Error].
 func asError(err error) *Error {
-	var ours *Error
-	if errors.As(err, &ours) {
+	if ours, ok := errors.AsType[*Error](err); ok {
 		return ours
 	}
-	var unusable *UnusableError
-	if errors.As(err, &unusable) {
+	if unusable, ok := errors.AsType[*UnusableError](err); ok {
 		return newError(ActionConfig, "the stored login cannot be used", unusable.Error()).because(err)
 	}
 	return newError(ActionRetry, "the token could not be renewed", hintKept).because(err)
-}
-
-// errorOrNil is err as an [*Error], whole where it already holds one.
-func errorOrNil(err error) error {
-	if err == nil || errors.As(err, new(*Error)) || errors.Is(err, ErrUnsaved) {
-		return err
-	}
-	return asError(err)
-}
-
-func refusedCode(err error) string {
-	var e *Error
-	if errors.As(err, &e) && e.Code != "" {
-		return e.Code
-	}
-	return "refused"
 }
 
 // Hints that several failures have.

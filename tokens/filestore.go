@@ -48,8 +48,7 @@ func (f FileStore) Load(name string) (Grant, error) {
 	if err == nil && !grant.PendingSince.IsZero() {
 		return f.salvage(name, grant), nil
 	}
-	var unusable *UnusableError
-	if !errors.As(err, &unusable) || !unusable.damaged {
+	if !isDamaged(err) {
 		return grant, err
 	}
 	previous, _, prevErr := f.read(name, f.previous(name))
@@ -57,7 +56,7 @@ func (f FileStore) Load(name string) (Grant, error) {
 		return Grant{}, err
 	}
 	if f.Recovered != nil {
-		f.Recovered(unusable.Path)
+		f.Recovered(f.Path(name))
 	}
 	previous.PendingSince = cmp.Or(previous.PendingSince, wallNow())
 	return previous, nil
@@ -187,11 +186,10 @@ func (f FileStore) reserve(name string, text []byte) {
 // keep makes the present file the previous generation, where successor differs.
 func (f FileStore) keep(name string, successor []byte) error {
 	_, text, err := f.read(name, f.Path(name))
-	var found *UnusableError
 	switch {
 	case errors.Is(err, ErrNoGrant), bytes.Equal(text, successor):
 		return nil
-	case errors.As(err, &found) && found.damaged:
+	case isDamaged(err):
 		// A copy, not a rename: without a file in its place the previous generation would not be looked for.
 		_ = durable.WriteFile(f.target(name)+".damaged", text, 0o600)
 		return nil

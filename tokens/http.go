@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -79,10 +78,7 @@ func (c *Client) call(ctx context.Context, r request) (*answer, error) {
 // Content-Type or one odd member. Package clientcredentials lets a form name any grant.
 func (c *Client) send(ctx context.Context, conf *clientcredentials.Config, endpoint string) (*answer, error) {
 	client := c.httpClient()
-	reader := &answerReader{next: client.Transport, clock: &c.clock, asksJSON: endpoint != tokenURL}
-	if reader.next == nil {
-		reader.next = http.DefaultTransport
-	}
+	reader := &answerReader{client: c, next: cmp.Or(client.Transport, http.DefaultTransport), asksJSON: endpoint != tokenURL}
 	client.Transport = reader
 	_, err := conf.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if reader.got != nil {
@@ -96,8 +92,8 @@ func (c *Client) send(ctx context.Context, conf *clientcredentials.Config, endpo
 
 // An answerReader keeps the answer of one call from x/oauth2.
 type answerReader struct {
+	client   *Client
 	next     http.RoundTripper
-	clock    *clock
 	asksJSON bool // GitHub's device endpoint answers with a form else
 	got      *answer
 }
@@ -116,7 +112,7 @@ func (r *answerReader) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if date, bad := http.ParseTime(resp.Header.Get("Date")); bad == nil {
-		r.clock.compare(date, sent, time.Since(sent))
+		r.client.compareClocks(date, sent, time.Since(sent))
 	}
 	r.got = readAnswer(resp)
 	return nil, errAnswerRead
@@ -129,11 +125,9 @@ const skewLeast = 30 * time.Second
 // Skew is how far this machine's clock is ahead of the provider's, by the Date
 // header of the last answer from one of its endpoints, to the second; negative =
 // behind it. Zero = not known, or within 30 s, which harms nobody.
-func (c *Client) Skew() time.Duration { return time.Duration(c.clock.skew.Load()) }
+func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 
-type clock struct{ skew atomic.Int64 }
-
-func (c *clock) compare(date, sent time.Time, took time.Duration) {
+func (c *Client) compareClocks(date, sent time.Time, took time.Duration) {
 	skew := sent.Round(0).Add(took / 2).Sub(date).Round(time.Second)
 	if skew.Abs() <= skewLeast {
 		skew = 0
@@ -163,7 +157,7 @@ func (c *Client) endpoint(ctx context.Context, key string) (string, error) {
 		address = found.endpoints()[key]
 	}
 	if address == "" && key != revokeURL {
-		return "", misplaced("the provider has no "+key+" that is known here", "spell out "+key+"; without one the provider does not offer this grant")
+		return "", newError(ActionConfig, "the provider has no "+key+" that is known here", "spell out "+key+"; without one the provider does not offer this grant")
 	}
 	return address, nil
 }

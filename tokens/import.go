@@ -61,7 +61,7 @@ func (i importing) run() error {
 		return errors.Join(sentBefore(path), err) // what is kept beside tells the next import that this one was sent
 	}
 	if err != nil && renewed.Refresh == grant.Refresh {
-		return errors.Join(errorOrNil(err), s.Store.Delete(i.beside))
+		return errors.Join(err, s.Store.Delete(i.beside))
 	}
 	return i.conclude(renewed, err) // the login, though it may have no usable access token yet
 }
@@ -71,7 +71,11 @@ func (i importing) renew() (Grant, error) {
 	defer cancel()
 	i.source.importing.Store(true)
 	defer i.source.importing.Store(false)
-	return i.source.Renew(ctx, i.grant)
+	renewed, err := i.source.Renew(ctx, i.grant)
+	if err != nil {
+		err = asError(err)
+	}
+	return renewed, err
 }
 
 // conclude makes renewed the login; err is what was wrong with its access token.
@@ -79,9 +83,9 @@ func (i importing) conclude(renewed Grant, err error) error {
 	store := i.source.Store
 	saveErr := i.source.setGrant(renewed)
 	if saveErr != nil && store.Save(i.beside, renewed) == nil {
-		return errors.Join(errorOrNil(err), fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
+		return errors.Join(err, fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
 	}
-	return errors.Join(errorOrNil(err), saveErr, store.Delete(i.beside))
+	return errors.Join(err, saveErr, store.Delete(i.beside))
 }
 
 func sentBefore(path string) error {

@@ -73,8 +73,7 @@ func (k *KeyringStore) Load(name string) (Grant, error) {
 
 // Save implements [Store].
 func (k *KeyringStore) Save(name string, grant Grant) error {
-	var found *UnusableError
-	if _, err := k.file().Load(name); errors.As(err, &found) && !found.damaged {
+	if _, err := k.file().Load(name); err != nil && !errors.Is(err, ErrNoGrant) && !isDamaged(err) {
 		return err // before the keyring is touched, since this file will not be overwritten
 	}
 	entry, rest, err := split(name, grant)

@@ -54,7 +54,11 @@ func newLogin(source *Source, client *Client) *Login {
 // take claims the right to end the login. It is given once.
 func (login *Login) take() bool { return login.taken.CompareAndSwap(false, true) }
 
-func (login *Login) end(grant Grant, err error) {
+// end saves the grant, unless there is an error, and lets all go that wait for the end.
+func (login *Login) end(ctx context.Context, grant Grant, err error) {
+	if err == nil {
+		err = login.source.SetGrant(ctx, grant)
+	}
 	login.grant, login.err = grant, err
 	close(login.done)
 }
@@ -63,7 +67,7 @@ func (login *Login) end(grant Grant, err error) {
 func (login *Login) abandon(why *Error) {
 	if login.take() {
 		login.stop()
-		login.end(Grant{}, why)
+		login.end(context.Background(), Grant{}, why)
 	}
 }
 
@@ -127,10 +131,7 @@ func (login *Login) finish(asked *url.URL) {
 	if err != nil && !grant.Refresh.IsZero() { // the answer broke off behind it
 		grant, err = login.prove(ctx, grant)
 	}
-	if err == nil {
-		err = login.source.SetGrant(ctx, grant)
-	}
-	login.end(grant, err)
+	login.end(ctx, grant, err)
 }
 
 func (login *Login) redeem(ctx context.Context, asked *url.URL) (Grant, error) {

@@ -58,7 +58,7 @@ func (l *Logins) Begin(ctx context.Context, source *Source, client *Client) (*Lo
 func (l *Logins) BeginDevice(ctx context.Context, source *Source, client *Client) (*Login, error) {
 	login := newLogin(source, client)
 	login.Device = &DeviceCode{}
-	if waiting := l.waiting(login); waiting != nil {
+	if waiting := l.find(login.mayJoin); waiting != nil {
 		return waiting, nil
 	}
 	device, err := client.deviceCode(ctx)
@@ -81,8 +81,8 @@ func (l *Logins) BeginDevice(ctx context.Context, source *Source, client *Client
 func (l *Logins) join(login *Login) (joined *Login, isNew bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if other := l.waitingLocked(login); other != nil {
-		return other, false
+	if i := slices.IndexFunc(l.pending, login.mayJoin); i >= 0 {
+		return l.pending[i], false
 	}
 	l.makeRoomLocked()
 	l.pending = append(l.pending, login)
@@ -90,20 +90,19 @@ func (l *Logins) join(login *Login) (joined *Login, isNew bool) {
 	return login, true
 }
 
-func (l *Logins) waiting(login *Login) *Login {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.waitingLocked(login)
+// mayJoin reports whether another login is of the same kind, and has time left.
+func (login *Login) mayJoin(other *Login) bool {
+	return other.Credential == login.Credential && (other.Device == nil) == (login.Device == nil) &&
+		other.client.ID == login.client.ID && other.client.RedirectURL == login.client.RedirectURL &&
+		!other.taken.Load() && time.Since(other.started) < other.life/2
 }
 
-// waitingLocked finds a login that one of this kind may join, nil if there is none.
-func (l *Logins) waitingLocked(login *Login) *Login {
-	for _, other := range l.pending {
-		same := other.Credential == login.Credential && (other.Device == nil) == (login.Device == nil) &&
-			other.client.ID == login.client.ID && other.client.RedirectURL == login.client.RedirectURL
-		if same && !other.taken.Load() && time.Since(other.started) < other.life/2 {
-			return other
-		}
+// find returns the oldest login of which that is true, or nil.
+func (l *Logins) find(isIt func(*Login) bool) *Login {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.IndexFunc(l.pending, isIt); i >= 0 {
+		return l.pending[i]
 	}
 	return nil
 }
@@ -134,14 +133,7 @@ func (l *Logins) makeRoomLocked() {
 
 // Find returns the login with that ID, or nil.
 func (l *Logins) Find(id string) *Login {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, login := range l.pending {
-		if login.ID == id {
-			return login
-		}
-	}
-	return nil
+	return l.find(func(login *Login) bool { return login.ID == id })
 }
 
 // Callback takes a request to the redirect URI, as the URL that the browser asked
@@ -164,12 +156,5 @@ func (l *Logins) Callback(ctx context.Context, asked *url.URL) (*Login, error) {
 // claimed finds a browser login by its state; device logins have none.
 func (l *Logins) claimed(state string) *Login {
 	l.forget()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, login := range l.pending {
-		if login.Device == nil && sameSecret(login.state, state) {
-			return login
-		}
-	}
-	return nil
+	return l.find(func(login *Login) bool { return login.Device == nil && sameSecret(login.state, state) })
 }

@@ -20,7 +20,7 @@ func (a *answer) refusal() *Error {
 		return deadGrant(a)
 	case code != "" && (a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized):
 		return a.signed(refusal(code))
-	case a.status/100 == 2 && (a.code() == "" || holdsToken(a.text)):
+	case a.status/100 == 2 && (code == "" || holdsToken(a.text)):
 		return unreadAnswer(a)
 	}
 	return a.signed(strangeAnswer(a))

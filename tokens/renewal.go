@@ -19,11 +19,11 @@ type renewal struct {
 type Outcome string
 
 const (
-	OutcomeRenewed     Outcome = "renewed"
-	OutcomeAdopted     Outcome = "adopted" // another process had renewed
-	OutcomeFailed      Outcome = "failed"
-	OutcomeLoginNeeded Outcome = "login_needed"
-	OutcomeUnsaved     Outcome = "unsaved" // renewed, but the store could not take it
+	OutcomeRenewed     Outcome = "renewed"      // there is a new token
+	OutcomeAdopted     Outcome = "adopted"      // another process had renewed
+	OutcomeFailed      Outcome = "failed"       // it is tried again, or the configuration is wrong
+	OutcomeLoginNeeded Outcome = "login_needed" // a person must log in, or probably so
+	OutcomeUnsaved     Outcome = "unsaved"      // renewed, but the store could not take it
 )
 
 func (r *renewal) wait(ctx context.Context) (Token, error) {

@@ -101,7 +101,7 @@ func (s *Source) Load() error {
 	if s.failure == nil && !grant.Failed.At.IsZero() {
 		s.failure = grant.Failed.error()
 	}
-	if errors.As(err, new(*UnusableError)) {
+	if _, ok := errors.AsType[*UnusableError](err); ok {
 		return err
 	}
 	return nil
@@ -166,8 +166,8 @@ func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error)
 func (s *Source) Reject(token Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if token.Access != s.grant.Access || !s.replaceableLocked() {
-		return
+	if token.Access != s.grant.Access || s.Seed == nil && !s.renewable(s.grant) {
+		return // it is not sent any more, or no other one can be had
 	}
 	if s.flight == nil && (s.backingOffLocked() || until(s.healAt) > 0) {
 		s.healedInVain = s.healedInVain || time.Since(s.grant.Renewed) < refusedAtOnce
@@ -268,9 +268,6 @@ func (s *Source) begin() time.Time {
 	return s.began
 }
 
-// replaceableLocked reports whether another token than the present one can be had.
-func (s *Source) replaceableLocked() bool { return s.Seed != nil || s.renewable(s.grant) }
-
 // renewable reports whether the provider can be asked for a successor of grant.
 func (s *Source) renewable(grant Grant) bool {
 	return s.Renew != nil && (s.Unattended || !grant.Refresh.IsZero())
@@ -285,9 +282,7 @@ func (s *Source) cannotRenew(grant Grant) *Error {
 	switch {
 	case grant.Refused != "":
 		e := s.loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
-		if path := s.unread().first(); path != "" {
-			e.Hint = unreadHint(path) + "; " + e.Hint
-		}
+		e.hintAtUnread(s.unread().first())
 		return e
 	case s.Renew == nil:
 		return newError(ActionConfig, "the configured token ends and cannot be renewed", "put a valid one in the configuration")

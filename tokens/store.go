@@ -45,13 +45,12 @@ func (e *UnusableError) Error() string {
 }
 
 func isDamaged(err error) bool {
-	var unusable *UnusableError
-	return errors.As(err, &unusable) && unusable.damaged
+	unusable, ok := errors.AsType[*UnusableError](err)
+	return ok && unusable.damaged
 }
 
 func reason(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err.Error()
 	}
 	return err.Error()

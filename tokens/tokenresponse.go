@@ -126,8 +126,8 @@ func (a *answer) signed(e *Error) *Error {
 // one that broke off only a refresh token counts: it has its closing quote, and
 // without one nobody knows whether the part that is missing had another.
 func (a *answer) issues() bool {
-	refresh := a.refresh() != ""
-	return a.status/100 == 2 && !a.oddRefresh() && (refresh || a.whole && a.str("access_token") != "")
+	refresh := a.refresh()
+	return a.status/100 == 2 && !isDamagedToken(refresh) && (refresh != "" || a.whole && a.str("access_token") != "")
 }
 
 // refresh is the refresh token; "" = there is none. Some servers write something else
@@ -141,10 +141,11 @@ func (a *answer) refresh() string {
 	}
 }
 
-// oddRefresh reports whether the refresh token is one that RFC 6749 (appendix A.17)
-// does not allow: it was damaged on its way, and must not take the place of a good one.
-func (a *answer) oddRefresh() bool {
-	return strings.ContainsFunc(a.refresh(), func(r rune) bool { return r == ' ' || notVSCHAR(r) })
+// isDamagedToken reports whether a token has what neither RFC 6750 (section 2.1) nor,
+// for refresh tokens, RFC 6749 (appendix A.17) allows: it was damaged on its way and must
+// not take the place of a good one, or it is no token but a message or a table.
+func isDamagedToken(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return r == ' ' || notVSCHAR(r) })
 }
 
 // scopes is the member scope: one text, or a list as Twitch sends it.
@@ -174,15 +175,10 @@ func (a *answer) life(now time.Time) time.Duration {
 		number /= 1000
 		fallthrough
 	case number >= epoch:
-		number -= float64(a.time(now).Unix())
+		if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
+			now = date
+		}
+		number -= float64(now.Unix())
 	}
 	return time.Duration(min(max(0, number), lifeMost.Seconds()) * float64(time.Second))
-}
-
-// time is the provider's clock, or else ours.
-func (a *answer) time(now time.Time) time.Time {
-	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
-		return date
-	}
-	return now
 }

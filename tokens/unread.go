@@ -57,24 +57,17 @@ const (
 
 // note keeps the answer in err, if it has one, and says in err where it is.
 func (u unreadFiles) note(err error) {
-	var (
-		answer *unread
-		ours   *Error
-	)
-	if !errors.As(err, &ours) || !errors.As(err, &answer) || answer.empty() {
+	ours, isOurs := errors.AsType[*Error](err)
+	answer, isUnread := errors.AsType[*unread](err)
+	if !isOurs || !isUnread || answer.empty() {
 		return
 	}
 	path, err := u.keep(answer.text)
-	switch {
-	case err != nil:
+	if err != nil {
 		ours.Hint = "its answer could not be kept (" + reason(err) + "); " + ours.Hint
-	case path != "":
-		ours.Hint = unreadHint(path) + "; " + ours.Hint
+	} else {
+		ours.hintAtUnread(path)
 	}
-}
-
-func unreadHint(path string) string {
-	return "an answer that could not be read is kept in " + path + " (secret: it may hold the only refresh token that is left)"
 }
 
 func (u unreadFiles) paths() (paths []string) {
