@@ -26,7 +26,7 @@ func (f FileStore) Clear(ours func(content []byte) bool) error {
 	}
 	names := map[string]bool{} // whether all that is there of a login may go
 	for _, entry := range entries {
-		if name, ok := loginOf(entry.Name()); ok {
+		if name, rest := loginOf(entry.Name()); name != "" && rest == "" {
 			mayGo, known := names[name]
 			names[name] = (mayGo || !known) && ours(glance(filepath.Join(f.Dir, entry.Name())))
 		}
@@ -43,14 +43,15 @@ func (f FileStore) Clear(ours func(content []byte) bool) error {
 	return nil
 }
 
-// loginOf returns whose login a file is, the present generation or the one before.
-func loginOf(file string) (name string, ok bool) {
-	for _, ending := range []string{".grant.json", ".previous.json"} {
-		if name, ok = strings.CutSuffix(file, ending); ok && name != "" {
-			return name, true
+// loginOf returns whose login a file is, the present generation or the one before, and
+// what its name has behind that; an empty name = nobody's.
+func loginOf(file string) (name, rest string) {
+	for _, kind := range []string{".grant.json", ".previous.json"} {
+		if name, rest, ok := strings.Cut(file, kind); ok {
+			return name, rest
 		}
 	}
-	return "", false
+	return "", ""
 }
 
 // glance returns what is in a file, nothing where it is none of ours.
@@ -92,11 +93,9 @@ func (f FileStore) halfWritten() (names []string) {
 	entries, _ := os.ReadDir(f.Dir)
 	for _, entry := range entries {
 		file, hidden := strings.CutPrefix(entry.Name(), ".")
-		for _, kind := range []string{".grant.json.", ".previous.json."} {
-			name, _, ok := strings.Cut(file, kind)
-			if hidden && ok && name != "" && !slices.Contains(names, name) {
-				names = append(names, name)
-			}
+		name, rest := loginOf(file)
+		if hidden && name != "" && strings.HasPrefix(rest, ".") && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names

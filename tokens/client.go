@@ -52,8 +52,8 @@ type Client struct {
 	// 8628, which never shows a secret: neither in the login nor in renewals of what
 	// it gave.
 	CodeBasedLinking bool
-	// HTTP calls the endpoints. Nil = a client with a 30 s bound. Redirects are
-	// never followed: they would carry the secret elsewhere.
+	// HTTP calls the endpoints; nil = the zero client. Redirects are never followed:
+	// they would carry the secret elsewhere.
 	HTTP *http.Client
 
 	discovery discovery

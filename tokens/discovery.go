@@ -43,7 +43,9 @@ func (d *discovery) lookup(ctx context.Context, issuer string, client *http.Clie
 			return found, nil
 		}
 		found, err := discover(issuer, client)
-		d.found.Store(found)
+		if err == nil {
+			d.found.Store(found)
+		}
 		return found, err
 	})
 	select {
@@ -61,22 +63,14 @@ func discover(issuer string, client *http.Client) (*metadata, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	var found *metadata
 	for _, address := range wellKnown(u) {
-		if found, err = fetchMetadata(ctx, client, address); found != nil || err != nil {
-			break
+		if found, err := fetchMetadata(ctx, client, address); err != nil {
+			return nil, err
+		} else if found != nil {
+			return found, found.check(issuer)
 		}
 	}
-	switch {
-	case err != nil:
-		return nil, err
-	case found == nil:
-		return nil, newError(ActionConfig, "the provider has no discovery document at its issuer's address", "check issuer, or spell out auth_url and token_url")
-	}
-	if err := found.check(issuer); err != nil {
-		return nil, err
-	}
-	return found, nil
+	return nil, newError(ActionConfig, "the provider has no discovery document at its issuer's address", "check issuer, or spell out auth_url and token_url")
 }
 
 // wellKnown lists where the document may be: by OpenID Connect Discovery section

@@ -117,8 +117,7 @@ func (login *Login) HasRefreshToken() bool {
 	return over && !login.grant.Refresh.IsZero()
 }
 
-// Format keeps the state and the verifier from being printed: fmt shows what is
-// in unexported fields as it is.
+// Format hides the state and the verifier, which fmt would show as they are.
 func (login *Login) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "login %s to %s", login.ID, login.Credential)
 }

@@ -141,8 +141,9 @@ func (l *Logins) Find(id string) *Login {
 // error is [ErrUnknownState] and nothing has happened. With the right one the login
 // is over, well or not, and is returned; a repeated callback returns it as it ended.
 func (l *Logins) Callback(ctx context.Context, asked *url.URL) (*Login, error) {
-	query := asked.Query()
-	login := l.claimed(query.Get("state"))
+	l.forget()
+	state := asked.Query().Get("state")
+	login := l.find(func(login *Login) bool { return login.Device == nil && sameSecret(login.state, state) })
 	if login == nil {
 		return nil, ErrUnknownState
 	}
@@ -151,10 +152,4 @@ func (l *Logins) Callback(ctx context.Context, asked *url.URL) (*Login, error) {
 		login.finish(asked)
 	}
 	return login, login.Wait(ctx)
-}
-
-// claimed finds a browser login by its state; device logins have none.
-func (l *Logins) claimed(state string) *Login {
-	l.forget()
-	return l.find(func(login *Login) bool { return login.Device == nil && sameSecret(login.state, state) })
 }

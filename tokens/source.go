@@ -232,8 +232,7 @@ func (s *Source) Secrets() []Secret {
 	return s.secrets()
 }
 
-// Format keeps the tokens from being printed: fmt shows what is in unexported
-// fields as it is.
+// Format hides the tokens, which fmt would show as they are.
 func (s *Source) Format(f fmt.State, _ rune) { fmt.Fprint(f, "token source of ", s.Name) }
 
 // key is where the store keeps the grant. Logins have the plain name; what needs
