@@ -142,8 +142,8 @@ func (l *Logins) Find(id string) *Login {
 // is over, well or not, and is returned; a repeated callback returns it as it ended.
 func (l *Logins) Callback(ctx context.Context, asked *url.URL) (*Login, error) {
 	l.forget()
-	state := asked.Query().Get("state")
-	login := l.find(func(login *Login) bool { return login.Device == nil && sameSecret(login.state, state) })
+	state := Secret(asked.Query().Get("state"))
+	login := l.find(func(login *Login) bool { return login.Device == nil && Secret(login.state).Equal(state) })
 	if login == nil {
 		return nil, ErrUnknownState
 	}

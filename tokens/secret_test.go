@@ -96,7 +96,7 @@ func TestSameSecret(t *testing.T) {
 		a, b string
 		same bool
 	}{{"", "", true}, {"a", "a", true}, {"a", "b", false}, {"a", "ab", false}, {"", "a", false}} {
-		if sameSecret(c.a, c.b) != c.same {
+		if Secret(c.a).Equal(Secret(c.b)) != c.same {
 			t.Errorf("%q, %q", c.a, c.b)
 		}
 	}

@@ -2,8 +2,6 @@ package console
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
+	"avsproxy/tokens"
 )
 
 // sessionCookie shows that a browser came with a ticket. Cookies know no ports: a
@@ -59,7 +58,7 @@ func (c *Console) Address(base string) string {
 func (g *sessions) redeem(ticket string) (session string, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.IndexFunc(g.tickets, func(t string) bool { return same(t, ticket) })
+	i := slices.IndexFunc(g.tickets, func(t string) bool { return tokens.Secret(t).Equal(tokens.Secret(ticket)) })
 	if i < 0 {
 		return "", false
 	}
@@ -70,12 +69,7 @@ func (g *sessions) redeem(ticket string) (session string, ok bool) {
 func (g *sessions) knows(session string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.session != "" && same(session, g.session)
-}
-
-func same(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+	return g.session != "" && tokens.Secret(session).Equal(tokens.Secret(g.session))
 }
 
 // keyed lets only those see the traffic who show that they are the user's, where the
@@ -119,7 +113,7 @@ func showsTraffic(path string) bool {
 
 func (c *Console) hasKey(r *http.Request) bool {
 	if key := r.Header.Get(api.KeyHeader); key != "" {
-		return same(key, c.Key)
+		return tokens.Secret(key).Equal(tokens.Secret(c.Key))
 	}
 	cookies := r.CookiesNamed(sessionCookie)
 	return slices.ContainsFunc(cookies, func(cookie *http.Cookie) bool { return c.sessions.knows(cookie.Value) })
