@@ -111,13 +111,13 @@ func (a *attempt) reconcile(stored Grant, err error) (held Grant, ok bool) {
 }
 
 // post asks the provider. The wait for the lock must not cut the call short: an
-// answer that we do not stay for may hold the only refresh token that is left.
+// response that we do not stay for may hold the only refresh token that is left.
 func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	marked, err := a.mark(old)
 	if err != nil {
 		return old, err
 	}
-	ctx, cancel := patience(answerPatience)
+	ctx, cancel := runningTimeout(responseTimeout)
 	defer cancel()
 	defer a.boundCallers(timeout)()
 	renewed, err := a.source.Renew(ctx, marked)
@@ -143,12 +143,12 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	return renewed, nil
 }
 
-// boundCallers lets the callers go after timeout, while the answer is waited for.
+// boundCallers lets the callers go after timeout, while the response is waited for.
 func (a *attempt) boundCallers(timeout time.Duration) (stop func()) {
-	if a.source.Patient {
+	if a.source.WaitForResponse {
 		return func() {}
 	}
-	waiting, cancel := patience(timeout)
+	waiting, cancel := runningTimeout(timeout)
 	context.AfterFunc(waiting, func() {
 		if context.Cause(waiting) == context.DeadlineExceeded {
 			a.flight.giveUp(a.source)
@@ -158,7 +158,7 @@ func (a *attempt) boundCallers(timeout time.Duration) (stop func()) {
 }
 
 // mark writes down, ahead of the call, that the refresh token is about to be
-// sent: a process that finds the mark knows that the answer may have been lost.
+// sent: a process that finds the mark knows that the response may have been lost.
 // A store that takes nothing does not stop a process that goes on; what it gets
 // serves from memory.
 func (a *attempt) mark(old Grant) (Grant, error) {

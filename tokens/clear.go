@@ -69,7 +69,7 @@ func glance(path string) []byte {
 // process works on just now.
 func (f FileStore) Tidy() {
 	for _, name := range f.halfWritten() {
-		ctx, cancel := context.WithTimeout(context.Background(), tidyPatience)
+		ctx, cancel := context.WithTimeout(context.Background(), tidyLockTimeout)
 		unlock, err := f.Lock(ctx, name)
 		cancel()
 		if err != nil {
@@ -85,8 +85,8 @@ func (f FileStore) Tidy() {
 	}
 }
 
-// tidyPatience is more than taking a free lock needs.
-const tidyPatience = 100 * time.Millisecond
+// tidyLockTimeout is more than taking a free lock needs.
+const tidyLockTimeout = 100 * time.Millisecond
 
 // halfWritten are the names of logins that have temporary files.
 func (f FileStore) halfWritten() (names []string) {

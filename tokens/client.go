@@ -111,10 +111,10 @@ func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, er
 	if !c.NoPKCE {
 		form.Set("code_verifier", verifier)
 	}
-	answer, err := c.call(ctx, request{endpoint: tokenURL, form: form})
+	resp, err := c.call(ctx, request{endpoint: tokenURL, form: form})
 	var grant Grant
 	if err == nil {
-		grant, err = answer.grant(c.newGrant(codeKind), c.Scopes)
+		grant, err = resp.grant(c.newGrant(codeKind), c.Scopes)
 	}
 	if err != nil {
 		return grant, exchangeError(asError(err))
@@ -125,7 +125,7 @@ func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, er
 // Refresh obtains the successor of old (RFC 6749 section 6). The provider may
 // rotate the refresh token, repeat it or leave it out; the last two keep the old one.
 func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
-	answer, err := c.call(ctx, request{
+	resp, err := c.call(ctx, request{
 		endpoint: tokenURL,
 		form:     url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.Refresh.Reveal()}},
 		public:   c.isPublic(old),
@@ -133,10 +133,10 @@ func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
 	if err != nil {
 		return old, err
 	}
-	if answer.says(c.Dead) {
-		return old, deadGrant(answer)
+	if resp.says(c.Dead) {
+		return old, deadGrant(resp)
 	}
-	return answer.grant(old, c.Scopes)
+	return resp.grant(old, c.Scopes)
 }
 
 // isPublic reports whether calls about a grant leave out the secret.
@@ -150,7 +150,7 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 	form.Set("grant_type", clientKind)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout) // no refresh token is at stake
 	defer cancel()
-	answer, err := c.call(ctx, request{endpoint: tokenURL, form: form})
+	resp, err := c.call(ctx, request{endpoint: tokenURL, form: form})
 	if err != nil {
 		return Grant{}, err
 	}
@@ -158,7 +158,7 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 	if !old.LoggedIn.IsZero() {
 		grant.LoggedIn = old.LoggedIn
 	}
-	if grant, err = answer.grant(grant, c.Scopes); err != nil {
+	if grant, err = resp.grant(grant, c.Scopes); err != nil {
 		e := asError(err)
 		if e.Action == ActionLogin {
 			e.Action, e.Message, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
@@ -181,14 +181,14 @@ func (c *Client) Revoke(ctx context.Context, grant Grant) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	token := cmp.Or(grant.Refresh, grant.Access)
-	answer, err := c.call(ctx, request{
+	resp, err := c.call(ctx, request{
 		endpoint: revokeURL, form: url.Values{"token": {token.Reveal()}}, public: c.isPublic(grant),
 	})
 	if err != nil {
 		return err
 	}
-	if answer.status/100 != 2 {
-		return fmt.Errorf("the revocation endpoint answered %d", answer.status)
+	if resp.status/100 != 2 {
+		return fmt.Errorf("the revocation endpoint answered %d", resp.status)
 	}
 	return nil
 }
@@ -217,14 +217,14 @@ func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	sent := time.Now()
-	answer, err := c.call(ctx, request{endpoint: deviceURL, form: form, public: c.CodeBasedLinking})
+	resp, err := c.call(ctx, request{endpoint: deviceURL, form: form, public: c.CodeBasedLinking})
 	if err != nil {
 		return nil, loginError(asError(err))
 	}
-	if code := answer.word(); c.CodeBasedLinking && code == "unauthorized_client" {
+	if code := resp.word(); c.CodeBasedLinking && code == "unauthorized_client" {
 		return nil, notLinkable(code)
 	}
-	return readDeviceCode(answer, sent)
+	return readDeviceCode(resp, sent)
 }
 
 // redeemDevice asks once whether the person is done.
@@ -234,16 +234,16 @@ func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *
 		form.Set("grant_type", deviceKind)
 		form.Set("user_code", device.UserCode)
 	}
-	answer, err := c.call(ctx, request{endpoint: tokenURL, form: form, public: c.CodeBasedLinking, anonymous: c.CodeBasedLinking})
+	resp, err := c.call(ctx, request{endpoint: tokenURL, form: form, public: c.CodeBasedLinking, anonymous: c.CodeBasedLinking})
 	if err != nil {
 		return Grant{}, loginError(asError(err))
 	}
-	// The code of an answer to a poll counts whatever the status: 400 by the RFC, but
+	// The code of a response to a poll counts whatever the status: 400 by the RFC, but
 	// 200 at GitHub, and 403 and 428 at Google.
-	if code := answer.code(); code != "" && !answer.passing() && !answer.issues() {
+	if code := resp.code(); code != "" && !resp.passing() && !resp.issues() {
 		return Grant{}, deviceRefusal(code)
 	}
-	grant, err := answer.grant(c.newGrant(deviceKind), c.Scopes)
+	grant, err := resp.grant(c.newGrant(deviceKind), c.Scopes)
 	if err != nil {
 		return grant, loginError(asError(err))
 	}

@@ -112,10 +112,10 @@ func parseCommandOutput(text []byte, now time.Time) (token Secret, expiry time.T
 }
 
 func parseCommandJSON(fields map[string]json.RawMessage, now time.Time) (token Secret, expiry time.Time, err *Error) {
-	a := &answer{fields: fields}
-	if token = withoutScheme(Secret(a.first(tokenMembers))); token.IsZero() {
+	r := &response{fields: fields}
+	if token = withoutScheme(Secret(r.first(tokenMembers))); token.IsZero() {
 		for _, name := range innerMembers {
-			if inner := a.inner(name); len(inner) > 0 {
+			if inner := r.inner(name); len(inner) > 0 {
 				return parseCommandJSON(inner, now)
 			}
 		}
@@ -124,7 +124,7 @@ func parseCommandJSON(fields map[string]json.RawMessage, now time.Time) (token S
 		return "", expiry, unusableOutput("JSON without a token that could be sent: it should have access_token")
 	}
 	for _, name := range endMembers {
-		if text := a.str(name); text != "" {
+		if text := r.str(name); text != "" {
 			end, ok := parseTime(text)
 			if !ok {
 				return "", expiry, unusableOutput("a time that cannot be read, as " + name)
@@ -132,7 +132,7 @@ func parseCommandJSON(fields map[string]json.RawMessage, now time.Time) (token S
 			return token, end, nil
 		}
 	}
-	if life := seconds(a.first(lengthMembers), 0, time.Second, lifeMost); life > 0 {
+	if life := seconds(r.first(lengthMembers), 0, time.Second, lifeMost); life > 0 {
 		expiry = now.Add(life)
 	}
 	return token, expiry, nil

@@ -38,21 +38,21 @@ const (
 	deviceAfter    = time.Minute // for which the outcome is remembered after the codes' end
 )
 
-// readDeviceCode reads the answer to a request that was sent then.
-func readDeviceCode(a *answer, sent time.Time) (*DeviceCode, error) {
-	if a.status/100 != 2 || a.word() != "" {
-		return nil, loginError(a.refusal())
+// readDeviceCode reads the response to a request that was sent then.
+func readDeviceCode(r *response, sent time.Time) (*DeviceCode, error) {
+	if r.status/100 != 2 || r.word() != "" {
+		return nil, loginError(r.refusal())
 	}
 	code := &DeviceCode{
-		UserCode:        a.str("user_code"),
-		VerificationURL: cmp.Or(a.str("verification_uri"), a.str("verification_url")), // the latter is Google's
-		CompleteURL:     a.str("verification_uri_complete"),
-		Expires:         sent.Add(seconds(a.str("expires_in"), loginLife, time.Second, deviceLifeMost)),
-		Interval:        seconds(a.str("interval"), pollLeast, pollLeast, deviceLifeMost),
-		secret:          a.str("device_code"),
+		UserCode:        r.str("user_code"),
+		VerificationURL: cmp.Or(r.str("verification_uri"), r.str("verification_url")), // the latter is Google's
+		CompleteURL:     r.str("verification_uri_complete"),
+		Expires:         sent.Add(seconds(r.str("expires_in"), loginLife, time.Second, deviceLifeMost)),
+		Interval:        seconds(r.str("interval"), pollLeast, pollLeast, deviceLifeMost),
+		secret:          r.str("device_code"),
 	}
 	if !code.usable() {
-		return nil, loginError(notAnAnswer(errors.New("it names no code that could be shown (a captive portal?)")))
+		return nil, loginError(unusableResponse(errors.New("it names no code that could be shown (a captive portal?)")))
 	}
 	if !safeURL(code.CompleteURL) {
 		code.CompleteURL = ""
@@ -80,7 +80,7 @@ func (login *Login) poll(ctx context.Context) {
 		return // cancelled, or forgotten
 	}
 	if err == nil {
-		call, cancel := patience(answerPatience) // the code may expire meanwhile
+		call, cancel := runningTimeout(responseTimeout) // the code may expire meanwhile
 		defer cancel()
 		grant, err = login.prove(call, grant)
 	}
@@ -116,10 +116,10 @@ func (login *Login) await(ctx context.Context) (Grant, error) {
 	}
 }
 
-// pollOnce waits for its answer also beyond the life of the code, or a cancel: it
+// pollOnce waits for its response also beyond the life of the code, or a cancel: it
 // may have the tokens, which are given once.
 func (login *Login) pollOnce() (Grant, *Error) {
-	call, cancel := patience(answerPatience)
+	call, cancel := runningTimeout(responseTimeout)
 	defer cancel()
 	grant, err := login.client.redeemDevice(call, login.Device)
 	if err != nil {
@@ -151,7 +151,7 @@ func (p *pace) next(err *Error) time.Duration {
 }
 
 // prove renews what a login gave at once and throws the first access token away, to
-// find out while the person is there whether the login will last. Of an answer with
+// find out while the person is there whether the login will last. Of a response with
 // nothing but a new refresh token that one is taken.
 func (login *Login) prove(ctx context.Context, first Grant) (Grant, error) {
 	if first.Refresh.IsZero() {

@@ -92,16 +92,16 @@ func fetchMetadata(ctx context.Context, client *http.Client, address string) (*m
 	if err != nil {
 		return nil, undiscovered(plainCause(err))
 	}
-	answer := readAnswer(resp)
+	got := readResponse(resp)
 	var found metadata
-	switch status := answer.status; {
+	switch status := got.status; {
 	case status >= 500 || status == http.StatusTooManyRequests:
 		e := undiscovered(fmt.Errorf("it answered %d", status))
-		e.RetryAfter = retryAfter(answer.header.Get("Retry-After"))
+		e.RetryAfter = retryAfter(got.header.Get("Retry-After"))
 		return nil, e
 	case status != http.StatusOK:
 		return nil, nil
-	case json.Unmarshal(answer.text, &found) != nil:
+	case json.Unmarshal(got.text, &found) != nil:
 		return nil, undiscovered(errors.New("its answer is no such document (a captive portal?)"))
 	}
 	return &found, nil

@@ -98,7 +98,7 @@ func TestDiscoveryRefuses(t *testing.T) {
 		"redirect":         {func(w http.ResponseWriter, _ string) { w.Header().Set("Location", "/token"); w.WriteHeader(302) }, ActionConfig, "no discovery document"},
 		"portal":           {func(w http.ResponseWriter, _ string) { fmt.Fprint(w, "<h1>c4n4ry") }, ActionRetry, "captive portal"},
 		"endless": {func(w http.ResponseWriter, _ string) {
-			fmt.Fprint(w, `{"x":"`, strings.Repeat("c4n4ry", answerMost/6), `"}`)
+			fmt.Fprint(w, `{"x":"`, strings.Repeat("c4n4ry", maxResponse/6), `"}`)
 		}, ActionRetry, "captive portal"},
 		"down": {func(w http.ResponseWriter, _ string) { w.Header().Set("Retry-After", "7"); w.WriteHeader(503) }, ActionRetry, "answered 503"},
 		"cut":  {func(w http.ResponseWriter, _ string) { speak(w, canary) }, ActionRetry, "broke off"},

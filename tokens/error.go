@@ -18,11 +18,11 @@ const (
 )
 
 // An Error is why no token could be had. It never holds a secret or the body of
-// an answer.
+// a response.
 type Error struct {
 	Action Action
 	// Code is the provider's error code (RFC 6749 section 5.2), empty where the
-	// answer had none.
+	// response had none.
 	Code string
 	// Message is one sentence for a person, Hint the next step.
 	Message, Hint string
@@ -46,7 +46,7 @@ func (e *Error) because(cause error) *Error {
 	return e
 }
 
-// hintAtUnread says where an answer that could not be read is kept; empty = nowhere.
+// hintAtUnread says where a response that could not be read is kept; empty = nowhere.
 func (e *Error) hintAtUnread(path string) {
 	if path != "" {
 		e.Hint = "an answer that could not be read is kept in " + path + " (secret: it may hold the only refresh token that is left); " + e.Hint
@@ -91,13 +91,13 @@ const (
 	hintConfig     = "see the configuration"
 )
 
-// unreachable covers everything before a usable answer: DNS, TLS, cut and
-// unparsable answers.
+// unreachable covers everything before a usable response: DNS, TLS, cut and
+// unparsable responses.
 func unreachable(err error) *Error {
 	return newError(ActionRetry, "the provider's endpoint could not be used", "check the network; "+hintKept).because(plainCause(err))
 }
 
-func notAnAnswer(cause error) *Error {
+func unusableResponse(cause error) *Error {
 	return newError(ActionRetry, "the provider gave no usable answer", hintKept).because(cause)
 }
 

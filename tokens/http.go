@@ -35,8 +35,8 @@ type request struct {
 
 // call sends a request, and once more with ID and secret in a header where that may
 // be what the provider wants. The error is an [*Error]; where it is about the call,
-// there was no answer at all.
-func (c *Client) call(ctx context.Context, r request) (*answer, error) {
+// there was no response at all.
+func (c *Client) call(ctx context.Context, r request) (*response, error) {
 	secret, err := c.secret(r.public)
 	if err != nil {
 		return nil, err
@@ -73,12 +73,12 @@ func (c *Client) call(ctx context.Context, r request) (*answer, error) {
 	return second, err
 }
 
-// send has x/oauth2 send one request, and reads the answer itself: x/oauth2 throws
-// away whole answers, with the rotated refresh token in them, for a wrong
+// send has x/oauth2 send one request, and reads the response itself: x/oauth2 throws
+// away whole responses, with the rotated refresh token in them, for a wrong
 // Content-Type or one odd member. Package clientcredentials lets a form name any grant.
-func (c *Client) send(ctx context.Context, conf *clientcredentials.Config, endpoint string) (*answer, error) {
+func (c *Client) send(ctx context.Context, conf *clientcredentials.Config, endpoint string) (*response, error) {
 	client := c.httpClient()
-	reader := &answerReader{client: c, next: cmp.Or(client.Transport, http.DefaultTransport), asksJSON: endpoint != tokenURL}
+	reader := &responseReader{client: c, next: cmp.Or(client.Transport, http.DefaultTransport), asksJSON: endpoint != tokenURL}
 	client.Transport = reader
 	_, err := conf.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if reader.got != nil {
@@ -90,19 +90,19 @@ func (c *Client) send(ctx context.Context, conf *clientcredentials.Config, endpo
 	return nil, unreachable(err)
 }
 
-// An answerReader keeps the answer of one call from x/oauth2.
-type answerReader struct {
+// A responseReader keeps the response of one call from x/oauth2.
+type responseReader struct {
 	client   *Client
 	next     http.RoundTripper
-	asksJSON bool // GitHub's device endpoint answers with a form else
-	got      *answer
+	asksJSON bool // else GitHub answers its device endpoint with a form
+	got      *response
 }
 
-var errAnswerRead = errors.New("the answer was read")
+var errResponseRead = errors.New("the answer was read")
 
-func (r *answerReader) RoundTrip(req *http.Request) (*http.Response, error) {
+func (r *responseReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())                // a RoundTripper must not change the request it was given
-	req.Header.Set("Accept-Encoding", "identity") // or net/http would unpack the answer, and lose what it cannot unpack
+	req.Header.Set("Accept-Encoding", "identity") // or net/http would unpack the response, and lose what it cannot unpack
 	if r.asksJSON {
 		req.Header.Set("Accept", "application/json")
 	}
@@ -114,16 +114,16 @@ func (r *answerReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	if date, bad := http.ParseTime(resp.Header.Get("Date")); bad == nil {
 		r.client.compareClocks(date, sent, time.Since(sent))
 	}
-	r.got = readAnswer(resp)
-	return nil, errAnswerRead
+	r.got = readResponse(resp)
+	return nil, errResponseRead
 }
 
-// skewLeast is more than what the way of an answer, half a call's bound at most,
+// skewLeast is more than what the way of a response, half a call's bound at most,
 // and the whole seconds of a Date can feign.
 const skewLeast = 30 * time.Second
 
 // Skew is how far this machine's clock is ahead of the provider's, by the Date
-// header of the last answer from one of its endpoints, to the second; negative =
+// header of the last response from one of its endpoints, to the second; negative =
 // behind it. Zero = not known, or within 30 s, which harms nobody.
 func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 

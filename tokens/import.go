@@ -67,7 +67,7 @@ func (i importing) run() error {
 }
 
 func (i importing) renew() (Grant, error) {
-	ctx, cancel := patience(answerPatience)
+	ctx, cancel := runningTimeout(responseTimeout)
 	defer cancel()
 	i.source.importing.Store(true)
 	defer i.source.importing.Store(false)

@@ -71,7 +71,7 @@ func (login *Login) abandon(why *Error) {
 	}
 }
 
-// Cancel ends a login that waits for a person. One that already has its answer
+// Cancel ends a login that waits for a person. One that already has its response
 // from the provider, or is over, is left alone.
 func (login *Login) Cancel() {
 	login.abandon(newError(ActionLogin, "the login was cancelled here", hintStartAgain))
@@ -123,11 +123,11 @@ func (login *Login) Format(f fmt.State, _ rune) {
 }
 
 func (login *Login) finish(asked *url.URL) {
-	ctx, cancel := patience(answerPatience) // there is one answer to a code
+	ctx, cancel := runningTimeout(responseTimeout) // there is one response to a code
 	defer cancel()
 	grant, err := login.redeem(ctx, asked)
 	login.source.unread().note(err)
-	if err != nil && !grant.Refresh.IsZero() { // the answer broke off behind it
+	if err != nil && !grant.Refresh.IsZero() { // the response broke off behind it
 		grant, err = login.prove(ctx, grant)
 	}
 	login.end(ctx, grant, err)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// ErrUnknownState is the answer to a callback whose state belongs to no login
+// ErrUnknownState is the error for a callback whose state belongs to no login
 // that is waiting: a stray request or somebody else's. The waiting logins go on.
 var ErrUnknownState = errors.New("this callback belongs to no login that is waiting")
 

@@ -23,7 +23,7 @@ type Provider struct {
 }
 
 // A Saying is how a provider says something in words of its own: members of its
-// answer, or of one object in the answer's list "errors".
+// response, or of one object in the response's list "errors".
 type Saying struct {
 	Is  map[string]string   // members and their values; letter case does not count
 	Not map[string][]string // texts that a member must not have in it; nil = none
@@ -76,7 +76,7 @@ func amazon(region string) (Provider, bool) {
 	}, ok
 }
 
-// providers are those whose answers follow RFC 6749 closely enough to work. Slack
+// providers are those whose responses follow RFC 6749 closely enough to work. Slack
 // is not among them: its user tokens come nested, and its bot tokens do not end.
 func providers() map[string]Provider {
 	with := func(e oauth2.Endpoint, p Provider) Provider {

@@ -10,26 +10,26 @@ import (
 	"unicode"
 )
 
-// refusal turns an answer without a token into an error. The three outcomes are
+// refusal turns a response without a token into an error. The three outcomes are
 // kept apart: only an OAuth error that was really parsed counts as the provider's
 // word.
-func (a *answer) refusal() *Error {
-	code := a.code()
+func (r *response) refusal() *Error {
+	code := r.code()
 	switch {
-	case code == "invalid_grant" && !a.passing():
-		return deadGrant(a)
-	case code != "" && (a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized):
-		return a.signed(refusal(code))
-	case a.status/100 == 2 && (code == "" || holdsToken(a.text)):
-		return unreadAnswer(a)
+	case code == "invalid_grant" && !r.passing():
+		return deadGrant(r)
+	case code != "" && (r.status == http.StatusBadRequest || r.status == http.StatusUnauthorized):
+		return r.signed(refusal(code))
+	case r.status/100 == 2 && (code == "" || holdsToken(r.text)):
+		return unreadResponse(r)
 	}
-	return a.signed(strangeAnswer(a))
+	return r.signed(strangeResponse(r))
 }
 
 // deadGrant is the provider's word that a refresh token, or a code, is dead.
-func deadGrant(a *answer) *Error {
+func deadGrant(r *response) *Error {
 	e := refusal("invalid_grant")
-	e.Code = a.word()
+	e.Code = r.word()
 	return e
 }
 
@@ -73,7 +73,7 @@ func refusal(code string) *Error {
 }
 
 // errorCode puts a code into lower case: Amazon's own vary. The code is the one
-// thing of an answer that we repeat, so what does not look like one is left out.
+// thing of a response that we repeat, so what does not look like one is left out.
 func errorCode(code string) string {
 	notLetter := func(r rune) bool { return r < 'a' || r > 'z' }
 	code = strings.ToLower(code)
@@ -83,13 +83,13 @@ func errorCode(code string) string {
 	return code
 }
 
-// strangeAnswer covers the answers that are neither tokens nor a refusal. An error
+// strangeResponse covers the responses that are neither tokens nor a refusal. An error
 // code in one is shown, but proves nothing about a login.
-func strangeAnswer(a *answer) *Error {
-	code := a.word()
-	e := newError(ActionRetry, strangeStatus(a.status, code), hintKept)
-	e.Code, e.RetryAfter = code, retryAfter(a.header.Get("Retry-After"))
-	if a.status == http.StatusTooManyRequests || e.RetryAfter > 0 {
+func strangeResponse(r *response) *Error {
+	code := r.word()
+	e := newError(ActionRetry, strangeStatus(r.status, code), hintKept)
+	e.Code, e.RetryAfter = code, retryAfter(r.header.Get("Retry-After"))
+	if r.status == http.StatusTooManyRequests || e.RetryAfter > 0 {
 		e.Action = ActionWait
 	}
 	if known := refusal(e.Code); known.Action == ActionConfig {
@@ -142,7 +142,7 @@ func loginError(e *Error) *Error {
 	return e
 }
 
-// deviceRefusal explains the answers to polls (RFC 8628 section 3.5), with what
+// deviceRefusal explains the responses to polls (RFC 8628 section 3.5), with what
 // Amazon (invalid_code_pair) and Microsoft (authorization_declined) call them.
 // Action tells whether to go on: by the RFC any unknown error ends the login.
 func deviceRefusal(code string) *Error {

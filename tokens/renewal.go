@@ -33,7 +33,7 @@ func (r *renewal) wait(ctx context.Context) (Token, error) {
 		select {
 		case <-r.done:
 		default:
-			return Token{}, noAnswerYet()
+			return Token{}, noResponseYet()
 		}
 	case <-ctx.Done():
 		return Token{}, ctx.Err()
@@ -53,7 +53,7 @@ func (r *renewal) failure() error {
 }
 
 // run carries a renewal to its end. It has no caller's context: whoever
-// started it may be long gone, and an answer that was paid for with the old
+// started it may be long gone, and a response that was paid for with the old
 // refresh token must be saved.
 func (r *renewal) run(a *attempt) {
 	s := a.source
@@ -100,14 +100,14 @@ func (r *renewal) giveUp(s *Source) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failure == nil {
-		s.failure = noAnswerYet()
+		s.failure = noResponseYet()
 	}
 	close(r.late)
 }
 
-// noAnswerYet is what callers get who have waited long enough for a renewal that
+// noResponseYet is the error for callers who have waited long enough for a renewal that
 // goes on.
-func noAnswerYet() *Error {
+func noResponseYet() *Error {
 	e := newError(ActionRetry, "the provider has not answered the renewal yet",
 		"its answer is still waited for; check whether the provider is in trouble")
 	e.RetryAfter = startAgain
@@ -118,16 +118,16 @@ func endedEarly() *Error {
 	return newError(ActionRetry, "the new token had ended before it could be used", "try again")
 }
 
-// answerPatience is for how long the answer to a token request is waited for. It
+// responseTimeout is for how long the response to a token request is waited for. It
 // may hold the only refresh token that is left, so this is longer than any caller
 // waits.
-const answerPatience = 5 * time.Minute
+const responseTimeout = 5 * time.Minute
 
-// patience returns a context that ends, with [context.DeadlineExceeded] as its
+// runningTimeout returns a context that ends, with [context.DeadlineExceeded] as its
 // cause, after d of running time. A process that was stopped, or starved, does not
-// find its time over while the answer lies in its socket: a wait that took far
+// find its time over while the response lies in its socket: a wait that took far
 // longer than it should have does not count.
-func patience(d time.Duration) (context.Context, context.CancelFunc) {
+func runningTimeout(d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() {
 		step := min(time.Second, d)

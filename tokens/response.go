@@ -14,13 +14,13 @@ import (
 	"avsproxy/internal/charset"
 )
 
-// answerMost is how many bytes of an answer are read.
-const answerMost = 4 << 20
+// maxResponse is how many bytes of a response are read.
+const maxResponse = 4 << 20
 
-// An answer is what an endpoint of the provider answered. It may hold the only
+// A response is what an endpoint of the provider answered. It may hold the only
 // refresh token that is left, so it is read by what it is, not by what it is
 // called: JSON or a form, in UTF-8 or UTF-16, as far as it came.
-type answer struct {
+type response struct {
 	status int
 	header http.Header
 	fields map[string]json.RawMessage // of a JSON object or a form; nil = it is neither
@@ -29,22 +29,22 @@ type answer struct {
 	cut    error                      // why it could not be read to its end; nil = it could
 }
 
-func readAnswer(resp *http.Response) *answer {
+func readResponse(resp *http.Response) *response {
 	text, err := readBody(resp.Body)
 	resp.Body.Close()
-	a := &answer{status: resp.StatusCode, header: resp.Header, text: text, cut: err}
+	r := &response{status: resp.StatusCode, header: resp.Header, text: text, cut: err}
 	plain := charset.UTF8(unpacked(text))
-	if a.fields, a.whole = parseObject(plain); a.fields == nil {
-		a.fields = parseForm(plain, err == nil)
-		a.whole = err == nil
+	if r.fields, r.whole = parseObject(plain); r.fields == nil {
+		r.fields = parseForm(plain, err == nil)
+		r.whole = err == nil
 	}
-	return a
+	return r
 }
 
-// readBody reads an answer up to its end, or to the end of the object that it is: a
+// readBody reads a response up to its end, or to the end of the object that it is: a
 // server may announce more than it sends, and leave the connection open.
 func readBody(body io.Reader) (text []byte, err error) {
-	body = io.LimitReader(body, answerMost)
+	body = io.LimitReader(body, maxResponse)
 	for chunk := make([]byte, 16<<10); err == nil; {
 		var n int
 		n, err = body.Read(chunk)
@@ -67,7 +67,7 @@ func unpacked(text []byte) []byte {
 	if err != nil {
 		return text
 	}
-	plain, _ := io.ReadAll(io.LimitReader(unpacker, answerMost))
+	plain, _ := io.ReadAll(io.LimitReader(unpacker, maxResponse))
 	return plain
 }
 
@@ -102,7 +102,7 @@ func unended(value json.RawMessage) bool {
 	return !strings.ContainsAny(string(value[len(value)-1:]), `"]}`)
 }
 
-// parseForm reads an answer like GitHub's, which is a form; nil = it is none. Of one
+// parseForm reads a response like GitHub's, which is a form; nil = it is none. Of one
 // that is not whole the last pair is left out, since part of it may have been lost.
 func parseForm(text []byte, whole bool) map[string]json.RawMessage {
 	text = bytes.TrimSpace(text)
@@ -122,7 +122,7 @@ func parseForm(text []byte, whole bool) map[string]json.RawMessage {
 }
 
 // str is a member that is a string or a number; "" for all others.
-func (a *answer) str(key string) string { return plain(a.fields[key]) }
+func (r *response) str(key string) string { return plain(r.fields[key]) }
 
 func plain(value json.RawMessage) string {
 	var text string
@@ -137,24 +137,24 @@ func plain(value json.RawMessage) string {
 }
 
 // first is the first member that has a text.
-func (a *answer) first(names []string) string {
+func (r *response) first(names []string) string {
 	for _, name := range names {
-		if text := a.str(name); text != "" {
+		if text := r.str(name); text != "" {
 			return text
 		}
 	}
 	return ""
 }
 
-func (a *answer) inner(key string) (object map[string]json.RawMessage) {
-	_ = json.Unmarshal(a.fields[key], &object) // anything else has no members
+func (r *response) inner(key string) (object map[string]json.RawMessage) {
+	_ = json.Unmarshal(r.fields[key], &object) // anything else has no members
 	return object
 }
 
-// errorList is the list "errors" of answers like Fitbit's and Strava's.
-func (a *answer) errorList() []map[string]json.RawMessage {
+// errorList is the list "errors" of responses like Fitbit's and Strava's.
+func (r *response) errorList() []map[string]json.RawMessage {
 	var list []map[string]json.RawMessage
-	_ = json.Unmarshal(a.fields["errors"], &list) // anything else is no such list
+	_ = json.Unmarshal(r.fields["errors"], &list) // anything else is no such list
 	return list
 }
 

@@ -154,7 +154,7 @@ func TestAnEndGivenAsATimeIsUnderstood(t *testing.T) {
 		{"-5", nil, 0},
 		{`"NaN"`, nil, 0},
 	} {
-		a := &answer{header: c.header, fields: map[string]json.RawMessage{"expires_in": json.RawMessage(c.in)}}
+		a := &response{header: c.header, fields: map[string]json.RawMessage{"expires_in": json.RawMessage(c.in)}}
 		if got := a.life(now); got != c.want {
 			t.Errorf("%s: %v, want %v", c.in, got, c.want)
 		}

@@ -46,11 +46,11 @@ type Source struct {
 	// rotate the refresh token, and the old one would be all that is left.
 	MustSave bool
 	// Timeout bounds the wait for the store's lock, and then once more how long
-	// callers wait for the answer to a renewal. Zero = 30 s.
+	// callers wait for the response to a renewal. Zero = 30 s.
 	Timeout time.Duration
-	// Patient lets callers wait for the answer as long as it is waited for at all,
+	// WaitForResponse lets callers wait for the response as long as it is waited for at all,
 	// which is some minutes.
-	Patient bool
+	WaitForResponse bool
 	// Outcome, if set, is called with how each renewal ended, one after the other and
 	// before anybody gets the new token. It must neither block nor ask the source for a
 	// token.

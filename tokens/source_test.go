@@ -181,7 +181,7 @@ func TestRenewalEndsByItself(t *testing.T) {
 		if got := source.Status(); !got.Renewing || got.State != StateFailing {
 			t.Errorf("the answer is not waited for any more: %+v", got)
 		}
-		time.Sleep(answerPatience)
+		time.Sleep(responseTimeout)
 		if got := source.Status(); got.Renewing || got.State != StateFailing {
 			t.Errorf("%+v", got)
 		}
@@ -190,7 +190,7 @@ func TestRenewalEndsByItself(t *testing.T) {
 
 // A provider that takes 33 s, or minutes, gets its time; the callers do not wait so long.
 func TestPromise1_ALateAnswerIsReadAndKept(t *testing.T) {
-	for _, delay := range []time.Duration{33 * time.Second, answerPatience - time.Second} {
+	for _, delay := range []time.Duration{33 * time.Second, responseTimeout - time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			p, store := newProvider(), holding(t, stored(-time.Second))
 			reuse(p)

@@ -69,7 +69,7 @@ func (s *Source) Reload(ctx context.Context) error {
 // stored stays where it does not. A refresh token that is the present one, or that
 // the present one grew from, is sent to nobody: providers rotate refresh tokens, and
 // one that comes back spent ends the login. The error is then [ErrImported]. Import
-// waits for the store's lock as ctx allows, but for the answer as long as it may come.
+// waits for the store's lock as ctx allows, but for the response as long as it may come.
 func (s *Source) Import(ctx context.Context, grant Grant) error {
 	unlock, err := s.Store.Lock(ctx, s.key())
 	if err != nil {
@@ -128,7 +128,7 @@ func (s *Source) loaded() (Grant, error) {
 }
 
 // AwaitRenewal waits for a renewal that is under way. A process should call it before
-// it ends: the answer to a renewal may hold the only refresh token that is left.
+// it ends: the response to a renewal may hold the only refresh token that is left.
 func (s *Source) AwaitRenewal(ctx context.Context) error {
 	s.mu.Lock()
 	flight := s.flight

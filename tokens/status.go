@@ -36,7 +36,7 @@ type Status struct {
 	Ends time.Time
 	// Unsaved is why the store does not hold the present grant; nil = it does.
 	Unsaved error
-	// Unread is the file with an answer of the provider's that could not be read, and
+	// Unread is the file with a response of the provider's that could not be read, and
 	// may hold the refresh token that is valid now; empty = there is none.
 	Unread string
 	// Failure is how the last renewal failed; nil = it did not.
@@ -89,7 +89,7 @@ type knownTokens struct {
 	}
 }
 
-// formerMost is how many tokens that were replaced are remembered, so that an answer
+// formerMost is how many tokens that were replaced are remembered, so that a response
 // which repeats one of them later does not show it.
 const formerMost = 8
 

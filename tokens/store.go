@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// ErrNoGrant is what a store answers for a credential that has no grant.
+// ErrNoGrant is the error of a store for a credential that has no grant.
 var ErrNoGrant = errors.New("no login is stored")
 
 // A Store keeps grants by the name of their credential. It is safe for

@@ -11,38 +11,38 @@ import (
 	"time"
 )
 
-// grant is what the token endpoint's answer makes of old, where asked are the scopes
+// grant is what the token endpoint's response makes of old, where asked are the scopes
 // that were asked for. Beside an error too the grant has the refresh token that the
-// answer gave: the old one may be spent.
-func (a *answer) grant(old Grant, asked []string) (Grant, error) {
-	if !a.issues() {
-		return old, a.refusal()
+// response gave: the old one may be spent.
+func (r *response) grant(old Grant, asked []string) (Grant, error) {
+	if !r.issues() {
+		return old, r.refusal()
 	}
 	old.Generation++
-	if refresh := a.refresh(); refresh != "" {
+	if refresh := r.refresh(); refresh != "" {
 		old.Refresh = Secret(refresh)
 	}
-	access := a.str("access_token")
+	access := r.str("access_token")
 	switch {
 	case access == "":
-		return old, notAnAnswer(errors.New("it has no access token"))
+		return old, unusableResponse(errors.New("it has no access token"))
 	case strings.ContainsFunc(access, notVSCHAR):
-		return old, notAnAnswer(errors.New("its token could not be sent in a header"))
-	case !meansBearer(a.str("token_type")):
+		return old, unusableResponse(errors.New("its token could not be sent in a header"))
+	case !meansBearer(r.str("token_type")):
 		return old, newError(ActionConfig, "the provider gave a token that is no bearer token (RFC 6750)",
 			"have it give this client bearer tokens; those that are bound to a key (DPoP, MAC) cannot be injected")
 	}
 	now := wallNow()
 	old.Access = Secret(access)
 	old.Renewed, old.Expiry = now, time.Time{}
-	life := a.life(now)
+	life := r.life(now)
 	if life == 0 && (!old.Refresh.IsZero() || old.Kind == clientKind) {
 		life = lifeUnsaid
 	}
 	if life > 0 { // else it is a token like GitHub's, that is neither said to end nor to be renewed
 		old.Expiry = now.Add(life)
 	}
-	if scopes := a.scopes(); len(scopes) > 0 {
+	if scopes := r.scopes(); len(scopes) > 0 {
 		old.Scopes = scopes
 	} else if old.Scopes == nil {
 		old.Scopes = asked // RFC 6749 section 5.1: left out means as asked
@@ -67,21 +67,21 @@ func meansBearer(kind string) bool {
 }
 
 // code is the error code of RFC 6749 section 5.2, put into our words; "" = the
-// answer tells of no error. Some servers say "error": false or 0 beside a token.
-func (a *answer) code() string {
+// response tells of no error. Some servers say "error": false or 0 beside a token.
+func (r *response) code() string {
 	var text string
-	if json.Unmarshal(a.fields["error"], &text) != nil || text == "" {
+	if json.Unmarshal(r.fields["error"], &text) != nil || text == "" {
 		return ""
 	}
 	return errorCode(text)
 }
 
-// word is the answer's error code, or the nearest to it that the answer has.
-func (a *answer) word() string {
-	if code := a.code(); code != "" {
+// word is the response's error code, or the nearest to it that the response has.
+func (r *response) word() string {
+	if code := r.code(); code != "" {
 		return code
 	}
-	for _, object := range append(a.errorList(), a.inner("error")) {
+	for _, object := range append(r.errorList(), r.inner("error")) {
 		for _, key := range []string{"errorType", "code", "type", "status"} {
 			if word := plain(object[key]); word != "" {
 				return errorCode(word)
@@ -92,18 +92,18 @@ func (a *answer) word() string {
 }
 
 // passing reports whether the status tells of trouble that passes, whatever the
-// answer says besides.
-func (a *answer) passing() bool {
-	return a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout
+// response says besides.
+func (r *response) passing() bool {
+	return r.status >= 500 || r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout
 }
 
-// says reports whether the answer has one of the sayings in it. An answer that
+// says reports whether the response has one of the sayings in it. A response that
 // tells of trouble at the provider says nothing else.
-func (a *answer) says(sayings []Saying) bool {
-	if a.passing() || a.issues() {
+func (r *response) says(sayings []Saying) bool {
+	if r.passing() || r.issues() {
 		return false
 	}
-	for _, object := range append(a.errorList(), a.fields) {
+	for _, object := range append(r.errorList(), r.fields) {
 		for _, saying := range sayings {
 			if saying.in(object) {
 				return true
@@ -113,27 +113,27 @@ func (a *answer) says(sayings []Saying) bool {
 	return false
 }
 
-// signed notes in an error what the answer was, where it is a refusal in JSON of
+// signed notes in an error what the response was, where it is a refusal in JSON of
 // which nobody knows whether it will pass.
-func (a *answer) signed(e *Error) *Error {
-	if a.fields != nil && a.status/100 == 4 && !a.passing() {
-		e.sign = fmt.Sprint(a.status, " ", e.Code)
+func (r *response) signed(e *Error) *Error {
+	if r.fields != nil && r.status/100 == 4 && !r.passing() {
+		e.sign = fmt.Sprint(r.status, " ", e.Code)
 	}
 	return e
 }
 
-// issues reports whether the answer is a token answer (RFC 6749 section 5.1). Of
+// issues reports whether the response is a token response (RFC 6749 section 5.1). Of
 // one that broke off only a refresh token counts: it has its closing quote, and
 // without one nobody knows whether the part that is missing had another.
-func (a *answer) issues() bool {
-	refresh := a.refresh()
-	return a.status/100 == 2 && !isDamagedToken(refresh) && (refresh != "" || a.whole && a.str("access_token") != "")
+func (r *response) issues() bool {
+	refresh := r.refresh()
+	return r.status/100 == 2 && !isDamagedToken(refresh) && (refresh != "" || r.whole && r.str("access_token") != "")
 }
 
 // refresh is the refresh token; "" = there is none. Some servers write something else
 // in its place.
-func (a *answer) refresh() string {
-	switch text := a.str("refresh_token"); strings.TrimSpace(text) {
+func (r *response) refresh() string {
+	switch text := r.str("refresh_token"); strings.TrimSpace(text) {
 	case "", "0", "null", "none":
 		return ""
 	default:
@@ -149,12 +149,12 @@ func isDamagedToken(text string) bool {
 }
 
 // scopes is the member scope: one text, or a list as Twitch sends it.
-func (a *answer) scopes() []string {
+func (r *response) scopes() []string {
 	var list []string
-	if json.Unmarshal(a.fields["scope"], &list) == nil {
+	if json.Unmarshal(r.fields["scope"], &list) == nil {
 		return list
 	}
-	return strings.Fields(a.str("scope"))
+	return strings.Fields(r.str("scope"))
 }
 
 const (
@@ -162,12 +162,12 @@ const (
 	lifeMost   = 365 * 24 * time.Hour
 )
 
-// life reads expires_in, which some answers leave out or get wrong: zero. A
+// life reads expires_in, which some responses leave out or get wrong: zero. A
 // number that would be more than 30 years is the time of the end itself, in
 // seconds or milliseconds since 1970, by the provider's clock.
-func (a *answer) life(now time.Time) time.Duration {
+func (r *response) life(now time.Time) time.Duration {
 	const epoch, millis = 1e9, 1e11
-	number, err := strconv.ParseFloat(strings.TrimSpace(a.str("expires_in")), 64)
+	number, err := strconv.ParseFloat(strings.TrimSpace(r.str("expires_in")), 64)
 	switch {
 	case err != nil && !math.IsInf(number, 0), math.IsNaN(number), number <= 0:
 		return 0
@@ -175,7 +175,7 @@ func (a *answer) life(now time.Time) time.Duration {
 		number /= 1000
 		fallthrough
 	case number >= epoch:
-		if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		if date, err := http.ParseTime(r.header.Get("Date")); err == nil {
 			now = date
 		}
 		number -= float64(now.Unix())

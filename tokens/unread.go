@@ -11,7 +11,7 @@ import (
 	"avsproxy/internal/durable"
 )
 
-// An unread error holds the answer to a token request that succeeded, by its
+// An unread error holds the response to a token request that succeeded, by its
 // status, and could not be understood. It may have the only refresh token that is
 // left.
 type unread struct {
@@ -19,7 +19,7 @@ type unread struct {
 	cut  bool
 }
 
-// Error says nothing of the answer.
+// Error says nothing of the response.
 func (u *unread) Error() string {
 	if u.cut || u.empty() {
 		return "its answer broke off, or was none"
@@ -27,14 +27,14 @@ func (u *unread) Error() string {
 	return "its answer is not a token answer (a captive portal?)"
 }
 
-// Format keeps the answer from being printed by any verb.
+// Format keeps the response from being printed by any verb.
 func (u *unread) Format(f fmt.State, _ rune) { fmt.Fprint(f, u.Error()) }
 
 func (u *unread) empty() bool { return len(bytes.TrimSpace(u.text)) == 0 }
 
-func unreadAnswer(a *answer) *Error {
-	e := notAnAnswer(&unread{a.text, a.cut != nil})
-	if holdsToken(a.text) {
+func unreadResponse(r *response) *Error {
+	e := unusableResponse(&unread{r.text, r.cut != nil})
+	if holdsToken(r.text) {
 		e.RetryAfter = backoffMost // a provider that rotates refresh tokens ends a login when the spent one comes back
 	}
 	return e
@@ -46,23 +46,23 @@ func holdsToken(text []byte) bool {
 	return bytes.Contains(bytes.ToLower(charset.UTF8(unpacked(text))), []byte("refresh"))
 }
 
-// unreadFiles are the answers to one login that could not be understood, for a person
+// unreadFiles are the responses to one login that could not be understood, for a person
 // to look at. The zero value is a place that takes none.
 type unreadFiles struct{ dir, name string }
 
 const (
 	unreadCount = 4         // for each login; the first are the ones that count
-	unreadMost  = 256 << 10 // bytes kept of each answer
+	unreadMost  = 256 << 10 // bytes kept of each response
 )
 
-// note keeps the answer in err, if it has one, and says in err where it is.
+// note keeps the response in err, if it has one, and says in err where it is.
 func (u unreadFiles) note(err error) {
 	ours, isOurs := errors.AsType[*Error](err)
-	answer, isUnread := errors.AsType[*unread](err)
-	if !isOurs || !isUnread || answer.empty() {
+	kept, isUnread := errors.AsType[*unread](err)
+	if !isOurs || !isUnread || kept.empty() {
 		return
 	}
-	path, err := u.keep(answer.text)
+	path, err := u.keep(kept.text)
 	if err != nil {
 		ours.Hint = "its answer could not be kept (" + reason(err) + "); " + ours.Hint
 	} else {
@@ -80,11 +80,11 @@ func (u unreadFiles) paths() (paths []string) {
 	return paths
 }
 
-// keep returns where the answer is; empty = there is no room for it. An answer is never
+// keep returns where the response is; empty = there is no room for it. A response is never
 // replaced by a later one, unless that alone seems to have a refresh token in it.
 func (u unreadFiles) keep(text []byte) (string, error) {
 	text = text[:min(len(text), unreadMost)]
-	least := "" // the last answer that seems to have no token
+	least := "" // the last response that seems to have no token
 	for _, path := range u.paths() {
 		present, err := durable.ReadFile(path, unreadMost)
 		switch {
@@ -102,7 +102,7 @@ func (u unreadFiles) keep(text []byte) (string, error) {
 	return least, durable.WriteFile(least, text, 0o600)
 }
 
-// drop removes the answers: once there is a new login, or the provider has renewed this
+// drop removes the responses: once there is a new login, or the provider has renewed this
 // one, they are of no use.
 func (u unreadFiles) drop() {
 	for _, path := range u.paths() {
@@ -110,7 +110,7 @@ func (u unreadFiles) drop() {
 	}
 }
 
-// first returns where the first of the answers is; empty = there is none.
+// first returns where the first of the responses is; empty = there is none.
 func (u unreadFiles) first() string {
 	for _, path := range u.paths() {
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {

@@ -50,7 +50,7 @@ func loginNonInteractive(ctx context.Context, a *commands, conf *config.Config, 
 
 // proveCredential gets a token, which is all that can be tried here.
 func proveCredential(ctx context.Context, a *commands, program *app.Program, credential *app.Credential) error {
-	credential.Source.MustSave, credential.Source.Patient = true, true
+	credential.Source.MustSave, credential.Source.WaitForResponse = true, true
 	if err := credential.Source.Load(); err != nil {
 		return terminal.Failed(err, "")
 	}
