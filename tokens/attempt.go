@@ -51,7 +51,7 @@ func (a *attempt) renew() (Grant, error) {
 	if dead := s.cannotRenew(grant); dead != nil {
 		return grant, dead
 	}
-	if grant.Failed.pending() { // another process has found out
+	if grant.Failed.backingOff() { // another process has found out
 		a.wait = until(grant.Failed.Retry)
 		return grant, grant.Failed.error()
 	}
@@ -70,7 +70,11 @@ func (a *attempt) load() (Grant, error) {
 	if err != nil && !errors.Is(err, ErrNoGrant) {
 		return Grant{}, err
 	}
-	start, startErr := s.seed()
+	var start Grant
+	var startErr error
+	if s.Seed != nil {
+		start, startErr = s.Seed()
+	}
 	// A login is kept also where the refresh token that it began with cannot be read
 	// any more: it may have served its purpose.
 	if err == nil && s.matches(stored) && (s.Seed == nil || startErr != nil || stored.Seed == start.Seed) {

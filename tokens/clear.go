@@ -13,9 +13,8 @@ import (
 	"avsproxy/internal/durable"
 )
 
-// Clear removes the logins of which ours says, by the content of their files, that
-// they may go, with all that was made for them. Whatever else is in the folder
-// stays. A folder that is not there has nothing to remove.
+// Clear removes the logins whose files all satisfy ours, with everything that was made
+// for them. Other files stay. A folder that does not exist is no error.
 func (f FileStore) Clear(ours func(content []byte) bool) error {
 	entries, err := os.ReadDir(f.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -24,11 +23,11 @@ func (f FileStore) Clear(ours func(content []byte) bool) error {
 	if err != nil {
 		return unusable(f.Dir, "cannot be looked through: "+reason(err), "move it away, or check its owner and mode")
 	}
-	names := map[string]bool{} // whether all that is there of a login may go
+	names := map[string]bool{} // whether all files of a login may go
 	for _, entry := range entries {
 		if name, rest := loginOf(entry.Name()); name != "" && rest == "" {
 			mayGo, known := names[name]
-			names[name] = (mayGo || !known) && ours(glance(filepath.Join(f.Dir, entry.Name())))
+			names[name] = (mayGo || !known) && ours(readRegular(filepath.Join(f.Dir, entry.Name())))
 		}
 	}
 	for name, mayGo := range names {
@@ -54,8 +53,8 @@ func loginOf(file string) (name, rest string) {
 	return "", ""
 }
 
-// glance returns what is in a file, nothing where it is none of ours.
-func glance(path string) []byte {
+// readRegular returns the content of a regular file, and nothing for anything else.
+func readRegular(path string) []byte {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() { // not a link either
 		return nil
@@ -64,11 +63,11 @@ func glance(path string) []byte {
 	return text
 }
 
-// Tidy removes what killed processes left half written. It leaves alone what may be
-// the successor of a marked grant (see [FileStore.Load]), and logins that another
-// process works on just now.
+// Tidy removes the temporary files of killed processes. It keeps those that may hold the
+// successor of a marked grant (see [FileStore.Load]), and skips logins that another
+// process has locked.
 func (f FileStore) Tidy() {
-	for _, name := range f.halfWritten() {
+	for _, name := range f.unfinishedLogins() {
 		ctx, cancel := context.WithTimeout(context.Background(), tidyLockTimeout)
 		unlock, err := f.Lock(ctx, name)
 		cancel()
@@ -77,7 +76,7 @@ func (f FileStore) Tidy() {
 		}
 		grant, _, err := f.read(name, f.Path(name))
 		if err == nil && grant.PendingSince.IsZero() || errors.Is(err, ErrNoGrant) {
-			for _, left := range f.halves(name) {
+			for _, left := range f.temporaryFiles(name) {
 				_ = os.Remove(left)
 			}
 		}
@@ -85,11 +84,11 @@ func (f FileStore) Tidy() {
 	}
 }
 
-// tidyLockTimeout is more than taking a free lock needs.
+// tidyLockTimeout is longer than taking a free lock needs.
 const tidyLockTimeout = 100 * time.Millisecond
 
-// halfWritten are the names of logins that have temporary files.
-func (f FileStore) halfWritten() (names []string) {
+// unfinishedLogins returns the names of logins that have temporary files.
+func (f FileStore) unfinishedLogins() (names []string) {
 	entries, _ := os.ReadDir(f.Dir)
 	for _, entry := range entries {
 		file, hidden := strings.CutPrefix(entry.Name(), ".")

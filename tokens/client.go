@@ -34,7 +34,7 @@ type Client struct {
 	NoPKCE bool
 	// Dead is what this provider answers to a refresh token that is dead, besides
 	// invalid_grant.
-	Dead []Saying
+	Dead []ResponsePattern
 
 	// Issuer is the provider's issuer identifier (RFC 8414 section 2). Of the
 	// endpoints below, those that are empty are then discovered when they are first
@@ -133,7 +133,7 @@ func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
 	if err != nil {
 		return old, err
 	}
-	if resp.says(c.Dead) {
+	if resp.matchesAny(c.Dead) {
 		return old, deadGrant(resp)
 	}
 	return resp.grant(old, c.Scopes)
@@ -221,7 +221,7 @@ func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
 	if err != nil {
 		return nil, loginError(asError(err))
 	}
-	if code := resp.word(); c.CodeBasedLinking && code == "unauthorized_client" {
+	if code := resp.nearestCode(); c.CodeBasedLinking && code == "unauthorized_client" {
 		return nil, notLinkable(code)
 	}
 	return readDeviceCode(resp, sent)
@@ -240,7 +240,7 @@ func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *
 	}
 	// The code of a response to a poll counts whatever the status: 400 by the RFC, but
 	// 200 at GitHub, and 403 and 428 at Google.
-	if code := resp.code(); code != "" && !resp.passing() && !resp.issues() {
+	if code := resp.code(); code != "" && !resp.isTemporary() && !resp.isTokenResponse() {
 		return Grant{}, deviceRefusal(code)
 	}
 	grant, err := resp.grant(c.newGrant(deviceKind), c.Scopes)

@@ -34,9 +34,12 @@ type Command struct {
 // is zero: the token is used until the upstream refuses it ([Source.Reject]). The
 // error is an [*Error] that repeats nothing of what the program printed.
 func (c Command) Renew(ctx context.Context, old Grant) (Grant, error) {
-	text, err := c.output(ctx)
+	if len(c.Argv) == 0 {
+		return Grant{}, newError(ActionConfig, "there is no token command", `write command = ["program", "argument"]`)
+	}
+	text, err := secretsource.Command{Argv: c.Argv, Env: c.Env, Dir: c.Dir}.Output(ctx)
 	if err != nil {
-		return Grant{}, err
+		return Grant{}, commandError(err)
 	}
 	now := wallNow()
 	grant := Grant{Kind: "command", Seed: c.seed(), Renewed: now, LoggedIn: old.LoggedIn}
@@ -55,17 +58,6 @@ func (c Command) Renew(ctx context.Context, old Grant) (Grant, error) {
 func (c Command) Matches(grant Grant) bool { return grant.Kind == "command" && grant.Seed == c.seed() }
 
 func (c Command) seed() string { return Fingerprint(Secret(strings.Join(c.Argv, "\x00"))) }
-
-func (c Command) output(ctx context.Context) ([]byte, error) {
-	if len(c.Argv) == 0 {
-		return nil, newError(ActionConfig, "there is no token command", `write command = ["program", "argument"]`)
-	}
-	text, err := secretsource.Command{Argv: c.Argv, Env: c.Env, Dir: c.Dir}.Output(ctx)
-	if err != nil {
-		return nil, commandError(err)
-	}
-	return text, nil
-}
 
 func commandError(err error) *Error {
 	const hint = "run it by hand to see what it says; it is tried again by itself"

@@ -40,7 +40,7 @@ const (
 
 // readDeviceCode reads the response to a request that was sent then.
 func readDeviceCode(r *response, sent time.Time) (*DeviceCode, error) {
-	if r.status/100 != 2 || r.word() != "" {
+	if r.status/100 != 2 || r.nearestCode() != "" {
 		return nil, loginError(r.refusal())
 	}
 	code := &DeviceCode{

@@ -53,7 +53,7 @@ type Grant struct {
 	Recheck time.Time `json:"-"`
 
 	// PendingSince is the write-ahead mark: when Refresh was sent to the provider in a
-	// renewal of which no good end is known. It may be spent. Zero = no such renewal.
+	// renewal that is not known to have succeeded. It may be spent. Zero = no such renewal.
 	PendingSince time.Time `json:"posted,omitzero"`
 	// Failed is how the last renewal failed; the zero value = it did not. It is kept so
 	// that processes share it, and what the provider asked for with it.
@@ -83,10 +83,9 @@ func (g Grant) live(now time.Time) bool {
 	return g.Access != "" && (g.Expiry.IsZero() || now.Before(g.Expiry))
 }
 
-// due reports whether the access token should be renewed by now. One from the
-// future is: the clock was set back, and nobody knows how old the token is. So is
-// one with a mark: the sooner the provider is asked, the better are the chances
-// that it takes a repeated refresh token for what it is.
+// due reports whether the access token should be renewed by now. One from the future
+// is due: the clock was set back, and its age is unknown. So is one with a mark: the
+// sooner the refresh token is sent again, the more likely the provider accepts that.
 func (g Grant) due(now time.Time) bool {
 	switch {
 	case !g.PendingSince.IsZero():
@@ -94,11 +93,8 @@ func (g Grant) due(now time.Time) bool {
 	case g.Expiry.IsZero():
 		return !g.Recheck.IsZero() && !now.Before(g.Recheck)
 	}
-	return !now.Before(g.Expiry.Add(-g.margin())) || now.Before(g.Renewed)
-}
-
-func (g Grant) margin() time.Duration {
-	return min(g.Expiry.Sub(g.Renewed)/marginShare, marginMost)
+	margin := min(g.Expiry.Sub(g.Renewed)/marginShare, marginMost)
+	return !now.Before(g.Expiry.Add(-margin)) || now.Before(g.Renewed)
 }
 
 // sameTokens reports whether two grants hold the same tokens.
@@ -150,9 +146,9 @@ type Failed struct {
 }
 
 const (
-	probablyAfter = time.Hour        // for which a refusal stays the same before a login is probably needed,
-	probablyTries = 8                // and how often it must have come
-	probablyGap   = 10 * time.Minute // what counts at most of the time between two of them
+	probablyAfter = time.Hour        // a login is probably needed after the same refusal for so long,
+	probablyTries = 8                // and so often
+	probablyGap   = 10 * time.Minute // the most that counts of the time between two refusals
 )
 
 // probably reports whether the same refusal has come for so long that a login is
@@ -187,10 +183,10 @@ func (f Failed) count(before Failed, sign string) Failed {
 	return f
 }
 
-// pending reports whether it is too early to ask again. What the configuration was
-// to blame for may have been mended by then. A pause that is longer than any, or was
-// noted in the future, is of a clock that was wrong.
-func (f Failed) pending() bool {
+// backingOff reports whether it is too early to ask again. A failure of the configuration
+// may have been fixed, so it has no pause. A pause that is longer than any, or was noted
+// in the future, comes from a wrong clock.
+func (f Failed) backingOff() bool {
 	left := until(f.Retry)
 	return (f.Action == ActionRetry || f.Action == ActionWait) && left > 0 && left <= retryAfterMost && !f.At.After(wallNow())
 }

@@ -64,7 +64,7 @@ func (c *Client) call(ctx context.Context, r request) (*response, error) {
 	}
 	conf.AuthStyle = oauth2.AuthStyleInHeader
 	second, err := c.send(ctx, conf, r.endpoint)
-	if err != nil || !second.issues() && second.str("device_code") == "" {
+	if err != nil || !second.isTokenResponse() && second.str("device_code") == "" {
 		c.inHeader.Store(false) // it proves nothing about the way
 	}
 	if err == nil && second.code() == "invalid_client" {
@@ -118,8 +118,8 @@ func (r *responseReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, errResponseRead
 }
 
-// skewLeast is more than what the way of a response, half a call's bound at most,
-// and the whole seconds of a Date can feign.
+// skewLeast is more than the time a response takes on its way, and the rounding of Date
+// to seconds, can amount to.
 const skewLeast = 30 * time.Second
 
 // Skew is how far this machine's clock is ahead of the provider's, by the Date

@@ -37,22 +37,22 @@ func importedBefore(stored Grant) error {
 
 // An importing carries a refresh token that was got elsewhere through its first renewal.
 type importing struct {
-	source *Source
-	grant  Grant
-	beside string // where the store keeps it until it is the login
+	source  *Source
+	grant   Grant
+	tempKey string // where the store keeps it until it is the login
 }
 
 func (i importing) run() error {
 	s, grant := i.source, i.grant
 	// First it is kept beside: what could not be kept afterwards must not be spent now.
-	kept, err := s.Store.Load(i.beside)
+	kept, err := s.Store.Load(i.tempKey)
 	before := err == nil && kept.Seed == grant.Seed
 	if before && kept.Refresh != grant.Refresh {
 		return i.conclude(kept, nil) // the store had no room for it the last time
 	} else if path := s.unread().first(); before && path != "" {
 		return sentBefore(path)
 	}
-	if err := s.Store.Save(i.beside, grant); err != nil {
+	if err := s.Store.Save(i.tempKey, grant); err != nil {
 		return fmt.Errorf("%w; the refresh token was sent to nobody", unsavedError(err))
 	}
 	renewed, err := i.renew()
@@ -61,7 +61,7 @@ func (i importing) run() error {
 		return errors.Join(sentBefore(path), err) // what is kept beside tells the next import that this one was sent
 	}
 	if err != nil && renewed.Refresh == grant.Refresh {
-		return errors.Join(err, s.Store.Delete(i.beside))
+		return errors.Join(err, s.Store.Delete(i.tempKey))
 	}
 	return i.conclude(renewed, err) // the login, though it may have no usable access token yet
 }
@@ -82,10 +82,10 @@ func (i importing) renew() (Grant, error) {
 func (i importing) conclude(renewed Grant, err error) error {
 	store := i.source.Store
 	saveErr := i.source.setGrant(renewed)
-	if saveErr != nil && store.Save(i.beside, renewed) == nil {
+	if saveErr != nil && store.Save(i.tempKey, renewed) == nil {
 		return errors.Join(err, fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
 	}
-	return errors.Join(err, saveErr, store.Delete(i.beside))
+	return errors.Join(err, saveErr, store.Delete(i.tempKey))
 }
 
 func sentBefore(path string) error {

@@ -68,7 +68,7 @@ func (k *KeyringStore) Load(name string) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	return joined(name, grant, entry)
+	return joinGrant(name, grant, entry)
 }
 
 // Save implements [Store].
@@ -76,7 +76,7 @@ func (k *KeyringStore) Save(name string, grant Grant) error {
 	if _, err := k.file().Load(name); err != nil && !errors.Is(err, ErrNoGrant) && !isDamaged(err) {
 		return err // before the keyring is touched, since this file will not be overwritten
 	}
-	entry, rest, err := split(name, grant)
+	entry, rest, err := splitGrant(name, grant)
 	if err != nil {
 		return fmt.Errorf("sealing the login of %s: %w", name, err)
 	}
@@ -150,11 +150,10 @@ func (k *KeyringStore) Tidy() { k.file().Tidy() }
 
 func (k *KeyringStore) unread(name string) unreadFiles { return k.file().unread(name) }
 
-// What a keyring entry holds, before the colon that the token follows, is a
-// fingerprint of the token's kind and the client it was issued to. The entry may
-// be newer than the file beside it, and a token must not be sent as another kind
-// of token or to another provider.
-func label(kind string, grant Grant) string {
+// entryPrefix stands before the token in a keyring entry: a fingerprint of the token's
+// kind and of its client. The entry may be newer than the file, and a token must not be
+// sent as another kind of token or to another provider.
+func entryPrefix(kind string, grant Grant) string {
 	return Fingerprint(Secret(kind+"\n"+grant.ClientID+"\n"+grant.Issuer)) + ":"
 }
 
@@ -164,25 +163,26 @@ const (
 	sealMark    = "sealed:"
 )
 
-// split divides a grant into the entry for the keyring and the rest for a file.
-func split(name string, grant Grant) (entry string, rest Grant, err error) {
-	entry = label(kindRefresh, grant) + grant.Refresh.Reveal()
+// splitGrant divides a grant into the entry for the keyring and the rest for a file.
+func splitGrant(name string, grant Grant) (entry string, rest Grant, err error) {
+	entry = entryPrefix(kindRefresh, grant) + grant.Refresh.Reveal()
 	if grant.Refresh.IsZero() {
-		entry = label(kindAccess, grant) + grant.Access.Reveal()
+		entry = entryPrefix(kindAccess, grant) + grant.Access.Reveal()
 	}
 	grant.Access, err = seal(name, entry, grant.Access)
 	grant.Refresh = ""
 	return entry, grant, err
 }
 
-// joined is what split divided. A rest that was not sealed under this entry is
-// from before it: its access token is lost, and a refusal or a mark was about another refresh token.
-func joined(name string, rest Grant, entry string) (Grant, error) {
-	refresh, renewable := strings.CutPrefix(entry, label(kindRefresh, rest))
+// joinGrant puts together what splitGrant divided. A rest that was not sealed under this
+// entry is older: its access token is lost, and its refusal or mark is about another
+// refresh token.
+func joinGrant(name string, rest Grant, entry string) (Grant, error) {
+	refresh, renewable := strings.CutPrefix(entry, entryPrefix(kindRefresh, rest))
 	switch {
 	case renewable:
 		rest.Refresh = Secret(refresh)
-	case !strings.HasPrefix(entry, label(kindAccess, rest)):
+	case !strings.HasPrefix(entry, entryPrefix(kindAccess, rest)):
 		return Grant{}, fmt.Errorf("%w: the one in the keyring was made for another client_id or provider", ErrNoGrant)
 	}
 	access, err := unseal(name, entry, rest.Access)
@@ -196,7 +196,7 @@ func joined(name string, rest Grant, entry string) (Grant, error) {
 // seal encrypts an access token with AES-256-GCM, bound to the credential's name.
 // The random nonce comes first.
 func seal(name, entry string, access Secret) (Secret, error) {
-	box, err := sealer(entry)
+	box, err := newAEAD(entry)
 	if err != nil {
 		return "", err
 	}
@@ -205,7 +205,7 @@ func seal(name, entry string, access Secret) (Secret, error) {
 }
 
 func unseal(name, entry string, sealed Secret) (Secret, error) {
-	box, err := sealer(entry)
+	box, err := newAEAD(entry)
 	if err != nil {
 		return "", err
 	}
@@ -217,8 +217,8 @@ func unseal(name, entry string, sealed Secret) (Secret, error) {
 	return Secret(access), err
 }
 
-// sealer derives its key with HKDF (RFC 5869); tokens have the entropy for that.
-func sealer(entry string) (cipher.AEAD, error) {
+// newAEAD derives its key with HKDF (RFC 5869); tokens have the entropy for that.
+func newAEAD(entry string) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, []byte(entry), nil, "avsproxy: access token beside a keyring entry", 32)
 	if err != nil {
 		return nil, err

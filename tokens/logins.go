@@ -97,7 +97,7 @@ func (login *Login) mayJoin(other *Login) bool {
 		!other.taken.Load() && time.Since(other.started) < other.life/2
 }
 
-// find returns the oldest login of which that is true, or nil.
+// find returns the oldest login for which isIt is true, or nil.
 func (l *Logins) find(isIt func(*Login) bool) *Login {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 func (r *response) refusal() *Error {
 	code := r.code()
 	switch {
-	case code == "invalid_grant" && !r.passing():
+	case code == "invalid_grant" && !r.isTemporary():
 		return deadGrant(r)
 	case code != "" && (r.status == http.StatusBadRequest || r.status == http.StatusUnauthorized):
 		return r.signed(refusal(code))
@@ -29,7 +29,7 @@ func (r *response) refusal() *Error {
 // deadGrant is the provider's word that a refresh token, or a code, is dead.
 func deadGrant(r *response) *Error {
 	e := refusal("invalid_grant")
-	e.Code = r.word()
+	e.Code = r.nearestCode()
 	return e
 }
 
@@ -86,7 +86,7 @@ func errorCode(code string) string {
 // strangeResponse covers the responses that are neither tokens nor a refusal. An error
 // code in one is shown, but proves nothing about a login.
 func strangeResponse(r *response) *Error {
-	code := r.word()
+	code := r.nearestCode()
 	e := newError(ActionRetry, strangeStatus(r.status, code), hintKept)
 	e.Code, e.RetryAfter = code, retryAfter(r.header.Get("Retry-After"))
 	if r.status == http.StatusTooManyRequests || e.RetryAfter > 0 {

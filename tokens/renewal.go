@@ -7,12 +7,12 @@ import (
 
 // A renewal is shared by all that wait for it and belongs to none of them.
 type renewal struct {
-	done   chan struct{}
-	late   chan struct{} // closed when the callers have waited long enough
-	beyond Secret        // it will not be content with this token
-	grant  Grant
-	usable bool // grant may be sent, whatever err says
-	err    *Error
+	done     chan struct{}
+	late     chan struct{} // closed when the callers have waited long enough
+	unwanted Secret        // it will not be content with this token
+	grant    Grant
+	usable   bool // grant may be sent, whatever err says
+	err      *Error
 }
 
 // An Outcome is how a renewal ended.

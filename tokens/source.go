@@ -25,13 +25,13 @@ type Source struct {
 	// way to be told.
 	Revoke func(ctx context.Context, grant Grant) error
 	// Matches reports whether a stored grant belongs to the present configuration;
-	// nil accepts all. One that does not fit is ignored, until a login or, where that
-	// is the newer one, the configured refresh token takes its place.
+	// nil accepts all. One that does not match is ignored, until a login or a newer
+	// configured refresh token replaces it.
 	Matches func(Grant) bool
-	// Seed gives what to begin with while the store holds nothing that fits: a
-	// static token, or a refresh token from the configuration, told from others by
-	// its [Grant.Seed]. It is asked anew each time, so that a changed one is found;
-	// a token that can change has a Recheck. Nil = a login.
+	// Seed returns the grant to begin with while the store holds none that matches: a
+	// static token, or a refresh token from the configuration, identified by its
+	// [Grant.Seed]. It is called each time, so that a changed one is found; a token that
+	// can change has a Recheck. Nil = a login.
 	Seed func() (Grant, error)
 	// Unattended says that Renew needs neither a login nor a refresh token, as with
 	// client credentials (RFC 6749 section 4.4) or a command.
@@ -150,7 +150,7 @@ func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error)
 		if err != nil {
 			return token, err
 		}
-		if failure := flight.failure(); failure != nil || flight.beyond == token.Access || renewed.Access != token.Access {
+		if failure := flight.failure(); failure != nil || flight.unwanted == token.Access || renewed.Access != token.Access {
 			return renewed, failure
 		}
 	}
@@ -224,8 +224,8 @@ func (s *Source) Peek() Status {
 }
 
 // Secrets returns the tokens of this process, from memory: the present ones, the last
-// few that they replaced, and what the store was seen to hold. It is for who hides
-// them in what others said; nothing in it is for printing, or to be written to.
+// few that they replaced, and what the store was seen to hold. It is for masking them in
+// other text. Callers must neither print nor change it.
 func (s *Source) Secrets() []Secret {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,13 +249,6 @@ func (s *Source) key() string {
 }
 
 func (s *Source) matches(stored Grant) bool { return s.Matches == nil || s.Matches(stored) }
-
-func (s *Source) seed() (Grant, error) {
-	if s.Seed == nil {
-		return Grant{}, nil
-	}
-	return s.Seed()
-}
 
 // begin returns when this process first looked at the store.
 func (s *Source) begin() time.Time {

@@ -20,7 +20,7 @@ func (s *Source) SetGrant(ctx context.Context, grant Grant) error {
 	return s.setGrant(grant)
 }
 
-// setGrant is SetGrant for who has the store's lock.
+// setGrant is SetGrant for callers that have the store's lock.
 func (s *Source) setGrant(grant Grant) error {
 	return s.adoptLogin(grant, s.Store.Save(s.key(), grant))
 }
@@ -95,7 +95,7 @@ func (s *Source) Logout(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	grant, err := s.loaded()
+	grant, err := s.storedOrHeld()
 	if isDamaged(err) {
 		err = nil // there is nothing to revoke it by, but it is to go
 	} else if err != nil && !errors.Is(err, ErrNoGrant) {
@@ -116,8 +116,8 @@ func (s *Source) Logout(ctx context.Context) error {
 	return err
 }
 
-// loaded is what the store holds, or what it could not take.
-func (s *Source) loaded() (Grant, error) {
+// storedOrHeld returns what the store holds, or what it could not take.
+func (s *Source) storedOrHeld() (Grant, error) {
 	grant, err := s.Store.Load(s.key())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *Source) startLocked(unwanted Secret) (*renewal, *Error) {
 		shared.RetryAfter = until(s.retryAt)
 		return nil, &shared
 	}
-	s.flight = &renewal{done: make(chan struct{}), late: make(chan struct{}), beyond: unwanted}
+	s.flight = &renewal{done: make(chan struct{}), late: make(chan struct{}), unwanted: unwanted}
 	go s.flight.run(&attempt{source: s, flight: s.flight, unwanted: unwanted, epoch: s.epoch})
 	return s.flight, nil
 }

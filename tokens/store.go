@@ -26,7 +26,7 @@ type Store interface {
 }
 
 // An UnusableError says that a stored grant is there but must not be used or
-// overwritten, and how to mend that.
+// overwritten, and how to fix that.
 type UnusableError struct {
 	Path    string
 	Message string

@@ -15,7 +15,7 @@ import (
 // that were asked for. Beside an error too the grant has the refresh token that the
 // response gave: the old one may be spent.
 func (r *response) grant(old Grant, asked []string) (Grant, error) {
-	if !r.issues() {
+	if !r.isTokenResponse() {
 		return old, r.refusal()
 	}
 	old.Generation++
@@ -76,8 +76,8 @@ func (r *response) code() string {
 	return errorCode(text)
 }
 
-// word is the response's error code, or the nearest to it that the response has.
-func (r *response) word() string {
+// nearestCode is the response's error code, or the nearest to it that the response has.
+func (r *response) nearestCode() string {
 	if code := r.code(); code != "" {
 		return code
 	}
@@ -91,21 +91,21 @@ func (r *response) word() string {
 	return ""
 }
 
-// passing reports whether the status tells of trouble that passes, whatever the
-// response says besides.
-func (r *response) passing() bool {
+// isTemporary reports whether the status says that the fault will pass, whatever else the
+// response says.
+func (r *response) isTemporary() bool {
 	return r.status >= 500 || r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout
 }
 
-// says reports whether the response has one of the sayings in it. A response that
-// tells of trouble at the provider says nothing else.
-func (r *response) says(sayings []Saying) bool {
-	if r.passing() || r.issues() {
+// matchesAny reports whether the response matches one of the patterns. One that tells of
+// a temporary fault, or that has tokens, matches none.
+func (r *response) matchesAny(patterns []ResponsePattern) bool {
+	if r.isTemporary() || r.isTokenResponse() {
 		return false
 	}
 	for _, object := range append(r.errorList(), r.fields) {
-		for _, saying := range sayings {
-			if saying.in(object) {
+		for _, pattern := range patterns {
+			if pattern.matches(object) {
 				return true
 			}
 		}
@@ -116,16 +116,16 @@ func (r *response) says(sayings []Saying) bool {
 // signed notes in an error what the response was, where it is a refusal in JSON of
 // which nobody knows whether it will pass.
 func (r *response) signed(e *Error) *Error {
-	if r.fields != nil && r.status/100 == 4 && !r.passing() {
+	if r.fields != nil && r.status/100 == 4 && !r.isTemporary() {
 		e.sign = fmt.Sprint(r.status, " ", e.Code)
 	}
 	return e
 }
 
-// issues reports whether the response is a token response (RFC 6749 section 5.1). Of
+// isTokenResponse reports whether the response is a token response (RFC 6749 section 5.1). Of
 // one that broke off only a refresh token counts: it has its closing quote, and
 // without one nobody knows whether the part that is missing had another.
-func (r *response) issues() bool {
+func (r *response) isTokenResponse() bool {
 	refresh := r.refresh()
 	return r.status/100 == 2 && !isDamagedToken(refresh) && (refresh != "" || r.whole && r.str("access_token") != "")
 }
