@@ -100,7 +100,7 @@ func TestRFC8628Login(t *testing.T) {
 		if poll.Get("grant_type") != deviceGrant || poll.Get("device_code") != canary || poll.Get("client_id") != "client" || poll.Has("user_code") {
 			t.Error(poll)
 		}
-		if asked := p.forms[0]; asked.Get("client_id") != "client" || asked.Get("scope") != "alexa:all" || asked.Has("response_type") {
+		if asked := p.forms[0]; asked.Get("client_id") != "client" || asked.Get("scope") != "alexa:all" || asked.Has("response_type") || asked.Has("grant_type") {
 			t.Error(asked)
 		}
 		// The first access token is thrown away, and the rotated refresh token kept.
@@ -128,8 +128,8 @@ func TestCodeBasedLinkingPollsWithCodesAlone(t *testing.T) {
 		}
 		client.RevokeURL = "https://provider.test/revoke"
 		must(t, client.Revoke(t.Context(), load(t, source.Store)))
-		if p.last().Get("token") != "refresh-7" || p.last().Has("client_secret") {
-			t.Error("revoked with the secret", p.last())
+		if p.last().Get("token") != "refresh-7" || p.last().Has("client_secret") || p.last().Has("grant_type") {
+			t.Error("revoked with the secret, or as a token call:", p.last())
 		}
 		if want := []time.Duration{0, 14 * time.Second, 42 * time.Second, 98 * time.Second, 158 * time.Second}; !slices.Equal(p.polls(), want) {
 			t.Error(p.polls()) // 14 s, 28 s, 56 s, 60 s
