@@ -178,9 +178,7 @@ func TestDownchannelWithoutALogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	tune(t, h1Client(t), l.url) // its request finds the login, which nobody has told of
-	if news.count(avsroute.DownchannelOpened) != 1 {
-		t.Error("it is not open")
-	}
+	eventually(t, "the news that it is open", func() bool { return news.count(avsroute.DownchannelOpened) == 1 })
 }
 
 func TestDownchannelThatDoesNotOpen(t *testing.T) {

@@ -189,6 +189,9 @@ func (l *pooledConn) endLocked(cause error) connEnd {
 	}
 }
 
+// lookAgain is how often a request at the head of the queue looks for a stream by itself.
+const lookAgain = 50 * time.Millisecond
+
 // awaitStream waits in the queue for the connection's streams. Only who is at its head looks.
 func (l *pooledConn) awaitStream(ctx context.Context) bool {
 	l.waiting.Add(1)
@@ -209,9 +212,12 @@ func (l *pooledConn) awaitStream(ctx context.Context) bool {
 		}
 	})
 	defer l.conn.SetStateHook(nil)
+	again := time.NewTicker(lookAgain) // net/http leaves calls of the hook out that come close together
+	defer again.Stop()
 	for l.conn.Reserve() != nil {
 		select {
 		case <-freed:
+		case <-again.C:
 		case <-l.gone:
 			return false
 		case <-ctx.Done():
