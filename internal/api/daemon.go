@@ -116,7 +116,7 @@ func (d *Daemon) AwaitLogin(ctx context.Context, id string) (lasting bool, err e
 			return false, err
 		}
 		if end.Over && end.Problem != nil {
-			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Say: end.Problem.Message, Hint: end.Problem.Hint}
+			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Message: end.Problem.Message, Hint: end.Problem.Hint}
 		}
 		if end.Over {
 			return end.Lasting, nil

@@ -84,8 +84,8 @@ func (f *tokenFlags) run(ctx context.Context, a *commands, conf *config.Config, 
 
 // openSource is for a command that ends with its renewal.
 func openSource(credential *app.Credential) error {
-	credential.Source.MustSave, credential.Source.Patient = true, true
-	return terminal.Failed(credential.Source.Open(), "")
+	credential.Source.MustSave, credential.Source.WaitForResponse = true, true
+	return terminal.Failed(credential.Source.Load(), "")
 }
 
 func hintOf(err error) string {

@@ -138,7 +138,7 @@ func (c *Console) handler() http.Handler {
 }
 
 // Guarded is the handler behind the console's gate.
-func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Handler {
+func (c *Console) Guarded(refused func(*exchange.Head, problem.Problem)) http.Handler {
 	rules := gate.Rules{
 		Host:      c.isNamed,
 		Hostless:  isProbe,

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"avsproxy/internal/api"
-	"avsproxy/internal/peer"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/tokens"
 )
@@ -58,7 +58,7 @@ func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
 
 // isOwner reports whether a request is by somebody for whom the whole console is.
 func (c *Console) isOwner(r *http.Request) bool {
-	admitted := c.Users == nil || c.Users.Admit(peer.FromContext(r.Context()))
+	admitted := c.Users == nil || c.Users.Admit(httpexchange.Conn(r).Peer)
 	return admitted && (c.Key == "" || c.hasKey(r))
 }
 

@@ -2,15 +2,16 @@ package console
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
+	"avsproxy/tokens"
 )
 
 // sessionCookie shows that a browser came with a ticket. Cookies know no ports: a
@@ -58,7 +59,7 @@ func (c *Console) Address(base string) string {
 func (g *sessions) redeem(ticket string) (session string, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.IndexFunc(g.tickets, func(t string) bool { return same(t, ticket) })
+	i := slices.IndexFunc(g.tickets, func(t string) bool { return tokens.Secret(t).Equal(tokens.Secret(ticket)) })
 	if i < 0 {
 		return "", false
 	}
@@ -69,15 +70,12 @@ func (g *sessions) redeem(ticket string) (session string, ok bool) {
 func (g *sessions) knows(session string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.session != "" && same(session, g.session)
+	return g.session != "" && tokens.Secret(session).Equal(tokens.Secret(g.session))
 }
-
-// same takes a time that depends on the lengths alone, which are known.
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // requireKey shows the traffic only to clients with the key or a session, if the console
 // has a key.
-func (c *Console) requireKey(refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
+func (c *Console) requireKey(refused func(*exchange.Head, problem.Problem), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case c.Key == "" || !showsTraffic(r.URL.Path) || c.isCallback(httpexchange.Head(r)):
@@ -88,7 +86,7 @@ func (c *Console) requireKey(refused func(*http.Request, problem.Problem), next 
 		default:
 			p := keyMissing()
 			if refused != nil {
-				refused(r, p)
+				refused(httpexchange.Head(r), p)
 			}
 			p.Write(w)
 		}
@@ -116,7 +114,7 @@ func showsTraffic(path string) bool {
 
 func (c *Console) hasKey(r *http.Request) bool {
 	if key := r.Header.Get(api.KeyHeader); key != "" {
-		return same(key, c.Key)
+		return tokens.Secret(key).Equal(tokens.Secret(c.Key))
 	}
 	cookies := r.CookiesNamed(sessionCookie)
 	return slices.ContainsFunc(cookies, func(cookie *http.Cookie) bool { return c.sessions.knows(cookie.Value) })
@@ -147,23 +145,16 @@ func (c *Console) newTicket(r *http.Request) (any, error) {
 	return api.TicketMade{Address: c.Address(originOf(r))}, nil
 }
 
-// StripConsoleCredentials removes the console's key and session cookie from requests to
-// the proxy. Cookies ignore ports, so a browser that uses the inspector sends ours to the
-// proxy too, which would forward it to an upstream.
-func StripConsoleCredentials(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del(api.KeyHeader)
-		lines := r.Header["Cookie"]
-		for i, line := range lines {
-			lines[i] = withoutSession(line)
-		}
-		if lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" }); len(lines) == 0 {
-			delete(r.Header, "Cookie")
-		} else {
-			r.Header["Cookie"] = lines
-		}
-		next.ServeHTTP(w, r)
-	})
+// StripConsoleCredentials removes the console's key header and session cookie from a request.
+// Cookies ignore ports, so a browser that is logged in would also send ours to the proxy,
+// and the proxy would forward it upstream.
+func StripConsoleCredentials(f exchange.Fields) {
+	exchange.Delete(f, api.KeyHeader)
+	if len(f.Values("Cookie")) == 0 {
+		return
+	}
+	exchange.Replace(f, "Cookie", withoutSession)
+	f.DeleteFunc(func(name, value string) bool { return strings.EqualFold(name, "Cookie") && value == "" })
 }
 
 // withoutSession leaves a line without the session as it came.

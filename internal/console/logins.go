@@ -59,7 +59,7 @@ func (c *Console) awaitLogin(r *http.Request) (any, error) {
 	defer cancel()
 	_ = login.Wait(ctx) // it may end by the login or by our timeout: Done knows
 	over, err := login.Done()
-	answer := api.LoginEnded{Over: over, Lasting: over && login.Lasting()}
+	answer := api.LoginEnded{Over: over, Lasting: over && login.HasRefreshToken()}
 	if err != nil {
 		answer.Problem = describe(err)
 	}
@@ -73,7 +73,7 @@ func (c *Console) logout(r *http.Request) (any, error) {
 	if !ok {
 		return nil, refuse(http.StatusNotFound, "", "no such credential", "see 'avsproxy status'")
 	}
-	err := credential.Source.Forget(r.Context())
+	err := credential.Source.Logout(r.Context())
 	if errors.Is(err, tokens.ErrNoGrant) {
 		return api.LogoutDone{}, nil
 	}
@@ -136,7 +136,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) error {
 	case !over:
 		return &notice{http.StatusOK, "The login is waiting", "Finish it in the window of the provider.", r.URL.Path, "Look again"}
 	}
-	page := outcomePage{Credential: login.Credential, Lasting: login.Lasting(), Try: p.Try, Console: p.consoleURL(r)}
+	page := outcomePage{Credential: login.Credential, Lasting: login.HasRefreshToken(), Try: p.Try, Console: p.consoleURL(r)}
 	status := http.StatusOK
 	switch {
 	case err == nil:
@@ -147,7 +147,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) error {
 		page.Failure = describe(err)
 	}
 	p.show(w, status, "outcome.html", page)
-	login.Shown()
+	login.MarkSeen()
 	return nil
 }
 
@@ -156,7 +156,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) error {
 // process has no console.
 func (p pages) consoleURL(r *http.Request) string {
 	self, err := url.Parse(p.Self)
-	if err != nil || self.Port() != httpexchange.Listener(r).Port {
+	if err != nil || self.Port() != httpexchange.Conn(r).Listener.Port {
 		return p.Self
 	}
 	return originOf(r)

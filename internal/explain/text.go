@@ -15,7 +15,6 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/terminal"
-	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
 
@@ -43,7 +42,7 @@ func whyRoute(a requestSpec, route config.Route) string {
 func (e *Explainer) addToken(x *Explanation, facts Credential, route config.Route) {
 	name := "credential " + route.Credential
 	switch {
-	case x.Decision == proxy.LoginMissing && !facts.NonInteractive:
+	case x.Decision == exchange.LoginMissing && !facts.NonInteractive:
 		x.Hint = e.loginHint(facts, route)
 		x.add("Token", "none: %s needs a login; answered with 503 %s; %s", name, x.Error, x.Hint)
 	case x.Error != "":
@@ -72,9 +71,9 @@ func (e *Explainer) loginHint(facts Credential, route config.Route) string {
 }
 
 // decisions are those whose names do not say what is done about the token.
-var decisions = map[proxy.Decision]string{
-	proxy.StoodIn: "the request for a token is answered here, with a placeholder token that stands for the real one",
-	proxy.Shared:  "answered from the downchannel that the proxy keeps with its own token",
+var decisions = map[exchange.Decision]string{
+	exchange.StoodIn: "the request for a token is answered here, with a placeholder token that stands for the real one",
+	exchange.Shared:  "answered from the downchannel that the proxy keeps with its own token",
 }
 
 func tokenText(status tokens.Status) string {

@@ -3,7 +3,6 @@
 package peer
 
 import (
-	"context"
 	"net"
 	"net/netip"
 
@@ -64,17 +63,4 @@ func addrPort(addr net.Addr) netip.AddrPort {
 	}
 	full := tcp.AddrPort()
 	return netip.AddrPortFrom(full.Addr().Unmap(), full.Port())
-}
-
-type contextKey struct{}
-
-// NewContext returns ctx with the peer of its connection.
-func NewContext(ctx context.Context, p Peer) context.Context {
-	return context.WithValue(ctx, contextKey{}, p)
-}
-
-// FromContext returns the peer of NewContext, else an unknown one.
-func FromContext(ctx context.Context) Peer {
-	p, _ := ctx.Value(contextKey{}).(Peer)
-	return p
 }

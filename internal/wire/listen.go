@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/net/http2"
@@ -86,22 +85,7 @@ func (s *secureServer) CloseWrite() error { return s.tls.CloseWrite() }
 type (
 	connKey   struct{}
 	streamKey struct{}
-	countKey  struct{}
 )
-
-// Connections gives numbers to connections. The zero value begins with 1.
-type Connections struct{ last atomic.Uint64 }
-
-// Count numbers a connection. It is for [http.Server.ConnContext].
-func (c *Connections) Count(ctx context.Context) context.Context {
-	return context.WithValue(ctx, countKey{}, c.last.Add(1))
-}
-
-// Conn is the number that the connection of a request was given; 0 = none.
-func Conn(ctx context.Context) uint64 {
-	number, _ := ctx.Value(countKey{}).(uint64)
-	return number
-}
 
 // NewContext is for [http.Server.ConnContext].
 func NewContext(ctx context.Context, conn net.Conn) context.Context {
