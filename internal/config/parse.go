@@ -34,7 +34,7 @@ func parse(file string, text []byte, getenv func(string) string) (*Config, *deco
 	}
 	d := &decoder{file: file, getenv: getenv, environ: os.Environ()}
 	if len(text) > maxFile {
-		d.report(position{}, "is larger than 256 KiB", "name the right file with --config FILE")
+		d.issues = Issues{{File: file, Message: "is larger than 256 KiB", Hint: "name the right file with --config FILE"}}
 		return nil, d
 	}
 	var values map[string]any
@@ -42,7 +42,7 @@ func parse(file string, text []byte, getenv func(string) string) (*Config, *deco
 		d.issues = Issues{syntax(file, err)}
 		return nil, d
 	}
-	root := &table{d: d, at: position{lines: locate(string(text)), line: 1}, values: values}
+	root := &table{d: d, at: position{place: locate(text)}, values: values}
 	return d.config(root), d
 }
 
