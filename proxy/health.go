@@ -14,7 +14,7 @@ const staleAfter = 15 * time.Second
 // alive makes sure that a connection which was silent for long still is one. A dead
 // one is closed, with what is under way on it.
 func (s *connPool) alive(ctx context.Context, l *pooledConn) bool {
-	if l.wire.Silence() < staleAfter || s.answers(ctx, l) {
+	if l.wire.ReadIdle() < staleAfter || s.answers(ctx, l) {
 		return true
 	}
 	if !s.single {

@@ -108,7 +108,7 @@ func (s *connPool) watch(ctx context.Context, l *pooledConn) {
 			return
 		case <-ticks.C:
 			now := time.Now()
-			quiet := s.ping > 0 && l.wire.Quiet() >= s.ping-check
+			quiet := s.ping > 0 && l.wire.WriteIdle() >= s.ping-check
 			if (quiet || asleep(before, now) > asleepLeast) && !s.answers(ctx, l) {
 				return
 			}

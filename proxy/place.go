@@ -35,7 +35,7 @@ func (e *fullError) Unwrap() error { return context.DeadlineExceeded }
 
 // full says how full the connection is.
 func (l *pooledConn) full() *fullError {
-	most, said := l.wire.MostStreams()
+	most, said := l.wire.MaxStreams()
 	if !said {
 		most = -1
 	}

@@ -85,7 +85,7 @@ func targetOf(r *http.Request) string {
 }
 
 func clientLeg(r *http.Request) capture.ConnInfo {
-	leg := capture.ConnInfo{Proto: r.Proto, Conn: wire.Conn(r.Context()), Stream: wire.ID(r.Context()), TLS: r.TLS != nil}
+	leg := capture.ConnInfo{Proto: r.Proto, Conn: wire.ConnID(r.Context()), Stream: wire.StreamID(r.Context()), TLS: r.TLS != nil}
 	switch addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr); {
 	case addr == nil:
 	case addr.Network() == "unix":

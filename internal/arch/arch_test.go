@@ -57,7 +57,7 @@ var arrows = map[string]string{
 	"internal/terminal":       "tokens",
 	"internal/testkit":        "",
 	"internal/tunnel":         "internal/exchange internal/httpexchange internal/netconn",
-	"internal/wire":           "",
+	"internal/wire":           "internal/netconn",
 }
 
 // closed are packages that only those named may import, whatever the table above will

@@ -39,7 +39,7 @@ func New(handler http.Handler, errorLog *log.Logger) *http.Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler: wire.Numbered(drainUpload(answerEarly(handler))),
+		Handler: wire.StreamIDs(drainUpload(answerEarly(handler))),
 		// "OPTIONS *" is for the guard to judge too.
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    &protocols,
@@ -66,7 +66,7 @@ const LingerTime = 2 * time.Second
 // longer be told from others.
 func connContext(all *wire.Connections) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, conn net.Conn) context.Context {
-		ctx = all.Count(wire.NewContext(tunnel.ConnContext(ctx, conn), conn))
+		ctx = all.NumberConn(wire.NewContext(tunnel.ConnContext(ctx, conn), conn))
 		if _, inside := httpexchange.TunnelTarget(ctx); inside {
 			return ctx
 		}
