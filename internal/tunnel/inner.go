@@ -12,18 +12,27 @@ import (
 	"avsproxy/internal/netconn"
 )
 
-// Intercept accepts CONNECTs that have passed the guard, and puts the connection
+// A ConnQueue is a [net.Listener] for the connections inside CONNECTs.
+type ConnQueue struct{ *netconn.Queue }
+
+// NewConnQueue returns an empty queue.
+func NewConnQueue() *ConnQueue { return &ConnQueue{netconn.NewQueue()} }
+
+// Addr implements [net.Listener]. The connections have their own addresses.
+func (q *ConnQueue) Addr() net.Addr { return textAddr{"connect", "inside CONNECT"} }
+
+// Intercept accepts CONNECTs that have passed the gate, and puts the connection
 // inside into the queue, bound to the CONNECT's target (see [httpexchange.WithTunnelTarget]). Over HTTP/2
 // that is one connection more: place counts it, or full answers.
 func Intercept(queue *ConnQueue, place func(net.Conn) (_ net.Conn, ok bool), full http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		target, ok := httpexchange.Authority(r)
 		if !ok {
-			panic("tunnel: a CONNECT without a target passed the guard")
+			panic("tunnel: a CONNECT without a target passed the gate")
 		}
 		if r.ProtoMajor < 2 {
 			client := accept(w, r)
-			queue.put(inside(client, client, r, target))
+			queue.Put(inside(client, client, r, target))
 			return
 		}
 		// net/http changes the deadlines of its connections. A stream does not allow that;
@@ -36,7 +45,7 @@ func Intercept(queue *ConnQueue, place func(net.Conn) (_ net.Conn, ok bool), ful
 		}
 		defer counted.Close()
 		client := accept(w, r)
-		queue.put(inside(client, counted, r, target))
+		queue.Put(inside(client, counted, r, target))
 		relay(client, pipeEnd{ours})
 	})
 }
