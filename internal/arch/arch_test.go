@@ -44,7 +44,7 @@ var arrows = map[string]string{
 	"internal/gate":           "internal/exchange internal/peer internal/problem",
 	"internal/httpexchange":   "internal/exchange internal/gate internal/peer internal/problem",
 	"internal/httpserver":     "internal/httpexchange internal/listen internal/peer internal/problem internal/tunnel internal/wire",
-	"internal/listen":         "internal/durable internal/netconn internal/peer",
+	"internal/listen":         "internal/charset internal/durable internal/netconn internal/peer",
 	"internal/netconn":        "",
 	"internal/peer":           "internal/netconn",
 	"internal/problem":        "",

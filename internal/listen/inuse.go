@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"syscall"
-	"unicode"
+
+	"avsproxy/internal/charset"
 )
 
 // InUse is the error for an address that another program listens on.
@@ -25,7 +25,7 @@ func (e *InUse) Error() string {
 	case e.Program == "":
 		return fmt.Sprintf("%s is in use by pid %d", e.Addr, e.PID)
 	}
-	return fmt.Sprintf("%s is in use by %s (pid %d)", e.Addr, e.Program, e.PID)
+	return fmt.Sprintf("%s is in use by %s (pid %d)", e.Addr, charset.Printable(e.Program, 0), e.PID)
 }
 
 // Unwrap returns Err, such as syscall.EADDRINUSE.
@@ -47,15 +47,5 @@ func tcpInUse(err error) error {
 		return err
 	}
 	pid, program := tcpHolder(addr)
-	return &InUse{Addr: addr.String(), PID: pid, Program: printable(program), Err: err}
-}
-
-// printable replaces characters of a program's name that would change the terminal.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, name)
+	return &InUse{Addr: addr.String(), PID: pid, Program: program, Err: err}
 }

@@ -96,7 +96,7 @@ func probe(ctx context.Context, path string) error {
 	}
 	defer c.Close()
 	pid, program := unixHolder(c.(*net.UnixConn))
-	return &InUse{Addr: "unix:" + path, PID: pid, Program: printable(program), Err: syscall.EADDRINUSE}
+	return &InUse{Addr: "unix:" + path, PID: pid, Program: program, Err: syscall.EADDRINUSE}
 }
 
 func refused(err error) bool {
