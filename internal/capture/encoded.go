@@ -28,7 +28,7 @@ func (e *Exchange) encode() {
 		b := &e.side(i).body
 		if b.kept.size <= maxSmall {
 			c.bytes(b.kept.pieces...)
-			b.kept.drop(&e.r.spare)
+			b.kept.drop()
 			continue
 		}
 		c.bytes()
@@ -67,10 +67,10 @@ func (e *Exchange) decoded() *state {
 }
 
 // dropBodies returns the memory freed. Bodies in data stay there but are not shown.
-func (s *encoded) dropBodies(spare *slabs) (gain int) {
+func (s *encoded) dropBodies() (gain int) {
 	s.dropped = true
 	if s.bodies != nil {
-		gain = s.bodies[0].drop(spare) + s.bodies[1].drop(spare)
+		gain = s.bodies[0].drop() + s.bodies[1].drop()
 	}
 	return gain
 }

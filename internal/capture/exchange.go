@@ -129,7 +129,7 @@ func (e *Exchange) cutBodies() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state == nil {
-		e.spend(-e.encoded.dropBodies(&e.r.spare))
+		e.spend(-e.encoded.dropBodies())
 		return
 	}
 	e.dropBodies()
@@ -137,7 +137,7 @@ func (e *Exchange) cutBodies() {
 
 func (e *Exchange) dropBodies() {
 	for _, s := range []*side{&e.request, &e.response} {
-		e.spend(-s.body.drop(&e.r.spare))
+		e.spend(-s.body.drop())
 	}
 }
 

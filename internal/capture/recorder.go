@@ -26,7 +26,6 @@ type Recorder struct {
 	paused  atomic.Bool
 	used    atomic.Int64 // bytes of all exchanges
 	dropped atomic.Uint64
-	spare   slabs
 
 	mu   sync.Mutex
 	last uint64

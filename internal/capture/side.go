@@ -63,9 +63,9 @@ type body struct {
 	whole    bool // it ended regularly
 }
 
-func (b *body) drop(spare *slabs) (gain int) {
+func (b *body) drop() (gain int) {
 	b.partial, b.dropped = b.partial || b.size > 0, true
-	gain = b.kept.drop(spare) + costOfArrivals(b.arrivals)
+	gain = b.kept.drop() + costOfArrivals(b.arrivals)
 	b.arrivals = nil
 	return gain
 }
@@ -79,10 +79,10 @@ func (b *body) room(limit int64) int {
 }
 
 // keep copies as much of p as there is room for, and returns the memory used.
-func (b *body) keep(p []byte, limit int64, spare *slabs) (cost int) {
+func (b *body) keep(p []byte, limit int64) (cost int) {
 	n := min(len(p), b.room(limit))
 	b.partial = b.partial || n < len(p)
-	return b.kept.add(p[:n], min(b.declared, limit), spare)
+	return b.kept.add(p[:n], min(b.declared, limit))
 }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
@@ -110,7 +110,7 @@ func (e *Exchange) grow(side int, p []byte) {
 		b.set = e.r.secrets.Recent()
 		e.noteArrival(s)
 	}
-	e.spend(b.keep(p, e.r.options.Body, &e.r.spare))
+	e.spend(b.keep(p, e.r.options.Body))
 	if side == requestSide {
 		e.findEvent(false)
 	}
