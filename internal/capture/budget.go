@@ -1,11 +1,5 @@
 package capture
 
-import (
-	"cmp"
-	"maps"
-	"slices"
-)
-
 // makeRoom frees memory if too much is in use. The caller holds no lock.
 func (r *Recorder) makeRoom() {
 	if r.used.Load() <= r.options.Total {
@@ -38,7 +32,7 @@ func (r *Recorder) cutActive() {
 	if change := r.used.Load() - r.floor; !r.overdrawn() || r.floor > 0 && change <= near && change >= -near {
 		return
 	}
-	active := slices.SortedFunc(maps.Values(r.all), func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
+	active := r.sorted()
 	r.floor = 0
 	for _, cut := range []func(*Exchange){(*Exchange).cutBodies, (*Exchange).cutHeads} {
 		for _, e := range active {

@@ -24,8 +24,8 @@ func (e *Exchange) encode() {
 	e.state.code(c)
 	cost := overhead
 	e.encoded.set = redact.Later(e.request.body.set, e.response.body.set)
-	for i := range 2 {
-		b := &e.side(i).body
+	for i, side := range e.sides() {
+		b := &side.body
 		if b.kept.size <= maxSmall {
 			c.bytes(b.kept.pieces...)
 			b.kept.drop()
@@ -51,8 +51,8 @@ func (e *Exchange) decoded() *state {
 	}
 	s, c := &state{}, &codec{in: string(e.encoded.data), reading: true}
 	s.code(c)
-	for i := range 2 {
-		b := &s.side(i).body
+	for i, side := range s.sides() {
+		b := &side.body
 		b.set = e.encoded.set
 		if text := c.rest(); len(text) > 0 {
 			b.kept = stored{[][]byte{text}, len(text)}

@@ -39,6 +39,8 @@ type state struct {
 	methodMasked, targetMasked, targetCut bool
 }
 
+func (s *state) sides() [2]*side { return [...]*side{&s.request, &s.response} }
+
 func newExchange(r *Recorder, request Request) *Exchange {
 	e := &Exchange{r: r, state: &state{facts: Facts{TokenAge: -1, TokenLeft: -1}}}
 	set := r.secrets.Now()
@@ -77,16 +79,14 @@ func (e *Exchange) spend(n int) {
 
 // RequestBody adds a chunk of the request body. It does not keep p.
 func (e *Exchange) RequestBody(p []byte) {
-	if e != nil {
-		e.addBody(requestSide, p)
-	}
+	e.change(func() { e.addBody(&e.request, p) })
 }
 
 // RequestEnd ends the request body, with an error if it is incomplete.
 func (e *Exchange) RequestEnd(trailer []Field, err error) {
 	e.change(func() {
 		e.spend(e.request.setTrailer(trailer, e.r.secrets.Recent()))
-		e.endBody(requestSide, err == nil)
+		e.endBody(&e.request, err == nil)
 	})
 }
 
@@ -115,9 +115,7 @@ func (e *Exchange) Response(status int, proto string, header []Field) {
 
 // ResponseBody adds a chunk of the response body. It does not keep p.
 func (e *Exchange) ResponseBody(p []byte) {
-	if e != nil {
-		e.addBody(responseSide, p)
-	}
+	e.change(func() { e.addBody(&e.response, p) })
 }
 
 // WithoutBodies drops both bodies, and what follows of them. It still counts their
@@ -136,7 +134,7 @@ func (e *Exchange) cutBodies() {
 }
 
 func (e *Exchange) dropBodies() {
-	for _, s := range []*side{&e.request, &e.response} {
+	for _, s := range e.sides() {
 		e.spend(-s.body.drop())
 	}
 }
@@ -148,7 +146,7 @@ func (e *Exchange) cutHeads() {
 	if e.state == nil {
 		return
 	}
-	for _, s := range []*side{&e.request, &e.response} {
+	for _, s := range e.sides() {
 		e.spend(-costOf(s.header) - costOf(s.trailer))
 		s.cut = s.cut || len(s.header)+len(s.trailer) > 0
 		s.header, s.trailer, s.contentType = nil, nil, strings.Clone(s.contentType)
@@ -178,8 +176,8 @@ func (e *Exchange) End(facts Facts, trailer []Field) {
 		e.took = time.Since(e.head.Began)
 		e.setFacts(facts)
 		e.spend(e.response.setTrailer(trailer, e.r.secrets.Recent()))
-		e.endBody(requestSide, false)
-		e.endBody(responseSide, facts.Ended == "")
+		e.endBody(&e.request, false)
+		e.endBody(&e.response, facts.Ended == "")
 		e.done = true
 		e.publish()
 		e.encode()

@@ -3,6 +3,7 @@ package capture
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -130,13 +131,14 @@ func (r *Recorder) Clear() {
 	}
 }
 
+// snapshot returns the exchanges, oldest first.
 func (r *Recorder) snapshot() []*Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make([]*Exchange, 0, len(r.all))
-	for _, e := range r.all {
-		all = append(all, e)
-	}
-	slices.SortFunc(all, func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
-	return all
+	return r.sorted()
+}
+
+// sorted is snapshot for a caller that holds mu.
+func (r *Recorder) sorted() []*Exchange {
+	return slices.SortedFunc(maps.Values(r.all), func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
 }

@@ -7,23 +7,6 @@ import (
 	"avsproxy/internal/redact"
 )
 
-// requestSide and responseSide number the sides.
-const (
-	requestSide = iota
-	responseSide
-)
-
-// side returns the side of that number.
-func (s *state) side(number int) *side {
-	if number == requestSide {
-		return &s.request
-	}
-	return &s.response
-}
-
-// sideNames are the names of the sides in events.
-var sideNames = [...]string{requestSide: "request", responseSide: "response"}
-
 // A side is the request or the response.
 type side struct {
 	header, trailer []Field
@@ -87,23 +70,13 @@ func (b *body) keep(p []byte, limit int64) (cost int) {
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-func (e *Exchange) addBody(side int, p []byte) {
-	if len(p) == 0 {
+func (e *Exchange) addBody(s *side, p []byte) {
+	b := &s.body
+	if len(p) == 0 || b.ended {
 		return
 	}
-	e.mu.Lock()
-	if e.state != nil && !e.side(side).body.ended {
-		e.grow(side, p)
-	}
-	e.mu.Unlock()
-	e.r.makeRoom()
-}
-
-func (e *Exchange) grow(side int, p []byte) {
-	s := e.side(side)
-	b := &s.body
 	if e.r.watch.follows(e.id) {
-		e.emit(side, p)
+		e.emit(s, p)
 	}
 	b.size += int64(len(p))
 	if b.room(e.r.options.Body) > 0 {
@@ -111,23 +84,22 @@ func (e *Exchange) grow(side int, p []byte) {
 		e.noteArrival(s)
 	}
 	e.spend(b.keep(p, e.r.options.Body))
-	if side == requestSide {
+	if s == &e.request {
 		e.findEvent(false)
 	}
 }
 
-func (e *Exchange) endBody(side int, whole bool) {
-	b := &e.side(side).body
-	if b.ended {
+func (e *Exchange) endBody(s *side, whole bool) {
+	if s.body.ended {
 		return
 	}
 	if e.r.watch.follows(e.id) {
-		e.emitEnd(side, whole)
+		e.emitEnd(s, whole)
 	}
-	if side == requestSide {
+	if s == &e.request {
 		e.findEvent(true)
 	}
-	b.ended, b.whole = true, whole
+	s.body.ended, s.body.whole = true, whole
 }
 
 // findEvent looks for the name of the posted event: in the first piece of the body each
