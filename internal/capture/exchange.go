@@ -14,7 +14,6 @@ type Exchange struct {
 	r    *Recorder
 	id   uint64
 	cost atomic.Int64 // bytes of the budget; changed while mu is held
-	next *Exchange    // in the queue of evictable exchanges; guarded by r.mu
 
 	mu      sync.Mutex
 	*state          // nil after End
@@ -96,9 +95,9 @@ func (e *Exchange) Interim(status int, header []Field) {
 		if len(e.interim) == maxInterim {
 			return
 		}
-		fields, cost, _ := keepFields(header, e.r.secrets.Now())
+		fields, _ := keepFields(header, e.r.secrets.Now())
 		e.interim = append(e.interim, Interim{Status: status, Header: fields})
-		e.spend(cost)
+		e.spend(costOf(fields))
 	})
 }
 
@@ -183,7 +182,9 @@ func (e *Exchange) End(facts Facts, trailer []Field) {
 		e.encode()
 	})
 	if first {
-		e.r.enqueueEvictable(e)
+		e.r.mu.Lock()
+		e.r.ended = append(e.r.ended, e)
+		e.r.mu.Unlock()
 		e.r.makeRoom()
 	}
 }

@@ -33,8 +33,8 @@ type Recorder struct {
 	all  map[uint64]*Exchange
 	// floor is what was in use when nothing more could be dropped; 0 if something can.
 	floor int64
-	// head and tail are the queue of evictable exchanges, in the order of their ends.
-	head, tail *Exchange
+	// ended are the exchanges that can be evicted, in the order of their ends.
+	ended []*Exchange
 }
 
 // New returns a Recorder that records.
@@ -119,7 +119,7 @@ func (r *Recorder) Get(id uint64) (Record, bool) {
 // again, after the event that clears their list.
 func (r *Recorder) Clear() {
 	r.mu.Lock()
-	for r.head != nil {
+	for len(r.ended) > 0 {
 		r.evictOldest()
 	}
 	r.mu.Unlock()

@@ -19,16 +19,16 @@ type side struct {
 func (s *side) setHeader(header []Field, set *redact.Patterns) (cost int) {
 	s.coding = codingOf(header)
 	s.body.declared = lengthOf(header)
-	s.header, cost, s.cut = keepFields(header, set)
+	s.header, s.cut = keepFields(header, set)
 	s.contentType = value(s.header, "Content-Type")
-	return cost
+	return costOf(s.header)
 }
 
 func (s *side) setTrailer(trailer []Field, set *redact.Patterns) (cost int) {
 	var cut bool
-	s.trailer, cost, cut = keepFields(trailer, set)
+	s.trailer, cut = keepFields(trailer, set)
 	s.cut = s.cut || cut
-	return cost
+	return costOf(s.trailer)
 }
 
 // A body holds the first bytes of a body, not masked. Masking takes many times as long
