@@ -30,12 +30,8 @@ var (
 // HoldsSecret reports whether a header field or a parameter of that name holds a
 // secret.
 func HoldsSecret(name string) bool {
-	for _, word := range secretWords {
-		if endsIn(name, word) {
-			return !slices.ContainsFunc(publicNames, func(public string) bool { return strings.EqualFold(public, name) })
-		}
-	}
-	return false
+	return slices.ContainsFunc(secretWords, func(word string) bool { return endsIn(name, word) }) &&
+		!slices.ContainsFunc(publicNames, func(public string) bool { return strings.EqualFold(public, name) })
 }
 
 // mayHoldSecret is HoldsSecret for each word of a name, as in X-Key-Value.
