@@ -1,11 +1,9 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"regexp"
 	"strings"
 
@@ -137,14 +135,8 @@ func (s SecretRef) String() string {
 	return "[secret: " + s.source() + "]"
 }
 
-// GoString is String.
-func (s SecretRef) GoString() string { return s.String() }
-
 // Format writes String for every verb: no verb prints the fields.
 func (s SecretRef) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// LogValue is String.
-func (s SecretRef) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalJSON is String as JSON text.
-func (s SecretRef) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+// MarshalText is String, for JSON and log/slog too.
+func (s SecretRef) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
