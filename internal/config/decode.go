@@ -159,11 +159,10 @@ func (t *table) texts(key string, def []string) []string {
 }
 
 func (t *table) numbers(key string, def []int) []int {
+	wide := list[int64](t, key, "a list of numbers, like [401, 403]", nil)
 	if !t.has(key) {
-		t.known = append(t.known, key)
 		return def
 	}
-	wide := list[int64](t, key, "a list of numbers, like [401, 403]", nil)
 	numbers := make([]int, len(wide))
 	for i, n := range wide {
 		numbers[i] = int(n)
