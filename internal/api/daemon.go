@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"avsproxy/internal/capture"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 )
@@ -206,12 +207,12 @@ func (r *Daemon) Watch(ctx context.Context, follow uint64) (*EventStream, error)
 
 // Next returns the next event. data is good until the call after it. The error is
 // [io.EOF] at the stream's end.
-func (s *EventStream) Next() (kind string, data []byte, err error) {
+func (s *EventStream) Next() (kind capture.EventKind, data []byte, err error) {
 	for s.lines.Scan() {
 		field, value, _ := bytes.Cut(s.lines.Bytes(), []byte(": "))
 		switch string(field) {
 		case "event":
-			kind = string(value)
+			kind = capture.EventKind(value)
 		case "data":
 			return kind, value, nil
 		}

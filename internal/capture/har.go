@@ -52,7 +52,7 @@ type harEntry struct {
 type harExtension struct {
 	ID       uint64    `json:"id"`
 	Route    string    `json:"route"`
-	State    string    `json:"state"`
+	State    State     `json:"state"`
 	AVS      string    `json:"avs,omitempty"`
 	Client   ConnInfo  `json:"client"`
 	Upstream ConnInfo  `json:"upstream"`

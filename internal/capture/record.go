@@ -7,10 +7,13 @@ import (
 	"avsproxy/internal/redact"
 )
 
-// States of an exchange.
+// A State says whether an exchange has ended.
+type State string
+
+// The states.
 const (
-	StateActive = "active"
-	StateDone   = "done"
+	StateActive State = "active"
+	StateDone   State = "done"
 )
 
 // A Summary describes an exchange in one line.
@@ -22,7 +25,7 @@ type Summary struct {
 	Host          string    `json:"host"`
 	Target        string    `json:"target"`
 	Status        int       `json:"status"` // 0 before the response head
-	State         string    `json:"state"`  // StateActive or StateDone
+	State         State     `json:"state"`
 	Began         time.Time `json:"began"`
 	TookMS        float64   `json:"took_ms"` // until now if it is active
 	Proto         string    `json:"proto"`
@@ -99,20 +102,23 @@ type Interim struct {
 	Header []Field `json:"headers"`
 }
 
-// Kinds of events.
+// An EventKind says what an event is about.
+type EventKind string
+
+// The kinds.
 const (
-	KindExchange = "exchange"
-	KindChunk    = "chunk"
-	KindRemoved  = "removed"
-	KindCleared  = "cleared"
-	KindPaused   = "paused"
+	KindExchange EventKind = "exchange"
+	KindChunk    EventKind = "chunk"
+	KindRemoved  EventKind = "removed"
+	KindCleared  EventKind = "cleared"
+	KindPaused   EventKind = "paused"
 )
 
 // An Event is sent to watchers. Kind says which field is set; in JSON an event is only
 // that field, or {} for KindCleared. Watchers share what an event points to and must not
 // change it.
 type Event struct {
-	Kind    string
+	Kind    EventKind
 	Summary *Summary // at the begin, the response head and the end of an exchange
 	Chunk   *Chunk
 	Removed []uint64 // exchanges that were evicted

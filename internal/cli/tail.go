@@ -252,7 +252,7 @@ func (t *tail) scanCaptured(ctx context.Context, id uint64, scanner io.Writer) i
 
 // scan passes on what an event says of the downchannel id past the bytes that were
 // seen. It reports whether more may come.
-func scan(scanner io.Writer, kind string, data []byte, id uint64, seen int64) bool {
+func scan(scanner io.Writer, kind capture.EventKind, data []byte, id uint64, seen int64) bool {
 	switch kind {
 	case capture.KindChunk:
 		var chunk capture.Chunk

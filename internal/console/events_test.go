@@ -55,7 +55,7 @@ func (s *stream) next() (kind, data string) {
 	return "", ""
 }
 
-func (s *stream) wantExchange(id uint64, state string, status int) {
+func (s *stream) wantExchange(id uint64, state capture.State, status int) {
 	s.t.Helper()
 	kind, data := s.next()
 	var summary capture.Summary
