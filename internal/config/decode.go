@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"avsproxy/internal/charset"
 	"avsproxy/internal/suggest"
 )
 
@@ -26,7 +27,7 @@ type decoder struct {
 }
 
 func (d *decoder) report(at position, message, hint string) {
-	d.issues = append(d.issues, Issue{File: d.file, Line: at.line, Key: strings.Map(printable, at.name), Message: message, Hint: hint})
+	d.issues = append(d.issues, Issue{File: d.file, Line: at.line, Key: charset.Printable(at.name, 0), Message: message, Hint: hint})
 }
 
 // reportError reports an error whose text is "MESSAGE" or "MESSAGE; HINT".

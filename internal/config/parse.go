@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/BurntSushi/toml"
+
+	"avsproxy/internal/charset"
 )
 
 // Parse checks the text of a configuration. file is for the issues alone. getenv is
@@ -69,7 +71,7 @@ func withoutValues(message string) string {
 		message = quoted.ReplaceAllStringFunc(message, withoutWord)
 		message = regexp.MustCompile(`\S{16,}`).ReplaceAllString(message, "...")
 	}
-	message = strings.Map(printable, strings.TrimSuffix(message, "."))
+	message = charset.Printable(strings.TrimSuffix(message, "."), 0)
 	if message == "" {
 		return "is not TOML"
 	}
@@ -87,11 +89,4 @@ func withoutWord(quoted string) string {
 		return "..."
 	}
 	return quoted
-}
-
-func printable(r rune) rune {
-	if unicode.IsPrint(r) {
-		return r
-	}
-	return ' '
 }

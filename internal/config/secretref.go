@@ -167,7 +167,7 @@ func keyringFailure(err error) error {
 	case errors.Is(err, keyring.ErrNotFound):
 		return errors.New("does not exist; add it to the keyring under the service and user that are named here")
 	}
-	why := strings.Map(printable, err.Error())
+	why := charset.Printable(strings.Join(strings.Fields(err.Error()), " "), 0) // on one line
 	return fmt.Errorf("cannot be read: %s; where no keyring runs, use { env }, { file } or { command }", why)
 }
 
