@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/binary"
+	"crypto/rand"
 	"errors"
 	"net"
 	"sync"
@@ -46,7 +46,6 @@ type Client struct {
 
 	mu      sync.Mutex
 	ping    *ping
-	pings   uint64
 	last    uint32  // stream that was opened last
 	fresh   *Stream // it, until it is claimed
 	streams map[uint32]*Stream
@@ -226,17 +225,13 @@ func (c *Client) Ping(ctx context.Context) error {
 	}
 }
 
-// pingMark begins the data of our pings; net/http's own are random.
-const pingMark = 0x61767370726f7879 // "avsproxy"
-
 func (c *Client) beginPing() *ping {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ping == nil {
-		c.pings++
 		c.ping = &ping{done: make(chan struct{})}
-		frame := appendHead(c.ping.frame[:0], frame{length: 8, kind: http2.FramePing})
-		binary.BigEndian.AppendUint64(frame, pingMark^c.pings)
+		appendHead(c.ping.frame[:0], frame{length: 8, kind: http2.FramePing})
+		rand.Read(c.ping.frame[headLen:]) // as net/http does for its own
 		c.duePing.Store(c.ping)
 	}
 	return c.ping

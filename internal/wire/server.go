@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
-	"encoding/hex"
+	"encoding/binary"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -46,9 +47,7 @@ const (
 )
 
 func newServer(conn net.Conn) *server {
-	random := make([]byte, 8)
-	rand.Read(random)
-	return &server{Conn: conn, field: "avsproxy-stream-" + hex.EncodeToString(random), codes: map[uint32]http2.ErrCode{}}
+	return &server{Conn: conn, field: "avsproxy-stream-" + strings.ToLower(rand.Text()), codes: map[uint32]http2.ErrCode{}}
 }
 
 // NetConn returns the connection below.
@@ -156,18 +155,10 @@ func (s *server) recoded(p []byte) []byte {
 			out = bytes.Clone(p) // a writer may not change what it is given
 		}
 		at := cap(p) - cap(piece)
-		recode(out[at:at+len(piece)], offset, code)
+		whole := binary.BigEndian.AppendUint32(nil, uint32(code))
+		copy(out[at:at+len(piece)], whole[min(offset, len(whole)):])
 	})
 	return out
-}
-
-// recode writes the bytes of code from offset on.
-func recode(piece []byte, offset int, code http2.ErrCode) {
-	for i := range piece {
-		if shift := 24 - 8*(offset+i); shift >= 0 {
-			piece[i] = byte(code >> shift)
-		}
-	}
 }
 
 // resetCode returns the code that the stream's RST_STREAM should have. With last, the
