@@ -196,3 +196,16 @@ func (t *table) checkRedirect(text string) {
 		t.report("redirect_url", "must not have a user name, password or fragment", "the provider compares it byte by byte with the registered one")
 	}
 }
+
+// requireSecretsOf requires the secrets that the grant uses.
+func (t *table) requireSecretsOf(c Credential) {
+	switch c.Grant {
+	case "authorization_code", "device_code", "client_credentials":
+		t.requireReadable("client_secret", c.ClientSecret)
+	case "refresh_token":
+		t.requireReadable("client_secret", c.ClientSecret)
+		t.requireReadable("refresh_token", c.RefreshToken)
+	case "static":
+		t.requireReadable("token", c.Token)
+	}
+}

@@ -13,12 +13,12 @@ import (
 
 // decoder collects the issues of a file.
 type decoder struct {
-	file         string
-	getenv       func(string) string
-	environ      []string // the environment of the process, which may lose its secrets later
-	issues       Issues
-	requirements []requirement
-	variables    []string // the environment variables that secrets are read from
+	file      string
+	getenv    func(string) string
+	environ   []string             // the environment of the process, which may lose its secrets later
+	reads     func(SecretRef) bool // which secrets are read; nil: none, and no user is looked up
+	issues    Issues
+	variables []string // the environment variables that secrets are read from
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table
