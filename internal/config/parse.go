@@ -5,7 +5,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"github.com/BurntSushi/toml"
 
@@ -58,7 +57,13 @@ func syntax(file string, err error) Issue {
 func withoutValues(message string) string {
 	if !strings.HasPrefix(message, "Key '") {
 		quoted := regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'`)
-		message = quoted.ReplaceAllStringFunc(message, withoutWord)
+		word := regexp.MustCompile(`[\pL\p{Nd}](?s:.*)[\pL\p{Nd}]`)
+		message = quoted.ReplaceAllStringFunc(message, func(text string) string {
+			if word.MatchString(text) {
+				return "..."
+			}
+			return text
+		})
 		message = regexp.MustCompile(`\S{16,}`).ReplaceAllString(message, "...")
 	}
 	message = charset.Printable(strings.TrimSuffix(message, "."), 0)
@@ -66,17 +71,4 @@ func withoutValues(message string) string {
 		return "is not TOML"
 	}
 	return strings.ToLower(message[:1]) + message[1:]
-}
-
-func withoutWord(quoted string) string {
-	letters := 0
-	for _, r := range quoted {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			letters++
-		}
-	}
-	if letters > 1 {
-		return "..."
-	}
-	return quoted
 }

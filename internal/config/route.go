@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // allRoutes accepts [[route]] tables and, as TOML does, a list of inline ones.
@@ -142,11 +144,11 @@ func (t *table) checkHeaders(headers map[string]string) {
 	at := t.at.key("headers")
 	for name, value := range headers {
 		switch {
-		case !isFieldName(name):
+		case !httpguts.ValidHeaderFieldName(name):
 			t.d.report(at.key(name), "is not the name of a header", "")
 		case connectionField(name):
 			t.d.report(at.key(name), "is set by the connection and cannot be configured", "")
-		case !isFieldValue(value):
+		case !httpguts.ValidHeaderFieldValue(value):
 			t.d.report(at.key(name), "has characters that a header cannot carry", "")
 		}
 	}
@@ -157,7 +159,7 @@ func (t *table) checkHeaders(headers map[string]string) {
 func (t *table) checkStrip(r *Route) {
 	for i, name := range r.Strip {
 		switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
-		case !isFieldName(name):
+		case !httpguts.ValidHeaderFieldName(name):
 			t.reportItem("strip", i, "is not the name of a header", "")
 		case connectionField(name):
 			t.reportItem("strip", i, "is set by the connection and cannot be removed", "")
@@ -167,15 +169,6 @@ func (t *table) checkStrip(r *Route) {
 			t.reportItem("strip", i, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
 		}
 	}
-}
-
-// isFieldName is the token of RFC 9110, section 5.6.2.
-func isFieldName(name string) bool {
-	return regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$").MatchString(name)
-}
-
-func isFieldValue(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 func connectionField(name string) bool {

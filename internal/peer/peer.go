@@ -58,11 +58,8 @@ func ofTCP(c *net.TCPConn) Peer {
 
 // addrPort is the TCP address, without IPv4 in IPv6; zero for other addresses.
 func addrPort(addr net.Addr) netip.AddrPort {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	full := tcp.AddrPort()
+	tcp, _ := addr.(*net.TCPAddr)
+	full := tcp.AddrPort() // zero for nil
 	return netip.AddrPortFrom(full.Addr().Unmap(), full.Port())
 }
 
