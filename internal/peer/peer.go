@@ -4,8 +4,10 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"avsproxy/internal/netconn"
 )
@@ -61,6 +63,16 @@ func addrPort(addr net.Addr) netip.AddrPort {
 	tcp, _ := addr.(*net.TCPAddr)
 	full := tcp.AddrPort() // zero for nil
 	return netip.AddrPortFrom(full.Addr().Unmap(), full.Port())
+}
+
+// sockopt gets an option of a connection's socket.
+func sockopt[T any](c syscall.Conn, get func(fd int) (T, error)) (value T, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return value, err
+	}
+	failed := raw.Control(func(fd uintptr) { value, err = get(int(fd)) })
+	return value, errors.Join(failed, err)
 }
 
 type contextKey struct{}

@@ -38,13 +38,10 @@ func connected(state uint8) bool {
 
 // alive reports whether our own end is still connected.
 func alive(c *net.TCPConn) bool {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return false
-	}
-	var info *unix.TCPInfo
-	failed := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
-	return failed == nil && err == nil && connected(info.State)
+	info, err := sockopt(c, func(fd int) (*unix.TCPInfo, error) {
+		return unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	return err == nil && connected(info.State)
 }
 
 // lookUp finds the TCP socket between two addresses with sock_diag(7). The kernel
@@ -84,13 +81,10 @@ func unixUID(c *net.UnixConn) (uid int, known bool) {
 
 // Credentials are the process and the user at the other end at the time of connect or
 // listen (unix(7), SO_PEERCRED), also if they are gone.
-func Credentials(c *net.UnixConn) (cred *unix.Ucred, err error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	failed := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	return cred, errors.Join(failed, err)
+func Credentials(c *net.UnixConn) (*unix.Ucred, error) {
+	return sockopt(c, func(fd int) (*unix.Ucred, error) {
+		return unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
 }
 
 // overflowUID is the ID of every user that our user namespace does not map
