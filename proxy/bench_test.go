@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"avsproxy/internal/upstream"
 )
 
 // Each benchmark sends the same requests through this package's whole line and
@@ -26,7 +28,7 @@ func contenders(b *testing.B) (ours, bare string) {
 		io.Copy(io.Discard, r.Body)
 		w.Write([]byte("hello"))
 	}))
-	options := UpstreamOptions{SingleConnection: true, PingInterval: 4 * time.Minute}
+	options := upstream.Options{SingleConnection: true, PingInterval: 4 * time.Minute}
 	l := build(b, origin, roots, plan{source: static(), options: options})
 	return l.url, bareProxy(b, origin, roots)
 }
@@ -41,7 +43,7 @@ func bareProxy(b *testing.B, origin string, roots *x509.CertPool) string {
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 4 * time.Minute},
 	}
 	b.Cleanup(transport.CloseIdleConnections)
-	l := &line{upstream: NewUpstream(UpstreamOptions{Origin: target})}
+	l := &line{upstream: upstream.New(upstream.Options{Origin: target})}
 	l.serve(b, nil, &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Header.Set("Authorization", "Bearer "+canary) },
 		Transport:     transport,

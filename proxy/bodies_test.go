@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 var bodySizes = []int64{0, 1, 64 << 10, 64 << 20} // the last is many times any flow-control window
@@ -177,7 +178,7 @@ func TestHeadAndEmptyAnswersStayAsTheyAre(t *testing.T) {
 			}
 		}
 	}))
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	over(t, func(t *testing.T, client *http.Client) {
 		for _, c := range []struct {
 			method, path string
@@ -193,7 +194,7 @@ func TestHeadAndEmptyAnswersStayAsTheyAre(t *testing.T) {
 }
 
 func TestNothingIsAddedToARequest(t *testing.T) {
-	l, s := toSandbox(t, sandbox.Options{}, plan{forward: ForwardOptions{Headers: map[string]string{"X-Route": "ours"}}})
+	l, s := toSandbox(t, sandbox.Options{}, plan{policy: Policy{Headers: map[string]string{"X-Route": "ours"}}})
 	r := request(t, "GET", l.url+"/sandbox/none?a=1;b=%zz&c", nil)
 	r.Header["User-Agent"] = nil
 	r.Header.Set("Te", "trailers")

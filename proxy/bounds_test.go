@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/testkit"
+	"avsproxy/internal/upstream"
 
 	"golang.org/x/net/http2"
 )
@@ -56,7 +57,7 @@ func TestPromise7_AGibibyteThroughASlowReaderTakesNoMemory(t *testing.T) {
 	const ahead, most = 32 << 20, 32 << 20
 	var poured atomic.Int64
 	origin, roots := upstreamTLS(t, pouring(&poured))
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	l.overDoors(t, func(t *testing.T, client *http.Client, url string) {
 		grown := watchHeap(t)
 		poured.Store(0)
@@ -88,7 +89,7 @@ func TestPromise7_AStalledClientStallsOnlyItsOwnStream(t *testing.T) {
 	var poured atomic.Int64
 	origin, roots := upstreamTLS(t, pouring(&poured))
 	var connections atomic.Int64
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{
+	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{
 		SingleConnection: true, Connections: func(delta int) { connections.Add(int64(max(delta, 0))) },
 	}})
 	l.overDoors(t, func(t *testing.T, client *http.Client, url string) {
@@ -118,10 +119,10 @@ func TestACancelledClientResetsItsStreamUpstream(t *testing.T) {
 	addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) {
 		conns.Add(1)
 		framer := http2.NewFramer(conn, conn)
-		serveEach(conn, framer, nil, func(frame http2.Frame) {
+		testkit.ServeEach(conn, framer, nil, func(frame http2.Frame) {
 			switch frame := frame.(type) {
 			case *http2.HeadersFrame:
-				answerBegin(framer, frame.StreamID)
+				testkit.AnswerBegin(framer, frame.StreamID)
 				framer.WriteData(frame.StreamID, false, []byte("some"))
 				began <- struct{}{}
 			case *http2.RSTStreamFrame:
@@ -129,7 +130,7 @@ func TestACancelledClientResetsItsStreamUpstream(t *testing.T) {
 			}
 		})
 	})
-	l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, "https://"+addr, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	l.overDoors(t, func(t *testing.T, client *http.Client, url string) {
 		ctx, hangUp := context.WithCancel(t.Context())
 		defer hangUp()

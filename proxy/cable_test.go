@@ -35,7 +35,7 @@ func (l *cable) listen() net.Listener {
 	return l.listeners[port]
 }
 
-// dial is for [UpstreamOptions.Dial] and [http.Transport.DialContext].
+// dial is for [upstream.Options.Dial] and [http.Transport.DialContext].
 func (l *cable) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	l.mu.Lock()
 	thawed := l.thawed

@@ -18,11 +18,13 @@ import (
 	"time"
 
 	"avsproxy/internal/certs"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
+	"avsproxy/internal/upstream"
 )
 
 // A forwardLine is a proxy that takes CONNECT, joined as the program joins it.
@@ -55,8 +57,7 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	if f.roots, err = certs.New("test", "avs.example", "other.example"); err != nil {
 		t.Fatal(err)
 	}
-	f.line.upstream = NewUpstream(UpstreamOptions{Origin: target, Roots: roots})
-	inject := &Injector{Next: f.line.upstream, Origin: target, Source: static()}
+	f.line.upstream = upstream.New(upstream.Options{Origin: target, Roots: roots})
 	table := &gate.Table{}
 	if err := table.Add("avs", "avs.example", "listed.example:8443"); err != nil {
 		t.Fatal(err)
@@ -66,22 +67,24 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 		rules.KeySum = gate.KeySum(clientKey)
 	}
 	quiet := log.New(&f.line, "", 0)
-	forward := Forward(ForwardOptions{Origin: target, Send: inject, ErrorLog: quiet})
+	f.route = routeTo(f.line.upstream, Credential{Source: static()})
+	f.route.Name, f.route.ErrorLog = "avs", quiet
 	elsewhere := NewUnrouted(UnroutedOptions{Dial: f.dialer.Dial, Tunnels: f.tunnels, ErrorLog: quiet})
 	t.Cleanup(elsewhere.Close)
-	f.listen(t, httpexchange.Guard(rules, nil, Split(table,
-		Route(table, []http.Handler{Observe(ObserveOptions{Route: "avs", Began: f.began}, forward)}),
-		tunnel.Intercept(f.inbox, func(conn net.Conn) (net.Conn, bool) { return conn, true }, nil),
-		Observe(ObserveOptions{Began: f.began, Record: f.others.record, DecisionHeader: true}, elsewhere))))
+	f.listen(t, &Handler{
+		Rules: rules, Table: table, Routes: []*Route{f.route.Start()}, Unrouted: elsewhere,
+		Intercept: tunnel.Intercept(f.inbox, func(conn net.Conn) (net.Conn, bool) { return conn, true }),
+		Observer:  Observer{Record: f.record, DecisionHeader: true, Ended: f.noteEnd},
+	})
 	return f
 }
 
-func (f *forwardLine) began(string) func(Exchange) {
-	return func(e Exchange) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.exchanges = append(f.exchanges, e)
+// record takes down what goes to other hosts.
+func (f *forwardLine) record(x *exchange.Exchange) exchange.Recorder {
+	if x.Facts().Route != "" {
+		return nil
 	}
+	return f.others.record(x)
 }
 
 // answer tells the client what arrived, but for the token.
@@ -116,7 +119,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	f.server = &http.Server{Handler: handler, Protocols: &protocols, ErrorLog: log.New(&f.line, "", 0), ConnContext: tunnel.ConnContext}
+	f.server = &http.Server{Handler: handler, Protocols: &protocols, ErrorLog: log.New(&f.line, "", 0), ConnContext: connContext}
 	var serving sync.WaitGroup
 	conf := tunnel.ByTarget(f.roots.ServerConfig())
 	for _, ln := range []net.Listener{ln, f.inbox} {
@@ -257,4 +260,9 @@ func inside(t *testing.T, conn net.Conn, proto, sni string, roots *x509.CertPool
 	transport.Protocols.SetUnencryptedHTTP2(proto == "h2c")
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
+}
+
+func connContext(ctx context.Context, conn net.Conn) context.Context {
+	known, _ := tunnel.Inside(conn)
+	return httpexchange.WithConn(ctx, &known)
 }

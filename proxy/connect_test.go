@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 )
 
@@ -81,7 +82,7 @@ func TestConnectIsServedLikeAnyConnection(t *testing.T) {
 			conn.Close()
 		}
 	})
-	if e := f.ended(t, 1); e.Route != "avs" || e.Path != "/p" || e.Decision != Injected || e.Status != 200 {
+	if e := f.ended(t, 1); e.Route != "avs" || e.Path != "/p" || e.Decision != exchange.Injected || e.Status != 200 {
 		t.Errorf("%+v", e)
 	}
 }

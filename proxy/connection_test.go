@@ -1,9 +1,7 @@
 package proxy
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -12,18 +10,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
+	"avsproxy/internal/upstream"
 )
 
 func TestPromise5_FiftyColdCallersShareOneConnection(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		var open atomic.Int64
-		l, s := toSandbox(t, sandbox.Options{}, plan{options: UpstreamOptions{Connections: func(delta int) { open.Add(int64(delta)) }}})
+		l, s := toSandbox(t, sandbox.Options{}, plan{options: upstream.Options{Connections: func(delta int) { open.Add(int64(delta)) }}})
 		together(t, 50, func(int) { wantPing(t, client, l) })
 		together(t, 50, func(int) { wantPing(t, client, l) })
 		if now, total := s.Connections(); now != 1 || total != 1 || open.Load() != 1 {
@@ -106,7 +105,7 @@ func TestUpstreamThatLearnsHTTP2(t *testing.T) {
 			return conf, nil
 		}
 	})
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	if a := get(t, h1Client(t), l.url); string(a.body) != "HTTP/1.1" {
 		t.Fatalf("%s", a.body)
 	}
@@ -115,9 +114,6 @@ func TestUpstreamThatLearnsHTTP2(t *testing.T) {
 		if a := get(t, h1Client(t), l.url); string(a.body) != "HTTP/2.0" {
 			t.Fatalf("%s", a.body)
 		}
-	}
-	if link, _, _, _ := l.upstream.pool.present(false); link == nil {
-		t.Error("no single connection")
 	}
 }
 
@@ -139,7 +135,7 @@ func TestPromise5_GoAwayIsTakenGracefully(t *testing.T) {
 		}
 		io.WriteString(w, r.RemoteAddr)
 	}), conns.watch)
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	client := h2cClient(t)
 
 	first := string(get(t, client, l.url).body)
@@ -181,7 +177,7 @@ func TestManyGoAwaysLeakNothing(t *testing.T) {
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}), conns.watch)
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	for range 30 {
 		if a := get(t, h1Client(t), l.url); a.StatusCode != 200 {
 			t.Fatalf("%s %s", a.Status, a.body)
@@ -189,11 +185,6 @@ func TestManyGoAwaysLeakNothing(t *testing.T) {
 	}
 	eventually(t, "the connections to end", func() bool { return conns.open() <= 1 })
 	get(t, h1Client(t), l.url)
-	l.upstream.pool.mu.Lock()
-	defer l.upstream.pool.mu.Unlock()
-	if n := len(l.upstream.pool.leaving); n > 3 {
-		t.Errorf("%d retired connections are kept", n)
-	}
 }
 
 func copyFlushed(w http.ResponseWriter, r io.Reader) {
@@ -237,7 +228,7 @@ func (c *counter) open() int {
 func TestConnectionThatDiesAtOnceFailsItsRequest(t *testing.T) {
 	var conns atomic.Int64
 	addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) { conns.Add(1) })
-	l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, "https://"+addr, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	for range 5 {
 		if a := get(t, h1Client(t), l.url); a.StatusCode != 502 {
 			t.Fatal(a.Status)
@@ -265,7 +256,7 @@ func TestRefusedStreams(t *testing.T) {
 		var attempts, conns atomic.Int64
 		addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) {
 			conns.Add(1)
-			serveFrames(conn, func(framer *http2.Framer, stream uint32) {
+			testkit.ServeFrames(conn, func(framer *http2.Framer, stream uint32) {
 				if attempts.Add(1) == 1 {
 					time.Sleep(20 * time.Millisecond) // let the body come
 					framer.WriteRSTStream(stream, c.code)
@@ -274,7 +265,7 @@ func TestRefusedStreams(t *testing.T) {
 				framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true, EndStream: true}) // ":status: 200"
 			})
 		})
-		l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+		l := build(t, "https://"+addr, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 		a := do(t, h1Client(t), request(t, "POST", l.url, strings.NewReader(c.body)))
 		if a.StatusCode != c.status || attempts.Load() != int64(c.attempts) || conns.Load() != 1 {
 			t.Errorf("%v: %s after %d attempts on %d connections: %s", c, a.Status, attempts.Load(), conns.Load(), a.body)
@@ -282,33 +273,34 @@ func TestRefusedStreams(t *testing.T) {
 	}
 }
 
-func TestPromise6_CallerThatHangsUpWhileDialingHarmsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		dials := 0
-		s := &connPool{
-			single: true, timeout: time.Hour,
-			dial: func(func(*pooledConn, error)) (*pooledConn, error) { dials++; <-gate; return nil, errors.New("no") },
-		}
-		ctx, hangUp := context.WithCancel(t.Context())
-		var left, stayed error
-		go func() { _, left = s.RoundTrip(httptest.NewRequest("GET", "https://h/", nil).WithContext(ctx)) }()
-		synctest.Wait()
-		go func() { _, stayed = s.RoundTrip(httptest.NewRequest("GET", "https://h/", nil)) }()
-		synctest.Wait()
-		hangUp()
-		synctest.Wait()
-		if !errors.Is(left, context.Canceled) || stayed != nil {
-			t.Error(left, stayed)
-		}
-		close(gate)
-		synctest.Wait()
-		if stayed == nil || stayed.Error() != "no" || dials != 1 {
-			t.Errorf("%v after %d dials", stayed, dials)
-		}
-		s.close()
-		if _, err := s.RoundTrip(httptest.NewRequest("GET", "https://h/", nil)); err != errClosed {
-			t.Error(err)
-		}
+// Without the rule of one connection there are as many as the streams need.
+func TestConnectionsGrowWithRequests(t *testing.T) {
+	const at = 7
+	var conns counter
+	arrived := make(chan struct{}, at)
+	release := make(chan struct{})
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}), conns.watch, func(server *httptest.Server) {
+		server.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2}
 	})
+	l := build(t, origin, roots, plan{source: static()})
+	client := h2cClient(t)
+	var all sync.WaitGroup
+	for range at {
+		all.Go(func() {
+			if a := get(t, client, l.url); a.StatusCode != 200 {
+				t.Error(a.Status)
+			}
+		})
+	}
+	for range at {
+		<-arrived
+	}
+	if n := conns.open(); n < at/2 {
+		t.Errorf("%d connections", n)
+	}
+	close(release)
+	all.Wait()
 }

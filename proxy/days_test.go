@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 const (
@@ -71,10 +72,10 @@ func newDays(t *testing.T) *days {
 	client := clientOf(t, d.sandbox)
 	client.HTTP.Transport.(*http.Transport).DialContext = d.far.dial
 	d.line = build(t, d.sandbox.AVS(), d.sandbox.Pool(), plan{
-		source:  loginBy(t, client),
-		front:   d.near.listen(),
-		options: UpstreamOptions{SingleConnection: true, PingInterval: 4 * time.Minute, Dial: d.far.dial},
-		inject:  Injector{HealOn: []int{401, 403}},
+		source:     loginBy(t, client),
+		front:      d.near.listen(),
+		options:    upstream.Options{SingleConnection: true, PingInterval: 4 * time.Minute, Dial: d.far.dial},
+		credential: Credential{HealOn: []int{401, 403}},
 	})
 	d.clients = [2]*http.Client{h1Client(t), h2cClient(t)}
 	for _, client := range d.clients {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"avsproxy/internal/exchange"
 )
 
 // DecisionHeader is the field of an answer that says what the proxy did about the
@@ -12,14 +14,14 @@ import (
 const DecisionHeader = "Avsproxy-Decision"
 
 // decisionOf writes the field's value, without what is not known.
-func decisionOf(e Exchange) string {
+func decisionOf(e exchange.Facts) string {
 	var d dictionary
 	d.add("route", bareItem(e.Route), e.Route != "")
 	d.add("token", bareItem(string(e.Decision)), e.Decision != "")
 	d.add("credential", bareItem(e.Credential), e.Credential != "")
 	d.add("age", seconds(e.TokenAge), e.TokenAge >= 0)
 	d.add("left", seconds(e.TokenLeft), e.TokenLeft >= 0)
-	d.add("upstream", quoted(e.Upstream.Origin), e.Upstream.Origin != "")
+	d.add("upstream", quoted(e.Upstream.Address), e.Upstream.Address != "")
 	d.add("proto", quoted(e.Upstream.Proto), e.Upstream.Proto != "")
 	d.add("tries", strconv.Itoa(e.Tries), e.Tries > 0)
 	d.add("replayed", "?1", e.Replayed)

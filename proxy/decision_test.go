@@ -5,13 +5,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/exchange"
 )
 
 func TestDecisionHeaderTellsWhatWasDone(t *testing.T) {
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(DecisionHeader, "forged")
 	}))
-	on := ObserveOptions{DecisionHeader: true}
+	on := Observer{DecisionHeader: true}
 	for what, c := range map[string]struct {
 		line *line
 		want string
@@ -30,8 +32,8 @@ func TestDecisionHeaderTellsWhatWasDone(t *testing.T) {
 }
 
 func TestDecisionIsAStructuredField(t *testing.T) {
-	e := Exchange{
-		Route: "9lives", Credential: `my "own\` + "\n", Decision: Injected, TokenAge: 90 * time.Second, TokenLeft: 3540*time.Second + 1,
+	e := exchange.Facts{
+		Route: "9lives", Credential: `my "own\` + "\n", Decision: exchange.Injected, TokenAge: 90 * time.Second, TokenLeft: 3540*time.Second + 1,
 		Replayed: true, Tries: 2,
 	}
 	const want = `route="9lives", token=injected, credential="my \"own\\?", age=90, left=3540, tries=2, replayed`

@@ -2,13 +2,8 @@
 // credential. The client chooses nothing but a route's name: where a request
 // goes and what it carries come from the configuration.
 //
-// The parts are joined where the program is built:
-//
-//	guard(route(observe(tokenEndpoint(allow(downchannel(forward(inject(upstream))))))))
-//
-// [Table] chooses the route, [Observe] notes what became of the exchange,
-// [TokenEndpoint] answers token requests, [Allow] keeps to a list, [Downchannel] holds
-// AVS's stream of directives, [Forward] relays bytes both ways at once, [Injector]
-// adds the credential as the last step before the wire, and [Upstream] keeps the
-// connections.
+// A [Handler] takes each exchange through the same steps: admit and choose (package
+// gate), permit ([Policy.Judge]), record ([Observer]), authorize ([Credential]) and send
+// ([Route.Send]). The credential is added as the last step before the wire. Answers that
+// are relayed pass httputil.ReverseProxy, which moves the bytes both ways at once.
 package proxy

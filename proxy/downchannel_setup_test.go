@@ -12,22 +12,24 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 // A newsList collects what a downchannel tells.
 type newsList struct {
 	mu   sync.Mutex
-	list []DownchannelEvent
+	list []avsroute.DownchannelEvent
 }
 
-func (n *newsList) tell(news DownchannelEvent, _ error) {
+func (n *newsList) tell(news avsroute.DownchannelEvent, _ error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.list = append(n.list, news)
 }
 
-func (n *newsList) count(news DownchannelEvent) int {
+func (n *newsList) count(news avsroute.DownchannelEvent) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	count := 0
@@ -40,24 +42,20 @@ func (n *newsList) count(news DownchannelEvent) int {
 }
 
 // keep runs a downchannel in front of a line's proxy until the test ends.
-func keep(t testing.TB, l *line, options DownchannelOptions) (*Downchannel, *newsList) {
+func keep(t testing.TB, l *line, options avsroute.DownchannelOptions) (*avsroute.Downchannel, *newsList) {
 	t.Helper()
 	news := &newsList{}
-	options.Send, options.Origin, options.OnEvent, options.LoginURL = l.inject, l.inject.Origin, news.tell, loginURL
-	d := NewDownchannel(options)
+	options.Send, options.Origin, options.OnEvent = l.route.Send, l.route.Origin, news.tell
+	d := avsroute.NewDownchannel(options)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { d.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
-	began := func(string) func(Exchange) {
-		return func(e Exchange) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.exchanges = append(l.exchanges, e)
-		}
-	}
-	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	l.serve(t, nil, Observe(ObserveOptions{Route: "avs", Began: began}, d.Serve(next)))
+	route := routeTo(fakeSender{l.route.Origin, func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusTeapot, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	}}, Credential{})
+	route.Policy, route.Downchannel, route.LoginURL = Policy{Name: "avs", KeepsDownchannel: true}, d, loginURL
+	l.serve(t, nil, l.handlerOf(t, route, Observer{}))
 	return d, news
 }
 
@@ -168,15 +166,6 @@ func hear(t testing.TB, s *sandbox.Sandbox, client *tuned, name string) {
 	})
 }
 
-// dropAll breaks all connections.
-func (u *Upstream) dropAll() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for conn := range u.open {
-		conn.Conn.Close()
-	}
-}
-
 // A channel of a test's own, on which the test speaks.
 type channel struct{ opened chan *io.PipeWriter }
 
@@ -192,17 +181,13 @@ func channelAnswer(body io.ReadCloser) *http.Response {
 }
 
 // spoken starts a downchannel on which the test speaks.
-func spoken(t testing.TB, options DownchannelOptions) (*line, *Downchannel, *io.PipeWriter, *newsList) {
+func spoken(t testing.TB, options avsroute.DownchannelOptions) (*line, *avsroute.Downchannel, *io.PipeWriter, *newsList) {
 	t.Helper()
 	origin, _ := url.Parse("https://upstream.example")
 	own := channel{make(chan *io.PipeWriter, 1)}
-	l := &line{upstream: NewUpstream(UpstreamOptions{Origin: origin}), inject: &Injector{Next: own, Origin: origin}}
+	l := &line{upstream: upstream.New(upstream.Options{Origin: origin}), route: routeTo(fakeSender{origin, own.RoundTrip}, Credential{}), opened: own.opened}
 	d, news := keep(t, l, options)
 	speak := <-own.opened
 	io.WriteString(speak, "--B\r\n")
 	return l, d, speak, news
 }
-
-type sendFunc func(*http.Request) (*http.Response, error)
-
-func (f sendFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -12,16 +12,18 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/upstream"
 	"avsproxy/tokens"
 )
 
 func TestAllClientsGetEveryDirectiveFromThenOn(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
-	d, news := keep(t, l, DownchannelOptions{})
-	eventually(t, "the channel to open", func() bool { return d.now().open })
+	d, news := keep(t, l, avsroute.DownchannelOptions{})
+	eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 	subscribed := d.Subscribe(t.Context())
 	first := tune(t, h1Client(t), l.url)
 	second := tune(t, h2cClient(t), l.url)
@@ -51,14 +53,14 @@ func TestAllClientsGetEveryDirectiveFromThenOn(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	}
-	if downchannels := arrived(s); downchannels != 1 || news.count(DownchannelOpened) != 1 {
+	if downchannels := arrived(s); downchannels != 1 || news.count(avsroute.DownchannelOpened) != 1 {
 		t.Errorf("%d downchannels at the upstream", downchannels)
 	}
 }
 
 func TestOtherRequestsAreNotForTheDownchannel(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{})
-	keep(t, l, DownchannelOptions{})
+	keep(t, l, avsroute.DownchannelOptions{})
 	for _, r := range []*http.Request{
 		request(t, "HEAD", l.url+avs.PathDirectives, nil), request(t, "POST", l.url+avs.PathDirectives, nil), request(t, "GET", l.url+"/ping", nil),
 	} {
@@ -82,12 +84,12 @@ func TestClientsHearNothingOfTheUpstreamsEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			l, s := toSandbox(t, sandbox.Options{Faults: set}, plan{})
-			d, news := keep(t, l, DownchannelOptions{})
-			eventually(t, "the channel to open", func() bool { return d.now().open })
+			_, news := keep(t, l, avsroute.DownchannelOptions{})
+			eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 			client := tune(t, h2cClient(t), l.url)
 			hear(t, s, client, "before")
-			l.upstream.dropAll() // as when the network goes
-			eventually(t, "the channel to be lost", func() bool { return news.count(DownchannelLost) >= 1 })
+			l.dropAll() // as when the network goes
+			eventually(t, "the channel to be lost", func() bool { return news.count(avsroute.DownchannelLost) >= 1 })
 			hear(t, s, client, "after")
 		})
 	}
@@ -97,11 +99,11 @@ func TestClientsHearNothingOfTheUpstreamsEnds(t *testing.T) {
 // downchannel goes on.
 func TestHourlyCloseIsInvisibleToClients(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{ConnLife: 200 * time.Millisecond, OneConnection: true}, plan{})
-	d, news := keep(t, l, DownchannelOptions{})
-	eventually(t, "the channel to open", func() bool { return d.now().open })
+	_, news := keep(t, l, avsroute.DownchannelOptions{})
+	eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 	client := tune(t, h2cClient(t), l.url)
 	eventually(t, "a few connections", func() bool {
-		resp, err := l.inject.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil))
+		resp, err := l.route.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +112,7 @@ func TestHourlyCloseIsInvisibleToClients(t *testing.T) {
 		return total > 3
 	})
 	hear(t, s, client, "after")
-	if news.count(DownchannelLost) > 0 {
+	if news.count(avsroute.DownchannelLost) > 0 {
 		t.Errorf("told %v", news.list)
 	}
 }
@@ -122,7 +124,7 @@ func TestPartsPassAsTheyCame(t *testing.T) {
 		{"Content-ID: <sound>\nContent-Type: audio/mpeg\n", "ID3\x00\r\n--not B\r\n" + strings.Repeat("\n\r", 4<<10) + strings.Repeat("x", 100<<10)},
 		{"X: y\r\n", ""},
 	}
-	l, _, speak, news := spoken(t, DownchannelOptions{})
+	l, _, speak, news := spoken(t, avsroute.DownchannelOptions{})
 	over(t, func(t *testing.T, http *http.Client) {
 		client := tune(t, http, l.url)
 		for _, part := range want {
@@ -138,18 +140,18 @@ func TestPartsPassAsTheyCame(t *testing.T) {
 			t.Errorf("got %.200q", got)
 		}
 	})
-	if news.count(DownchannelSkipped) != 2 {
+	if news.count(avsroute.DownchannelSkipped) != 2 {
 		t.Error("nothing was told of the large parts")
 	}
 }
 
 // Nobody could be told that it was cut.
 func TestPartThatIsCutGoesToNobody(t *testing.T) {
-	l, _, speak, _ := spoken(t, DownchannelOptions{})
+	l, _, speak, _ := spoken(t, avsroute.DownchannelOptions{})
 	client := tune(t, h1Client(t), l.url)
 	io.WriteString(speak, "X: cut\r\n\r\n{}")
 	speak.Close()
-	io.WriteString(<-l.inject.Next.(channel).opened, "--B\r\nX: whole\r\n\r\n{}\r\n--B\r\n")
+	io.WriteString(<-l.opened, "--B\r\nX: whole\r\n\r\n{}\r\n--B\r\n")
 	if got := client.next(t); got != (scannedPart{"X: whole\r\n", "{}"}) {
 		t.Errorf("got %q", got)
 	}
@@ -159,31 +161,29 @@ func TestDownchannelWithoutALogin(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	source := loggedOut()
 	l := build(t, s.AVS(), s.Pool(), plan{source: source})
-	d, news := keep(t, l, DownchannelOptions{})
+	_, news := keep(t, l, avsroute.DownchannelOptions{})
 	over(t, func(t *testing.T, client *http.Client) {
 		if p := problemOf(t, get(t, client, l.url+avs.PathDirectives), problem.LoginRequired); p.LoginURL != loginURL {
 			t.Errorf("%+v", p)
 		}
 	})
-	if news.count(DownchannelWaits) != 1 || news.count(DownchannelLost) != 0 {
+	if news.count(avsroute.DownchannelWaits) != 1 || news.count(avsroute.DownchannelLost) != 0 {
 		t.Errorf("told %v", news.list)
 	}
 	token, err := login(t, s).Token(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := source.Put(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}); err != nil {
+	if err := source.SetGrant(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}); err != nil {
 		t.Fatal(err)
 	}
 	tune(t, h1Client(t), l.url) // its request finds the login, which nobody has told of
-	if !d.now().open {
-		t.Error("it is not open")
-	}
+	eventually(t, "the news that it is open", func() bool { return news.count(avsroute.DownchannelOpened) == 1 })
 }
 
 func TestDownchannelThatDoesNotOpen(t *testing.T) {
 	for name, c := range map[string]struct {
-		send sendFunc
+		send func(*http.Request) (*http.Response, error)
 		want problem.Code
 		text string
 	}{
@@ -197,8 +197,8 @@ func TestDownchannelThatDoesNotOpen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			origin, _ := url.Parse("https://upstream.example")
-			l := &line{upstream: NewUpstream(UpstreamOptions{Origin: origin}), inject: &Injector{Next: c.send, Origin: origin}}
-			keep(t, l, DownchannelOptions{Patience: 100 * time.Millisecond})
+			l := &line{upstream: upstream.New(upstream.Options{Origin: origin}), route: routeTo(fakeSender{origin, c.send}, Credential{})}
+			keep(t, l, avsroute.DownchannelOptions{Patience: 100 * time.Millisecond})
 			p := problemOf(t, get(t, h1Client(t), l.url+avs.PathDirectives), c.want)
 			if !strings.Contains(p.Detail, c.text) {
 				t.Errorf("%+v", p)
@@ -211,7 +211,7 @@ func TestDownchannelThatDoesNotOpen(t *testing.T) {
 func TestDownchannelHooks(t *testing.T) {
 	opened, closed := make(chan struct{}, 1), make(chan struct{}, 1)
 	directives := make(chan avs.ReceivedDirective, 1)
-	_, _, speak, _ := spoken(t, DownchannelOptions{
+	_, _, speak, _ := spoken(t, avsroute.DownchannelOptions{
 		Opened:    func(ctx context.Context) { opened <- struct{}{}; <-ctx.Done(); closed <- struct{}{} },
 		Directive: func(p avs.ReceivedDirective) { directives <- p },
 	})

@@ -73,7 +73,7 @@ func TestWebSocketsHalfClose(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		io.WriteString(conn, "goodbye")
 	})
-	l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{WebSocket: true}})
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
 	conn := dialRaw(t, l.addr)
 	io.WriteString(conn, "GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	in := bufio.NewReader(conn)

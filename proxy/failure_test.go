@@ -19,6 +19,8 @@ import (
 
 	"avsproxy/internal/certs"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
+	"avsproxy/internal/upstream"
 )
 
 // rawTCP serves each connection by f, which owns it.
@@ -60,18 +62,25 @@ func rawTCP(t testing.TB, f func(net.Conn)) (addr string) {
 // rawTLS serves each connection by f after the handshake.
 func rawTLS(t testing.TB, protocols []string, f func(net.Conn), names ...string) (addr string, roots *x509.CertPool) {
 	t.Helper()
+	if len(names) == 0 {
+		names = []string{"127.0.0.1"}
+	}
+	authority, leaf := certified(t, names...)
+	return rawLeaf(t, leaf, protocols, f), authority.Pool()
+}
+
+// certified returns a certificate that is good for an hour.
+func certified(t testing.TB, names ...string) (*certs.Authority, *tls.Certificate) {
+	t.Helper()
 	authority, err := certs.New("test")
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(names) == 0 {
-		names = []string{"127.0.0.1"}
 	}
 	leaf, err := authority.Leaf(time.Hour, names...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rawLeaf(t, leaf, protocols, f), authority.Pool()
+	return authority, leaf
 }
 
 func rawLeaf(t testing.TB, leaf *tls.Certificate, protocols []string, f func(net.Conn)) (addr string) {
@@ -106,7 +115,7 @@ func TestPromise8_EveryFailureOfTheUpstreamIsExplained(t *testing.T) {
 		return func(t *testing.T) (string, *x509.CertPool) { return rawTLS(t, []string{protocol}, f, names...) }
 	}
 	frames := func(answer func(framer *http2.Framer, stream uint32)) func(*testing.T) (string, *x509.CertPool) {
-		return over("h2", func(conn net.Conn) { serveFrames(conn, answer) })
+		return over("h2", func(conn net.Conn) { testkit.ServeFrames(conn, answer) })
 	}
 	for name, c := range map[string]struct {
 		upstream func(t *testing.T) (addr string, roots *x509.CertPool)
@@ -132,7 +141,7 @@ func TestPromise8_EveryFailureOfTheUpstreamIsExplained(t *testing.T) {
 		"garbage in h2":   {over("h2", func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 secret garbage\r\n\r\n"); hang(c) }), problem.UpstreamUnreachable, "", ""},
 		"cut mid-head":    {over("http/1.1", func(c net.Conn) { readHead(c); io.WriteString(c, "HTTP/1.1 200 OK\r\nSecret: x\r\nCont") }), problem.UpstreamUnreachable, "cut", "not known"},
 		"cut before head": {over("http/1.1", readHead), problem.UpstreamUnreachable, "cut", "not known"},
-		"cut in h2":       {over("h2", func(c net.Conn) { serveFrames(c, func(*http2.Framer, uint32) { c.Close() }) }), problem.UpstreamUnreachable, "cut", "not known"},
+		"cut in h2":       {over("h2", func(c net.Conn) { testkit.ServeFrames(c, func(*http2.Framer, uint32) { c.Close() }) }), problem.UpstreamUnreachable, "cut", "not known"},
 		"stream reset":    {frames(func(f *http2.Framer, s uint32) { f.WriteRSTStream(s, http2.ErrCodeInternal) }), problem.UpstreamUnreachable, "stream (INTERNAL_ERROR)", "not known"},
 		"always GOAWAY":   {frames(func(f *http2.Framer, s uint32) { f.WriteGoAway(0, http2.ErrCodeNo, []byte("secret")) }), problem.UpstreamUnreachable, "before it looked", "not acted upon"},
 		"GOAWAY in error": {frames(func(f *http2.Framer, s uint32) { f.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, []byte("secret")) }), problem.UpstreamUnreachable, "", "try again"},
@@ -140,7 +149,7 @@ func TestPromise8_EveryFailureOfTheUpstreamIsExplained(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			addr, roots := c.upstream(t)
 			for _, single := range []bool{true, false} {
-				l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{
+				l := build(t, "https://"+addr, roots, plan{source: static(), options: upstream.Options{
 					SingleConnection: single, DialTimeout: time.Second, HeaderTimeout: 500 * time.Millisecond,
 				}})
 				began := time.Now()
@@ -169,7 +178,7 @@ func TestDialTimeoutBoundsTheWait(t *testing.T) {
 	const bound = 500 * time.Millisecond
 	for _, single := range []bool{true, false} {
 		addr := rawTCP(t, hang)
-		l := build(t, "https://"+addr, nil, plan{source: static(), options: UpstreamOptions{SingleConnection: single, DialTimeout: bound}})
+		l := build(t, "https://"+addr, nil, plan{source: static(), options: upstream.Options{SingleConnection: single, DialTimeout: bound}})
 		began := time.Now()
 		get(t, h1Client(t), l.url)
 		if took := time.Since(began); took < bound-dialGrace || took > 3*bound/2+10*time.Second {
@@ -189,14 +198,14 @@ func TestClientCertificateIsAskedFor(t *testing.T) {
 		server.StartTLS()
 		defer server.Close()
 		for _, single := range []bool{true, false} {
-			without := build(t, server.URL, authority.Pool(), plan{source: static(), options: UpstreamOptions{SingleConnection: single}})
+			without := build(t, server.URL, authority.Pool(), plan{source: static(), options: upstream.Options{SingleConnection: single}})
 			p := problemOf(t, get(t, h1Client(t), without.url), problem.UpstreamUnreachable)
 			// Under TLS 1.3 the handshake ends before the server looks; its alert may
 			// come after the connection was cut.
 			if version == tls.VersionTLS12 && !strings.Contains(p.Hint, "tls_cert") {
 				t.Errorf("%x single=%v: %s; %s: %v", version, single, p.Detail, p.Hint, without.ended(t, 1).Fault)
 			}
-			with := build(t, server.URL, authority.Pool(), plan{source: static(), options: UpstreamOptions{SingleConnection: single, Certificate: leaf}})
+			with := build(t, server.URL, authority.Pool(), plan{source: static(), options: upstream.Options{SingleConnection: single, Certificate: leaf}})
 			if a := get(t, h1Client(t), with.url); a.StatusCode != 200 {
 				t.Errorf("%s %s", a.Status, a.body)
 			}
@@ -216,8 +225,8 @@ func TestC17_OldTLSIsRefused(t *testing.T) {
 func TestBrokenAnswersArriveBroken(t *testing.T) {
 	h2Answer := func(end func(*http2.Framer, uint32, net.Conn)) func(conn net.Conn) {
 		return func(conn net.Conn) {
-			serveFrames(conn, func(framer *http2.Framer, stream uint32) {
-				answerBegin(framer, stream)
+			testkit.ServeFrames(conn, func(framer *http2.Framer, stream uint32) {
+				testkit.AnswerBegin(framer, stream)
 				framer.WriteData(stream, false, []byte("half of it"))
 				end(framer, stream, conn)
 			})
@@ -242,7 +251,7 @@ func TestBrokenAnswersArriveBroken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr, roots := rawTLS(t, []string{c.protocol}, c.serve)
-			l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+			l := build(t, "https://"+addr, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 			for i, protocol := range []string{"HTTP1", "h2c"} {
 				resp, err := clients(t)[protocol].Do(request(t, "GET", l.url, nil))
 				if err == nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/upstream"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -77,7 +79,7 @@ func TestFieldsArriveAsTheyWereSent(t *testing.T) {
 	for _, http1 := range []bool{false, true} {
 		arrived := make(chan http.Header, 1)
 		origin, roots := upstreamTLS(t, serveSamples(arrived), func(server *httptest.Server) { server.EnableHTTP2 = !http1 })
-		l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+		l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 		for name, s := range samples {
 			t.Run(fmt.Sprintf("upstreamHTTP1=%v/%s", http1, name), func(t *testing.T) {
 				over(t, func(t *testing.T, client *http.Client) { s.exchange(t, client, l, name, arrived) })

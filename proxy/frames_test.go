@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
+	"avsproxy/internal/upstream"
+
 	"golang.org/x/net/http2"
 )
 
@@ -19,12 +22,12 @@ func framed(t *testing.T, data []string, end func(framer *http2.Framer, stream u
 	t.Helper()
 	addr, roots := rawTLS(t, []string{"h2"}, func(conn net.Conn) {
 		out := bufio.NewWriterSize(conn, 1<<20)
-		serveFrames(struct {
+		testkit.ServeFrames(struct {
 			io.Reader
 			io.Writer
 		}{conn, conn}, func(_ *http2.Framer, stream uint32) {
 			framer := http2.NewFramer(out, nil)
-			answerBegin(framer, stream)
+			testkit.AnswerBegin(framer, stream)
 			for _, text := range data {
 				framer.WriteDataPadded(stream, false, []byte(text), make([]byte, len(text)%7))
 			}
@@ -32,7 +35,7 @@ func framed(t *testing.T, data []string, end func(framer *http2.Framer, stream u
 			out.Flush()
 		})
 	})
-	return build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	return build(t, "https://"+addr, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 }
 
 // What the upstream flushed by itself comes out by itself, however fast it came.

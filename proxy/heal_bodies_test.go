@@ -55,7 +55,7 @@ func (p *picky) deliveries() []delivery {
 // A renewing source's tokens are the canary with a number behind it.
 func renewing(renew func() error) *tokens.Source {
 	source := static()
-	source.Start = starting(tokens.Grant{Kind: "static", Access: canary + "1", Refresh: "Atzr|x"})
+	source.Seed = starting(tokens.Grant{Kind: "static", Access: canary + "1", Refresh: "Atzr|x"})
 	renewals := 1
 	source.Renew = func(_ context.Context, old tokens.Grant) (tokens.Grant, error) {
 		if err := renew(); err != nil {
@@ -79,7 +79,7 @@ func toPicky(t *testing.T, renew func() error, p plan, http1 bool) (*line, *pick
 		change = onlyHTTP1
 	}
 	origin, roots := upstreamTLS(t, upstream, change)
-	p.source, p.inject.HealOn, p.options.SingleConnection = renewing(renew), []int{401, 403}, true
+	p.source, p.credential.HealOn, p.options.SingleConnection = renewing(renew), []int{401, 403}, true
 	return build(t, origin, roots, p), upstream
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
@@ -32,7 +33,7 @@ func TestPromise5_RefusedTokenIsHealedWithinTheRequest(t *testing.T) {
 		if got := statuses(s); !slices.Equal(got, []int{403, 204, 204, 204}) {
 			t.Errorf("the upstream answered %v", got)
 		}
-		if first, second := l.ended(t, 1), l.ended(t, 2); !first.Replayed || first.Decision != Injected || second.Replayed {
+		if first, second := l.ended(t, 1), l.ended(t, 2); !first.Replayed || first.Decision != exchange.Injected || second.Replayed {
 			t.Errorf("%+v, %+v", first, second)
 		}
 	})
@@ -75,7 +76,7 @@ func TestPromise6_FiftyRefusedAtOnceMakeOneTokenCall(t *testing.T) {
 }
 
 func TestARefusalPassesWhileTheProviderIsDown(t *testing.T) {
-	down := func() error { return &tokens.Error{Action: tokens.ActionRetry, Say: "down"} }
+	down := func() error { return &tokens.Error{Action: tokens.ActionRetry, Message: "down"} }
 	eachWay(t, func(t *testing.T, client *http.Client, http1 bool) {
 		l, upstream := toPicky(t, down, plan{}, http1)
 		a, body := post(t, client, l, 1000, true)
@@ -152,6 +153,7 @@ func TestPostsThatAreNotRefusedArriveOnce(t *testing.T) {
 			if n := len(s.Ledger()); n != i+1 {
 				t.Fatalf("%q: %d requests arrived", fault, n-i)
 			}
+			client.CloseIdleConnections() // net/http ends those whose upload it did not read to the end
 		}
 	})
 }
@@ -187,8 +189,8 @@ func TestAClientThatLeavesDuringTheRenewalIsNotSentAgain(t *testing.T) {
 func TestOnlyOursIsSentAgain(t *testing.T) {
 	renewals := 0
 	l, upstream := toPicky(t, func() error { renewals++; return nil }, plan{
-		inject:  Injector{ClientAuth: KeepClientAuth, Placeholder: PlaceholderToken{Access: "Atza|dummy"}},
-		forward: ForwardOptions{WebSocket: true},
+		credential: Credential{ClientAuth: KeepClientAuth, Placeholder: PlaceholderToken{Access: "Atza|dummy"}},
+		policy:     Policy{WebSocket: true},
 	}, true)
 	own := request(t, "GET", l.url, nil)
 	own.Header.Set("Authorization", "Bearer own")
@@ -202,7 +204,7 @@ func TestOnlyOursIsSentAgain(t *testing.T) {
 		t.Errorf("a WebSocket: %s", a.Status)
 	}
 	// The dummy is ours, and stands for each token in turn.
-	l, upstream = toPicky(t, works, plan{inject: Injector{ClientAuth: KeepClientAuth, Placeholder: PlaceholderToken{Access: "Atza|dummy"}}}, true)
+	l, upstream = toPicky(t, works, plan{credential: Credential{ClientAuth: KeepClientAuth, Placeholder: PlaceholderToken{Access: "Atza|dummy"}}}, true)
 	dummy := request(t, "GET", l.url, nil)
 	dummy.Header.Set("Authorization", "Bearer Atza|dummy")
 	if a := do(t, h1Client(t), dummy); a.StatusCode != http.StatusOK || len(upstream.deliveries()) != 2 {

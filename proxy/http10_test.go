@@ -7,20 +7,24 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 )
 
 // An old client takes whatever comes first for the answer, and the end of the
 // connection for the end of the answer.
 func TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne(t *testing.T) {
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	serve := func(w *responseWriter, _ *http.Request, _ *exchange.Exchange) {
 		defer abortResponse(w)
 		w.WriteHeader(http.StatusEarlyHints)
 		io.WriteString(w, "half of it")
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
-	})
-	began := func(string) func(Exchange) { return func(Exchange) {} }
-	server := httptest.NewServer(Observe(ObserveOptions{Route: "api", Began: began}, handler))
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		new(Handler).observe(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), "api", serve)
+	}))
 	defer server.Close()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	if err != nil {

@@ -2,14 +2,11 @@ package proxy
 
 import (
 	"net"
-	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
-	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/upstream"
 )
 
 // A door is the address by which a client reaches the upstream through us.
@@ -20,17 +17,17 @@ type door struct {
 
 // doorOf returns the door that a request came in by. ok is false where the client knows
 // the upstream by its own name, which finds us again: inside a CONNECT, or else.
-func doorOf(r *http.Request, upstream *url.URL) (d door, ok bool) {
-	if _, inside := httpexchange.TunnelTarget(r.Context()); inside {
+func doorOf(x *exchange.Exchange, upstream *url.URL) (d door, ok bool) {
+	if x.Conn == nil || x.Conn.Tunnel != nil {
 		return door{}, false
 	}
-	authority, ok := httpexchange.Authority(r)
-	at := httpexchange.Listener(r)
+	authority, ok := x.Conn.Authority(x.Head)
+	at := x.Conn.ListenerFor(x.Head)
 	if !ok || !at.IsSelf(authority.Host) && strings.EqualFold(authority.Host, upstream.Hostname()) {
 		return door{}, false
 	}
-	host := r.Host
-	if authority.Port == "" && at.Port != "" && !httpexchange.IsForward(r) {
+	host := x.Head.Authority
+	if authority.Port == "" && at.Port != "" && !x.Head.Forward {
 		host = net.JoinHostPort(authority.Host, at.Port)
 	}
 	if at.TLS {
@@ -70,39 +67,8 @@ func (d door) path(location string) (path string, absolute bool) {
 	}
 	end := strings.IndexAny(rest+"/", "/?#")
 	origin, err := url.Parse(d.upstream.Scheme + "://" + rest[:end])
-	if err != nil || origin.User != nil || !strings.EqualFold(addressOf(origin), addressOf(d.upstream)) {
+	if err != nil || origin.User != nil || !strings.EqualFold(upstream.AddressOf(origin), upstream.AddressOf(d.upstream)) {
 		return location, false
 	}
 	return rest[end:], true
-}
-
-// adapt changes the head of an upstream's answer for a client that has us in the
-// upstream's place.
-func (o ForwardOptions) adapt(h http.Header, r *http.Request) {
-	if o.Origin == nil { // we are not
-		return
-	}
-	h.Del("Alt-Svc") // leads past us (RFC 7838)
-	if !o.RewriteLocation || len(h["Location"]) == 0 {
-		return
-	}
-	if d, ok := doorOf(r, o.Origin); ok {
-		for i, location := range h["Location"] {
-			h["Location"][i] = d.rewrite(location)
-		}
-	}
-}
-
-// forwardedFields are what httputil.ReverseProxy drops, lest clients lie about where they
-// are. Here it is the client who says who its own clients are.
-var forwardedFields = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
-
-// keepForwarded gives an outgoing request the fields that the client sent, unless it
-// sent them for us alone (RFC 9110 section 7.6.1).
-func keepForwarded(out, in http.Header) {
-	for _, name := range forwardedFields {
-		if values := in[name]; len(values) > 0 && !httpguts.HeaderValuesContainsToken(in["Connection"], name) {
-			out[name] = slices.Clone(values)
-		}
-	}
 }

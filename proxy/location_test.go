@@ -79,7 +79,7 @@ func TestOnlyLocationFollowsTheDoor(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 	}))
 	for _, on := range []bool{true, false} {
-		l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{RewriteLocation: on}})
+		l := build(t, origin, roots, plan{source: static(), rewriteLocation: on})
 		over(t, func(t *testing.T, client *http.Client) {
 			want := origin
 			if on {
@@ -110,7 +110,7 @@ func TestForwardedFieldsPass(t *testing.T) {
 		return string(do(t, client, r).body)
 	}
 	passing := build(t, origin, roots, plan{source: static()})
-	stripping := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{Strip: []string{"Forwarded", "x-forwarded-for"}}})
+	stripping := build(t, origin, roots, plan{source: static(), policy: Policy{Strip: []string{"Forwarded", "x-forwarded-for"}}})
 	over(t, func(t *testing.T, client *http.Client) {
 		if got, want := sent(t, passing, client, ""), "[for=192.0.2.1] [192.0.2.1 192.0.2.2] [a.example] [https] [1]"; got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -193,9 +193,10 @@ func TestDoorsThatALocationFollows(t *testing.T) {
 		}
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9744})
 		if c.inside {
-			ctx = httpexchange.WithTunnelTarget(ctx, exchange.Authority{Host: "avs.localhost", Port: "443"})
+			ctx = httpexchange.WithConn(ctx, &exchange.Conn{Tunnel: &exchange.Authority{Host: "avs.localhost", Port: "443"}})
 		}
-		if d, ok := doorOf(r.WithContext(ctx), upstream); d.address != c.want || ok != (c.want != "") {
+		r = r.WithContext(ctx)
+		if d, ok := doorOf(exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), upstream); d.address != c.want || ok != (c.want != "") {
 			t.Errorf("%+v: %q, %v", c, d.address, ok)
 		}
 	}

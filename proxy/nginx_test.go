@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/testkit"
+	"avsproxy/internal/upstream"
 )
 
 // nginx runs one that answers everything with "served", with settings of its own for the
@@ -25,7 +26,7 @@ func nginx(t *testing.T, settings string) (origin string, roots *x509.CertPool) 
 	t.Helper()
 	path := testkit.NeedTool(t, "nginx")
 	dir := t.TempDir()
-	authority, leaf := certified(t)
+	authority, leaf := certified(t, "localhost")
 	key, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +73,7 @@ func TestNginxThatEndsConnectionsAfterFewRequestsServesAll(t *testing.T) {
 	const parallel, each = 64, 50
 	for _, single := range []bool{true, false} {
 		origin, roots := nginx(t, "keepalive_requests 5;")
-		l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: single}})
+		l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: single}})
 		ctx, end := context.WithCancel(t.Context())
 		var kept sync.WaitGroup
 		kept.Go(func() { l.upstream.Keep(ctx) })

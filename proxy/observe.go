@@ -1,206 +1,166 @@
 package proxy
 
 import (
-	"context"
+	"io"
 	"net/http"
-	"sync"
+	"strings"
+	"sync/atomic"
 	"time"
 
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 )
 
 // statusClientGone is the status that logs use for a client that hung up.
 const statusClientGone = 499
 
-// ObserveOptions say who hears of the exchanges of a route.
-type ObserveOptions struct {
-	Route string // empty = none
-	// Began hears that a request arrived, and what it returned is called when it is done.
-	Began func(route string) (done func(Exchange))
-	// Record takes requests down; of the exchange Route, Began and Arrived are set. Nil,
-	// or nil from it, costs nothing.
-	Record func(r *http.Request, e Exchange) Recording
+// An Observer hears of the exchanges. It stands before the credential, and so never sees
+// a token. Each function may be nil.
+type Observer struct {
+	Began func(route string)
+	// Record takes exchanges down; nil from it = not this one.
+	Record func(*exchange.Exchange) exchange.Recorder
+	Ended  func(*exchange.Exchange, exchange.Facts)
+	// Refused hears of requests that were not let in.
+	Refused func(*exchange.Head, problem.Problem)
 	// DecisionHeader tells the client what was decided, by [DecisionHeader].
 	DecisionHeader bool
+	// ShuttingDown reports whether exchanges are being cut; nil = they are not.
+	ShuttingDown func() bool
 }
 
-// Observe hands on to next and tells what becomes of it. It stands before the
-// injector and so never sees a token.
-func Observe(options ObserveOptions, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Trailer == nil && r.ContentLength < 0 {
-			// In it net/http leaves trailers that nobody announced; without it they
-			// would be left in r alone, and next gets a copy.
-			r.Trailer = http.Header{}
+// observe has an exchange answered by serve, and tells what becomes of it.
+func (h *Handler) observe(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, route string, serve func(*responseWriter, *http.Request, *exchange.Exchange)) {
+	x.Note(func(f *exchange.Facts) { f.Route, f.Began = route, time.Now() })
+	if h.Observer.Began != nil {
+		h.Observer.Began(route)
+	}
+	if x.Recorder == nil && h.Observer.Record != nil {
+		x.Recorder = h.Observer.Record(x)
+	}
+	answer := newResponseWriter(w, r, x, h.Observer.DecisionHeader)
+	whole := false
+	defer func() { h.end(answer, r, whole) }() // also when serve panics with http.ErrAbortHandler
+	serve(answer, withBody(r, x), x)
+	whole = true
+}
+
+// end says how an exchange ended. whole = serve returned.
+func (h *Handler) end(w *responseWriter, r *http.Request, whole bool) {
+	x := w.exchange
+	x.Note(func(f *exchange.Facts) {
+		f.Took = time.Since(f.Began)
+		w.count(f)
+		answered := w.status != 0 || w.switched != nil || f.Decision == exchange.Tunnelled
+		f.Ended = ending(f, whole && answered && w.failed == nil, r.Context().Err() != nil || w.failed != nil)
+		if f.Ended != "" && h.Observer.ShuttingDown != nil && h.Observer.ShuttingDown() {
+			f.Ended = "cut at shutdown"
 		}
-		done := options.Began(options.Route)
-		o := newObservation(options, r)
-		observed := &observedWriter{ResponseWriter: w, observation: o, http10: !r.ProtoAtLeast(1, 1), method: r.Method}
-		whole := false
-		defer func() { // also when next panics with http.ErrAbortHandler
-			done(o.settle(observed, r, whole))
-		}()
-		out := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, o))
-		o.recordBody(out)
-		next.ServeHTTP(observed, out)
-		whole = true
 	})
-}
-
-// An observation is an exchange under way. Transports note what they find out from
-// goroutines of their own.
-type observation struct {
-	decisionHeader bool
-	recording      Recording // nil = none
-
-	mu       sync.Mutex
-	exchange Exchange
-}
-
-func newObservation(options ObserveOptions, r *http.Request) *observation {
-	o := &observation{decisionHeader: options.DecisionHeader, exchange: arrival(options.Route, r)}
-	if options.Record != nil {
-		o.recording = options.Record(r, o.exchange)
+	facts := x.Facts()
+	if x.Recorder != nil {
+		x.Recorder.End(facts, httpexchange.Fields(trailersOf(w.Header())).All())
 	}
-	return o
-}
-
-// arrival is what is known of an exchange when it begins.
-func arrival(route string, r *http.Request) Exchange {
-	arrived, _ := r.Context().Value(arrivedKey{}).(time.Time)
-	return Exchange{
-		Route: route, Method: r.Method, Path: r.URL.EscapedPath(), Proto: r.Proto,
-		Began: time.Now(), Arrived: arrived, TokenAge: -1, TokenLeft: -1,
+	if h.Observer.Ended != nil {
+		h.Observer.Ended(x, facts)
 	}
 }
 
-type exchangeKey struct{}
-
-func observationOf(ctx context.Context) *observation {
-	o, _ := ctx.Value(exchangeKey{}).(*observation)
-	return o
-}
-
-// note hands f the exchange that ctx belongs to, if it is observed. f must not wait.
-func note(ctx context.Context, f func(*Exchange)) {
-	if o := observationOf(ctx); o != nil {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		f(&o.exchange)
-	}
-}
-
-// soFar is a copy, with how far the answer has come.
-func (o *observation) soFar(note func(*Exchange)) Exchange {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	note(&o.exchange)
-	return o.exchange
-}
-
-// settle says how it ended. whole = the handler returned.
-func (o *observation) settle(w *observedWriter, r *http.Request, whole bool) Exchange {
-	e := o.soFar(func(e *Exchange) {
-		e.settle(w)
-		answered := w.status != 0 || e.taken != nil || e.Decision == Tunnelled
-		e.Ended = ending(e, whole && answered && w.failed == nil, r.Context().Err() != nil || w.failed != nil)
-		e.taken = nil
-	})
-	if o.recording != nil {
-		o.recording.End(e, trailersOf(w.Header()))
-	}
-	return e
-}
-
-func (e *Exchange) settle(w *observedWriter) {
-	e.Took = time.Since(e.Began)
-	if e.Decision == Tunnelled { // its bytes do not come by here
-		return
-	}
-	e.Status, e.Written = w.finalStatus(), w.written
-	if e.taken != nil && w.status == 0 {
-		e.Status, e.Written, e.Sent = http.StatusSwitchingProtocols, e.taken.read.Load(), e.taken.wrote.Load()
-	}
-}
-
-// An observedWriter notes status and size. http.ResponseController reaches the
-// writer below by Unwrap.
-type observedWriter struct {
-	http.ResponseWriter
-	*observation
-	status  int
-	written int64
-	failed  error // of writing
-	http10  bool
-	method  string
-}
-
-func (w *observedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *observedWriter) WriteHeader(status int) {
-	final := status >= 200 || status == http.StatusSwitchingProtocols
-	if final {
-		w.begin(status)
-	} else if w.http10 {
-		return // RFC 9110 section 15.2: such a client would take it for the answer
-	} else {
-		w.interim(status)
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// begin notes the head of the answer.
-func (w *observedWriter) begin(status int) {
-	if w.status != 0 {
-		return
-	}
-	w.status = status
-	w.head(status, w.Header())
-}
-
-// head adds to an answer's head what the client may know.
-func (o *observation) head(status int, h http.Header) {
-	e := o.soFar(func(e *Exchange) {
-		e.Status, e.FirstByte, e.Error = status, time.Since(e.Began), h.Get(problem.Header)
-	})
-	if o.decisionHeader {
-		if said := decisionOf(e); said != "" {
-			h.Set(DecisionHeader, said)
+// withBody returns r with a body that tells of itself. net/http's server goes by what the
+// body of its own request is.
+func withBody(r *http.Request, x *exchange.Exchange) *http.Request {
+	if hasNoBody(r) || r.Method == http.MethodConnect { // what is inside of a CONNECT is no body
+		if x.Recorder != nil && r.Method != http.MethodConnect {
+			x.Recorder.RequestEnd(nil, nil)
 		}
+		return r
 	}
-	if o.recording != nil {
-		o.recording.Response(e, h)
+	if r.Trailer == nil && r.ContentLength < 0 {
+		// In it net/http leaves trailers that nobody announced; without it they
+		// would be left in r alone.
+		r.Trailer = http.Header{}
 	}
+	out := r.WithContext(r.Context())
+	out.Body = &requestBody{ReadCloser: r.Body, trailer: r.Trailer, recorder: x.Recorder}
+	return out
 }
 
-func (w *observedWriter) interim(status int) {
-	w.Header().Del(problem.Header)
-	w.Header().Del(DecisionHeader)
-	if w.recording != nil {
-		w.recording.Interim(status, w.Header())
-	}
+func hasNoBody(r *http.Request) bool { return r.ContentLength == 0 || r.Body == nil }
+
+// A requestBody is the body of a client's request. Closing net/http's own for HTTP/1.x
+// waits for what the client has not sent yet, and with it would every answer that comes
+// before the upload's end; closing the one for HTTP/2 resets the stream. The server
+// closes either anyway, after the answer.
+type requestBody struct {
+	io.ReadCloser
+	trailer  http.Header
+	strip    []string          // what is no trailer either
+	recorder exchange.Recorder // nil = none
+	ended    atomic.Bool
+	closed   atomic.Bool
 }
 
-func (w *observedWriter) Write(p []byte) (int, error) {
-	w.begin(http.StatusOK)
-	if w.method == http.MethodHead { // net/http takes the bytes, and sends none
-		return w.ResponseWriter.Write(p)
+// Read reads on, until the body is closed. Trailers are there with the end.
+func (b *requestBody) Read(p []byte) (int, error) {
+	if b.closed.Load() {
+		return 0, http.ErrBodyReadAfterClose
 	}
-	tunnel := w.method == http.MethodConnect && w.status < 300 // what is in it is nobody's business
-	if w.recording != nil && !tunnel {
-		w.recording.ResponseBody(p)
-	}
-	n, err := w.ResponseWriter.Write(p)
-	w.written += int64(n)
-	if err != nil {
-		w.failed = err
+	n, err := b.ReadCloser.Read(p)
+	b.record(p[:n], err)
+	switch {
+	case err == io.EOF:
+		dropTrailers(b.trailer, b.strip)
+	case err != nil && !b.closed.Load(): // and not by us
+		err = uploadError{err}
 	}
 	return n, err
 }
 
-func (w *observedWriter) finalStatus() int {
-	if w.status == 0 {
-		return statusClientGone
+func (b *requestBody) record(p []byte, err error) {
+	if b.recorder == nil {
+		return
 	}
-	return w.status
+	if len(p) > 0 {
+		b.recorder.RequestData(p)
+	}
+	switch {
+	case err == nil || b.ended.Swap(true):
+	case err == io.EOF:
+		b.recorder.RequestEnd(httpexchange.Fields(b.trailer).All(), nil)
+	default:
+		b.recorder.RequestEnd(nil, err)
+	}
+}
+
+// Close ends reading.
+func (b *requestBody) Close() error {
+	b.closed.Store(true)
+	return nil
+}
+
+// trailersOf is what stands behind the body of an answer: what was announced, and what
+// has [http.TrailerPrefix].
+func trailersOf(h http.Header) http.Header {
+	var trailer http.Header
+	add := func(name string, values []string) {
+		if trailer == nil {
+			trailer = http.Header{}
+		}
+		trailer[name] = values
+	}
+	for _, line := range h["Trailer"] {
+		for name := range strings.SplitSeq(line, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			if values := h[name]; len(values) > 0 {
+				add(name, values)
+			}
+		}
+	}
+	for name, values := range h {
+		if bare, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			add(bare, values)
+		}
+	}
+	return trailer
 }

@@ -10,13 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
 	"avsproxy/tokens"
 )
 
 // recorded waits until the latest exchange is over.
-func recorded(t *testing.T, n *notebook) (said string, e Exchange) {
+func recorded(t *testing.T, n *notebook) (said string, e exchange.Facts) {
 	t.Helper()
 	eventually(t, "the recording to end", func() (over bool) {
 		said, e, over = n.last().ended()
@@ -39,7 +40,7 @@ func TestRecordingHearsAllThatPassesButTheToken(t *testing.T) {
 		w.Header().Set(http.TrailerPrefix+"X-Late", r.Trailer.Get("X-Sum"))
 	}))
 	notes := &notebook{}
-	l := build(t, origin, roots, plan{source: static(), observe: ObserveOptions{Record: notes.record}})
+	l := build(t, origin, roots, plan{source: static(), observe: Observer{Record: notes.record}})
 	over(t, func(t *testing.T, client *http.Client) {
 		r := request(t, "POST", l.url+"/x", io.MultiReader(strings.NewReader("there")))
 		r.Trailer = http.Header{"X-Sum": {"5"}}
@@ -74,7 +75,7 @@ func TestRecordingHearsAllThatPassesButTheToken(t *testing.T) {
 // TestRecordingKeepsUpWithTheStream has both directions open the whole time.
 func TestRecordingKeepsUpWithTheStream(t *testing.T) {
 	notes := &notebook{}
-	l, _ := toSandbox(t, sandbox.Options{}, plan{observe: ObserveOptions{Record: notes.record}})
+	l, _ := toSandbox(t, sandbox.Options{}, plan{observe: Observer{Record: notes.record}})
 	over(t, func(t *testing.T, client *http.Client) {
 		body, speech := io.Pipe()
 		resp, err := client.Do(request(t, "POST", l.url+"/sandbox/echo", body))
@@ -96,7 +97,7 @@ func TestRecordingKeepsUpWithTheStream(t *testing.T) {
 		notes.last().mu.Lock()
 		soFar := notes.last().soFar
 		notes.last().mu.Unlock()
-		if soFar.Decision != Injected || soFar.Credential != "alexa" || soFar.Upstream.Conn != 1 || soFar.Upstream.Stream == 0 {
+		if soFar.Decision != exchange.Injected || soFar.Credential != "alexa" || soFar.Upstream.Conn != 1 || soFar.Upstream.Stream == 0 {
 			t.Errorf("with the answer's head was known %+v", soFar)
 		}
 		speech.Close()
@@ -110,12 +111,12 @@ func TestBodiesOfTokenRequestsAreNotRecorded(t *testing.T) {
 	dummy := NewPlaceholderToken()
 	origin, roots := upstreamTLS(t, http.NotFoundHandler())
 	l := build(t, origin, roots, plan{
-		source: static(), inject: Injector{Placeholder: dummy}, tokenURL: "https://api.example.com/token", observe: ObserveOptions{Record: notes.record},
+		source: static(), credential: Credential{Placeholder: dummy}, policy: Policy{AnswersTokens: true, TokenURL: "https://api.example.com/token"}, observe: Observer{Record: notes.record},
 	})
 	r := request(t, "POST", l.url+"/token", strings.NewReader("grant_type=client_credentials&client_secret=theirs"))
 	do(t, h1Client(t), r)
 	said, e := recorded(t, notes)
-	if !strings.HasPrefix(said, "without bodies\n") || e.Decision != StoodIn {
+	if !strings.HasPrefix(said, "without bodies\n") || e.Decision != exchange.StoodIn {
 		t.Errorf("%s: %q", e.Decision, said)
 	}
 }
@@ -128,7 +129,7 @@ func TestHopsHaveNumbers(t *testing.T) {
 			do(t, h1Client(t), request(t, "GET", l.url, nil))
 			do(t, h1Client(t), request(t, "GET", l.url, nil))
 			first, second := l.ended(t, 1), l.ended(t, 2)
-			want := Hop{Origin: origin, Proto: name, Conn: first.Upstream.Conn}
+			want := exchange.ConnInfo{TLS: true, Address: origin, Proto: name, Conn: first.Upstream.Conn}
 			if name == "HTTP/2.0" {
 				want.Stream = 1
 			}
@@ -158,7 +159,7 @@ func TestTokensAreKnownByAgeAndName(t *testing.T) {
 	if !second.Replayed || second.Tries != 2 || second.Token <= 0 || second.Ended != "" {
 		t.Errorf("second: %+v", second)
 	}
-	eternal := build(t, l.inject.Origin.String(), amazon.Pool(), plan{source: static()})
+	eternal := build(t, l.route.Origin.String(), amazon.Pool(), plan{source: static()})
 	do(t, h1Client(t), request(t, "GET", eternal.url+"/ping", nil))
 	if e := eternal.ended(t, 1); e.TokenAge >= 0 || e.TokenLeft >= 0 {
 		t.Errorf("of a token of which nothing is known: %v, %v", e.TokenAge, e.TokenLeft)
@@ -225,7 +226,7 @@ func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
 	source := &tokens.Source{
 		Name: "alexa", Kind: "client_credentials", Unattended: true, Store: &tokens.MemoryStore{},
 		Renew: func(context.Context, tokens.Grant) (tokens.Grant, error) {
-			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Say: "the provider is not there", Err: io.ErrUnexpectedEOF}
+			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Message: "the provider is not there", Err: io.ErrUnexpectedEOF}
 		},
 	}
 	l := build(t, "https://"+closedPort(t), nil, plan{source: source})
@@ -238,7 +239,7 @@ func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
 // A problem has a body, which a HEAD does not get.
 func TestHeadHasNoBodyToRecord(t *testing.T) {
 	notes := &notebook{}
-	l := build(t, "https://"+closedPort(t), nil, plan{source: static(), observe: ObserveOptions{Record: notes.record}})
+	l := build(t, "https://"+closedPort(t), nil, plan{source: static(), observe: Observer{Record: notes.record}})
 	over(t, func(t *testing.T, client *http.Client) {
 		do(t, client, request(t, "HEAD", l.url, nil))
 		if _, e := recorded(t, notes); e.Status != 502 || e.Written != 0 {
@@ -263,7 +264,7 @@ func TestTunnelsAreKnownWhileTheyAreOpen(t *testing.T) {
 		d.mu.Lock()
 		soFar := d.soFar
 		d.mu.Unlock()
-		if soFar.Status != 200 || soFar.Decision != Tunnelled || soFar.FirstByte <= 0 {
+		if soFar.Status != 200 || soFar.Decision != exchange.Tunnelled || soFar.FirstByte <= 0 {
 			t.Errorf("while it is open is known %+v", soFar)
 		}
 		if resp.ProtoMajor == 2 && resp.Header.Get(DecisionHeader) != "token=tunnelled" {
@@ -279,7 +280,7 @@ func TestTunnelsAreKnownWhileTheyAreOpen(t *testing.T) {
 func TestWebSocketsAreRecordedBySizeAlone(t *testing.T) {
 	notes := &notebook{}
 	origin, roots, _ := sockets(t)
-	l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{WebSocket: true}, observe: ObserveOptions{Record: notes.record, DecisionHeader: true}})
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}, observe: Observer{Record: notes.record, DecisionHeader: true}})
 	conn := l.open(t)
 	conn.Write([]byte("hello"))
 	if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {

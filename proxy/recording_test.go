@@ -7,14 +7,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"avsproxy/internal/exchange"
 )
 
-// A takenDown is a [Recording] for tests: each thing it was told is a line.
+// A takenDown is an [exchange.Recorder] for tests: each thing it was told is a line.
 type takenDown struct {
 	mu                sync.Mutex
 	said              []string
 	request, response strings.Builder
-	soFar, last       Exchange
+	soFar, last       exchange.Facts
 	over              bool
 }
 
@@ -24,34 +26,34 @@ func (d *takenDown) say(format string, args ...any) {
 	d.said = append(d.said, fmt.Sprintf(format, args...))
 }
 
-func (d *takenDown) RequestBody(p []byte) {
+func (d *takenDown) RequestData(p []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.request.Write(p)
 }
 
-func (d *takenDown) RequestEnd(trailer http.Header, err error) {
+func (d *takenDown) RequestEnd(trailer exchange.FieldSeq, err error) {
 	d.say("request ended%s, %v", shown(trailer), err)
 }
 
 func (d *takenDown) WithoutBodies() { d.say("without bodies") }
 
-func (d *takenDown) Interim(status int, h http.Header) { d.say("%d%s", status, shown(h)) }
+func (d *takenDown) Interim(status int, h exchange.FieldSeq) { d.say("%d%s", status, shown(h)) }
 
-func (d *takenDown) Response(e Exchange, h http.Header) {
+func (d *takenDown) Response(e exchange.Facts, h exchange.FieldSeq) {
 	d.say("%d%s", e.Status, shown(h))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.soFar = e
 }
 
-func (d *takenDown) ResponseBody(p []byte) {
+func (d *takenDown) ResponseData(p []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.response.Write(p)
 }
 
-func (d *takenDown) End(e Exchange, trailer http.Header) {
+func (d *takenDown) End(e exchange.Facts, trailer exchange.FieldSeq) {
 	d.say("ended%s", shown(trailer))
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -59,8 +61,13 @@ func (d *takenDown) End(e Exchange, trailer http.Header) {
 }
 
 // shown leaves out what every answer has.
-func shown(h http.Header) string {
-	text := ""
+func shown(fields exchange.FieldSeq) string {
+	text, h := "", http.Header{}
+	if fields != nil {
+		for name, value := range fields {
+			h.Add(name, value)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		if !slices.Contains([]string{"Date", "Content-Type", "Content-Length", "Trailer"}, name) && h[name] != nil {
 			text += fmt.Sprintf(" %s=%s", name, strings.Join(h[name], ","))
@@ -75,7 +82,7 @@ type notebook struct {
 	kept []*takenDown
 }
 
-func (n *notebook) record(*http.Request, Exchange) Recording {
+func (n *notebook) record(*exchange.Exchange) exchange.Recorder {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := &takenDown{}
@@ -100,7 +107,7 @@ func (d *takenDown) bodies() (request, response string) {
 }
 
 // ended is everything, once it is over.
-func (d *takenDown) ended() (said string, e Exchange, over bool) {
+func (d *takenDown) ended() (said string, e exchange.Facts, over bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return strings.Join(d.said, "\n"), d.last, d.over

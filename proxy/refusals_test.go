@@ -2,23 +2,27 @@ package proxy
 
 import (
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 )
 
 func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notes := &notebook{}
-		refusals := &RefusalRecorder{Record: notes.record}
+		handler := &Handler{Observer: Observer{Record: notes.record}}
 		flood := func(kind problem.Code, n int) (written int) {
 			before := len(notes.kept)
 			for range n {
 				body, _ := io.Pipe() // a read of it would wait for ever
-				refusals.Refused(httptest.NewRequest("POST", "/", body), problem.Problem{Code: kind, Title: "no", Detail: "it is not"})
+				r := httptest.NewRequest("POST", "/", body)
+				handler.refuse(httptest.NewRecorder(), r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), problem.Problem{Code: kind, Title: "no", Detail: "it is not"})
 			}
 			return len(notes.kept) - before
 		}
@@ -39,8 +43,38 @@ func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
 			t.Errorf("%d of 1000 after a day", n)
 		}
 		said, e, over := notes.last().ended()
-		if !over || said != "without bodies\n403\nended" || e.Decision != Refused || e.Error != "origin_forbidden" || e.Ended != "no: it is not" {
+		if !over || said != "without bodies\n403\nended" || e.Decision != exchange.Refused || e.Error != "origin_forbidden" || e.Ended != "no: it is not" {
 			t.Errorf("%q, %+v", said, e)
 		}
 	})
+}
+
+func TestBusyHandlersSayWhenToComeAgain(t *testing.T) {
+	notes := &notebook{}
+	var told []problem.Code
+	l := build(t, "https://"+closedPort(t), nil, plan{source: static()})
+	l.handler.(*Handler).Enter = func(*http.Request) (func(), bool) { return nil, false }
+	l.handler.(*Handler).Observer = Observer{Record: notes.record, Refused: func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) }}
+	a := get(t, h1Client(t), l.url)
+	problemOf(t, a, problem.Busy)
+	if _, e, over := notes.last().ended(); a.Header.Get("Retry-After") != "1" || len(told) != 1 || !over || e.Status != 503 {
+		t.Errorf("%v, told %v, recorded %+v", a.Header, told, e)
+	}
+}
+
+func TestShutdownIsWhatCutThoseUnderWay(t *testing.T) {
+	notes := &notebook{}
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	l := build(t, origin, roots, plan{source: static(), observe: Observer{Record: notes.record, ShuttingDown: func() bool { return true }}})
+	resp, err := h1Client(t).Do(request(t, "GET", l.url, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if _, e := recorded(t, notes); e.Ended != "cut at shutdown" {
+		t.Errorf("%+v", e)
+	}
 }

@@ -26,7 +26,7 @@ func TestPromise5_NoRequestIsRefusedAroundARenewal(t *testing.T) {
 			now := time.Now().Round(0)
 			return tokens.Grant{Kind: "x", Access: tokens.Secret(fmt.Sprint("token-", n)), Renewed: now, Expiry: now.Add(8 * time.Second)}, nil
 		}
-		upstream := roundTrip(func(req *http.Request) (*http.Response, error) {
+		upstream := fakeSender{&url.URL{Scheme: "https", Host: "api.test"}, func(req *http.Request) (*http.Response, error) {
 			time.Sleep(5 * time.Millisecond)
 			status := http.StatusOK
 			if req.Header.Get("Authorization") != fmt.Sprint("Bearer token-", valid.Load()) {
@@ -34,8 +34,8 @@ func TestPromise5_NoRequestIsRefusedAroundARenewal(t *testing.T) {
 				refused.Add(1)
 			}
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
-		})
-		inject := &Injector{Next: upstream, Origin: &url.URL{Scheme: "https", Host: "api.test"}, Source: source, HealOn: []int{401}}
+		}}
+		inject := routeTo(upstream, Credential{Source: source, HealOn: []int{401}})
 		var clients sync.WaitGroup
 		for range 20 {
 			clients.Go(func() {

@@ -1,14 +1,19 @@
 package proxy
 
 import (
-	"context"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/problem"
 )
 
-// An responseWriter makes up for three habits of what it is used by.
+// A responseWriter writes the answer to an exchange, and notes what it was. For answers
+// that are relayed it makes up for three habits of what it is used by.
 //
 // httputil.ReverseProxy flushes every piece at once, the head from a timer: over
 // HTTP/2 that would put an empty DATA frame behind the last one, and gRPC takes a
@@ -21,49 +26,42 @@ import (
 //
 // And net/http guesses a Content-Type where the answer has none and its first bytes
 // come soon enough. That is the client's to do, or not to do.
+//
+// [http.ResponseController] reaches the writer below by Unwrap.
 type responseWriter struct {
 	http.ResponseWriter
-	request   *http.Request                    // the client's
-	adapt     func(http.Header, *http.Request) // the head of an answer, to it
-	expected  bool                             // the client waits for a 100
-	continued bool                             // and has got it
-	last      atomic.Bool                      // what is written next, or was written last, ends the answer
+	exchange       *exchange.Exchange
+	request        *http.Request // the client's
+	decisionHeader bool
+	status         int // of the final answer; 0 = none
+	written        int64
+	failed         error     // of writing
+	switched       *switched // the upstream's side, where the connection was taken over
+
+	adapt     func(http.Header) // changes the head of an answer that is relayed; nil = it is ours
+	expected  bool              // the client waits for a 100
+	continued bool              // and has got it
+	last      atomic.Bool       // what is written next, or was written last, ends the answer
 }
 
-func newResponseWriter(w http.ResponseWriter, r *http.Request, adapt func(http.Header, *http.Request)) *responseWriter {
-	expected := r.ProtoMajor == 1 && r.ProtoAtLeast(1, 1) && r.ContentLength != 0 &&
+func newResponseWriter(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, decisionHeader bool) *responseWriter {
+	return &responseWriter{ResponseWriter: w, exchange: x, request: r, decisionHeader: decisionHeader}
+}
+
+// relay prepares for an answer of an upstream.
+func (w *responseWriter) relay(adapt func(http.Header)) {
+	w.adapt = adapt
+	r := w.request
+	w.expected = r.ProtoMajor == 1 && r.ProtoAtLeast(1, 1) && r.ContentLength != 0 &&
 		httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue")
-	return &responseWriter{ResponseWriter: w, request: r, adapt: adapt, expected: expected}
-}
-
-type responseWriterKey struct{}
-
-// within lets responseWriterOf find w.
-func (w *responseWriter) within(ctx context.Context) context.Context {
-	return context.WithValue(ctx, responseWriterKey{}, w)
-}
-
-// responseWriterOf returns where the answer to a request is written; nil = not by [Forward].
-func responseWriterOf(ctx context.Context) *responseWriter {
-	w, _ := ctx.Value(responseWriterKey{}).(*responseWriter)
-	return w
-}
-
-// sendContinue notes that the request is about to be sent, nothing more being in its way
-// here: the client may go on.
-func sendContinue(ctx context.Context) {
-	if w := responseWriterOf(ctx); w != nil && w.expected && !w.continued {
-		w.WriteHeader(http.StatusContinue)
+	w.exchange.Continue = func() {
+		if w.expected && !w.continued {
+			w.WriteHeader(http.StatusContinue)
+		}
 	}
 }
 
-// endsWithNextWrite notes that what is written next ends the answer.
-func endsWithNextWrite(ctx context.Context) {
-	if w := responseWriterOf(ctx); w != nil {
-		w.last.Store(true)
-	}
-}
-
+// Unwrap is for [http.ResponseController].
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader passes one 100 only: the upstream says its own.
@@ -74,18 +72,79 @@ func (w *responseWriter) WriteHeader(status int) {
 		}
 		w.continued = true
 	}
-	if status < 200 {
-		w.adapt(w.Header(), w.request)
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.begin(status)
+	} else if !w.request.ProtoAtLeast(1, 1) {
+		return // RFC 9110 section 15.2: such a client would take it for the answer
 	} else {
-		if _, said := w.Header()["Content-Type"]; !said {
-			w.Header()["Content-Type"] = nil
+		w.interim(status)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// begin notes the head of the answer.
+func (w *responseWriter) begin(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	h := w.Header()
+	if w.adapt != nil && status >= 200 {
+		if _, said := h["Content-Type"]; !said {
+			h["Content-Type"] = nil
 		}
 		if w.request.Method == http.MethodHead || status == http.StatusNoContent ||
-			status == http.StatusNotModified || w.Header().Get("Content-Length") == "0" {
+			status == http.StatusNotModified || h.Get("Content-Length") == "0" {
 			w.last.Store(true)
 		}
 	}
-	w.ResponseWriter.WriteHeader(status)
+	w.noteHead(status, h)
+}
+
+// noteHead adds to an answer's head what the client may know.
+func (w *responseWriter) noteHead(status int, h http.Header) {
+	x := w.exchange
+	x.Note(func(f *exchange.Facts) {
+		f.Status, f.FirstByte, f.Error = status, time.Since(f.Began), h.Get(problem.Header)
+	})
+	if w.decisionHeader {
+		if said := decisionOf(x.Facts()); said != "" {
+			h.Set(DecisionHeader, said)
+		}
+	}
+	if x.Recorder != nil {
+		x.Recorder.Response(x.Facts(), httpexchange.Fields(h).All())
+	}
+}
+
+func (w *responseWriter) interim(status int) {
+	h := w.Header()
+	if w.adapt != nil {
+		w.adapt(h)
+	}
+	h.Del(problem.Header)
+	h.Del(DecisionHeader)
+	if w.exchange.Recorder != nil {
+		w.exchange.Recorder.Interim(status, httpexchange.Fields(h).All())
+	}
+}
+
+// Write implements [io.Writer].
+func (w *responseWriter) Write(p []byte) (int, error) {
+	w.begin(http.StatusOK)
+	if w.request.Method == http.MethodHead { // net/http takes the bytes, and sends none
+		return w.ResponseWriter.Write(p)
+	}
+	tunnel := w.request.Method == http.MethodConnect && w.status < 300 // what is in it is nobody's business
+	if w.exchange.Recorder != nil && !tunnel {
+		w.exchange.Recorder.ResponseData(p)
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.written += int64(n)
+	if err != nil {
+		w.failed = err
+	}
+	return n, err
 }
 
 // FlushError is what [http.ResponseController] calls.
@@ -94,4 +153,17 @@ func (w *responseWriter) FlushError() error {
 		return nil
 	}
 	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// count sets the status and the sizes. The bytes of a tunnel do not come by here.
+func (w *responseWriter) count(f *exchange.Facts) {
+	switch {
+	case f.Decision == exchange.Tunnelled:
+	case w.status != 0:
+		f.Status, f.Written = w.status, w.written
+	case w.switched != nil:
+		f.Status, f.Written, f.Sent = http.StatusSwitchingProtocols, w.switched.read.Load(), w.switched.wrote.Load()
+	default:
+		f.Status, f.Written = statusClientGone, w.written
+	}
 }

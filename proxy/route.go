@@ -1,48 +1,134 @@
 package proxy
 
 import (
+	"context"
+	"errors"
+	"log"
 	"net/http"
-	"strconv"
+	"net/http/httputil"
+	"net/url"
 
-	"avsproxy/internal/gate"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/upstream"
 )
 
-// Route sends each request to the handler of its route; handlers are in the
-// order of the table.
-func Route(table *gate.Table, handlers []http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		authority, ok := httpexchange.Authority(r)
-		index := 0
-		if ok {
-			index, ok = table.Choose(authority, httpexchange.Listener(r))
-		}
-		if !ok { // the guard in front let it through, so this is for those who build without one
-			problem.Problem{
-				Code: problem.UnknownHost, Title: "this host is not served here",
-				Detail: "no route belongs to the host " + strconv.Quote(r.Host), Hint: table.Names(),
-			}.Write(w)
-			return
-		}
-		handlers[index].ServeHTTP(w, r)
-	})
+// A Route is what becomes of the requests for one upstream.
+type Route struct {
+	Policy
+	Credential Credential
+	// Origin is the upstream's, as configured; a path in it is put before those of the
+	// requests.
+	Origin *url.URL
+	// Upstream chooses where a request goes, and may follow the answer.
+	Upstream func() (upstream.Sender, exchange.Follower)
+	// Stages follow the exchanges, the first one outermost.
+	Stages []exchange.Stage
+	// TokenEndpoint and Downchannel answer requests in the upstream's place, where the
+	// policy says so.
+	TokenEndpoint, Downchannel Answerer
+	// RewriteLocation lets a Location that leads to Origin lead to the address by which
+	// the client came, where that is not Origin's own.
+	RewriteLocation bool
+	// LoginURL is where a person can log in to the credential.
+	LoginURL string
+	// ErrorLog gets what net/http has to say; nil = log's default.
+	ErrorLog *log.Logger
+
+	reverse *httputil.ReverseProxy
 }
 
-// Split parts what a forward proxy is asked for from what goes to the routes: a
-// CONNECT to a host of the table goes to intercept, forward requests for other hosts
-// go to others, everything else to routed.
-func Split(table *gate.Table, routed, intercept, others http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		authority, ok := httpexchange.Authority(r)
-		known := ok && table.Knows(authority, httpexchange.Listener(r))
-		switch {
-		case known && r.Method == http.MethodConnect:
-			intercept.ServeHTTP(w, r)
-		case known || !httpexchange.IsForward(r):
-			routed.ServeHTTP(w, r)
-		default:
-			others.ServeHTTP(w, r)
+// An Answerer answers requests in an upstream's place. An error means that it wrote
+// nothing; the route then answers with its problem.
+type Answerer interface {
+	Answer(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) error
+}
+
+var errNotListed = errors.New("no rule in the route's allow list covers the request")
+
+func (route *Route) serve(w *responseWriter, r *http.Request, x *exchange.Exchange) {
+	var answerer Answerer
+	verdict := route.Judge(x.Head)
+	switch verdict.Action {
+	case Refuse:
+		x.Note(func(f *exchange.Facts) { f.Decision, f.Fault = verdict.Decision(), errNotListed })
+		notListed(verdict.Why).Write(w)
+		return
+	case Forward:
+		if r.Method == http.MethodConnect {
+			route.fail(w, r, x, errConnect)
+			return
+		}
+		forward(route.reverse, w, r, x, route.Strip, func(h http.Header) { route.adapt(h, x) })
+		return
+	case AnswerToken:
+		answerer = route.TokenEndpoint
+	case ShareDownchannel:
+		answerer = route.Downchannel
+		if !r.ProtoAtLeast(1, 1) {
+			defer abortResponse(w)
+		}
+	}
+	x.Decide(verdict.Decision())
+	if err := answerer.Answer(w, r, x); err != nil {
+		route.fail(w, r, x, err)
+	}
+}
+
+// fail answers in the upstream's place.
+func (route *Route) fail(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, err error) {
+	answerProblem(w, r, x, err, explain(err, route.Origin, route.LoginURL))
+}
+
+// answerProblem writes a problem, unless the client is gone: cutting the connection is all
+// that can still be said then.
+func answerProblem(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, err error, p problem.Problem) {
+	if r.Context().Err() == context.Canceled {
+		panic(http.ErrAbortHandler)
+	}
+	if p.Code == problem.BadRequest && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close") // where the next request begins is not known
+	}
+	x.Note(func(f *exchange.Facts) {
+		f.Fault = upstream.Cause(err)
+		switch p.Code {
+		case problem.LoginRequired:
+			f.Decision = exchange.LoginMissing
+		case problem.TokenRefreshFailed:
+			f.Decision = exchange.RefreshFailed
+		case problem.NotAllowed:
+			f.Decision = exchange.Refused
 		}
 	})
+	p.Write(w)
+}
+
+// Start makes the route ready to serve. Its fields stay as they are from then on.
+func (route *Route) Start() *Route {
+	route.reverse = newReverse(route.rewrite, route.Send, route.fail, route.ErrorLog)
+	return route
+}
+
+func (route *Route) rewrite(pr *httputil.ProxyRequest) {
+	pr.Out.URL = TargetURL(route.Origin, pr.In.URL)
+	pr.Out.Host = "" // the upstream's own name is sent
+	dropTrailers(pr.In.Trailer, route.Strip)
+	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
+	websocket := route.WebSocket && opensWebSocket(pr.In)
+	route.setFields(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header), websocket)
+}
+
+// adapt changes the head of an upstream's answer for a client that has us in the
+// upstream's place.
+func (route *Route) adapt(h http.Header, x *exchange.Exchange) {
+	h.Del("Alt-Svc") // leads past us (RFC 7838)
+	if !route.RewriteLocation || len(h["Location"]) == 0 {
+		return
+	}
+	if d, ok := doorOf(x, route.Origin); ok {
+		for i, location := range h["Location"] {
+			h["Location"][i] = d.rewrite(location)
+		}
+	}
 }

@@ -13,12 +13,21 @@ import (
 	"testing/synctest"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
-type roundTripper func(*http.Request) (*http.Response, error)
+// A signal is a stage that says when an event comes to it.
+type signal chan struct{}
 
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+func (s signal) Follow(_ context.Context, x *exchange.Exchange) (exchange.Follower, error) {
+	if x.Head.Method == http.MethodPost {
+		s <- struct{}{}
+	}
+	return nil, nil
+}
 
 // eventOf is a whole event for a line.
 func eventOf(t testing.TB, l *line) *http.Request {
@@ -35,18 +44,12 @@ func atPath(s *sandbox.Sandbox, path string) []sandbox.Arrival {
 // An event whose metadata does not come has no answer yet: what does the next one do?
 func TestEventsLeaveOneAfterAnother(t *testing.T) {
 	for _, serialized := range []bool{true, false} {
-		entered := make(chan struct{}, 8)
-		l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Backend) http.RoundTripper {
-			next := http.RoundTripper(first.Inject)
+		entered := make(signal, 8)
+		l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *upstream.Upstream) {
+			route.Stages = []exchange.Stage{entered}
 			if serialized {
-				next = Serialize(first.Inject.Origin, next)
+				route.Stages = append(route.Stages, avsroute.NewSerializer())
 			}
-			return roundTripper(func(r *http.Request) (*http.Response, error) {
-				if r.Method == http.MethodPost {
-					entered <- struct{}{}
-				}
-				return next.RoundTrip(r)
-			})
 		}})
 		over(t, func(t *testing.T, client *http.Client) {
 			s.ClearLedger()
@@ -96,17 +99,17 @@ func TestSerializedEventsKeepTheirOrderAndTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent []string
 		head := make(chan error)
-		origin := &url.URL{Scheme: "https", Host: "h", Path: "/base/"}
-		send := Serialize(origin, roundTripper(func(r *http.Request) (*http.Response, error) {
+		origin := &url.URL{Scheme: "https", Host: "h"}
+		send := routeTo(fakeSender{origin, func(r *http.Request) (*http.Response, error) {
 			sent = append(sent, r.URL.RawQuery)
 			return nil, <-head
-		}))
+		}}, Credential{}, avsroute.NewSerializer())
 		contexts, ended := map[string]context.CancelFunc{}, map[string]error{}
 		for _, name := range []string{"a", "b", "c", "d"} {
 			ctx, cancel := context.WithCancel(t.Context())
 			contexts[name] = cancel
 			go func() {
-				_, err := send.RoundTrip(httptest.NewRequest("POST", "https://h/base/v20160207/events?"+name, strings.NewReader("x")).WithContext(ctx))
+				_, err := send.RoundTrip(httptest.NewRequest("POST", "https://h/v20160207/events?"+name, strings.NewReader("x")).WithContext(ctx))
 				ended[name] = err
 			}()
 			synctest.Wait()

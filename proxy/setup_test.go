@@ -13,14 +13,17 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/testkit"
+	"avsproxy/internal/upstream"
 	"avsproxy/internal/wire"
 	"avsproxy/tokens"
 )
@@ -39,11 +42,13 @@ type line struct {
 	url       string // of the proxy
 	addr      string
 	handler   http.Handler
-	upstream  *Upstream
+	upstream  *upstream.Upstream
 	source    *tokens.Source
-	inject    *Injector
+	route     *Route
+	conns     *dialed             // to the upstream
+	opened    chan *io.PipeWriter // the channels of [spoken]
 	mu        sync.Mutex
-	exchanges []Exchange
+	exchanges []endedExchange
 	log       strings.Builder // what net/http said
 }
 
@@ -61,9 +66,9 @@ func (l *line) logged() string {
 }
 
 // ended waits for the nth exchange to end and returns it.
-func (l *line) ended(t testing.TB, n int) Exchange {
+func (l *line) ended(t testing.TB, n int) endedExchange {
 	t.Helper()
-	var e Exchange
+	var e endedExchange
 	eventually(t, "the exchange to end", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -78,16 +83,15 @@ func (l *line) ended(t testing.TB, n int) Exchange {
 
 // Plan is what a test may change of a line.
 type plan struct {
-	options UpstreamOptions // Origin is set
-	source  *tokens.Source
-	forward ForwardOptions
-	allow   []string
-	inject  Injector // HealOn, ClientAuth, Header, Format, Dummy are taken
-	habits  func(Backend) http.RoundTripper
-	front   net.Listener // nil = a free port
+	options    upstream.Options // Origin is set
+	source     *tokens.Source
+	policy     Policy
+	credential Credential                       // HealOn, ClientAuth, Header, Format, Placeholder are taken
+	rules      func(*Route, *upstream.Upstream) // AVS's, which may change the route
+	front      net.Listener                     // nil = a free port
 
-	tokenURL string         // the route stands in for it; empty = it does not
-	observe  ObserveOptions // Record and DecisionHeader are taken
+	rewriteLocation bool
+	observe         Observer // Record and DecisionHeader are taken
 }
 
 // build starts a proxy in front of origin.
@@ -99,34 +103,124 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	}
 	l := &line{source: p.source}
 	p.options.Origin, p.options.Roots = target, roots
-	l.upstream = NewUpstream(p.options)
-	l.inject = &p.inject
-	l.inject.Next, l.inject.Origin, l.inject.Source = l.upstream, target, p.source
-	p.forward.Origin, p.forward.Send, p.forward.LoginURL = target, l.inject, loginURL
-	if p.habits != nil {
-		p.forward.Send = p.habits(Backend{l.inject, l.upstream})
+	l.conns = &dialed{dial: p.options.Dial, control: p.options.Control}
+	p.options.Dial = l.conns.Dial
+	l.upstream = upstream.New(p.options)
+	p.credential.Source = p.source
+	p.policy.Name = "avs"
+	l.route = &Route{
+		Policy: p.policy, Credential: p.credential, Origin: target, RewriteLocation: p.rewriteLocation,
+		Upstream:      func() (upstream.Sender, exchange.Follower) { return l.upstream, nil },
+		TokenEndpoint: &TokenEndpoint{Placeholder: p.credential.Placeholder, Source: p.source},
+		LoginURL:      loginURL, ErrorLog: log.New(l, "", 0),
 	}
-	p.forward.ErrorLog = log.New(l, "", 0)
+	if p.rules != nil {
+		p.rules(l.route, l.upstream)
+	}
+	l.serve(t, p.front, l.handlerOf(t, l.route, p.observe))
+	return l
+}
+
+// handlerOf is the whole handler with one route.
+func (l *line) handlerOf(t testing.TB, route *Route, observe Observer) *Handler {
+	t.Helper()
 	table := &gate.Table{}
 	if err := table.Add("avs", "alexa.example.com"); err != nil {
 		t.Fatal(err)
 	}
-	began := func(string) func(Exchange) {
-		return func(e Exchange) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.exchanges = append(l.exchanges, e)
-		}
+	observe.Ended = l.noteEnd
+	return &Handler{
+		Rules: gate.Rules{Host: table.Knows, Names: table.Names()}, Table: table, Routes: []*Route{route.Start()}, Observer: observe,
 	}
-	answer := Allow(p.allow, "", Forward(p.forward))
-	if p.tokenURL != "" {
-		answer = TokenEndpoint(TokenEndpointOptions{Placeholder: p.inject.Placeholder, Source: p.source, TokenURL: p.tokenURL, LoginURL: loginURL}, answer)
-	}
-	p.observe.Route, p.observe.Began = "avs", began
-	routes := []http.Handler{Observe(p.observe, answer)}
-	l.serve(t, p.front, httpexchange.Guard(gate.Rules{Host: table.Knows, Names: table.Names()}, nil, Route(table, routes)))
-	return l
 }
+
+func (l *line) noteEnd(x *exchange.Exchange, f exchange.Facts) {
+	e := endedExchange{Facts: f, Method: x.Head.Method, Path: x.Head.Path}
+	if f.Route == "" {
+		e.Path = x.Head.Address()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.exchanges = append(l.exchanges, e)
+}
+
+// An endedExchange is an exchange after its end.
+type endedExchange struct {
+	exchange.Facts
+	Method, Path string
+}
+
+// dialed are the connections to an upstream.
+type dialed struct {
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil = net.Dialer's, with control
+	control func(context.Context, string, string, syscall.RawConn) error
+	mu      sync.Mutex
+	all     []net.Conn
+}
+
+func (d *dialed) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := d.dial
+	if dial == nil {
+		dial = (&net.Dialer{ControlContext: d.control}).DialContext
+	}
+	conn, err := dial(ctx, network, address)
+	if err == nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.all = append(d.all, conn)
+	}
+	return conn, err
+}
+
+// dropAll breaks all connections, as when the network goes.
+func (l *line) dropAll() {
+	l.conns.mu.Lock()
+	defer l.conns.mu.Unlock()
+	for _, conn := range l.conns.all {
+		conn.Close()
+	}
+}
+
+// A fakeSender sends to no upstream.
+type fakeSender struct {
+	origin *url.URL
+	send   func(*http.Request) (*http.Response, error)
+}
+
+func (f fakeSender) Origin() *url.URL { return f.origin }
+
+func (f fakeSender) Send(_ *exchange.Exchange, req *http.Request, authorize upstream.Authorize) (*http.Response, error) {
+	out, err := authorize.Finish(req)
+	if err != nil {
+		return nil, upstream.Refuse(req, err)
+	}
+	return f.send(out)
+}
+
+// routeTo is a route without a listener.
+func routeTo(sender upstream.Sender, credential Credential, stages ...exchange.Stage) *Route {
+	return &Route{
+		Origin: sender.Origin(), Credential: credential, Stages: stages,
+		Upstream: func() (upstream.Sender, exchange.Follower) { return sender, nil },
+	}
+}
+
+// RoundTrip sends a request of nobody's exchange.
+func (route *Route) RoundTrip(req *http.Request) (*http.Response, error) {
+	return route.Send(exchange.New(nil, httpexchange.Head(req)), req)
+}
+
+// Bounds of other rooms, as their pages have them.
+const (
+	keptMost      = 64 << 10 // of a body that can be sent again
+	partMost      = 1 << 20  // of a downchannel's part
+	proxyHeadMost = 64 << 10
+	addressesMost = 16 // that a gateway tells of
+	formerMost    = 4  // upstreams that a gateway leaves at a time
+	sendTries     = 3  // without a pause
+	dialGrace     = 100 * time.Millisecond
+	upstreamLost  = "the upstream's connection was lost"
+)
 
 func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	t.Helper()
@@ -167,7 +261,7 @@ func toSandbox(t testing.TB, o sandbox.Options, p plan) (*line, *sandbox.Sandbox
 	s := start(t, o)
 	p.source = login(t, s)
 	p.options.SingleConnection = true
-	p.inject.HealOn = []int{401, 403}
+	p.credential.HealOn = []int{401, 403}
 	return build(t, s.AVS(), s.Pool(), p), s
 }
 
@@ -230,7 +324,7 @@ func loginBy(t testing.TB, client *tokens.Client) *tokens.Source {
 func static() *tokens.Source {
 	return &tokens.Source{
 		Name: "static", Kind: "static", Store: &tokens.MemoryStore{},
-		Start: starting(tokens.Grant{Kind: "static", Access: canary}),
+		Seed: starting(tokens.Grant{Kind: "static", Access: canary}),
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 func dialRaw(t testing.TB, addr string) net.Conn {
@@ -111,7 +112,7 @@ func TestPromise4_DownchannelShowsItsHeadAtOnce(t *testing.T) {
 		http.NewResponseController(w).Flush() // a head, and no byte of a body
 		<-answer
 	}))
-	l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	defer close(answer)
 	over(t, func(t *testing.T, client *http.Client) {
 		resp, err := client.Do(request(t, "GET", l.url+"/", nil))
@@ -137,7 +138,7 @@ func TestClientThatHangsUpIsSeenUpstreamAtOnce(t *testing.T) {
 				<-r.Context().Done()
 				gone <- struct{}{}
 			}))
-			l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+			l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 			over(t, func(t *testing.T, client *http.Client) {
 				before := l.count()
 				ctx, hangUp := context.WithCancel(t.Context())
@@ -193,9 +194,9 @@ func TestStalledUploadDoesNotHoldTheAnswerBack(t *testing.T) {
 	http1Origin, http1Roots := upstreamTLS(t, answered, onlyHTTP1)
 	for name, l := range map[string]*line{
 		"login":        build(t, origin, roots, plan{source: loggedOut()}),
-		"refused":      build(t, "https://"+closedPort(t), roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}}),
+		"refused":      build(t, "https://"+closedPort(t), roots, plan{source: static(), options: upstream.Options{SingleConnection: true}}),
 		"refused pool": build(t, "https://"+closedPort(t), roots, plan{source: static()}),
-		"early":        build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}}),
+		"early":        build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}}),
 		"early HTTP1":  build(t, http1Origin, http1Roots, plan{source: static()}),
 	} {
 		for kind, head := range map[string]string{
@@ -259,7 +260,7 @@ func TestC21_TrailersCannotOverrideTheCredential(t *testing.T) {
 		got <- r.Trailer
 	}))
 	for _, single := range []bool{true, false} {
-		l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: single}})
+		l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: single}})
 		for _, announced := range []string{"", "Trailer: X-Sum, Authorization\r\n"} {
 			conn := dialRaw(t, l.addr)
 			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%sTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: abc\r\nAuthorization: forged\r\n\r\n", announced)
@@ -302,7 +303,7 @@ func TestC20_InformationalAnswersPass(t *testing.T) {
 	for _, http1 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("upstreamHTTP1=%v", http1), func(t *testing.T) {
 			origin, roots := upstreamTLS(t, hint, func(server *httptest.Server) { server.EnableHTTP2 = !http1 })
-			l := build(t, origin, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+			l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 			over(t, func(t *testing.T, client *http.Client) { wantHint(t, client, l) })
 			if e := l.ended(t, 1); e.Status != http.StatusOK {
 				t.Errorf("observed %d", e.Status)

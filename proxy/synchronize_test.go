@@ -11,8 +11,11 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/upstream"
 )
 
 // A synchronized is a line that synchronizes; done has how its posts ended.
@@ -24,13 +27,13 @@ type synchronized struct {
 
 func toSynchronized(t *testing.T) synchronized {
 	done := make(chan error, 64)
-	l, s := toSandbox(t, sandbox.Options{}, plan{habits: func(first Backend) http.RoundTripper {
-		synchronizer := NewSynchronizer(SynchronizeOptions{
-			Origin: first.Inject.Origin, Headers: map[string]string{"X-Device": "kitchen"},
-			Next: first.Inject, Done: func(err error) { done <- err },
+	l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *upstream.Upstream) {
+		synchronizer := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{
+			Origin: route.Origin, Headers: map[string]string{"X-Device": "kitchen"},
+			Send: route.Send, Done: func(err error) { done <- err },
 		})
 		t.Cleanup(synchronizer.Close)
-		return synchronizer
+		route.Stages = append(route.Stages, synchronizer)
 	}})
 	return synchronized{l, s, done}
 }
@@ -126,6 +129,10 @@ func TestRefusedDownchannelHasNoState(t *testing.T) {
 	}
 }
 
+func noBody(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+}
+
 // Posts end with their downchannel, with the synchronizer, and in 30 seconds.
 func TestStateIsNotWaitedForForEver(t *testing.T) {
 	origin := request(t, "GET", "https://h", nil).URL
@@ -143,18 +150,16 @@ func TestStateIsNotWaitedForForEver(t *testing.T) {
 				var told, posts int
 				var took time.Duration
 				began := time.Now()
-				s := NewSynchronizer(SynchronizeOptions{Origin: origin, Done: func(error) { told++ }, Next: roundTripper(func(r *http.Request) (*http.Response, error) {
-					if r.Method == http.MethodGet {
-						return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
-					}
+				s := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{Origin: origin, Done: func(error) { told++ }, Send: func(_ *exchange.Exchange, r *http.Request) (*http.Response, error) {
 					posts++
 					<-r.Context().Done()
 					took = time.Since(began)
 					return nil, r.Context().Err()
-				})})
+				}})
+				route := routeTo(fakeSender{origin, noBody}, Credential{}, s)
 				ctx, hangUp := context.WithCancel(t.Context())
 				req := httptest.NewRequest("GET", "https://h"+avs.PathDirectives, nil).WithContext(ctx)
-				s.RoundTrip(req)
+				route.RoundTrip(req)
 				synctest.Wait()
 				c.end(hangUp, s.Close)
 				time.Sleep(time.Minute)
@@ -163,7 +168,7 @@ func TestStateIsNotWaitedForForEver(t *testing.T) {
 					t.Errorf("%d posts, %d told, ended after %v", posts, told, took)
 				}
 				s.Close()
-				s.RoundTrip(req)
+				route.RoundTrip(req)
 				if synctest.Wait(); posts != 1 {
 					t.Error("a post after the end")
 				}
@@ -177,12 +182,13 @@ func TestStateIsNotWaitedForForEver(t *testing.T) {
 func TestSynchronizersEndMayComeAtAnyTime(t *testing.T) {
 	origin := request(t, "GET", "https://h", nil).URL
 	for range 50 {
-		s := NewSynchronizer(SynchronizeOptions{Origin: origin, Done: func(error) {}, Next: roundTripper(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
-		})})
+		s := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{Origin: origin, Done: func(error) {}, Send: func(*exchange.Exchange, *http.Request) (*http.Response, error) {
+			return noBody(nil)
+		}})
+		route := routeTo(fakeSender{origin, noBody}, Credential{}, s)
 		var all sync.WaitGroup
 		for range 4 {
-			all.Go(func() { s.RoundTrip(request(t, "GET", "https://h"+avs.PathDirectives, nil)) })
+			all.Go(func() { route.RoundTrip(request(t, "GET", "https://h"+avs.PathDirectives, nil)) })
 		}
 		s.Close()
 		all.Wait()

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/tokens"
@@ -28,7 +29,7 @@ func TestPromise6_TwoHundredCallersAtExpiryMakeOneTokenCall(t *testing.T) {
 			t.Fatal(err)
 		}
 		grant.Expiry = time.Now().Add(-time.Minute)
-		if err := l.source.Put(t.Context(), grant); err != nil {
+		if err := l.source.SetGrant(t.Context(), grant); err != nil {
 			t.Fatal(err)
 		}
 		before := len(s.TokenCalls())
@@ -80,7 +81,7 @@ func TestC13_C14_ForgedCredentialsArriveAsOurs(t *testing.T) {
 				t.Errorf("%q arrived as %q", forged, values)
 			}
 			for name, values := range arrival.Header {
-				if name != "Authorization" && isCredential(name, "Authorization") || strings.HasPrefix(name, "Proxy") {
+				if name != "Authorization" && new(Credential).isCredential(name) || strings.HasPrefix(name, "Proxy") {
 					t.Errorf("%s: %q arrived", name, values)
 				}
 			}
@@ -91,10 +92,10 @@ func TestC13_C14_ForgedCredentialsArriveAsOurs(t *testing.T) {
 func TestC14_EveryFormOfACredentialIsDropped(t *testing.T) {
 	for _, header := range []string{"Authorization", "X-Amz-Access-Token"} {
 		var sent *http.Request
-		inject := Injector{
-			Origin: &url.URL{Scheme: "https", Host: "api.example.com"}, Source: static(), Header: header, Format: "{token}",
-			Next: roundTrip(func(r *http.Request) (*http.Response, error) { sent = r; return nil, errors.New("sent") }),
-		}
+		inject := routeTo(
+			fakeSender{&url.URL{Scheme: "https", Host: "api.example.com"}, func(r *http.Request) (*http.Response, error) { sent = r; return nil, errors.New("sent") }},
+			Credential{Source: static(), Header: header, Format: "{token}"},
+		)
 		r := request(t, "GET", "https://api.example.com/", nil)
 		r.Header = http.Header{
 			"Authorization": {"1", "2"}, "authorization": {"3"}, "AUTHORIZATION": {"4"}, "Accept": {"*/*"},
@@ -108,16 +109,12 @@ func TestC14_EveryFormOfACredentialIsDropped(t *testing.T) {
 			t.Errorf("%s: %q", header, got)
 		}
 		for name := range sent.Header {
-			if name != header && isCredential(name, header) {
+			if name != header && inject.Credential.isCredential(name) {
 				t.Errorf("%s stayed", name)
 			}
 		}
 	}
 }
-
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestC09_C10_NoTokenForAnotherOrigin(t *testing.T) {
 	for _, c := range []struct{ origin, url, host string }{
@@ -132,10 +129,10 @@ func TestC09_C10_NoTokenForAnotherOrigin(t *testing.T) {
 		for _, source := range []*tokens.Source{static(), nil} {
 			origin, _ := url.Parse(c.origin)
 			body := &closing{Reader: strings.NewReader("x")}
-			inject := Injector{Origin: origin, Source: source, Next: roundTrip(func(*http.Request) (*http.Response, error) {
+			inject := routeTo(fakeSender{origin, func(*http.Request) (*http.Response, error) {
 				t.Errorf("%v was sent", c)
 				return nil, errors.New("sent")
-			})}
+			}}, Credential{Source: source})
 			r := request(t, "POST", c.url, body)
 			r.Host = c.host
 			if _, err := inject.RoundTrip(r); !errors.Is(err, ErrWrongOrigin) || !body.closed {
@@ -183,7 +180,7 @@ func TestC09_NoFormOfARequestReachesAnotherHost(t *testing.T) {
 
 func TestClientAuth(t *testing.T) {
 	for auth, want := range map[ClientAuth]string{"": "injected", ReplaceClientAuth: "injected", KeepClientAuth: "kept", RejectClientAuth: "refused"} {
-		l, s := toSandbox(t, sandbox.Options{}, plan{inject: Injector{ClientAuth: auth}})
+		l, s := toSandbox(t, sandbox.Options{}, plan{credential: Credential{ClientAuth: auth}})
 		r := request(t, "GET", l.url+"/ping", nil)
 		r.Header.Set("Authorization", "Bearer own")
 		a := do(t, h1Client(t), r)
@@ -219,7 +216,7 @@ func TestPromise2_BeforeLoginNothingIsForwarded(t *testing.T) {
 			t.Errorf("login_url %q", p.LoginURL)
 		}
 	})
-	if e := l.ended(t, 1); e.Decision != LoginMissing || e.Fault == nil || e.Status != 503 {
+	if e := l.ended(t, 1); e.Decision != exchange.LoginMissing || e.Fault == nil || e.Status != 503 {
 		t.Errorf("%+v", e)
 	}
 	if open, total := s.Connections(); len(s.Ledger()) != 0 || open+total != 0 {
@@ -230,9 +227,9 @@ func TestPromise2_BeforeLoginNothingIsForwarded(t *testing.T) {
 func TestRefreshFailuresSayWhenToTryAgain(t *testing.T) {
 	ended := starting(tokens.Grant{Kind: "refresh_token", Refresh: "Atzr|x", Access: canary, Expiry: time.Now().Add(-time.Hour)})
 	for _, wait := range []time.Duration{0, 90 * time.Second} {
-		source := &tokens.Source{Name: "x", Kind: "refresh_token", Store: &tokens.MemoryStore{}, Start: ended}
+		source := &tokens.Source{Name: "x", Kind: "refresh_token", Store: &tokens.MemoryStore{}, Seed: ended}
 		source.Renew = func(context.Context, tokens.Grant) (tokens.Grant, error) {
-			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionWait, Say: "the provider is down", Hint: "wait", RetryAfter: wait}
+			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionWait, Message: "the provider is down", Hint: "wait", RetryAfter: wait}
 		}
 		origin, roots := upstreamTLS(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was forwarded") }))
 		l := build(t, origin, roots, plan{source: source})
@@ -243,7 +240,7 @@ func TestRefreshFailuresSayWhenToTryAgain(t *testing.T) {
 				t.Errorf("Retry-After: %q", a.Header.Get("Retry-After"))
 			}
 		}
-		if e := l.ended(t, 1); e.Decision != RefreshFailed {
+		if e := l.ended(t, 1); e.Decision != exchange.RefreshFailed {
 			t.Errorf("%+v", e)
 		}
 	}
@@ -263,16 +260,16 @@ func TestOnlyStatusesOfTheRouteReject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		renewals := 0
 		source := static()
-		source.Start = starting(tokens.Grant{Kind: "static", Access: canary, Refresh: "Atzr|x"})
+		source.Seed = starting(tokens.Grant{Kind: "static", Access: canary, Refresh: "Atzr|x"})
 		source.Renew = func(_ context.Context, old tokens.Grant) (tokens.Grant, error) {
 			renewals++
 			old.Access, old.Renewed = canary+"2", time.Now()
 			return old, nil
 		}
 		status := 0
-		inject := Injector{Origin: &url.URL{Scheme: "https", Host: "h"}, Source: source, HealOn: []int{401}, Next: roundTrip(func(r *http.Request) (*http.Response, error) {
+		inject := routeTo(fakeSender{&url.URL{Scheme: "https", Host: "h"}, func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Body: http.NoBody, Request: r}, nil
-		})}
+		}}, Credential{Source: source, HealOn: []int{401}})
 		for _, status = range []int{200, 403, 500, 401, 200, 401, 200} { // the last 401 is within the cool-down
 			if _, err := inject.RoundTrip(request(t, "GET", "https://h/", nil)); err != nil {
 				t.Fatal(err)

@@ -13,11 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/tokens"
 )
 
 // A PlaceholderToken is what clients that ask for tokens themselves are given: tokens that
-// are good for nothing but to be replaced by the real one in an [Injector]. They
+// are good for nothing but to be replaced by the real one by a [Credential]. They
 // are no secrets; who can spend them can reach the proxy and needs none. The zero
 // value is none.
 type PlaceholderToken struct {
@@ -37,17 +38,16 @@ func random() string {
 	return base64.RawURLEncoding.EncodeToString(bits[:])
 }
 
-// TokenEndpointOptions say for which token endpoint a route stands in.
-type TokenEndpointOptions struct {
-	// Placeholder is given out; the route's injector must have it too.
+// A TokenEndpoint answers the token requests (RFC 6749 section 3.2) of clients that have
+// OAuth built in: whatever grant they ask for, and whatever credentials they send,
+// they get a placeholder token, and the credentials go nowhere. Without a live token
+// behind it the answer is the problem that a request would get, which makes such
+// clients try again; an OAuth error would make them drop their login.
+type TokenEndpoint struct {
+	// Placeholder is given out; the route's credential must have it too.
 	Placeholder PlaceholderToken
 	// Source is asked whether there is a token for which the placeholder can stand.
 	Source *tokens.Source
-	// TokenURL is the token endpoint of the credential's provider, whose path is
-	// added to the usual ones; empty = unknown.
-	TokenURL string
-	// LoginURL is where a person can log in to the route's credential.
-	LoginURL string
 }
 
 const (
@@ -57,37 +57,28 @@ const (
 
 var errNoTokenRequest = errors.New("the body is not a token request")
 
-// TokenEndpoint answers the token requests (RFC 6749 section 3.2) of clients that have
-// OAuth built in: whatever grant they ask for, and whatever credentials they send,
-// they get a placeholder token, and the credentials go nowhere. Without a live token
-// behind it the answer is the problem that a request would get, which makes such
-// clients try again; an OAuth error would make them drop their login. All other
-// requests go to next.
-func TokenEndpoint(options TokenEndpointOptions, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !IsTokenRequest(options.TokenURL, r.Method, r.URL.EscapedPath()) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		decide(r.Context(), StoodIn)
-		recordWithoutBodies(r.Context())
-		if err := readTokenRequest(w, r); err != nil {
-			options.refuse(w, r, err)
-			return
-		}
-		if _, err := options.Source.Token(r.Context()); err != nil {
-			options.fail(w, r, err)
-			return
-		}
-		writeToken(w, http.StatusOK, map[string]any{
-			"access_token": options.Placeholder.Access, "token_type": "bearer", "expires_in": 3600, "refresh_token": options.Placeholder.Refresh,
-		})
+// Answer implements [Answerer].
+func (e *TokenEndpoint) Answer(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) error {
+	if x.Recorder != nil {
+		x.Recorder.WithoutBodies()
+	}
+	if err := readTokenRequest(w, r); err != nil {
+		x.Note(func(f *exchange.Facts) { f.Fault = err })
+		refuseTokenRequest(w)
+		return nil
+	}
+	if _, err := e.Source.Token(r.Context()); err != nil {
+		return err
+	}
+	writeToken(w, http.StatusOK, map[string]any{
+		"access_token": e.Placeholder.Access, "token_type": "bearer", "expires_in": 3600, "refresh_token": e.Placeholder.Refresh,
 	})
+	return nil
 }
 
-// IsTokenRequest reports whether [TokenEndpoint] answers requests with that method and path. It
-// takes paths in any case: clients write /auth/O2/token, too.
-func IsTokenRequest(tokenURL, method, path string) bool {
+// isTokenRequest reports whether requests with that method and path are for a token
+// endpoint, such as tokenURL. It takes paths in any case: clients write /auth/O2/token, too.
+func isTokenRequest(tokenURL, method, path string) bool {
 	paths := []string{"/auth/o2/token", "/oauth2/token", "/oauth/token", "/token"}
 	if own, err := url.Parse(tokenURL); err == nil && len(own.Path) > 1 {
 		paths = append(paths, own.EscapedPath())
@@ -137,22 +128,13 @@ func jsonGrantType(body []byte) string {
 	return asked.GrantType
 }
 
-// refuse answers as RFC 6749 section 5.2 wants it, in words that repeat nothing of
-// the request.
-func (o TokenEndpointOptions) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	note(r.Context(), func(e *Exchange) { e.Fault = err })
+// refuseTokenRequest answers as RFC 6749 section 5.2 wants it, in words that repeat nothing
+// of the request.
+func refuseTokenRequest(w http.ResponseWriter) {
 	writeToken(w, http.StatusBadRequest, map[string]any{
 		"error":             "invalid_request",
 		"error_description": "avsproxy answers token requests here and wants a form or JSON with a grant_type, 64 KiB at most",
 	})
-}
-
-func (o TokenEndpointOptions) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var tokenErr *tokens.Error
-	if !errors.As(err, &tokenErr) { // the context's: the client is gone
-		panic(http.ErrAbortHandler)
-	}
-	answerFault(w, r, err, tokenProblem(tokenErr, o.LoginURL))
 }
 
 // writeToken sends JSON that nothing on its way keeps (RFC 6749 section 5.1).

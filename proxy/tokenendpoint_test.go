@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/testkit"
@@ -20,8 +22,8 @@ import (
 
 // standingIn is a line whose route stands in for the token endpoint.
 func standingIn(p plan) plan {
-	p.inject.Placeholder = NewPlaceholderToken()
-	p.tokenURL = "https://login.example.com/v1/own-token"
+	p.credential.Placeholder = NewPlaceholderToken()
+	p.policy.AnswersTokens, p.policy.TokenURL = true, "https://login.example.com/v1/own-token"
 	return p
 }
 
@@ -58,14 +60,14 @@ func TestStandInAnswersTokenRequests(t *testing.T) {
 				r.SetBasicAuth("me", "canary-secret")
 				a := do(t, client, r)
 				got := tokenAnswer(t, a)
-				want := granted{AccessToken: l.inject.Placeholder.Access, TokenType: "bearer", ExpiresIn: 3600, RefreshToken: l.inject.Placeholder.Refresh}
+				want := granted{AccessToken: l.route.Credential.Placeholder.Access, TokenType: "bearer", ExpiresIn: 3600, RefreshToken: l.route.Credential.Placeholder.Refresh}
 				if a.StatusCode != http.StatusOK || got != want || !shape.MatchString(got.AccessToken) || !shape.MatchString(got.RefreshToken) {
 					t.Fatalf("%s: %s %s", path, a.Status, a.body)
 				}
 			}
 		}
 	})
-	if e := l.ended(t, 1); e.Decision != StoodIn || e.Status != http.StatusOK || e.Fault != nil {
+	if e := l.ended(t, 1); e.Decision != exchange.StoodIn || e.Status != http.StatusOK || e.Fault != nil {
 		t.Errorf("%+v", e)
 	}
 	if len(s.Ledger()) != 0 || len(s.TokenCalls()) != before {
@@ -119,7 +121,7 @@ func TestStandInWithoutATokenSaysWhy(t *testing.T) {
 	if p.LoginURL != loginURL {
 		t.Errorf("login_url %q", p.LoginURL)
 	}
-	if e := l.ended(t, 1); e.Decision != LoginMissing || e.Fault == nil {
+	if e := l.ended(t, 1); e.Decision != exchange.LoginMissing || e.Fault == nil {
 		t.Errorf("%+v", e)
 	}
 }
@@ -130,22 +132,22 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 		auth     ClientAuth
 		sent     http.Header
 		want     http.Header
-		decision Decision
+		decision exchange.Decision
 	}{
-		{"", http.Header{"Authorization": {"Bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, Injected},
-		{"", http.Header{"X-Amz-Access-Token": {dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}, "X-Amz-Access-Token": {canary}}, Injected},
-		{"", http.Header{"Cookie": {"a=b; t=" + dummy.Access + "; c=d"}}, http.Header{"Authorization": {"Bearer " + canary}, "Cookie": {"a=b; t=" + canary + "; c=d"}}, Injected},
-		{"", http.Header{"X-Refresh": {dummy.Refresh}}, http.Header{"Authorization": {"Bearer " + canary}, "X-Refresh": {dummy.Refresh}}, Injected},
-		{"keep", http.Header{"Authorization": {"bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, Injected},
-		{"reject", http.Header{"Authorization": {"Bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, Injected},
-		{"keep", http.Header{"Authorization": {"AWS4-HMAC-SHA256 own"}, "X-Amz-Access-Token": {dummy.Access}}, http.Header{"Authorization": {"AWS4-HMAC-SHA256 own"}, "X-Amz-Access-Token": {canary}}, Injected},
-		{"keep", http.Header{"Authorization": {"Bearer own"}}, http.Header{"Authorization": {"Bearer own"}}, Kept},
-		{"reject", http.Header{"Authorization": {"Bearer " + dummy.Access, "Bearer own"}}, nil, Refused},
-		{"reject", http.Header{"Authorization": {"Bearer own"}, "X-Other": {dummy.Access}}, nil, Refused},
+		{"", http.Header{"Authorization": {"Bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, exchange.Injected},
+		{"", http.Header{"X-Amz-Access-Token": {dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}, "X-Amz-Access-Token": {canary}}, exchange.Injected},
+		{"", http.Header{"Cookie": {"a=b; t=" + dummy.Access + "; c=d"}}, http.Header{"Authorization": {"Bearer " + canary}, "Cookie": {"a=b; t=" + canary + "; c=d"}}, exchange.Injected},
+		{"", http.Header{"X-Refresh": {dummy.Refresh}}, http.Header{"Authorization": {"Bearer " + canary}, "X-Refresh": {dummy.Refresh}}, exchange.Injected},
+		{"keep", http.Header{"Authorization": {"bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, exchange.Injected},
+		{"reject", http.Header{"Authorization": {"Bearer " + dummy.Access}}, http.Header{"Authorization": {"Bearer " + canary}}, exchange.Injected},
+		{"keep", http.Header{"Authorization": {"AWS4-HMAC-SHA256 own"}, "X-Amz-Access-Token": {dummy.Access}}, http.Header{"Authorization": {"AWS4-HMAC-SHA256 own"}, "X-Amz-Access-Token": {canary}}, exchange.Injected},
+		{"keep", http.Header{"Authorization": {"Bearer own"}}, http.Header{"Authorization": {"Bearer own"}}, exchange.Kept},
+		{"reject", http.Header{"Authorization": {"Bearer " + dummy.Access, "Bearer own"}}, nil, exchange.Refused},
+		{"reject", http.Header{"Authorization": {"Bearer own"}, "X-Other": {dummy.Access}}, nil, exchange.Refused},
 	} {
 		var arrived http.Header
 		origin, roots := upstreamTLS(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { arrived = r.Header }))
-		l := build(t, origin, roots, plan{source: static(), inject: Injector{ClientAuth: c.auth, Placeholder: dummy}})
+		l := build(t, origin, roots, plan{source: static(), credential: Credential{ClientAuth: c.auth, Placeholder: dummy}})
 		r := request(t, "GET", l.url, nil)
 		r.Header = c.sent.Clone()
 		a := do(t, h1Client(t), r)
@@ -165,10 +167,10 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 
 func TestC09_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
 	dummy := NewPlaceholderToken()
-	inject := Injector{Origin: &url.URL{Scheme: "https", Host: "api.example.com"}, Source: static(), Placeholder: dummy, Next: roundTrip(func(*http.Request) (*http.Response, error) {
+	inject := routeTo(fakeSender{&url.URL{Scheme: "https", Host: "api.example.com"}, func(*http.Request) (*http.Response, error) {
 		t.Error("it was sent")
 		return nil, io.EOF
-	})}
+	}}, Credential{Source: static(), Placeholder: dummy})
 	r := request(t, "GET", "https://evil.example.com/", nil)
 	r.Header.Set("X-Token", dummy.Access)
 	if _, err := inject.RoundTrip(r); err != ErrWrongOrigin || r.Header.Get("X-Token") != dummy.Access {
@@ -183,11 +185,13 @@ func FuzzStandInBodies(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	dummy := NewPlaceholderToken()
-	handler := TokenEndpoint(TokenEndpointOptions{Placeholder: dummy, Source: static()}, http.NotFoundHandler())
+	endpoint := &TokenEndpoint{Placeholder: dummy, Source: static()}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		w := httptest.NewRecorder()
 		r, _ := http.NewRequest("POST", "http://localhost/token", bytes.NewReader(body))
-		handler.ServeHTTP(w, r)
+		if err := endpoint.Answer(w, r, exchange.New(nil, httpexchange.Head(r))); err != nil {
+			t.Fatal(err)
+		}
 		var got granted
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || strings.Contains(w.Body.String(), canary) {
 			t.Fatalf("%q: %q", body, w.Body)
@@ -221,7 +225,7 @@ curl -sS --fail -H "Authorization: Bearer $token" -H "x-amz-access-token: $token
 	if want := []string{"Bearer " + canary, canary}; fmt.Sprint(arrived) != fmt.Sprint(want) {
 		t.Errorf("%q arrived", arrived)
 	}
-	if strings.Contains(string(out), canary) || !strings.Contains(string(out), l.inject.Placeholder.Access) {
+	if strings.Contains(string(out), canary) || !strings.Contains(string(out), l.route.Credential.Placeholder.Access) {
 		t.Errorf("the client saw %s", out)
 	}
 }

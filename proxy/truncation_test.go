@@ -1,14 +1,13 @@
 package proxy
 
 import (
-	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
-	"testing/iotest"
+
+	"avsproxy/internal/upstream"
 )
 
 // goodbyes are the two ways in which a TLS connection ends.
@@ -35,7 +34,7 @@ func TestAnswersAreWholeByTheirOwnEnd(t *testing.T) {
 					io.WriteString(conn, c.answer)
 					end(conn)
 				})
-				l := build(t, "https://"+addr, roots, plan{source: static(), options: UpstreamOptions{SingleConnection: true}})
+				l := build(t, "https://"+addr, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 				over(t, func(t *testing.T, client *http.Client) {
 					resp, err := client.Do(request(t, "GET", l.url, nil))
 					var body []byte
@@ -69,32 +68,3 @@ func TestSpareConnectionsMayEndAnyhow(t *testing.T) {
 		}
 	}
 }
-
-func TestEndsBelowTLSAreNoted(t *testing.T) {
-	for name, c := range map[string]struct {
-		reader io.Reader
-		ended  bool
-	}{
-		"bytes, then the end": {strings.NewReader("x"), true},
-		"bytes with the end":  {iotest.DataErrReader(bytes.NewReader([]byte("x"))), false}, // as TLS within TLS has it
-		"cut otherwise":       {iotest.ErrReader(io.ErrClosedPipe), false},
-	} {
-		conn := &eofConn{Conn: readerConn{reader: c.reader}}
-		buffer := make([]byte, 8)
-		for {
-			if _, err := conn.Read(buffer); err != nil {
-				break
-			}
-		}
-		if conn.ended.Load() != c.ended {
-			t.Errorf("%s: ended = %v", name, !c.ended)
-		}
-	}
-}
-
-type readerConn struct {
-	net.Conn
-	reader io.Reader
-}
-
-func (c readerConn) Read(p []byte) (int, error) { return c.reader.Read(p) }

@@ -7,11 +7,14 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"time"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
+	"avsproxy/internal/upstream"
 )
 
 // UnroutedOptions say how forward requests for hosts without a route are served.
@@ -41,100 +44,88 @@ type Unrouted struct {
 	options   UnroutedOptions
 	places    chan struct{} // one for each tunnel
 	transport *http.Transport
-	plain     http.Handler
+	plain     *httputil.ReverseProxy
 }
 
 // NewUnrouted returns a handler that has not connected yet.
 func NewUnrouted(options UnroutedOptions) *Unrouted {
 	o := &Unrouted{options: options, places: make(chan struct{}, cmp.Or(options.Most, tunnelsMost))}
-	o.transport = o.newTransport()
-	o.plain = Forward(ForwardOptions{Send: announced{o.transport}, ErrorLog: options.ErrorLog})
+	o.transport = upstream.Plain(o.dial)
+	o.plain = newReverse(o.rewrite, o.send, o.fail, options.ErrorLog)
 	return o
 }
 
-// An announced transport tells the client to go on before it sends, as [Upstream] does.
-type announced struct{ http.RoundTripper }
-
-// RoundTrip implements [http.RoundTripper].
-func (a announced) RoundTrip(req *http.Request) (*http.Response, error) {
-	sendContinue(req.Context())
-	return a.RoundTripper.RoundTrip(withConnTrace(req))
-}
-
-// ServeHTTP implements [http.Handler].
-func (o *Unrouted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	note(r.Context(), func(e *Exchange) { e.Path = address(r) })
+func (o *Unrouted) serve(w *responseWriter, r *http.Request, x *exchange.Exchange) {
 	switch {
 	case r.Method == http.MethodConnect:
-		o.tunnel(w, r)
+		o.tunnel(w, r, x)
 	case r.URL.Scheme == "http":
-		note(r.Context(), func(e *Exchange) { e.Decision = NoCredential })
-		o.plain.ServeHTTP(w, r)
+		x.Decide(exchange.NoCredential)
+		forward(o.plain, w, r, x, nil, func(http.Header) {})
 	default:
-		ForwardOptions{}.fail(w, r, errAbsoluteTLS)
+		o.fail(w, r, x, errAbsoluteTLS)
 	}
+}
+
+func (o *Unrouted) rewrite(pr *httputil.ProxyRequest) {
+	dropTrailers(pr.In.Trailer, nil)
+	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
+	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
+	(&Policy{}).setFields(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header), false)
+}
+
+// send tells the client to go on before it sends, as [upstream.Upstream] does.
+func (o *Unrouted) send(x *exchange.Exchange, req *http.Request) (*http.Response, error) {
+	x.SendContinue()
+	resp, err := o.transport.RoundTrip(upstream.WithConnTrace(x, req))
+	if err == nil {
+		dropOurs(resp.Header)
+	}
+	return resp, err
+}
+
+func (o *Unrouted) fail(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, err error) {
+	answerProblem(w, r, x, err, explainOther(err, r.Host))
 }
 
 // Close ends the connections that no request uses.
 func (o *Unrouted) Close() { o.transport.CloseIdleConnections() }
 
-// address is the request's target, without what may be secret in it: with the host,
-// which a route's name would else tell.
-func address(r *http.Request) string {
-	if r.Method == http.MethodConnect {
-		return r.Host
-	}
-	return r.URL.Scheme + "://" + r.Host + r.URL.EscapedPath()
-}
-
-func (o *Unrouted) newTransport() *http.Transport {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		DialContext:            o.dial,
-		Protocols:              &protocols,
-		DisableCompression:     true, // or Go would ask for gzip and unpack it: other bytes than were sent
-		IdleConnTimeout:        idleTimeout,
-		MaxIdleConns:           idleMost,
-		MaxResponseHeaderBytes: headMost,
-	}
-}
-
 func (o *Unrouted) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := o.options.Dial(ctx, network, addr)
 	if err != nil {
-		return nil, connectError{err}
+		return nil, upstream.NotConnected(err)
 	}
 	return conn, nil
 }
 
 // tunnel says 200 once there is a connection, and not before.
-func (o *Unrouted) tunnel(w http.ResponseWriter, r *http.Request) {
+func (o *Unrouted) tunnel(w *responseWriter, r *http.Request, x *exchange.Exchange) {
 	select {
 	case o.places <- struct{}{}:
 		defer func() { <-o.places }()
 	default:
-		ForwardOptions{}.fail(w, r, errTooMany)
+		o.fail(w, r, x, errTooMany)
 		return
 	}
 	authority, _ := exchange.ParseAuthority(r.Host)
 	target, err := o.dial(r.Context(), "tcp", net.JoinHostPort(authority.Host, authority.Port))
 	if err != nil {
-		ForwardOptions{}.fail(w, r, err)
+		o.fail(w, r, x, err)
 		return
 	}
-	decide(r.Context(), Tunnelled)
+	x.Decide(exchange.Tunnelled)
 	client, err := tunnel.Accept(w, r)
 	if err != nil {
 		target.Close()
-		decide(r.Context(), "")
+		x.Decide("")
 		panic(http.ErrAbortHandler) // the client is gone
 	}
-	if o := observationOf(r.Context()); o != nil && r.ProtoMajor == 1 {
-		o.head(http.StatusOK, http.Header{}) // which went past our writer
+	if r.ProtoMajor == 1 {
+		w.noteHead(http.StatusOK, http.Header{}) // which went past our writer
 	}
 	up, down := o.options.Tunnels.Relay(client, target)
-	note(r.Context(), func(e *Exchange) { e.Sent, e.Written = up, down })
+	x.Note(func(f *exchange.Facts) { f.Sent, f.Written = up, down })
 }
 
 // explainOther is [explain] for a host that no route names.
@@ -152,14 +143,14 @@ func explainOther(err error, host string) problem.Problem {
 			Code: problem.Busy, Title: "too much is under way",
 			Detail: "no connection to " + host + ": " + err.Error(), Hint: "close some of them and try again", RetryAfter: time.Second,
 		}
-	case isTimeout(err):
+	case upstream.IsTimeout(err):
 		return problem.Problem{
 			Code: problem.UpstreamTimeout, Title: "the upstream did not answer in time",
 			Detail: "no connection to " + host + " in time; nothing was sent",
 			Hint:   "check the network, and that the host is up",
 		}
 	}
-	detail, _ := describe(err) // the hints are about routes
+	detail, _ := upstream.Describe(err) // the hints are about routes
 	return problem.Problem{
 		Code: problem.UpstreamUnreachable, Title: "the upstream could not be reached",
 		Detail: host + ": " + detail, Hint: "check the network and the host's name and port",

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
 )
@@ -76,7 +78,7 @@ func TestTunnelCarriesBytesAndHalfCloses(t *testing.T) {
 		}
 		n++
 		e := f.ended(t, n)
-		if e.Method != "CONNECT" || e.Path != host || e.Decision != Tunnelled || e.Status != 200 || e.Route != "" || e.Sent != 3<<20 || e.Written != 3<<20+7 {
+		if e.Method != "CONNECT" || e.Path != host || e.Decision != exchange.Tunnelled || e.Status != 200 || e.Route != "" || e.Sent != 3<<20 || e.Written != 3<<20+7 {
 			t.Errorf("%+v", e)
 		}
 		recorded(t, &f.others)
@@ -161,7 +163,7 @@ func TestC11_MetadataAddressesAreNotReachedByATunnel(t *testing.T) {
 			}
 		}
 	})
-	if e := f.ended(t, 1); e.Decision != Refused || e.Status != 403 || e.Fault == nil {
+	if e := f.ended(t, 1); e.Decision != exchange.Refused || e.Status != 403 || e.Fault == nil {
 		t.Errorf("%+v", e)
 	}
 }
@@ -193,7 +195,9 @@ func TestTunnelWhoseDialHangs(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}})
-	host := httptest.NewServer(others)
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		new(Handler).observe(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), "", others.serve)
+	}))
 	t.Cleanup(host.Close)
 	f := &forwardLine{line: line{addr: host.Listener.Addr().String()}}
 	_, resp := connect1(t, f, "slow.example:443")
@@ -225,7 +229,7 @@ func TestPlainHTTPGoesOnWithoutACredential(t *testing.T) {
 	if h := got.Header; h.Get("Authorization") != "Bearer mine" || h.Get("Proxy-Authorization")+h.Get("Avsproxy-Key")+h.Get("Proxy-Connection") != "" {
 		t.Error(h)
 	}
-	if e := f.ended(t, 1); e.Path != host.URL+"/p" || e.Decision != NoCredential || e.Status != 200 || e.Written != 7 {
+	if e := f.ended(t, 1); e.Path != host.URL+"/p" || e.Decision != exchange.NoCredential || e.Status != 200 || e.Written != 7 {
 		t.Errorf("%+v", e)
 	}
 	if said := f.curl(t, "http://"+closedPort(t)+"/"); !strings.Contains(said, `"upstream_unreachable"`) {

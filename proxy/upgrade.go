@@ -1,10 +1,8 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -12,7 +10,14 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-var errUnasked = errors.New("the upstream switched to a protocol that nobody asked for")
+// An unaskedError is an answer of 101 that nobody asked for.
+type unaskedError struct{}
+
+// Error is the detail of the problem.
+func (unaskedError) Error() string { return "it switched to a protocol that was not asked for" }
+
+// Hint says what to do.
+func (unaskedError) Hint() string { return "check the upstream in config.toml" }
 
 // opensWebSocket reports whether a request is the handshake of RFC 6455 section
 // 4.1, and asks for nothing else.
@@ -23,37 +28,16 @@ func opensWebSocket(r *http.Request) bool {
 		httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade")
 }
 
-// newUpgrading makes the transport for requests that change the protocol, which
-// only HTTP/1.1 can: for them ALPN offers nothing else, and they take none of the
-// other requests' connections.
-func (u *Upstream) newUpgrading() *http.Transport {
-	conf := u.tls.Clone()
-	conf.NextProtos = []string{"http/1.1"}
-	t := u.newTransport()
-	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := u.dialTLS(ctx, network, addr, conf)
-		if err != nil {
-			return nil, err
-		}
-		return detectTruncation(conn), nil
-	}
-	t.Protocols = new(http.Protocols)
-	t.Protocols.SetHTTP1(true)
-	return t
-}
-
 // switchProtocols notes that the connection is taken over, which net/http's writer
 // would not tell.
-func switchProtocols(resp *http.Response) error {
+func (to relay) switchProtocols(resp *http.Response) error {
 	backend, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok || resp.Request.Header.Get("Upgrade") == "" || !strings.EqualFold(resp.Header.Get("Upgrade"), "websocket") {
-		return errUnasked
+		return unaskedError{}
 	}
 	taken := &switched{ReadWriteCloser: backend}
-	note(resp.Request.Context(), func(e *Exchange) { e.taken = taken })
-	if o := observationOf(resp.Request.Context()); o != nil {
-		o.head(resp.StatusCode, resp.Header)
-	}
+	to.answer.switched = taken
+	to.answer.noteHead(resp.StatusCode, resp.Header)
 	resp.Body = taken
 	return nil
 }

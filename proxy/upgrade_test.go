@@ -17,8 +17,10 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"golang.org/x/net/websocket"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/upstream"
 )
 
 // sockets is an upstream with HTTP/2, whose /socket is a WebSocket that sends back
@@ -76,7 +78,7 @@ func echoed(t *testing.T, conn *websocket.Conn, text string) {
 
 func TestWebSocketsPassWithTheToken(t *testing.T) {
 	origin, roots, arrived := sockets(t)
-	l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{WebSocket: true}, options: UpstreamOptions{SingleConnection: true}})
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}, options: upstream.Options{SingleConnection: true}})
 	conn := l.open(t)
 	echoed(t, conn, "hello")
 	echoed(t, conn, strings.Repeat("long", 1<<16))
@@ -88,14 +90,14 @@ func TestWebSocketsPassWithTheToken(t *testing.T) {
 		t.Error(r.Proto)
 	}
 	conn.Close()
-	if e := l.ended(t, 2); e.Status != http.StatusSwitchingProtocols || e.Decision != Injected || e.Written < 1<<18 || e.Fault != nil {
+	if e := l.ended(t, 2); e.Status != http.StatusSwitchingProtocols || e.Decision != exchange.Injected || e.Written < 1<<18 || e.Fault != nil {
 		t.Errorf("%+v", e)
 	}
 }
 
 func TestWebSocketsEndWithEitherSide(t *testing.T) {
 	origin, roots, _ := sockets(t)
-	l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{WebSocket: true}})
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
 	byClient, byUpstream := l.open(t), l.open(t)
 	echoed(t, byClient, "a")
 	echoed(t, byUpstream, "b")
@@ -110,7 +112,7 @@ func TestWebSocketsEndWithEitherSide(t *testing.T) {
 
 func TestC02_WebSocketsOfPagesAreRefused(t *testing.T) {
 	origin, roots, arrived := sockets(t)
-	l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{WebSocket: true}})
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
 	for _, page := range []string{"Origin: https://evil.example.com", "Origin: http://localhost", "Origin: null", "Sec-Fetch-Site: cross-site"} {
 		a := l.handshake(t, "GET", "Upgrade: websocket\r\nConnection: Upgrade\r\n"+page+"\r\n")
 		problemOf(t, a, problem.OriginForbidden)
@@ -138,7 +140,7 @@ func (l *line) handshake(t *testing.T, method, lines string) answer {
 
 func TestC15_OnlyWebSocketsPassWhereTheyMay(t *testing.T) {
 	origin, roots, arrived := sockets(t)
-	l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{WebSocket: true}})
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
 	for lines, passes := range map[string]bool{
 		"GET Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n":                                         true,
 		"GET Upgrade: WebSocket\r\nConnection: upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n": true,
@@ -174,7 +176,7 @@ func switching(protocol string) http.HandlerFunc {
 func TestC15_UpstreamsCannotSwitchUnasked(t *testing.T) {
 	for protocol, asked := range map[string]bool{"websocket": false, "h2c": true, "": true} {
 		origin, roots := upstreamTLS(t, switching(protocol), onlyHTTP1)
-		l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{WebSocket: true}})
+		l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
 		lines := ""
 		if asked {
 			lines = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -192,7 +194,7 @@ func TestC15_UpstreamsCannotSwitchUnasked(t *testing.T) {
 // RFC 8441 lets CONNECT carry WebSockets over HTTP/2 where the server says so,
 // which this one does not.
 func TestC15_ExtendedConnectIsRefused(t *testing.T) {
-	l, s := toSandbox(t, sandbox.Options{}, plan{forward: ForwardOptions{WebSocket: true}})
+	l, s := toSandbox(t, sandbox.Options{}, plan{policy: Policy{WebSocket: true}})
 	conn := dialRaw(t, l.addr)
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
@@ -229,7 +231,7 @@ func TestStrippedFieldsAreNotSent(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 		arrived <- arrival{r.Header, r.Trailer}
 	}))
-	l := build(t, origin, roots, plan{source: static(), forward: ForwardOptions{
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{
 		Strip: []string{"Cookie", "x-api-key", "Authorization", "X-Set"}, Headers: map[string]string{"X-Set": "ours"},
 	}})
 	over(t, func(t *testing.T, client *http.Client) {
@@ -260,10 +262,10 @@ func FuzzC14_CredentialFields(f *testing.F) {
 			return
 		}
 		var sent http.Header
-		inject := Injector{
-			Origin: &url.URL{Scheme: "https", Host: "h"}, Source: static(), Header: "x-amz-access-token", Format: "{token}",
-			Next: roundTrip(func(r *http.Request) (*http.Response, error) { sent = r.Header; return nil, io.EOF }),
-		}
+		inject := routeTo(
+			fakeSender{&url.URL{Scheme: "https", Host: "h"}, func(r *http.Request) (*http.Response, error) { sent = r.Header; return nil, io.EOF }},
+			Credential{Source: static(), Header: "x-amz-access-token", Format: "{token}"},
+		)
 		r, _ := http.NewRequest("GET", "https://h/", nil)
 		r.Header[name] = []string{value, value}
 		inject.RoundTrip(r)

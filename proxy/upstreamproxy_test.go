@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -23,6 +22,7 @@ import (
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/tunnel"
+	"avsproxy/internal/upstream"
 )
 
 const proxyPassword = "p@ss:wörd/" // what has to be percent-encoded in a URL
@@ -99,7 +99,7 @@ func TestUpstreamBehindACorporateProxy(t *testing.T) {
 			t.Run(fmt.Sprintf("TLS=%v/upstreamHTTP1=%v", secured, http1), func(t *testing.T) {
 				s := start(t, sandbox.Options{HTTP1: http1})
 				c := runCorporation(t, strings.TrimPrefix(s.AVS(), "https://"), secured)
-				l := build(t, "https://"+behind, c.join(t, s), plan{source: login(t, s), options: UpstreamOptions{
+				l := build(t, "https://"+behind, c.join(t, s), plan{source: login(t, s), options: upstream.Options{
 					SingleConnection: true, Proxy: through(t, c.url),
 				}})
 				over(t, func(t *testing.T, client *http.Client) {
@@ -156,7 +156,7 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 				bound = time.Second
 			}
 			for _, single := range []bool{true, false} {
-				l := build(t, "https://upstream.example", x509.NewCertPool(), plan{source: static(), options: UpstreamOptions{
+				l := build(t, "https://upstream.example", x509.NewCertPool(), plan{source: static(), options: upstream.Options{
 					SingleConnection: single, DialTimeout: bound, Proxy: through(t, c.proxy(t)),
 				}})
 				a := get(t, h1Client(t), l.url)
@@ -187,41 +187,12 @@ func TestC08_OwnListenersAreNoCorporateProxy(t *testing.T) {
 	defer own.Close()
 	dialer := &tunnel.Dialer{Own: func() []net.Addr { return []net.Addr{own.Addr()} }, Loopback: true}
 	for _, scheme := range []string{"http", "https", "socks5"} {
-		l := build(t, "https://upstream.example", nil, plan{source: static(), options: UpstreamOptions{
+		l := build(t, "https://upstream.example", nil, plan{source: static(), options: upstream.Options{
 			Control: dialer.NotOwn, Proxy: through(t, scheme+"://"+own.Addr().String()),
 		}})
 		p := problemOf(t, get(t, h1Client(t), l.url), problem.UpstreamUnreachable)
 		if !strings.Contains(p.Detail, "is this proxy itself") || !strings.Contains(p.Hint, "HTTPS_PROXY") {
 			t.Errorf("%s: %+v", scheme, p)
-		}
-	}
-}
-
-// What a server says behind the head is not lost with the head's buffer.
-func TestNoByteBehindAProxysHeadIsLost(t *testing.T) {
-	const head = "HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nX-Proxy: y\r\n\r\n"
-	addr := rawTCP(t, func(conn net.Conn) { readHead(conn); io.WriteString(conn, head+"early"); hang(conn) })
-	u := NewUpstream(UpstreamOptions{Origin: &url.URL{Scheme: "https", Host: "upstream.example"}, Proxy: through(t, "http://"+addr)})
-	conn, err := u.dialRaw(t.Context(), "tcp", "upstream.example:443")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	early := make([]byte, 5)
-	if _, err := io.ReadFull(conn, early); err != nil || string(early) != "early" {
-		t.Fatalf("%q %v", early, err)
-	}
-}
-
-func TestDialThroughAProxyEndsWithItsContext(t *testing.T) {
-	for _, scheme := range []string{"http", "https", "socks5"} {
-		arrived := make(chan struct{})
-		addr := rawTCP(t, func(conn net.Conn) { io.ReadFull(conn, make([]byte, 1)); close(arrived); hang(conn) })
-		u := NewUpstream(UpstreamOptions{Origin: &url.URL{Scheme: "https", Host: "upstream.example"}, Proxy: through(t, scheme+"://"+addr)})
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { <-arrived; cancel() }()
-		if _, err := u.dialRaw(ctx, "tcp", "upstream.example:443"); !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", scheme, err)
 		}
 	}
 }
@@ -275,7 +246,7 @@ func TestUpstreamBehindASOCKSProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			at := runSOCKS(t, strings.TrimPrefix(s.AVS(), "https://"), c.reply)
 			for _, scheme := range []string{"socks5", "socks5h"} {
-				l := build(t, "https://"+behind, s.Pool(), plan{source: login(t, s), options: UpstreamOptions{Proxy: through(t, scheme+"://"+c.user+at)}})
+				l := build(t, "https://"+behind, s.Pool(), plan{source: login(t, s), options: upstream.Options{Proxy: through(t, scheme+"://"+c.user+at)}})
 				a := get(t, h1Client(t), l.url+"/ping")
 				if c.detail == "" {
 					if a.StatusCode != http.StatusNoContent {
@@ -298,7 +269,7 @@ func TestWhereTheProxyIsUnknownNothingIsDialed(t *testing.T) {
 		through(t, "gopher://proxy.example"),
 		func(*url.URL) (*url.URL, error) { return nil, errors.New("canary") },
 	} {
-		l := build(t, "https://"+direct, nil, plan{source: static(), options: UpstreamOptions{Proxy: choose}})
+		l := build(t, "https://"+direct, nil, plan{source: static(), options: upstream.Options{Proxy: choose}})
 		a := get(t, h1Client(t), l.url)
 		if p := problemOf(t, a, problem.UpstreamUnreachable); !strings.Contains(p.Hint, "HTTPS_PROXY") || strings.Contains(string(a.body), "canary") {
 			t.Errorf("%s", a.body)

@@ -18,7 +18,7 @@ type attempt struct {
 	present  Secret    // what the source handed out until then
 	login    time.Time // when that login was made
 	held     bool      // it goes on from a grant that only memory has
-	result   string    // "renewed", "adopted", or empty while neither happened
+	result   Outcome   // renewed or adopted; empty while neither happened
 	saveErr  error
 	wait     time.Duration // until the next attempt, where this one has decided about it
 }
@@ -43,13 +43,15 @@ func (a *attempt) renew() (Grant, error) {
 		a.save(grant) // at once: the provider may be down for long, and the store have room again
 	}
 	if now := wallNow(); grant.live(now) && !grant.due(now) && grant.Access != a.unwanted && grant.Refused == "" {
-		a.adopt(grant)
+		if grant.Access != a.present {
+			a.result = OutcomeAdopted
+		}
 		return grant, nil
 	}
-	if dead := s.deadEnd(grant); dead != nil {
+	if dead := s.cannotRenew(grant); dead != nil {
 		return grant, dead
 	}
-	if grant.Failed.pending() { // another process has found out
+	if grant.Failed.backingOff() { // another process has found out
 		a.wait = until(grant.Failed.Retry)
 		return grant, grant.Failed.error()
 	}
@@ -62,24 +64,28 @@ func (a *attempt) load() (Grant, error) {
 	s := a.source
 	stored, err := s.Store.Load(s.key())
 	var held Grant
-	if held, a.held = a.compare(stored, err); a.held {
+	if held, a.held = a.reconcile(stored, err); a.held {
 		return held, nil
 	}
 	if err != nil && !errors.Is(err, ErrNoGrant) {
 		return Grant{}, err
 	}
-	start, startErr := s.start()
+	var start Grant
+	var startErr error
+	if s.Seed != nil {
+		start, startErr = s.Seed()
+	}
 	// A login is kept also where the refresh token that it began with cannot be read
 	// any more: it may have served its purpose.
-	if err == nil && s.fits(stored) && (s.Start == nil || startErr != nil || stored.Seed == start.Seed) {
+	if err == nil && s.matches(stored) && (s.Seed == nil || startErr != nil || stored.Seed == start.Seed) {
 		return stored, nil
 	}
 	switch {
 	case startErr != nil:
-		return Grant{}, &Error{Action: ActionConfig, Say: "the configured token cannot be had", Hint: "see the configuration", Err: startErr}
+		return Grant{}, newError(ActionConfig, "the configured token cannot be had", hintConfig).because(startErr)
 	case err == nil && stored.LoggedIn.After(s.begin()) && !stored.LoggedIn.Equal(a.login):
-		return Grant{}, s.outdated()
-	case s.Start != nil || s.Unattended:
+		return Grant{}, outdated()
+	case s.Seed != nil || s.Unattended:
 		return start, nil
 	case err == nil:
 		return Grant{}, s.loginNeeded("the stored login was made for another client_id or provider")
@@ -87,92 +93,86 @@ func (a *attempt) load() (Grant, error) {
 	return Grant{}, s.loginNeeded("nobody is logged in")
 }
 
-// compare returns the grant that only memory has, because the store could not
+// reconcile returns the grant that only memory has, because the store could not
 // take it. It gives way to what somebody else did to the store since we last saw
 // it: a logout, or a later login or renewal. A store that cannot be used, or that
 // holds a refused grant, is no reason to give up a good one.
-func (a *attempt) compare(stored Grant, err error) (held Grant, ok bool) {
+func (a *attempt) reconcile(stored Grant, err error) (held Grant, ok bool) {
 	s := a.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.epoch, a.present, a.login = s.epoch, s.grant.Access, s.grant.LoggedIn
-	if err == nil && s.unsaved == nil && !s.spent.IsZero() && stored.Refresh == s.spent && !stored.later(s.grant) {
+	if err == nil && s.unsaved == nil && !s.spent.IsZero() && stored.Refresh == s.spent && !stored.newerThan(s.grant) {
 		s.unsaved = errWentBack // a damaged file, or a backup that was put in its place
 	}
-	older := stored.same(s.stored) || (err == nil && (stored.Refused != "" || !stored.later(s.grant)))
+	older := stored.sameTokens(s.stored) || (err == nil && (stored.Refused != "" || !stored.newerThan(s.grant)))
 	unusable := err != nil && !errors.Is(err, ErrNoGrant)
 	s.stored = stored
 	if !older && !unusable {
 		s.unsaved = nil
 	}
-	return s.grant, s.unsaved != nil || unusable && !s.grant.same(Grant{})
-}
-
-func (a *attempt) adopt(grant Grant) {
-	if grant.Access != a.present {
-		a.result = "adopted"
-	}
+	return s.grant, s.unsaved != nil || unusable && !s.grant.sameTokens(Grant{})
 }
 
 // post asks the provider. The wait for the lock must not cut the call short: an
-// answer that we do not stay for may hold the only refresh token that is left.
+// response that we do not stay for may hold the only refresh token that is left.
 func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	marked, err := a.mark(old)
 	if err != nil {
 		return old, err
 	}
-	ctx, cancel := patience(answerPatience)
+	ctx, cancel := runningTimeout(responseTimeout)
 	defer cancel()
 	defer a.boundCallers(timeout)()
 	renewed, err := a.source.Renew(ctx, marked)
-	a.source.noteUnread(err)
+	a.source.unread().note(err)
 	if LoginNeeded(err) && !a.source.Unattended {
 		return a.refused(old, err)
 	}
-	renewed.Posted, renewed.Failed = time.Time{}, Failed{}
+	renewed.PendingSince, renewed.Failed = time.Time{}, Failed{}
 	switch rotated := !renewed.Refresh.IsZero() && renewed.Refresh != marked.Refresh; {
 	case err != nil && rotated: // beside an access token that is of no use
 		a.save(renewed)
 		return renewed, err
-	case err != nil && a.source.Unattended && marked.same(Grant{}):
+	case err != nil && a.source.Unattended && marked.sameTokens(Grant{}):
 		return marked, err // there is nothing to note it in
 	case err != nil:
 		return a.fail(a.unmark(old, marked, err), err)
-	case !renewed.same(marked): // else a command that still prints the token it printed before
-		a.result = "renewed"
+	case !renewed.sameTokens(marked): // else a command that still prints the token it printed before
+		a.result = OutcomeRenewed
 	}
 	if a.save(renewed); a.saveErr == nil {
-		a.source.dropUnread()
+		a.source.unread().drop()
 	}
 	return renewed, nil
 }
 
-// boundCallers lets the callers go after timeout, while the answer is waited for.
+// boundCallers lets the callers go after timeout, while the response is waited for.
 func (a *attempt) boundCallers(timeout time.Duration) (stop func()) {
-	if a.source.Patient {
+	if a.source.WaitForResponse {
 		return func() {}
 	}
-	waiting, cancel := patience(timeout)
+	waiting, cancel := runningTimeout(timeout)
 	context.AfterFunc(waiting, func() {
 		if context.Cause(waiting) == context.DeadlineExceeded {
-			a.source.givenUp(a.flight)
+			a.flight.giveUp(a.source)
 		}
 	})
 	return cancel
 }
 
 // mark writes down, ahead of the call, that the refresh token is about to be
-// sent: a process that finds the mark knows that the answer may have been lost.
+// sent: a process that finds the mark knows that the response may have been lost.
 // A store that takes nothing does not stop a process that goes on; what it gets
 // serves from memory.
 func (a *attempt) mark(old Grant) (Grant, error) {
-	if a.source.Unattended || !old.Posted.IsZero() && !a.source.MustSave {
+	if a.source.Unattended || !old.PendingSince.IsZero() && !a.source.MustSave {
 		return old, nil
 	}
 	marked := old
-	marked.Posted = cmp.Or(old.Posted, wallNow())
+	marked.PendingSince = cmp.Or(old.PendingSince, wallNow())
 	if a.save(marked); a.saveErr != nil && a.source.MustSave {
-		return old, &Error{Action: ActionConfig, Say: "the token was not renewed: the store takes nothing, and what the provider gave would be lost at the end of this command", Hint: a.saveErr.Error()}
+		return old, newError(ActionConfig, "the token was not renewed: the store takes nothing, and what the provider gave would be lost at the end of this command", a.saveErr.Error())
 	}
 	return marked, nil
 }
@@ -180,14 +180,12 @@ func (a *attempt) mark(old Grant) (Grant, error) {
 // unmark takes the mark back where the provider cannot have taken the refresh
 // token: it said so, or the request never reached it.
 func (a *attempt) unmark(old, marked Grant, err error) Grant {
-	var (
-		e    *Error
-		dial *net.OpError
-		cert *tls.CertificateVerificationError
-	)
-	said := errors.As(err, &e) && e.Code != "" && (e.Action == ActionLogin || e.Action == ActionConfig)
-	neverSent := errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &cert)
-	if a.source.Unattended || !said && !neverSent {
+	e, ok := errors.AsType[*Error](err)
+	said := ok && e.Code != "" && (e.Action == ActionLogin || e.Action == ActionConfig)
+	dial, ok := errors.AsType[*net.OpError](err)
+	neverSent := ok && dial.Op == "dial"
+	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	if a.source.Unattended || !said && !neverSent && !badCertificate {
 		return marked
 	}
 	return old
@@ -198,7 +196,7 @@ func (a *attempt) unmark(old, marked Grant, err error) Grant {
 func (a *attempt) fail(grant Grant, err error) (Grant, error) {
 	e, now := asError(err), wallNow()
 	a.wait = a.source.pause(e)
-	failed := Failed{Action: e.Action, Code: e.Code, Say: e.Error(), Hint: e.Hint, At: now, Retry: now.Add(a.wait)}
+	failed := Failed{Action: e.Action, Code: e.Code, Message: e.Error(), Hint: e.Hint, At: now, Retry: now.Add(a.wait)}
 	if !a.source.Unattended { // which no login helps
 		failed = failed.count(grant.Failed, e.sign)
 	}
@@ -213,22 +211,15 @@ func (a *attempt) fail(grant Grant, err error) (Grant, error) {
 // refused keeps the grant, marked as dead, for diagnosis. A mark from before this
 // call tells the likely reason.
 func (a *attempt) refused(old Grant, err error) (Grant, error) {
-	old.Refused, old.Failed = refusedCode(err), Failed{}
+	e := *asError(err) // the original may be shared
+	old.Refused, old.Failed = cmp.Or(e.Code, "refused"), Failed{}
 	a.save(old)
-	var refusal *Error
-	if !errors.As(err, &refusal) {
-		return old, err
+	e.hintAtUnread(a.source.unread().first())
+	if !old.PendingSince.IsZero() {
+		e.Message += "; the renewal begun on " + old.PendingSince.Local().Format(time.DateTime) +
+			" got no usable answer, and if the provider took it, the new refresh token was lost with that answer"
 	}
-	explained := *refusal
-	if path := a.source.unread(); path != "" {
-		explained.Hint = unreadHint(path) + "; " + explained.Hint
-	}
-	if old.Posted.IsZero() {
-		return old, &explained
-	}
-	explained.Say += "; the renewal begun on " + old.Posted.Local().Format(time.DateTime) +
-		" got no usable answer, and if the provider took it, the new refresh token was lost with that answer"
-	return old, &explained
+	return old, &e
 }
 
 func (a *attempt) save(grant Grant) {
@@ -242,22 +233,21 @@ func (a *attempt) save(grant Grant) {
 }
 
 // outcome names how the attempt ended; empty = there was nothing to renew.
-func (a *attempt) outcome(err *Error) string {
+func (a *attempt) outcome(err *Error) Outcome {
 	switch {
 	case err.NeedsLogin():
-		return "login_needed"
+		return OutcomeLoginNeeded
 	case err != nil:
-		return "failed"
-	case a.saveErr != nil && a.result == "renewed":
-		return "unsaved"
+		return OutcomeFailed
+	case a.saveErr != nil && a.result == OutcomeRenewed:
+		return OutcomeUnsaved
 	}
 	return a.result
 }
 
-func refusedCode(err error) string {
-	var e *Error
-	if errors.As(err, &e) && e.Code != "" {
-		return e.Code
-	}
-	return "refused"
+// outdated keeps a process with an older configuration from overwriting a login
+// that was made with a newer one.
+func outdated() *Error {
+	return newError(ActionConfig, "somebody has logged in with another configuration since this process began",
+		"start it again with the present configuration")
 }

@@ -13,9 +13,8 @@ import (
 	"avsproxy/internal/durable"
 )
 
-// Clear removes the logins of which ours says, by the content of their files, that
-// they may go, with all that was made for them. Whatever else is in the folder
-// stays. A folder that is not there has nothing to remove.
+// Clear removes the logins whose files all satisfy ours, with everything that was made
+// for them. Other files stay. A folder that does not exist is no error.
 func (f FileStore) Clear(ours func(content []byte) bool) error {
 	entries, err := os.ReadDir(f.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -24,11 +23,11 @@ func (f FileStore) Clear(ours func(content []byte) bool) error {
 	if err != nil {
 		return unusable(f.Dir, "cannot be looked through: "+reason(err), "move it away, or check its owner and mode")
 	}
-	names := map[string]bool{} // whether all that is there of a login may go
+	names := map[string]bool{} // whether all files of a login may go
 	for _, entry := range entries {
-		if name, ok := loginOf(entry.Name()); ok {
+		if name, rest := loginOf(entry.Name()); name != "" && rest == "" {
 			mayGo, known := names[name]
-			names[name] = (mayGo || !known) && ours(glance(filepath.Join(f.Dir, entry.Name())))
+			names[name] = (mayGo || !known) && ours(readRegular(filepath.Join(f.Dir, entry.Name())))
 		}
 	}
 	for name, mayGo := range names {
@@ -43,18 +42,19 @@ func (f FileStore) Clear(ours func(content []byte) bool) error {
 	return nil
 }
 
-// loginOf returns whose login a file is, the present generation or the one before.
-func loginOf(file string) (name string, ok bool) {
-	for _, ending := range []string{".grant.json", ".previous.json"} {
-		if name, ok = strings.CutSuffix(file, ending); ok && name != "" {
-			return name, true
+// loginOf returns whose login a file is, the present generation or the one before, and
+// what its name has behind that; an empty name = nobody's.
+func loginOf(file string) (name, rest string) {
+	for _, kind := range []string{".grant.json", ".previous.json"} {
+		if name, rest, ok := strings.Cut(file, kind); ok {
+			return name, rest
 		}
 	}
-	return "", false
+	return "", ""
 }
 
-// glance returns what is in a file, nothing where it is none of ours.
-func glance(path string) []byte {
+// readRegular returns the content of a regular file, and nothing for anything else.
+func readRegular(path string) []byte {
 	info, err := os.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() { // not a link either
 		return nil
@@ -63,20 +63,20 @@ func glance(path string) []byte {
 	return text
 }
 
-// Tidy removes what killed processes left half written. It leaves alone what may be
-// the successor of a marked grant (see [FileStore.Load]), and logins that another
-// process works on just now.
+// Tidy removes the temporary files of killed processes. It keeps those that may hold the
+// successor of a marked grant (see [FileStore.Load]), and skips logins that another
+// process has locked.
 func (f FileStore) Tidy() {
-	for _, name := range f.halfWritten() {
-		ctx, cancel := context.WithTimeout(context.Background(), tidyPatience)
+	for _, name := range f.unfinishedLogins() {
+		ctx, cancel := context.WithTimeout(context.Background(), tidyLockTimeout)
 		unlock, err := f.Lock(ctx, name)
 		cancel()
 		if err != nil {
 			continue
 		}
 		grant, _, err := f.read(name, f.Path(name))
-		if err == nil && grant.Posted.IsZero() || errors.Is(err, ErrNoGrant) {
-			for _, left := range f.halves(name) {
+		if err == nil && grant.PendingSince.IsZero() || errors.Is(err, ErrNoGrant) {
+			for _, left := range f.temporaryFiles(name) {
 				_ = os.Remove(left)
 			}
 		}
@@ -84,23 +84,18 @@ func (f FileStore) Tidy() {
 	}
 }
 
-// tidyPatience is more than taking a free lock needs.
-const tidyPatience = 100 * time.Millisecond
+// tidyLockTimeout is longer than taking a free lock needs.
+const tidyLockTimeout = 100 * time.Millisecond
 
-// halfWritten are the names of logins that have temporary files.
-func (f FileStore) halfWritten() (names []string) {
+// unfinishedLogins returns the names of logins that have temporary files.
+func (f FileStore) unfinishedLogins() (names []string) {
 	entries, _ := os.ReadDir(f.Dir)
 	for _, entry := range entries {
 		file, hidden := strings.CutPrefix(entry.Name(), ".")
-		for _, kind := range []string{".grant.json.", ".previous.json."} {
-			name, _, ok := strings.Cut(file, kind)
-			if hidden && ok && name != "" && !slices.Contains(names, name) {
-				names = append(names, name)
-			}
+		name, rest := loginOf(file)
+		if hidden && name != "" && strings.HasPrefix(rest, ".") && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names
 }
-
-// Tidy is that of [FileStore].
-func (k *KeyringStore) Tidy() { k.file().Tidy() }

@@ -34,7 +34,7 @@ func write(t *testing.T, dir string, names ...string) {
 func TestTidyRemovesWhatKilledProcessesLeft(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for name, grant := range map[string]Grant{
-		"plain": {Access: "a", Refresh: "r"}, "marked": {Access: "a", Refresh: "r", Posted: time.Now()}, "busy": {Access: "a"},
+		"plain": {Access: "a", Refresh: "r"}, "marked": {Access: "a", Refresh: "r", PendingSince: time.Now()}, "busy": {Access: "a"},
 	} {
 		if err := store.Save(name, grant); err != nil {
 			t.Fatal(err)

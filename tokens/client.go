@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 // A Client is one client registration at one provider (RFC 6749 section 2): it
@@ -33,7 +34,7 @@ type Client struct {
 	NoPKCE bool
 	// Dead is what this provider answers to a refresh token that is dead, besides
 	// invalid_grant.
-	Dead []Saying
+	Dead []ResponsePattern
 
 	// Issuer is the provider's issuer identifier (RFC 8414 section 2). Of the
 	// endpoints below, those that are empty are then discovered when they are first
@@ -51,75 +52,69 @@ type Client struct {
 	// 8628, which never shows a secret: neither in the login nor in renewals of what
 	// it gave.
 	CodeBasedLinking bool
-	// HTTP calls the endpoints. Nil = a client with a 30 s bound. Redirects are
-	// never followed: they would carry the secret elsewhere.
+	// HTTP calls the endpoints; nil = the zero client. Redirects are never followed:
+	// they would carry the secret elsewhere.
 	HTTP *http.Client
 
 	discovery discovery
-	clock     clock
-	inHeader  atomic.Bool // TryBasic found that ID and secret go into a header
+	skew      atomic.Int64 // of our clock; a [time.Duration]
+	inHeader  atomic.Bool  // TryBasic found that ID and secret go into a header
 }
 
 // AlexaScopeData builds the scope_data parameter that Login with Amazon demands
 // for the scope alexa:all. The serial number identifies the device to AVS.
 func AlexaScopeData(productID, serialNumber string) string {
-	type attributes struct {
-		DeviceSerialNumber string `json:"deviceSerialNumber"`
-	}
-	type product struct {
-		ProductID  string     `json:"productID"`
-		Attributes attributes `json:"productInstanceAttributes"`
-	}
-	text, _ := json.Marshal(map[string]product{"alexa:all": {productID, attributes{serialNumber}}})
+	text, _ := json.Marshal(map[string]any{"alexa:all": map[string]any{
+		"productID":                 productID,
+		"productInstanceAttributes": map[string]string{"deviceSerialNumber": serialNumber},
+	}})
 	return string(text) // strings alone cannot fail to encode
 }
 
 // authURL returns the URL to send a browser to, with state and PKCE S256. The
 // token endpoint is looked for too: better now than with a code in hand.
 func (c *Client) authURL(ctx context.Context, state, verifier string) (string, error) {
-	if _, err := c.endpoint(ctx, "token_url"); err != nil {
+	if _, err := c.endpoint(ctx, tokenURL); err != nil {
 		return "", err
 	}
-	address, err := c.endpoint(ctx, "auth_url")
+	address, err := c.endpoint(ctx, authURL)
 	if err != nil {
 		return "", err
 	}
 	conf := oauth2.Config{ClientID: c.ID, RedirectURL: c.RedirectURL, Scopes: c.Scopes, Endpoint: oauth2.Endpoint{AuthURL: address}}
-	options := append(params(c.AuthParams), oauth2.SetAuthURLParam("state", state))
+	var options []oauth2.AuthCodeOption
+	for key, value := range c.AuthParams { // before what protects a login, so that they cannot replace it
+		options = append(options, oauth2.SetAuthURLParam(key, value))
+	}
+	options = append(options, oauth2.SetAuthURLParam("state", state))
 	if !c.NoPKCE {
 		options = append(options, oauth2.S256ChallengeOption(verifier))
 	}
 	return conf.AuthCodeURL(state, options...), nil
 }
 
-// params come before what protects a login, so that they cannot replace it.
-func params(values map[string]string) []oauth2.AuthCodeOption {
-	var options []oauth2.AuthCodeOption
-	for key, value := range values {
-		options = append(options, oauth2.SetAuthURLParam(key, value))
-	}
-	return options
-}
+// The grants of RFC 6749, as [Grant.Kind] names them too.
+const (
+	codeKind   = "authorization_code"
+	clientKind = "client_credentials"
+)
 
 // exchange redeems an authorization code (RFC 6749 section 4.1.3). A code is
 // spent by the attempt, whatever comes of it. Beside an error too the grant may have
 // a refresh token.
 func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, error) {
-	conf, err := c.config(ctx, false)
-	if err != nil {
-		return Grant{}, err
+	form := url.Values{"grant_type": {codeKind}, "code": {code}}
+	if c.RedirectURL != "" {
+		form.Set("redirect_uri", c.RedirectURL)
 	}
-	options := params(c.TokenParams)
+	setAll(form, c.TokenParams)
 	if !c.NoPKCE {
-		options = append(options, oauth2.VerifierOption(verifier))
+		form.Set("code_verifier", verifier)
 	}
-	answer, err := c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
-		_, err := conf.Exchange(ctx, code, options...)
-		return err
-	})
+	resp, err := c.call(ctx, request{endpoint: tokenURL, form: form})
 	var grant Grant
 	if err == nil {
-		grant, err = c.grant(answer, c.newGrant("authorization_code"))
+		grant, err = resp.grant(c.newGrant(codeKind), c.Scopes)
 	}
 	if err != nil {
 		return grant, exchangeError(asError(err))
@@ -130,39 +125,32 @@ func (c *Client) exchange(ctx context.Context, code, verifier string) (Grant, er
 // Refresh obtains the successor of old (RFC 6749 section 6). The provider may
 // rotate the refresh token, repeat it or leave it out; the last two keep the old one.
 func (c *Client) Refresh(ctx context.Context, old Grant) (Grant, error) {
-	conf, err := c.config(ctx, c.CodeBasedLinking && old.Kind == deviceKind)
-	if err != nil {
-		return Grant{}, err
-	}
-	answer, err := c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
-		_, err := conf.TokenSource(ctx, &oauth2.Token{RefreshToken: old.Refresh.Reveal()}).Token()
-		return err
+	resp, err := c.call(ctx, request{
+		endpoint: tokenURL,
+		form:     url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.Refresh.Reveal()}},
+		public:   c.isPublic(old),
 	})
 	if err != nil {
 		return old, err
 	}
-	if answer.says(c.Dead) {
-		return old, deadGrant(answer)
+	if resp.matchesAny(c.Dead) {
+		return old, deadGrant(resp)
 	}
-	return c.grant(answer, old)
+	return resp.grant(old, c.Scopes)
 }
 
-// clientKind is the Kind of a client's own grant.
-const clientKind = "client_credentials"
+// isPublic reports whether calls about a grant leave out the secret.
+func (c *Client) isPublic(grant Grant) bool { return c.CodeBasedLinking && grant.Kind == deviceKind }
 
 // ClientCredentials obtains a token in the client's own name (RFC 6749 section
 // 4.4); it is for [Source.Renew]. Of old it keeps only when that began. Such a
 // grant has no refresh token, and no login helps where it is refused.
 func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error) {
-	conf, err := c.config(ctx, false)
-	if err != nil {
-		return Grant{}, err
-	}
 	form := c.form(c.TokenParams)
 	form.Set("grant_type", clientKind)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout) // no refresh token is at stake
 	defer cancel()
-	answer, err := c.ask(ctx, conf, form)
+	resp, err := c.call(ctx, request{endpoint: tokenURL, form: form})
 	if err != nil {
 		return Grant{}, err
 	}
@@ -170,10 +158,10 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 	if !old.LoggedIn.IsZero() {
 		grant.LoggedIn = old.LoggedIn
 	}
-	if grant, err = c.grant(answer, grant); err != nil {
+	if grant, err = resp.grant(grant, c.Scopes); err != nil {
 		e := asError(err)
 		if e.Action == ActionLogin {
-			e.Action, e.Say, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
+			e.Action, e.Message, e.Hint = ActionConfig, "the provider refused the client's own grant", "check client_id, client_secret and scopes"
 		}
 		return Grant{}, e
 	}
@@ -181,34 +169,106 @@ func (c *Client) ClientCredentials(ctx context.Context, old Grant) (Grant, error
 	return grant, nil
 }
 
+// Revoke tells the provider that a grant is no longer wanted (RFC 7009): its
+// refresh token where there is one, which ends its access tokens too. It is for
+// [Source.Revoke]. A provider without a known endpoint for that is told nothing,
+// which is no error.
+func (c *Client) Revoke(ctx context.Context, grant Grant) error {
+	address, err := c.endpoint(ctx, revokeURL)
+	if err != nil || address == "" {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	token := cmp.Or(grant.Refresh, grant.Access)
+	resp, err := c.call(ctx, request{
+		endpoint: revokeURL, form: url.Values{"token": {token.Reveal()}}, public: c.isPublic(grant),
+	})
+	if err != nil {
+		return err
+	}
+	if resp.status/100 != 2 {
+		return fmt.Errorf("the revocation endpoint answered %d", resp.status)
+	}
+	return nil
+}
+
+// Imported is a grant of this client that consists of a refresh token which was
+// got elsewhere; it is for [Source.Import] and [Source.Seed].
+func (c *Client) Imported(refresh Secret) Grant {
+	grant := c.newGrant(importedKind)
+	grant.Refresh = refresh
+	grant.Seed = Fingerprint(refresh)
+	return grant
+}
+
+// deviceCode asks for a pair of codes (RFC 8628 section 3.1). x/oauth2's own call
+// for that can neither be cancelled nor authenticate the client.
+func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
+	for _, endpoint := range []string{deviceURL, tokenURL} {
+		if _, err := c.endpoint(ctx, endpoint); err != nil {
+			return nil, err
+		}
+	}
+	form := c.form(c.AuthParams)
+	if c.CodeBasedLinking {
+		form.Set("response_type", deviceKind)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	sent := time.Now()
+	resp, err := c.call(ctx, request{endpoint: deviceURL, form: form, public: c.CodeBasedLinking})
+	if err != nil {
+		return nil, loginError(asError(err))
+	}
+	if code := resp.nearestCode(); c.CodeBasedLinking && code == "unauthorized_client" {
+		return nil, notLinkable(code)
+	}
+	return readDeviceCode(resp, sent)
+}
+
+// redeemDevice asks once whether the person is done.
+func (c *Client) redeemDevice(ctx context.Context, device *DeviceCode) (Grant, *Error) {
+	form := url.Values{"grant_type": {deviceGrant}, "device_code": {device.secret}}
+	if c.CodeBasedLinking { // the user code stands for client_id
+		form.Set("grant_type", deviceKind)
+		form.Set("user_code", device.UserCode)
+	}
+	resp, err := c.call(ctx, request{endpoint: tokenURL, form: form, public: c.CodeBasedLinking, anonymous: c.CodeBasedLinking})
+	if err != nil {
+		return Grant{}, loginError(asError(err))
+	}
+	// The code of a response to a poll counts whatever the status: 400 by the RFC, but
+	// 200 at GitHub, and 403 and 428 at Google.
+	if code := resp.code(); code != "" && !resp.isTemporary() && !resp.isTokenResponse() {
+		return Grant{}, deviceRefusal(code)
+	}
+	grant, err := resp.grant(c.newGrant(deviceKind), c.Scopes)
+	if err != nil {
+		return grant, loginError(asError(err))
+	}
+	return grant, nil
+}
+
 // form is what is configured, with the scopes.
 func (c *Client) form(params map[string]string) url.Values {
 	form := url.Values{}
-	for key, value := range params {
-		form.Set(key, value)
-	}
+	setAll(form, params)
 	if len(c.Scopes) > 0 {
 		form.Set("scope", strings.Join(c.Scopes, " "))
 	}
 	return form
 }
 
-// ask makes one call of the token endpoint. Package clientcredentials lets the
-// form name any grant.
-func (c *Client) ask(ctx context.Context, conf *oauth2.Config, form url.Values) (*answer, error) {
-	return c.call(ctx, conf, func(ctx context.Context, conf *oauth2.Config) error {
-		call := clientcredentials.Config{
-			ClientID: conf.ClientID, ClientSecret: conf.ClientSecret, EndpointParams: form,
-			TokenURL: conf.Endpoint.TokenURL, AuthStyle: conf.Endpoint.AuthStyle,
-		}
-		_, err := call.Token(ctx)
-		return err
-	})
+func setAll(form url.Values, params map[string]string) {
+	for key, value := range params {
+		form.Set(key, value)
+	}
 }
 
-// Fits reports whether a stored grant was issued to this client; it is for
-// [Source.Fits].
-func (c *Client) Fits(grant Grant) bool {
+// Matches reports whether a stored grant was issued to this client; it is for
+// [Source.Matches].
+func (c *Client) Matches(grant Grant) bool {
 	return grant.ClientID == c.ID && grant.Issuer == c.issuer()
 }
 
@@ -219,38 +279,13 @@ func (c *Client) newGrant(kind string) Grant {
 	return Grant{Kind: kind, ClientID: c.ID, Issuer: c.issuer(), LoggedIn: wallNow()}
 }
 
-// config is all that a call of the token endpoint needs; public = without the secret.
-func (c *Client) config(ctx context.Context, public bool) (*oauth2.Config, error) {
-	secret, err := c.secret(public)
-	if err != nil {
-		return nil, err
-	}
-	address, err := c.endpoint(ctx, "token_url")
-	if err != nil {
-		return nil, err
-	}
-	style := oauth2.AuthStyleInParams // probing, as x/oauth2 does it, would send a single-use code twice
-	if c.basic(secret) {
-		style = oauth2.AuthStyleInHeader
-	}
-	return &oauth2.Config{
-		ClientID: c.ID, ClientSecret: secret.Reveal(), RedirectURL: c.RedirectURL, Scopes: c.Scopes,
-		Endpoint: oauth2.Endpoint{TokenURL: address, AuthStyle: style},
-	}, nil
-}
-
-// basic reports whether ID and secret go into a header.
-func (c *Client) basic(secret Secret) bool {
-	return (c.Basic || c.inHeader.Load()) && !secret.IsZero()
-}
-
 func (c *Client) secret(public bool) (Secret, error) {
 	if public || c.Secret == nil {
 		return "", nil
 	}
 	secret, err := c.Secret()
 	if err != nil {
-		return "", &Error{Action: ActionConfig, Say: "the client's secret cannot be had", Hint: "see the configuration", Err: err}
+		return "", newError(ActionConfig, "the client's secret cannot be had", hintConfig).because(err)
 	}
 	return secret, nil
 }

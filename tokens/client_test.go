@@ -21,7 +21,7 @@ func TestClientCredentialsNeedNoRefreshToken(t *testing.T) {
 		if err != nil || grant.Kind != "client_credentials" || grant.Access.IsZero() || !grant.Refresh.IsZero() || grant.Seed != "" {
 			t.Fatal(grant, err)
 		}
-		if !grant.LoggedIn.Equal(old.LoggedIn) || !client.Fits(grant) || time.Until(grant.Expiry) < 59*time.Minute {
+		if !grant.LoggedIn.Equal(old.LoggedIn) || !client.Matches(grant) || time.Until(grant.Expiry) < 59*time.Minute {
 			t.Errorf("%+v", grant)
 		}
 	}

@@ -1,12 +1,17 @@
 package tokens
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"strings"
+	"time"
 
+	"avsproxy/internal/charset"
 	"avsproxy/internal/secretsource"
 )
 
@@ -29,9 +34,12 @@ type Command struct {
 // is zero: the token is used until the upstream refuses it ([Source.Reject]). The
 // error is an [*Error] that repeats nothing of what the program printed.
 func (c Command) Renew(ctx context.Context, old Grant) (Grant, error) {
-	text, err := c.output(ctx)
+	if len(c.Argv) == 0 {
+		return Grant{}, newError(ActionConfig, "there is no token command", `write command = ["program", "argument"]`)
+	}
+	text, err := secretsource.Command{Argv: c.Argv, Env: c.Env, Dir: c.Dir}.Output(ctx)
 	if err != nil {
-		return Grant{}, err
+		return Grant{}, commandError(err)
 	}
 	now := wallNow()
 	grant := Grant{Kind: "command", Seed: c.seed(), Renewed: now, LoggedIn: old.LoggedIn}
@@ -45,35 +53,118 @@ func (c Command) Renew(ctx context.Context, old Grant) (Grant, error) {
 	return grant, nil
 }
 
-// Fits reports whether a stored grant came from this very command; it is for
-// [Source.Fits].
-func (c Command) Fits(grant Grant) bool { return grant.Kind == "command" && grant.Seed == c.seed() }
+// Matches reports whether a stored grant came from this very command; it is for
+// [Source.Matches].
+func (c Command) Matches(grant Grant) bool { return grant.Kind == "command" && grant.Seed == c.seed() }
 
 func (c Command) seed() string { return Fingerprint(Secret(strings.Join(c.Argv, "\x00"))) }
 
-func (c Command) output(ctx context.Context) ([]byte, error) {
-	if len(c.Argv) == 0 {
-		return nil, &Error{Action: ActionConfig, Say: "there is no token command", Hint: "write command = [\"program\", \"argument\"]"}
-	}
-	text, err := secretsource.Command{Argv: c.Argv, Env: c.Env, Dir: c.Dir}.Output(ctx)
-	if err != nil {
-		return nil, commandError(err)
-	}
-	return text, nil
-}
-
 func commandError(err error) *Error {
-	e := &Error{Action: ActionRetry, Hint: "run it by hand to see what it says; it is tried again by itself"}
+	const hint = "run it by hand to see what it says; it is tried again by itself"
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, secretsource.ErrTooLarge):
-		e.Action, e.Say, e.Hint = ActionConfig, "the token command printed more than 64 KiB", "run it by hand and see what it prints"
+		return newError(ActionConfig, "the token command printed more than 64 KiB", "run it by hand and see what it prints")
 	case errors.Is(err, secretsource.ErrTimeout):
-		e.Say = "the token command did not end within 10 seconds"
+		return newError(ActionRetry, "the token command did not end within 10 seconds", hint)
 	case errors.As(err, &exit):
-		e.Say = fmt.Sprintf("the token command failed (%v)", exit.ProcessState)
-	default:
-		e.Action, e.Say, e.Hint = ActionConfig, "the token command could not be started", "check that the program exists and may be run"
+		return newError(ActionRetry, fmt.Sprintf("the token command failed (%v)", exit.ProcessState), hint)
 	}
-	return e
+	return newError(ActionConfig, "the token command could not be started", "check that the program exists and may be run")
+}
+
+// The names that programs have for the parts of their JSON: kubectl's plugins,
+// gcloud, az, aws, and those that follow RFC 6749.
+var (
+	tokenMembers  = []string{"access_token", "accessToken", "token"}
+	endMembers    = []string{"expires_on", "expires_at", "expiresAt", "expiry", "token_expiry", "expirationTimestamp", "expiresOn", "expiration"}
+	lengthMembers = []string{"expires_in", "expiresIn"}
+	innerMembers  = []string{"status", "credential"} // of kubectl's plugins, and of gcloud's config-helper
+)
+
+// parseCommandOutput returns the token and when it ends, zero = not said. The
+// error says what is wrong with the output, and repeats nothing of it.
+func parseCommandOutput(text []byte, now time.Time) (token Secret, expiry time.Time, err *Error) {
+	text = bytes.TrimSpace(charset.UTF8(text))
+	fields, whole := parseObject(text)
+	switch {
+	case fields != nil && !whole:
+		return "", expiry, unusableOutput("JSON that cannot be read")
+	case fields != nil:
+		return parseCommandJSON(fields, now)
+	}
+	if err := json.Unmarshal(text, &token); err != nil { // as az prints one value
+		token = Secret(text)
+	}
+	token = withoutScheme(token)
+	if !presentable(token) {
+		return "", expiry, unusableOutput("neither one token nor JSON with one")
+	}
+	return token, expiry, nil
+}
+
+func parseCommandJSON(fields map[string]json.RawMessage, now time.Time) (token Secret, expiry time.Time, err *Error) {
+	r := &response{fields: fields}
+	if token = withoutScheme(Secret(r.first(tokenMembers))); token.IsZero() {
+		for _, name := range innerMembers {
+			if inner := r.inner(name); len(inner) > 0 {
+				return parseCommandJSON(inner, now)
+			}
+		}
+	}
+	if !presentable(token) {
+		return "", expiry, unusableOutput("JSON without a token that could be sent: it should have access_token")
+	}
+	for _, name := range endMembers {
+		if text := r.str(name); text != "" {
+			end, ok := parseTime(text)
+			if !ok {
+				return "", expiry, unusableOutput("a time that cannot be read, as " + name)
+			}
+			return token, end, nil
+		}
+	}
+	if life := seconds(r.first(lengthMembers), 0, time.Second, lifeMost); life > 0 {
+		expiry = now.Add(life)
+	}
+	return token, expiry, nil
+}
+
+// parseTime reads a time as programs print it: RFC 3339, seconds or milliseconds
+// since 1970, or this machine's local time without a zone, as az has it.
+func parseTime(text string) (time.Time, bool) {
+	if number, err := strconv.ParseFloat(text, 64); err == nil {
+		if number >= 1e11 {
+			number /= 1000
+		}
+		return time.Unix(int64(number), 0), number > 0 && number < 1e11
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 -0700 MST", "2006-01-02 15:04:05 MST"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	for _, layout := range []string{time.DateTime, "2006-01-02T15:04:05"} { // fractions of seconds are taken too
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// withoutScheme is a token without the scheme of RFC 6750 in front of it.
+func withoutScheme(token Secret) Secret {
+	const scheme = "bearer "
+	if text := token.Reveal(); len(text) > len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
+		return Secret(strings.TrimSpace(text[len(scheme):]))
+	}
+	return token
+}
+
+// presentable reports whether a token could be sent in a header.
+func presentable(token Secret) bool { return !token.IsZero() && !isDamagedToken(token.Reveal()) }
+
+func unusableOutput(what string) *Error {
+	return newError(ActionConfig, "the token command printed "+what,
+		"run it by hand; on stdout there must be the token alone, or JSON with access_token and, where known, expires_in (seconds) or expires_at")
 }

@@ -56,7 +56,7 @@ func TestCommandPrintsAToken(t *testing.T) {
 		if off := grant.Expiry.Sub(c.expiry).Abs(); off > 10*time.Second || grant.Expiry.IsZero() != c.expiry.IsZero() {
 			t.Errorf("%s: ends %v", name, grant.Expiry)
 		}
-		if !command.Fits(grant) || shell("other").Fits(grant) {
+		if !command.Matches(grant) || shell("other").Matches(grant) {
 			t.Error("fits another command")
 		}
 	}
@@ -86,7 +86,7 @@ func TestCommandThatFails(t *testing.T) {
 	} {
 		_, err := c.command.Renew(t.Context(), Grant{})
 		e := asError(err)
-		if err == nil || e.Action != c.action || !strings.Contains(e.Say, c.say) || e.Hint == "" {
+		if err == nil || e.Action != c.action || !strings.Contains(e.Message, c.say) || e.Hint == "" {
 			t.Errorf("%s: %#v", name, err)
 		}
 		checkSilent(t, e)

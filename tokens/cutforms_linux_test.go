@@ -40,7 +40,7 @@ func TestImportOfASpentTokenIsRepeated(t *testing.T) {
 	for range 3 {
 		source, client := importer(p, store)
 		err := source.Import(t.Context(), client.Imported("mine"))
-		kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+		kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 		t.Logf("calls %d, kept %d, %v / %s", p.calls(), len(kept), err, asError(err).Hint)
 	}
 	if p.calls() > 1 {

@@ -3,10 +3,8 @@ package tokens
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 )
@@ -40,113 +38,150 @@ const (
 	deviceAfter    = time.Minute // for which the outcome is remembered after the codes' end
 )
 
-// BeginDevice starts a login to the credential of source on another device: the
-// person types a code there (RFC 8628; [Client.CodeBasedLinking] for Amazon's
-// dialect). Polling goes on by itself, also after the end of ctx, until it has
-// tokens or a refusal, the code expires, or [Login.Cancel]. A device login that
-// waits is joined as in [Logins.Begin], up to half of its life. The error is an [*Error].
-func (l *Logins) BeginDevice(ctx context.Context, source *Source, client *Client) (*Login, error) {
-	login := newLogin(source, client)
-	login.Device = &DeviceCode{}
-	if waiting := l.waiting(login); waiting != nil {
-		return waiting, nil
+// readDeviceCode reads the response to a request that was sent then.
+func readDeviceCode(r *response, sent time.Time) (*DeviceCode, error) {
+	if r.status/100 != 2 || r.nearestCode() != "" {
+		return nil, loginError(r.refusal())
 	}
-	device, err := client.deviceCode(ctx)
-	if err != nil {
-		return nil, err
-	}
-	login.Device, login.life = device, time.Until(device.Expires)+deviceAfter
-	polling, stop := context.WithDeadline(context.WithoutCancel(ctx), device.Expires)
-	login.stop = stop
-	joined, isNew := l.join(login)
-	if !isNew {
-		stop() // somebody was faster; our code ends unused
-		return joined, nil
-	}
-	go login.poll(polling)
-	return login, nil
-}
-
-func (l *Logins) waiting(login *Login) *Login {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.waitingLocked(login)
-}
-
-// deviceCode asks for a pair of codes (RFC 8628 section 3.1). x/oauth2's own call
-// for that can neither be cancelled nor authenticate the client.
-func (c *Client) deviceCode(ctx context.Context) (*DeviceCode, error) {
-	address, err := c.endpoint(ctx, "device_url")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := c.endpoint(ctx, "token_url"); err != nil {
-		return nil, err
-	}
-	form := c.form(c.AuthParams)
-	if c.CodeBasedLinking {
-		form.Set("response_type", deviceKind)
-	}
-	sent := time.Now()
-	post := func() (*answer, error) {
-		resp, err := c.post(ctx, address, maps.Clone(form), c.CodeBasedLinking)
-		if err != nil {
-			return nil, err
-		}
-		return readAnswer(resp), nil
-	}
-	first, err := post()
-	if err != nil {
-		return nil, loginError(asError(err))
-	}
-	answer, err := c.orInHeader(first, post)
-	if err != nil {
-		return nil, loginError(asError(err))
-	}
-	return c.readDeviceCode(answer, sent)
-}
-
-func (c *Client) readDeviceCode(a *answer, sent time.Time) (*DeviceCode, error) {
-	if a.status/100 != 2 || a.word() != "" {
-		e := loginError(c.refusal(a))
-		if c.CodeBasedLinking && e.Code == "unauthorized_client" {
-			e = notLinkable(e.Code)
-		}
-		return nil, e
-	}
-	code := deviceAnswer{
-		DeviceCode: a.str("device_code"), UserCode: a.str("user_code"), CompleteURI: a.str("verification_uri_complete"),
-		URI:       cmp.Or(a.str("verification_uri"), a.str("verification_url")), // the latter is Google's
-		ExpiresIn: json.Number(a.str("expires_in")), Interval: json.Number(a.str("interval")),
+	code := &DeviceCode{
+		UserCode:        r.str("user_code"),
+		VerificationURL: cmp.Or(r.str("verification_uri"), r.str("verification_url")), // the latter is Google's
+		CompleteURL:     r.str("verification_uri_complete"),
+		Expires:         sent.Add(seconds(r.str("expires_in"), loginLife, time.Second, deviceLifeMost)),
+		Interval:        seconds(r.str("interval"), pollLeast, pollLeast, deviceLifeMost),
+		secret:          r.str("device_code"),
 	}
 	if !code.usable() {
-		return nil, loginError(notAnAnswer(errors.New("it names no code that could be shown (a captive portal?)")))
+		return nil, loginError(unusableResponse(errors.New("it names no code that could be shown (a captive portal?)")))
 	}
-	return code.code(sent), nil
-}
-
-// A deviceAnswer is RFC 8628's (section 3.2). The type that x/oauth2 has for it
-// panics at null and takes no number in quotes.
-type deviceAnswer struct {
-	DeviceCode, UserCode, URI, CompleteURI string
-	ExpiresIn, Interval                    json.Number
+	if !safeURL(code.CompleteURL) {
+		code.CompleteURL = ""
+	}
+	return code, nil
 }
 
 // usable reports whether there is all that a login needs, and nothing that would
 // play tricks on a terminal.
-func (a *deviceAnswer) usable() bool {
-	return a.DeviceCode != "" && a.UserCode != "" && len(a.UserCode) <= 64 &&
-		!strings.ContainsFunc(a.UserCode, notVSCHAR) && safeURL(a.URI)
+func (d *DeviceCode) usable() bool {
+	return d.secret != "" && d.UserCode != "" && len(d.UserCode) <= 64 &&
+		!strings.ContainsFunc(d.UserCode, notVSCHAR) && safeURL(d.VerificationURL)
 }
 
-func (a *deviceAnswer) code(sent time.Time) *DeviceCode {
-	code := &DeviceCode{
-		UserCode: a.UserCode, VerificationURL: a.URI, secret: a.DeviceCode,
-		Expires:  sent.Add(seconds(a.ExpiresIn, loginLife, time.Second, deviceLifeMost)),
-		Interval: seconds(a.Interval, pollLeast, pollLeast, deviceLifeMost),
+const (
+	pollLeast = 5 * time.Second
+	pollMost  = time.Minute // beyond which no slow_down and no trouble stretches the pause
+)
+
+// poll carries a device login to its end.
+func (login *Login) poll(ctx context.Context) {
+	defer login.stop()
+	grant, err := login.await(ctx)
+	if !login.take() {
+		return // cancelled, or forgotten
 	}
-	if safeURL(a.CompleteURI) {
-		code.CompleteURL = a.CompleteURI
+	if err == nil {
+		call, cancel := runningTimeout(responseTimeout) // the code may expire meanwhile
+		defer cancel()
+		grant, err = login.prove(call, grant)
 	}
-	return code
+	login.end(ctx, grant, err)
+}
+
+// await polls until there are tokens or a refusal, or ctx ends. The first poll
+// comes at once, as Amazon's own devices do it.
+func (login *Login) await(ctx context.Context) (Grant, error) {
+	pace := pace{interval: login.Device.Interval, doubles: login.client.CodeBasedLinking}
+	expired := deviceRefusal("expired_token")
+	for {
+		grant, err := login.pollOnce()
+		if err == nil || !grant.Refresh.IsZero() {
+			return grant, nil // the proof gets a whole access token
+		}
+		if ctx.Err() != nil {
+			return Grant{}, expired
+		}
+		if err.Action == ActionLogin || err.Action == ActionConfig {
+			return Grant{}, err
+		}
+		pause := pace.next(err)
+		expired.Err = nil
+		if pace.failures > 0 {
+			expired.Err = err // the person may have done their part
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return Grant{}, expired
+		}
+	}
+}
+
+// pollOnce waits for its response also beyond the life of the code, or a cancel: it
+// may have the tokens, which are given once.
+func (login *Login) pollOnce() (Grant, *Error) {
+	call, cancel := runningTimeout(responseTimeout)
+	defer cancel()
+	grant, err := login.client.redeemDevice(call, login.Device)
+	if err != nil {
+		login.source.unread().note(err)
+	}
+	return grant, err
+}
+
+// A pace decides on the pauses between polls (RFC 8628 section 3.5).
+type pace struct {
+	interval time.Duration
+	doubles  bool // slow_down doubles the interval, as in Amazon's SDK, not 5 s more
+	failures int  // in a row, of the network or the provider
+}
+
+func (p *pace) next(err *Error) time.Duration {
+	most := max(p.interval, pollMost) // a provider may ask for more itself
+	switch {
+	case err.Code == "slow_down" && p.doubles:
+		p.interval = min(2*p.interval, most)
+	case err.Code == "slow_down":
+		p.interval = min(p.interval+5*time.Second, most)
+	case err.Code != "authorization_pending":
+		p.failures++
+		return max(min(p.interval<<min(p.failures, 5), most), err.RetryAfter)
+	}
+	p.failures = 0
+	return p.interval
+}
+
+// prove renews what a login gave at once and throws the first access token away, to
+// find out while the person is there whether the login will last. Of a response with
+// nothing but a new refresh token that one is taken.
+func (login *Login) prove(ctx context.Context, first Grant) (Grant, error) {
+	if first.Refresh.IsZero() {
+		return first, nil // legal: RFC 6749 section 5.1
+	}
+	renewed, err := login.client.Refresh(ctx, first)
+	if err == nil {
+		return renewed, nil
+	}
+	login.source.unread().note(err)
+	e := asError(err)
+	switch {
+	case renewed.Refresh != first.Refresh:
+		return renewed, nil
+	case e.Action == ActionRetry || e.Action == ActionWait:
+		first.PendingSince = wallNow() // the provider may have taken it
+		return first, nil              // a passing fault proves nothing, and the login may be good
+	case e.Code == "invalid_request" && login.client.CodeBasedLinking:
+		return Grant{}, notLinkable(e.Code)
+	case e.Action == ActionLogin:
+		e.Message = "the provider does not accept the refresh token that it gave a moment ago"
+		e.Hint = "start the login again; should that fail too, check the type of the client"
+	}
+	return Grant{}, e
+}
+
+// notLinkable is what a client gets at Amazon that is not for devices.
+func notLinkable(code string) *Error {
+	e := newError(ActionConfig, "client_id is not enabled for code-based linking",
+		"take the client ID from 'Other devices and platforms' in the product's security profile")
+	e.Code = code
+	return e
 }

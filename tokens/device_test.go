@@ -55,7 +55,7 @@ func saying(status int, code string) func(int, url.Values) (*http.Response, erro
 
 func beginDevice(t *testing.T, client *Client) (*Login, *Source) {
 	t.Helper()
-	source := &Source{Name: "alexa", Store: &MemoryStore{}, Renew: client.Refresh, Fits: client.Fits}
+	source := &Source{Name: "alexa", Store: &MemoryStore{}, Renew: client.Refresh, Matches: client.Matches}
 	var logins Logins
 	login, err := logins.BeginDevice(t.Context(), source, client)
 	if err != nil {
@@ -73,7 +73,7 @@ func TestCodeBasedLinkingNeverShowsASecret(t *testing.T) {
 	}
 	must(t, login.Wait(t.Context()))
 	grant := load(t, source.Store)
-	if grant.Kind != "device_code" || !client.Fits(grant) || !login.Lasting() {
+	if grant.Kind != "device_code" || !client.Matches(grant) || !login.HasRefreshToken() {
 		t.Errorf("%+v", grant)
 	}
 	if _, err := source.Fresh(t.Context(), 2*time.Hour); err != nil {
@@ -100,7 +100,7 @@ func TestRFC8628Login(t *testing.T) {
 		if poll.Get("grant_type") != deviceGrant || poll.Get("device_code") != canary || poll.Get("client_id") != "client" || poll.Has("user_code") {
 			t.Error(poll)
 		}
-		if asked := p.forms[0]; asked.Get("client_id") != "client" || asked.Get("scope") != "alexa:all" || asked.Has("response_type") {
+		if asked := p.forms[0]; asked.Get("client_id") != "client" || asked.Get("scope") != "alexa:all" || asked.Has("response_type") || asked.Has("grant_type") {
 			t.Error(asked)
 		}
 		// The first access token is thrown away, and the rotated refresh token kept.
@@ -128,8 +128,8 @@ func TestCodeBasedLinkingPollsWithCodesAlone(t *testing.T) {
 		}
 		client.RevokeURL = "https://provider.test/revoke"
 		must(t, client.Revoke(t.Context(), load(t, source.Store)))
-		if p.last().Get("token") != "refresh-7" || p.last().Has("client_secret") {
-			t.Error("revoked with the secret", p.last())
+		if p.last().Get("token") != "refresh-7" || p.last().Has("client_secret") || p.last().Has("grant_type") {
+			t.Error("revoked with the secret, or as a token call:", p.last())
 		}
 		if want := []time.Duration{0, 14 * time.Second, 42 * time.Second, 98 * time.Second, 158 * time.Second}; !slices.Equal(p.polls(), want) {
 			t.Error(p.polls()) // 14 s, 28 s, 56 s, 60 s
@@ -178,7 +178,7 @@ func TestDeviceLoginIsEndedByTheProvider(t *testing.T) {
 			p := planned(saying(400, "authorization_pending"), saying(c.status, c.code))
 			login, _ := beginDevice(t, p.client())
 			e := asError(login.Wait(t.Context()))
-			if e.Action != c.action || !strings.Contains(e.Say, c.say) || e.Hint == "" || len(p.polls()) != 2 {
+			if e.Action != c.action || !strings.Contains(e.Message, c.say) || e.Hint == "" || len(p.polls()) != 2 {
 				t.Errorf("%s: %#v", c.code, e)
 			}
 			checkSilent(t, e)
@@ -264,7 +264,7 @@ func TestProvenByARefresh(t *testing.T) {
 				}
 				return
 			}
-			if e := asError(err); e.Action != c.action || !strings.Contains(e.Say, c.say) || login.Lasting() {
+			if e := asError(err); e.Action != c.action || !strings.Contains(e.Message, c.say) || login.HasRefreshToken() {
 				t.Errorf("%s: %#v", name, err)
 			}
 		})
@@ -275,7 +275,7 @@ func TestDeviceLoginWithoutARefreshTokenIsLegal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := planned(answering(200, jsonType, `{"access_token":"access-9","expires_in":60}`))
 		login, source := beginDevice(t, p.client())
-		if err := login.Wait(t.Context()); err != nil || login.Lasting() || load(t, source.Store).Access != "access-9" || p.calls() != 2 {
+		if err := login.Wait(t.Context()); err != nil || login.HasRefreshToken() || load(t, source.Store).Access != "access-9" || p.calls() != 2 {
 			t.Error(err)
 		}
 	})
@@ -326,7 +326,7 @@ func TestLinkingOutlivesTheSandboxsFaults(t *testing.T) {
 				DeviceURL: "http://localhost/auth/O2/create/codepair", TokenURL: "http://localhost/auth/O2/token", HTTP: &http.Client{Transport: inProcess{lwa}},
 			}
 			login, _ := beginDevice(t, client)
-			if err := login.Wait(t.Context()); says == "" && (err != nil || !login.Lasting()) || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			if err := login.Wait(t.Context()); says == "" && (err != nil || !login.HasRefreshToken()) || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
 				t.Errorf("%s: %v", fault, err)
 			}
 		})

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // metadata is what a provider says of itself (RFC 8414 section 2).
@@ -23,109 +25,52 @@ type metadata struct {
 	SaysIssuer bool `json:"authorization_response_iss_parameter_supported"`
 }
 
-// endpoints lists the addresses by their names in the configuration.
 func (m *metadata) endpoints() map[string]string {
-	return map[string]string{"auth_url": m.AuthURL, "token_url": m.TokenURL, "device_url": m.DeviceURL, "revoke_url": m.RevokeURL}
-}
-
-// endpoint returns an address as configured, else as discovered. Each is looked
-// for by itself: a provider whose discovery is down must not keep what is spelled
-// out from being used. Only revoke_url may be empty.
-func (c *Client) endpoint(ctx context.Context, key string) (string, error) {
-	configured := metadata{AuthURL: c.AuthURL, TokenURL: c.TokenURL, DeviceURL: c.DeviceURL, RevokeURL: c.RevokeURL}
-	address := configured.endpoints()[key]
-	if address == "" && c.Issuer != "" {
-		found, err := c.discover(ctx)
-		if err != nil {
-			return "", err
-		}
-		address = found.endpoints()[key]
-	}
-	if address == "" && key != "revoke_url" {
-		return "", misplaced("the provider has no "+key+" that is known here", "spell out "+key+"; without one the provider does not offer this grant")
-	}
-	return address, nil
+	return map[string]string{authURL: m.AuthURL, tokenURL: m.TokenURL, deviceURL: m.DeviceURL, revokeURL: m.RevokeURL}
 }
 
 // discovery remembers what was discovered. The zero value knows nothing yet.
 type discovery struct {
-	mu     sync.Mutex
-	found  *metadata // nil = not yet
-	flight *lookup   // the one under way; nil = none
+	found  atomic.Pointer[metadata] // nil = nothing yet
+	flight singleflight.Group       // for all that wait for it; it belongs to none of them
 }
 
-// A lookup is shared by all that wait for it, and belongs to none of them.
-type lookup struct {
-	done  chan struct{}
-	found *metadata
-	err   error
-}
-
-// known returns what was discovered so far, nil if nothing was.
-func (d *discovery) known() *metadata {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.found
-}
-
-func (c *Client) discover(ctx context.Context) (*metadata, error) {
-	flight := c.lookup()
+// lookup discovers the endpoints of issuer, unless they are known. A failure is not
+// remembered.
+func (d *discovery) lookup(ctx context.Context, issuer string, client *http.Client) (*metadata, error) {
+	result := d.flight.DoChan("", func() (any, error) {
+		if found := d.found.Load(); found != nil {
+			return found, nil
+		}
+		found, err := discover(issuer, client)
+		if err == nil {
+			d.found.Store(found)
+		}
+		return found, err
+	})
 	select {
-	case <-flight.done:
-		return flight.found, flight.err
+	case r := <-result:
+		return r.Val.(*metadata), r.Err
 	case <-ctx.Done():
 		return nil, unreachable(ctx.Err())
 	}
 }
 
-// lookup joins the lookup under way or starts one. A failure is not remembered.
-func (c *Client) lookup() *lookup {
-	d := &c.discovery
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	flight := &lookup{done: make(chan struct{}), found: d.found}
-	switch {
-	case d.found != nil:
-		close(flight.done)
-		return flight
-	case d.flight != nil:
-		return d.flight
-	}
-	d.flight = flight
-	go func() {
-		found, err := c.fetchMetadata()
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		flight.found, flight.err = found, err
-		d.found, d.flight = found, nil
-		close(flight.done)
-	}()
-	return flight
-}
-
-func (c *Client) fetchMetadata() (*metadata, error) {
-	issuer, err := url.Parse(c.Issuer)
-	if err != nil || !safeURL(c.Issuer) || issuer.RawQuery != "" || issuer.Fragment != "" {
-		return nil, misplaced("issuer is no https URL without query and fragment", "write issuer as the provider does")
+func discover(issuer string, client *http.Client) (*metadata, error) {
+	u, err := url.Parse(issuer)
+	if err != nil || !safeURL(issuer) || u.RawQuery != "" || u.Fragment != "" {
+		return nil, newError(ActionConfig, "issuer is no https URL without query and fragment", "write issuer as the provider does")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	var found *metadata
-	for _, address := range wellKnown(issuer) {
-		if found, err = c.fetch(ctx, address); found != nil || err != nil {
-			break
+	for _, address := range wellKnown(u) {
+		if found, err := fetchMetadata(ctx, client, address); err != nil {
+			return nil, err
+		} else if found != nil {
+			return found, found.check(issuer)
 		}
 	}
-	switch {
-	case err != nil:
-		return nil, err
-	case found == nil:
-		return nil, misplaced("the provider has no discovery document at its issuer's address", "check issuer, or spell out auth_url and token_url")
-	}
-	if err := found.check(c.Issuer); err != nil {
-		return nil, err
-	}
-	return found, nil
+	return nil, newError(ActionConfig, "the provider has no discovery document at its issuer's address", "check issuer, or spell out auth_url and token_url")
 }
 
 // wellKnown lists where the document may be: by OpenID Connect Discovery section
@@ -136,27 +81,27 @@ func wellKnown(issuer *url.URL) []string {
 	return []string{strings.TrimSuffix(issuer.String(), "/") + "/.well-known/openid-configuration", oauth.String()}
 }
 
-// fetch returns nil where there is no such document.
-func (c *Client) fetch(ctx context.Context, address string) (*metadata, error) {
+// fetchMetadata returns nil where there is no such document.
+func fetchMetadata(ctx context.Context, client *http.Client, address string) (*metadata, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, misplaced("issuer is no URL", "write issuer as the provider does")
+		return nil, newError(ActionConfig, "issuer is no URL", "write issuer as the provider does")
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := c.do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, undiscovered(plainCause(err))
 	}
-	text := drained(resp)
+	got := readResponse(resp)
 	var found metadata
-	switch status := resp.StatusCode; {
+	switch status := got.status; {
 	case status >= 500 || status == http.StatusTooManyRequests:
 		e := undiscovered(fmt.Errorf("it answered %d", status))
-		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
+		e.RetryAfter = retryAfter(got.header.Get("Retry-After"))
 		return nil, e
 	case status != http.StatusOK:
 		return nil, nil
-	case json.Unmarshal(text, &found) != nil:
+	case json.Unmarshal(got.text, &found) != nil:
 		return nil, undiscovered(errors.New("its answer is no such document (a captive portal?)"))
 	}
 	return &found, nil
@@ -170,7 +115,7 @@ func (m *metadata) check(issuer string) error {
 	}
 	for _, address := range m.endpoints() {
 		if address != "" && !safeURL(address) {
-			return misplaced("the discovery document names an endpoint that is not https", "spell out auth_url and token_url, or ask the provider")
+			return newError(ActionConfig, "the discovery document names an endpoint that is not https", "spell out auth_url and token_url, or ask the provider")
 		}
 	}
 	return nil
@@ -182,11 +127,11 @@ func otherIssuer(said string) *Error {
 	hint := "if that is the provider you mean, write it as issuer, letter by letter"
 	switch {
 	case said == "":
-		return misplaced("the discovery document names no issuer", "check issuer, or spell out auth_url and token_url")
+		return newError(ActionConfig, "the discovery document names no issuer", "check issuer, or spell out auth_url and token_url")
 	case strings.ContainsAny(said, "{}"):
 		hint = "write the ID of your tenant into issuer, in the place of common, organizations or consumers; or leave issuer out and spell out auth_url and token_url, or use provider = \"microsoft\""
 	}
-	return misplaced("the discovery document is another issuer's: "+sentence(said), hint)
+	return newError(ActionConfig, "the discovery document is another issuer's: "+sentence(said), hint)
 }
 
 // safeURL reports whether a URL is https, or leads to this machine.
@@ -199,12 +144,7 @@ func safeURL(text string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-// misplaced is an endpoint or issuer that only the configuration can put right.
-func misplaced(say, hint string) *Error { return &Error{Action: ActionConfig, Say: say, Hint: hint} }
-
 func undiscovered(cause error) *Error {
-	return &Error{
-		Action: ActionRetry, Say: "the provider's discovery document could not be had",
-		Hint: "check the network and issuer; it is tried again with the next use", Err: cause,
-	}
+	return newError(ActionRetry, "the provider's discovery document could not be had",
+		"check the network and issuer; it is tried again with the next use").because(cause)
 }

@@ -46,7 +46,7 @@ func TestDiscoveryFindsEndpointsOnceForAll(t *testing.T) {
 		document(w, issuer)
 	})
 	grant := Grant{ClientID: "client", Issuer: issuer, Refresh: "refresh-0"}
-	if !client.Fits(grant) || asked.Load() != 0 {
+	if !client.Matches(grant) || asked.Load() != 0 {
 		t.Error("the issuer alone names the provider")
 	}
 	failures := make(chan error, 8)
@@ -98,7 +98,7 @@ func TestDiscoveryRefuses(t *testing.T) {
 		"redirect":         {func(w http.ResponseWriter, _ string) { w.Header().Set("Location", "/token"); w.WriteHeader(302) }, ActionConfig, "no discovery document"},
 		"portal":           {func(w http.ResponseWriter, _ string) { fmt.Fprint(w, "<h1>c4n4ry") }, ActionRetry, "captive portal"},
 		"endless": {func(w http.ResponseWriter, _ string) {
-			fmt.Fprint(w, `{"x":"`, strings.Repeat("c4n4ry", answerMost/6), `"}`)
+			fmt.Fprint(w, `{"x":"`, strings.Repeat("c4n4ry", maxResponse/6), `"}`)
 		}, ActionRetry, "captive portal"},
 		"down": {func(w http.ResponseWriter, _ string) { w.Header().Set("Retry-After", "7"); w.WriteHeader(503) }, ActionRetry, "answered 503"},
 		"cut":  {func(w http.ResponseWriter, _ string) { speak(w, canary) }, ActionRetry, "broke off"},
@@ -172,7 +172,7 @@ func TestCallbackFromAnotherIssuerIsRefused(t *testing.T) {
 		p, logins := newProvider(), Logins{}
 		client := p.client()
 		client.Issuer = c.issuer
-		client.discovery.found = &metadata{SaysIssuer: c.promised}
+		client.discovery.found.Store(&metadata{SaysIssuer: c.promised})
 		login := begin(t, &logins, &Source{Store: &MemoryStore{}}, client)
 		_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}, "iss": c.iss}))
 		if (err == nil) != c.good || (p.calls() == 1) != c.good {

@@ -6,7 +6,7 @@
 // the token has expired. A renewal belongs to no caller: it has a deadline of
 // its own, holds the store's cross-process lock, reads the store again before it
 // posts (another process may have renewed meanwhile) and saves before it
-// publishes. Only a parsed invalid_grant answer (RFC 6749 section 5.2) ends in
+// publishes. Only a parsed invalid_grant response (RFC 6749 section 5.2) ends in
 // "login needed"; every other failure leaves the grant as it is.
 //
 // [Logins] runs the authorization code grant with state and PKCE S256 (RFC 6749

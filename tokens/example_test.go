@@ -18,14 +18,14 @@ func ExampleSource() {
 			old.Access, old.Renewed, old.Expiry = "a-new-one", time.Now(), time.Now().Add(time.Hour)
 			return old, nil
 		},
-		Outcome: func(outcome string) { fmt.Println("renewal:", outcome) },
+		Outcome: func(outcome tokens.Outcome) { fmt.Println("renewal:", outcome) },
 	}
 	if _, err := source.Token(context.Background()); err != nil {
 		fmt.Println(err)
 	}
 
 	login := tokens.Grant{Access: "from-the-login", Refresh: "kept", Expiry: time.Now().Add(time.Hour)}
-	if err := source.Put(context.Background(), login); err != nil {
+	if err := source.SetGrant(context.Background(), login); err != nil {
 		fmt.Println(err)
 	}
 	token, err := source.Token(context.Background())

@@ -21,52 +21,35 @@ import (
 // rename, fsync of the folder. The lock is a side file, never the data.
 type FileStore struct {
 	Dir string
-	// Recovered, if set, hears of a damaged file in whose place the generation before
-	// it is used.
+	// Recovered, if set, is called with a damaged file that is replaced by the generation
+	// before it.
 	Recovered func(path string)
-	// Waiting, if set, hears of a lock that another process holds for longer than a second.
+	// Waiting, if set, is called with a lock that another process holds for longer than a
+	// second.
 	Waiting func(path string)
 
 	step func(string) // for tests that end the process between two steps; nil = no test
 }
 
-// An UnusableError says that a stored grant is there but must not be used or
-// overwritten, and how to mend that.
-type UnusableError struct {
-	Path string
-	Why  string
-	Mend string
-
-	damaged bool // by an accident, so that what was there before is as good as it gets
-}
-
-func unusable(path, why, mend string) *UnusableError {
-	return &UnusableError{Path: path, Why: why, Mend: mend}
-}
-
-// Error names the file, the fault and the remedy.
-func (e *UnusableError) Error() string {
-	return fmt.Sprintf("%s %s; %s", e.Path, e.Why, e.Mend)
-}
-
 const grantMaxBytes = 1 << 20 // a grant is a few kB; anything larger is no grant of ours
+
+func (f FileStore) unread(name string) unreadFiles { return unreadFiles{f.Dir, name} }
 
 // Path returns the file that holds (or would hold) the named grant.
 func (f FileStore) Path(name string) string {
 	return filepath.Join(f.Dir, name+".grant.json")
 }
 
-// Load implements [Store]. It refuses files that others can read or that
-// somebody else owns, as ssh does with its keys. In the place of a damaged file
-// it takes the generation before it, as one whose refresh token may be spent; in
-// the place of one that a renewal left marked, what that renewal had all but saved.
+// Load implements [Store]. It refuses files that others can read and files of
+// other users, as ssh does with its keys. Instead of a damaged file it returns the generation before it, marked,
+// since its refresh token may be spent. Instead of a marked grant it returns the
+// successor that a killed process had written but not put in its place.
 func (f FileStore) Load(name string) (Grant, error) {
 	grant, _, err := f.read(name, f.Path(name))
-	if err == nil && !grant.Posted.IsZero() {
-		return f.salvage(name, grant), nil
+	if err == nil && !grant.PendingSince.IsZero() {
+		return f.findSuccessor(name, grant), nil
 	}
-	var unusable *UnusableError
-	if !errors.As(err, &unusable) || !unusable.damaged {
+	if !isDamaged(err) {
 		return grant, err
 	}
 	previous, _, prevErr := f.read(name, f.previous(name))
@@ -74,17 +57,16 @@ func (f FileStore) Load(name string) (Grant, error) {
 		return Grant{}, err
 	}
 	if f.Recovered != nil {
-		f.Recovered(unusable.Path)
+		f.Recovered(f.Path(name))
 	}
-	previous.Posted = cmp.Or(previous.Posted, wallNow())
+	previous.PendingSince = cmp.Or(previous.PendingSince, wallNow())
 	return previous, nil
 }
 
-// salvage finds the successor of a marked grant where its process ended between
-// writing it and putting it in its place: in a temporary file or, on a full disk, in
-// that of the previous generation.
-func (f FileStore) salvage(name string, marked Grant) Grant {
-	for _, file := range leftovers(f.target(name)) {
+// findSuccessor returns the successor of a marked grant that a process wrote before it
+// was killed: to a temporary file or, on a full disk, to that of the previous generation.
+func (f FileStore) findSuccessor(name string, marked Grant) Grant {
+	for _, file := range durable.Leftovers(f.target(name)) {
 		if grant, _, err := f.read(name, file); err == nil && grant.succeeds(marked) {
 			return grant
 		}
@@ -97,7 +79,7 @@ func (f FileStore) salvage(name string, marked Grant) Grant {
 
 // read returns the grant in a file, and the file as it is.
 func (f FileStore) read(name, path string) (Grant, []byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file, such as a pipe, must not hold us up
+	file, info, err := durable.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Grant{}, nil, noGrant(path)
 	}
@@ -105,10 +87,6 @@ func (f FileStore) read(name, path string) (Grant, []byte, error) {
 		return Grant{}, nil, unusable(path, "cannot be read: "+reason(err), "check its owner and mode, and the folder's")
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return Grant{}, nil, unusable(path, "cannot be looked at: "+reason(err), "check its owner and mode, and the folder's")
-	}
 	if err := checkPrivate(path, info); err != nil {
 		return Grant{}, nil, err
 	}
@@ -120,8 +98,8 @@ func (f FileStore) read(name, path string) (Grant, []byte, error) {
 	return grant, text, err
 }
 
-// noGrant tells a link to nothing from nothing: the disk behind it may just not
-// be mounted, and a login put in its place would hide the one that is there.
+// noGrant refuses a dangling link: the disk behind it may not be mounted, and a login
+// in its place would hide the one that is there.
 func noGrant(path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return unusable(path, "is a symbolic link to nothing", "mount or restore its target, or remove the link and log in again")
@@ -151,8 +129,8 @@ func checkPrivate(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// Save implements [Store]. What it replaces stays as the previous generation; a
-// damaged file is set aside. A file that is unusable in another way is left alone.
+// Save implements [Store]. It keeps what it replaces as the previous generation, and a
+// copy of a damaged file. It does not touch a file that is unusable in another way.
 func (f FileStore) Save(name string, grant Grant) error {
 	text, err := formatGrant(name, grant)
 	if err != nil {
@@ -162,7 +140,7 @@ func (f FileStore) Save(name string, grant Grant) error {
 		return fmt.Errorf("making the folder of the logins: %w", err)
 	}
 	f.at("saving")
-	if err := f.keep(name, text); err != nil {
+	if err := f.keepPrevious(name, text); err != nil {
 		return err
 	}
 	if err := f.replace(name, text); err != nil {
@@ -170,8 +148,8 @@ func (f FileStore) Save(name string, grant Grant) error {
 	}
 	f.at("committed")
 	f.reserve(name, text)
-	for _, file := range leftovers(f.target(name)) {
-		_ = os.Remove(file) // what it was good for is saved now
+	for _, file := range durable.Leftovers(f.target(name)) {
+		_ = os.Remove(file) // its content is saved now
 	}
 	return nil
 }
@@ -197,36 +175,34 @@ func (f FileStore) replaceInPlace(name string, text []byte) error {
 	return durable.ReplaceInPlace(f.target(name), f.previous(name), resized(text, int(info.Size())))
 }
 
-// reserve makes sure that there is a previous generation from the first save on:
-// its room is what a save on a full disk needs.
+// reserve makes a previous generation at the first save: a save on a full disk needs
+// its space.
 func (f FileStore) reserve(name string, text []byte) {
 	if _, err := os.Lstat(f.previous(name)); errors.Is(err, fs.ErrNotExist) {
 		_ = durable.WriteFile(f.previous(name), text, 0o600) // what is in its place is saved
 	}
 }
 
-// keep makes the present file the previous generation, where successor differs.
-func (f FileStore) keep(name string, successor []byte) error {
+// keepPrevious copies the present file to the previous generation, if successor differs.
+func (f FileStore) keepPrevious(name string, successor []byte) error {
 	_, text, err := f.read(name, f.Path(name))
-	var found *UnusableError
 	switch {
 	case errors.Is(err, ErrNoGrant), bytes.Equal(text, successor):
 		return nil
-	case errors.As(err, &found) && found.damaged:
-		// A copy, not a rename: without a file in its place the previous generation would not be looked for.
+	case isDamaged(err):
+		// A copy, not a rename: Load looks for the previous generation only if there is a file.
 		_ = durable.WriteFile(f.target(name)+".damaged", text, 0o600)
 		return nil
 	case err != nil:
 		return err
 	}
-	// It is for accidents to the file that takes its place, so a disk that has no
-	// room for both must not keep the newer one from being saved.
+	// A failure is ignored: a disk without space for both must not prevent the newer save.
 	_ = durable.WriteFile(f.previous(name), text, 0o600)
 	return nil
 }
 
-// previous is where the generation before the present one is kept: beside the file
-// itself, also where that is reached by a symbolic link.
+// previous returns where the generation before the present one is kept: in the folder
+// of the file itself, also where that is reached by a symbolic link.
 func (f FileStore) previous(name string) string {
 	return filepath.Join(filepath.Dir(f.target(name)), name+".previous.json")
 }
@@ -237,8 +213,8 @@ func (f FileStore) at(step string) {
 	}
 }
 
-// target is the file behind a symbolic link: a rename onto the link would
-// silently detach it from where its owner put the data.
+// target returns the file behind a symbolic link: a rename onto the link would replace
+// the link.
 func (f FileStore) target(name string) string {
 	if path, err := filepath.EvalSymlinks(f.Path(name)); err == nil {
 		return path
@@ -246,11 +222,11 @@ func (f FileStore) target(name string) string {
 	return f.Path(name)
 }
 
-// Delete implements [Store]. Deleting what is not there is no error. With the
-// file go the link to it, if any, and what killed processes left half written.
+// Delete implements [Store]. A login that does not exist is no error. It also removes a
+// link to the file, and the temporary files of killed processes.
 func (f FileStore) Delete(name string) error {
 	target := f.target(name)
-	files := slices.Concat(f.halves(name), f.unreadPaths(name), []string{f.previous(name), target + ".damaged", target, f.Path(name)})
+	files := slices.Concat(f.temporaryFiles(name), f.unread(name).paths(), []string{f.previous(name), target + ".damaged", target, f.Path(name)})
 	for _, file := range files {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing the login of %s: %w", name, err)
@@ -259,13 +235,10 @@ func (f FileStore) Delete(name string) error {
 	return nil
 }
 
-// leftovers are the temporary files of saves that did not end.
-func leftovers(path string) []string { return durable.Leftovers(path) }
-
-// halves are the leftovers of all files of a login.
-func (f FileStore) halves(name string) []string {
+// temporaryFiles lists what killed processes left of all files of a login.
+func (f FileStore) temporaryFiles(name string) []string {
 	target := f.target(name)
-	return slices.Concat(leftovers(target), leftovers(f.previous(name)), leftovers(target+".damaged"))
+	return slices.Concat(durable.Leftovers(target), durable.Leftovers(f.previous(name)), durable.Leftovers(target+".damaged"))
 }
 
 // Lock implements [Store] with an advisory lock on a side file, which the system
@@ -289,12 +262,4 @@ func (f FileStore) Lock(ctx context.Context, name string) (func(), error) {
 		return nil, fmt.Errorf("taking the lock of %s: %w", name, err)
 	}
 	return unlock, nil
-}
-
-func reason(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err.Error()
-	}
-	return err.Error()
 }

@@ -150,7 +150,7 @@ func TestFullOrMissingFolderIsAnErrorAndNoGrant(t *testing.T) {
 		t.Error("saved in a folder that cannot be")
 	}
 	source := &Source{Name: "alexa", Store: store}
-	if err := source.Put(t.Context(), stored(time.Hour)); err == nil {
+	if err := source.SetGrant(t.Context(), stored(time.Hour)); err == nil {
 		t.Error("no error")
 	}
 	mustToken(t, source)

@@ -31,7 +31,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		grant, err := p.client().Refresh(t.Context(), stored(0))
 		if err != nil {
 			var e *Error
-			if !errors.As(err, &e) || e.Say == "" || e.Hint == "" || len(e.Error()) > 400 {
+			if !errors.As(err, &e) || e.Message == "" || e.Hint == "" || len(e.Error()) > 400 {
 				t.Fatalf("%#v", err)
 			}
 			checkSilent(t, e)
@@ -65,7 +65,7 @@ func FuzzDeviceAnswer(f *testing.F) {
 		device, err := p.client().deviceCode(t.Context())
 		if err != nil {
 			e := asError(err)
-			if e.Say == "" || e.Hint == "" || len(e.Error()) > 400 {
+			if e.Message == "" || e.Hint == "" || len(e.Error()) > 400 {
 				t.Fatalf("%#v", err)
 			}
 			checkSilent(t, e)
@@ -156,7 +156,7 @@ func FuzzStoredGrant(f *testing.F) {
 		grant, err := parseGrant("/x/alexa.grant.json", "alexa", text)
 		if err != nil {
 			var unusable *UnusableError
-			if !errors.As(err, &unusable) || unusable.Mend == "" || len(err.Error()) > 500 {
+			if !errors.As(err, &unusable) || unusable.Hint == "" || len(err.Error()) > 500 {
 				t.Fatalf("%#v", err)
 			}
 			return

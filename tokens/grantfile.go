@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"time"
 )
 
 const formatVersion = 1
@@ -19,44 +18,15 @@ type envelope struct {
 	Grant      json.RawMessage `json:"grant"`
 }
 
-// grantFile spells out the secrets, which [Grant] would hide from encoding/json.
-type grantFile struct {
-	Kind         string    `json:"kind"`
-	ClientID     string    `json:"client_id,omitempty"`
-	Issuer       string    `json:"issuer,omitempty"`
-	Seed         string    `json:"seed,omitempty"`
-	AccessToken  string    `json:"access_token,omitempty"`
-	RefreshToken string    `json:"refresh_token,omitempty"`
-	Generation   int       `json:"generation,omitempty"`
-	Scopes       []string  `json:"scopes,omitempty"`
-	LoggedIn     time.Time `json:"logged_in"`
-	Renewed      time.Time `json:"renewed"`
-	Expiry       time.Time `json:"expiry,omitzero"`
-	Posted       time.Time `json:"posted,omitzero"`
-	Failed       failed    `json:"failed,omitzero"`
-	Refused      string    `json:"refused,omitempty"`
-}
-
-// failed is a [Failed] as it is stored.
-type failed struct {
-	Action Action        `json:"action"`
-	Code   string        `json:"code,omitempty"`
-	Say    string        `json:"say"`
-	Hint   string        `json:"hint,omitempty"`
-	At     time.Time     `json:"at"`
-	Retry  time.Time     `json:"retry"`
-	Sign   string        `json:"sign,omitempty"`
-	Last   time.Time     `json:"last,omitzero"`
-	Lasted time.Duration `json:"lasted,omitempty"` // nanoseconds
-	Tries  int           `json:"tries,omitempty"`
+// storedGrant adds the tokens, which the JSON of a [Grant] leaves out.
+type storedGrant struct {
+	Grant
+	AccessToken  string `json:"access_token,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
 func formatGrant(name string, g Grant) ([]byte, error) {
-	grant, err := json.Marshal(grantFile{
-		Kind: g.Kind, ClientID: g.ClientID, Issuer: g.Issuer, Seed: g.Seed,
-		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), Generation: g.Generation, Scopes: g.Scopes,
-		LoggedIn: g.LoggedIn, Renewed: g.Renewed, Expiry: g.Expiry, Posted: g.Posted, Failed: failed(g.Failed), Refused: g.Refused,
-	})
+	grant, err := json.Marshal(storedGrant{g, g.Access.Reveal(), g.Refresh.Reveal()})
 	if err != nil {
 		return nil, fmt.Errorf("writing the login of %s: %w", name, err)
 	}
@@ -96,22 +66,19 @@ func parseGrant(path, name string, text []byte) (Grant, error) {
 	if file.Credential != name {
 		return Grant{}, unusable(path, fmt.Sprintf("holds the login of %.40q", file.Credential), "move it away and log in again")
 	}
-	var grant grantFile
-	if file.SHA256 != checksum(file.Grant) || json.Unmarshal(file.Grant, &grant) != nil {
+	var stored storedGrant
+	if file.SHA256 != checksum(file.Grant) || json.Unmarshal(file.Grant, &stored) != nil {
 		return Grant{}, damaged(path)
 	}
-	return Grant{
-		Kind: grant.Kind, ClientID: grant.ClientID, Issuer: grant.Issuer, Seed: grant.Seed,
-		Access: Secret(grant.AccessToken), Refresh: Secret(grant.RefreshToken), Generation: grant.Generation, Scopes: grant.Scopes,
-		LoggedIn: grant.LoggedIn, Renewed: grant.Renewed, Expiry: grant.Expiry, Posted: grant.Posted, Failed: Failed(grant.Failed), Refused: grant.Refused,
-	}, nil
+	stored.Access, stored.Refresh = Secret(stored.AccessToken), Secret(stored.RefreshToken)
+	return stored.Grant, nil
 }
 
 // damaged leaves out the parser's own words: they would quote the text.
 func damaged(path string) error {
-	return &UnusableError{
-		Path: path, Why: "is damaged", Mend: "put a backup in its place, or log in again; the file is kept beside the new one", damaged: true,
-	}
+	e := unusable(path, "is damaged", "put a backup in its place, or log in again; the file is kept beside the new one")
+	e.damaged = true
+	return e
 }
 
 func checksum(grant json.RawMessage) string {

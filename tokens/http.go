@@ -1,121 +1,70 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // callTimeout bounds a call to the provider in which nothing can be lost.
 const callTimeout = 30 * time.Second
 
-// Revoke tells the provider that a grant is no longer wanted (RFC 7009): its
-// refresh token where there is one, which ends its access tokens too. It is for
-// [Source.Revoke]. A provider without a known endpoint for that is told nothing,
-// which is no error.
-func (c *Client) Revoke(ctx context.Context, grant Grant) error {
-	address, err := c.endpoint(ctx, "revoke_url")
-	if err != nil || address == "" {
-		return err
-	}
-	token := grant.Refresh
-	if token.IsZero() {
-		token = grant.Access
-	}
-	resp, err := c.post(ctx, address, url.Values{"token": {token.Reveal()}}, c.CodeBasedLinking && grant.Kind == deviceKind)
-	if err != nil {
-		return err
-	}
-	resp.Body.Close()
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("the revocation endpoint answered %d", resp.StatusCode)
-	}
-	return nil
-}
-
-// post sends a form that x/oauth2 has no way to send; public = without the secret.
-func (c *Client) post(ctx context.Context, address string, form url.Values, public bool) (*http.Response, error) {
-	secret, err := c.secret(public)
-	if err != nil {
-		return nil, err
-	}
-	basic := c.basic(secret)
-	if !basic {
-		form.Set("client_id", c.ID)
-	}
-	if !basic && !secret.IsZero() {
-		form.Set("client_secret", secret.Reveal())
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, errors.New("the endpoint's URL is not valid")
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	if basic {
-		req.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(secret.Reveal()))
-	}
-	resp, err := c.do(req)
-	if err != nil {
-		return nil, unreachable(err)
-	}
-	return resp, nil
-}
-
-// do makes a call and bounds what is read of the answer.
-func (c *Client) do(req *http.Request) (*http.Response, error) {
-	resp, err := c.httpClient().Do(req)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = http.MaxBytesReader(nil, resp.Body, answerMost)
-	return resp, nil
-}
-
+// httpClient follows no redirects.
 func (c *Client) httpClient() *http.Client {
 	var client http.Client
 	if c.HTTP != nil {
 		client = *c.HTTP
 	}
-	if client.Timeout == 0 {
-		client.Timeout = callTimeout
-	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
 }
 
-// call has x/oauth2 send one request to the token endpoint, and reads the answer
-// itself: x/oauth2 throws away whole answers, with the rotated refresh token in
-// them, for a wrong Content-Type or one odd member. The error is an [*Error], and
-// means that there was no answer at all.
-func (c *Client) call(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {
-	got, err := c.callOnce(ctx, conf, send)
-	if err != nil || conf.ClientSecret == "" {
-		return got, err
-	}
-	return c.orInHeader(got, func() (*answer, error) {
-		other := *conf
-		other.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
-		return c.callOnce(ctx, &other, send)
-	})
+// A request is one form for one endpoint of the provider.
+type request struct {
+	endpoint  string // its name in the configuration
+	form      url.Values
+	public    bool // without the secret
+	anonymous bool // without client_id
 }
 
-// orInHeader asks once more, with ID and secret in a header, where that may be what
-// the provider wants; else the first answer holds.
-func (c *Client) orInHeader(first *answer, again func() (*answer, error)) (*answer, error) {
-	if !c.TryBasic || first.code() != "invalid_client" || !c.inHeader.CompareAndSwap(false, true) {
-		return first, nil
+// call sends a request, and once more with ID and secret in a header where that may
+// be what the provider wants. The error is an [*Error]; where it is about the call,
+// there was no response at all.
+func (c *Client) call(ctx context.Context, r request) (*response, error) {
+	secret, err := c.secret(r.public)
+	if err != nil {
+		return nil, err
 	}
-	second, err := again()
-	if err != nil || !second.issues() && second.str("device_code") == "" {
+	address, err := c.endpoint(ctx, r.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if !r.form.Has("grant_type") {
+		r.form["grant_type"] = nil // else clientcredentials adds its own
+	}
+	conf := &clientcredentials.Config{
+		ClientID: c.ID, ClientSecret: secret.Reveal(), TokenURL: address, EndpointParams: r.form,
+		AuthStyle: oauth2.AuthStyleInParams, // probing, as x/oauth2 does it, would send a single-use code twice
+	}
+	if r.anonymous {
+		conf.ClientID = ""
+	}
+	if (c.Basic || c.inHeader.Load()) && !secret.IsZero() {
+		conf.AuthStyle = oauth2.AuthStyleInHeader
+	}
+	first, err := c.send(ctx, conf, r.endpoint)
+	if err != nil || secret.IsZero() || !c.TryBasic || first.code() != "invalid_client" || !c.inHeader.CompareAndSwap(false, true) {
+		return first, err
+	}
+	conf.AuthStyle = oauth2.AuthStyleInHeader
+	second, err := c.send(ctx, conf, r.endpoint)
+	if err != nil || !second.isTokenResponse() && second.str("device_code") == "" {
 		c.inHeader.Store(false) // it proves nothing about the way
 	}
 	if err == nil && second.code() == "invalid_client" {
@@ -124,18 +73,14 @@ func (c *Client) orInHeader(first *answer, again func() (*answer, error)) (*answ
 	return second, err
 }
 
-func (c *Client) callOnce(ctx context.Context, conf *oauth2.Config, send func(context.Context, *oauth2.Config) error) (*answer, error) {
+// send has x/oauth2 send one request, and reads the response itself: x/oauth2 throws
+// away whole responses, with the rotated refresh token in them, for a wrong
+// Content-Type or one odd member. Package clientcredentials lets a form name any grant.
+func (c *Client) send(ctx context.Context, conf *clientcredentials.Config, endpoint string) (*response, error) {
 	client := c.httpClient()
-	reader := &answerReader{next: client.Transport, clock: &c.clock}
-	if reader.next == nil {
-		reader.next = http.DefaultTransport
-	}
+	reader := &responseReader{client: c, next: cmp.Or(client.Transport, http.DefaultTransport), asksJSON: endpoint != tokenURL}
 	client.Transport = reader
-	client.Timeout = 0
-	if c.HTTP != nil {
-		client.Timeout = c.HTTP.Timeout
-	}
-	err := send(context.WithValue(ctx, oauth2.HTTPClient, client), conf)
+	_, err := conf.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
 	if reader.got != nil {
 		return reader.got, nil
 	}
@@ -145,42 +90,44 @@ func (c *Client) callOnce(ctx context.Context, conf *oauth2.Config, send func(co
 	return nil, unreachable(err)
 }
 
-// An answerReader keeps the answer of one call from x/oauth2.
-type answerReader struct {
-	next  http.RoundTripper
-	clock *clock
-	got   *answer
+// A responseReader keeps the response of one call from x/oauth2.
+type responseReader struct {
+	client   *Client
+	next     http.RoundTripper
+	asksJSON bool // else GitHub answers its device endpoint with a form
+	got      *response
 }
 
-var errAnswerRead = errors.New("the answer was read")
+var errResponseRead = errors.New("the answer was read")
 
-func (r *answerReader) RoundTrip(req *http.Request) (*http.Response, error) {
+func (r *responseReader) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())                // a RoundTripper must not change the request it was given
-	req.Header.Set("Accept-Encoding", "identity") // or net/http would unpack the answer, and lose what it cannot unpack
+	req.Header.Set("Accept-Encoding", "identity") // or net/http would unpack the response, and lose what it cannot unpack
+	if r.asksJSON {
+		req.Header.Set("Accept", "application/json")
+	}
 	sent := time.Now()
 	resp, err := r.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
 	if date, bad := http.ParseTime(resp.Header.Get("Date")); bad == nil {
-		r.clock.compare(date, sent, time.Since(sent))
+		r.client.compareClocks(date, sent, time.Since(sent))
 	}
-	r.got = readAnswer(resp)
-	return nil, errAnswerRead
+	r.got = readResponse(resp)
+	return nil, errResponseRead
 }
 
-// skewLeast is more than what the way of an answer, half a call's bound at most,
-// and the whole seconds of a Date can feign.
+// skewLeast is more than the time a response takes on its way, and the rounding of Date
+// to seconds, can amount to.
 const skewLeast = 30 * time.Second
 
 // Skew is how far this machine's clock is ahead of the provider's, by the Date
-// header of the last answer from the token endpoint, to the second; negative =
+// header of the last response from one of its endpoints, to the second; negative =
 // behind it. Zero = not known, or within 30 s, which harms nobody.
-func (c *Client) Skew() time.Duration { return time.Duration(c.clock.skew.Load()) }
+func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 
-type clock struct{ skew atomic.Int64 }
-
-func (c *clock) compare(date, sent time.Time, took time.Duration) {
+func (c *Client) compareClocks(date, sent time.Time, took time.Duration) {
 	skew := sent.Round(0).Add(took / 2).Sub(date).Round(time.Second)
 	if skew.Abs() <= skewLeast {
 		skew = 0
@@ -188,12 +135,74 @@ func (c *clock) compare(date, sent time.Time, took time.Duration) {
 	c.skew.Store(int64(skew))
 }
 
-// drained reads what is left of an answer's body, and nil of one that is too long.
-func drained(resp *http.Response) []byte {
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
+// The endpoints by their names in the configuration.
+const (
+	authURL   = "auth_url"
+	tokenURL  = "token_url"
+	deviceURL = "device_url"
+	revokeURL = "revoke_url"
+)
+
+// endpoint returns an address as configured, else as discovered. Each is looked
+// for by itself: a provider whose discovery is down must not keep what is spelled
+// out from being used. Only revoke_url may be empty.
+func (c *Client) endpoint(ctx context.Context, key string) (string, error) {
+	configured := metadata{AuthURL: c.AuthURL, TokenURL: c.TokenURL, DeviceURL: c.DeviceURL, RevokeURL: c.RevokeURL}
+	address := configured.endpoints()[key]
+	if address == "" && c.Issuer != "" {
+		found, err := c.discovery.lookup(ctx, c.Issuer, c.httpClient())
+		if err != nil {
+			return "", err
+		}
+		address = found.endpoints()[key]
+	}
+	if address == "" && key != revokeURL {
+		return "", newError(ActionConfig, "the provider has no "+key+" that is known here", "spell out "+key+"; without one the provider does not offer this grant")
+	}
+	return address, nil
+}
+
+// checkSender refuses a callback that another provider sent, or may have sent (RFC
+// 9207 section 2.4, RFC 9700 section 4.4): a hostile provider leads the browser on to
+// another one, whose code would then be sent to the hostile one's token endpoint.
+func (c *Client) checkSender(asked *url.URL) error {
+	if !sameEndpoint(asked, c.RedirectURL) {
+		return newError(ActionLogin, "the address is not this login's return URL, "+c.RedirectURL,
+			"start the login again; should that fail too, check which provider the browser is sent to: it may lead logins to another one")
+	}
+	said := asked.Query()["iss"]
+	known := c.discovery.found.Load()
+	promised := known != nil && known.SaysIssuer
+	if len(said) == 0 && !promised || len(said) == 1 && c.isIssuer(said[0]) {
 		return nil
 	}
-	return text
+	if c.Issuer == "" {
+		return newError(ActionLogin, "the callback comes from an issuer that is not at the host of auth_url",
+			"check which provider the browser was sent to; if it was the right one, set issuer of the credential to what the provider gives as its own")
+	}
+	return newError(ActionLogin, "the callback does not come from the configured issuer",
+		"start the login again; should that fail too, check issuer, and which provider the browser was sent to")
+}
+
+// isIssuer reports whether a callback's iss is this provider's. Where the issuer is
+// not configured, it must at least be at the host that the browser was sent to.
+func (c *Client) isIssuer(iss string) bool {
+	if c.Issuer != "" {
+		return iss == c.Issuer
+	}
+	said, err := url.Parse(iss)
+	sent, err2 := url.Parse(c.AuthURL)
+	return err == nil && err2 == nil && said.Scheme == sent.Scheme && said.Host == sent.Host
+}
+
+// sameEndpoint reports whether a browser asked for the redirect URI. Its host does
+// not count: this machine has several names.
+func sameEndpoint(asked *url.URL, redirectURL string) bool {
+	redirect, err := url.Parse(redirectURL)
+	return err == nil && asked.Scheme == redirect.Scheme && port(asked) == port(redirect) &&
+		cmp.Or(asked.EscapedPath(), "/") == cmp.Or(redirect.EscapedPath(), "/")
+}
+
+func port(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }

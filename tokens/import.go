@@ -1,7 +1,6 @@
 package tokens
 
 import (
-	"context"
 	"errors"
 	"fmt"
 )
@@ -9,40 +8,9 @@ import (
 // importedKind is the Kind of a grant that began with a refresh token.
 const importedKind = "refresh_token"
 
-// Imported is a grant of this client that consists of a refresh token which was
-// got elsewhere; it is for [Source.Import] and [Source.Start].
-func (c *Client) Imported(refresh Secret) Grant {
-	grant := c.newGrant(importedKind)
-	grant.Refresh = refresh
-	grant.Seed = Fingerprint(refresh)
-	return grant
-}
-
 // ErrImported says that a refresh token was imported before, and that the login
 // that grew from it is kept.
 var ErrImported = errors.New("this refresh token was imported before")
-
-// Import makes a refresh token that was got elsewhere the login, once a renewal
-// has proven that it works; the grant says to which client it belongs. What is
-// stored stays where it does not. A refresh token that is the present one, or that
-// the present one grew from, is sent to nobody: providers rotate refresh tokens, and
-// one that comes back spent ends the login. The error is then [ErrImported]. Import
-// waits for the store's lock as ctx allows, but for the answer as long as it may come.
-func (s *Source) Import(ctx context.Context, grant Grant) error {
-	unlock, err := s.Store.Lock(ctx, s.key())
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	stored, err := s.Store.Load(s.key())
-	switch {
-	case err == nil && s.fits(stored) && grewFrom(stored, grant):
-		return importedBefore(stored)
-	case err != nil && !errors.Is(err, ErrNoGrant) && !isDamaged(err):
-		return err
-	}
-	return s.importNew(grant)
-}
 
 // grewFrom reports whether a stored login is what became of an imported one. One
 // that an earlier version imported without a note of which may be.
@@ -57,74 +25,70 @@ func unnoted(stored Grant) bool {
 func importedBefore(stored Grant) error {
 	switch {
 	case stored.Refused != "":
-		return &Error{
-			Action: ActionLogin, Code: stored.Refused, Say: "this refresh token was imported before, and the provider no longer accepts what became of it",
-			Hint: "get a new refresh token from the provider; this one was sent to nobody now",
-			Err:  ErrImported,
-		}
+		e := newError(ActionLogin, "this refresh token was imported before, and the provider no longer accepts what became of it",
+			"get a new refresh token from the provider; this one was sent to nobody now")
+		e.Code = stored.Refused
+		return e.because(ErrImported)
 	case unnoted(stored):
 		return fmt.Errorf("%w, or another one was, by a version that did not note which; log out first to replace it", ErrImported)
 	}
 	return ErrImported
 }
 
-func (s *Source) importNew(grant Grant) error {
+// An importing carries a refresh token that was got elsewhere through its first renewal.
+type importing struct {
+	source  *Source
+	grant   Grant
+	tempKey string // where the store keeps it until it is the login
+}
+
+func (i importing) run() error {
+	s, grant := i.source, i.grant
 	// First it is kept beside: what could not be kept afterwards must not be spent now.
-	beside := s.key() + ".importing"
-	if kept, err := s.Store.Load(beside); err == nil && kept.Seed == grant.Seed && kept.Refresh != grant.Refresh {
-		return s.concludeImport(beside, kept, nil) // the store had no room for it the last time
-	} else if path := s.unread(); err == nil && kept.Seed == grant.Seed && path != "" {
+	kept, err := s.Store.Load(i.tempKey)
+	before := err == nil && kept.Seed == grant.Seed
+	if before && kept.Refresh != grant.Refresh {
+		return i.conclude(kept, nil) // the store had no room for it the last time
+	} else if path := s.unread().first(); before && path != "" {
 		return sentBefore(path)
 	}
-	if err := s.Store.Save(beside, grant); err != nil {
+	if err := s.Store.Save(i.tempKey, grant); err != nil {
 		return fmt.Errorf("%w; the refresh token was sent to nobody", unsavedError(err))
 	}
-	ctx, cancel := patience(answerPatience)
-	defer cancel()
-	s.setImporting(true)
-	renewed, err := s.Renew(ctx, grant)
-	s.setImporting(false)
-	s.noteUnread(err)
-	if path := s.unread(); path != "" {
+	renewed, err := i.renew()
+	s.unread().note(err)
+	if path := s.unread().first(); path != "" {
 		return errors.Join(sentBefore(path), err) // what is kept beside tells the next import that this one was sent
 	}
 	if err != nil && renewed.Refresh == grant.Refresh {
-		return errors.Join(errorOrNil(err), s.Store.Delete(beside))
+		return errors.Join(err, s.Store.Delete(i.tempKey))
 	}
-	return s.concludeImport(beside, renewed, err) // the login, though it may have no usable access token yet
+	return i.conclude(renewed, err) // the login, though it may have no usable access token yet
 }
 
-// concludeImport makes renewed the login; err is what was wrong with its access token.
-func (s *Source) concludeImport(beside string, renewed Grant, err error) error {
-	saveErr := s.put(renewed)
-	if saveErr != nil && s.Store.Save(beside, renewed) == nil {
-		return errors.Join(errorOrNil(err), fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
+func (i importing) renew() (Grant, error) {
+	ctx, cancel := runningTimeout(responseTimeout)
+	defer cancel()
+	i.source.importing.Store(true)
+	defer i.source.importing.Store(false)
+	renewed, err := i.source.Renew(ctx, i.grant)
+	if err != nil {
+		err = asError(err)
 	}
-	return errors.Join(errorOrNil(err), saveErr, s.Store.Delete(beside))
+	return renewed, err
 }
 
-func (s *Source) setImporting(now bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.importing = now
+// conclude makes renewed the login; err is what was wrong with its access token.
+func (i importing) conclude(renewed Grant, err error) error {
+	store := i.source.Store
+	saveErr := i.source.setGrant(renewed)
+	if saveErr != nil && store.Save(i.tempKey, renewed) == nil {
+		return errors.Join(err, fmt.Errorf("%w; it is kept, and the next import of the same refresh token takes it from there", saveErr))
+	}
+	return errors.Join(err, saveErr, store.Delete(i.tempKey))
 }
 
 func sentBefore(path string) error {
-	return &Error{
-		Action: ActionConfig, Say: "the refresh token was sent, and the answer could not be read",
-		Hint: "look for the new refresh token in " + path + "; to send this one again all the same, remove that file",
-	}
-}
-
-// errorOrNil is err as an [*Error], whole where it already holds one.
-func errorOrNil(err error) error {
-	if err == nil || errors.As(err, new(*Error)) || errors.Is(err, ErrUnsaved) {
-		return err
-	}
-	return asError(err)
-}
-
-func isDamaged(err error) bool {
-	var unusable *UnusableError
-	return errors.As(err, &unusable) && unusable.damaged
+	return newError(ActionConfig, "the refresh token was sent, and the answer could not be read",
+		"look for the new refresh token in "+path+"; to send this one again all the same, remove that file")
 }

@@ -13,7 +13,7 @@ import (
 // importer is what 'avsproxy login NAME < FILE' makes, a process each.
 func importer(p *provider, store Store) (*Source, *Client) {
 	client := p.client()
-	return &Source{Name: "alexa", Kind: importedKind, Store: store, Renew: client.Refresh, Fits: client.Fits, MustSave: true}, client
+	return &Source{Name: "alexa", Kind: importedKind, Store: store, Renew: client.Refresh, Matches: client.Matches, MustSave: true}, client
 }
 
 func TestPromise1_AnImportThatIsRunAgainAsksNobody(t *testing.T) {
@@ -96,7 +96,7 @@ func TestAnImportOfAnEarlierVersionIsKept(t *testing.T) {
 	store := holding(t, old)
 	source, client := importer(p, store)
 	err := source.Import(t.Context(), client.Imported("mine"))
-	if !errors.Is(err, ErrImported) || !strings.Contains(err.Error(), "log out first") || p.calls() != 0 || !load(t, store).same(old) {
+	if !errors.Is(err, ErrImported) || !strings.Contains(err.Error(), "log out first") || p.calls() != 0 || !load(t, store).sameTokens(old) {
 		t.Errorf("%v, %d calls", err, p.calls())
 	}
 }
@@ -115,4 +115,22 @@ func TestAnImportIsSavedAlsoWhereItsAccessTokenIsOfNoUse(t *testing.T) {
 			t.Error("left beside:", fmt.Sprint(err))
 		}
 	})
+}
+
+// Nothing was sent, so nothing may take the place of the stored login.
+func TestPromise1_AnImportWithoutTheClientsSecretChangesNothing(t *testing.T) {
+	p, store := newProvider(), holding(t, stored(time.Hour))
+	source, client := importer(p, store)
+	client.Secret = func() (Secret, error) { return "", errors.New("the file is away") }
+	for range 2 {
+		err := source.Import(t.Context(), client.Imported("mine"))
+		if err == nil || asError(err).Action != ActionConfig || p.calls() != 0 {
+			t.Errorf("%v after %d calls", err, p.calls())
+		}
+		if got := load(t, store); got.Refresh != stored(0).Refresh {
+			t.Errorf("%+v", got)
+		}
+	}
+	client.Secret = nil
+	must(t, source.Import(t.Context(), client.Imported("mine")))
 }

@@ -3,9 +3,16 @@ package tokens
 import (
 	"cmp"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/zalando/go-keyring"
 
@@ -61,16 +68,15 @@ func (k *KeyringStore) Load(name string) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	return joined(name, grant, entry)
+	return joinGrant(name, grant, entry)
 }
 
 // Save implements [Store].
 func (k *KeyringStore) Save(name string, grant Grant) error {
-	var found *UnusableError
-	if _, err := k.file().Load(name); errors.As(err, &found) && !found.damaged {
+	if _, err := k.file().Load(name); err != nil && !errors.Is(err, ErrNoGrant) && !isDamaged(err) {
 		return err // before the keyring is touched, since this file will not be overwritten
 	}
-	entry, rest, err := split(name, grant)
+	entry, rest, err := splitGrant(name, grant)
 	if err != nil {
 		return fmt.Errorf("sealing the login of %s: %w", name, err)
 	}
@@ -137,4 +143,89 @@ func keyringError(err error) error {
 	}
 	return unusable("the system's keyring", "cannot be used: "+sentence(err.Error()),
 		`unlock it or start it in this session, or set store.kind = "file" and log in again`)
+}
+
+// Tidy is that of [FileStore].
+func (k *KeyringStore) Tidy() { k.file().Tidy() }
+
+func (k *KeyringStore) unread(name string) unreadFiles { return k.file().unread(name) }
+
+// entryPrefix stands before the token in a keyring entry: a fingerprint of the token's
+// kind and of its client. The entry may be newer than the file, and a token must not be
+// sent as another kind of token or to another provider.
+func entryPrefix(kind string, grant Grant) string {
+	return Fingerprint(Secret(kind+"\n"+grant.ClientID+"\n"+grant.Issuer)) + ":"
+}
+
+const (
+	kindAccess  = "access_token"
+	kindRefresh = "refresh_token"
+	sealMark    = "sealed:"
+)
+
+// splitGrant divides a grant into the entry for the keyring and the rest for a file.
+func splitGrant(name string, grant Grant) (entry string, rest Grant, err error) {
+	entry = entryPrefix(kindRefresh, grant) + grant.Refresh.Reveal()
+	if grant.Refresh.IsZero() {
+		entry = entryPrefix(kindAccess, grant) + grant.Access.Reveal()
+	}
+	grant.Access, err = seal(name, entry, grant.Access)
+	grant.Refresh = ""
+	return entry, grant, err
+}
+
+// joinGrant puts together what splitGrant divided. A rest that was not sealed under this
+// entry is older: its access token is lost, and its refusal or mark is about another
+// refresh token.
+func joinGrant(name string, rest Grant, entry string) (Grant, error) {
+	refresh, renewable := strings.CutPrefix(entry, entryPrefix(kindRefresh, rest))
+	switch {
+	case renewable:
+		rest.Refresh = Secret(refresh)
+	case !strings.HasPrefix(entry, entryPrefix(kindAccess, rest)):
+		return Grant{}, fmt.Errorf("%w: the one in the keyring was made for another client_id or provider", ErrNoGrant)
+	}
+	access, err := unseal(name, entry, rest.Access)
+	if err != nil {
+		access, rest.Refused, rest.PendingSince = "", "", time.Time{}
+	}
+	rest.Access = access
+	return rest, nil
+}
+
+// seal encrypts an access token with AES-256-GCM, bound to the credential's name.
+// The random nonce comes first.
+func seal(name, entry string, access Secret) (Secret, error) {
+	box, err := newAEAD(entry)
+	if err != nil {
+		return "", err
+	}
+	sealed := box.Seal(nil, nil, []byte(access), []byte(name))
+	return Secret(sealMark + base64.StdEncoding.EncodeToString(sealed)), nil
+}
+
+func unseal(name, entry string, sealed Secret) (Secret, error) {
+	box, err := newAEAD(entry)
+	if err != nil {
+		return "", err
+	}
+	text, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(sealed.Reveal(), sealMark))
+	if err != nil {
+		return "", err
+	}
+	access, err := box.Open(nil, nil, text, []byte(name))
+	return Secret(access), err
+}
+
+// newAEAD derives its key with HKDF (RFC 5869); tokens have the entropy for that.
+func newAEAD(entry string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, []byte(entry), nil, "avsproxy: access token beside a keyring entry", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }

@@ -77,7 +77,7 @@ func between(t *testing.T, before, after Grant) *KeyringStore {
 	t.Helper()
 	store := mockKeyring(t)
 	must(t, store.Save("alexa", before))
-	entry, _, err := split("alexa", after)
+	entry, _, err := splitGrant("alexa", after)
 	must(t, err)
 	must(t, keyring.Set("avsproxy", "alexa", entry))
 	return store

@@ -62,7 +62,7 @@ func renewOnce() {
 		ID: sandbox.ClientID, Secret: func() (Secret, error) { return sandbox.ClientSecret, nil }, TokenURL: os.Getenv(renewURL),
 		HTTP: &http.Client{Transport: deadlyTransport{&http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}},
 	}
-	source := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Fits: client.Fits, MustSave: true}
+	source := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Matches: client.Matches, MustSave: true}
 	var ttl time.Duration
 	if os.Getenv(killAt) == "random" {
 		source.Timeout = stoppedFor / 2
@@ -71,7 +71,7 @@ func renewOnce() {
 		ttl = 100 * time.Hour // longer than any, so that the renewal takes place
 	}
 	token, err := source.Fresh(context.Background(), ttl)
-	_ = source.Settle(context.Background()) // as every command does
+	_ = source.AwaitRenewal(context.Background()) // as every command does
 	fmt.Println(token.Access.Reveal(), err)
 	os.Exit(0)
 }
@@ -130,7 +130,7 @@ func prepareAftermath(t *testing.T, o sandbox.Options) *aftermath {
 }
 
 func (a *aftermath) source() *Source {
-	return &Source{Name: "alexa", Store: a.store, Renew: a.client.Refresh, Fits: a.client.Fits}
+	return &Source{Name: "alexa", Store: a.store, Renew: a.client.Refresh, Matches: a.client.Matches}
 }
 
 func (a *aftermath) logIn(t *testing.T) {

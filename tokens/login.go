@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,7 @@ type Login struct {
 
 	taken atomic.Bool // somebody has claimed the right to end it
 	done  chan struct{}
-	shown chan struct{} // closed when the page that tells the outcome was served
+	seen  chan struct{} // closed when the page that tells the outcome was served
 	once  sync.Once
 	grant Grant
 	err   error
@@ -46,14 +47,18 @@ func newLogin(source *Source, client *Client) *Login {
 		life:       loginLife,
 		stop:       func() {},
 		done:       make(chan struct{}),
-		shown:      make(chan struct{}),
+		seen:       make(chan struct{}),
 	}
 }
 
 // take claims the right to end the login. It is given once.
 func (login *Login) take() bool { return login.taken.CompareAndSwap(false, true) }
 
-func (login *Login) end(grant Grant, err error) {
+// end saves the grant, unless there is an error, and lets all go that wait for the end.
+func (login *Login) end(ctx context.Context, grant Grant, err error) {
+	if err == nil {
+		err = login.source.SetGrant(ctx, grant)
+	}
 	login.grant, login.err = grant, err
 	close(login.done)
 }
@@ -62,14 +67,14 @@ func (login *Login) end(grant Grant, err error) {
 func (login *Login) abandon(why *Error) {
 	if login.take() {
 		login.stop()
-		login.end(Grant{}, why)
+		login.end(context.Background(), Grant{}, why)
 	}
 }
 
-// Cancel ends a login that waits for a person. One that already has its answer
+// Cancel ends a login that waits for a person. One that already has its response
 // from the provider, or is over, is left alone.
 func (login *Login) Cancel() {
-	login.abandon(&Error{Action: ActionLogin, Say: "the login was cancelled here", Hint: "start the login again"})
+	login.abandon(newError(ActionLogin, "the login was cancelled here", hintStartAgain))
 }
 
 // Wait returns when the login is over: nil = a grant is saved and in use.
@@ -92,28 +97,52 @@ func (login *Login) Done() (over bool, err error) {
 	}
 }
 
-// Shown notes that the person has seen how the login ended.
-func (login *Login) Shown() { login.once.Do(func() { close(login.shown) }) }
+// MarkSeen notes that the person has seen how the login ended.
+func (login *Login) MarkSeen() { login.once.Do(func() { close(login.seen) }) }
 
-// WaitShown returns when the outcome was shown, or when ctx ends: a browser may
+// AwaitSeen returns when the outcome was seen, or when ctx ends: a browser may
 // never ask for the page.
-func (login *Login) WaitShown(ctx context.Context) {
+func (login *Login) AwaitSeen(ctx context.Context) {
 	select {
-	case <-login.shown:
+	case <-login.seen:
 	case <-ctx.Done():
 	}
 }
 
-// Lasting reports whether the login is over and what it gave can be renewed.
+// HasRefreshToken reports whether the login is over and what it gave can be renewed.
 // Some clients get no refresh token (RFC 6749 section 5.1 makes it optional) and
 // must log in again.
-func (login *Login) Lasting() bool {
+func (login *Login) HasRefreshToken() bool {
 	over, _ := login.Done()
 	return over && !login.grant.Refresh.IsZero()
 }
 
-// Format keeps the state and the verifier from being printed: fmt shows what is
-// in unexported fields as it is.
+// Format hides the state and the verifier, which fmt would show as they are.
 func (login *Login) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "login %s to %s", login.ID, login.Credential)
+}
+
+func (login *Login) finish(asked *url.URL) {
+	ctx, cancel := runningTimeout(responseTimeout) // there is one response to a code
+	defer cancel()
+	grant, err := login.redeem(ctx, asked)
+	login.source.unread().note(err)
+	if err != nil && !grant.Refresh.IsZero() { // the response broke off behind it
+		grant, err = login.prove(ctx, grant)
+	}
+	login.end(ctx, grant, err)
+}
+
+func (login *Login) redeem(ctx context.Context, asked *url.URL) (Grant, error) {
+	query := asked.Query()
+	if err := login.client.checkSender(asked); err != nil {
+		return Grant{}, err
+	}
+	if code := query.Get("error"); code != "" {
+		return Grant{}, redirectError(code, query.Get("error_description"))
+	}
+	if query.Get("code") == "" {
+		return Grant{}, newError(ActionLogin, "the callback had neither a code nor an error", hintStartAgain)
+	}
+	return login.client.exchange(ctx, query.Get("code"), login.verifier)
 }

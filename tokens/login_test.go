@@ -15,8 +15,8 @@ import (
 
 func loginSource(t *testing.T, client *Client) *Source {
 	t.Helper()
-	source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Fits: client.Fits}
-	must(t, source.Open())
+	source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Matches: client.Matches}
+	must(t, source.Load())
 	return source
 }
 
@@ -31,18 +31,18 @@ func TestLoginWithPKCEGivesALastingGrant(t *testing.T) {
 	if query.Get("code_challenge_method") != "S256" || len(query.Get("code_challenge")) != 43 || len(query.Get("state")) < 43 {
 		t.Errorf("asked with %v", query)
 	}
-	if over, _ := login.Done(); over || login.Lasting() || logins.Find(login.ID) != login {
+	if over, _ := login.Done(); over || login.HasRefreshToken() || logins.Find(login.ID) != login {
 		t.Error("over before it began")
 	}
 	got, err := logins.Callback(t.Context(), calledBack(consent(t, login)))
-	if err != nil || got != login || !login.Lasting() {
+	if err != nil || got != login || !login.HasRefreshToken() {
 		t.Fatal(err)
 	}
 	if over, err := login.Done(); !over || err != nil {
 		t.Error(err)
 	}
 	grant := load(t, source.Store)
-	if mustToken(t, source) != grant.Access || grant.Kind != "authorization_code" || !client.Fits(grant) || grant.LoggedIn.IsZero() {
+	if mustToken(t, source) != grant.Access || grant.Kind != "authorization_code" || !client.Matches(grant) || grant.LoggedIn.IsZero() {
 		t.Errorf("%+v", grant)
 	}
 	if calls := amazon.TokenCalls(); len(calls) != 1 || calls[0].Status != 200 {
@@ -57,7 +57,7 @@ func TestLoginWithoutASecretRestsOnPKCE(t *testing.T) {
 		source := loginSource(t, client)
 		var logins Logins
 		login := begin(t, &logins, source, client)
-		if _, err := logins.Callback(t.Context(), calledBack(consent(t, login))); err != nil || !login.Lasting() {
+		if _, err := logins.Callback(t.Context(), calledBack(consent(t, login))); err != nil || !login.HasRefreshToken() {
 			t.Fatal(err)
 		}
 		if _, err := source.Fresh(t.Context(), 2*time.Hour); err != nil {
@@ -125,7 +125,7 @@ func TestErrorWithTheRightStateEndsTheLogin(t *testing.T) {
 		if !errors.As(err, &e) || e.Code != c.code || !strings.Contains(e.Error(), c.says) || e.Hint == "" || len(e.Error()) > 400 {
 			t.Errorf("%s: %q", c.query, err)
 		}
-		if over, ended := login.Done(); !over || ended != err || login.Lasting() || p.calls() != 0 {
+		if over, ended := login.Done(); !over || ended != err || login.HasRefreshToken() || p.calls() != 0 {
 			t.Errorf("%s: over %v, %v, %d calls", c.query, over, ended, p.calls())
 		}
 	}
@@ -140,7 +140,7 @@ func TestRepeatedCallbackRepeatsTheOutcome(t *testing.T) {
 	outcomes := make(chan error, 8)
 	for range cap(outcomes) {
 		go func() {
-			login.Lasting() // as a page may ask at any time
+			login.HasRefreshToken() // as a page may ask at any time
 			got, err := logins.Callback(t.Context(), calledBack(query))
 			if got != login {
 				err = errors.New("another login")
@@ -195,7 +195,7 @@ func TestLoginThatTheProviderCannotFinish(t *testing.T) {
 		p, logins := newProvider(), Logins{}
 		p.now(c.answer)
 		source := &Source{Name: "alexa", Store: holding(t, stored(time.Hour))}
-		must(t, source.Open())
+		must(t, source.Load())
 		login := begin(t, &logins, source, p.client())
 		_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}}))
 		var e *Error

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// ErrUnknownState is the answer to a callback whose state belongs to no login
+// ErrUnknownState is the error for a callback whose state belongs to no login
 // that is waiting: a stray request or somebody else's. The waiting logins go on.
 var ErrUnknownState = errors.New("this callback belongs to no login that is waiting")
 
@@ -50,12 +50,39 @@ func (l *Logins) Begin(ctx context.Context, source *Source, client *Client) (*Lo
 	return joined, nil
 }
 
+// BeginDevice starts a login to the credential of source on another device: the
+// person types a code there (RFC 8628; [Client.CodeBasedLinking] for Amazon's
+// dialect). Polling goes on by itself, also after the end of ctx, until it has
+// tokens or a refusal, the code expires, or [Login.Cancel]. A device login that
+// waits is joined as in [Logins.Begin], up to half of its life. The error is an [*Error].
+func (l *Logins) BeginDevice(ctx context.Context, source *Source, client *Client) (*Login, error) {
+	login := newLogin(source, client)
+	login.Device = &DeviceCode{}
+	if waiting := l.find(login.mayJoin); waiting != nil {
+		return waiting, nil
+	}
+	device, err := client.deviceCode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	login.Device, login.life = device, time.Until(device.Expires)+deviceAfter
+	polling, stop := context.WithDeadline(context.WithoutCancel(ctx), device.Expires)
+	login.stop = stop
+	joined, isNew := l.join(login)
+	if !isNew {
+		stop() // somebody was faster; our code ends unused
+		return joined, nil
+	}
+	go login.poll(polling)
+	return login, nil
+}
+
 // join remembers a login, unless one of its kind waits: then that one is returned.
 func (l *Logins) join(login *Login) (joined *Login, isNew bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if other := l.waitingLocked(login); other != nil {
-		return other, false
+	if i := slices.IndexFunc(l.pending, login.mayJoin); i >= 0 {
+		return l.pending[i], false
 	}
 	l.makeRoomLocked()
 	l.pending = append(l.pending, login)
@@ -63,14 +90,19 @@ func (l *Logins) join(login *Login) (joined *Login, isNew bool) {
 	return login, true
 }
 
-// waitingLocked finds a login that one of this kind may join, nil if there is none.
-func (l *Logins) waitingLocked(login *Login) *Login {
-	for _, other := range l.pending {
-		same := other.Credential == login.Credential && (other.Device == nil) == (login.Device == nil) &&
-			other.client.ID == login.client.ID && other.client.RedirectURL == login.client.RedirectURL
-		if same && !other.taken.Load() && time.Since(other.started) < other.life/2 {
-			return other
-		}
+// mayJoin reports whether another login is of the same kind, and has time left.
+func (login *Login) mayJoin(other *Login) bool {
+	return other.Credential == login.Credential && (other.Device == nil) == (login.Device == nil) &&
+		other.client.ID == login.client.ID && other.client.RedirectURL == login.client.RedirectURL &&
+		!other.taken.Load() && time.Since(other.started) < other.life/2
+}
+
+// find returns the oldest login for which isIt is true, or nil.
+func (l *Logins) find(isIt func(*Login) bool) *Login {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.IndexFunc(l.pending, isIt); i >= 0 {
+		return l.pending[i]
 	}
 	return nil
 }
@@ -95,20 +127,13 @@ func (l *Logins) makeRoomLocked() {
 		return
 	}
 	i := max(0, slices.IndexFunc(l.pending, func(login *Login) bool { over, _ := login.Done(); return over }))
-	l.pending[i].abandon(&Error{Action: ActionLogin, Say: "too many other logins were started", Hint: "start the login again"})
+	l.pending[i].abandon(newError(ActionLogin, "too many other logins were started", hintStartAgain))
 	l.pending = slices.Delete(l.pending, i, i+1)
 }
 
 // Find returns the login with that ID, or nil.
 func (l *Logins) Find(id string) *Login {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, login := range l.pending {
-		if login.ID == id {
-			return login
-		}
-	}
-	return nil
+	return l.find(func(login *Login) bool { return login.ID == id })
 }
 
 // Callback takes a request to the redirect URI, as the URL that the browser asked
@@ -116,8 +141,9 @@ func (l *Logins) Find(id string) *Login {
 // error is [ErrUnknownState] and nothing has happened. With the right one the login
 // is over, well or not, and is returned; a repeated callback returns it as it ended.
 func (l *Logins) Callback(ctx context.Context, asked *url.URL) (*Login, error) {
-	query := asked.Query()
-	login := l.claimed(query.Get("state"))
+	l.forget()
+	state := Secret(asked.Query().Get("state"))
+	login := l.find(func(login *Login) bool { return login.Device == nil && Secret(login.state).Equal(state) })
 	if login == nil {
 		return nil, ErrUnknownState
 	}
@@ -126,45 +152,4 @@ func (l *Logins) Callback(ctx context.Context, asked *url.URL) (*Login, error) {
 		login.finish(asked)
 	}
 	return login, login.Wait(ctx)
-}
-
-// claimed finds a browser login by its state; device logins have none.
-func (l *Logins) claimed(state string) *Login {
-	l.forget()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, login := range l.pending {
-		if login.Device == nil && sameSecret(login.state, state) {
-			return login
-		}
-	}
-	return nil
-}
-
-func (login *Login) finish(asked *url.URL) {
-	ctx, cancel := patience(answerPatience) // there is one answer to a code
-	defer cancel()
-	grant, err := login.redeem(ctx, asked)
-	login.source.noteUnread(err)
-	if err != nil && !grant.Refresh.IsZero() { // the answer broke off behind it
-		grant, err = login.prove(ctx, grant)
-	}
-	if err == nil {
-		err = login.source.Put(ctx, grant)
-	}
-	login.end(grant, err)
-}
-
-func (login *Login) redeem(ctx context.Context, asked *url.URL) (Grant, error) {
-	query := asked.Query()
-	if err := login.client.checkSender(asked); err != nil {
-		return Grant{}, err
-	}
-	if code := query.Get("error"); code != "" {
-		return Grant{}, redirectError(code, query.Get("error_description"))
-	}
-	if query.Get("code") == "" {
-		return Grant{}, &Error{Action: ActionLogin, Say: "the callback had neither a code nor an error", Hint: "start the login again"}
-	}
-	return login.client.exchange(ctx, query.Get("code"), login.verifier)
 }

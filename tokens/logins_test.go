@@ -137,16 +137,16 @@ func TestShownEndsTheWaitForThePage(t *testing.T) {
 		login := begin(t, &logins, &Source{}, newProvider().client())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		login.WaitShown(ctx)
+		login.AwaitSeen(ctx)
 		if ctx.Err() == nil {
 			t.Error("did not wait")
 		}
 		if err := login.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		login.Shown()
-		login.Shown()
-		login.WaitShown(t.Context())
+		login.MarkSeen()
+		login.MarkSeen()
+		login.AwaitSeen(t.Context())
 	})
 }
 

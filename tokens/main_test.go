@@ -150,8 +150,8 @@ func stored(left time.Duration) Grant {
 func open(t testing.TB, p *provider, store Store) *Source {
 	t.Helper()
 	client := p.client()
-	source := &Source{Name: "alexa", Kind: "authorization_code", Store: store, Renew: client.Refresh, Fits: client.Fits}
-	if err := source.Open(); err != nil {
+	source := &Source{Name: "alexa", Kind: "authorization_code", Store: store, Renew: client.Refresh, Matches: client.Matches}
+	if err := source.Load(); err != nil {
 		t.Fatal(err)
 	}
 	return source

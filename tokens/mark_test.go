@@ -32,7 +32,7 @@ type tellingStore struct {
 
 func (s *tellingStore) Save(name string, grant Grant) error {
 	what := "save " + grant.Refresh.Reveal()
-	if !grant.Posted.IsZero() {
+	if !grant.PendingSince.IsZero() {
 		what += " marked"
 	}
 	if grant.Failed.Action != "" {
@@ -79,7 +79,7 @@ func TestMarkIsTakenBackWhereNothingCanHaveBeenSpent(t *testing.T) {
 			p.answer = answer
 			store := holding(t, stored(-time.Second))
 			refused(t, open(t, p, store))
-			if got := load(t, store); !got.Posted.IsZero() {
+			if got := load(t, store); !got.PendingSince.IsZero() {
 				t.Errorf("%s: the mark stayed", name)
 			}
 		})
@@ -89,7 +89,7 @@ func TestMarkIsTakenBackWhereNothingCanHaveBeenSpent(t *testing.T) {
 func TestLiveMarkMeansOneTryAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		marked := stored(time.Hour)
-		marked.Posted = wallNow().Add(-time.Minute)
+		marked.PendingSince = wallNow().Add(-time.Minute)
 		p := newProvider()
 		source := open(t, p, holding(t, marked))
 		if got := mustToken(t, source); got != "access-0" {
@@ -107,11 +107,11 @@ func TestLostAnswerIsNamedWhereTheProviderRefuses(t *testing.T) {
 		p := newProvider()
 		p.answer = answering(400, jsonType, `{"error":"invalid_grant"}`)
 		marked := stored(-time.Hour)
-		marked.Posted = wallNow().Add(-time.Minute)
+		marked.PendingSince = wallNow().Add(-time.Minute)
 		store := holding(t, marked)
 		source := open(t, p, store)
 		e := refused(t, source)
-		if e.Action != ActionLogin || !strings.Contains(e.Say, "got no usable answer") {
+		if e.Action != ActionLogin || !strings.Contains(e.Message, "got no usable answer") {
 			t.Error(e)
 		}
 		if got := load(t, store); got.Refused != "invalid_grant" || got.Refresh != "refresh-0" {
@@ -158,15 +158,15 @@ func TestDamagedFileFallsBackToThePreviousGeneration(t *testing.T) {
 		told := ""
 		store.Recovered = func(path string) { told = path }
 		got := load(t, store)
-		if !got.same(older) || got.Posted.IsZero() || told != path {
+		if !got.sameTokens(older) || got.PendingSince.IsZero() || told != path {
 			t.Errorf("%s: %v, told %q", name, got, told)
 		}
 	}
 	p := newProvider()
 	source := open(t, p, store)
 	mustToken(t, source)
-	must(t, source.Settle(t.Context()))
-	if got := load(t, store); p.last().Get("refresh_token") != "refresh-0" || got.Refresh != "refresh-1" || !got.Posted.IsZero() {
+	must(t, source.AwaitRenewal(t.Context()))
+	if got := load(t, store); p.last().Get("refresh_token") != "refresh-0" || got.Refresh != "refresh-1" || !got.PendingSince.IsZero() {
 		t.Errorf("went on with %v", got)
 	}
 	stat(t, path+".damaged")
@@ -180,7 +180,7 @@ func TestProcessesShareAFailureAndItsPause(t *testing.T) {
 		first := refused(t, open(t, p, store))
 		for range 10 {
 			again := refused(t, open(t, p, store))
-			if again.Action != ActionWait || again.Say != first.Say || again.RetryAfter > 90*time.Second || again.RetryAfter < 80*time.Second {
+			if again.Action != ActionWait || again.Message != first.Message || again.RetryAfter > 90*time.Second || again.RetryAfter < 80*time.Second {
 				t.Fatalf("%+v", again)
 			}
 			time.Sleep(time.Second)

@@ -62,13 +62,13 @@ func seeded(t *testing.T, p *provider, store Store, refresh *Secret) *Source {
 	t.Helper()
 	client := p.client()
 	var last Grant
-	source := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Fits: client.Fits, Start: func() (Grant, error) {
+	source := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Matches: client.Matches, Seed: func() (Grant, error) {
 		if last.Refresh != *refresh {
 			last = client.Imported(*refresh)
 		}
 		return last, nil
 	}}
-	must(t, source.Open())
+	must(t, source.Load())
 	return source
 }
 
@@ -154,8 +154,8 @@ func TestAnAnswerThatChangesNothingTakesTheMarkBack(t *testing.T) {
 		store := holding(t, stored(time.Minute))
 		mustToken(t, open(t, p, store))
 		synctest.Wait()
-		if g := load(t, store); !g.Posted.IsZero() || g.Expiry.Before(wallNow().Add(50*time.Minute)) {
-			t.Errorf("mark %v, expiry %v", g.Posted, g.Expiry.Sub(wallNow()))
+		if g := load(t, store); !g.PendingSince.IsZero() || g.Expiry.Before(wallNow().Add(50*time.Minute)) {
+			t.Errorf("mark %v, expiry %v", g.PendingSince, g.Expiry.Sub(wallNow()))
 		}
 		for range 5 {
 			mustToken(t, open(t, p, store)) // as 'avsproxy token' does
@@ -174,7 +174,7 @@ func TestDeadTokensAreNotAskedForWithEachRequest(t *testing.T) {
 			runs++
 			return Grant{Kind: "command", Access: Secret(fmt.Sprint("dead-", runs)), Renewed: wallNow(), Expiry: wallNow().Add(-time.Minute)}, nil
 		}}
-		must(t, source.Open())
+		must(t, source.Load())
 		for range 1000 {
 			refused(t, source)
 		}
@@ -202,7 +202,7 @@ func TestFiveHundredWithACodeProvesNothing(t *testing.T) {
 		p.now(answering(500, jsonType, `{"error":"server_error"}`))
 		store := holding(t, stored(-time.Second))
 		refused(t, open(t, p, store))
-		if load(t, store).Posted.IsZero() {
+		if load(t, store).PendingSince.IsZero() {
 			t.Error("the mark was taken back")
 		}
 	})
@@ -232,7 +232,7 @@ func TestSettleSavesWhatIsHeld(t *testing.T) {
 		store.set(nil, errors.New("no space left"), nil)
 		mustToken(t, source)
 		store.set(nil, nil, nil)
-		must(t, source.Settle(t.Context()))
+		must(t, source.AwaitRenewal(t.Context()))
 		if got := load(t, store); got.Refresh != "refresh-1" {
 			t.Errorf("the process ends and leaves the spent %s", got.Refresh.Reveal())
 		}
@@ -248,10 +248,10 @@ func TestLogoutOfAnUnsavedLoginStaysQuiet(t *testing.T) {
 		source := open(t, p, store)
 		store.set(nil, errors.New("no space left"), nil)
 		mustToken(t, source)
-		var heard []string
-		source.Outcome = func(o string) { heard = append(heard, o) }
+		var heard []Outcome
+		source.Outcome = func(o Outcome) { heard = append(heard, o) }
 		store.set(nil, nil, nil)
-		must(t, source.Forget(t.Context()))
+		must(t, source.Logout(t.Context()))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(heard) > 0 {
@@ -284,13 +284,13 @@ func TestAClientsOwnGrantDoesNotReplaceALogin(t *testing.T) {
 		store := FileStore{Dir: t.TempDir()}
 		must(t, store.Save("alexa", stored(-time.Second)))
 		time.Sleep(time.Second)
-		source := &Source{Name: "alexa", Store: store, Unattended: true, Renew: client.ClientCredentials, Fits: func(g Grant) bool { return g.Kind == clientKind }}
-		must(t, source.Open())
+		source := &Source{Name: "alexa", Store: store, Unattended: true, Renew: client.ClientCredentials, Matches: func(g Grant) bool { return g.Kind == clientKind }}
+		must(t, source.Load())
 		mustToken(t, source)
 		time.Sleep(2 * time.Hour)
 		mustToken(t, source)
-		back := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Fits: func(g Grant) bool { return g.Kind != clientKind }} // the person takes the change back
-		must(t, back.Open())
+		back := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Matches: func(g Grant) bool { return g.Kind != clientKind }} // the person takes the change back
+		must(t, back.Load())
 		if _, err := back.Token(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -304,7 +304,7 @@ func TestAProofWithoutAnAnswerIsMarked(t *testing.T) {
 		first := stored(time.Hour)
 		g, err := newLogin(&Source{Store: &MemoryStore{}}, p.client()).prove(t.Context(), first)
 		must(t, err)
-		if g.Posted.IsZero() {
+		if g.PendingSince.IsZero() {
 			t.Error("a refresh token that may be spent goes unmarked")
 		}
 	})
@@ -315,7 +315,7 @@ func TestAnImportThatCouldNotBeKeptSpendsNothing(t *testing.T) {
 	store := &brokenStore{}
 	store.set(nil, errors.New("no space left"), nil)
 	client := p.client()
-	source := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Fits: client.Fits, MustSave: true}
+	source := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Matches: client.Matches, MustSave: true}
 	err := source.Import(t.Context(), client.Imported("mine"))
 	if err == nil || p.calls() != 0 {
 		t.Errorf("%v; the token was spent %d times", err, p.calls())
@@ -327,11 +327,11 @@ func TestLoginNeededDoesNotReadTheSecretWithEachRequest(t *testing.T) {
 		p := newProvider()
 		p.now(answering(400, jsonType, `{"error":"invalid_grant"}`))
 		client, runs := p.client(), 0
-		source := &Source{Name: "alexa", Store: &MemoryStore{}, Renew: client.Refresh, Fits: client.Fits, Start: func() (Grant, error) {
+		source := &Source{Name: "alexa", Store: &MemoryStore{}, Renew: client.Refresh, Matches: client.Matches, Seed: func() (Grant, error) {
 			runs++ // refresh_token = { command = ... } runs a program here
 			return client.Imported("A"), nil
 		}}
-		must(t, source.Open())
+		must(t, source.Load())
 		for range 1000 {
 			refused(t, source)
 		}

@@ -56,7 +56,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 					defer c()
 					_, _ = s.Token(ctx)
 					got := load(t, store)
-					kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+					kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 					switch {
 					case got.Refresh == "refresh-1", got.Refresh == "1234567":
 					case got.Refresh == "refresh-0" && bytes.Equal(kept, []byte(text[:n])):
@@ -120,10 +120,10 @@ func TestGzip(t *testing.T) {
 			g := stored(-time.Second)
 			g.Issuer = c.TokenURL
 			must(t, store.Save("alexa", g))
-			s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Fits: c.Fits}
-			must(t, s.Open())
+			s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
+			must(t, s.Load())
 			_, err := s.Token(t.Context())
-			kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+			kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 			got := load(t, store)
 			if got.Refresh != "refresh-1" && len(kept) == 0 {
 				t.Errorf("LOST: store %s, kept %q, err %v", got.Refresh.Reveal(), kept, err)
@@ -140,7 +140,7 @@ func TestClockSetBackAfterAFailure(t *testing.T) {
 		p := newProvider()
 		g := stored(-time.Second)
 		ahead := wallNow().Add(365 * 24 * time.Hour)
-		g.Failed = Failed{Action: ActionRetry, Say: "x509: certificate has expired", At: ahead, Retry: ahead.Add(2 * time.Second)}
+		g.Failed = Failed{Action: ActionRetry, Message: "x509: certificate has expired", At: ahead, Retry: ahead.Add(2 * time.Second)}
 		s := open(t, p, holding(t, g))
 		for range 48 {
 			if _, err := s.Token(t.Context()); err == nil {
@@ -191,11 +191,11 @@ func TestProbably(t *testing.T) {
 func TestUnreadPlacesAreTakenByPages(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for i := range 4 {
-		_, err := store.keepUnread("alexa", fmt.Appendf(nil, "<html>be right back, request %d</html>", i))
+		_, err := store.unread("alexa").keep(fmt.Appendf(nil, "<html>be right back, request %d</html>", i))
 		must(t, err)
 	}
 	answer := []byte(`{"data":{"refresh_token":"refresh-1"}}`)
-	path, err := store.keepUnread("alexa", answer)
+	path, err := store.unread("alexa").keep(answer)
 	if err == nil {
 		if text, _ := os.ReadFile(path); !bytes.Equal(text, answer) {
 			t.Errorf("says that it is kept in %s, which holds %q", path, text)
@@ -205,24 +205,24 @@ func TestUnreadPlacesAreTakenByPages(t *testing.T) {
 
 func TestUnreadPlaceIsAPipe(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
-	must(t, syscall.Mkfifo(store.unreadPaths("alexa")[0], 0o600))
+	must(t, syscall.Mkfifo(store.unread("alexa").paths()[0], 0o600))
 	done := make(chan bool)
-	go func() { store.keepUnread("alexa", []byte("x")); close(done) }()
+	go func() { store.unread("alexa").keep([]byte("x")); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(3 * time.Second):
 		t.Error("hangs, with the store's lock")
-		f, _ := os.OpenFile(store.unreadPaths("alexa")[0], os.O_RDWR, 0)
+		f, _ := os.OpenFile(store.unread("alexa").paths()[0], os.O_RDWR, 0)
 		f.Close()
 	}
 }
 
 func TestUnreadPlacesUnusable(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
-	for _, p := range store.unreadPaths("alexa") {
+	for _, p := range store.unread("alexa").paths() {
 		must(t, os.Mkdir(p, 0o700))
 	}
-	if path, err := store.keepUnread("alexa", []byte("x")); err == nil && path != "" {
+	if path, err := store.unread("alexa").keep([]byte("x")); err == nil && path != "" {
 		t.Errorf("claims to have kept it in %s, a folder", path)
 	}
 }
@@ -242,7 +242,7 @@ func TestNestedWithAWordIsKept(t *testing.T) {
 			must(t, store.Save("alexa", stored(-time.Second)))
 			p.now(cutAs(jsonType, text))
 			e := refused(t, open(t, p, store))
-			if kept, _ := os.ReadFile(store.unreadPaths("alexa")[0]); len(kept) == 0 {
+			if kept, _ := os.ReadFile(store.unread("alexa").paths()[0]); len(kept) == 0 {
 				t.Errorf("not kept; %v", e)
 			}
 		})
@@ -257,7 +257,7 @@ func TestStatusNamesTheKeptAnswer(t *testing.T) {
 		p.now(answering(200, jsonType, `{"data":{"refresh_token":"refresh-1"}}`))
 		s := open(t, p, store)
 		refused(t, s)
-		path := store.unreadPaths("alexa")[0]
+		path := store.unread("alexa").paths()[0]
 		time.Sleep(time.Minute)
 		p.now(down)
 		refused(t, s)
@@ -282,14 +282,14 @@ func TestStatusNamesTheKeptAnswer(t *testing.T) {
 func TestCodeExchangeCutBehindTheRefreshToken(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	c := p.client()
-	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Fits: c.Fits}
+	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
 	for _, text := range []string{`{"refresh_token":"refresh-1","access_token":"acc`, `{"access_token":"access-1","token_type":"mac","refresh_token":"refresh-1"}`} {
 		p.now(cutAs(jsonType, text))
 		var logins Logins
 		l := begin(t, &logins, s, c)
 		_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {l.state}, "code": {"c"}}))
 		g, lerr := store.Load("alexa")
-		kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+		kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 		if g.Refresh != "refresh-1" && len(kept) == 0 {
 			t.Errorf("neither saved nor kept: %v; %v", err, lerr)
 		}
@@ -316,7 +316,7 @@ func TestDeviceProofUnread(t *testing.T) {
 	p.now(answering(200, jsonType, `{"data":{"refresh_token":"refresh-1"}}`))
 	store := FileStore{Dir: t.TempDir()}
 	got, err := newLogin(&Source{Name: "alexa", Store: store}, c).prove(t.Context(), first)
-	if err != nil || got.Posted.IsZero() || store.unread("alexa") == "" {
+	if err != nil || got.PendingSince.IsZero() || store.unread("alexa").first() == "" {
 		t.Errorf("the unread answer is kept by nobody; %q, %v", got.Refresh.Reveal(), err)
 	}
 }
@@ -359,8 +359,8 @@ func TestTryBasicSticks(t *testing.T) {
 				return rotating(1, nil)
 			})
 			c := &Client{ID: "client", TokenURL: "https://provider.test/token", TryBasic: true, Secret: func() (Secret, error) { return secret, nil }, HTTP: &http.Client{Transport: rt}}
-			s := &Source{Name: "alexa", Store: holding(t, stored(-time.Second)), Renew: c.Refresh, Fits: c.Fits}
-			must(t, s.Open())
+			s := &Source{Name: "alexa", Store: holding(t, stored(-time.Second)), Renew: c.Refresh, Matches: c.Matches}
+			must(t, s.Load())
 			s.Token(t.Context())
 			secret = "right"
 			var err error
@@ -394,10 +394,10 @@ func TestTryBasicLosesTheMark(t *testing.T) {
 	})
 	c := p.client()
 	c.TryBasic, c.HTTP = true, &http.Client{Transport: rt}
-	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Fits: c.Fits}
-	must(t, s.Open())
+	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
+	must(t, s.Load())
 	e := refused(t, s)
-	if load(t, store).Posted.IsZero() {
+	if load(t, store).PendingSince.IsZero() {
 		t.Errorf("the mark is gone though the refresh token was sent and not answered; %v", e)
 	}
 }
@@ -416,7 +416,7 @@ func TestOddRefreshTokens(t *testing.T) {
 		s := open(t, p, store)
 		s.Token(t.Context())
 		if got := load(t, store).Refresh; got != "refresh-0" {
-			kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+			kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 			t.Errorf("%s: refresh-0 was replaced by %q, kept %q", name, got.Reveal(), kept)
 		}
 	}
@@ -427,11 +427,11 @@ func TestKilledWithinASaveOnAFullDisk(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	old := stored(-time.Second)
 	must(t, store.Save("alexa", old))
-	old.Posted = wallNow().Add(-time.Second)
+	old.PendingSince = wallNow().Add(-time.Second)
 	must(t, store.Save("alexa", old))
 	next := old
 	next.Generation++
-	next.Posted, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
+	next.PendingSince, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
 	text, err := formatGrant("alexa", next)
 	must(t, err)
 	must(t, os.WriteFile(store.previous("alexa"), text, 0o600)) // what durable.overwrite did before the kill

@@ -12,14 +12,14 @@ import (
 func TestRenewalHangsOnAPipe(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	must(t, store.Save("alexa", stored(-time.Second)))
-	path := store.unreadPaths("alexa")[0]
+	path := store.unread("alexa").paths()[0]
 	must(t, mkfifo(path))
 	p.now(answering(200, jsonType, `<html>`))
 	s := open(t, p, store)
 	s.Timeout = time.Second
 	_, err := s.Token(t.Context())
 	done := make(chan bool)
-	go func() { s.Settle(t.Context()); close(done) }()
+	go func() { s.AwaitRenewal(t.Context()); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(5 * time.Second):

@@ -40,7 +40,7 @@ func TestLinkToAFullDisk(t *testing.T) {
 				if err != nil || got.Refresh != "refresh-1" {
 					prev, _, perr := store.read("alexa", store.previous("alexa"))
 					t.Errorf("after a restart the login goes on from %q (posted %v), previous.json holds %q %v; unsaved: %v",
-						got.Refresh.Reveal(), got.Posted, prev.Refresh.Reveal(), perr, s.Status().Unsaved)
+						got.Refresh.Reveal(), got.PendingSince, prev.Refresh.Reveal(), perr, s.Status().Unsaved)
 				}
 				if s.saver != nil {
 					s.saver.Stop()
@@ -181,8 +181,8 @@ func TestXWrongRequest(t *testing.T) {
 		p.now(answering(400, jsonType, fmt.Sprintf(`{"error":"invalid_request","error_description":%q}`, d)))
 		c := p.client()
 		c.Dead = x.Dead
-		s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Fits: c.Fits}
-		must(t, s.Open())
+		s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
+		must(t, s.Load())
 		e := refused(t, s)
 		if got := load(t, store); got.Refused != "" {
 			t.Errorf("%s: the login is refused for good: %v", d, e)

@@ -34,7 +34,7 @@ func TestWholeAnswerWithoutItsEnd(t *testing.T) {
 		if got := load(t, store); got.Refresh != "refresh-1" {
 			t.Errorf("30 s after the whole answer came the store holds %q: a kill now loses the login", got.Refresh.Reveal())
 		}
-		_ = s.Settle(t.Context())
+		_ = s.AwaitRenewal(t.Context())
 	})
 }
 
@@ -60,8 +60,8 @@ func TestH2(t *testing.T) {
 		g := stored(-time.Second)
 		g.Issuer = c.TokenURL
 		must(t, store.Save("alexa", g))
-		s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Fits: c.Fits}
-		must(t, s.Open())
+		s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
+		must(t, s.Load())
 		_, err := s.Token(t.Context())
 		t.Logf("%s: %s %v", name, load(t, store).Refresh.Reveal(), err)
 		srv.Close()
@@ -91,7 +91,7 @@ func TestDuplicates(t *testing.T) {
 		must(t, store.Save("alexa", stored(-time.Second)))
 		p.now(answering(200, jsonType, text))
 		_, err := open(t, p, store).Token(t.Context())
-		kept, _ := os.ReadFile(store.unreadPaths("alexa")[0])
+		kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 		t.Logf("%-24s store %q kept %d %v", name, load(t, store).Refresh.Reveal(), len(kept), err)
 	}
 }
@@ -99,10 +99,10 @@ func TestDuplicates(t *testing.T) {
 func TestSalvageAfterTheClockWasSetBack(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	marked := stored(-time.Second)
-	marked.Posted = wallNow().Add(time.Hour) // the clock was ahead
+	marked.PendingSince = wallNow().Add(time.Hour) // the clock was ahead
 	must(t, store.Save("alexa", marked))
 	next := marked
-	next.Posted, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
+	next.PendingSince, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
 	text, _ := formatGrant("alexa", next)
 	must(t, os.WriteFile(strings.Replace(store.Path("alexa"), "alexa.", ".alexa.", 1)+".123.tmp", text, 0o600))
 	if got := load(t, store); got.Refresh != "refresh-1" {

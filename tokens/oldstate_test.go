@@ -96,7 +96,7 @@ func keepsOldLogin(t *testing.T, store Store, name string, want oldLogin) {
 			t.Errorf("%T, %s, %s: %v", store, name, step, err)
 			return
 		}
-		if got := (oldLogin{Fingerprint(grant.Refresh), grant.Kind, !grant.Posted.IsZero(), grant.Refused}); got != want {
+		if got := (oldLogin{Fingerprint(grant.Refresh), grant.Kind, !grant.PendingSince.IsZero(), grant.Refused}); got != want {
 			t.Errorf("%T, %s, %s: %+v, want %+v", store, name, step, got, want)
 		}
 		if grant.Access.IsZero() || grant.Renewed.IsZero() || grant.ClientID == "" || grant.Issuer != "https://lwa.example/auth/o2/token" {

@@ -91,7 +91,7 @@ func TestOutageNeverCostsTheLogin(t *testing.T) {
 				if got := source.Status(); got.State != StateFailing || got.Failure == nil {
 					t.Errorf("state %s", got.State)
 				}
-				if got := load(t, store); !got.same(stored(0)) || got.Refused != "" {
+				if got := load(t, store); !got.sameTokens(stored(0)) || got.Refused != "" {
 					t.Error("the stored login changed")
 				}
 				checkRecovery(t, p, source, e.RetryAfter)

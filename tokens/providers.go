@@ -2,8 +2,10 @@ package tokens
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/endpoints"
@@ -17,7 +19,28 @@ type Provider struct {
 	Scopes                                          []string // what to ask for where nothing is configured
 	AuthParams                                      map[string]string
 	Basic, CodeBasedLinking, NoPKCE                 bool
-	Dead                                            []Saying
+	Dead                                            []ResponsePattern
+}
+
+// A ResponsePattern is a refusal in a provider's own words: members of its response, or
+// of one object in the response's list "errors".
+type ResponsePattern struct {
+	Is  map[string]string   // members and their values; letter case does not count
+	Not map[string][]string // texts that a member must not have in it; nil = none
+}
+
+func (p ResponsePattern) matches(object map[string]json.RawMessage) bool {
+	for key, value := range p.Is {
+		if !strings.EqualFold(plain(object[key]), value) {
+			return false
+		}
+	}
+	for key, texts := range p.Not {
+		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(plain(object[key]), text) }) {
+			return false
+		}
+	}
+	return len(p.Is) > 0
 }
 
 // FindProvider returns a provider by its name. Amazon has the regions "na", "eu"
@@ -53,7 +76,7 @@ func amazon(region string) (Provider, bool) {
 	}, ok
 }
 
-// providers are those whose answers follow RFC 6749 closely enough to work. Slack
+// providers are those whose responses follow RFC 6749 closely enough to work. Slack
 // is not among them: its user tokens come nested, and its bot tokens do not end.
 func providers() map[string]Provider {
 	with := func(e oauth2.Endpoint, p Provider) Provider {
@@ -79,12 +102,12 @@ func providers() map[string]Provider {
 			Dead:   words("error", "interaction_required", "consent_required", "login_required"),
 		}),
 		"spotify": with(endpoints.Spotify, Provider{Basic: true}),
-		"strava":  with(endpoints.Strava, Provider{Dead: []Saying{{Is: map[string]string{"resource": "RefreshToken", "code": "invalid"}}}}),
+		"strava":  with(endpoints.Strava, Provider{Dead: []ResponsePattern{{Is: map[string]string{"resource": "RefreshToken", "code": "invalid"}}}}),
 		"twitch": with(endpoints.Twitch, Provider{
 			RevokeURL: "https://id.twitch.tv/oauth2/revoke", Dead: words("message", "Invalid refresh token"),
 		}),
 		"x": with(endpoints.X, Provider{
-			Basic: true, Scopes: []string{"offline.access"}, Dead: []Saying{{
+			Basic: true, Scopes: []string{"offline.access"}, Dead: []ResponsePattern{{
 				Is:  map[string]string{"error": "invalid_request"},
 				Not: map[string][]string{"error_description": {"Missing required parameter", "grant_type", "client"}}, // the configuration's fault
 			}},
@@ -93,10 +116,10 @@ func providers() map[string]Provider {
 	}
 }
 
-// words are sayings of one member with each of the values.
-func words(member string, values ...string) (sayings []Saying) {
+// words are patterns of one member with each of the values.
+func words(member string, values ...string) (patterns []ResponsePattern) {
 	for _, value := range values {
-		sayings = append(sayings, Saying{Is: map[string]string{member: value}})
+		patterns = append(patterns, ResponsePattern{Is: map[string]string{member: value}})
 	}
-	return sayings
+	return patterns
 }

@@ -59,8 +59,8 @@ func TestProviderErrorsSayWhoCanEndThem(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatal(err)
 			}
-			if e.Action != c.action || e.Code != c.code || !strings.Contains(e.Say, c.say) || e.Hint == "" {
-				t.Errorf("%s %s: %s; %s", e.Action, e.Code, e.Say, e.Hint)
+			if e.Action != c.action || e.Code != c.code || !strings.Contains(e.Message, c.say) || e.Hint == "" {
+				t.Errorf("%s %s: %s; %s", e.Action, e.Code, e.Message, e.Hint)
 			}
 			if c.status == 403 && c.error == "unauthorized_client" && !strings.Contains(e.Hint, "type of the client") {
 				t.Error(e.Hint)
@@ -98,8 +98,8 @@ func TestInvalidGrantEndsInLoginNeededAndIsKeptForDiagnosis(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(-time.Second))
 		p.now(answering(400, jsonType, invalidGrant))
 		source := open(t, p, store)
-		var outcomes []string
-		source.Outcome = func(outcome string) { outcomes = append(outcomes, outcome) }
+		var outcomes []Outcome
+		source.Outcome = func(outcome Outcome) { outcomes = append(outcomes, outcome) }
 		for range 100 {
 			if e := refused(t, source); e.Action != ActionLogin {
 				t.Fatal(e)
@@ -114,7 +114,7 @@ func TestInvalidGrantEndsInLoginNeededAndIsKeptForDiagnosis(t *testing.T) {
 		if p.calls() != 1 || outcomes[0] != "login_needed" {
 			t.Errorf("%d token calls, outcomes %v", p.calls(), outcomes)
 		}
-		if got := load(t, store); !got.same(stored(0)) || got.Refused != "invalid_grant" {
+		if got := load(t, store); !got.sameTokens(stored(0)) || got.Refused != "invalid_grant" {
 			t.Errorf("the store holds %+v", got)
 		}
 		for _, s := range []*Source{source, restarted} {
@@ -139,7 +139,7 @@ func TestANewLoginHealsARefusedOne(t *testing.T) {
 				if elsewhere {
 					putting = open(t, p, store)
 				}
-				if err := putting.Put(t.Context(), fresh); err != nil {
+				if err := putting.SetGrant(t.Context(), fresh); err != nil {
 					t.Fatal(err)
 				}
 				if got := mustToken(t, source); got != "new" {
@@ -188,7 +188,7 @@ func TestALoginAfterTheEndIsSeenAtOnce(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		refused(t, source)
-		if err := open(t, p, store).Put(t.Context(), stored(time.Hour)); err != nil {
+		if err := open(t, p, store).SetGrant(t.Context(), stored(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		mustToken(t, source)

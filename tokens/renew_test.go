@@ -155,22 +155,22 @@ func TestSettleWaitsForTheRenewalUnderWay(t *testing.T) {
 			<-release
 			return Grant{Access: "new", Refresh: "rotated", Renewed: wallNow(), Expiry: wallNow().Add(time.Hour)}, nil
 		}}
-		if err := source.Settle(t.Context()); err != nil {
+		if err := source.AwaitRenewal(t.Context()); err != nil {
 			t.Errorf("with nothing under way: %v", err)
 		}
 		store.Save("alexa", Grant{Access: "old", Refresh: "spent", Renewed: wallNow().Add(-time.Hour), Expiry: wallNow()})
 		impatient, cancel := context.WithCancel(t.Context())
 		cancel()
 		source.Token(impatient)
-		if err := source.Settle(impatient); err == nil {
-			t.Error("Settle did not wait")
+		if err := source.AwaitRenewal(impatient); err == nil {
+			t.Error("AwaitRenewal did not wait")
 		}
 		time.AfterFunc(time.Second, func() { close(release) })
-		if err := source.Settle(t.Context()); err != nil {
+		if err := source.AwaitRenewal(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if saved, _ := store.Load("alexa"); saved.Refresh != "rotated" {
-			t.Error("the rotated refresh token was not saved when Settle returned")
+			t.Error("the rotated refresh token was not saved when AwaitRenewal returned")
 		}
 	})
 }

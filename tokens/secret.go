@@ -45,9 +45,9 @@ func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + s.String() +
 // MarshalText hides the text from encoders that ask for text, toml and xml among them.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// sameSecret compares in constant time, whatever the lengths.
-func sameSecret(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+// Equal compares in constant time, whatever the lengths.
+func (s Secret) Equal(other Secret) bool {
+	x, y := sha256.Sum256([]byte(s)), sha256.Sum256([]byte(other))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 

@@ -19,7 +19,7 @@ func TestSecretsCannotBePrinted(t *testing.T) {
 	p := newProvider()
 	store := holding(t, grant)
 	source := open(t, p, store)
-	must(t, source.Put(t.Context(), grant))
+	must(t, source.SetGrant(t.Context(), grant))
 	var logins Logins
 	login := begin(t, &logins, source, p.client())
 	login.state, login.verifier, login.grant, login.URL = canary, canary, grant, ""
@@ -37,7 +37,7 @@ func TestSecretsCannotBePrinted(t *testing.T) {
 		"list":   []any{secret, &grant}, "map key": map[Secret]int{secret: 1},
 		"source": source, "store": store, "login": login, "logins": &logins, "client": p.client(),
 		"device": DeviceCode{secret: canary}, "device pointer": &DeviceCode{secret: canary},
-		"error": fmt.Errorf("with %v: %w", secret, &Error{Say: "x", Err: errors.New(secret.String())}),
+		"error": fmt.Errorf("with %v: %w", secret, &Error{Message: "x", Err: errors.New(secret.String())}),
 	}
 	for name, value := range values {
 		for what, text := range printed(value) {
@@ -96,7 +96,7 @@ func TestSameSecret(t *testing.T) {
 		a, b string
 		same bool
 	}{{"", "", true}, {"a", "a", true}, {"a", "b", false}, {"a", "ab", false}, {"", "a", false}} {
-		if sameSecret(c.a, c.b) != c.same {
+		if Secret(c.a).Equal(Secret(c.b)) != c.same {
 			t.Errorf("%q, %q", c.a, c.b)
 		}
 	}

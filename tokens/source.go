@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,15 +24,15 @@ type Source struct {
 	// Revoke tells the provider that a grant is no longer wanted; nil = it has no
 	// way to be told.
 	Revoke func(ctx context.Context, grant Grant) error
-	// Fits reports whether a stored grant belongs to the present configuration;
-	// nil accepts all. One that does not fit is ignored, until a login or, where that
-	// is the newer one, the configured refresh token takes its place.
-	Fits func(Grant) bool
-	// Start gives what to begin with while the store holds nothing that fits: a
-	// static token, or a refresh token from the configuration, told from others by
-	// its [Grant.Seed]. It is asked anew each time, so that a changed one is found;
-	// a token that can change has a Recheck. Nil = a login.
-	Start func() (Grant, error)
+	// Matches reports whether a stored grant belongs to the present configuration;
+	// nil accepts all. One that does not match is ignored, until a login or a newer
+	// configured refresh token replaces it.
+	Matches func(Grant) bool
+	// Seed returns the grant to begin with while the store holds none that matches: a
+	// static token, or a refresh token from the configuration, identified by its
+	// [Grant.Seed]. It is called each time, so that a changed one is found; a token that
+	// can change has a Recheck. Nil = a login.
+	Seed func() (Grant, error)
 	// Unattended says that Renew needs neither a login nor a refresh token, as with
 	// client credentials (RFC 6749 section 4.4) or a command.
 	Unattended bool
@@ -45,39 +46,30 @@ type Source struct {
 	// rotate the refresh token, and the old one would be all that is left.
 	MustSave bool
 	// Timeout bounds the wait for the store's lock, and then once more how long
-	// callers wait for the answer to a renewal. Zero = 30 s.
+	// callers wait for the response to a renewal. Zero = 30 s.
 	Timeout time.Duration
-	// Patient lets callers wait for the answer as long as it is waited for at all,
+	// WaitForResponse lets callers wait for the response as long as it is waited for at all,
 	// which is some minutes.
-	Patient bool
-	// Outcome, if set, hears how each renewal ended: "renewed", "adopted" (another
-	// process had done it), "failed", "login_needed" or "unsaved" (renewed, but the
-	// store could not take it), one after the other and before anybody gets the new
-	// token. It must neither block nor ask the source for a token.
-	Outcome func(outcome string)
+	WaitForResponse bool
+	// Outcome, if set, is called with how each renewal ended, one after the other and
+	// before anybody gets the new token. It must neither block nor ask the source for a
+	// token.
+	Outcome func(Outcome)
 
-	mu     sync.Mutex
-	grant  Grant
-	stored Grant    // what the store held when we last saw it; zero = nothing that could be used
-	spent  Secret   // the refresh token that the present one has replaced
-	former []Secret // tokens that were replaced, the latest last
-	hidden struct { // what Secrets said last
-		held [6]Secret
-		list []Secret
-	}
-	unsaved      error    // why the store does not hold grant; nil = it does
-	epoch        int      // counts logins and logouts, which no renewal from before may undo
-	flight       *renewal // the one under way; nil = none
-	importing    bool     // a refresh token that was got elsewhere is on its way
-	failure      *Error   // how the last one failed; nil = it did not
-	failures     int      // in a row, for the back-off
+	mu sync.Mutex
+	knownTokens
+	unsaved      error       // why the store does not hold grant; nil = it does
+	epoch        int         // counts logins and logouts, which no renewal from before may undo
+	flight       *renewal    // the one under way; nil = none
+	importing    atomic.Bool // a refresh token that was got elsewhere is on its way
+	failure      *Error      // how the last one failed; nil = it did not
+	failures     int         // in a row, for the back-off
 	retryAt      time.Time
-	rejected     Secret        // an access token the upstream refused
 	healAt       time.Time     // a rejection before that causes no renewal
 	healWait     time.Duration // the pause that ended, or ends, then
 	healedInVain bool          // the upstream refused the new token, too
 	saver        *time.Timer   // tries again what the store could not take; nil = it took all so far
-	last         string        // outcome, and when it came
+	last         Outcome       // and when it came
 	lastAt       time.Time
 	began        time.Time // when this process first looked
 }
@@ -88,10 +80,10 @@ const (
 	refusedAtOnce  = 5 * time.Second // after it was got: the renewal was in vain
 )
 
-// Open reads the store, without touching the network, so that the first request
+// Load reads the store, without touching the network, so that the first request
 // finds what an earlier process left. Its error means that a grant is there and
 // cannot be used ([*UnusableError]); having none is no error.
-func (s *Source) Open() error {
+func (s *Source) Load() error {
 	s.begin()
 	grant, err := (&attempt{source: s}).load()
 	s.mu.Lock()
@@ -100,16 +92,16 @@ func (s *Source) Open() error {
 	case err != nil:
 		s.failure = asError(err)
 	case grant.Refused != "" || !grant.live(wallNow()):
-		s.holdLocked(grant)
-		s.failure = s.deadEnd(grant)
+		s.hold(grant)
+		s.failure = s.cannotRenew(grant)
 	default:
-		s.holdLocked(grant)
+		s.hold(grant)
 		s.failure = nil
 	}
 	if s.failure == nil && !grant.Failed.At.IsZero() {
 		s.failure = grant.Failed.error()
 	}
-	if errors.As(err, new(*UnusableError)) {
+	if _, ok := errors.AsType[*UnusableError](err); ok {
 		return err
 	}
 	return nil
@@ -158,7 +150,7 @@ func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error)
 		if err != nil {
 			return token, err
 		}
-		if failure := flight.failure(); failure != nil || flight.beyond == token.Access || renewed.Access != token.Access {
+		if failure := flight.failure(); failure != nil || flight.unwanted == token.Access || renewed.Access != token.Access {
 			return renewed, failure
 		}
 	}
@@ -174,8 +166,8 @@ func (s *Source) Fresh(ctx context.Context, minTTL time.Duration) (Token, error)
 func (s *Source) Reject(token Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if token.Access != s.grant.Access || !s.replaceableLocked() {
-		return
+	if token.Access != s.grant.Access || s.Seed == nil && !s.renewable(s.grant) {
+		return // it is not sent any more, or no other one can be had
 	}
 	if s.flight == nil && (s.backingOffLocked() || until(s.healAt) > 0) {
 		s.healedInVain = s.healedInVain || time.Since(s.grant.Renewed) < refusedAtOnce
@@ -197,8 +189,50 @@ func (s *Source) pauseHealingLocked() {
 	s.healAt = time.Now().Add(s.healWait)
 }
 
-// Format keeps the tokens from being printed: fmt shows what is in unexported
-// fields as it is.
+// warmCheck is how often Warm looks. It goes by the wall clock at each look, so a
+// suspended machine catches up within this time.
+const warmCheck = 30 * time.Second
+
+// Warm keeps the token live until ctx ends, whether anybody asks for it or not:
+// some providers forget a login that is not used for long. It returns at once
+// where [Source.KeepWarm] is not set.
+func (s *Source) Warm(ctx context.Context) {
+	for s.KeepWarm && ctx.Err() == nil {
+		_, _ = s.Token(ctx) // [Source.Outcome] tells how it ended
+		select {
+		case <-time.After(warmCheck):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Status reports from memory, but for a look into the store's folder where something
+// is wrong.
+func (s *Source) Status() Status {
+	status := statusOf(s)
+	if status.Failure != nil {
+		status.Unread = s.unread().first()
+	}
+	return status
+}
+
+// Peek is Status after a look into the store, for a process that serves nothing.
+// It does not touch the network.
+func (s *Source) Peek() Status {
+	_ = s.Load() // its error is in the status
+	return s.Status()
+}
+
+// Secrets returns the tokens of this process, from memory: the present ones, the last
+// few that they replaced, and what the store was seen to hold. It is for masking them in
+// other text. Callers must neither print nor change it.
+func (s *Source) Secrets() []Secret {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.secrets()
+}
+
+// Format hides the tokens, which fmt would show as they are.
 func (s *Source) Format(f fmt.State, _ rune) { fmt.Fprint(f, "token source of ", s.Name) }
 
 // key is where the store keeps the grant. Logins have the plain name; what needs
@@ -208,14 +242,23 @@ func (s *Source) key() string {
 	switch {
 	case s.Unattended:
 		return s.Name + ".own"
-	case s.Start != nil:
+	case s.Seed != nil:
 		return s.Name + ".given"
 	}
 	return s.Name
 }
 
-// replaceableLocked reports whether another token than the present one can be had.
-func (s *Source) replaceableLocked() bool { return s.Start != nil || s.renewable(s.grant) }
+func (s *Source) matches(stored Grant) bool { return s.Matches == nil || s.Matches(stored) }
+
+// begin returns when this process first looked at the store.
+func (s *Source) begin() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.began.IsZero() {
+		s.began = wallNow()
+	}
+	return s.began
+}
 
 // renewable reports whether the provider can be asked for a successor of grant.
 func (s *Source) renewable(grant Grant) bool {
@@ -226,19 +269,28 @@ func (s *Source) usableLocked(now time.Time) bool {
 	return s.grant.live(now) && s.grant.Access != s.rejected
 }
 
-// deadEnd is why no renewal can follow a grant; nil = one can.
-func (s *Source) deadEnd(grant Grant) *Error {
+// cannotRenew is why no renewal can follow a grant; nil = one can.
+func (s *Source) cannotRenew(grant Grant) *Error {
 	switch {
 	case grant.Refused != "":
 		e := s.loginNeeded("the provider no longer accepts the stored login (" + grant.Refused + ")")
-		if path := s.unread(); path != "" {
-			e.Hint = unreadHint(path) + "; " + e.Hint
-		}
+		e.hintAtUnread(s.unread().first())
 		return e
 	case s.Renew == nil:
-		return &Error{Action: ActionConfig, Say: "the configured token ends and cannot be renewed", Hint: "put a valid one in the configuration"}
+		return newError(ActionConfig, "the configured token ends and cannot be renewed", "put a valid one in the configuration")
 	case !s.renewable(grant):
 		return s.loginNeeded("the access token ends and the provider gave no refresh token")
 	}
 	return nil
+}
+
+// loginNeeded says why a person is needed, and what that person can do here.
+func (s *Source) loginNeeded(message string) *Error {
+	hint := "log in once; it is kept from then on"
+	if s.Seed != nil {
+		hint = "put a new refresh token into the configuration"
+	} else if s.Kind == importedKind {
+		hint = "log in from a terminal: avsproxy login " + s.Name + " < FILE-WITH-REFRESH-TOKEN"
+	}
+	return newError(ActionLogin, message, hint)
 }

@@ -94,7 +94,7 @@ func TestMarginIsATenthOfTheLifeAtMostFiveMinutes(t *testing.T) {
 
 func TestTwoHundredCallersAtExpiryMakeOneTokenCall(t *testing.T) {
 	amazon, client := startAmazon(t, sandbox.Options{TokenDelay: 50 * time.Millisecond})
-	source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Fits: client.Fits}
+	source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Matches: client.Matches}
 	var logins Logins
 	login := begin(t, &logins, source, client)
 	if _, err := logins.Callback(t.Context(), calledBack(consent(t, login))); err != nil {
@@ -181,7 +181,7 @@ func TestRenewalEndsByItself(t *testing.T) {
 		if got := source.Status(); !got.Renewing || got.State != StateFailing {
 			t.Errorf("the answer is not waited for any more: %+v", got)
 		}
-		time.Sleep(answerPatience)
+		time.Sleep(responseTimeout)
 		if got := source.Status(); got.Renewing || got.State != StateFailing {
 			t.Errorf("%+v", got)
 		}
@@ -190,7 +190,7 @@ func TestRenewalEndsByItself(t *testing.T) {
 
 // A provider that takes 33 s, or minutes, gets its time; the callers do not wait so long.
 func TestPromise1_ALateAnswerIsReadAndKept(t *testing.T) {
-	for _, delay := range []time.Duration{33 * time.Second, answerPatience - time.Second} {
+	for _, delay := range []time.Duration{33 * time.Second, responseTimeout - time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			p, store := newProvider(), holding(t, stored(-time.Second))
 			reuse(p)
@@ -217,11 +217,11 @@ func TestSecondProcessAdoptsWhatTheFirstGot(t *testing.T) {
 	if err := (FileStore{Dir: folder}).Save("alexa", stored(-time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	outcomes := make(chan string, 8)
+	outcomes := make(chan Outcome, 8)
 	var processes sync.WaitGroup
 	for range 8 {
 		source := open(t, p, FileStore{Dir: folder})
-		source.Outcome = func(outcome string) { outcomes <- outcome }
+		source.Outcome = func(outcome Outcome) { outcomes <- outcome }
 		processes.Go(func() {
 			if token, err := source.Token(t.Context()); err != nil || token.Access != "access-1" {
 				t.Errorf("%v", err)
@@ -229,7 +229,7 @@ func TestSecondProcessAdoptsWhatTheFirstGot(t *testing.T) {
 		})
 	}
 	processes.Wait()
-	count := map[string]int{}
+	count := map[Outcome]int{}
 	for range 8 {
 		count[<-outcomes]++
 	}

@@ -15,9 +15,9 @@ func starting(grant Grant) func() (Grant, error) {
 func TestStaticTokenIsServedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, opened := range []bool{true, false} {
-			source := &Source{Name: "alexa", Kind: "static", Store: &MemoryStore{}, Start: starting(Grant{Access: "fixed"})}
+			source := &Source{Name: "alexa", Kind: "static", Store: &MemoryStore{}, Seed: starting(Grant{Access: "fixed"})}
 			if opened {
-				if err := source.Open(); err != nil {
+				if err := source.Load(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -38,8 +38,8 @@ func TestConfiguredRefreshTokenIsTheStart(t *testing.T) {
 		p, store := newProvider(), &MemoryStore{}
 		initial := Grant{Kind: "refresh_token", ClientID: "client", Issuer: p.client().TokenURL, Seed: "1", Refresh: "imported"}
 		begin := func() *Source {
-			source := &Source{Name: "alexa", Store: store, Renew: p.client().Refresh, Start: starting(initial)}
-			if err := source.Open(); err != nil {
+			source := &Source{Name: "alexa", Store: store, Renew: p.client().Refresh, Seed: starting(initial)}
+			if err := source.Load(); err != nil {
 				t.Fatal(err)
 			}
 			return source
@@ -105,7 +105,7 @@ func TestAnotherClientsGrantIsKept(t *testing.T) {
 	foreign.ClientID = "another"
 	store := holding(t, foreign)
 	refused(t, open(t, newProvider(), store))
-	if got := load(t, store); !got.same(foreign) {
+	if got := load(t, store); !got.sameTokens(foreign) {
 		t.Error("it was changed")
 	}
 }
@@ -114,7 +114,7 @@ func TestUnusableStoreIsAConfigurationError(t *testing.T) {
 	store := &brokenStore{load: unusable("/x/alexa.grant.json", "is damaged", "mend it")}
 	source := &Source{Name: "alexa", Store: store}
 	var unusable *UnusableError
-	if err := source.Open(); !errors.As(err, &unusable) {
+	if err := source.Load(); !errors.As(err, &unusable) {
 		t.Errorf("Open: %v", err)
 	}
 	if status := source.Status(); status.State != StateFailing || status.Failure.Action != ActionConfig {

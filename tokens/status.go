@@ -1,6 +1,9 @@
 package tokens
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A State is what a credential can do at the moment.
 type State string
@@ -22,9 +25,9 @@ type Status struct {
 	Renewed  time.Time // zero = unknown
 	Expiry   time.Time // of the access token; zero = none or unknown
 	Renewing bool      // a renewal is under way
-	// Last is how the last renewal of this process ended, as [Source.Outcome] names
-	// it, and LastAt when; empty and zero = there was none.
-	Last   string
+	// Last is how the last renewal of this process ended, and LastAt when; empty and
+	// zero = there was none.
+	Last   Outcome
 	LastAt time.Time
 	// Renewable tells whether the grant can outlive its access token.
 	Renewable bool
@@ -33,24 +36,15 @@ type Status struct {
 	Ends time.Time
 	// Unsaved is why the store does not hold the present grant; nil = it does.
 	Unsaved error
-	// Unread is the file with an answer of the provider's that could not be read, and
+	// Unread is the file with a response of the provider's that could not be read, and
 	// may hold the refresh token that is valid now; empty = there is none.
 	Unread string
 	// Failure is how the last renewal failed; nil = it did not.
 	Failure *Error
 }
 
-// Status reports from memory, but for a look into the store's folder where something
-// is wrong.
-func (s *Source) Status() Status {
-	status := s.fromMemory()
-	if status.Failure != nil {
-		status.Unread = s.unread()
-	}
-	return status
-}
-
-func (s *Source) fromMemory() Status {
+// statusOf is what a source knows from memory.
+func statusOf(s *Source) Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := Status{
@@ -61,11 +55,10 @@ func (s *Source) fromMemory() Status {
 		LoggedIn:  s.grant.LoggedIn,
 		Renewed:   s.grant.Renewed,
 		Expiry:    s.grant.Expiry,
-		Renewing:  s.flight != nil || s.importing,
+		Renewing:  s.flight != nil || s.importing.Load(),
 		Last:      s.last,
 		LastAt:    s.lastAt,
 		Renewable: s.renewable(s.grant),
-		Ends:      s.endLocked(),
 		Unsaved:   s.unsaved,
 		Failure:   s.failure,
 	}
@@ -77,19 +70,52 @@ func (s *Source) fromMemory() Status {
 	case s.failure != nil:
 		status.State = StateFailing
 	}
+	if s.MaxAge > 0 && !s.grant.LoggedIn.IsZero() && !s.Unattended {
+		status.Ends = s.grant.LoggedIn.Add(s.MaxAge)
+	}
 	return status
 }
 
-func (s *Source) endLocked() time.Time {
-	if s.MaxAge <= 0 || s.grant.LoggedIn.IsZero() || s.Unattended {
-		return time.Time{}
+// knownTokens are the tokens that a source has in memory.
+type knownTokens struct {
+	grant    Grant
+	stored   Grant    // what the store held when we last saw it; zero = nothing that could be used
+	spent    Secret   // the refresh token that the present one has replaced
+	rejected Secret   // an access token the upstream refused
+	former   []Secret // tokens that were replaced, the latest last
+	listed   struct { // what secrets returned last
+		held [6]Secret
+		list []Secret
 	}
-	return s.grant.LoggedIn.Add(s.MaxAge)
 }
 
-// Peek is Status after a look into the store, for a process that serves nothing.
-// It does not touch the network.
-func (s *Source) Peek() Status {
-	_ = s.Open() // its error is in the status
-	return s.Status()
+// formerMost is how many tokens that were replaced are remembered, so that a response
+// which repeats one of them later does not show it.
+const formerMost = 8
+
+func (k *knownTokens) secrets() []Secret {
+	held := [...]Secret{k.grant.Access, k.grant.Refresh, k.stored.Access, k.stored.Refresh, k.spent, k.rejected}
+	if held != k.listed.held { // asked for with each request, and different once an hour
+		k.listed.held = held
+		k.listed.list = slices.Clone(k.former)
+		for _, secret := range held {
+			if !secret.IsZero() && !slices.Contains(k.listed.list, secret) {
+				k.listed.list = append(k.listed.list, secret)
+			}
+		}
+	}
+	return k.listed.list
+}
+
+// hold makes grant the present one.
+func (k *knownTokens) hold(grant Grant) {
+	for _, old := range []Secret{k.grant.Access, k.grant.Refresh} {
+		if old.IsZero() || old == grant.Access || old == grant.Refresh || slices.Contains(k.former, old) {
+			continue
+		}
+		if k.former = append(k.former, old); len(k.former) > formerMost {
+			k.former = slices.Delete(k.former, 0, 1)
+		}
+	}
+	k.grant = grant
 }

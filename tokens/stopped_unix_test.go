@@ -39,11 +39,11 @@ func TestPromise1_KilledAndStoppedAtRandomMoments(t *testing.T) {
 		token, err := a.source().Fresh(t.Context(), 100*time.Hour)
 		issued := a.issuedSince(began) // counted late: the provider may still have been at the child's request
 		switch {
-		case LoginNeeded(err) && kill && issued > 0 && !saved.Posted.IsZero():
+		case LoginNeeded(err) && kill && issued > 0 && !saved.PendingSince.IsZero():
 			lost++
 			a.logIn(t)
 		case err != nil || token.Access.IsZero():
-			t.Fatalf("round %d, stopped %v, killed %v, %d tokens issued, mark %v: %v", round, stop, kill, issued, saved.Posted, err)
+			t.Fatalf("round %d, stopped %v, killed %v, %d tokens issued, mark %v: %v", round, stop, kill, issued, saved.PendingSince, err)
 		}
 	}
 	t.Logf("%d rounds; %d logins lost with the answer on its way", rounds, lost)

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 )
 
-// ErrNoGrant is what a store answers for a credential that has no grant.
+// ErrNoGrant is the error of a store for a credential that has no grant.
 var ErrNoGrant = errors.New("no login is stored")
 
 // A Store keeps grants by the name of their credential. It is safe for
@@ -24,67 +25,76 @@ type Store interface {
 	Lock(ctx context.Context, name string) (unlock func(), err error)
 }
 
+// An UnusableError says that a stored grant is there but must not be used or
+// overwritten, and how to fix that.
+type UnusableError struct {
+	Path    string
+	Message string
+	Hint    string
+
+	damaged bool // by an accident, so that what was there before is as good as it gets
+}
+
+func unusable(path, message, hint string) *UnusableError {
+	return &UnusableError{Path: path, Message: message, Hint: hint}
+}
+
+// Error names the file, the fault and the remedy.
+func (e *UnusableError) Error() string {
+	return fmt.Sprintf("%s %s; %s", e.Path, e.Message, e.Hint)
+}
+
+func isDamaged(err error) bool {
+	unusable, ok := errors.AsType[*UnusableError](err)
+	return ok && unusable.damaged
+}
+
+func reason(err error) string {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
+}
+
 // A MemoryStore forgets everything when the process ends. The zero value is an
 // empty store.
 type MemoryStore struct {
-	mu     sync.Mutex
-	grants map[string]Grant
-	locks  map[string]chan struct{}
+	grants sync.Map // of [Grant]
+	locks  sync.Map // of channels that hold a value while the lock is taken
 }
 
-// Format keeps the grants from being printed: fmt shows what is in unexported
-// fields as it is.
+// Format hides the grants, which fmt would show as they are.
 func (m *MemoryStore) Format(f fmt.State, _ rune) { fmt.Fprint(f, "memory") }
 
 // Load implements [Store].
 func (m *MemoryStore) Load(name string) (Grant, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	grant, ok := m.grants[name]
+	grant, ok := m.grants.Load(name)
 	if !ok {
 		return Grant{}, ErrNoGrant
 	}
-	return grant, nil
+	return grant.(Grant), nil
 }
 
 // Save implements [Store].
 func (m *MemoryStore) Save(name string, grant Grant) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.grants == nil {
-		m.grants = map[string]Grant{}
-	}
-	m.grants[name] = grant
+	m.grants.Store(name, grant)
 	return nil
 }
 
 // Delete implements [Store].
 func (m *MemoryStore) Delete(name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.grants, name)
+	m.grants.Delete(name)
 	return nil
 }
 
 // Lock implements [Store].
 func (m *MemoryStore) Lock(ctx context.Context, name string) (func(), error) {
-	lock := m.lock(name)
+	value, _ := m.locks.LoadOrStore(name, make(chan struct{}, 1))
+	lock := value.(chan struct{})
 	select {
 	case lock <- struct{}{}:
 		return func() { <-lock }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-func (m *MemoryStore) lock(name string) chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.locks == nil {
-		m.locks = map[string]chan struct{}{}
-	}
-	if m.locks[name] == nil {
-		m.locks[name] = make(chan struct{}, 1)
-	}
-	return m.locks[name]
 }

@@ -11,7 +11,7 @@ import (
 	"avsproxy/internal/durable"
 )
 
-// An unread error holds the answer to a token request that succeeded, by its
+// An unread error holds the response to a token request that succeeded, by its
 // status, and could not be understood. It may have the only refresh token that is
 // left.
 type unread struct {
@@ -19,7 +19,7 @@ type unread struct {
 	cut  bool
 }
 
-// Error says nothing of the answer.
+// Error says nothing of the response.
 func (u *unread) Error() string {
 	if u.cut || u.empty() {
 		return "its answer broke off, or was none"
@@ -27,14 +27,14 @@ func (u *unread) Error() string {
 	return "its answer is not a token answer (a captive portal?)"
 }
 
-// Format keeps the answer from being printed by any verb.
+// Format keeps the response from being printed by any verb.
 func (u *unread) Format(f fmt.State, _ rune) { fmt.Fprint(f, u.Error()) }
 
 func (u *unread) empty() bool { return len(bytes.TrimSpace(u.text)) == 0 }
 
-func unreadAnswer(a *answer) *Error {
-	e := notAnAnswer(&unread{a.text, a.cut != nil})
-	if holdsToken(a.text) {
+func unreadResponse(r *response) *Error {
+	e := unusableResponse(&unread{r.text, r.cut != nil})
+	if holdsToken(r.text) {
 		e.RetryAfter = backoffMost // a provider that rotates refresh tokens ends a login when the spent one comes back
 	}
 	return e
@@ -46,72 +46,46 @@ func holdsToken(text []byte) bool {
 	return bytes.Contains(bytes.ToLower(charset.UTF8(unpacked(text))), []byte("refresh"))
 }
 
-// An unreadKeeper is a store with a place for answers that could not be understood.
-type unreadKeeper interface {
-	// keepUnread returns where the answer is; empty = there is no room for it.
-	keepUnread(name string, text []byte) (path string, err error)
-	dropUnread(name string)
-	// unread returns where the first of the kept answers is; empty = there is none.
-	unread(name string) (path string)
-}
-
-// noteUnread keeps the answer in err, if it has one, for a person to look at, and
-// says in err where it is.
-func (s *Source) noteUnread(err error) {
-	var (
-		answer *unread
-		ours   *Error
-	)
-	keeper, ok := s.Store.(unreadKeeper)
-	if !ok || !errors.As(err, &ours) || !errors.As(err, &answer) || answer.empty() {
-		return
-	}
-	path, err := keeper.keepUnread(s.key(), answer.text)
-	switch {
-	case err != nil:
-		ours.Hint = "its answer could not be kept (" + reason(err) + "); " + ours.Hint
-	case path != "":
-		ours.Hint = unreadHint(path) + "; " + ours.Hint
-	}
-}
-
-func unreadHint(path string) string {
-	return "an answer that could not be read is kept in " + path + " (secret: it may hold the only refresh token that is left)"
-}
-
-// unread returns where an answer that could not be understood is kept; empty = there
-// is none.
-func (s *Source) unread() string {
-	if keeper, ok := s.Store.(unreadKeeper); ok {
-		return keeper.unread(s.key())
-	}
-	return ""
-}
-
-func (s *Source) dropUnread() {
-	if keeper, ok := s.Store.(unreadKeeper); ok {
-		keeper.dropUnread(s.key())
-	}
-}
+// unreadFiles are the responses to one login that could not be understood, for a person
+// to look at. The zero value is a place that takes none.
+type unreadFiles struct{ dir, name string }
 
 const (
-	unreadFiles = 4         // for each credential; the first are the ones that count
-	unreadMost  = 256 << 10 // bytes kept of each answer
+	unreadCount = 4         // for each login; the first are the ones that count
+	unreadMost  = 256 << 10 // bytes kept of each response
 )
 
-func (f FileStore) unreadPaths(name string) (paths []string) {
-	for n := range unreadFiles {
-		paths = append(paths, filepath.Join(f.Dir, fmt.Sprintf("%s.unread-answer-%d", name, n+1)))
+// note keeps the response in err, if it has one, and says in err where it is.
+func (u unreadFiles) note(err error) {
+	ours, isOurs := errors.AsType[*Error](err)
+	kept, isUnread := errors.AsType[*unread](err)
+	if !isOurs || !isUnread || kept.empty() {
+		return
+	}
+	path, err := u.keep(kept.text)
+	if err != nil {
+		ours.Hint = "its answer could not be kept (" + reason(err) + "); " + ours.Hint
+	} else {
+		ours.hintAtUnread(path)
+	}
+}
+
+func (u unreadFiles) paths() (paths []string) {
+	if u.dir == "" {
+		return nil
+	}
+	for n := range unreadCount {
+		paths = append(paths, filepath.Join(u.dir, fmt.Sprintf("%s.unread-answer-%d", u.name, n+1)))
 	}
 	return paths
 }
 
-// keepUnread implements [unreadKeeper]. An answer is never replaced by a later one,
-// unless that alone seems to have a refresh token in it.
-func (f FileStore) keepUnread(name string, text []byte) (string, error) {
+// keep returns where the response is; empty = there is no room for it. A response is never
+// replaced by a later one, unless that alone seems to have a refresh token in it.
+func (u unreadFiles) keep(text []byte) (string, error) {
 	text = text[:min(len(text), unreadMost)]
-	least := "" // the last answer that seems to have no token
-	for _, path := range f.unreadPaths(name) {
+	least := "" // the last response that seems to have no token
+	for _, path := range u.paths() {
 		present, err := durable.ReadFile(path, unreadMost)
 		switch {
 		case err == nil && bytes.Equal(present, text):
@@ -128,28 +102,20 @@ func (f FileStore) keepUnread(name string, text []byte) (string, error) {
 	return least, durable.WriteFile(least, text, 0o600)
 }
 
-// dropUnread implements [unreadKeeper]: once there is a new login, or the provider
-// has renewed this one, the answers are of no use.
-func (f FileStore) dropUnread(name string) {
-	for _, path := range f.unreadPaths(name) {
+// drop removes the responses: once there is a new login, or the provider has renewed this
+// one, they are of no use.
+func (u unreadFiles) drop() {
+	for _, path := range u.paths() {
 		_ = os.Remove(path)
 	}
 }
 
-// unread implements [unreadKeeper].
-func (f FileStore) unread(name string) string {
-	for _, path := range f.unreadPaths(name) {
+// first returns where the first of the responses is; empty = there is none.
+func (u unreadFiles) first() string {
+	for _, path := range u.paths() {
 		if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
 			return path
 		}
 	}
 	return ""
 }
-
-func (k *KeyringStore) keepUnread(name string, text []byte) (string, error) {
-	return k.file().keepUnread(name, text)
-}
-
-func (k *KeyringStore) dropUnread(name string) { k.file().dropUnread(name) }
-
-func (k *KeyringStore) unread(name string) string { return k.file().unread(name) }

@@ -27,8 +27,8 @@ func TestUnsavedRenewalServesAndIsSavedLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		source, store := unsaved(t, p)
-		var outcomes []string
-		source.Outcome = func(outcome string) { outcomes = append(outcomes, outcome) }
+		var outcomes []Outcome
+		source.Outcome = func(outcome Outcome) { outcomes = append(outcomes, outcome) }
 		for range 600 {
 			mustToken(t, source)
 			time.Sleep(100 * time.Millisecond)
@@ -158,7 +158,7 @@ func TestLoginThatCannotBeSavedServesAndIsSavedLater(t *testing.T) {
 					store.set(broken[0], broken[1], broken[2])
 					login := stored(time.Hour)
 					login.Access, login.LoggedIn = "new login", wallNow()
-					if err := source.Put(t.Context(), login); err == nil {
+					if err := source.SetGrant(t.Context(), login); err == nil {
 						t.Error("no error")
 					}
 					if got := mustToken(t, source); got != "new login" || source.Status().Unsaved == nil {
@@ -202,17 +202,17 @@ func TestRefusalThatCannotBeNotedIsNotAskedForAgain(t *testing.T) {
 func TestLogoutEndsAnUnsavedLoginToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, _ := unsaved(t, newProvider())
-		if err := source.Forget(t.Context()); err != nil {
+		if err := source.Logout(t.Context()); err != nil {
 			t.Error(err)
 		}
 		refused(t, source)
 
 		store := &brokenStore{save: errFull}
 		source = open(t, newProvider(), store)
-		if err := source.Put(t.Context(), stored(time.Hour)); !errors.Is(err, errFull) {
+		if err := source.SetGrant(t.Context(), stored(time.Hour)); !errors.Is(err, errFull) {
 			t.Fatal(err)
 		}
-		if err := source.Forget(t.Context()); err != nil {
+		if err := source.Logout(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if e := refused(t, source); e.Action != ActionLogin {

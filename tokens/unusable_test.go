@@ -63,8 +63,8 @@ func TestUnusableFilesAreRefusedAndNeverOverwritten(t *testing.T) {
 				t.Errorf("left over: %v", entries)
 			}
 			source := &Source{Name: "alexa", Store: store}
-			checkUnusable(t, source.Open(), path, c.says)
-			checkUnusable(t, source.Forget(t.Context()), path, c.says)
+			checkUnusable(t, source.Load(), path, c.says)
+			checkUnusable(t, source.Logout(t.Context()), path, c.says)
 			stat(t, path)
 		})
 	}
@@ -73,7 +73,7 @@ func TestUnusableFilesAreRefusedAndNeverOverwritten(t *testing.T) {
 func checkUnusable(t *testing.T, err error, path, says string) {
 	t.Helper()
 	var unusable *UnusableError
-	if !errors.As(err, &unusable) || unusable.Path != path || unusable.Mend == "" || !strings.Contains(err.Error(), says) {
+	if !errors.As(err, &unusable) || unusable.Path != path || unusable.Hint == "" || !strings.Contains(err.Error(), says) {
 		t.Errorf("error %v; should say %q", err, says)
 		return
 	}
@@ -93,14 +93,14 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		before, err := os.ReadFile(path)
 		must(t, err)
 		must(t, store.Save("alexa", stored(time.Hour)))
-		if got := load(t, store); !got.same(stored(time.Hour)) {
+		if got := load(t, store); !got.sameTokens(stored(time.Hour)) {
 			t.Errorf("%s: the login was not saved", name)
 		}
 		if aside, err := os.ReadFile(path + ".damaged"); err != nil || string(aside) != string(before) {
 			t.Errorf("%s: %v, %d bytes", name, err, len(aside))
 		}
 		c.make(t, path)
-		must(t, (&Source{Name: "alexa", Store: store}).Forget(t.Context()))
+		must(t, (&Source{Name: "alexa", Store: store}).Logout(t.Context()))
 		if entries, _ := os.ReadDir(store.Dir); len(entries) != 1 { // the lock
 			t.Errorf("%s: left over after a logout: %v", name, entries)
 		}

@@ -46,7 +46,7 @@ func TestUnattendedSourceNeedsNoLogin(t *testing.T) {
 			now := wallNow()
 			return Grant{Access: "own", LoggedIn: now, Renewed: now, Expiry: now.Add(time.Hour)}, nil
 		}
-		must(t, source.Open())
+		must(t, source.Load())
 		if got := source.Status(); got.State != StateUnknown || !got.Renewable {
 			t.Errorf("%+v", got)
 		}
@@ -71,13 +71,13 @@ func TestUnattendedSourceNeedsNoLogin(t *testing.T) {
 func TestConfiguredTokenIsReadAgainWhenItChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		text, reads := Secret("one"), 0
-		source := &Source{Name: "alexa", Store: &MemoryStore{}, Start: func() (Grant, error) {
+		source := &Source{Name: "alexa", Store: &MemoryStore{}, Seed: func() (Grant, error) {
 			reads++
 			return Grant{Access: text, Recheck: wallNow().Add(10 * time.Second)}, nil
 		}}
-		must(t, source.Open())
-		var outcomes []string
-		source.Outcome = func(outcome string) { outcomes = append(outcomes, outcome) }
+		must(t, source.Load())
+		var outcomes []Outcome
+		source.Outcome = func(outcome Outcome) { outcomes = append(outcomes, outcome) }
 		for range 100 {
 			mustToken(t, source)
 			time.Sleep(time.Second)
@@ -105,8 +105,8 @@ func TestAnOlderConfigurationDoesNotOverwriteANewerLogin(t *testing.T) {
 		p, store := newProvider(), &MemoryStore{}
 		with := func(seed Secret) *Source {
 			grant := Grant{ClientID: "client", Issuer: p.client().TokenURL, Seed: Fingerprint(seed), Refresh: seed, LoggedIn: wallNow()}
-			source := &Source{Name: "alexa", Store: store, Renew: p.client().Refresh, Start: starting(grant)}
-			must(t, source.Open())
+			source := &Source{Name: "alexa", Store: store, Renew: p.client().Refresh, Seed: starting(grant)}
+			must(t, source.Load())
 			return source
 		}
 		older := with("older")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/exchange"
 )
 
 // recordOf waits until the exchange with the target is over.
@@ -59,7 +60,7 @@ func TestEveryDoorIsRecorded(t *testing.T) {
 			t.Fatalf("%v: %s", c.args, got)
 		}
 		r := recordOf(t, proxy, target)
-		client := capture.ConnInfo{Proto: c.proto, Conn: r.Client.Conn, TLS: c.tls, Address: door, Stream: r.Client.Stream}
+		client := exchange.ConnInfo{Proto: c.proto, Conn: r.Client.Conn, TLS: c.tls, Address: door, Stream: r.Client.Stream}
 		if r.Client != client || r.Client.Conn == 0 || (r.Client.Stream > 0) != (c.proto == "HTTP/2.0") {
 			t.Errorf("%v: client %+v", c.args, r.Client)
 		}

@@ -238,7 +238,7 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	told := make(chan problem.Problem, 1)
 	rules := gate.Rules{Users: peer.LocalUsers(), Host: func(exchange.Authority, exchange.Listener) bool { return true }}
 	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request came through") })
-	server := httpserver.New(httpexchange.Guard(rules, func(_ *http.Request, p problem.Problem) { told <- p }, reached), httpserver.DiscardLog())
+	server := httpserver.New(httpexchange.Guard(rules, func(_ *exchange.Head, p problem.Problem) { told <- p }, reached), httpserver.DiscardLog())
 	defer server.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -128,7 +128,7 @@ func (r *Daemon) AwaitLogin(ctx context.Context, id string) (lasting bool, err e
 			return false, err
 		}
 		if end.Over && end.Problem != nil {
-			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Say: end.Problem.Detail, Hint: end.Problem.Hint}
+			return false, &tokens.Error{Action: end.Problem.Action, Code: end.Problem.Code, Message: end.Problem.Detail, Hint: end.Problem.Hint}
 		}
 		if end.Over {
 			return end.Lasting, nil

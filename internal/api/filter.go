@@ -80,5 +80,5 @@ func (f Filter) Shows(s capture.Summary) bool {
 
 // wordsOf is where a text is looked for: what the list shows of an exchange.
 func wordsOf(s capture.Summary) string {
-	return strings.Join([]string{s.Method, s.Scheme + "://" + s.Host + s.Target, s.ContentType, s.AVS, s.Decision, s.Error, s.Ended}, "\n")
+	return strings.Join([]string{s.Method, s.Scheme + "://" + s.Host + s.Target, s.ContentType, s.AVS, string(s.Decision), s.Error, s.Ended}, "\n")
 }

@@ -54,21 +54,21 @@ type RouteProblem struct {
 
 // CredentialStatus is the state of one credential.
 type CredentialStatus struct {
-	Name       string       `json:"name"`
-	Grant      string       `json:"grant"`
-	State      tokens.State `json:"state"`
-	ExpiresAt  *time.Time   `json:"expires_at,omitempty"`
-	LoggedInAt *time.Time   `json:"logged_in_at,omitempty"`
-	RenewedAt  *time.Time   `json:"renewed_at,omitempty"`
-	EndsAt     *time.Time   `json:"ends_at,omitempty"` // of the login itself, where that is known
-	Scopes     []string     `json:"scopes,omitempty"`  // as granted
-	Asked      []string     `json:"scopes_asked,omitempty"`
-	Last       string       `json:"last_renewal,omitempty"` // how it ended, in this process
-	LastAt     *time.Time   `json:"last_renewal_at,omitempty"`
-	ClockAhead float64      `json:"clock_ahead_seconds,omitempty"` // of the provider's; what is not worth a word is left out
-	Renewable  bool         `json:"renewable"`
-	Login      bool         `json:"login"` // a person can log in to it
-	Problem    *Error       `json:"problem,omitempty"`
+	Name       string         `json:"name"`
+	Grant      string         `json:"grant"`
+	State      tokens.State   `json:"state"`
+	ExpiresAt  *time.Time     `json:"expires_at,omitempty"`
+	LoggedInAt *time.Time     `json:"logged_in_at,omitempty"`
+	RenewedAt  *time.Time     `json:"renewed_at,omitempty"`
+	EndsAt     *time.Time     `json:"ends_at,omitempty"` // of the login itself, where that is known
+	Scopes     []string       `json:"scopes,omitempty"`  // as granted
+	Asked      []string       `json:"scopes_asked,omitempty"`
+	Last       tokens.Outcome `json:"last_renewal,omitempty"` // how it ended, in this process
+	LastAt     *time.Time     `json:"last_renewal_at,omitempty"`
+	ClockAhead float64        `json:"clock_ahead_seconds,omitempty"` // of the provider's; what is not worth a word is left out
+	Renewable  bool           `json:"renewable"`
+	Login      bool           `json:"login"` // a person can log in to it
+	Problem    *Error         `json:"problem,omitempty"`
 }
 
 // Error is what is wrong with a credential and what to do about it.

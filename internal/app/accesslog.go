@@ -3,79 +3,99 @@ package app
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/console"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
 
+// observers are called for what goes through the pipeline.
+type observers struct {
+	proxy.Observer
+	// connection returns the observer of a route's single connection.
+	connection func(route, host string) func(upstream.Event, error)
+	metrics    *console.Metrics
+	log        *slog.Logger
+	errorLog   *log.Logger
+}
+
 // newObservers counts what goes through the pipeline, writes it down, and prints a line for
 // each request; for refusals in their own pace.
-func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics, scribe *captureObserver) observers {
+func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics, recording *captureObserver) observers {
 	return observers{
-		metrics:  metrics,
-		log:      log,
-		errorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
-		refused: func(r *http.Request, p problem.Problem) {
-			status := p.Code.Status()
-			metrics.Refused(status)
-			refusals.warn(string(p.Code), requestLine(r.Method, r.URL.EscapedPath()), "status", status, "error", p.Code, "host", terminal.Printable(r.Host))
-		},
-		connection: func(route, host string) func(proxy.ConnEvent, error) { return logConnection(log, route, host) },
-		record:     scribe.begin,
-		began: func(route string) func(proxy.Exchange) {
-			metrics.Began(route)
-			return func(e proxy.Exchange) {
-				metrics.Done(e.Route, e.Status, e.Took, string(e.Decision))
-				logExchange(log, e)
-			}
+		metrics:    metrics,
+		log:        log,
+		errorLog:   slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
+		connection: func(route, host string) func(upstream.Event, error) { return logConnection(log, route, host) },
+		Observer: proxy.Observer{
+			Began:        metrics.Began,
+			Record:       recording.begin,
+			ShuttingDown: recording.shuttingDown.Load,
+			Ended: func(x *exchange.Exchange, f exchange.Facts) {
+				metrics.Done(f.Route, f.Status, f.Took, string(f.Decision))
+				logExchange(log, x.Head, f)
+			},
+			Refused: func(head *exchange.Head, p problem.Problem) {
+				status := p.Code.Status()
+				metrics.Refused(status)
+				refusals.warn(string(p.Code), requestLine(head.Method, head.Path), "status", status, "error", p.Code, "host", terminal.Printable(head.Authority))
+			},
 		},
 	}
 }
 
-func logExchange(log *slog.Logger, e proxy.Exchange) {
-	level := slog.LevelInfo
-	args := []any{"status", e.Status, "route", e.Route, "took", terminal.Rounded(e.Took), "bytes", e.Written, "via", e.Proto, "token", e.Decision}
-	if e.Decision == proxy.Tunnelled {
-		args = append(args, "sent", e.Sent)
+// logExchange prints the path without the query, which may hold anything; with the host
+// where no route's name tells that.
+func logExchange(log *slog.Logger, head *exchange.Head, f exchange.Facts) {
+	path := head.Path
+	if f.Route == "" {
+		path = head.Address()
 	}
-	if e.Replayed {
+	level := slog.LevelInfo
+	args := []any{"status", f.Status, "route", f.Route, "took", terminal.Rounded(f.Took), "bytes", f.Written, "via", head.Proto, "token", f.Decision}
+	if f.Decision == exchange.Tunnelled {
+		args = append(args, "sent", f.Sent)
+	}
+	if f.Replayed {
 		args = append(args, "replayed", true)
 	}
-	if e.Fault != nil {
+	if f.Fault != nil {
 		level = slog.LevelWarn
-		args = append(args, "cause", faultText(e.Fault))
+		args = append(args, "cause", faultText(f.Fault))
 	}
-	log.Log(context.Background(), level, requestLine(e.Method, e.Path), args...)
+	log.Log(context.Background(), level, requestLine(head.Method, path), args...)
 }
 
 // logRenewals counts the renewals of a credential and prints those that change
 // something: a credential that waits for a login would repeat itself with every
 // request.
-func logRenewals(log *slog.Logger, metrics *console.Metrics, name, loginURL string) func(outcome string) {
+func logRenewals(log *slog.Logger, metrics *console.Metrics, name, loginURL string) func(tokens.Outcome) {
 	var last atomic.Value
-	return func(outcome string) {
+	return func(outcome tokens.Outcome) {
 		again := last.Swap(outcome) == outcome
-		if !again || outcome != "login_needed" { // finding out once more is no renewal
+		if !again || outcome != tokens.OutcomeLoginNeeded { // finding out once more is no renewal
 			metrics.Refreshed(name, outcome)
 		}
 		switch {
-		case outcome == "renewed":
+		case outcome == tokens.OutcomeRenewed:
 			log.Info("token renewed", "credential", name)
-		case again || outcome == "adopted":
+		case again || outcome == tokens.OutcomeAdopted:
 			return
-		case outcome == "login_needed":
+		case outcome == tokens.OutcomeLoginNeeded:
 			log.Error("login needed", "credential", name, "login", loginURL)
-		case outcome == "failed":
+		case outcome == tokens.OutcomeFailed:
 			log.Warn("the token could not be renewed; trying again", "credential", name)
-		case outcome == "unsaved":
+		case outcome == tokens.OutcomeUnsaved:
 			log.Error("the renewed login could not be saved; it serves from memory until it can", "credential", name)
 		}
 	}
@@ -96,17 +116,17 @@ func requestLine(method, path string) string {
 
 // logConnection prints what becomes of the connection that a route keeps to: what
 // changes something, and not each try.
-func logConnection(log *slog.Logger, route, host string) func(proxy.ConnEvent, error) {
+func logConnection(log *slog.Logger, route, host string) func(upstream.Event, error) {
 	log = log.With("route", route, "upstream", host)
 	var mu sync.Mutex
-	var last proxy.ConnEvent
+	var last upstream.Event
 	var why string
-	return func(event proxy.ConnEvent, cause error) {
+	return func(event upstream.Event, cause error) {
 		switch event { // whatever came before
-		case proxy.Full:
+		case upstream.Full:
 			log.Warn("requests wait for a stream", "cause", terminal.Printable(cause.Error()))
 			return
-		case proxy.Paused:
+		case upstream.Paused:
 			log.Error("no connection is tried for a while", "cause", terminal.Printable(cause.Error()))
 			return
 		}
@@ -117,32 +137,32 @@ func logConnection(log *slog.Logger, route, host string) func(proxy.ConnEvent, e
 			why = cause.Error()
 		}
 		switch {
-		case event == proxy.Connected && before == proxy.Unreachable:
+		case event == upstream.Connected && before == upstream.Unreachable:
 			log.Info("the upstream is reached again")
-		case event == proxy.Connected:
+		case event == upstream.Connected:
 			log.Debug("connected")
-		case event == proxy.Unused:
+		case event == upstream.Unused:
 			log.Debug("the upstream ended a connection that nobody used; the next one is made after a pause, or for a request")
-		case event == proxy.Left:
+		case event == upstream.Left:
 			log.Info("the upstream ended the connection, which is usual; requests go over a new one")
-		case event == proxy.Lost && before != proxy.Unreachable:
+		case event == upstream.Lost && before != upstream.Unreachable:
 			log.Warn("the connection was lost; connecting anew", "cause", terminal.Printable(cause.Error()))
-		case event == proxy.Unreachable && (changed || before != proxy.Unreachable):
+		case event == upstream.Unreachable && (changed || before != upstream.Unreachable):
 			log.Warn("the upstream cannot be reached; trying on", "cause", terminal.Printable(cause.Error()))
 		}
 	}
 }
 
-func logDownchannel(log *slog.Logger, route string) func(proxy.DownchannelEvent, error) {
-	return func(news proxy.DownchannelEvent, cause error) {
+func logDownchannel(log *slog.Logger, route string) func(avsroute.DownchannelEvent, error) {
+	return func(news avsroute.DownchannelEvent, cause error) {
 		switch news {
-		case proxy.DownchannelOpened:
+		case avsroute.DownchannelOpened:
 			log.Info("downchannel opened", "route", route)
-		case proxy.DownchannelLost:
+		case avsroute.DownchannelLost:
 			log.Warn("downchannel lost; trying again", "route", route, "cause", faultText(cause))
-		case proxy.DownchannelWaits:
+		case avsroute.DownchannelWaits:
 			log.Warn("the downchannel waits for a login", "route", route)
-		case proxy.DownchannelSkipped:
+		case avsroute.DownchannelSkipped:
 			log.Warn("a part of the downchannel was not passed on", "route", route, "cause", faultText(cause))
 		}
 	}

@@ -2,57 +2,68 @@ package app
 
 import (
 	"log/slog"
-	"net/http"
 	"net/url"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/avsroute"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
 )
 
-// avsMiddleware puts AVS's rules before the last part of a route, which next makes for
-// any origin:
-//
-//	synchronize(serialize(notice(gateway(inject(upstream)))))
-//
-// The serializer runs before the injector, so that no token expires in the queue. What synchronize posts goes the way of all events. Routes that do not speak
-// to AVS have none of it.
-func (b *routeBuilder) avsMiddleware(first proxy.Backend, next func(origin *url.URL) (proxy.Backend, error)) (send http.RoundTripper, state routeState) {
-	route, line := b.route, b.pipeline
-	if route.Preset != "avs" && !route.SerializeEvents && !route.Synchronize && !route.FollowGateway {
-		line.background = append(line.background, first.Upstream.Keep)
-		return first.Inject, routeState{trouble: first.Upstream.Trouble}
+// addUpstream gives a route its upstream, and AVS's rules as stages: synchronize, then
+// serialize, then the notice of second downchannels; the gateway chooses the upstream and
+// follows the answers. What synchronize posts goes the way of all events. Routes that do
+// not speak to AVS have none of it.
+func (b *routeBuilder) addUpstream(route *proxy.Route, options upstream.Options) routeState {
+	conf, line := b.route, b.pipeline
+	first := upstream.New(options)
+	if conf.Preset != "avs" && !conf.SerializeEvents && !conf.Synchronize && !conf.FollowGateway {
+		route.Upstream = func() (upstream.Sender, exchange.Follower) { return first, nil }
+		line.closers = append(line.closers, first.Close)
+		line.background = append(line.background, first.Keep)
+		return routeState{trouble: first.Trouble}
 	}
-	origin := first.Inject.Origin
 	log := avsLog{b.observers.log.With("route", route.Name)}
-	options := proxy.GatewayOptions{First: first, OnRedirect: log.asked, OnFallback: log.returned}
-	if route.FollowGateway {
-		options.Next = next
-	}
-	gateway := proxy.NewGateway(options)
-	line.closers = append(line.closers, gateway.Close)
-	line.background = append(line.background, gateway.Keep)
-	send = proxy.DuplicateDownchannel(origin, log.second, gateway)
-	if route.SerializeEvents {
-		send = proxy.Serialize(origin, send)
-	}
-	if route.Synchronize {
-		synchronizer := proxy.NewSynchronizer(proxy.SynchronizeOptions{
-			Origin: origin, Headers: route.Headers, Next: send, Done: log.synchronized,
+	gateway := b.gateway(first, options, log)
+	route.Upstream = gateway.Upstream
+	if conf.Synchronize {
+		synchronizer := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{
+			Origin: route.Origin, Headers: conf.Headers, Send: route.Send, Done: log.synchronized,
 		})
 		line.closers = append(line.closers, synchronizer.Close)
-		send = synchronizer
+		route.Stages = append(route.Stages, synchronizer)
 	}
-	return send, routeState{trouble: gateway.Trouble, present: func() string {
-		now := *origin
+	if conf.SerializeEvents {
+		route.Stages = append(route.Stages, avsroute.NewSerializer())
+	}
+	route.Stages = append(route.Stages, &avsroute.DuplicateDownchannel{Second: log.second})
+	return routeState{trouble: gateway.Trouble, present: func() string {
+		now := *route.Origin
 		now.Host = gateway.Origin().Host
 		return now.String()
 	}}
 }
 
+func (b *routeBuilder) gateway(first *upstream.Upstream, options upstream.Options, log avsLog) *avsroute.Gateway {
+	moving := avsroute.GatewayOptions{First: first, OnRedirect: log.asked, OnFallback: log.returned}
+	if b.route.FollowGateway {
+		moving.Next = func(origin *url.URL) *upstream.Upstream {
+			next := options
+			next.Origin = origin
+			return upstream.New(next)
+		}
+	}
+	gateway := avsroute.NewGateway(moving)
+	b.pipeline.closers = append(b.pipeline.closers, gateway.Close)
+	b.pipeline.background = append(b.pipeline.background, gateway.Keep)
+	return gateway
+}
+
 // A routeState is where a route sends its requests, and what is wrong.
 type routeState struct {
 	present func() string // where its requests go now; nil = it never moves
-	trouble func() *proxy.Trouble
+	trouble func() *upstream.Trouble
 }
 
 // problem is what is wrong, in the form of the console.
@@ -67,7 +78,7 @@ func (s routeState) problem() *api.RouteProblem {
 // An avsLog logs what a route does without a request.
 type avsLog struct{ *slog.Logger }
 
-func (l avsLog) asked(to proxy.Redirection) {
+func (l avsLog) asked(to avsroute.Redirection) {
 	address := "unreadable"
 	if to.Origin != nil {
 		address = to.Origin.String()
@@ -99,11 +110,9 @@ func (l avsLog) synchronized(err error) {
 	l.Info("SynchronizeState sent")
 }
 
-// downchannel holds the route's downchannel, once it runs.
-func (b *routeBuilder) downchannel(origin *url.URL, send http.RoundTripper) *proxy.Downchannel {
-	return proxy.NewDownchannel(proxy.DownchannelOptions{
-		Origin: origin, Send: send, Headers: b.route.Headers,
-		LoginURL: b.loginURL, Patience: b.route.DialTimeout,
-		OnEvent: logDownchannel(b.observers.log, b.route.Name),
+func (b *routeBuilder) downchannel(route *proxy.Route) *avsroute.Downchannel {
+	return avsroute.NewDownchannel(avsroute.DownchannelOptions{
+		Origin: route.Origin, Send: route.Send, Headers: b.route.Headers, Patience: b.route.DialTimeout,
+		OnEvent: logDownchannel(b.observers.log, route.Name),
 	})
 }

@@ -37,11 +37,11 @@ func credentialTask(s *Server, c *Credential, metrics *console.Metrics) (keep fu
 		source: c.Source, command: c.Conf.OnLoginNeeded, every: c.Conf.LoginReminder,
 		loginURL: page, log: logger, needed: make(chan struct{}, 1),
 	}
-	c.Source.Outcome = func(outcome string) {
+	c.Source.Outcome = func(outcome tokens.Outcome) {
 		s.capture.recorder.SecretsChanged() // before anybody sends the new token
 		tell(outcome)
 		remind.notify(outcome)
-		if outcome == "renewed" {
+		if outcome == tokens.OutcomeRenewed {
 			warnSkew(logger, c)
 		}
 	}
@@ -49,7 +49,9 @@ func credentialTask(s *Server, c *Credential, metrics *console.Metrics) (keep fu
 		var running sync.WaitGroup
 		running.Go(func() { c.Source.Warm(ctx) })
 		if len(remind.command) > 0 {
-			remind.notify(string(c.Source.Status().State))
+			if c.Source.Status().State == tokens.StateLoginNeeded {
+				remind.notify(tokens.OutcomeLoginNeeded)
+			}
 			running.Go(func() { remind.run(ctx) })
 		}
 		warnExpiry(ctx, logger, c)
@@ -113,8 +115,8 @@ type reminder struct {
 }
 
 // notify takes the outcome of a renewal. It does not block.
-func (r *reminder) notify(outcome string) {
-	if outcome != "login_needed" {
+func (r *reminder) notify(outcome tokens.Outcome) {
+	if outcome != tokens.OutcomeLoginNeeded {
 		return
 	}
 	select {

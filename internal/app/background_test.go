@@ -16,7 +16,7 @@ func TestReminderOfZeroRunsOnce(t *testing.T) {
 	source := &tokens.Source{Name: "alexa", Store: &tokens.MemoryStore{}, Renew: func(context.Context, tokens.Grant) (tokens.Grant, error) { panic("never") }}
 	r := &reminder{source: source, command: []string{"sh", "-c", "echo x >> " + out}, every: 0, log: slog.New(slog.DiscardHandler), needed: make(chan struct{}, 1)}
 	source.Outcome = r.notify
-	if err := source.Open(); err != nil {
+	if err := source.Load(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -71,7 +71,7 @@ func (d *callbackListener) begin(ctx context.Context, credential console.Credent
 	closeListener, err := d.listen(credential.Client.RedirectURL)
 	if err != nil {
 		return nil, &tokens.Error{
-			Action: tokens.ActionConfig, Say: "cannot listen for the callback", Err: err,
+			Action: tokens.ActionConfig, Message: "cannot listen for the callback", Err: err,
 			Hint: "end the other program; redirect_url says which port the provider sends the browser to",
 		}
 	}
@@ -86,7 +86,7 @@ func (d *callbackListener) begin(ctx context.Context, credential console.Credent
 		_ = login.Wait(context.Background())
 		shown, cancel := context.WithTimeout(context.Background(), outcomePageTimeout)
 		defer cancel()
-		login.WaitShown(shown)
+		login.AwaitSeen(shown)
 	}()
 	return login, nil
 }

@@ -48,24 +48,24 @@ func newCredential(p *Program, conf config.Credential) (*Credential, error) {
 	switch conf.Grant {
 	case "static":
 		source.Store = &tokens.MemoryStore{} // what the configuration holds is not copied elsewhere
-		source.Start = static(conf)
+		source.Seed = static(conf)
 		return &Credential{Conf: conf, Source: source}, nil
 	case "command":
 		source.Store = &tokens.MemoryStore{} // the program keeps its own login
 		command := tokens.Command{Argv: conf.Command}
-		source.Unattended, source.Renew, source.Fits = true, command.Renew, command.Fits
+		source.Unattended, source.Renew, source.Matches = true, command.Renew, command.Matches
 		return &Credential{Conf: conf, Source: source}, nil
 	}
 	client, err := newClient(p, conf)
 	if err != nil {
 		return nil, err
 	}
-	source.Renew, source.Revoke, source.Fits = client.Refresh, client.Revoke, fits(client, conf)
+	source.Renew, source.Revoke, source.Matches = client.Refresh, client.Revoke, fits(client, conf)
 	switch {
 	case conf.Grant == "client_credentials":
 		source.Unattended, source.Renew = true, client.ClientCredentials
 	case conf.Grant == "refresh_token" && !conf.RefreshToken.IsZero():
-		source.Start = seed(client, p.configSecrets.wrap(conf.RefreshToken.Resolve))
+		source.Seed = seed(client, p.configSecrets.wrap(conf.RefreshToken.Resolve))
 	}
 	return &Credential{Conf: conf, Source: source, Client: client}, nil
 }
@@ -74,7 +74,7 @@ func newCredential(p *Program, conf config.Credential) (*Credential, error) {
 func fits(client *tokens.Client, conf config.Credential) func(tokens.Grant) bool {
 	const own = "client_credentials"
 	return func(grant tokens.Grant) bool {
-		return client.Fits(grant) && (grant.Kind == own) == (conf.Grant == own)
+		return client.Matches(grant) && (grant.Kind == own) == (conf.Grant == own)
 	}
 }
 

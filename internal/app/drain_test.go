@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/gate"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/tunnel"
@@ -34,8 +36,10 @@ func TestDrainEndsThoughAClientDoesNotRead(t *testing.T) {
 	}()
 	tunnels := &tunnel.Group{}
 	others := proxy.NewUnrouted(proxy.UnroutedOptions{Dial: (&tunnel.Dialer{Loopback: true}).Dial, Tunnels: tunnels, ErrorLog: httpserver.DiscardLog()})
-	s := &Server{}
-	s.proxy = httpserver.New(limitRequests(s, http.NotFoundHandler(), others), httpserver.DiscardLog())
+	s := &Server{capture: &captureObserver{}}
+	rules := gate.Rules{Others: true, Host: func(exchange.Authority, exchange.Listener) bool { return false }}
+	handler := &proxy.Handler{Rules: rules, Table: &gate.Table{}, Unrouted: others, Enter: s.busy.Limit(maxRequests, maxWaiting)}
+	s.proxy = httpserver.New(handler, httpserver.DiscardLog())
 	door, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/explain"
 	"avsproxy/internal/gate"
+	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
 
@@ -26,8 +27,8 @@ func NewExplainer(p *Program, addresses []string, self string) (*explain.Explain
 		Credential: func(name string) (explain.Credential, bool) {
 			return credentialFacts(p, name, (*tokens.Source).Peek)
 		},
-		Origin:   func(route config.Route) *url.URL { return configuredOrigin(p, route) },
-		TokenURL: func(route config.Route) string { return tokenURL(p, route) },
+		Origin: func(route config.Route) *url.URL { return configuredOrigin(p, route) },
+		Policy: func(route config.Route) proxy.Policy { return routePolicy(p, route, configuredOrigin(p, route)) },
 	}, nil
 }
 

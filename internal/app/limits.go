@@ -74,13 +74,8 @@ type serverHooks struct {
 	// place counts a connection inside CONNECT that has none of its own below; ok is
 	// false where there is no place.
 	place func(net.Conn) (_ net.Conn, ok bool)
-	// limit bounds the requests under way.
-	limit func(busy, next http.Handler) http.Handler
-}
-
-// limitRequests bounds the requests under way through the proxy.
-func limitRequests(s *Server, busy, next http.Handler) http.Handler {
-	return s.busy.Limit(maxRequests, maxWaiting, busy, next)
+	// enter bounds the requests under way; see [proxy.Handler].
+	enter func(*http.Request) (leave func(), ok bool)
 }
 
 // A pacedLog prints what others can cause without end, in a [proxy.Pace].

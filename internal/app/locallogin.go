@@ -84,13 +84,13 @@ func loginPages(ctx context.Context, p *Program, callbacks *callbackListener) (*
 func (l *localLogin) Wait(ctx context.Context) (lasting bool, err error) {
 	defer context.AfterFunc(ctx, l.login.Cancel)()
 	err = l.login.Wait(ctx)
-	return err == nil && l.login.Lasting(), err
+	return err == nil && l.login.HasRefreshToken(), err
 }
 
 // Paste delivers a callback that the person brought.
 func (l *localLogin) Paste(ctx context.Context, asked *url.URL) error {
 	_, err := l.callbacks.logins.Callback(ctx, asked)
-	l.login.Shown() // in this terminal
+	l.login.MarkSeen() // in this terminal
 	return err
 }
 
@@ -99,7 +99,7 @@ func (l *localLogin) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), outcomePageTimeout)
 	defer cancel()
 	if over, _ := l.login.Done(); over && l.login.Device == nil && l.begun.Err() == nil {
-		l.login.WaitShown(ctx)
+		l.login.AwaitSeen(ctx)
 	}
 	l.callbacks.close()
 	httpserver.ShutDown(l.server)

@@ -1,8 +1,9 @@
 package app
 
 import (
-	"avsproxy/internal/testkit"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }

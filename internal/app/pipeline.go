@@ -2,22 +2,17 @@ package app
 
 import (
 	"context"
-	"log"
-	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/avsroute"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
-	"avsproxy/internal/httpexchange"
-	"avsproxy/internal/httpserver"
-	"avsproxy/internal/problem"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/tunnel"
 	"avsproxy/proxy"
@@ -25,51 +20,21 @@ import (
 
 // A pipeline is the way of every request, from the listener to the upstreams.
 type pipeline struct {
+	handler     *proxy.Handler
 	dialer      *tunnel.Dialer
 	placeholder proxy.PlaceholderToken // the zero value: no route has token_endpoint
-	handler     http.Handler
-	inbox       *tunnel.ConnQueue // what came inside CONNECT, for the server of handler to serve as well
+	inbox       *tunnel.ConnQueue      // what came inside CONNECT, for the server of handler to serve as well
 	tunnels     *tunnel.Group
-	others      *proxy.Unrouted
 	routes      []console.Route
-	closers     []func() // of what routes do by themselves
-	upstreams   []*proxy.Upstream
-	background  []func(context.Context)       // of single connections and of downchannels
-	channels    map[string]*proxy.Downchannel // by route, those that are kept
-	observed    map[string]http.Handler       // by route, what the guard lets requests through to
+	closers     []func()                         // of what routes do by themselves
+	background  []func(context.Context)          // of single connections and of downchannels
+	channels    map[string]*avsroute.Downchannel // by route, those that are kept
 }
 
-// observers are called for what goes through the pipeline.
-type observers struct {
-	began   func(route string) (done func(proxy.Exchange))
-	record  func(*http.Request, proxy.Exchange) proxy.Recording
-	refused func(*http.Request, problem.Problem)
-	// connection returns the observer of a route's single connection.
-	connection func(route, host string) func(proxy.ConnEvent, error)
-	metrics    *console.Metrics
-	log        *slog.Logger
-	errorLog   *log.Logger
-	// decisionHeader shows in each response what was done about its token.
-	decisionHeader bool
-}
-
-func (o observers) observe(route string, next http.Handler) http.Handler {
-	return proxy.Observe(proxy.ObserveOptions{Route: route, Began: o.began, Record: o.record, DecisionHeader: o.decisionHeader}, next)
-}
-
-// pipeline joins the parts:
-//
-//	guard(limit(split(
-//	    route(observe(tokenEndpoint(allow(downchannel(forward(avs(inject(upstream)))))))),
-//	    intercept,         a CONNECT to a route's host: its inside comes to the guard again
-//	    observe(others)))) a forward request for another host, where others = "tunnel"
-//
-// What opens the inspector is withheld behind the guard.
-// The observer runs before the injector, so it never holds a token. The stand-in
-// is there for routes with token_endpoint alone, the downchannel where it is kept, avs for routes to AVS.
+// pipeline joins the parts. loginURL is the page on which a person logs in to a credential.
 func (p *Program) pipeline(watch observers, loginURL func(credential string) string, around serverHooks) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf.Proxy)}
-	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*proxy.Downchannel{}, observed: map[string]http.Handler{}}
+	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*avsroute.Downchannel{}}
 	table, err := routeTable(p.conf)
 	if err != nil {
 		return nil, err
@@ -77,30 +42,25 @@ func (p *Program) pipeline(watch observers, loginURL func(credential string) str
 	if slices.ContainsFunc(p.conf.Routes, func(r config.Route) bool { return r.TokenEndpoint }) {
 		line.placeholder = proxy.NewPlaceholderToken() // one for all: clients ask at one route and use what they get at another
 	}
-	var handlers []http.Handler
-	for _, route := range p.conf.Routes {
-		b := routeBuilder{program: p, pipeline: line, observers: watch, route: route, loginURL: loginURL(route.Credential)}
-		handler, err := b.build()
-		if err != nil {
-			return nil, err
-		}
-		handlers = append(handlers, handler)
-		line.observed[route.Name] = handler
-	}
-	line.others = proxy.NewUnrouted(proxy.UnroutedOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: maxTunnels(OpenFiles()), ErrorLog: watch.errorLog})
 	rules, err := p.rules(table)
 	if err != nil {
 		return nil, terminal.Usage(err, "")
 	}
-	refusals := &proxy.RefusalRecorder{Record: watch.record}
-	refused := func(r *http.Request, p problem.Problem) {
-		refusals.Refused(r, p)
-		watch.refused(r, p)
+	line.handler = &proxy.Handler{
+		Rules: rules, Table: table, Observer: watch.Observer,
+		Unrouted:  proxy.NewUnrouted(proxy.UnroutedOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: maxTunnels(OpenFiles()), ErrorLog: watch.errorLog}),
+		Intercept: tunnel.Intercept(line.inbox, around.place),
+		Enter:     around.enter,
+		Withhold:  console.StripConsoleCredentials,
 	}
-	line.handler = httpexchange.Guard(rules, refused, around.limit(httpserver.Busy("20,000 requests are under way, and more wait", refused), console.Withhold(proxy.Split(table,
-		proxy.Route(table, handlers),
-		tunnel.Intercept(line.inbox, around.place, httpserver.Busy("connection limit reached", refused)),
-		watch.observe("", line.others)))))
+	for _, route := range p.conf.Routes {
+		b := routeBuilder{program: p, pipeline: line, observers: watch, route: route, loginURL: loginURL(route.Credential)}
+		built, err := b.build()
+		if err != nil {
+			return nil, err
+		}
+		line.handler.Routes = append(line.handler.Routes, built)
+	}
 	return line, nil
 }
 
@@ -158,12 +118,9 @@ func (l *pipeline) close() {
 	cut, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = l.tunnels.Drain(cut) // says that it had to cut, which was the point
-	l.others.Close()
+	l.handler.Unrouted.Close()
 	for _, end := range slices.Backward(l.closers) {
 		end()
-	}
-	for _, upstream := range l.upstreams {
-		upstream.Close()
 	}
 }
 

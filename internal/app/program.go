@@ -134,7 +134,7 @@ func (p *Program) AwaitRenewals() {
 				p.env.SayAwaitingRenewal(credential.Conf.Name)
 			}
 		})
-		_ = credential.Source.Settle(context.Background()) // which ends by itself
+		_ = credential.Source.AwaitRenewal(context.Background()) // which ends by itself
 		said.Stop()
 	}
 }

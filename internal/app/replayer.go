@@ -9,11 +9,15 @@ import (
 	"log"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/console"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
+	"avsproxy/proxy"
 )
 
 const (
@@ -31,7 +35,7 @@ var (
 // guard: the caller has passed it. The responses are recorded and sent nowhere.
 type replayer struct {
 	recorder *capture.Recorder
-	routes   map[string]http.Handler
+	handler  *proxy.Handler
 	errorLog *log.Logger
 
 	running  context.Context
@@ -41,8 +45,8 @@ type replayer struct {
 	inFlight sync.WaitGroup
 }
 
-func newReplayer(recorder *capture.Recorder, routes map[string]http.Handler, errorLog *log.Logger) *replayer {
-	r := &replayer{recorder: recorder, routes: routes, errorLog: errorLog, slots: make(chan struct{}, maxReplays)}
+func newReplayer(recorder *capture.Recorder, handler *proxy.Handler, errorLog *log.Logger) *replayer {
+	r := &replayer{recorder: recorder, handler: handler, errorLog: errorLog, slots: make(chan struct{}, maxReplays)}
 	r.running, r.stop = context.WithCancel(context.Background())
 	return r
 }
@@ -65,27 +69,24 @@ func (r *replayer) replay(ctx context.Context, a console.Again) (id uint64, err 
 // send begins to send a request, for ten minutes at most, and returns the ID of the new
 // exchange. ctx bounds the wait for that alone.
 func (r *replayer) send(ctx context.Context, request capture.Request, body []byte) (id uint64, err error) {
-	route, ok := r.routes[request.Route]
+	route := slices.IndexFunc(r.handler.Routes, func(route *proxy.Route) bool { return route.Name == request.Route })
 	switch {
-	case !ok:
+	case route < 0:
 		return 0, fmt.Errorf("there is no route %q", request.Route)
 	case r.recorder == nil || r.recorder.Paused():
 		return 0, errCapturePaused
 	}
-	sent := replay{of: request.ReplayOf, scheme: request.Scheme, begun: make(chan uint64, 1)}
-	again, err := rebuilt(context.WithValue(r.running, replayKey{}, sent), request, body)
+	again, err := rebuilt(request, body)
 	if err != nil {
 		return 0, err
 	}
-	err = r.begin(func() {
-		r.serve(route, again)
-		sent.tell(0) // where it was not recorded
-	})
+	begun := make(chan uint64, 1)
+	err = r.begin(func() { r.serve(route, again, request, begun) })
 	if err != nil {
 		return 0, err
 	}
 	select {
-	case id := <-sent.begun:
+	case id := <-begun:
 		if id == 0 {
 			return 0, errCapturePaused
 		}
@@ -114,25 +115,33 @@ func (r *replayer) begin(f func()) error {
 	return nil
 }
 
-// serve does for a panic what net/http's server does.
-func (r *replayer) serve(route http.Handler, again *http.Request) {
-	ctx, cancel := context.WithTimeout(again.Context(), replayTime)
+// serve records a request, tells the ID, and sends it. It does for a panic what net/http's
+// server does.
+func (r *replayer) serve(route int, again *http.Request, request capture.Request, begun chan<- uint64) {
+	ctx, cancel := context.WithTimeout(r.running, replayTime)
 	defer cancel()
 	defer func() {
 		if broken := recover(); broken != nil && broken != http.ErrAbortHandler {
 			r.errorLog.Printf("sending a request again: %v", broken)
 		}
 	}()
-	route.ServeHTTP(discarding{http.Header{}}, again.WithContext(ctx))
+	x := exchange.New(&exchange.Conn{}, httpexchange.Head(again))
+	request.Began, request.Proto, request.Client = time.Now(), x.Head.Proto, exchange.ConnInfo{Proto: x.Head.Proto}
+	recorded := r.recorder.Begin(request)
+	begun <- recorded.ID()
+	if recorded != nil {
+		x.Recorder = recorded
+		r.handler.Serve(route, discarding{http.Header{}}, again.WithContext(ctx), x)
+	}
 }
 
 // rebuilt is a request as net/http's server would give it.
-func rebuilt(ctx context.Context, from capture.Request, body []byte) (*http.Request, error) {
+func rebuilt(from capture.Request, body []byte) (*http.Request, error) {
 	target, err := url.ParseRequestURI(from.Target)
 	if err != nil {
 		return nil, errors.New("the request's target cannot be read")
 	}
-	r, err := http.NewRequestWithContext(ctx, from.Method, "/", bytes.NewReader(body)) // whose length it knows
+	r, err := http.NewRequest(from.Method, "/", bytes.NewReader(body)) // whose length it knows
 	if err != nil {
 		return nil, errors.New("invalid request method")
 	}
@@ -144,31 +153,6 @@ func rebuilt(ctx context.Context, from capture.Request, body []byte) (*http.Requ
 		r.Header.Add(field.Name, field.Value)
 	}
 	return r, nil
-}
-
-type replayKey struct{}
-
-// A replay receives the ID of its exchange.
-type replay struct {
-	of     uint64
-	scheme string
-	begun  chan uint64 // has room for one; nil = this is none
-}
-
-func replayOf(ctx context.Context) replay {
-	again, _ := ctx.Value(replayKey{}).(replay)
-	return again
-}
-
-// tell sends the ID; later calls do nothing.
-func (r replay) tell(id uint64) {
-	if r.begun == nil {
-		return
-	}
-	select {
-	case r.begun <- id:
-	default:
-	}
 }
 
 // discarding is an [http.ResponseWriter] that drops the response. It has what

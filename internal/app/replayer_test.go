@@ -7,22 +7,33 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpserver"
 	"avsproxy/proxy"
 )
 
-// replaying is a replayer with one route, "api", behind an observer.
-func replaying(t *testing.T, handler http.HandlerFunc) (*replayer, *captureObserver) {
+// replaying is a replayer with one route, "api".
+func replaying(t *testing.T, answer answerFunc) (*replayer, *captureObserver) {
 	s := newCaptureObserver(config.Capture{Enabled: true, Body: 1 << 10, Total: 1 << 20}, nil)
-	began := func(string) func(proxy.Exchange) { return func(proxy.Exchange) {} }
-	r := newReplayer(s.recorder, map[string]http.Handler{"api": observers{began: began, record: s.begin}.observe("api", handler)}, httpserver.DiscardLog())
+	route := &proxy.Route{Policy: proxy.Policy{Name: "api", KeepsDownchannel: true}, Downchannel: answer}
+	handler := &proxy.Handler{Routes: []*proxy.Route{route}, Observer: proxy.Observer{Record: s.begin}}
+	r := newReplayer(s.recorder, handler, httpserver.DiscardLog())
 	t.Cleanup(r.close)
 	return r, s
 }
 
-var anything = capture.Request{Route: "api", Method: "GET", Target: "/", ReplayOf: 7}
+// An answerFunc answers what asks for the downchannel.
+type answerFunc func(w http.ResponseWriter, r *http.Request)
+
+func (f answerFunc) Answer(w http.ResponseWriter, r *http.Request, _ *exchange.Exchange) error {
+	f(w, r)
+	return nil
+}
+
+var anything = capture.Request{Route: "api", Method: "GET", Target: avs.PathDirectives, ReplayOf: 7}
 
 // A stream that never ends is told of at once, and cut after ten minutes.
 func TestReplaysEndAfterTenMinutes(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
 )
 
@@ -29,77 +29,70 @@ type routeBuilder struct {
 	loginURL  string
 }
 
-func (b *routeBuilder) build() (http.Handler, error) {
+func (b *routeBuilder) build() (*proxy.Route, error) {
 	options, err := b.upstreamOptions()
 	if err != nil {
 		return nil, err
 	}
-	route, origin := b.route, options.Origin
-	backend := func(origin *url.URL) (proxy.Backend, error) { return b.backend(options, origin) }
-	first, err := backend(origin)
+	credential, err := b.credential()
 	if err != nil {
 		return nil, err
 	}
-	send, state := b.avsMiddleware(first, backend)
-	handler := proxy.Forward(proxy.ForwardOptions{
-		Origin: origin, Send: send, Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
-		RewriteLocation: route.RewriteLocation, LoginURL: b.loginURL, ErrorLog: b.observers.errorLog,
-	})
-	if route.Downchannel == "keep" {
-		channel := b.downchannel(origin, send)
+	route := &proxy.Route{
+		Policy:          routePolicy(b.program, b.route, options.Origin),
+		Credential:      credential,
+		Origin:          options.Origin,
+		TokenEndpoint:   &proxy.TokenEndpoint{Placeholder: credential.Placeholder, Source: credential.Source},
+		RewriteLocation: b.route.RewriteLocation, LoginURL: b.loginURL, ErrorLog: b.observers.errorLog,
+	}
+	state := b.addUpstream(route, options)
+	if route.KeepsDownchannel {
+		channel := b.downchannel(route)
 		b.pipeline.channels[route.Name] = channel
 		b.pipeline.background = append(b.pipeline.background, channel.Run)
-		handler = channel.Serve(handler)
-	}
-	handler = proxy.Allow(route.Allow, origin.EscapedPath(), handler)
-	if route.TokenEndpoint {
-		handler = proxy.TokenEndpoint(proxy.TokenEndpointOptions{
-			Placeholder: first.Inject.Placeholder, Source: first.Inject.Source, LoginURL: b.loginURL, TokenURL: tokenURL(b.program, route),
-		}, handler)
+		route.Downchannel = channel
 	}
 	b.observers.metrics.Route(route.Name)
-	b.pipeline.upstreams = append(b.pipeline.upstreams, first.Upstream)
 	b.pipeline.routes = append(b.pipeline.routes, console.Route{
-		Route:   api.Route{Name: route.Name, Upstream: origin.String(), Credential: route.Credential},
+		Route:   api.Route{Name: route.Name, Upstream: route.Origin.String(), Credential: b.route.Credential},
 		Present: state.present, Trouble: state.problem,
 	})
-	return b.observers.observe(route.Name, handler), nil
+	return route.Start(), nil
 }
 
-// backend is inject(upstream): the last part of a route, to the configured origin or the
-// one it moves to.
-func (b *routeBuilder) backend(options proxy.UpstreamOptions, origin *url.URL) (proxy.Backend, error) {
-	options.Origin = origin
-	upstream := proxy.NewUpstream(options)
-	inject, err := b.injector(origin, upstream)
-	return proxy.Backend{Inject: inject, Upstream: upstream}, err
+// routePolicy is what a route decides by heads alone.
+func routePolicy(p *Program, route config.Route, origin *url.URL) proxy.Policy {
+	return proxy.Policy{
+		Name: route.Name, Allow: route.Allow, Base: origin.EscapedPath(),
+		AnswersTokens: route.TokenEndpoint, TokenURL: tokenURL(p, route), KeepsDownchannel: route.Downchannel == "keep",
+		Headers: route.Headers, Strip: route.Strip, WebSocket: route.WebSocket,
+	}
 }
 
-func (b *routeBuilder) injector(origin *url.URL, upstream *proxy.Upstream) (*proxy.Injector, error) {
-	inject := &proxy.Injector{
-		Next: upstream, Origin: origin, Placeholder: b.pipeline.placeholder,
-		ClientAuth: proxy.ClientAuth(b.route.ClientAuth), HealOn: b.route.HealOn,
+func (b *routeBuilder) credential() (proxy.Credential, error) {
+	c := proxy.Credential{
+		Placeholder: b.pipeline.placeholder, ClientAuth: proxy.ClientAuth(b.route.ClientAuth), HealOn: b.route.HealOn,
 	}
 	if b.route.Credential == "" {
-		return inject, nil
+		return c, nil
 	}
 	credential, err := b.program.Find(b.route.Credential)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	inject.Source = credential.Source
-	inject.Header, inject.Format = credential.header(b.route)
-	return inject, nil
+	c.Source = credential.Source
+	c.Header, c.Format = credential.header(b.route)
+	return c, nil
 }
 
 // upstreamOptions says how a route's upstream is reached, and any other that it moves to.
-func (b *routeBuilder) upstreamOptions() (proxy.UpstreamOptions, error) {
+func (b *routeBuilder) upstreamOptions() (upstream.Options, error) {
 	route, metrics := b.route, b.observers.metrics
 	origin, roots, err := routeUpstream(b.program, route)
 	if err != nil {
-		return proxy.UpstreamOptions{}, err
+		return upstream.Options{}, err
 	}
-	options := proxy.UpstreamOptions{
+	options := upstream.Options{
 		Origin:           origin,
 		Roots:            roots,
 		SingleConnection: route.SingleConnection,

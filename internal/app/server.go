@@ -22,7 +22,6 @@ import (
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/tunnel"
-	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
 
@@ -154,7 +153,7 @@ func (s *Server) build(ctx context.Context) error {
 	s.program, program.users = program, s.Users
 	s.closers = append(s.closers, program.AwaitRenewals)
 	for _, credential := range program.credentials {
-		if err := credential.Source.Open(); err != nil {
+		if err := credential.Source.Load(); err != nil {
 			return terminal.Failed(err, "")
 		}
 	}
@@ -168,13 +167,13 @@ func (s *Server) build(ctx context.Context) error {
 		s.background = append(s.background, credentialTask(s, credential, metrics))
 	}
 	o := newObservers(s.env.UI.Log, s.refusals, metrics, s.capture)
-	o.decisionHeader = s.Conf.Proxy.DecisionHeader
-	s.pipeline, err = program.pipeline(o, s.loginURL, serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, limit: func(busy, next http.Handler) http.Handler { return limitRequests(s, busy, next) }})
+	o.DecisionHeader = s.Conf.Proxy.DecisionHeader
+	s.pipeline, err = program.pipeline(o, s.loginURL, serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, enter: s.busy.Limit(maxRequests, maxWaiting)})
 	if err != nil {
 		return err
 	}
 	s.background = append(s.background, s.pipeline.background...)
-	s.replayer = newReplayer(s.capture.recorder, s.pipeline.observed, o.errorLog)
+	s.replayer = newReplayer(s.capture.recorder, s.pipeline.handler, o.errorLog)
 	s.closers = append(s.closers, s.pipeline.close, s.replayer.close)
 	return s.buildConsole(metrics, o)
 }
@@ -222,11 +221,11 @@ func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 
 // buildHandlers makes the servers; ended ends the console's streams.
 func (s *Server) buildHandlers(o observers, ended func()) {
-	s.callbacks.handler = s.console.Guarded(o.refused)
+	s.callbacks.handler = s.console.Guarded(o.Refused)
 	s.closers = append(s.closers, s.callbacks.close)
 	s.pages = httpserver.NewPages(s.callbacks.handler, o.errorLog)
 	s.pages.RegisterOnShutdown(sync.OnceFunc(ended))
-	s.proxy = httpserver.New(proxy.Arrived(s.pipeline.handler), o.errorLog)
+	s.proxy = httpserver.New(s.pipeline.handler, o.errorLog)
 }
 
 func (s *Server) start(context.Context) error {

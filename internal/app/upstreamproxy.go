@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"avsproxy/internal/terminal"
-	"avsproxy/proxy"
+	"avsproxy/internal/upstream"
 
 	"golang.org/x/net/http/httpproxy"
 )
@@ -42,7 +42,7 @@ func upstreamProxy(e *Environment) (proxyFunc, error) {
 // connectProxyError reports a proxy's refusal as one of a route, instead of in the
 // proxy's words. It is an error of the network for those who sort errors.
 func connectProxyError(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-	if err := proxy.ProxyRefusal(resp.StatusCode); err != nil {
+	if err := upstream.ProxyRefusal(resp.StatusCode); err != nil {
 		return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err}
 	}
 	return nil

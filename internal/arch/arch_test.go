@@ -23,16 +23,17 @@ const (
 // towards what knows less.
 var arrows = map[string]string{
 	"cmd/avsproxy": "internal/cli",
-	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/httpexchange internal/problem internal/tunnel internal/wire",
+	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/httpexchange internal/problem internal/tunnel internal/upstream internal/wire",
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/terminal",
-	"internal/app": "proxy tokens internal/api internal/avs internal/capture internal/certs internal/config internal/console internal/durable internal/exchange internal/explain" +
-		" internal/gate internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/terminal internal/tunnel internal/wire",
-	"internal/arch":    "",
-	"internal/avs":     "",
-	"internal/capture": "internal/redact",
-	"internal/certs":   "internal/durable",
-	"internal/charset": "",
+	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/capture internal/certs internal/config internal/console internal/durable internal/exchange internal/explain" +
+		" internal/gate internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/terminal internal/tunnel internal/upstream",
+	"internal/arch":     "",
+	"internal/avs":      "",
+	"internal/avsroute": "tokens internal/avs internal/exchange internal/upstream",
+	"internal/capture":  "internal/exchange internal/redact",
+	"internal/certs":    "internal/durable",
+	"internal/charset":  "",
 	"internal/cli": "tokens internal/api internal/app internal/avs internal/capture internal/certs internal/charset internal/config" +
 		" internal/durable internal/exchange internal/explain internal/gate internal/httpexchange internal/httpserver internal/sandbox internal/sandbox/faults internal/terminal",
 	"internal/config": "tokens internal/charset internal/durable internal/secretsource internal/suggest",
@@ -42,7 +43,7 @@ var arrows = map[string]string{
 	"internal/exchange":       "internal/peer",
 	"internal/explain":        "proxy tokens internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
 	"internal/gate":           "internal/exchange internal/peer internal/problem",
-	"internal/httpexchange":   "internal/exchange internal/gate internal/peer internal/problem",
+	"internal/httpexchange":   "internal/exchange internal/gate internal/problem internal/wire",
 	"internal/httpserver":     "internal/httpexchange internal/listen internal/peer internal/problem internal/tunnel internal/wire",
 	"internal/listen":         "internal/charset internal/durable internal/netconn internal/peer",
 	"internal/netconn":        "",
@@ -56,19 +57,22 @@ var arrows = map[string]string{
 	"internal/suggest":        "",
 	"internal/terminal":       "tokens",
 	"internal/testkit":        "",
-	"internal/tunnel":         "internal/exchange internal/httpexchange internal/netconn",
+	"internal/tunnel":         "internal/exchange internal/netconn",
+	"internal/upstream":       "internal/exchange internal/problem internal/tunnel internal/wire",
 	"internal/wire":           "internal/netconn",
 }
 
 // closed are packages that only those named may import, whatever the table above will
 // say one day.
 var closed = map[string]string{
-	"internal/cli":     "cmd/avsproxy",
-	"internal/app":     "internal/cli",
-	"internal/config":  "internal/app internal/cli internal/explain",
-	"internal/console": "internal/app",
-	"internal/sandbox": "internal/app internal/cli",
-	"proxy":            "internal/app internal/explain",
+	"internal/cli":      "cmd/avsproxy",
+	"internal/app":      "internal/cli",
+	"internal/config":   "internal/app internal/cli internal/explain",
+	"internal/console":  "internal/app",
+	"internal/sandbox":  "internal/app internal/cli",
+	"internal/avsroute": "internal/app",
+	"internal/upstream": "internal/app internal/avsroute proxy",
+	"proxy":             "internal/app internal/explain",
 }
 
 // A goPackage is what "go list -json" says of one.

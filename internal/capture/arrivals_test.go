@@ -5,13 +5,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/exchange"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // answered is an exchange whose response has this header.
 func answered(r *Recorder, header ...Field) *Exchange {
 	e := post(r)
-	e.Response(200, "HTTP/2.0", header)
+	e.Response(head(200, "HTTP/2.0"), seq(header))
 	return e
 }
 
@@ -21,11 +23,11 @@ func TestArrivalsSayWhenBytesOfABodyCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{})
 		e := answered(r, related)
-		e.ResponseBody([]byte("first"))
+		e.ResponseData([]byte("first"))
 		time.Sleep(time.Millisecond / 2)
-		e.ResponseBody([]byte(" with it"))
+		e.ResponseData([]byte(" with it"))
 		time.Sleep(time.Hour)
-		e.ResponseBody([]byte("an hour later"))
+		e.ResponseData([]byte("an hour later"))
 		want := []Arrival{{0, 0}, {int64(len("first with it")), time.Hour + time.Millisecond/2}}
 		if diff := cmp.Diff(want, get(t, r, e).Response.Body.Arrivals); diff != "" {
 			t.Error(diff)
@@ -39,7 +41,7 @@ func TestArrivalsAreBounded(t *testing.T) {
 		e := answered(r, related)
 		before := r.used.Load()
 		for range 2 * maxArrivals {
-			e.ResponseBody([]byte("x"))
+			e.ResponseData([]byte("x"))
 			time.Sleep(time.Second)
 		}
 		arrivals := get(t, r, e).Response.Body.Arrivals
@@ -59,7 +61,7 @@ func TestOtherBodiesHaveNoArrivals(t *testing.T) {
 	r := New(Options{})
 	for _, header := range [][]Field{nil, {{Name: "Content-Type", Value: "text/plain"}}, {related, {Name: "Content-Encoding", Value: "gzip"}}} {
 		e := answered(r, header...)
-		e.ResponseBody([]byte("text"))
+		e.ResponseData([]byte("text"))
 		if arrivals := get(t, r, e).Response.Body.Arrivals; arrivals != nil {
 			t.Errorf("%v: %v", header, arrivals)
 		}
@@ -71,9 +73,9 @@ func TestArrivalsMatchTheMaskedBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{Secrets: live("s3cr3t-of-the-test")})
 		e := answered(r, related)
-		e.ResponseBody([]byte("s3cr3t-of-the-test, told"))
+		e.ResponseData([]byte("s3cr3t-of-the-test, told"))
 		time.Sleep(time.Hour)
-		e.ResponseBody([]byte("later"))
+		e.ResponseData([]byte("later"))
 		want := []Arrival{{0, 0}, {int64(len("***, told")), time.Hour}}
 		if diff := cmp.Diff(want, get(t, r, e).Response.Body.Arrivals); diff != "" {
 			t.Error(diff)
@@ -82,7 +84,7 @@ func TestArrivalsMatchTheMaskedBody(t *testing.T) {
 		if body := get(t, r, e).Response.Body; len(body.Arrivals) != 0 || len(body.Bytes) != 0 {
 			t.Errorf("%+v", body)
 		}
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 		if r.Clear(); r.used.Load() != 0 {
 			t.Errorf("%d bytes are in use by nothing", r.used.Load())
 		}

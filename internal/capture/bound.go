@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/redact"
 )
 
@@ -102,16 +103,18 @@ func (s *state) setRequest(q Request, set *redact.Patterns) {
 }
 
 func (q Request) cost() int {
-	return len(q.Route) + len(q.Method) + len(q.Scheme) + len(q.Host) + len(q.Target) + len(q.Proto) + q.Client.cost()
+	return len(q.Route) + len(q.Method) + len(q.Scheme) + len(q.Host) + len(q.Target) + len(q.Proto) + costOfConn(q.Client)
 }
 
-func (c ConnInfo) cost() int { return len(c.Proto) + len(c.Address) }
+func costOfConn(c exchange.ConnInfo) int { return len(c.Proto) + len(c.Address) }
 
-func (f Facts) bounded(set *redact.Patterns) Facts {
-	f.Ended, f.Error = clip(set.Text(f.Ended), maxWord), clip(f.Error, maxWord)
+// boundFacts drops Fault, which may hold much.
+func boundFacts(f exchange.Facts, set *redact.Patterns) exchange.Facts {
+	f.Ended, f.Error, f.Fault = clip(set.Text(f.Ended), maxWord), clip(f.Error, maxWord), nil
+	f.Upstream.Proto = clip(f.Upstream.Proto, maxWord)
 	return f
 }
 
-func (f Facts) cost() int {
-	return f.Upstream.cost() + len(f.Decision) + len(f.Credential) + len(f.Ended) + len(f.Error)
+func costOfFacts(f exchange.Facts) int {
+	return costOfConn(f.Upstream) + len(f.Decision) + len(f.Credential) + len(f.Ended) + len(f.Error)
 }

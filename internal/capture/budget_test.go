@@ -5,24 +5,26 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"avsproxy/internal/exchange"
 )
 
 // ended records a whole exchange with two bodies of n bytes.
 func ended(r *Recorder, n int) *Exchange {
 	e := post(r, Field{Name: "Content-Type", Value: "application/octet-stream"})
 	p := make([]byte, n)
-	e.RequestBody(p)
+	e.RequestData(p)
 	e.RequestEnd(nil, nil)
-	e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "text/plain"}})
-	e.ResponseBody(p)
-	e.End(Facts{Decision: "injected"}, nil)
+	e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "text/plain"}}))
+	e.ResponseData(p)
+	e.End(exchange.Facts{Decision: "injected"}, nil)
 	return e
 }
 
 func TestTheOldestEndedExchangesAreEvicted(t *testing.T) {
 	r := New(Options{Total: 100 << 10})
 	under := post(r)
-	under.ResponseBody(make([]byte, 20<<10))
+	under.ResponseData(make([]byte, 20<<10))
 	watched := watch(t, r, 0)
 	var last *Exchange
 	for range 10 {
@@ -50,12 +52,12 @@ func TestTheOldestEndedExchangesAreEvicted(t *testing.T) {
 func TestAnActiveExchangeLosesOnlyItsBodies(t *testing.T) {
 	r := New(Options{Total: 100 << 10})
 	oldest := post(r)
-	oldest.ResponseBody(make([]byte, 40<<10))
+	oldest.ResponseData(make([]byte, 40<<10))
 	youngest := post(r)
-	youngest.ResponseBody(make([]byte, 60<<10))
-	youngest.RequestBody(make([]byte, 10<<10))
-	oldest.ResponseBody([]byte("more"))
-	oldest.End(Facts{}, nil)
+	youngest.ResponseData(make([]byte, 60<<10))
+	youngest.RequestData(make([]byte, 10<<10))
+	oldest.ResponseData([]byte("more"))
+	oldest.End(exchange.Facts{}, nil)
 	if b := get(t, r, oldest).Response.Body; b.Kept != 0 || b.Complete || b.Size != 40<<10+4 {
 		t.Errorf("oldest %+v", b)
 	}
@@ -80,8 +82,8 @@ func TestFieldsDoNotKeepTheirHeadInMemory(t *testing.T) {
 	for range 100 {
 		head := strings.Repeat("x", 256<<10)
 		e := r.Begin(Request{Target: head[:10], Header: []Field{{Name: head[:5], Value: head[5:10]}}})
-		e.RequestEnd([]Field{{Name: head[:5], Value: head[5:10]}}, nil)
-		e.End(Facts{Ended: head[:9]}, nil)
+		e.RequestEnd(seq([]Field{{Name: head[:5], Value: head[5:10]}}), nil)
+		e.End(exchange.Facts{Ended: head[:9]}, nil)
 	}
 	if used := heap() - before; used > 2<<20 {
 		t.Errorf("heads of 10 bytes keep %d KiB", used>>10)
@@ -98,10 +100,10 @@ func TestMemoryIsBounded(t *testing.T) {
 		r := New(Options{Total: total})
 		for range count {
 			e := post(r, Field{Name: "Content-Type", Value: "text/plain"}, Field{Name: "X-Long", Value: long})
-			e.RequestBody(make([]byte, size))
-			e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "text/plain"}})
-			e.ResponseBody(make([]byte, size))
-			e.End(Facts{Decision: "injected", Ended: "the client hung up"}, nil)
+			e.RequestData(make([]byte, size))
+			e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "text/plain"}}))
+			e.ResponseData(make([]byte, size))
+			e.End(exchange.Facts{Decision: "injected", Ended: "the client hung up"}, nil)
 		}
 		used := heap() - before
 		if used > total+slack {
@@ -128,14 +130,14 @@ func TestRecordersAreSharedByAll(t *testing.T) {
 				var upload sync.WaitGroup
 				upload.Go(func() {
 					for range 5 {
-						e.RequestBody(make([]byte, 1000))
+						e.RequestData(make([]byte, 1000))
 					}
 					e.RequestEnd(nil, nil)
 				})
-				e.Response(200, "HTTP/2.0", nil)
-				e.ResponseBody([]byte(secret))
-				e.Facts(Facts{Tries: 1})
-				e.End(Facts{}, nil)
+				e.Response(head(200, "HTTP/2.0"), nil)
+				e.ResponseData([]byte(secret))
+				e.change(func() { e.setFacts(exchange.Facts{Tries: 1}) })
+				e.End(exchange.Facts{}, nil)
 				upload.Wait()
 			}
 		})
@@ -162,11 +164,11 @@ func BenchmarkExchange(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		e := post(r, Field{Name: "Content-Type", Value: "application/json"}, Field{Name: "User-Agent", Value: "curl/8.0"}, Field{Name: "Authorization", Value: "Bearer x"})
-		e.RequestBody(p)
+		e.RequestData(p)
 		e.RequestEnd(nil, nil)
-		e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "application/json"}})
-		e.ResponseBody(p)
-		e.End(Facts{}, nil)
+		e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "application/json"}}))
+		e.ResponseData(p)
+		e.End(exchange.Facts{}, nil)
 	}
 }
 
@@ -178,8 +180,8 @@ func BenchmarkStream(b *testing.B) {
 	for b.Loop() {
 		e := post(r)
 		for range 64 {
-			e.ResponseBody(p)
+			e.ResponseData(p)
 		}
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 	}
 }

@@ -5,7 +5,11 @@
 // connection and no file.
 package capture
 
-import "time"
+import (
+	"time"
+
+	"avsproxy/internal/exchange"
+)
 
 // Options of a Recorder. The zero value is valid.
 type Options struct {
@@ -29,40 +33,8 @@ type Request struct {
 	Began, Arrived time.Time
 	// Target is path and query as sent.
 	Route, Method, Scheme, Host, Target, Proto string
-	Client                                     ConnInfo
+	Client                                     exchange.ConnInfo
 	Header                                     []Field
 	// ReplayOf is the ID of the exchange that this one repeats; 0 means none.
 	ReplayOf uint64
-}
-
-// ConnInfo describes one of the two connections of an exchange. Address is the origin of
-// the upstream, or the address of the listener ("http://127.0.0.1:9744", "unix:/x").
-// Stream is the HTTP/2 stream. Zeros mean unknown.
-type ConnInfo struct {
-	Proto   string `json:"proto"`
-	Conn    uint64 `json:"conn"`
-	Stream  uint32 `json:"stream"`
-	TLS     bool   `json:"tls"`
-	Reused  bool   `json:"reused"`
-	Address string `json:"address"`
-}
-
-// Facts are what the proxy knows about an exchange at its end.
-type Facts struct {
-	Upstream ConnInfo
-	Tries    int
-	Replayed bool // sent again: the upstream did not process it or refused its token
-	// Decision says what was done with the credential named Credential.
-	Decision, Credential string
-	// TokenAge and TokenLeft are negative if unknown.
-	TokenAge, TokenLeft time.Duration
-	// Guard, Token and Connect are waits. TLS is the part of Connect that the handshake
-	// took. FirstByte is from Began to the response head, Took from Began to the end;
-	// zero means that the recorder's own measurement is used.
-	Guard, Token, Connect, TLS, FirstByte, Took time.Duration
-	// Ended is empty if the exchange ended regularly, else one sentence. Error is the
-	// code of a response made by the proxy, or empty.
-	Ended, Error string
-	// Sent and Written count the body bytes sent to the upstream and to the client.
-	Sent, Written int64
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"time"
+
+	"avsproxy/internal/exchange"
 )
 
 // code visits all fields, to write them or to read them.
@@ -11,11 +13,11 @@ func (s *state) code(c *codec) {
 	c.time(&s.head.Began)
 	c.time(&s.head.Arrived)
 	for _, text := range []*string{
-		&s.head.Route, &s.head.Method, &s.head.Scheme, &s.head.Host, &s.head.Target, &s.head.Proto, &s.proto, &s.event, &s.facts.Decision, &s.facts.Credential, &s.facts.Ended, &s.facts.Error,
+		&s.head.Route, &s.head.Method, &s.head.Scheme, &s.head.Host, &s.head.Target, &s.head.Proto, &s.event, (*string)(&s.facts.Decision), &s.facts.Credential, &s.facts.Ended, &s.facts.Error,
 	} {
 		c.text(text)
 	}
-	for _, d := range []*time.Duration{&s.firstByte, &s.took, &s.facts.TokenAge, &s.facts.TokenLeft, &s.facts.Guard, &s.facts.Token, &s.facts.Connect, &s.facts.TLS, &s.facts.FirstByte, &s.facts.Took} {
+	for _, d := range []*time.Duration{&s.facts.TokenAge, &s.facts.TokenLeft, &s.facts.Token, &s.facts.Connect, &s.facts.TLS, &s.facts.FirstByte, &s.facts.Took} {
 		number(c, d)
 	}
 	number(c, &s.head.ReplayOf)
@@ -24,8 +26,8 @@ func (s *state) code(c *codec) {
 	number(c, &s.facts.Sent)
 	number(c, &s.facts.Written)
 	c.flags(&s.done, &s.facts.Replayed, &s.methodMasked, &s.targetMasked, &s.targetCut)
-	s.head.Client.code(c)
-	s.facts.Upstream.code(c)
+	connInfo(c, &s.head.Client)
+	connInfo(c, &s.facts.Upstream)
 	s.request.code(c)
 	s.response.code(c)
 	list(c, &s.interim, func(i *Interim) {
@@ -34,7 +36,7 @@ func (s *state) code(c *codec) {
 	})
 }
 
-func (i *ConnInfo) code(c *codec) {
+func connInfo(c *codec, i *exchange.ConnInfo) {
 	c.text(&i.Proto)
 	c.text(&i.Address)
 	number(c, &i.Conn)

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/exchange"
 )
 
 func pack(t *testing.T, coding, text string) []byte {
@@ -65,11 +67,11 @@ func TestC26_PackedBodiesShowNoSecret(t *testing.T) {
 			r := New(Options{Secrets: func() []string { return []string{token} }})
 			follower := r.Watch(t.Context(), 1)
 			e := r.Begin(Request{Header: []Field{{Name: "Content-Encoding", Value: c.coding}}})
-			e.RequestBody(c.body)
+			e.RequestData(c.body)
 			e.RequestEnd(nil, nil)
-			e.Response(200, "", []Field{{Name: "content-encoding", Value: c.coding}})
-			e.ResponseBody(c.body)
-			e.End(Facts{}, nil)
+			e.Response(head(200, ""), seq([]Field{{Name: "content-encoding", Value: c.coding}}))
+			e.ResponseData(c.body)
+			e.End(exchange.Facts{}, nil)
 			record, _ := r.Get(1)
 			for _, m := range []Message{record.Request, record.Response} {
 				if shown := bytes.Equal(m.Body.Bytes, c.body); shown != c.shown || m.Body.Masked == shown || int(m.Body.Kept) != len(m.Body.Bytes) || int(m.Body.Size) != len(c.body) {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/exchange"
 )
 
 // Decoding a masked text must not show a secret that was escaped in it.
@@ -14,9 +16,9 @@ func TestDecodingShowsNoSecret(t *testing.T) {
 		EventName: func(_ string, body []byte) string { return strings.ReplaceAll(string(body), `\u0063`, "c") },
 	})
 	e := r.Begin(Request{Method: "GET", Header: []Field{{Name: "Content-Type", Value: "multipart/form-data"}}, Target: "/x?t=%63%61nary%2Dof-the-test&%63anary-of-the-test=1&u=canary%2Dof-the-test&plain=a%2Fb+c"})
-	e.RequestBody([]byte(`Speaker.\u0063anary-of-the-test`))
+	e.RequestData([]byte(`Speaker.\u0063anary-of-the-test`))
 	e.RequestEnd(nil, nil)
-	e.End(Facts{}, nil)
+	e.End(exchange.Facts{}, nil)
 	record := get(t, r, e)
 	if strings.Contains(record.AVS, secret) || !strings.HasPrefix(record.AVS, "Speaker.") {
 		t.Errorf("the event is called %s", record.AVS)
@@ -34,9 +36,9 @@ func TestDecodingShowsNoSecret(t *testing.T) {
 func TestTheBeginningOfASecretAtTheEndOfAWholeTextIsShown(t *testing.T) {
 	r := New(Options{Secrets: live("recognize-device-key-0123")})
 	e := r.Begin(Request{Method: "GET", Host: "device.recognize", Target: "/v1/recognize", Header: []Field{{Name: "X-Say", Value: "to recognize"}}})
-	e.RequestBody([]byte("they recognize"))
+	e.RequestData([]byte("they recognize"))
 	e.RequestEnd(nil, nil)
-	e.End(Facts{}, nil)
+	e.End(exchange.Facts{}, nil)
 	record := get(t, r, e)
 	if record.Target != "/v1/recognize" || record.Host != "device.recognize" || record.Request.Header[0].Value != "to recognize" {
 		t.Errorf("%s%s %v", record.Host, record.Target, record.Request.Header)

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/exchange"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -17,12 +19,12 @@ func TestEncodedExchangesKeepEverything(t *testing.T) {
 			r := New(Options{Secrets: live("s3cr3t-of-the-test"), EventName: func(string, []byte) string { return "A.B" }})
 			e := full(r, size)
 			time.Sleep(time.Second)
-			facts := Facts{
-				Upstream: ConnInfo{Proto: "HTTP/2.0", Conn: 1 << 60, Stream: 1 << 31, TLS: true, Reused: true, Address: "https://x"}, Tries: 3, Replayed: true,
-				Decision: "injected", Credential: "alexa", TokenAge: -1, TokenLeft: time.Hour, Guard: 1, Token: 2, Connect: 3, TLS: 1, FirstByte: 5,
+			facts := exchange.Facts{
+				Upstream: exchange.ConnInfo{Proto: "HTTP/2.0", Conn: 1 << 60, Stream: 1 << 31, TLS: true, Reused: true, Address: "https://x"}, Tries: 3, Replayed: true,
+				Decision: "injected", Credential: "alexa", TokenAge: -1, TokenLeft: time.Hour, Token: 2, Connect: 3, TLS: 1, FirstByte: 5,
 				Took: 2 * time.Second, Ended: "cut", Error: "code", Sent: 1 << 40, Written: 7,
 			}
-			e.Facts(facts)
+			e.change(func() { e.setFacts(facts) })
 			before := get(t, r, e)
 			e.End(facts, nil)
 			after := get(t, r, e)
@@ -30,8 +32,8 @@ func TestEncodedExchangesKeepEverything(t *testing.T) {
 			if diff := cmp.Diff(before, after, cmp.AllowUnexported(Message{})); diff != "" {
 				t.Errorf("%d bytes: %s", size, diff)
 			}
-			e.RequestBody([]byte("late"))
-			e.ResponseBody([]byte("late"))
+			e.RequestData([]byte("late"))
+			e.ResponseData([]byte("late"))
 			e.RequestEnd(nil, nil)
 			if diff := cmp.Diff(after, get(t, r, e), cmp.AllowUnexported(Message{})); diff != "" {
 				t.Errorf("what comes late changes %s", diff)
@@ -49,16 +51,16 @@ func full(r *Recorder, size int) *Exchange {
 	multipart := Field{Name: "Content-Type", Value: "multipart/mixed"}
 	e := r.Begin(Request{
 		Began: time.Now(), Route: "r", Method: "POST", Scheme: "http", Host: "h", Target: "/é", Proto: "HTTP/1.1",
-		Client: ConnInfo{Proto: "HTTP/1.1", Conn: 9, Address: "unix:/x"}, Header: []Field{multipart, {Name: "", Value: ""}, {Name: "A", Value: "\x00\xff"}}, ReplayOf: 1 << 50,
+		Client: exchange.ConnInfo{Proto: "HTTP/1.1", Conn: 9, Address: "unix:/x"}, Header: []Field{multipart, {Name: "", Value: ""}, {Name: "A", Value: "\x00\xff"}}, ReplayOf: 1 << 50,
 	})
-	e.RequestBody(body)
-	e.RequestEnd([]Field{{Name: "T", Value: "1"}}, errors.New("cut"))
-	e.Interim(103, []Field{{Name: "Link", Value: "x"}})
+	e.RequestData(body)
+	e.RequestEnd(seq([]Field{{Name: "T", Value: "1"}}), errors.New("cut"))
+	e.Interim(103, seq([]Field{{Name: "Link", Value: "x"}}))
 	e.Interim(100, nil)
-	e.Response(200, "HTTP/2.0", []Field{multipart})
-	e.ResponseBody(body[:size/2])
+	e.Response(head(200, "HTTP/2.0"), seq([]Field{multipart}))
+	e.ResponseData(body[:size/2])
 	time.Sleep(time.Second)
-	e.ResponseBody(body[size/2:])
+	e.ResponseData(body[size/2:])
 	return e
 }
 

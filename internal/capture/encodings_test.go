@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/redact"
 )
 
@@ -42,12 +43,12 @@ func TestSecretsAreMaskedAsToolsWriteThem(t *testing.T) {
 	} {
 		r := New(Options{Secrets: live(secret)})
 		e := post(r, Field{Name: "X-Echo", Value: text})
-		e.RequestBody([]byte("<" + text + ">"))
+		e.RequestData([]byte("<" + text + ">"))
 		e.RequestEnd(nil, nil)
 		if got := string(get(t, r, e).Request.Body.Bytes); got != "<"+redact.Mask+">" {
 			t.Errorf("%s: %s is shown as %s", tool, text, got)
 		}
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 	}
 }
 
@@ -65,7 +66,7 @@ func TestSecretsAreMaskedInBase64(t *testing.T) {
 				if !strings.Contains(shown, redact.Mask) || len(shown) > len(redact.Mask)+before*4/3+after*4/3+8 {
 					t.Errorf("%s is shown as %s", coded, shown)
 				}
-				e.End(Facts{}, nil)
+				e.End(exchange.Facts{}, nil)
 			}
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
+
+	"avsproxy/internal/exchange"
 )
 
 // An Exchange records one request and its response. Its methods may be called at the
-// same time, wait for no watcher, and do nothing on a nil Exchange or after End.
+// same time, wait for no watcher, and do nothing on a nil Exchange or after End. It is an
+// [exchange.Recorder].
 type Exchange struct {
 	r    *Recorder
 	id   uint64
@@ -22,18 +24,15 @@ type Exchange struct {
 
 // state is all that is recorded of an exchange.
 type state struct {
-	head      Request // without Header
-	facts     Facts
-	request   side
-	response  side
-	interim   []Interim
-	status    int
-	proto     string // of the response head
-	firstByte time.Duration
-	event     string
-	tried     int // size of the body in which no event was found
-	took      time.Duration
-	done      bool
+	head     Request // without Header
+	facts    exchange.Facts
+	status   int // of the response head; facts may have another where there is none
+	request  side
+	response side
+	interim  []Interim
+	event    string
+	tried    int // size of the body in which no event was found
+	done     bool
 
 	methodMasked, targetMasked, targetCut bool
 }
@@ -41,7 +40,7 @@ type state struct {
 func (s *state) sides() [2]*side { return [...]*side{&s.request, &s.response} }
 
 func newExchange(r *Recorder, request Request) *Exchange {
-	e := &Exchange{r: r, state: &state{facts: Facts{TokenAge: -1, TokenLeft: -1}}}
+	e := &Exchange{r: r, state: &state{facts: exchange.Facts{TokenAge: -1, TokenLeft: -1}}}
 	set := r.secrets.Now()
 	e.setRequest(request, set)
 	e.spend(overhead + int(unsafe.Sizeof(state{})) + e.head.cost())
@@ -76,44 +75,43 @@ func (e *Exchange) spend(n int) {
 	e.r.used.Add(int64(n))
 }
 
-// RequestBody adds a chunk of the request body. It does not keep p.
-func (e *Exchange) RequestBody(p []byte) {
+// RequestData adds a chunk of the request body. It does not keep p.
+func (e *Exchange) RequestData(p []byte) {
 	e.change(func() { e.addBody(&e.request, p) })
 }
 
 // RequestEnd ends the request body, with an error if it is incomplete.
-func (e *Exchange) RequestEnd(trailer []Field, err error) {
+func (e *Exchange) RequestEnd(trailer exchange.FieldSeq, err error) {
 	e.change(func() {
-		e.spend(e.request.setTrailer(trailer, e.r.secrets.Recent()))
+		e.spend(e.request.setTrailer(Fields(trailer), e.r.secrets.Recent()))
 		e.endBody(&e.request, err == nil)
 	})
 }
 
 // Interim adds a 1xx response head.
-func (e *Exchange) Interim(status int, header []Field) {
+func (e *Exchange) Interim(status int, header exchange.FieldSeq) {
 	e.change(func() {
 		if len(e.interim) == maxInterim {
 			return
 		}
-		fields, _ := keepFields(header, e.r.secrets.Now())
+		fields, _ := keepFields(Fields(header), e.r.secrets.Now())
 		e.interim = append(e.interim, Interim{Status: status, Header: fields})
 		e.spend(costOf(fields))
 	})
 }
 
-// Response adds the response head. proto is that of the upstream, for example
-// "HTTP/2.0".
-func (e *Exchange) Response(status int, proto string, header []Field) {
+// Response adds the response head, with the facts known by then: streams last long.
+func (e *Exchange) Response(soFar exchange.Facts, header exchange.FieldSeq) {
 	e.change(func() {
-		e.status, e.proto = status, clip(proto, maxWord)
-		e.firstByte = time.Since(e.head.Began)
-		e.spend(e.response.setHeader(header, e.r.secrets.Now()))
+		e.status = soFar.Status
+		e.setFacts(soFar)
+		e.spend(e.response.setHeader(Fields(header), e.r.secrets.Now()))
 		e.publish()
 	})
 }
 
-// ResponseBody adds a chunk of the response body. It does not keep p.
-func (e *Exchange) ResponseBody(p []byte) {
+// ResponseData adds a chunk of the response body. It does not keep p.
+func (e *Exchange) ResponseData(p []byte) {
 	e.change(func() { e.addBody(&e.response, p) })
 }
 
@@ -156,25 +154,30 @@ func (e *Exchange) cutHeads() {
 	e.interim = nil
 }
 
-// Facts sets what is known so far. Each call replaces the facts before.
-func (e *Exchange) Facts(facts Facts) {
-	e.change(func() { e.setFacts(facts) })
+func (e *Exchange) setFacts(facts exchange.Facts) {
+	before := costOfFacts(e.facts)
+	e.facts = boundFacts(facts, e.r.secrets.Recent())
+	e.spend(costOfFacts(e.facts) - before)
 }
 
-func (e *Exchange) setFacts(facts Facts) {
-	before := e.facts.cost()
-	e.facts = facts.bounded(e.r.secrets.Recent())
-	e.spend(e.facts.cost() - before)
+// Fields collects what an [exchange.Recorder] is given.
+func Fields(fields exchange.FieldSeq) (list []Field) {
+	if fields == nil {
+		return nil
+	}
+	for name, value := range fields {
+		list = append(list, Field{Name: name, Value: value})
+	}
+	return list
 }
 
 // End ends the exchange. Only the first call has an effect.
-func (e *Exchange) End(facts Facts, trailer []Field) {
+func (e *Exchange) End(facts exchange.Facts, trailer exchange.FieldSeq) {
 	first := false
 	e.change(func() {
 		first = true
-		e.took = time.Since(e.head.Began)
 		e.setFacts(facts)
-		e.spend(e.response.setTrailer(trailer, e.r.secrets.Recent()))
+		e.spend(e.response.setTrailer(Fields(trailer), e.r.secrets.Recent()))
 		e.endBody(&e.request, false)
 		e.endBody(&e.response, facts.Ended == "")
 		e.done = true

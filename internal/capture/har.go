@@ -6,6 +6,8 @@ import (
 	"io"
 	"iter"
 	"strings"
+
+	"avsproxy/internal/exchange"
 )
 
 // WriteHAR writes records as an HTTP Archive of version 1.2, entry by entry.
@@ -50,17 +52,17 @@ type harEntry struct {
 
 // harExtension holds what the format has no field for.
 type harExtension struct {
-	ID       uint64    `json:"id"`
-	Route    string    `json:"route"`
-	State    State     `json:"state"`
-	AVS      string    `json:"avs,omitempty"`
-	Client   ConnInfo  `json:"client"`
-	Upstream ConnInfo  `json:"upstream"`
-	Tries    int       `json:"tries"`
-	Token    Token     `json:"token"`
-	Error    string    `json:"error,omitempty"`
-	ReplayOf uint64    `json:"replay_of,omitempty"`
-	Interim  []Interim `json:"interim"`
+	ID       uint64            `json:"id"`
+	Route    string            `json:"route"`
+	State    State             `json:"state"`
+	AVS      string            `json:"avs,omitempty"`
+	Client   exchange.ConnInfo `json:"client"`
+	Upstream exchange.ConnInfo `json:"upstream"`
+	Tries    int               `json:"tries"`
+	Token    Token             `json:"token"`
+	Error    string            `json:"error,omitempty"`
+	ReplayOf uint64            `json:"replay_of,omitempty"`
+	Interim  []Interim         `json:"interim"`
 }
 
 type harRequest struct {

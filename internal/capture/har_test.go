@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/exchange"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // recorded returns the record of an exchange that do fed.
-func recorded(t *testing.T, request Request, facts Facts, do func(*Exchange)) Record {
+func recorded(t *testing.T, request Request, facts exchange.Facts, do func(*Exchange)) Record {
 	t.Helper()
 	r := New(Options{Body: 100})
 	request.Began = time.Now()
@@ -27,23 +29,23 @@ func recorded(t *testing.T, request Request, facts Facts, do func(*Exchange)) Re
 func TestHARIsOfItsSchema(t *testing.T) {
 	usual := Request{Method: "POST", Scheme: "https", Host: "localhost:9744", Target: "/events?a=1&b=%20x&&c", Proto: "HTTP/2.0", Header: []Field{{Name: "Content-Type", Value: "multipart/form-data; boundary=B"}}}
 	answer := func(e *Exchange) {
-		e.RequestBody([]byte("--B\r\n\r\n{}\r\n--B--"))
-		e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "audio/mpeg"}, {Name: "Location", Value: "/x"}})
-		e.ResponseBody([]byte{0xFF, 0xFB, 0x90})
+		e.RequestData([]byte("--B\r\n\r\n{}\r\n--B--"))
+		e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "audio/mpeg"}, {Name: "Location", Value: "/x"}}))
+		e.ResponseData([]byte{0xFF, 0xFB, 0x90})
 	}
 	hostile := "\x00\xff \"<>%zz\r\n"
 	records := []Record{
-		recorded(t, usual, Facts{Upstream: ConnInfo{Conn: 3}, Guard: time.Millisecond, Took: time.Second}, answer),
-		recorded(t, Request{Host: "[[::1]:9744", Target: "http://:x:y/"}, Facts{}, func(*Exchange) {}),
-		recorded(t, Request{Method: "CONNECT", Scheme: "http", Host: "a:1", Target: "b:443"}, Facts{Ended: "the client hung up"}, func(*Exchange) {}),
-		recorded(t, Request{Method: hostile, Scheme: "http", Host: "h" + hostile, Target: "/" + hostile, Header: []Field{{Name: hostile, Value: hostile}}}, Facts{Ended: hostile}, func(e *Exchange) {
-			e.Interim(103, []Field{{Name: hostile, Value: hostile}})
-			e.RequestBody([]byte(hostile))
-			e.Response(-5, hostile, []Field{{Name: "Content-Type", Value: hostile}})
-			e.ResponseBody([]byte(strings.Repeat("é", 100)))
+		recorded(t, usual, exchange.Facts{Upstream: exchange.ConnInfo{Conn: 3}, Took: time.Second}, answer),
+		recorded(t, Request{Host: "[[::1]:9744", Target: "http://:x:y/"}, exchange.Facts{}, func(*Exchange) {}),
+		recorded(t, Request{Method: "CONNECT", Scheme: "http", Host: "a:1", Target: "b:443"}, exchange.Facts{Ended: "the client hung up"}, func(*Exchange) {}),
+		recorded(t, Request{Method: hostile, Scheme: "http", Host: "h" + hostile, Target: "/" + hostile, Header: []Field{{Name: hostile, Value: hostile}}}, exchange.Facts{Ended: hostile}, func(e *Exchange) {
+			e.Interim(103, seq([]Field{{Name: hostile, Value: hostile}}))
+			e.RequestData([]byte(hostile))
+			e.Response(head(-5, hostile), seq([]Field{{Name: "Content-Type", Value: hostile}}))
+			e.ResponseData([]byte(strings.Repeat("é", 100)))
 		}),
-		recorded(t, Request{Scheme: "http", Host: "x", Target: "http://y.example/?q"}, Facts{}, func(e *Exchange) {
-			e.Response(200, "HTTP/1.1", []Field{{Name: "Content-Type", Value: "text/event-stream"}})
+		recorded(t, Request{Scheme: "http", Host: "x", Target: "http://y.example/?q"}, exchange.Facts{}, func(e *Exchange) {
+			e.Response(head(200, "HTTP/1.1"), seq([]Field{{Name: "Content-Type", Value: "text/event-stream"}}))
 		}),
 	}
 	log := checkHAR(t, har(t, records...))["log"].(map[string]any)
@@ -55,10 +57,10 @@ func TestHARIsOfItsSchema(t *testing.T) {
 
 func TestHARHasBodiesAndExtensions(t *testing.T) {
 	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/e?a=1&b=%20x", Proto: "HTTP/1.1", Header: []Field{{Name: "Content-Type", Value: "text/x"}}},
-		Facts{Upstream: ConnInfo{Conn: 7}}, func(e *Exchange) {
-			e.RequestBody([]byte(strings.Repeat("é", 100)))
-			e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "audio/mpeg"}})
-			e.ResponseBody([]byte{0xFF, 0xFB, 0x90})
+		exchange.Facts{Upstream: exchange.ConnInfo{Conn: 7}}, func(e *Exchange) {
+			e.RequestData([]byte(strings.Repeat("é", 100)))
+			e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "audio/mpeg"}}))
+			e.ResponseData([]byte{0xFF, 0xFB, 0x90})
 		})
 	entry := newHAREntry(record)
 	got := map[string]any{
@@ -77,8 +79,8 @@ func TestHARHasBodiesAndExtensions(t *testing.T) {
 
 // HAR 1.2 has an encoding for response bodies but not for request bodies.
 func TestHARSaysByAFieldOfOursThatAnUploadIsNoText(t *testing.T) {
-	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/", Proto: "HTTP/1.1"}, Facts{}, func(e *Exchange) {
-		e.RequestBody([]byte{0xFF, 0xFB, 0x90})
+	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/", Proto: "HTTP/1.1"}, exchange.Facts{}, func(e *Exchange) {
+		e.RequestData([]byte{0xFF, 0xFB, 0x90})
 	})
 	text, err := json.Marshal(newHAREntry(record).Request.PostData)
 	if want := `{"mimeType":"","text":"//uQ","_encoding":"base64"}`; err != nil || string(text) != want {
@@ -106,8 +108,8 @@ func TestHARTimesAddUp(t *testing.T) {
 func TestHAROfAnActiveExchangeHasNoSize(t *testing.T) {
 	r := New(Options{})
 	e := post(r)
-	e.Response(200, "HTTP/2.0", nil)
-	e.ResponseBody([]byte("so far"))
+	e.Response(head(200, "HTTP/2.0"), nil)
+	e.ResponseData([]byte("so far"))
 	entry := newHAREntry(get(t, r, e))
 	if entry.Response.BodySize != -1 || entry.Response.Content.Text != "so far" {
 		t.Errorf("%+v", entry.Response)

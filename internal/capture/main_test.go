@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/exchange"
+
 	"go.uber.org/goleak"
 )
 
@@ -78,5 +80,20 @@ func watch(t testing.TB, r *Recorder, follow uint64) (end func() []Event) {
 			list = append(list, event)
 		}
 		return list
+	}
+}
+
+// head is what is known with the head of a response.
+func head(status int, proto string) exchange.Facts {
+	return exchange.Facts{Status: status, Upstream: exchange.ConnInfo{Proto: proto}}
+}
+
+func seq(fields []Field) exchange.FieldSeq {
+	return func(yield func(name, value string) bool) {
+		for _, f := range fields {
+			if !yield(f.Name, f.Value) {
+				return
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/redact"
 )
 
@@ -46,15 +47,15 @@ func checkCut(t *testing.T, secret, body string, cut int, want string) {
 	r := New(Options{Secrets: live("another secret", secret)})
 	e := post(r, Field{Name: "X-Echo", Value: "a " + secret + " b"})
 	watched := watch(t, r, e.ID())
-	e.Response(200, "HTTP/2.0", nil)
+	e.Response(head(200, "HTTP/2.0"), nil)
 	var all strings.Builder
 	for _, p := range []string{body[:cut], body[cut:]} {
-		e.RequestBody([]byte(p))
-		e.ResponseBody([]byte(p))
+		e.RequestData([]byte(p))
+		e.ResponseData([]byte(p))
 		all.WriteString(everything(t, r))
 	}
 	e.RequestEnd(nil, nil)
-	e.End(Facts{Ended: "it said " + secret}, []Field{{Name: "X-Trailer", Value: secret}})
+	e.End(exchange.Facts{Ended: "it said " + secret}, seq([]Field{{Name: "X-Trailer", Value: secret}}))
 	all.WriteString(everything(t, r))
 	followed := map[string]string{}
 	for _, event := range watched() {
@@ -81,14 +82,14 @@ func TestABodyThatIsCutWithinASecretDoesNotShowIt(t *testing.T) {
 		r := New(Options{Secrets: live(secret)})
 		cutShort, whole := post(r), post(r)
 		for _, e := range []*Exchange{cutShort, whole} {
-			e.RequestBody([]byte("text " + secret[:cut]))
+			e.RequestData([]byte("text " + secret[:cut]))
 			if kept := string(get(t, r, e).Request.Body.Bytes); kept != "text " {
 				t.Errorf("%q is shown before it is decided", kept)
 			}
 		}
 		whole.RequestEnd(nil, nil)
-		whole.End(Facts{}, nil)
-		cutShort.End(Facts{}, nil)
+		whole.End(exchange.Facts{}, nil)
+		cutShort.End(exchange.Facts{}, nil)
 		want := "text "
 		if cut < redact.MinLength {
 			want += secret[:cut]
@@ -113,7 +114,7 @@ func TestLimitsCutNoSecret(t *testing.T) {
 			bytewise(e, text[:from])
 			watched := watch(t, r, e.ID())
 			bytewise(e, text[from:])
-			e.End(Facts{}, nil)
+			e.End(exchange.Facts{}, nil)
 			shown := get(t, r, e).Response.Body.Bytes
 			for _, event := range watched() {
 				if event.Chunk != nil {
@@ -131,7 +132,7 @@ func TestLimitsCutNoSecret(t *testing.T) {
 
 func bytewise(e *Exchange, text string) {
 	for i := range len(text) {
-		e.ResponseBody([]byte(text[i : i+1]))
+		e.ResponseData([]byte(text[i : i+1]))
 	}
 }
 
@@ -141,8 +142,8 @@ func TestSecretsAreThoseThatAreLiveWhenBytesCome(t *testing.T) {
 	r := New(Options{Secrets: func() []string { return []string{token} }})
 	e := post(r)
 	token = "second-token"
-	e.Response(200, "HTTP/2.0", []Field{{Name: "X-Echo", Value: "first-token second-token"}})
-	e.ResponseBody([]byte("first-token second-token"))
+	e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "X-Echo", Value: "first-token second-token"}}))
+	e.ResponseData([]byte("first-token second-token"))
 	record := get(t, r, e)
 	if body := string(record.Response.Body.Bytes); body != "*** ***" || record.Response.Header[0].Value != "*** ***" {
 		t.Errorf("%q, %v", body, record.Response.Header)

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/exchange"
 )
 
 // Active exchanges are not evicted, but long heads of many are dropped to make room.
@@ -14,8 +16,8 @@ func TestHeadsOfActiveExchangesAreDropped(t *testing.T) {
 	var all []*Exchange
 	for range many {
 		e := post(r, long...)
-		e.Interim(103, long)
-		e.Response(200, "HTTP/2.0", long)
+		e.Interim(103, seq(long))
+		e.Response(head(200, "HTTP/2.0"), seq(long))
 		all = append(all, e)
 	}
 	if used := r.used.Load(); used > total {
@@ -29,7 +31,7 @@ func TestHeadsOfActiveExchangesAreDropped(t *testing.T) {
 		t.Errorf("the youngest: %+v", last.Response.Cut)
 	}
 	for _, e := range all {
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 	}
 	r.Clear()
 	if used := r.used.Load(); used != 0 {
@@ -44,17 +46,17 @@ func TestChunksAreCheapWhenNothingCanBeDropped(t *testing.T) {
 		post(r)
 	}
 	e := post(r)
-	e.ResponseBody([]byte("x"))
+	e.ResponseData([]byte("x"))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 1000 {
-		e.ResponseBody([]byte("x"))
+		e.ResponseData([]byte("x"))
 	}
 	runtime.ReadMemStats(&after)
 	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
 		t.Errorf("1000 chunks of one byte take %d KiB", used>>10)
 	}
-	if e.End(Facts{}, nil); len(r.List()) != 5000 {
+	if e.End(exchange.Facts{}, nil); len(r.List()) != 5000 {
 		t.Errorf("%d exchanges are left", len(r.List()))
 	}
 }
@@ -71,12 +73,12 @@ func TestActiveExchangesAreCutAgainAfterACrowd(t *testing.T) {
 		t.Fatal("a thousand under way are no crowd")
 	}
 	for _, e := range crowd {
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 	}
 	under := []*Exchange{post(r), post(r), post(r), post(r)}
 	for range 100 {
 		for _, e := range under {
-			e.ResponseBody(make([]byte, 1<<10))
+			e.ResponseData(make([]byte, 1<<10))
 			if used := r.used.Load(); used > total+minChange {
 				t.Fatalf("%d KiB are in use, of %d", used>>10, total>>10)
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/redact"
 )
 
@@ -18,42 +19,42 @@ const (
 
 // A Summary describes an exchange in one line.
 type Summary struct {
-	ID            uint64    `json:"id"`
-	Route         string    `json:"route"`
-	Method        string    `json:"method"`
-	Scheme        string    `json:"scheme"`
-	Host          string    `json:"host"`
-	Target        string    `json:"target"`
-	Status        int       `json:"status"` // 0 before the response head
-	State         State     `json:"state"`
-	Began         time.Time `json:"began"`
-	TookMS        float64   `json:"took_ms"` // until now if it is active
-	Proto         string    `json:"proto"`
-	UpstreamProto string    `json:"upstream_proto"`
-	Decision      string    `json:"decision"`
-	Error         string    `json:"error"`
-	Ended         string    `json:"ended"`
-	RequestBytes  int64     `json:"request_bytes"`
-	ResponseBytes int64     `json:"response_bytes"`
-	ContentType   string    `json:"content_type"`  // of the response
-	AVS           string    `json:"avs,omitempty"` // the event that was posted
-	Replayed      bool      `json:"replayed"`
-	ReplayOf      uint64    `json:"replay_of"`
+	ID            uint64            `json:"id"`
+	Route         string            `json:"route"`
+	Method        string            `json:"method"`
+	Scheme        string            `json:"scheme"`
+	Host          string            `json:"host"`
+	Target        string            `json:"target"`
+	Status        int               `json:"status"` // 0 before the response head
+	State         State             `json:"state"`  // StateActive or StateDone
+	Began         time.Time         `json:"began"`
+	TookMS        float64           `json:"took_ms"` // until now if it is active
+	Proto         string            `json:"proto"`
+	UpstreamProto string            `json:"upstream_proto"`
+	Decision      exchange.Decision `json:"decision"`
+	Error         string            `json:"error"`
+	Ended         string            `json:"ended"`
+	RequestBytes  int64             `json:"request_bytes"`
+	ResponseBytes int64             `json:"response_bytes"`
+	ContentType   string            `json:"content_type"`  // of the response
+	AVS           string            `json:"avs,omitempty"` // the event that was posted
+	Replayed      bool              `json:"replayed"`
+	ReplayOf      uint64            `json:"replay_of"`
 }
 
 // A Record is all that is known of an exchange. Method and Target are not as the client
 // sent them if a flag says so.
 type Record struct {
 	Summary
-	Arrived  time.Time `json:"-"` // zero: unknown
-	Client   ConnInfo  `json:"client"`
-	Upstream ConnInfo  `json:"upstream"`
-	Tries    int       `json:"tries"`
-	Token    Token     `json:"token"`
-	Timing   Timing    `json:"timing_ms"`
-	Request  Message   `json:"request"`
-	Interim  []Interim `json:"interim"`
-	Response Message   `json:"response"`
+	Arrived  time.Time         `json:"-"` // zero: unknown
+	Client   exchange.ConnInfo `json:"client"`
+	Upstream exchange.ConnInfo `json:"upstream"`
+	Tries    int               `json:"tries"`
+	Token    Token             `json:"token"`
+	Timing   Timing            `json:"timing_ms"`
+	Request  Message           `json:"request"`
+	Interim  []Interim         `json:"interim"`
+	Response Message           `json:"response"`
 
 	MethodMasked bool `json:"method_masked,omitempty"`
 	TargetMasked bool `json:"target_masked,omitempty"`
@@ -63,13 +64,13 @@ type Record struct {
 // A Token says what was done with the credential. Times are in seconds, nil if
 // unknown.
 type Token struct {
-	Credential string   `json:"credential"`
-	Decision   string   `json:"decision"`
-	Age        *float64 `json:"age_s,omitempty"`
-	Left       *float64 `json:"left_s,omitempty"`
+	Credential string            `json:"credential"`
+	Decision   exchange.Decision `json:"decision"`
+	Age        *float64          `json:"age_s,omitempty"`
+	Left       *float64          `json:"left_s,omitempty"`
 }
 
-// Timing has the times of [Facts] in milliseconds. FirstByte is zero before the response
+// Timing has the times of [exchange.Facts] in milliseconds. FirstByte is zero before the response
 // head.
 type Timing struct {
 	Guard     float64 `json:"guard"`

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/exchange"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -25,21 +27,21 @@ func TestAnExchangeIsRecorded(t *testing.T) {
 		}})
 		e := r.Begin(Request{
 			Began: time.Now(), Arrived: time.Now().Add(-time.Millisecond), Route: "avs", Method: "POST", Scheme: "http", Host: "localhost:9744",
-			Target: "/events?a=b", Proto: "HTTP/1.1", Client: ConnInfo{Proto: "HTTP/1.1", Conn: 3, Address: "http://127.0.0.1:9744"},
+			Target: "/events?a=b", Proto: "HTTP/1.1", Client: exchange.ConnInfo{Proto: "HTTP/1.1", Conn: 3, Address: "http://127.0.0.1:9744"},
 			Header: []Field{{Name: "A", Value: "1"}, {Name: "a", Value: "2"}, {Name: "Authorization", Value: "Bearer x"}, {Name: "Content-Type", Value: "Multipart/form-data"}}, ReplayOf: 7,
 		})
-		e.RequestBody([]byte("Recog"))
-		e.RequestBody([]byte("nize"))
+		e.RequestData([]byte("Recog"))
+		e.RequestData([]byte("nize"))
 		time.Sleep(20 * time.Millisecond)
-		e.Interim(103, []Field{{Name: "Link", Value: "</x>"}})
-		e.Response(200, "HTTP/2.0", []Field{{Name: "Content-Type", Value: "text/plain"}})
-		e.ResponseBody([]byte("answer"))
-		e.RequestEnd([]Field{{Name: "Sum", Value: "1"}}, nil)
+		e.Interim(103, seq([]Field{{Name: "Link", Value: "</x>"}}))
+		e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "text/plain"}}))
+		e.ResponseData([]byte("answer"))
+		e.RequestEnd(seq([]Field{{Name: "Sum", Value: "1"}}), nil)
 		time.Sleep(30 * time.Millisecond)
-		e.End(Facts{
-			Upstream: ConnInfo{Proto: "HTTP/2.0", Conn: 4, Stream: 5, Reused: true, Address: "https://example.com"}, Tries: 2, Replayed: true,
-			Decision: "injected", Credential: "alexa", TokenAge: time.Second, TokenLeft: -1, Guard: time.Millisecond, Token: 5 * time.Millisecond,
-		}, []Field{{Name: "End", Value: "2"}})
+		e.End(exchange.Facts{
+			Upstream: exchange.ConnInfo{Proto: "HTTP/2.0", Conn: 4, Stream: 5, Reused: true, Address: "https://example.com"}, Tries: 2, Replayed: true,
+			Decision: "injected", Credential: "alexa", TokenAge: time.Second, TokenLeft: -1, Token: 5 * time.Millisecond, FirstByte: 20 * time.Millisecond, Took: 50 * time.Millisecond,
+		}, seq([]Field{{Name: "End", Value: "2"}}))
 		const want = `{"id":1,"route":"avs","method":"POST","scheme":"http","host":"localhost:9744","target":"/events?a=b",` +
 			`"status":200,"state":"done","began":"2000-01-01T00:00:00Z","took_ms":50,"proto":"HTTP/1.1","upstream_proto":"HTTP/2.0",` +
 			`"decision":"injected","error":"","ended":"","request_bytes":9,"response_bytes":6,"content_type":"text/plain",` +
@@ -81,19 +83,18 @@ func TestNothingIsRecordedWhilePaused(t *testing.T) {
 	none := post(r)
 	var nobody *Recorder
 	for _, e := range []*Exchange{none, nobody.Begin(Request{})} {
-		e.RequestBody([]byte("x"))
+		e.RequestData([]byte("x"))
 		e.RequestEnd(nil, nil)
 		e.Interim(100, nil)
-		e.Response(200, "", nil)
-		e.ResponseBody([]byte("x"))
+		e.Response(head(200, ""), nil)
+		e.ResponseData([]byte("x"))
 		e.WithoutBodies()
-		e.Facts(Facts{})
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 		if e != nil || e.ID() != 0 {
 			t.Error("an exchange was recorded")
 		}
 	}
-	under.Response(204, "", nil)
+	under.Response(head(204, ""), nil)
 	if list := r.List(); !r.Paused() || len(list) != 1 || list[0].Status != 204 {
 		t.Errorf("%+v", list)
 	}
@@ -102,12 +103,12 @@ func TestNothingIsRecordedWhilePaused(t *testing.T) {
 func TestBodiesAreKeptUpToTheirLimit(t *testing.T) {
 	r := New(Options{Body: 10})
 	e := post(r)
-	e.RequestBody([]byte("0123456789"))
+	e.RequestData([]byte("0123456789"))
 	e.RequestEnd(nil, nil)
-	e.ResponseBody([]byte("0123456789a"))
-	e.ResponseBody(make([]byte, 100<<10))
-	e.End(Facts{}, nil)
-	e.ResponseBody([]byte("late"))
+	e.ResponseData([]byte("0123456789a"))
+	e.ResponseData(make([]byte, 100<<10))
+	e.End(exchange.Facts{}, nil)
+	e.ResponseData([]byte("late"))
 	got := get(t, r, e)
 	if b := got.Request.Body; b.Size != 10 || b.Kept != 10 || !b.Complete {
 		t.Errorf("request %+v", b)
@@ -120,10 +121,10 @@ func TestBodiesAreKeptUpToTheirLimit(t *testing.T) {
 func TestABodyWithoutARegularEndIsNotComplete(t *testing.T) {
 	r := New(Options{})
 	e := post(r)
-	e.RequestBody([]byte("a"))
-	e.ResponseBody([]byte("b"))
+	e.RequestData([]byte("a"))
+	e.ResponseData([]byte("b"))
 	e.RequestEnd(nil, errors.New("reset"))
-	e.End(Facts{Ended: "the upstream reset its stream (CANCEL)"}, nil)
+	e.End(exchange.Facts{Ended: "the upstream reset its stream (CANCEL)"}, nil)
 	if got := get(t, r, e); got.Request.Body.Complete || got.Response.Body.Complete || got.Request.Body.Kept != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -132,12 +133,12 @@ func TestABodyWithoutARegularEndIsNotComplete(t *testing.T) {
 func TestBodiesAreForgottenOnDemand(t *testing.T) {
 	r := New(Options{})
 	e := post(r)
-	e.RequestBody([]byte("client_secret"))
+	e.RequestData([]byte("client_secret"))
 	e.WithoutBodies()
-	e.RequestBody([]byte("more"))
+	e.RequestData([]byte("more"))
 	e.RequestEnd(nil, nil)
-	e.ResponseBody([]byte("token"))
-	e.End(Facts{}, nil)
+	e.ResponseData([]byte("token"))
+	e.End(exchange.Facts{}, nil)
 	got := get(t, r, e)
 	if b := got.Request.Body; b.Size != 17 || b.Kept != 0 || b.Complete {
 		t.Errorf("request %+v", b)
@@ -150,7 +151,7 @@ func TestBodiesAreForgottenOnDemand(t *testing.T) {
 func TestClearKeepsActiveExchanges(t *testing.T) {
 	r := New(Options{})
 	done, under := post(r), post(r)
-	done.End(Facts{}, nil)
+	done.End(exchange.Facts{}, nil)
 	watched := watch(t, r, 0)
 	r.Clear()
 	if list := r.List(); len(list) != 1 || list[0].ID != under.ID() {
@@ -160,7 +161,7 @@ func TestClearKeepsActiveExchanges(t *testing.T) {
 	if len(events) != 2 || events[0].Kind != KindCleared || asJSON(t, events[0]) != "{}" || events[1].Summary.ID != under.ID() {
 		t.Errorf("%+v", events)
 	}
-	under.End(Facts{}, nil)
+	under.End(exchange.Facts{}, nil)
 	r.Clear()
 	if left := r.used.Load(); left != 0 || len(r.List()) != 0 {
 		t.Errorf("%d bytes are in use by nothing", left)
@@ -171,13 +172,13 @@ func TestWatchersSeeBeginHeadAndEnd(t *testing.T) {
 	r := New(Options{})
 	watched := watch(t, r, 1)
 	e := post(r)
-	e.RequestBody([]byte("ask"))
-	e.Response(200, "HTTP/2.0", nil)
-	e.ResponseBody([]byte("ans"))
-	e.ResponseBody([]byte("wer"))
+	e.RequestData([]byte("ask"))
+	e.Response(head(200, "HTTP/2.0"), nil)
+	e.ResponseData([]byte("ans"))
+	e.ResponseData([]byte("wer"))
 	other := post(r)
-	other.ResponseBody([]byte("not followed"))
-	e.End(Facts{}, nil)
+	other.ResponseData([]byte("not followed"))
+	e.End(exchange.Facts{}, nil)
 	var got []string
 	for _, event := range watched() {
 		switch event.Kind {
@@ -222,10 +223,10 @@ func TestHeadsAreBounded(t *testing.T) {
 	}
 	e := r.Begin(Request{Began: time.Now(), Method: strings.Repeat("M", 1<<20), Target: strings.Repeat("/", 1<<20), Host: strings.Repeat("h", 1<<20), Header: many})
 	for range 1000 {
-		e.Interim(103, many)
+		e.Interim(103, seq(many))
 	}
-	e.Response(200, strings.Repeat("H", 1<<20), many)
-	e.End(Facts{Ended: strings.Repeat("e", 1<<20)}, many)
+	e.Response(head(200, strings.Repeat("H", 1<<20)), seq(many))
+	e.End(exchange.Facts{Ended: strings.Repeat("e", 1<<20)}, seq(many))
 	record := get(t, r, e)
 	if !record.Request.Cut || !record.Response.Cut || len(record.Request.Header) == 0 {
 		t.Error("what was cut is not reported")
@@ -239,11 +240,11 @@ func TestHostileBytesAreValidJSON(t *testing.T) {
 	r := New(Options{})
 	bad := "\x00\x1b[31m\xff\xfe</script>\u2028\"\\\r\n"
 	e := r.Begin(Request{Began: time.Now(), Method: bad, Host: bad, Target: "/" + bad, Scheme: bad, Proto: bad, Header: []Field{{Name: bad, Value: bad}}})
-	e.RequestBody([]byte(bad))
+	e.RequestData([]byte(bad))
 	watched := watch(t, r, e.ID())
-	e.Response(999, bad, []Field{{Name: "Content-Type", Value: bad}})
-	e.ResponseBody([]byte(bad))
-	e.End(Facts{Ended: bad, Error: bad}, []Field{{Name: bad, Value: bad}})
+	e.Response(head(999, bad), seq([]Field{{Name: "Content-Type", Value: bad}}))
+	e.ResponseData([]byte(bad))
+	e.End(exchange.Facts{Ended: bad, Error: bad}, seq([]Field{{Name: bad, Value: bad}}))
 	everything(t, r)
 	for _, event := range watched() {
 		asJSON(t, event)
@@ -256,7 +257,7 @@ func TestHostileBytesAreValidJSON(t *testing.T) {
 func TestTheNewestComeFirst(t *testing.T) {
 	r := New(Options{})
 	for range 3 {
-		post(r).End(Facts{}, nil)
+		post(r).End(exchange.Facts{}, nil)
 	}
 	var ids []uint64
 	for s := range r.Newest() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/redact"
 )
 
@@ -25,11 +26,11 @@ func TestBodiesAreShownAsTheyCame(t *testing.T) {
 		e := r.Begin(Request{Header: []Field{{Name: "Content-Length", Value: fmt.Sprint(declared)}}})
 		for rest := text; len(rest) > 0; {
 			n := 1 + random.IntN(min(len(rest), 1+random.IntN(20<<10)))
-			e.RequestBody(rest[:n])
+			e.RequestData(rest[:n])
 			rest = rest[n:]
 		}
 		e.RequestEnd(nil, nil)
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 		want := text[:min(len(text), defaultBody)]
 		if got := get(t, r, e).Request.Body; !bytes.Equal(got.Bytes, want) || got.Complete != (len(want) == len(text)) {
 			t.Fatalf("%d bytes, %d declared: shown %d", len(text), declared, len(got.Bytes))
@@ -45,13 +46,13 @@ func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
 	for from := 0; from <= len(text); from += 397 {
 		r := New(Options{Secrets: live(secret)})
 		e := post(r)
-		e.ResponseBody([]byte(text[:from]))
+		e.ResponseData([]byte(text[:from]))
 		watched := watch(t, r, e.ID())
 		shown := get(t, r, e).Response.Body.Bytes
 		for rest := []byte(text[from:]); len(rest) > 0; rest = rest[min(len(rest), 5000):] {
-			e.ResponseBody(rest[:min(len(rest), 5000)])
+			e.ResponseData(rest[:min(len(rest), 5000)])
 		}
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 		for _, event := range watched() {
 			if event.Chunk == nil {
 				continue
@@ -73,9 +74,9 @@ func TestBodiesAreMaskedForPastAndPresentSecrets(t *testing.T) {
 	token := "the-first-token"
 	r := New(Options{Secrets: func() []string { return []string{token} }})
 	e := post(r)
-	e.Response(200, "", nil)
-	e.ResponseBody([]byte("the-first-token, the-last-token"))
-	e.End(Facts{}, nil)
+	e.Response(head(200, ""), nil)
+	e.ResponseData([]byte("the-first-token, the-last-token"))
+	e.End(exchange.Facts{}, nil)
 	for i := range 2 * redact.MaxPast {
 		token = fmt.Sprint("token-number-", i)
 		post(r)
@@ -92,8 +93,8 @@ func TestBothBodiesAreMaskedForTheLaterSecrets(t *testing.T) {
 		token := "the-first-token"
 		r := New(Options{Secrets: func() []string { return []string{token} }})
 		e := post(r)
-		e.Response(200, "", nil)
-		early, late := e.RequestBody, e.ResponseBody
+		e.Response(head(200, ""), nil)
+		early, late := e.RequestData, e.ResponseData
 		if answerFirst {
 			early, late = late, early
 		}
@@ -101,7 +102,7 @@ func TestBothBodiesAreMaskedForTheLaterSecrets(t *testing.T) {
 		token = "the-second-token"
 		r.SecretsChanged()
 		late([]byte("the-second-token"))
-		e.End(Facts{}, nil)
+		e.End(exchange.Facts{}, nil)
 		for i := range 2 * redact.MaxPast {
 			token = fmt.Sprint("token-number-", i)
 			post(r)

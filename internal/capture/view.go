@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -26,7 +25,7 @@ func (s *state) summary(id uint64) Summary {
 	summary := Summary{
 		ID: id, Route: s.head.Route, Method: s.head.Method, Scheme: s.head.Scheme, Host: s.head.Host, Target: s.head.Target,
 		Status: s.status, State: StateActive, Began: s.head.Began, TookMS: ms(s.total()), Proto: s.head.Proto,
-		UpstreamProto: cmp.Or(s.facts.Upstream.Proto, s.proto), Decision: s.facts.Decision, Error: s.facts.Error, Ended: s.facts.Ended,
+		UpstreamProto: s.facts.Upstream.Proto, Decision: s.facts.Decision, Error: s.facts.Error, Ended: s.facts.Ended,
 		RequestBytes: s.request.body.size, ResponseBytes: s.response.body.size,
 		ContentType: s.response.contentType, AVS: s.event, Replayed: s.facts.Replayed, ReplayOf: s.head.ReplayOf,
 	}
@@ -40,7 +39,15 @@ func (s *state) total() time.Duration {
 	if !s.done {
 		return time.Since(s.head.Began)
 	}
-	return cmp.Or(s.facts.Took, s.took)
+	return s.facts.Took
+}
+
+// guard is how long admission took, the wait for a place included.
+func (q *Request) guard() time.Duration {
+	if q.Arrived.IsZero() {
+		return 0
+	}
+	return q.Began.Sub(q.Arrived)
 }
 
 // record masks the bodies after the exchange is unlocked.
@@ -61,8 +68,8 @@ func (e *Exchange) copy() (_ Record, request, response rawBody) {
 		MethodMasked: s.methodMasked, TargetMasked: s.targetMasked, TargetCut: s.targetCut,
 		Token: Token{Credential: s.facts.Credential, Decision: s.facts.Decision, Age: seconds(s.facts.TokenAge), Left: seconds(s.facts.TokenLeft)},
 		Timing: Timing{
-			Guard: ms(s.facts.Guard), Token: ms(s.facts.Token), Connect: ms(s.facts.Connect), TLS: ms(s.facts.TLS),
-			FirstByte: ms(cmp.Or(s.facts.FirstByte, s.firstByte)), Total: ms(s.total()),
+			Guard: ms(s.head.guard()), Token: ms(s.facts.Token), Connect: ms(s.facts.Connect), TLS: ms(s.facts.TLS),
+			FirstByte: ms(s.facts.FirstByte), Total: ms(s.total()),
 		},
 		Request: s.request.message(), Interim: append([]Interim{}, s.interim...), Response: s.response.message(),
 	}, s.request.body.raw(), s.response.body.raw()

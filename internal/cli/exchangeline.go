@@ -28,14 +28,14 @@ func (l lineWriter) line(s capture.Summary) string {
 	took := time.Duration(s.TookMS * float64(time.Millisecond))
 	words := []string{
 		s.Began.Add(took).Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s),
-		orDash(s.Route), orDash(s.Decision), terminal.Rounded(took).String(), terminal.Size(s.ResponseBytes),
+		orDash(s.Route), orDash(string(s.Decision)), terminal.Rounded(took).String(), terminal.Size(s.ResponseBytes),
 	}
 	return strings.Join(append(words, remarks(s)...), " ")
 }
 
 // opening is the line of one that has begun and will last.
 func (l lineWriter) opening(s capture.Summary) string {
-	return strings.Join([]string{s.Began.Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s), orDash(s.Route), orDash(s.Decision), "open"}, " ")
+	return strings.Join([]string{s.Began.Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s), orDash(s.Route), orDash(string(s.Decision)), "open"}, " ")
 }
 
 // directive is the line of a directive that passes.

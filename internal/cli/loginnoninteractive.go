@@ -50,8 +50,8 @@ func loginNonInteractive(ctx context.Context, a *commands, conf *config.Config, 
 
 // proveCredential gets a token, which is all that can be tried here.
 func proveCredential(ctx context.Context, a *commands, program *app.Program, credential *app.Credential) error {
-	credential.Source.MustSave, credential.Source.Patient = true, true
-	if err := credential.Source.Open(); err != nil {
+	credential.Source.MustSave, credential.Source.WaitForResponse = true, true
+	if err := credential.Source.Load(); err != nil {
 		return terminal.Failed(err, "")
 	}
 	defer program.AwaitRenewals()

@@ -47,7 +47,7 @@ func runLogout(ctx context.Context, a *commands, conf *config.Config, name strin
 	if err != nil {
 		return err
 	}
-	err = credential.Source.Forget(ctx)
+	err = credential.Source.Logout(ctx)
 	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
 		return terminal.Failed(err, "")
 	}

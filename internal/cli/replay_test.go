@@ -10,6 +10,7 @@ import (
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/console"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/terminal"
 )
 
@@ -22,7 +23,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	b.Replay = func(_ context.Context, again console.Again) (uint64, error) {
 		sent = again
 		e := begins(r, again.Method, again.Target, answer, "")
-		go finish(e, capture.Facts{})
+		go finish(e, exchange.Facts{})
 		return e.ID(), nil
 	}
 	c := b.start(t, "replay", "1")
@@ -60,11 +61,11 @@ func TestReplayThatCannotBe(t *testing.T) {
 	b := startConsole(t, r)
 	b.Replay = func(context.Context, console.Again) (uint64, error) { t.Error("sent"); return 0, nil }
 	e := r.Begin(capture.Request{Method: "POST", Target: "/"})
-	e.RequestBody([]byte("longer than what is kept"))
+	e.RequestData([]byte("longer than what is kept"))
 	e.RequestEnd(nil, nil)
-	finish(e, capture.Facts{})
-	finish(r.Begin(capture.Request{Method: "GET", Target: "/?client_secret=x"}), capture.Facts{})
-	finish(r.Begin(capture.Request{Method: "GET", Target: "/", Header: []capture.Field{{Name: "X-Long", Value: strings.Repeat("x", 40<<10)}}}), capture.Facts{})
+	finish(e, exchange.Facts{})
+	finish(r.Begin(capture.Request{Method: "GET", Target: "/?client_secret=x"}), exchange.Facts{})
+	finish(r.Begin(capture.Request{Method: "GET", Target: "/", Header: []capture.Field{{Name: "X-Long", Value: strings.Repeat("x", 40<<10)}}}), exchange.Facts{})
 	for args, want := range map[string]string{
 		"replay 1":                     "was not kept as it was sent",
 		"replay 2":                     "a secret in it was masked",

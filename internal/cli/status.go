@@ -119,8 +119,8 @@ func credentialLines(c api.CredentialStatus) []string {
 	if len(c.Scopes) > 0 {
 		lines = append(lines, scopesText(c))
 	}
-	if c.LastAt != nil && c.Last != "login_needed" { // which the first line says
-		lines = append(lines, "last renewal: "+strings.ReplaceAll(c.Last, "_", " ")+", "+terminal.When(*c.LastAt))
+	if c.LastAt != nil && c.Last != tokens.OutcomeLoginNeeded { // which the first line says
+		lines = append(lines, "last renewal: "+strings.ReplaceAll(string(c.Last), "_", " ")+", "+terminal.When(*c.LastAt))
 	} else if c.RenewedAt != nil {
 		lines = append(lines, "token got "+terminal.When(*c.RenewedAt))
 	}

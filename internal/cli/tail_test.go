@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/terminal"
 )
 
@@ -17,13 +18,13 @@ func begins(r *capture.Recorder, method, target string, status int, contentType 
 		Header: []capture.Field{{Name: "Accept", Value: "*/*"}, {Name: "Authorization", Value: "Bearer secret"}, {Name: "X-One", Value: "1"}},
 	})
 	e.RequestEnd(nil, nil)
-	e.Response(status, "HTTP/2.0", []capture.Field{{Name: "Content-Type", Value: contentType}})
+	e.Response(head(status, "HTTP/2.0"), seq([]capture.Field{{Name: "Content-Type", Value: contentType}}))
 	return e
 }
 
-func finish(e *capture.Exchange, facts capture.Facts) {
-	e.ResponseBody([]byte("hello"))
-	facts.Took, facts.Written = 12*time.Millisecond, 5
+func finish(e *capture.Exchange, facts exchange.Facts) {
+	e.ResponseData([]byte("hello"))
+	facts.Took, facts.Written, facts.Upstream.Proto = 12*time.Millisecond, 5, "HTTP/2.0"
 	if facts.Decision == "" {
 		facts.Decision = "injected"
 	}
@@ -31,7 +32,7 @@ func finish(e *capture.Exchange, facts capture.Facts) {
 }
 
 func passes(r *capture.Recorder, method, target string, status int) {
-	finish(begins(r, method, target, status, "text/plain"), capture.Facts{})
+	finish(begins(r, method, target, status, "text/plain"), exchange.Facts{})
 }
 
 func (c *command) wants(text string) {
@@ -48,9 +49,9 @@ func TestTailPrintsEachExchangeOnce(t *testing.T) {
 	passes(r, "GET", "/old", 200)
 	c := b.start(t, "tail", "-n", "1")
 	c.wants(" #2 200 GET /old avs injected 12ms 5B") // and from then on it hears of all
-	finish(begins(r, "POST", "/events", 403, ""), capture.Facts{Error: "not_allowed", Decision: "refused", Replayed: true})
+	finish(begins(r, "POST", "/events", 403, ""), exchange.Facts{Error: "not_allowed", Decision: "refused", Replayed: true})
 	c.wants(" #3 403 POST /events avs refused 12ms 5B (sent twice: the token was refused and renewed) not_allowed")
-	finish(begins(r, "GET", "/\x1b[31mred\u202e\u009b", 200, ""), capture.Facts{Ended: "the client hung up\n"})
+	finish(begins(r, "GET", "/\x1b[31mred\u202e\u009b", 200, ""), exchange.Facts{Ended: "the client hung up\n"})
 	c.wants(" #4 200 GET /?[31mred?? avs injected 12ms 5B - the client hung up?")
 	b.server.Listener.Close()
 	b.server.CloseClientConnections()
@@ -82,8 +83,8 @@ func TestTailFilters(t *testing.T) {
 const downchannelPart = "--b\r\nContent-Type: application/json\r\n\r\n" + `{"directive":{"header":{"namespace":"Speaker","name":"NAME","messageId":"1"},"payload":{}}}` + "\r\n"
 
 func speaks(e *capture.Exchange, name string) {
-	e.ResponseBody([]byte(strings.Replace(downchannelPart, "NAME", name, 1)))
-	e.ResponseBody([]byte("--b\r\n"))
+	e.ResponseData([]byte(strings.Replace(downchannelPart, "NAME", name, 1)))
+	e.ResponseData([]byte("--b\r\n"))
 }
 
 func TestTailFollowsDownchannels(t *testing.T) {
@@ -99,7 +100,7 @@ func TestTailFollowsDownchannels(t *testing.T) {
 	c.wants(" #2 <- Speaker.First")
 	speaks(now, "Second")
 	c.wants(" #2 <- Speaker.Second")
-	finish(now, capture.Facts{Ended: "the upstream ended the connection"})
+	finish(now, exchange.Facts{Ended: "the upstream ended the connection"})
 	c.wants(" #2 200 GET /v20160207/directives avs injected 12ms 282B - the upstream ended the connection")
 	c.stop()
 }
@@ -147,6 +148,21 @@ func TestColoursOfStatuses(t *testing.T) {
 		}
 		if got := (lineWriter{}).status(status); strings.Contains(got, "\x1b") {
 			t.Errorf("%d: %q", status, got)
+		}
+	}
+}
+
+// head is what is known with the head of a response.
+func head(status int, proto string) exchange.Facts {
+	return exchange.Facts{Status: status, Upstream: exchange.ConnInfo{Proto: proto}}
+}
+
+func seq(fields []capture.Field) exchange.FieldSeq {
+	return func(yield func(name, value string) bool) {
+		for _, f := range fields {
+			if !yield(f.Name, f.Value) {
+				return
+			}
 		}
 	}
 }

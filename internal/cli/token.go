@@ -62,8 +62,8 @@ func runToken(ctx context.Context, a *commands, conf *config.Config, name string
 	if conf.Store.Kind == "memory" && credential.Client != nil {
 		return terminal.Failed(errors.New("the store is memory: only the running proxy knows the token"), "set kind = \"file\" in [store] to use it from other commands")
 	}
-	credential.Source.MustSave, credential.Source.Patient = true, true
-	if err := credential.Source.Open(); err != nil {
+	credential.Source.MustSave, credential.Source.WaitForResponse = true, true
+	if err := credential.Source.Load(); err != nil {
 		return terminal.Failed(err, "")
 	}
 	defer program.AwaitRenewals() // also where a signal ends the wait

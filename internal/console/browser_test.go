@@ -70,12 +70,12 @@ func (v *visit) replay(_ context.Context, again Again) (uint64, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.replayed = append(v.replayed, Again{Of: again.Of, Method: again.Method, Target: again.Target, Body: again.Body})
-	exchange := v.Exchanges.Begin(capture.Request{Began: time.Now(), Route: again.Route, Method: again.Method, Scheme: again.Scheme, Host: again.Host, Target: again.Target, Header: again.Header, ReplayOf: again.Of})
-	exchange.RequestBody(again.Body)
-	exchange.RequestEnd(nil, nil)
-	exchange.Response(201, "HTTP/2.0", nil)
-	exchange.End(injected(40), nil)
-	return exchange.ID(), nil
+	e := v.Exchanges.Begin(capture.Request{Began: time.Now(), Route: again.Route, Method: again.Method, Scheme: again.Scheme, Host: again.Host, Target: again.Target, Header: again.Header, ReplayOf: again.Of})
+	e.RequestData(again.Body)
+	e.RequestEnd(nil, nil)
+	e.Response(head(201, "HTTP/2.0"), nil)
+	e.End(injected(40), nil)
+	return e.ID(), nil
 }
 
 func (v *visit) again() []Again {

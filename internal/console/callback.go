@@ -74,7 +74,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	page := outcomePage{Credential: login.Credential, Lasting: login.Lasting(), Try: p.Try, Console: p.consoleURL(r)}
+	page := outcomePage{Credential: login.Credential, Lasting: login.HasRefreshToken(), Try: p.Try, Console: p.consoleURL(r)}
 	status := http.StatusOK
 	switch {
 	case err == nil:
@@ -86,7 +86,7 @@ func (p pages) outcome(w http.ResponseWriter, r *http.Request) {
 		errors.As(err, &page.Failure)
 	}
 	p.show(w, status, "outcome.html", page)
-	login.Shown()
+	login.MarkSeen()
 }
 
 // A devicePage shows the code of a device login that waits.
@@ -104,7 +104,7 @@ func deviceLink(d *tokens.DeviceCode) string { return cmp.Or(d.CompleteURL, d.Ve
 // process has no console.
 func (p pages) consoleURL(r *http.Request) string {
 	self, err := url.Parse(p.Self)
-	if err != nil || self.Port() != httpexchange.Listener(r).Port {
+	if err != nil || self.Port() != httpexchange.Conn(r).Listener.Port {
 		return p.Self
 	}
 	return originOf(r)

@@ -155,7 +155,7 @@ func (c *Console) routes() []api.Route {
 }
 
 // Guarded is Handler behind the console's guard.
-func (c *Console) Guarded(refused func(*http.Request, problem.Problem)) http.Handler {
+func (c *Console) Guarded(refused func(*exchange.Head, problem.Problem)) http.Handler {
 	rules := gate.Rules{
 		Host:      c.isNamed,
 		Hostless:  isProbe,

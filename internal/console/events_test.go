@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/exchange"
 )
 
 // A stream is an open /api/events.
@@ -84,17 +85,17 @@ func TestEventsFollowAnExchangeAsItGrows(t *testing.T) {
 	d := inspecting(t)
 	e, id := d.remember(told{method: "GET", target: "/down", requestOnly: true})
 	s := d.watch(fmt.Sprintf("?follow=%d", id))
-	e.Response(200, "HTTP/2.0", fields("Content-Type", "text/plain"))
+	e.Response(head(200, "HTTP/2.0"), seq(fields("Content-Type", "text/plain")))
 	s.wantExchange(id, "active", 200)
-	e.ResponseBody([]byte("one\r\n"))
+	e.ResponseData([]byte("one\r\n"))
 	s.wantChunk(id, "response", "one\r\n", 0)
 	_, other := d.remember(told{method: "GET", target: "/other", request: "unheard", response: "unheard", status: 204})
 	s.wantExchange(other, "active", 0)
 	s.wantExchange(other, "active", 204)
 	s.wantExchange(other, "done", 204)
-	e.ResponseBody([]byte("two\r\n"))
+	e.ResponseData([]byte("two\r\n"))
 	s.wantChunk(id, "response", "two\r\n", 5)
-	e.End(capture.Facts{}, nil)
+	e.End(exchange.Facts{}, nil)
 	s.wantExchange(id, "done", 200)
 	d.Exchanges.Clear()
 	if kind, data := s.next(); kind != "cleared" || data != "{}" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/exchange"
 )
 
 // inspecting is a desk that remembers exchanges.
@@ -26,7 +27,7 @@ type told struct {
 	requestHead, answerHead  []capture.Field
 	status                   int
 	requestOpen, requestOnly bool
-	facts                    capture.Facts
+	facts                    exchange.Facts
 }
 
 func (d *desk) remember(x told) (*capture.Exchange, uint64) {
@@ -35,7 +36,7 @@ func (d *desk) remember(x told) (*capture.Exchange, uint64) {
 		Target: x.target, Proto: "HTTP/1.1", Header: x.requestHead,
 	}
 	e := d.Exchanges.Begin(request)
-	e.RequestBody([]byte(x.request))
+	e.RequestData([]byte(x.request))
 	if x.requestOpen {
 		return e, e.ID()
 	}
@@ -43,8 +44,9 @@ func (d *desk) remember(x told) (*capture.Exchange, uint64) {
 	if x.requestOnly {
 		return e, e.ID()
 	}
-	e.Response(x.status, "HTTP/2.0", x.answerHead)
-	e.ResponseBody([]byte(x.response))
+	e.Response(head(x.status, "HTTP/2.0"), seq(x.answerHead))
+	e.ResponseData([]byte(x.response))
+	x.facts.Upstream.Proto = "HTTP/2.0"
 	e.End(x.facts, nil)
 	return e, e.ID()
 }
@@ -64,11 +66,11 @@ func TestExchangesAreListedAndFiltered(t *testing.T) {
 	d := inspecting(t)
 	want(t, d.ask("GET", "/api/exchanges"), 200, `"exchanges": []`, `"paused": false`, `"dropped": 0`)
 	d.remember(told{route: "avs", method: "GET", target: "/ping", status: 204})
-	d.remember(told{route: "avs", method: "POST", target: "/v20160207/events", status: 403, facts: capture.Facts{Decision: "injected"}})
+	d.remember(told{route: "avs", method: "POST", target: "/v20160207/events", status: 403, facts: exchange.Facts{Decision: "injected"}})
 	d.remember(told{route: "plain", method: "GET", target: "/Pictures?of=cats", status: 200, answerHead: fields("Content-Type", "image/png")})
-	d.remember(told{route: "plain", method: "GET", target: "/cut", status: 200, facts: capture.Facts{Ended: "the client hung up"}})
+	d.remember(told{route: "plain", method: "GET", target: "/cut", status: 200, facts: exchange.Facts{Ended: "the client hung up"}})
 	d.remember(told{route: "plain", method: "GET", target: "/open", requestOnly: true})
-	d.remember(told{route: "avs", method: "GET", target: "/down", status: 502, facts: capture.Facts{Error: "upstream_unreachable"}})
+	d.remember(told{route: "avs", method: "GET", target: "/down", status: 502, facts: exchange.Facts{Error: "upstream_unreachable"}})
 	for query, want := range map[string][]uint64{
 		"":                           {1, 2, 3, 4, 5, 6},
 		"?route=plain":               {3, 4, 5},
@@ -112,7 +114,7 @@ func TestExchangeIsToldWhole(t *testing.T) {
 	d.remember(told{
 		route: "avs", method: "POST", target: "/x", request: "hello", response: "<script>alert(1)</script>", status: 200,
 		requestHead: fields("X-A", "1", "X-A", "2"), answerHead: fields("Content-Type", "text/html"),
-		facts: capture.Facts{Decision: "injected", Credential: "alexa", Tries: 2},
+		facts: exchange.Facts{Decision: "injected", Credential: "alexa", Tries: 2},
 	})
 	a := d.ask("GET", "/api/exchanges/1")
 	want(t, a, 200, `"state": "done"`, `"decision": "injected"`, `"credential": "alexa"`, `"findings": []`, `"complete": true`)
@@ -288,4 +290,19 @@ func TestExplainIsAskedOfTheProxy(t *testing.T) {
 	want(t, d.ask("GET", "/api/explain?url=/ping"), 200, `"asked": "GET /ping"`)
 	want(t, d.ask("GET", "/api/explain"), 400, "url is missing")
 	want(t, d.ask("GET", "/api/explain?url="+url.QueryEscape("http://[")), 400, "that is no URL")
+}
+
+// head is what is known with the head of a response.
+func head(status int, proto string) exchange.Facts {
+	return exchange.Facts{Status: status, Upstream: exchange.ConnInfo{Proto: proto}}
+}
+
+func seq(fields []capture.Field) exchange.FieldSeq {
+	return func(yield func(name, value string) bool) {
+		for _, f := range fields {
+			if !yield(f.Name, f.Value) {
+				return
+			}
+		}
+	}
 }

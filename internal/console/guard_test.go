@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 )
@@ -145,7 +147,7 @@ func TestEveryAnswerIsSecure(t *testing.T) {
 func TestRefusalsAreTold(t *testing.T) {
 	d := start(t, setup{})
 	var told []problem.Code
-	handler := d.Guarded(func(_ *http.Request, p problem.Problem) { told = append(told, p.Code) })
+	handler := d.Guarded(func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) })
 	for _, header := range []http.Header{{"Origin": {"https://evil.example"}}, {}} {
 		r := httptest.NewRequest("POST", "http://localhost/login", nil)
 		r.Header = header
@@ -176,7 +178,7 @@ func TestC04_ABrowserOfAnotherUserEndsALogin(t *testing.T) {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host = redirect.Host
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: port}))
-		handler.ServeHTTP(answer, r.WithContext(peer.NewContext(ctx, peer.Peer{Transport: peer.Loopback, UID: uid, Known: true})))
+		handler.ServeHTTP(answer, r.WithContext(httpexchange.WithConn(ctx, &exchange.Conn{Peer: peer.Peer{Transport: peer.Loopback, UID: uid, Known: true}})))
 		return answer
 	}
 	end := ask(2, strings.TrimPrefix(callback, d.url))

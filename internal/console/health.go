@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"avsproxy/internal/peer"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/tokens"
 )
@@ -76,7 +76,7 @@ func unready(err error) (problem.Code, string) {
 
 // isOwner reports whether a request is by somebody for whom the whole console is.
 func (c *Console) isOwner(r *http.Request) bool {
-	admitted := c.Users == nil || c.Users.Admit(peer.FromContext(r.Context()))
+	admitted := c.Users == nil || c.Users.Admit(httpexchange.Conn(r).Peer)
 	return admitted && (c.Key == "" || c.hasKey(r))
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 	"avsproxy/tokens"
@@ -50,7 +52,7 @@ func TestReadinessTurnsRedWithTheProvider(t *testing.T) {
 		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL, Access: "ended", Refresh: "unknown",
 		Renewed: time.Now().Add(-2 * time.Hour), Expiry: time.Now().Add(-time.Hour),
 	}
-	if err := d.source.Put(context.Background(), ended); err != nil {
+	if err := d.source.SetGrant(context.Background(), ended); err != nil {
 		t.Fatal(err)
 	}
 	want(t, d.ask("GET", "/readyz"), 503, "no longer accepts")
@@ -75,7 +77,7 @@ func TestStatusHoldsNoSecret(t *testing.T) {
 		Access: canary + "access", Refresh: canary + "refresh", Scopes: []string{"alexa:all"},
 		LoggedIn: time.Now(), Renewed: time.Now(), Expiry: time.Now().Add(time.Hour),
 	}
-	if err := d.source.Put(context.Background(), grant); err != nil {
+	if err := d.source.SetGrant(context.Background(), grant); err != nil {
 		t.Fatal(err)
 	}
 	d.client.Secret = func() (tokens.Secret, error) { return canary + "client", nil }
@@ -180,7 +182,7 @@ func gaugeOf(families map[string]*dto.MetricFamily, name string) float64 {
 }
 
 func TestTokensThatNeverEnd(t *testing.T) {
-	source := &tokens.Source{Name: "fixed", Store: &tokens.MemoryStore{}, Start: func() (tokens.Grant, error) { return tokens.Grant{Access: "x"}, nil }}
+	source := &tokens.Source{Name: "fixed", Store: &tokens.MemoryStore{}, Seed: func() (tokens.Grant, error) { return tokens.Grant{Access: "x"}, nil }}
 	if _, err := source.Token(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +206,7 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL, Access: "ended", Refresh: "unknown",
 		Renewed: time.Now().Add(-2 * time.Hour), Expiry: time.Now().Add(-time.Hour),
 	}
-	if err := d.source.Put(context.Background(), ended); err != nil {
+	if err := d.source.SetGrant(context.Background(), ended); err != nil {
 		t.Fatal(err)
 	}
 	d.Users = &peer.Users{UIDs: []int{1000}}
@@ -212,7 +214,7 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 		r := httptest.NewRequest("GET", "/readyz", nil)
 		r.Host = "localhost"
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
-		r = r.WithContext(peer.NewContext(ctx, p))
+		r = r.WithContext(httpexchange.WithConn(ctx, &exchange.Conn{Peer: p}))
 		r.Header.Set(api.KeyHeader, key)
 		w := httptest.NewRecorder()
 		d.Guarded(nil).ServeHTTP(w, r)
@@ -250,9 +252,9 @@ func TestWhyARouteIsNotReady(t *testing.T) {
 		err  error
 		code problem.Code
 	}{
-		{&tokens.Error{Action: tokens.ActionLogin, Say: "said /srv/somebody"}, problem.LoginRequired},
-		{&tokens.Error{Action: tokens.ActionRetry, Say: "said /srv/somebody", Err: path}, problem.TokenRefreshFailed},
-		{&tokens.Error{Action: tokens.ActionConfig, Say: "said /srv/somebody", Hint: path.Error()}, problem.TokenRefreshFailed},
+		{&tokens.Error{Action: tokens.ActionLogin, Message: "said /srv/somebody"}, problem.LoginRequired},
+		{&tokens.Error{Action: tokens.ActionRetry, Message: "said /srv/somebody", Err: path}, problem.TokenRefreshFailed},
+		{&tokens.Error{Action: tokens.ActionConfig, Message: "said /srv/somebody", Hint: path.Error()}, problem.TokenRefreshFailed},
 		{context.DeadlineExceeded, problem.TokenRefreshFailed},
 		{unsaved{path}, ""},
 	} {

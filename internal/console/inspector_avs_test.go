@@ -21,7 +21,7 @@ func TestInspectorShowsADownchannelGrow(t *testing.T) {
 	v.tab("AVS")
 	v.await(`document.querySelector(".timeline .name")?.textContent === "Alerts.SetAlert"`)
 	for i, name := range []string{"Play", "Stop", "ClearQueue"} {
-		stream.ResponseBody(growth(directive("AudioPlayer", name, "dialog-9c44", `{"playBehavior":"REPLACE_ALL"}`)))
+		stream.ResponseData(growth(directive("AudioPlayer", name, "dialog-9c44", `{"playBehavior":"REPLACE_ALL"}`)))
 		v.await(fmt.Sprintf(`document.querySelectorAll(".timeline .name").length === %d`, i+2))
 	}
 	v.await(`document.querySelector(".timeline li:last-child .soft").textContent.startsWith(" +")`)
@@ -52,11 +52,11 @@ func TestInspectorShowsPartsAsTheyArrive(t *testing.T) {
 	v.tab("Response")
 	message := growth(directive("Speaker", "SetVolume", "", `{"volume":7}`))
 	half := len(message) / 2
-	stream.ResponseBody(message[:half])
+	stream.ResponseData(message[:half])
 	v.await(`document.querySelector(".part")?.textContent.includes("still arriving")`)
-	stream.ResponseBody(message[half:])
+	stream.ResponseData(message[half:])
 	v.await(`document.querySelector(".part h4").textContent.startsWith("Speaker.SetVolume") && !document.querySelector(".part").textContent.includes("still")`)
-	stream.ResponseBody([]byte(jsonPart + "\r\n\r\n{"))
+	stream.ResponseData([]byte(jsonPart + "\r\n\r\n{"))
 	cut := injected(40)
 	cut.Ended = "the client hung up"
 	stream.End(cut, nil)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"avsproxy/internal/capture"
+	"avsproxy/internal/exchange"
 	"avsproxy/tokens"
 
 	"github.com/chromedp/cdproto/network"
@@ -89,7 +89,7 @@ func TestInspectorSaysWhyItsListIsEmpty(t *testing.T) {
 
 func TestInspectorSaysThatALoginComesFirst(t *testing.T) {
 	ads := &tokens.Source{Name: "ads", Kind: "authorization_code", Store: &tokens.MemoryStore{}}
-	if err := ads.Open(); err != nil {
+	if err := ads.Load(); err != nil {
 		t.Fatal(err)
 	}
 	v := inspectWith(t, func(c *Console) {
@@ -102,12 +102,12 @@ func TestInspectorSaysWhatWasNotSent(t *testing.T) {
 	v := inspect(t)
 	for i, c := range []struct {
 		route   string
-		facts   capture.Facts
+		facts   exchange.Facts
 		outcome string
 	}{
-		{"avs", capture.Facts{Decision: "injected", Credential: "alexa", Error: "upstream_unreachable"}, "no_connection"},
-		{"avs", capture.Facts{Decision: "refused", Error: "not_allowed"}, "refused"},
-		{"", capture.Facts{Decision: "refused", Error: "unknown_host", Ended: "no route belongs to the host"}, "refused"},
+		{"avs", exchange.Facts{Decision: "injected", Credential: "alexa", Error: "upstream_unreachable"}, "no_connection"},
+		{"avs", exchange.Facts{Decision: "refused", Error: "not_allowed"}, "refused"},
+		{"", exchange.Facts{Decision: "refused", Error: "unknown_host", Ended: "no route belongs to the host"}, "refused"},
 	} {
 		v.pass(turn{method: "GET", target: "/x", route: c.route, status: 502, facts: c.facts})
 		v.open(uint64(i + 1))

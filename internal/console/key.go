@@ -2,16 +2,16 @@ package console
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
+	"avsproxy/tokens"
 )
 
 // sessionCookie shows that a browser came with a ticket. Cookies know no ports: a
@@ -58,7 +58,7 @@ func (c *Console) Address(base string) string {
 func (g *sessions) redeem(ticket string) (session string, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.IndexFunc(g.tickets, func(t string) bool { return same(t, ticket) })
+	i := slices.IndexFunc(g.tickets, func(t string) bool { return tokens.Secret(t).Equal(tokens.Secret(ticket)) })
 	if i < 0 {
 		return "", false
 	}
@@ -69,17 +69,12 @@ func (g *sessions) redeem(ticket string) (session string, ok bool) {
 func (g *sessions) knows(session string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.session != "" && same(session, g.session)
-}
-
-func same(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+	return g.session != "" && tokens.Secret(session).Equal(tokens.Secret(g.session))
 }
 
 // keyed lets only those see the traffic who show that they are the user's, where the
 // console has a key.
-func (c *Console) keyed(refused func(*http.Request, problem.Problem), next http.Handler) http.Handler {
+func (c *Console) keyed(refused func(*exchange.Head, problem.Problem), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case c.Key == "" || !showsTraffic(r.URL.Path) || c.isCallback(httpexchange.Head(r)):
@@ -90,7 +85,7 @@ func (c *Console) keyed(refused func(*http.Request, problem.Problem), next http.
 		default:
 			p := keyMissing()
 			if refused != nil {
-				refused(r, p)
+				refused(httpexchange.Head(r), p)
 			}
 			p.Write(w)
 		}
@@ -118,7 +113,7 @@ func showsTraffic(path string) bool {
 
 func (c *Console) hasKey(r *http.Request) bool {
 	if key := r.Header.Get(api.KeyHeader); key != "" {
-		return same(key, c.Key)
+		return tokens.Secret(key).Equal(tokens.Secret(c.Key))
 	}
 	cookies := r.CookiesNamed(sessionCookie)
 	return slices.ContainsFunc(cookies, func(cookie *http.Cookie) bool { return c.sessions.knows(cookie.Value) })
@@ -149,23 +144,16 @@ func (c *Console) newTicket(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, api.TicketMade{Address: c.Address(originOf(r))})
 }
 
-// Withhold takes out of a request what opens the inspector. A browser that has been let
-// in sends its cookie to all ports of the host, and so to the proxy, behind which are
-// others.
-func Withhold(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del(api.KeyHeader)
-		lines := r.Header["Cookie"]
-		for i, line := range lines {
-			lines[i] = withoutSession(line)
-		}
-		if lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" }); len(lines) == 0 {
-			delete(r.Header, "Cookie")
-		} else {
-			r.Header["Cookie"] = lines
-		}
-		next.ServeHTTP(w, r)
-	})
+// StripConsoleCredentials removes the console's key header and session cookie from a request.
+// Cookies ignore ports, so a browser that is logged in would also send ours to the proxy,
+// and the proxy would forward it upstream.
+func StripConsoleCredentials(f exchange.Fields) {
+	exchange.Delete(f, api.KeyHeader)
+	if len(f.Values("Cookie")) == 0 {
+		return
+	}
+	exchange.Replace(f, "Cookie", withoutSession)
+	f.DeleteFunc(func(name, value string) bool { return strings.EqualFold(name, "Cookie") && value == "" })
 }
 
 // withoutSession leaves a line without the session as it came.

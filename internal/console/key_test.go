@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 )
 
@@ -117,7 +118,7 @@ func TestWithoutAKeyNothingIsAsked(t *testing.T) {
 func TestAWrongKeyIsTold(t *testing.T) {
 	d := keyed(t)
 	var told []problem.Code
-	handler := d.keyed(func(_ *http.Request, p problem.Problem) { told = append(told, p.Code) }, d.handler())
+	handler := d.keyed(func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) }, d.handler())
 	w := newRecorderFor(handler, "GET", "/api/exchanges")
 	if len(told) != 1 || told[0] != problem.NotAllowed || w.Header().Get(problem.Header) != "not_allowed" {
 		t.Errorf("told of %v: %v", told, w.Header())

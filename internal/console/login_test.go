@@ -166,7 +166,7 @@ func TestBeginNeedsACredential(t *testing.T) {
 	want(t, d.ask("GET", "/login?credential=fixed"), 200, "needs no login", "Other credentials")
 	want(t, d.send("POST", d.url+"/login", "", formType), http.StatusSeeOther)
 	d.Begin = func(context.Context, Credential, bool) (*tokens.Login, error) {
-		return nil, &tokens.Error{Say: "port <9> is taken", Hint: "see redirect_url"}
+		return nil, &tokens.Error{Message: "port <9> is taken", Hint: "see redirect_url"}
 	}
 	want(t, d.send("POST", d.url+"/login", "", formType), 500, "Port &lt;9&gt; is taken.", "See redirect_url.")
 }

@@ -65,7 +65,7 @@ func (c *Console) awaitLogin(w http.ResponseWriter, r *http.Request) {
 	over, err := login.Done()
 	answer := LoginEnded{Over: over}
 	if over {
-		answer.Lasting = login.Lasting()
+		answer.Lasting = login.HasRefreshToken()
 	}
 	if err != nil {
 		answer.Problem = trouble(err)
@@ -93,7 +93,7 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, Trouble{Action: tokens.ActionConfig, Detail: "no such credential", Hint: "see 'avsproxy status'"})
 		return
 	}
-	err := credential.Source.Forget(r.Context())
+	err := credential.Source.Logout(r.Context())
 	if err != nil && !errors.Is(err, tokens.ErrNoGrant) {
 		writeJSON(w, http.StatusInternalServerError, trouble(err))
 		return

@@ -62,8 +62,8 @@ func (m *Metrics) Route(route string) {
 
 // Credential exports how a credential stands.
 func (m *Metrics) Credential(source *tokens.Source) {
-	for _, outcome := range []string{"renewed", "failed", "login_needed"} {
-		m.refreshes.WithLabelValues(source.Name, outcome)
+	for _, outcome := range []tokens.Outcome{tokens.OutcomeRenewed, tokens.OutcomeFailed, tokens.OutcomeLoginNeeded} {
+		m.refreshes.WithLabelValues(source.Name, string(outcome))
 	}
 	labels := prometheus.Labels{"credential": source.Name}
 	m.registry.MustRegister(
@@ -94,8 +94,8 @@ func (m *Metrics) Done(route string, status int, took time.Duration, decision st
 func (m *Metrics) Refused(status int) { m.requests.WithLabelValues("", strconv.Itoa(status)).Inc() }
 
 // Refreshed notes how a renewal ended.
-func (m *Metrics) Refreshed(credential, outcome string) {
-	m.refreshes.WithLabelValues(credential, outcome).Inc()
+func (m *Metrics) Refreshed(credential string, outcome tokens.Outcome) {
+	m.refreshes.WithLabelValues(credential, string(outcome)).Inc()
 }
 
 // Connections notes that connections to a route's upstream came or went.

@@ -219,8 +219,8 @@ func wantWAV(t *testing.T, text string, pcm []byte) {
 func TestPartsOfABodyThatGrows(t *testing.T) {
 	d := inspecting(t)
 	e, _ := d.remember(told{method: "GET", target: avs.PathDirectives, requestOnly: true})
-	e.Response(200, "HTTP/2.0", fields("Content-Type", "multipart/related; boundary=b"))
-	e.ResponseBody([]byte("--b\r\nContent-Type: application/json\r\n\r\n{\"directive\":{\"header\":{\"namespace\":\"Speaker\",\"name\":\"SetVolume\",\"messageId\":\"m\"}}}\r\n--b\r\nContent-Type: application/json\r\n\r\n{\"direc"))
+	e.Response(head(200, "HTTP/2.0"), seq(fields("Content-Type", "multipart/related; boundary=b")))
+	e.ResponseData([]byte("--b\r\nContent-Type: application/json\r\n\r\n{\"directive\":{\"header\":{\"namespace\":\"Speaker\",\"name\":\"SetVolume\",\"messageId\":\"m\"}}}\r\n--b\r\nContent-Type: application/json\r\n\r\n{\"direc"))
 	parts := d.partsOf("response")
 	if len(parts) != 2 || !parts[0].Complete || parts[1].Complete || parts[0].Message == nil || parts[0].Message.Name != "SetVolume" || parts[1].JSON != nil {
 		t.Errorf("%+v", parts)
@@ -251,8 +251,8 @@ func TestPartsHaveTheTimeOfTheirFirstByte(t *testing.T) {
 func TestTimesOfPartsAreTold(t *testing.T) {
 	d := inspecting(t)
 	e, _ := d.remember(told{method: "GET", target: avs.PathDirectives, requestOnly: true})
-	e.Response(200, "HTTP/2.0", fields("Content-Type", formData))
-	e.ResponseBody([]byte("--b\r\n\r\ntext"))
+	e.Response(head(200, "HTTP/2.0"), seq(fields("Content-Type", formData)))
+	e.ResponseData([]byte("--b\r\n\r\ntext"))
 	want(t, d.ask("GET", "/api/exchanges/1/response/parts"), 200, `"at_ms":`)
 }
 

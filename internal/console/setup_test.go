@@ -98,7 +98,7 @@ func (d *desk) build(s setup) {
 	}
 	d.source = &tokens.Source{
 		Name: "alexa", Kind: "authorization_code", Store: s.store,
-		Renew: d.client.Refresh, Fits: d.client.Fits,
+		Renew: d.client.Refresh, Matches: d.client.Matches,
 	}
 	d.Console = &Console{
 		Version:     "test",
@@ -120,7 +120,7 @@ func (d *desk) build(s setup) {
 		}
 		return d.Logins.Begin(ctx, c.Source, c.Client)
 	}
-	d.source.Outcome = func(outcome string) { d.Metrics.Refreshed("alexa", outcome) }
+	d.source.Outcome = func(outcome tokens.Outcome) { d.Metrics.Refreshed("alexa", outcome) }
 	d.Metrics.Credential(d.source)
 	for _, route := range d.Routes {
 		d.Metrics.Route(route.Name)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/exchange"
 )
 
 // What the tests of the page let a recorder remember.
@@ -63,7 +64,7 @@ type turn struct {
 	sent, answered        []byte
 	status                int
 	interim               int
-	facts                 capture.Facts
+	facts                 exchange.Facts
 	trailer               []capture.Field
 	open                  bool // has not ended
 }
@@ -81,35 +82,38 @@ func (d *desk) pass(turn turn) *capture.Exchange {
 	if host == "" {
 		host = "localhost:9744"
 	}
-	exchange := d.Exchanges.Begin(capture.Request{
-		Began: began, Arrived: began.Add(-turn.facts.Guard), Route: turn.route, Method: turn.method, Scheme: "http", Host: host, Target: turn.target, Proto: "HTTP/1.1",
-		Client: capture.ConnInfo{Proto: "HTTP/1.1", Conn: 7, Address: d.Proxy[0]}, Header: turn.request,
+	e := d.Exchanges.Begin(capture.Request{
+		Began: began, Arrived: began.Add(-100 * time.Microsecond), Route: turn.route, Method: turn.method, Scheme: "http", Host: host, Target: turn.target, Proto: "HTTP/1.1",
+		Client: exchange.ConnInfo{Proto: "HTTP/1.1", Conn: 7, Address: d.Proxy[0]}, Header: turn.request,
 	})
-	exchange.RequestBody(turn.sent)
-	exchange.RequestEnd(nil, nil)
+	e.RequestData(turn.sent)
+	e.RequestEnd(nil, nil)
 	if turn.interim != 0 {
-		exchange.Interim(turn.interim, []capture.Field{{Name: "Link", Value: "</style.css>; rel=preload"}})
+		e.Interim(turn.interim, seq([]capture.Field{{Name: "Link", Value: "</style.css>; rel=preload"}}))
 	}
 	turn.facts.Sent = int64(len(turn.sent))
 	if turn.status != 0 {
-		exchange.Response(turn.status, "HTTP/2.0", turn.response)
-		exchange.ResponseBody(turn.answered)
-		turn.facts.Written = int64(len(turn.answered))
+		turn.facts.Status, turn.facts.Written = turn.status, int64(len(turn.answered))
+		if turn.facts.Upstream.Proto == "" {
+			turn.facts.Upstream.Proto = "HTTP/2.0"
+		}
+		e.Response(turn.facts, seq(turn.response))
+		e.ResponseData(turn.answered)
 	}
-	if exchange.Facts(turn.facts); !turn.open {
-		exchange.End(turn.facts, turn.trailer)
+	if !turn.open {
+		e.End(turn.facts, seq(turn.trailer))
 	}
-	return exchange
+	return e
 }
 
 func ms(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }
 
 // injected are the facts of a request that went to AVS with a token.
-func injected(took float64) capture.Facts {
-	return capture.Facts{
-		Upstream: capture.ConnInfo{Proto: "HTTP/2.0", Conn: 3, Stream: 15, TLS: true, Reused: true, Address: "https://alexa.na.gateway.devices.a2z.com"},
+func injected(took float64) exchange.Facts {
+	return exchange.Facts{
+		Upstream: exchange.ConnInfo{Proto: "HTTP/2.0", Conn: 3, Stream: 15, TLS: true, Reused: true, Address: "https://alexa.na.gateway.devices.a2z.com"},
 		Tries:    1, Decision: "injected", Credential: "alexa", TokenAge: 12 * time.Minute, TokenLeft: 48 * time.Minute,
-		Guard: ms(.1), Token: ms(.02), FirstByte: ms(took * .7), Took: ms(took),
+		Token: ms(.02), FirstByte: ms(took * .7), Took: ms(took),
 	}
 }
 
@@ -148,12 +152,12 @@ func growth(directive string) []byte {
 
 // day is a bit of everything.
 func day(t *testing.T) []turn {
-	needed := capture.Facts{Decision: "login_required", Credential: "ads", Error: "login_required", Guard: ms(.1), Took: ms(.6), TokenAge: -1, TokenLeft: -1}
+	needed := exchange.Facts{Decision: "login_required", Credential: "ads", Error: "login_required", Took: ms(.6), TokenAge: -1, TokenLeft: -1}
 	cut := injected(3120)
 	cut.Ended = "the upstream reset its stream (CANCEL)"
 	healed := injected(412)
 	healed.Replayed, healed.Tries = true, 2
-	plain := capture.Facts{Decision: "no_credential", Upstream: capture.ConnInfo{Proto: "HTTP/1.1", Conn: 9, TLS: true, Address: "https://upstream.example"}, Tries: 1, Took: ms(31), FirstByte: ms(30), TokenAge: -1, TokenLeft: -1}
+	plain := exchange.Facts{Decision: "no_credential", Upstream: exchange.ConnInfo{Proto: "HTTP/1.1", Conn: 9, TLS: true, Address: "https://upstream.example"}, Tries: 1, Took: ms(31), FirstByte: ms(30), TokenAge: -1, TokenLeft: -1}
 	orders := `{"payload":{"Orders":[{"AmazonOrderId":"902-3159896-1390916","OrderStatus":"Shipped","OrderTotal":{"CurrencyCode":"EUR","Amount":"11.01"},"NumberOfItemsShipped":1,"IsPrime":false,"Notes":null},{"AmazonOrderId":"902-8745147-1934268","OrderStatus":"Pending","NumberOfItemsShipped":0}],"NextToken":"2YgYW55IGNhcm5hbCBwbGVhcw"}}`
 	state := bodyPart{"Content-Disposition: form-data; name=\"metadata\"\r\n" + jsonPart, `{"context":[],"event":{"header":{"namespace":"System","name":"SynchronizeState","messageId":"6cd6a5a1-0000"},"payload":{}}}`}
 	return []turn{

@@ -5,12 +5,11 @@ package durable
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
+	"strings"
 )
 
 // WriteFile makes path a regular file with exactly these bytes and permission bits (perm is not reduced by the umask).
@@ -89,51 +88,22 @@ func writeTemp(path string, data []byte, perm fs.FileMode) (string, error) {
 	return f.Name(), nil
 }
 
-// MkdirPrivate makes sure that the folder path exists. It creates folders with mode 0700 (XDG base directory
-// specification) and durably. It does not change a folder that exists, which may be /tmp or a home. The error is an
-// [*fs.PathError].
-func MkdirPrivate(path string) error {
-	if err := isFolder(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
+// Leftovers lists the temporary files for path: of killed processes, and of those that
+// write now.
+func Leftovers(path string) (files []string) {
+	folder, name := filepath.Split(path)
+	entries, _ := os.ReadDir(filepath.Clean(folder)) // a folder that we cannot read has no file of ours
+	for _, entry := range entries {
+		if entry.Type().IsRegular() && isTemp(entry.Name(), name) {
+			files = append(files, filepath.Join(folder, entry.Name()))
+		}
 	}
-	parent := filepath.Dir(path)
-	if err := MkdirPrivate(parent); err != nil {
-		return err
-	}
-	switch err := os.Mkdir(path, 0o700); {
-	case errors.Is(err, fs.ErrExist): // another process made it, or it is a dangling link
-		return isFolder(path)
-	case err != nil:
-		return err
-	}
-	if err := os.Chmod(path, 0o700); err != nil { // the umask may have taken bits away
-		return err
-	}
-	return syncFolder(parent)
+	return files
 }
 
-func isFolder(path string) error {
-	info, err := os.Stat(path)
-	if err == nil && !info.IsDir() {
-		return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
-	}
-	return err
-}
-
-// syncFolder makes the names in a folder durable. Windows has no such call. File systems that cannot do it return
-// EINVAL or "not supported"; that is not an error here.
-func syncFolder(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	defer f.Close()
-	err = f.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
+// isTemp matches names of [os.CreateTemp]: it replaces the star by digits.
+func isTemp(file, name string) bool {
+	digits, ok := strings.CutPrefix(file, "."+name+".")
+	digits, isTemp := strings.CutSuffix(digits, ".tmp")
+	return ok && isTemp && digits != "" && strings.Trim(digits, "0123456789") == ""
 }

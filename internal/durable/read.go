@@ -17,18 +17,29 @@ type TooLarge int64
 
 func (most TooLarge) Error() string { return fmt.Sprintf("it is larger than %d KiB", int64(most)>>10) }
 
+// Open opens a file for reading, and returns what Stat tells of it. It does not wait for
+// the writer of a pipe.
+func Open(path string) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
 // ReadFile returns the content of a regular file of at most most bytes. It does not
 // wait for a pipe. Every error is an [*fs.PathError].
 func ReadFile(path string, most int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // do not wait for the writer of a pipe
+	f, info, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
 	}

@@ -7,3 +7,7 @@ import "strings"
 func SameField(a, b string) bool {
 	return strings.EqualFold(strings.ReplaceAll(a, "_", "-"), strings.ReplaceAll(b, "_", "-"))
 }
+
+// NoticeHeader is a header field in which the proxy tells a client what it should
+// know about an answer that is the upstream's.
+const NoticeHeader = "Avsproxy-Notice"

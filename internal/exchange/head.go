@@ -3,6 +3,8 @@ package exchange
 import (
 	"iter"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 // A Head is the head of a request, as the client sent it.
@@ -12,6 +14,9 @@ type Head struct {
 	Authority string // Host or :authority
 	Path      string // percent-encoded
 	Query     string // without the question mark
+	Target    string // path and query, "*" or the authority, as they were sent
+	Proto     string // as net/http names it, such as "HTTP/2.0"
+	Stream    uint32 // of HTTP/2; 0 = unknown, or HTTP/1.x
 	Forward   bool   // a CONNECT or the absolute form: the client uses us as its forward proxy
 	HTTP10    bool   // the client speaks HTTP/1.0 or older
 	Fields    Fields
@@ -22,10 +27,24 @@ type Head struct {
 type Fields interface {
 	// Values returns the values of a field, in their order.
 	Values(name string) []string
-	// All returns all fields, name and value, one by one.
+	// All returns all fields, name and value, one by one. They are in the order of the
+	// wire, or in that of their names where the engine does not know any other.
 	All() iter.Seq2[string, string]
 	// DeleteFunc removes the values for which del reports true.
 	DeleteFunc(del func(name, value string) bool)
+	// Add adds a field behind those of the same name.
+	Add(name, value string)
+}
+
+// Delete removes a field.
+func Delete(f Fields, name string) {
+	f.DeleteFunc(func(other, _ string) bool { return strings.EqualFold(other, name) })
+}
+
+// Set makes value the only one of a field.
+func Set(f Fields, name, value string) {
+	Delete(f, name)
+	f.Add(name, value)
 }
 
 // Get returns the first value of a field; empty = there is none.
@@ -34,6 +53,14 @@ func (h *Head) Get(name string) string {
 		return values[0]
 	}
 	return ""
+}
+
+// Address is where a forward request goes, without the query, which may hold anything.
+func (h *Head) Address() string {
+	if h.Method == connect {
+		return h.Authority
+	}
+	return h.Scheme + "://" + h.Authority + h.Path
 }
 
 // Has reports whether the head has a field of that name.
@@ -83,4 +110,13 @@ func (c *Conn) ListenerFor(h *Head) Listener {
 		l.TLS = h.Scheme == "https"
 	}
 	return l
+}
+
+// Replace changes each value of a field. They come behind all others.
+func Replace(f Fields, name string, change func(string) string) {
+	values := slices.Clone(f.Values(name))
+	Delete(f, name)
+	for _, value := range values {
+		f.Add(name, change(value))
+	}
 }

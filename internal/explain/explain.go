@@ -17,21 +17,21 @@ import (
 
 // An Explanation is what would become of a request, without any secret.
 type Explanation struct {
-	Method     string         `json:"method"`
-	URL        string         `json:"url"`
-	Route      string         `json:"route"` // empty = none belongs to it
-	Why        string         `json:"why"`
-	Upstream   string         `json:"upstream"` // with the path and query as they would be sent; empty = nothing is sent
-	Allowed    bool           `json:"allowed"`
-	AllowWhy   string         `json:"allow_why"`
-	Credential string         `json:"credential"`
-	Decision   proxy.Decision `json:"decision"`
-	Token      *TokenInfo     `json:"token,omitempty"`
-	LoginURL   string         `json:"login_url,omitempty"`
-	Error      problem.Code   `json:"error,omitempty"` // that the request would be answered with
-	Hint       string         `json:"hint,omitempty"`
-	Protocols  Protocols      `json:"protocols"`
-	Text       []string       `json:"text"` // all of it for people, each begins with what it is about and a colon
+	Method     string            `json:"method"`
+	URL        string            `json:"url"`
+	Route      string            `json:"route"` // empty = none belongs to it
+	Why        string            `json:"why"`
+	Upstream   string            `json:"upstream"` // with the path and query as they would be sent; empty = nothing is sent
+	Allowed    bool              `json:"allowed"`
+	AllowWhy   string            `json:"allow_why"`
+	Credential string            `json:"credential"`
+	Decision   exchange.Decision `json:"decision"`
+	Token      *TokenInfo        `json:"token,omitempty"`
+	LoginURL   string            `json:"login_url,omitempty"`
+	Error      problem.Code      `json:"error,omitempty"` // that the request would be answered with
+	Hint       string            `json:"hint,omitempty"`
+	Protocols  Protocols         `json:"protocols"`
+	Text       []string          `json:"text"` // all of it for people, each begins with what it is about and a colon
 }
 
 // A TokenInfo is the state of the access token; times are absent where they are
@@ -60,8 +60,8 @@ type Explainer struct {
 	// origin is where a route sends its requests now; it has no host where that is the
 	// sandbox, and none runs.
 	Origin func(config.Route) *url.URL
-	// tokenURL is the token endpoint that a route stands in for.
-	TokenURL func(config.Route) string
+	// Policy is what a route decides by heads alone.
+	Policy func(config.Route) proxy.Policy
 	// spoken is the upstream's protocol in a route's latest exchange; nil = none is known.
 	Spoken func(route string) string
 }
@@ -105,19 +105,19 @@ func withoutUser(text string) string {
 }
 
 func (x *Explanation) refuse(p problem.Problem) {
-	x.Why, x.Error, x.Hint, x.Decision = p.Detail, p.Code, p.Hint, proxy.Refused
+	x.Why, x.Error, x.Hint, x.Decision = p.Detail, p.Code, p.Hint, exchange.Refused
 	x.add("Route", "none: %s", p.Detail)
 	x.add("Answer", "%d %s; %s", p.Code.Status(), p.Code, p.Hint)
 }
 
 // other is about a forward request that others = "tunnel" lets pass.
 func (x *Explanation) other(a requestSpec) {
-	x.Allowed, x.Decision = true, proxy.Tunnelled
+	x.Allowed, x.Decision = true, exchange.Tunnelled
 	x.Why = `no route belongs to the host, and others = "tunnel" lets it pass`
 	x.Upstream = "tcp://" + a.target.Host
 	x.add("Route", "none: %s", x.Why)
 	if !a.tunnel {
-		x.Decision, x.Upstream = proxy.NoCredential, a.url.String()
+		x.Decision, x.Upstream = exchange.NoCredential, a.url.String()
 		x.add("Token", "none; the request is sent on as it is, over HTTP/1.1")
 		return
 	}
@@ -132,13 +132,15 @@ func (e *Explainer) routed(x *Explanation, a requestSpec, route config.Route) {
 		x.add("Allowed", "yes: %s; ask with its method and https:// URL", x.AllowWhy)
 		return
 	}
-	origin, standIn := e.Origin(route), e.answersToken(route, a)
-	if !x.permit(a, route, origin, standIn) {
+	origin, policy := e.Origin(route), e.Policy(route)
+	verdict := policy.Judge(&exchange.Head{Method: a.method, Path: a.url.EscapedPath(), Fields: httpexchange.Fields{}})
+	if !x.permit(verdict, policy) {
 		return
 	}
-	e.token(x, a, route, standIn)
+	standIn := verdict.Action == proxy.AnswerToken
+	e.token(x, verdict, route)
 	if origin.Host != "" && !standIn {
-		x.Upstream = proxy.Aimed(origin, a.url).String()
+		x.Upstream = proxy.TargetURL(origin, a.url).String()
 	}
 	if e.Spoken != nil {
 		x.Protocols.Upstream = e.Spoken(route.Name)
@@ -147,32 +149,26 @@ func (e *Explainer) routed(x *Explanation, a requestSpec, route config.Route) {
 }
 
 // permit goes by the allow list, before which token requests are answered.
-func (x *Explanation) permit(a requestSpec, route config.Route, origin *url.URL, standIn bool) bool {
-	rule, why := gate.Permit(route.Allow, origin.EscapedPath(), &exchange.Head{Method: a.method, Path: a.url.EscapedPath(), Fields: httpexchange.Fields{}})
-	x.Allowed, x.AllowWhy = true, `the rule "`+rule+`" of the route's allow list covers it`
+func (x *Explanation) permit(verdict proxy.Verdict, policy proxy.Policy) bool {
+	x.Allowed, x.AllowWhy = true, `the rule "`+verdict.Rule+`" of the route's allow list covers it`
 	switch {
-	case standIn:
+	case verdict.Action == proxy.AnswerToken:
 		x.AllowWhy = "requests for tokens are answered here"
-	case len(route.Allow) == 0:
-		x.AllowWhy = "the route has no allow list"
-	case why != "":
-		x.Allowed, x.AllowWhy = false, why
-		x.Decision, x.Error = proxy.Refused, problem.NotAllowed
-		x.Hint = "change the request, or add a rule to 'allow' of the route in config.toml"
-		x.add("Allowed", "no: %s; answered with 403 %s; %s", why, x.Error, x.Hint)
+	case verdict.Action == proxy.Refuse:
+		x.Allowed, x.AllowWhy = false, verdict.Why
+		x.Decision, x.Error, x.Hint = exchange.Refused, problem.NotAllowed, proxy.NotListedHint
+		x.add("Allowed", "no: %s; answered with 403 %s; %s", x.AllowWhy, x.Error, x.Hint)
 		return false
+	case len(policy.Allow) == 0:
+		x.AllowWhy = "the route has no allow list"
 	}
 	x.add("Allowed", "yes: %s", x.AllowWhy)
 	return true
 }
 
-func (e *Explainer) answersToken(route config.Route, a requestSpec) bool {
-	return route.TokenEndpoint && proxy.IsTokenRequest(e.TokenURL(route), a.method, a.url.EscapedPath())
-}
-
-// token decides about the credential as the injector would.
-func (e *Explainer) token(x *Explanation, a requestSpec, route config.Route, standIn bool) {
-	x.Credential, x.Decision = route.Credential, proxy.NoCredential
+// token tells what is done about the credential, in its present state.
+func (e *Explainer) token(x *Explanation, verdict proxy.Verdict, route config.Route) {
+	x.Credential, x.Decision = route.Credential, exchange.NoCredential
 	if route.Credential == "" {
 		x.add("Token", "none: the route has no credential; the request passes as it is")
 		return
@@ -186,16 +182,12 @@ func (e *Explainer) token(x *Explanation, a requestSpec, route config.Route, sta
 	x.Token = &TokenInfo{State: status.State, Age: seconds(now, status.Renewed, -1), Left: seconds(now, status.Expiry, 1)}
 	switch {
 	case status.State == tokens.StateLoginNeeded:
-		x.Decision, x.Error = proxy.LoginMissing, problem.LoginRequired
+		x.Decision, x.Error = exchange.LoginMissing, problem.LoginRequired
 		x.LoginURL = facts.Page
 	case status.State == tokens.StateFailing:
-		x.Decision, x.Error = proxy.RefreshFailed, problem.TokenRefreshFailed
-	case standIn:
-		x.Decision = proxy.StoodIn
-	case route.Downchannel == "keep" && proxy.IsDownchannel(a.method, a.url.EscapedPath()):
-		x.Decision = proxy.Shared
+		x.Decision, x.Error = exchange.RefreshFailed, problem.TokenRefreshFailed
 	default:
-		x.Decision = proxy.Injected
+		x.Decision = verdict.Decision()
 	}
 	e.addToken(x, facts, route)
 }

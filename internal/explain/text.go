@@ -13,7 +13,6 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/terminal"
-	"avsproxy/proxy"
 	"avsproxy/tokens"
 )
 
@@ -41,13 +40,13 @@ func whyRoute(a requestSpec, route config.Route) string {
 func (e *Explainer) addToken(x *Explanation, facts Credential, route config.Route) {
 	name := "credential " + route.Credential
 	switch {
-	case x.Decision == proxy.LoginMissing && !facts.NonInteractive:
+	case x.Decision == exchange.LoginMissing && !facts.NonInteractive:
 		x.Hint = e.loginHint(facts, route)
 		x.add("Token", "none: %s needs a login; answered with 503 %s; %s", name, x.Error, x.Hint)
 	case x.Error != "":
 		x.add("Token", "none: %s has no live token (%v); answered with 503 %s", name, facts.Status.Failure, x.Error)
 	default:
-		x.add("Token", "%s: %s, %s", decisionText(string(x.Decision)), name, tokenText(facts.Status))
+		x.add("Token", "%s: %s, %s", decisionText(x.Decision), name, tokenText(facts.Status))
 	}
 	switch route.ClientAuth {
 	case "keep":
@@ -70,14 +69,14 @@ func (e *Explainer) loginHint(facts Credential, route config.Route) string {
 }
 
 // decisionText says what is done about the token.
-func decisionText(decision string) string {
+func decisionText(decision exchange.Decision) string {
 	switch decision {
-	case "stood_in":
-		return "the request for a token is answered here, with a dummy that stands for the real one"
-	case "shared":
+	case exchange.StoodIn:
+		return "the request for a token is answered here, with a placeholder that stands for the real one"
+	case exchange.Shared:
 		return "answered from the downchannel that the proxy keeps with its own token"
 	}
-	return decision
+	return string(decision)
 }
 
 func tokenText(status tokens.Status) string {

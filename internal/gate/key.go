@@ -51,10 +51,6 @@ func holdsKey(name, value string, sum [sha256.Size]byte) bool {
 	return false
 }
 
-func deleteField(f exchange.Fields, name string) {
-	f.DeleteFunc(func(other, _ string) bool { return strings.EqualFold(other, name) })
-}
-
 // bearer returns the token of "Bearer TOKEN" (RFC 6750 section 2.1), else "".
 func bearer(value string) string {
 	if scheme, rest, _ := strings.Cut(value, " "); exchange.Lower(scheme) == "bearer" {

@@ -43,7 +43,7 @@ func serve(t *testing.T, rules gate.Rules, ln net.Listener) *guarded {
 		g.got = append(g.got, r.Header)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	refused := func(_ *http.Request, p problem.Problem) {
+	refused := func(_ *exchange.Head, p problem.Problem) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.told = append(g.told, p)
@@ -154,7 +154,7 @@ func TestGuestsKeepNoConnection(t *testing.T) {
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
 		answer := httptest.NewRecorder()
 		Guard(c.rules, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })).
-			ServeHTTP(answer, r.WithContext(peer.NewContext(ctx, peer.Peer{Transport: peer.Loopback, UID: c.uid, Known: true})))
+			ServeHTTP(answer, r.WithContext(WithConn(ctx, &exchange.Conn{Peer: peer.Peer{Transport: peer.Loopback, UID: c.uid, Known: true}})))
 		if closes := answer.Header().Get("Connection") == "close"; answer.Code != c.want || closes != c.closes {
 			t.Errorf("%d %s %q: %d, closes: %v", c.uid, c.path, c.key, answer.Code, closes)
 		}

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"avsproxy/internal/problem"
 )
 
 // bodyBuffers bound what a client can make net/http hold of uploads that go on
@@ -26,23 +24,22 @@ func bodyBuffers() *http.HTTP2Config {
 // WebSockets do.
 type InFlight struct{ sync.WaitGroup }
 
-// Limit lets most requests through at a time, has so many others wait for their turn,
-// and leaves the rest to busy. A CONNECT takes no place: what is inside it would wait
+// Limit returns how a request enters: most at a time, so many others wait for their turn,
+// and false is for the rest. A CONNECT takes no place: what is inside it would wait
 // for that very place.
-func (u *InFlight) Limit(most, waiting int, busy, next http.Handler) http.Handler {
+func (u *InFlight) Limit(most, waiting int) func(*http.Request) (leave func(), ok bool) {
 	places, queue := make(chan struct{}, most), make(chan struct{}, waiting)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect {
-			if !acquire(r.Context(), places, queue) {
-				busy.ServeHTTP(w, r)
-				return
-			}
-			defer func() { <-places }()
+	return func(r *http.Request) (leave func(), ok bool) {
+		if r.Method == http.MethodConnect {
+			u.Add(1)
+			return u.Done, true
+		}
+		if !acquire(r.Context(), places, queue) {
+			return nil, false
 		}
 		u.Add(1)
-		defer u.Done()
-		next.ServeHTTP(w, r)
-	})
+		return func() { u.Done(); <-places }, true
+	}
 }
 
 // acquire waits in the queue for a place; false = the queue is full. Where the client
@@ -66,18 +63,6 @@ func acquire(ctx context.Context, places, queue chan struct{}) bool {
 	case <-ctx.Done():
 		panic(http.ErrAbortHandler)
 	}
-}
-
-// Busy answers a request that exceeds one of our limits.
-func Busy(detail string, refused func(*http.Request, problem.Problem)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := problem.Problem{
-			Code: problem.Busy, Title: "too much is under way", Detail: detail,
-			Hint: "try again; 'avsproxy tail' shows what is under way", RetryAfter: time.Second,
-		}
-		refused(r, p)
-		p.Write(w)
-	})
 }
 
 // Drain is for a server that takes no more requests.

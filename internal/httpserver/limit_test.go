@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avsproxy/internal/problem"
-
 	"golang.org/x/net/http2"
 )
 
@@ -54,10 +52,24 @@ func TestC22_SettingsAreAsDocumented(t *testing.T) {
 	}
 }
 
+// limited lets one request in at a time, which says so and waits.
+func limited(busy *InFlight, entered chan<- struct{}, leave <-chan struct{}) http.HandlerFunc {
+	enter := busy.Limit(1, 9)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		done, ok := enter(r)
+		if !ok {
+			return
+		}
+		defer done()
+		entered <- struct{}{}
+		<-leave
+	}
+}
+
 func TestRequestsBeyondTheBoundWaitForTheirTurn(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	busy := &InFlight{}
-	handler := busy.Limit(1, 9, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { entered <- struct{}{}; <-leave }))
+	handler := limited(busy, entered, leave)
 	ask := func(ctx context.Context, method string) <-chan struct{} {
 		over := make(chan struct{})
 		go func() {
@@ -84,10 +96,7 @@ func TestRequestsBeyondTheBoundWaitForTheirTurn(t *testing.T) {
 // sent, so nobody may say that it went well.
 func TestRequestsThatWereNeverSentAreNotAnswered(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	handler := (&InFlight{}).Limit(1, 9, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		entered <- struct{}{}
-		<-leave
-	}))
+	handler := limited(&InFlight{}, entered, leave)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = New(handler, DiscardLog())
 	server.Start()
@@ -142,21 +151,22 @@ func TestThoseWhoAreGoneLeaveTheQueue(t *testing.T) {
 	}
 }
 
-func TestRequestsBeyondThoseThatWaitAreTold(t *testing.T) {
+func TestRequestsBeyondThoseThatWaitDoNotEnter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		leave := make(chan struct{})
-		told := make(chan problem.Problem, 9)
-		full := Busy("it is full", func(_ *http.Request, p problem.Problem) { told <- p })
-		handler := (&InFlight{}).Limit(1, 2, full, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-leave }))
+		enter := (&InFlight{}).Limit(1, 2)
+		over := make(chan func(), 3)
 		for range 3 {
-			go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+			go func() {
+				leave, _ := enter(httptest.NewRequest("GET", "/", nil))
+				over <- leave
+			}()
 		}
 		synctest.Wait()
-		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
-		if h := answer.Header(); answer.Code != 503 || h.Get("Avsproxy-Error") != "busy" || h.Get("Retry-After") != "1" || (<-told).Code != problem.Busy {
-			t.Errorf("%d %v", answer.Code, h)
+		if _, ok := enter(httptest.NewRequest("GET", "/", nil)); ok || len(over) != 1 {
+			t.Errorf("a fourth request entered: %v; %d of three are in", ok, len(over))
 		}
-		close(leave)
+		for range 3 {
+			(<-over)()
+		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"avsproxy/internal/httpexchange"
@@ -47,7 +48,7 @@ func New(handler http.Handler, errorLog *log.Logger) *http.Server {
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeader,
 		HTTP2:                        bodyBuffers(),
-		ConnContext:                  connContext(&wire.Connections{}),
+		ConnContext:                  connContext(&atomic.Uint64{}),
 		ConnState:                    connState,
 		ErrorLog:                     errorLog,
 	}
@@ -64,13 +65,14 @@ const LingerTime = 2 * time.Second
 // connContext notes what is known of a connection: its number, and inside a CONNECT what that
 // one established, else who made it. At once, since a peer that has closed can no
 // longer be told from others.
-func connContext(all *wire.Connections) func(context.Context, net.Conn) context.Context {
+func connContext(count *atomic.Uint64) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, conn net.Conn) context.Context {
-		ctx = all.NumberConn(wire.NewContext(tunnel.ConnContext(ctx, conn), conn))
-		if _, inside := httpexchange.TunnelTarget(ctx); inside {
-			return ctx
+		known, inside := tunnel.Inside(conn)
+		if !inside {
+			known.Peer = peer.Of(conn)
 		}
-		return peer.NewContext(ctx, peer.Of(conn))
+		known.Number = count.Add(1)
+		return httpexchange.WithConn(wire.NewContext(ctx, conn), &known)
 	}
 }
 

@@ -9,13 +9,14 @@ import (
 	"os"
 	"testing"
 
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 )
 
 // The peer is that of the connection, for each of its requests.
 func TestPeerStaysForEveryRequestOfAConnection(t *testing.T) {
 	server := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%+v", peer.FromContext(r.Context()))
+		fmt.Fprintf(w, "%+v", httpexchange.Conn(r).Peer)
 	}), DiscardLog())
 	defer server.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

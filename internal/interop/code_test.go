@@ -24,7 +24,7 @@ func loggedIn(t *testing.T, server *httptest.Server, client *tokens.Client) *tok
 	}
 	_, err = logins.Callback(t.Context(), callback)
 	must(t, err)
-	if !login.Lasting() {
+	if !login.HasRefreshToken() {
 		t.Fatal("no refresh token")
 	}
 	return source

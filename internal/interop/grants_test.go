@@ -53,7 +53,7 @@ func TestClientCredentials(t *testing.T) {
 		must(t, err)
 		second, err := client.ClientCredentials(t.Context(), first)
 		must(t, err)
-		if first.Access == second.Access || !client.Fits(second) || !second.Refresh.IsZero() || time.Until(second.Expiry) > 5*time.Minute {
+		if first.Access == second.Access || !client.Matches(second) || !second.Refresh.IsZero() || time.Until(second.Expiry) > 5*time.Minute {
 			t.Errorf("basic %v: %+v", basic, second)
 		}
 		client.Secret = func() (tokens.Secret, error) { return "wrong", nil }

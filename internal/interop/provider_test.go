@@ -79,8 +79,8 @@ func clientOf(server *httptest.Server, id string, secret tokens.Secret) *tokens.
 
 func sourceOf(t *testing.T, client *tokens.Client) *tokens.Source {
 	t.Helper()
-	source := &tokens.Source{Name: "x", Store: tokens.FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Fits: client.Fits}
-	must(t, source.Open())
+	source := &tokens.Source{Name: "x", Store: tokens.FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Matches: client.Matches}
+	must(t, source.Load())
 	return source
 }
 

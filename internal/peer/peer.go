@@ -3,7 +3,6 @@
 package peer
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -73,17 +72,4 @@ func sockopt[T any](c syscall.Conn, get func(fd int) (T, error)) (value T, err e
 	}
 	failed := raw.Control(func(fd uintptr) { value, err = get(int(fd)) })
 	return value, errors.Join(failed, err)
-}
-
-type contextKey struct{}
-
-// NewContext returns ctx with the peer of its connection.
-func NewContext(ctx context.Context, p Peer) context.Context {
-	return context.WithValue(ctx, contextKey{}, p)
-}
-
-// FromContext returns the peer of NewContext, else an unknown one.
-func FromContext(ctx context.Context) Peer {
-	p, _ := ctx.Value(contextKey{}).(Peer)
-	return p
 }

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"context"
 	"errors"
 	"testing"
 )
@@ -30,15 +29,5 @@ func TestUsers(t *testing.T) {
 		if got := c.users.Admit(c.peer); got != c.want {
 			t.Errorf("%+v, %+v: %v", c.users, c.peer, got)
 		}
-	}
-}
-
-func TestContext(t *testing.T) {
-	if got := FromContext(context.Background()); got != (Peer{}) {
-		t.Errorf("%+v", got)
-	}
-	want := Peer{Socket, 5, true}
-	if got := FromContext(NewContext(context.Background(), want)); got != want {
-		t.Errorf("%+v", got)
 	}
 }

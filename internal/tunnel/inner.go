@@ -1,14 +1,12 @@
 package tunnel
 
 import (
-	"context"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 
 	"avsproxy/internal/exchange"
-	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/netconn"
 )
 
@@ -22,32 +20,28 @@ func NewConnQueue() *ConnQueue { return &ConnQueue{netconn.NewQueue()} }
 func (q *ConnQueue) Addr() net.Addr { return textAddr{"connect", "inside CONNECT"} }
 
 // Intercept accepts CONNECTs that have passed the gate, and puts the connection
-// inside into the queue, bound to the CONNECT's target (see [httpexchange.WithTunnelTarget]). Over HTTP/2
-// that is one connection more: place counts it, or full answers.
-func Intercept(queue *ConnQueue, place func(net.Conn) (_ net.Conn, ok bool), full http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		target, ok := httpexchange.Authority(r)
-		if !ok {
-			panic("tunnel: a CONNECT without a target passed the gate")
-		}
+// inside into the queue, bound to the CONNECT's target. Over HTTP/2 that is one connection
+// more: place counts it; where it has none, the result is false and nothing was written.
+func Intercept(queue *ConnQueue, place func(net.Conn) (_ net.Conn, ok bool)) func(http.ResponseWriter, *http.Request, *exchange.Exchange) bool {
+	return func(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) bool {
 		if r.ProtoMajor < 2 {
 			client := accept(w, r)
-			queue.Put(inside(client, client, r, target))
-			return
+			queue.Put(inside(client, client, x))
+			return true
 		}
 		// net/http changes the deadlines of its connections. A stream does not allow that;
 		// a pipe does.
 		ours, theirs := net.Pipe()
 		counted, ok := place(theirs)
 		if !ok {
-			full.ServeHTTP(w, r)
-			return
+			return false
 		}
 		defer counted.Close()
 		client := accept(w, r)
-		queue.Put(inside(client, counted, r, target))
+		queue.Put(inside(client, counted, x))
 		relay(client, pipeEnd{ours})
-	})
+		return true
+	}
 }
 
 func accept(w http.ResponseWriter, r *http.Request) net.Conn {
@@ -58,11 +52,12 @@ func accept(w http.ResponseWriter, r *http.Request) net.Conn {
 	return client
 }
 
-// inside is the connection inside r, with the addresses of the client and the bytes
-// of conn.
-func inside(client, conn net.Conn, r *http.Request, target exchange.Authority) *innerConn {
+// inside is the connection inside the CONNECT x, with the addresses of the client and the
+// bytes of conn.
+func inside(client, conn net.Conn, x *exchange.Exchange) *innerConn {
+	target, _ := x.Conn.Authority(x.Head) // a CONNECT without one was not admitted
 	return &innerConn{
-		Conn: conn, target: target, outer: httpexchange.WithTunnelTarget(context.WithoutCancel(r.Context()), target),
+		Conn: conn, known: exchange.Conn{Peer: x.Conn.Peer, Tunnel: &target},
 		local: client.LocalAddr(), remote: client.RemoteAddr(),
 	}
 }
@@ -83,8 +78,7 @@ func (c pipeEnd) Read(p []byte) (int, error) {
 // An innerConn is a connection inside a CONNECT.
 type innerConn struct {
 	net.Conn
-	target        exchange.Authority
-	outer         context.Context // of the CONNECT
+	known         exchange.Conn // by the CONNECT
 	local, remote net.Addr
 }
 
@@ -97,27 +91,14 @@ func (c *innerConn) RemoteAddr() net.Addr { return c.remote }
 // NetConn returns the connection that has the bytes.
 func (c *innerConn) NetConn() net.Conn { return c.Conn }
 
-// ConnContext is for [http.Server.ConnContext]: if conn is inside a CONNECT, it adds the
-// values of the CONNECT's context to ctx.
-func ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	if inner, ok := netconn.As[*innerConn](conn); ok {
-		return innerContext{ctx, inner.outer}
+// Inside returns what is known of a connection by the CONNECT that it is inside; false = it
+// is inside none.
+func Inside(conn net.Conn) (known exchange.Conn, ok bool) {
+	inner, ok := netconn.As[*innerConn](conn)
+	if !ok {
+		return exchange.Conn{}, false
 	}
-	return ctx
-}
-
-// innerContext ends with the first context and has the values of both.
-type innerContext struct {
-	context.Context
-	outer context.Context
-}
-
-// Value implements [context.Context].
-func (c innerContext) Value(key any) any {
-	if value := c.Context.Value(key); value != nil {
-		return value
-	}
-	return c.outer.Value(key)
+	return inner.known, true
 }
 
 // ByTarget returns a configuration that uses the CONNECT's target where a client sends
@@ -128,7 +109,7 @@ func ByTarget(conf *tls.Config) *tls.Config {
 	conf.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		if inner, ok := netconn.As[*innerConn](hello.Conn); ok && hello.ServerName == "" {
 			named := *hello
-			named.ServerName = inner.target.Host
+			named.ServerName = inner.known.Tunnel.Host
 			hello = &named
 		}
 		return byName(hello)

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/peer"
 )
-
-type peerKey struct{}
 
 // serve takes CONNECTs, and tells what is known of the other requests' connection.
 func serve(t *testing.T) (addr string, queue *ConnQueue) {
@@ -26,25 +26,26 @@ func serve(t *testing.T) (addr string, queue *ConnQueue) {
 		t.Fatal(err)
 	}
 	queue = NewConnQueue()
-	intercept := Intercept(queue, func(conn net.Conn) (net.Conn, bool) { return conn, true }, nil)
+	intercept := Intercept(queue, func(conn net.Conn) (net.Conn, bool) { return conn, true })
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
 		Protocols: &protocols,
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			if ctx = ConnContext(ctx, conn); ctx.Value(peerKey{}) != nil {
-				return ctx
+			known, inside := Inside(conn)
+			if !inside {
+				known.Peer = peer.Peer{Transport: peer.Loopback, UID: 7, Known: true}
 			}
-			return context.WithValue(ctx, peerKey{}, "peer of "+conn.RemoteAddr().String())
+			return httpexchange.WithConn(ctx, &known)
 		},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodConnect {
-				intercept.ServeHTTP(w, r)
+				intercept(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)))
 				return
 			}
-			target, _ := httpexchange.TunnelTarget(r.Context())
-			fmt.Fprintf(w, "%v|%s|%v|%s", r.Context().Value(peerKey{}), r.RemoteAddr, r.Context().Value(http.LocalAddrContextKey), target.Host)
+			conn := httpexchange.Conn(r)
+			fmt.Fprintf(w, "%d|%s|%v|%s", conn.Peer.UID, r.RemoteAddr, r.Context().Value(http.LocalAddrContextKey), conn.Tunnel.Host)
 		}),
 	}
 	var serving sync.WaitGroup
@@ -61,7 +62,7 @@ func TestInnerConnectionInherits(t *testing.T) {
 	addr, _ := serve(t)
 	check := func(client, got string) {
 		t.Helper()
-		if want := "peer of " + client + "|" + client + "|" + addr + "|avs.example"; !strings.HasSuffix(got, want) {
+		if want := "7|" + client + "|" + addr + "|avs.example"; !strings.HasSuffix(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 
 	"golang.org/x/net/http2"
 
@@ -73,23 +72,8 @@ func (s *secureServer) CloseWrite() error { return s.tls.CloseWrite() }
 
 type (
 	connKey     struct{}
-	connIDKey   struct{}
 	streamIDKey struct{}
 )
-
-// Connections gives numbers to connections. The zero value begins with 1.
-type Connections struct{ last atomic.Uint64 }
-
-// NumberConn numbers a connection. It is for [http.Server.ConnContext].
-func (c *Connections) NumberConn(ctx context.Context) context.Context {
-	return context.WithValue(ctx, connIDKey{}, c.last.Add(1))
-}
-
-// ConnID is the number that the connection of a request was given; 0 = none.
-func ConnID(ctx context.Context) uint64 {
-	id, _ := ctx.Value(connIDKey{}).(uint64)
-	return id
-}
 
 // NewContext is for [http.Server.ConnContext].
 func NewContext(ctx context.Context, conn net.Conn) context.Context {

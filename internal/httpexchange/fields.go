@@ -1,0 +1,43 @@
+package httpexchange
+
+import (
+	"iter"
+	"maps"
+	"net/http"
+	"slices"
+)
+
+// Fields implements [avsproxy/internal/exchange.Fields] by net/http's header.
+type Fields http.Header
+
+// Values returns the values of a field, in their order.
+func (f Fields) Values(name string) []string { return http.Header(f).Values(name) }
+
+// Add adds a value to a field.
+func (f Fields) Add(name, value string) { http.Header(f).Add(name, value) }
+
+// All returns all fields in the order of their names: net/http does not know that of the
+// wire.
+func (f Fields) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, name := range slices.Sorted(maps.Keys(f)) {
+			for _, value := range f[name] {
+				if !yield(name, value) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// DeleteFunc removes the values for which del reports true.
+func (f Fields) DeleteFunc(del func(name, value string) bool) {
+	for name, values := range f {
+		kept := slices.DeleteFunc(values, func(value string) bool { return del(name, value) })
+		if len(kept) == 0 {
+			delete(f, name)
+		} else {
+			f[name] = kept
+		}
+	}
+}

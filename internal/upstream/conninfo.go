@@ -1,0 +1,54 @@
+package upstream
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+
+	"avsproxy/internal/exchange"
+)
+
+// noteConn notes that a request is given to a connection, after it waited.
+func noteConn(x *exchange.Exchange, req *http.Request, conn *upstreamConn, reused bool, waited time.Duration) {
+	to := exchange.ConnInfo{Address: req.URL.Scheme + "://" + req.URL.Host, TLS: req.URL.Scheme == "https", Reused: reused}
+	var handshake time.Duration
+	if conn != nil {
+		to.Conn, handshake = conn.number, conn.handshake
+	}
+	x.Note(func(f *exchange.Facts) {
+		f.Upstream = to
+		f.Tries++
+		f.Connect += waited
+		if !reused { // else it is not what the request waited for
+			f.TLS += min(handshake, waited)
+		}
+	})
+}
+
+// WithConnTrace is for requests whose connections net/http chooses: it tells which.
+func WithConnTrace(x *exchange.Exchange, req *http.Request) *http.Request {
+	began := time.Now()
+	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { began = time.Now() }, // again where a connection turns out to be dead
+		GotConn: func(info httptrace.GotConnInfo) {
+			noteConn(x, req, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
+		},
+	}))
+}
+
+// upstreamConnOf is an upstream's connection, whatever is around it; nil = it is none.
+func upstreamConnOf(conn net.Conn) *upstreamConn {
+	for {
+		switch c := conn.(type) {
+		case *upstreamConn:
+			return c
+		case *eofConn:
+			conn = c.Conn
+		case interface{ NetConn() net.Conn }:
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}

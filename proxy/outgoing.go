@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+
+	"golang.org/x/net/http/httpguts"
+
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/problem"
+)
+
+// TargetURL is where a request for asked goes, of which path and query count.
+func TargetURL(origin, asked *url.URL) *url.URL {
+	out := *asked
+	pr := &httputil.ProxyRequest{In: &http.Request{URL: asked}, Out: &http.Request{URL: &out}}
+	pr.SetURL(origin)
+	pr.Out.URL.RawQuery = asked.RawQuery
+	return pr.Out.URL
+}
+
+// setFields makes of the fields of a request, without those that are hop-by-hop, what the
+// upstream gets. in is what the client sent.
+func (p *Policy) setFields(out, in exchange.Fields, websocket bool) {
+	if !websocket {
+		// "Upgrade: h2c" would be a tunnel past everything that is decided here
+		// (golang/go#80416).
+		exchange.Delete(out, "Upgrade")
+		exchange.Delete(out, "Connection")
+	}
+	exchange.Delete(out, "Http2-Settings")
+	keepForwarded(out, in)
+	out.DeleteFunc(func(name, _ string) bool { return isNamed(p.Strip, name) })
+	for name, value := range p.Headers {
+		exchange.Set(out, name, value)
+	}
+}
+
+// isNamed reports whether a field is one of those named, in any spelling.
+func isNamed(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(unwanted string) bool { return exchange.SameField(name, unwanted) })
+}
+
+// forwardedFields are what httputil.ReverseProxy drops, lest clients lie about where they
+// are. Here it is the client who says who its own clients are.
+var forwardedFields = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
+
+// keepForwarded gives an outgoing request the fields that the client sent, unless it
+// sent them for us alone (RFC 9110 section 7.6.1).
+func keepForwarded(out, in exchange.Fields) {
+	for _, name := range forwardedFields {
+		if httpguts.HeaderValuesContainsToken(in.Values("Connection"), name) {
+			continue
+		}
+		for _, value := range in.Values(name) {
+			out.Add(name, value)
+		}
+	}
+}
+
+// dropTrailers removes the fields that RFC 9110 section 6.5.1 keeps out of
+// trailers, such as a second Authorization, and those to strip: some servers merge
+// them.
+func dropTrailers(trailer http.Header, strip []string) {
+	for name := range trailer {
+		if isNamed(strip, name) || !httpguts.ValidTrailerHeader(name) {
+			delete(trailer, name)
+		}
+	}
+}
+
+// dropOurs keeps an upstream from speaking for us in its answer, or behind it.
+func dropOurs(fields http.Header) {
+	for _, name := range []string{problem.Header, DecisionHeader, exchange.NoticeHeader} {
+		delete(fields, name)
+	}
+}
