@@ -233,7 +233,7 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	protocols.SetUnencryptedHTTP2(true)
 	l.handler = handler
 	server := &http.Server{
-		Handler: wire.Numbered(handler), Protocols: &protocols, ConnContext: wire.NewContext, ErrorLog: log.New(l, "", 0),
+		Handler: wire.StreamIDs(handler), Protocols: &protocols, ConnContext: wire.NewContext, ErrorLog: log.New(l, "", 0),
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() { server.Serve(wire.Listen(ln)) })

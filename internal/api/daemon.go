@@ -200,7 +200,7 @@ func (s *EventStream) Next() (event capture.Event, err error) {
 		field, value, _ := bytes.Cut(s.lines.Bytes(), []byte(": "))
 		switch string(field) {
 		case "event":
-			event.Kind = capture.Kind(value)
+			event.Kind = capture.EventKind(value)
 		case "data":
 			err = decodeEvent(&event, value)
 			return event, err

@@ -59,7 +59,7 @@ var arrows = map[string]string{
 	"internal/testkit":        "",
 	"internal/tunnel":         "internal/exchange internal/netconn",
 	"internal/upstream":       "internal/exchange internal/problem internal/tunnel internal/wire",
-	"internal/wire":           "",
+	"internal/wire":           "internal/netconn",
 }
 
 // closed are packages that only those named may import, whatever the table above will

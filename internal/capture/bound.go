@@ -22,11 +22,10 @@ const (
 // overhead is the memory of an exchange itself and of its map entry.
 const overhead = int(unsafe.Sizeof(Exchange{})) + 128
 
-// keepFields returns masked copies of the fields, up to the limits, and how much memory
-// they use.
-func keepFields(fields []Field, set *redact.Patterns) (kept []Field, cost int, cut bool) {
+// keepFields returns masked copies of the fields, up to the limits.
+func keepFields(fields []Field, set *redact.Patterns) (kept []Field, cut bool) {
 	if len(fields) == 0 {
-		return nil, 0, false
+		return nil, false
 	}
 	kept = make([]Field, 0, min(len(fields), maxFields))
 	room := maxHeadBytes
@@ -44,7 +43,7 @@ func keepFields(fields []Field, set *redact.Patterns) (kept []Field, cost int, c
 		room -= len(one.Name) + len(one.Value)
 	}
 	compact(kept, maxHeadBytes-room)
-	return kept, maxHeadBytes - room + cap(kept)*int(unsafe.Sizeof(Field{})), cut
+	return kept, cut
 }
 
 // compact copies all texts into one. They may be substrings of a whole head, which they

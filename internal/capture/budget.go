@@ -1,11 +1,5 @@
 package capture
 
-import (
-	"cmp"
-	"maps"
-	"slices"
-)
-
 // makeRoom frees memory if too much is in use. The caller holds no lock.
 func (r *Recorder) makeRoom() {
 	if r.used.Load() <= r.options.Total {
@@ -24,7 +18,7 @@ func (r *Recorder) makeRoom() {
 func (r *Recorder) overdrawn() bool { return r.used.Load() > r.options.Total }
 
 func (r *Recorder) evictEnded() (removed []uint64) {
-	for r.head != nil && r.overdrawn() {
+	for len(r.ended) > 0 && r.overdrawn() {
 		removed = append(removed, r.evictOldest())
 	}
 	return removed
@@ -38,7 +32,7 @@ func (r *Recorder) cutActive() {
 	if change := r.used.Load() - r.floor; !r.overdrawn() || r.floor > 0 && change <= near && change >= -near {
 		return
 	}
-	active := slices.SortedFunc(maps.Values(r.all), func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
+	active := r.sorted()
 	r.floor = 0
 	for _, cut := range []func(*Exchange){(*Exchange).cutBodies, (*Exchange).cutHeads} {
 		for _, e := range active {
@@ -56,25 +50,10 @@ const minChange = 16 << 10
 
 // evictOldest removes the exchange that ended first.
 func (r *Recorder) evictOldest() uint64 {
-	e := r.head
-	r.head = e.next
-	if r.head == nil {
-		r.tail = nil
-	}
+	e := r.ended[0]
+	r.ended[0], r.ended = nil, r.ended[1:]
 	delete(r.all, e.id)
 	e.cutBodies() // their slabs are used again, and somebody may still hold e
 	r.used.Add(-e.cost.Load())
 	return e.id
-}
-
-// enqueueEvictable adds an ended exchange to the queue of evictable ones.
-func (r *Recorder) enqueueEvictable(e *Exchange) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.tail == nil {
-		r.head = e
-	} else {
-		r.tail.next = e
-	}
-	r.tail = e
 }

@@ -24,11 +24,11 @@ func (e *Exchange) encode() {
 	e.state.code(c)
 	cost := overhead
 	e.encoded.set = redact.Later(e.request.body.set, e.response.body.set)
-	for i, name := range [...]Side{RequestSide, ResponseSide} {
-		b := &e.side(name).body
+	for i, side := range e.sides() {
+		b := &side.body
 		if b.kept.size <= maxSmall {
 			c.bytes(b.kept.pieces...)
-			b.kept.drop(&e.r.spare)
+			b.kept.drop()
 			continue
 		}
 		c.bytes()
@@ -51,8 +51,8 @@ func (e *Exchange) decoded() *state {
 	}
 	s, c := &state{}, &codec{in: string(e.encoded.data), reading: true}
 	s.code(c)
-	for i, name := range [...]Side{RequestSide, ResponseSide} {
-		b := &s.side(name).body
+	for i, side := range s.sides() {
+		b := &side.body
 		b.set = e.encoded.set
 		if text := c.rest(); len(text) > 0 {
 			b.kept = stored{[][]byte{text}, len(text)}
@@ -67,10 +67,10 @@ func (e *Exchange) decoded() *state {
 }
 
 // dropBodies returns the memory freed. Bodies in data stay there but are not shown.
-func (s *encoded) dropBodies(spare *slabs) (gain int) {
+func (s *encoded) dropBodies() (gain int) {
 	s.dropped = true
 	if s.bodies != nil {
-		gain = s.bodies[0].drop(spare) + s.bodies[1].drop(spare)
+		gain = s.bodies[0].drop() + s.bodies[1].drop()
 	}
 	return gain
 }

@@ -16,7 +16,6 @@ type Exchange struct {
 	r    *Recorder
 	id   uint64
 	cost atomic.Int64 // bytes of the budget; changed while mu is held
-	next *Exchange    // in the queue of evictable exchanges; guarded by r.mu
 
 	mu      sync.Mutex
 	*state          // nil after End
@@ -37,6 +36,8 @@ type state struct {
 
 	methodMasked, targetMasked, targetCut bool
 }
+
+func (s *state) sides() [2]*side { return [...]*side{&s.request, &s.response} }
 
 func newExchange(r *Recorder, request Request) *Exchange {
 	e := &Exchange{r: r, state: &state{facts: exchange.Facts{TokenAge: -1, TokenLeft: -1}}}
@@ -76,16 +77,14 @@ func (e *Exchange) spend(n int) {
 
 // RequestData adds a chunk of the request body. It does not keep p.
 func (e *Exchange) RequestData(p []byte) {
-	if e != nil {
-		e.addBody(RequestSide, p)
-	}
+	e.change(func() { e.addBody(&e.request, p) })
 }
 
 // RequestEnd ends the request body, with an error if it is incomplete.
 func (e *Exchange) RequestEnd(trailer exchange.FieldSeq, err error) {
 	e.change(func() {
 		e.spend(e.request.setTrailer(Fields(trailer), e.r.secrets.Recent()))
-		e.endBody(RequestSide, err == nil)
+		e.endBody(&e.request, err == nil)
 	})
 }
 
@@ -95,9 +94,9 @@ func (e *Exchange) Interim(status int, header exchange.FieldSeq) {
 		if len(e.interim) == maxInterim {
 			return
 		}
-		fields, cost, _ := keepFields(Fields(header), e.r.secrets.Now())
+		fields, _ := keepFields(Fields(header), e.r.secrets.Now())
 		e.interim = append(e.interim, Interim{Status: status, Header: fields})
-		e.spend(cost)
+		e.spend(costOf(fields))
 	})
 }
 
@@ -113,9 +112,7 @@ func (e *Exchange) Response(soFar exchange.Facts, header exchange.FieldSeq) {
 
 // ResponseData adds a chunk of the response body. It does not keep p.
 func (e *Exchange) ResponseData(p []byte) {
-	if e != nil {
-		e.addBody(ResponseSide, p)
-	}
+	e.change(func() { e.addBody(&e.response, p) })
 }
 
 // WithoutBodies drops both bodies, and what follows of them. It still counts their
@@ -127,15 +124,15 @@ func (e *Exchange) cutBodies() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state == nil {
-		e.spend(-e.encoded.dropBodies(&e.r.spare))
+		e.spend(-e.encoded.dropBodies())
 		return
 	}
 	e.dropBodies()
 }
 
 func (e *Exchange) dropBodies() {
-	for _, s := range []*side{&e.request, &e.response} {
-		e.spend(-s.body.drop(&e.r.spare))
+	for _, s := range e.sides() {
+		e.spend(-s.body.drop())
 	}
 }
 
@@ -146,7 +143,7 @@ func (e *Exchange) cutHeads() {
 	if e.state == nil {
 		return
 	}
-	for _, s := range []*side{&e.request, &e.response} {
+	for _, s := range e.sides() {
 		e.spend(-costOf(s.header) - costOf(s.trailer))
 		s.cut = s.cut || len(s.header)+len(s.trailer) > 0
 		s.header, s.trailer, s.contentType = nil, nil, strings.Clone(s.contentType)
@@ -181,14 +178,16 @@ func (e *Exchange) End(facts exchange.Facts, trailer exchange.FieldSeq) {
 		first = true
 		e.setFacts(facts)
 		e.spend(e.response.setTrailer(Fields(trailer), e.r.secrets.Recent()))
-		e.endBody(RequestSide, false)
-		e.endBody(ResponseSide, facts.Ended == "")
+		e.endBody(&e.request, false)
+		e.endBody(&e.response, facts.Ended == "")
 		e.done = true
 		e.publish()
 		e.encode()
 	})
 	if first {
-		e.r.enqueueEvictable(e)
+		e.r.mu.Lock()
+		e.r.ended = append(e.r.ended, e)
+		e.r.mu.Unlock()
 		e.r.makeRoom()
 	}
 }

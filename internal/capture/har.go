@@ -15,7 +15,7 @@ import (
 // with "_" are extensions, which the format allows.
 func WriteHAR(w io.Writer, creator string, records iter.Seq[Record]) error {
 	name, version, _ := strings.Cut(creator, " ")
-	head, err := json.Marshal(harCreator{Name: name, Version: version})
+	head, err := json.Marshal(map[string]string{"name": name, "version": version})
 	if err != nil {
 		return err
 	}
@@ -35,11 +35,6 @@ func WriteHAR(w io.Writer, creator string, records iter.Seq[Record]) error {
 	}
 	_, err = io.WriteString(w, "\n]}}\n")
 	return err
-}
-
-type harCreator struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
 }
 
 type harEntry struct {

@@ -11,29 +11,32 @@ type liveView struct {
 }
 
 // emit shows p, the next piece of a body, to the followers.
-func (e *Exchange) emit(side Side, p []byte) {
-	b, set := &e.side(side).body, e.r.secrets.Recent()
+func (e *Exchange) emit(s *side, p []byte) {
+	b, set := &s.body, e.r.secrets.Recent()
 	b.advance(set)
 	buffer := scratch.Get().(*[]byte)
 	defer scratch.Put(buffer)
 	out, skipped := b.live.mask.Add((*buffer)[:0], p, set)
 	b.live.scanned += int64(len(p))
 	b.live.offset += int64(skipped)
-	e.emitMasked(side, out)
+	e.emitMasked(s, out)
 	*buffer = out[:0]
 }
 
 // emitEnd shows what was pending until the end of the body.
-func (e *Exchange) emitEnd(side Side, whole bool) {
-	b, set := &e.side(side).body, e.r.secrets.Recent()
+func (e *Exchange) emitEnd(s *side, whole bool) {
+	b, set := &s.body, e.r.secrets.Recent()
 	b.advance(set)
-	e.emitMasked(side, b.live.mask.End(nil, set, whole))
+	e.emitMasked(s, b.live.mask.End(nil, set, whole))
 }
 
-func (e *Exchange) emitMasked(side Side, out []byte) {
-	s := e.side(side)
+func (e *Exchange) emitMasked(s *side, out []byte) {
 	if len(out) > 0 && s.coding == "" { // no masker finds secrets in a coded body
-		e.r.watch.chunk(e.id, side, s.body.live.offset, out)
+		name := ResponseSide
+		if s == &e.request {
+			name = RequestSide
+		}
+		e.r.watch.chunk(e.id, name, s.body.live.offset, out)
 	}
 	s.body.live.offset += int64(len(out))
 }

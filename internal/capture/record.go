@@ -11,7 +11,7 @@ import (
 // A State says whether an exchange has ended.
 type State string
 
-// States of an exchange.
+// The states.
 const (
 	StateActive State = "active"
 	StateDone   State = "done"
@@ -103,23 +103,23 @@ type Interim struct {
 	Header []Field `json:"headers"`
 }
 
-// A Kind says what an event is about.
-type Kind string
+// An EventKind says what an event is about.
+type EventKind string
 
-// Kinds of events.
+// The kinds.
 const (
-	KindExchange Kind = "exchange"
-	KindChunk    Kind = "chunk"
-	KindRemoved  Kind = "removed"
-	KindCleared  Kind = "cleared"
-	KindPaused   Kind = "paused"
+	KindExchange EventKind = "exchange"
+	KindChunk    EventKind = "chunk"
+	KindRemoved  EventKind = "removed"
+	KindCleared  EventKind = "cleared"
+	KindPaused   EventKind = "paused"
 )
 
 // An Event is sent to watchers. Kind says which field is set; in JSON an event is only
 // that field, or {} for KindCleared. Watchers share what an event points to and must not
 // change it.
 type Event struct {
-	Kind    Kind
+	Kind    EventKind
 	Summary *Summary // at the begin, the response head and the end of an exchange
 	Chunk   *Chunk
 	Removed []uint64 // exchanges that were evicted

@@ -3,6 +3,7 @@ package capture
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -26,15 +27,14 @@ type Recorder struct {
 	paused  atomic.Bool
 	used    atomic.Int64 // bytes of all exchanges
 	dropped atomic.Uint64
-	spare   slabs
 
 	mu   sync.Mutex
 	last uint64
 	all  map[uint64]*Exchange
 	// floor is what was in use when nothing more could be dropped; 0 if something can.
 	floor int64
-	// head and tail are the queue of evictable exchanges, in the order of their ends.
-	head, tail *Exchange
+	// ended are the exchanges that can be evicted, in the order of their ends.
+	ended []*Exchange
 }
 
 // New returns a Recorder that records.
@@ -119,7 +119,7 @@ func (r *Recorder) Get(id uint64) (Record, bool) {
 // again, after the event that clears their list.
 func (r *Recorder) Clear() {
 	r.mu.Lock()
-	for r.head != nil {
+	for len(r.ended) > 0 {
 		r.evictOldest()
 	}
 	r.mu.Unlock()
@@ -131,13 +131,14 @@ func (r *Recorder) Clear() {
 	}
 }
 
+// snapshot returns the exchanges, oldest first.
 func (r *Recorder) snapshot() []*Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make([]*Exchange, 0, len(r.all))
-	for _, e := range r.all {
-		all = append(all, e)
-	}
-	slices.SortFunc(all, func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
-	return all
+	return r.sorted()
+}
+
+// sorted is snapshot for a caller that holds mu.
+func (r *Recorder) sorted() []*Exchange {
+	return slices.SortedFunc(maps.Values(r.all), func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
 }

@@ -16,13 +16,6 @@ const (
 	ResponseSide Side = "response"
 )
 
-func (s *state) side(name Side) *side {
-	if name == RequestSide {
-		return &s.request
-	}
-	return &s.response
-}
-
 // A side is the request or the response.
 type side struct {
 	header, trailer []Field
@@ -35,16 +28,16 @@ type side struct {
 func (s *side) setHeader(header []Field, set *redact.Patterns) (cost int) {
 	s.coding = codingOf(header)
 	s.body.declared = lengthOf(header)
-	s.header, cost, s.cut = keepFields(header, set)
+	s.header, s.cut = keepFields(header, set)
 	s.contentType = FieldValue(s.header, "Content-Type")
-	return cost
+	return costOf(s.header)
 }
 
 func (s *side) setTrailer(trailer []Field, set *redact.Patterns) (cost int) {
 	var cut bool
-	s.trailer, cost, cut = keepFields(trailer, set)
+	s.trailer, cut = keepFields(trailer, set)
 	s.cut = s.cut || cut
-	return cost
+	return costOf(s.trailer)
 }
 
 // A body holds the first bytes of a body, not masked. Masking takes many times as long
@@ -62,9 +55,9 @@ type body struct {
 	whole    bool // it ended regularly
 }
 
-func (b *body) drop(spare *slabs) (gain int) {
+func (b *body) drop() (gain int) {
 	b.partial, b.dropped = b.partial || b.size > 0, true
-	gain = b.kept.drop(spare) + costOfArrivals(b.arrivals)
+	gain = b.kept.drop() + costOfArrivals(b.arrivals)
 	b.arrivals = nil
 	return gain
 }
@@ -78,55 +71,44 @@ func (b *body) room(limit int64) int {
 }
 
 // keep copies as much of p as there is room for, and returns the memory used.
-func (b *body) keep(p []byte, limit int64, spare *slabs) (cost int) {
+func (b *body) keep(p []byte, limit int64) (cost int) {
 	n := min(len(p), b.room(limit))
 	b.partial = b.partial || n < len(p)
-	return b.kept.add(p[:n], min(b.declared, limit), spare)
+	return b.kept.add(p[:n], min(b.declared, limit))
 }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-func (e *Exchange) addBody(side Side, p []byte) {
-	if len(p) == 0 {
+func (e *Exchange) addBody(s *side, p []byte) {
+	b := &s.body
+	if len(p) == 0 || b.ended {
 		return
 	}
-	e.mu.Lock()
-	if e.state != nil && !e.side(side).body.ended {
-		e.grow(side, p)
-	}
-	e.mu.Unlock()
-	e.r.makeRoom()
-}
-
-func (e *Exchange) grow(side Side, p []byte) {
-	s := e.side(side)
-	b := &s.body
 	if e.r.watch.follows(e.id) {
-		e.emit(side, p)
+		e.emit(s, p)
 	}
 	b.size += int64(len(p))
 	if b.room(e.r.options.Body) > 0 {
 		b.set = e.r.secrets.Recent()
 		e.noteArrival(s)
 	}
-	e.spend(b.keep(p, e.r.options.Body, &e.r.spare))
-	if side == RequestSide {
+	e.spend(b.keep(p, e.r.options.Body))
+	if s == &e.request {
 		e.findEvent(false)
 	}
 }
 
-func (e *Exchange) endBody(side Side, whole bool) {
-	b := &e.side(side).body
-	if b.ended {
+func (e *Exchange) endBody(s *side, whole bool) {
+	if s.body.ended {
 		return
 	}
 	if e.r.watch.follows(e.id) {
-		e.emitEnd(side, whole)
+		e.emitEnd(s, whole)
 	}
-	if side == RequestSide {
+	if s == &e.request {
 		e.findEvent(true)
 	}
-	b.ended, b.whole = true, whole
+	s.body.ended, s.body.whole = true, whole
 }
 
 // findEvent looks for the name of the posted event: in the first piece of the body each

@@ -13,35 +13,9 @@ const slabSize = 16 << 10
 // maxSmall is the largest expected size of a body that gets memory of its own.
 const maxSmall = 4 << 10
 
-// maxSpare bounds the unused slabs: 1 MiB.
-const maxSpare = 64
-
-// slabs holds unused slabs for the next bodies. Clearing and collecting memory would be
-// the largest cost of recording. (Each collection would empty a sync.Pool.)
-type slabs struct {
-	mu    sync.Mutex
-	spare []*[slabSize]byte
-}
-
-func (s *slabs) get() *[slabSize]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := len(s.spare) - 1
-	if last < 0 {
-		return new([slabSize]byte)
-	}
-	slab := s.spare[last]
-	s.spare = s.spare[:last]
-	return slab
-}
-
-func (s *slabs) put(slab *[slabSize]byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.spare) < maxSpare {
-		s.spare = append(s.spare, slab)
-	}
-}
+// slabs holds unused slabs for the next bodies: clearing new memory would be the largest
+// cost of recording.
+var slabs = sync.Pool{New: func() any { return new([slabSize]byte) }}
 
 // stored holds bytes in pieces, so that they are not copied again when more are added.
 // The zero value is empty.
@@ -52,11 +26,11 @@ type stored struct {
 
 // add appends a copy of p, and returns the memory used. declared is the length of the
 // whole body; 0 means unknown.
-func (s *stored) add(p []byte, declared int64, spare *slabs) (cost int) {
+func (s *stored) add(p []byte, declared int64) (cost int) {
 	for len(p) > 0 {
 		last := len(s.pieces) - 1
 		if last < 0 || len(s.pieces[last]) == cap(s.pieces[last]) {
-			s.pieces = append(s.pieces, s.next(len(p), declared, spare))
+			s.pieces = append(s.pieces, s.next(len(p), declared))
 			last++
 			cost += cap(s.pieces[last])
 		}
@@ -70,19 +44,19 @@ func (s *stored) add(p []byte, declared int64, spare *slabs) (cost int) {
 }
 
 // next returns an empty piece for n bytes or fewer.
-func (s *stored) next(n int, declared int64, spare *slabs) []byte {
+func (s *stored) next(n int, declared int64) []byte {
 	if expected := max(int64(n), declared); s.size == 0 && expected <= maxSmall {
 		return make([]byte, 0, expected)
 	}
-	return spare.get()[:0]
+	return slabs.Get().(*[slabSize]byte)[:0]
 }
 
 // drop removes all bytes, and returns the memory freed.
-func (s *stored) drop(spare *slabs) (gain int) {
+func (s *stored) drop() (gain int) {
 	for _, piece := range s.pieces {
 		gain += cap(piece)
 		if cap(piece) == slabSize {
-			spare.put((*[slabSize]byte)(piece[:slabSize]))
+			slabs.Put((*[slabSize]byte)(piece[:slabSize]))
 		}
 	}
 	*s = stored{}

@@ -62,9 +62,7 @@ func (w *watchers) any() bool { return w.count.Load() > 0 }
 
 // publish sends an event to all watchers.
 func (w *watchers) publish(event Event) {
-	if w.any() {
-		w.send(event, func(*watcher) bool { return true })
-	}
+	w.send(event, func(*watcher) bool { return true })
 }
 
 // chunk sends a piece of a body to the followers of exchange id.

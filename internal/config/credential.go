@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"avsproxy/tokens"
 )
 
@@ -77,10 +79,10 @@ func (t *table) checkCredential(c Credential) {
 	if c.Issuer != "" {
 		t.checkBase("issuer", c.Issuer)
 	}
-	t.reportIf(!isFieldName(c.Header) || connectionField(c.Header), "header",
+	t.reportIf(!httpguts.ValidHeaderFieldName(c.Header) || connectionField(c.Header), "header",
 		"is not the name of a header that can carry a token", `write it like "Authorization"`)
 	one := strings.Contains(c.Format, "{token}") != strings.Contains(c.Format, "{base64}")
-	t.reportIf(!one || !isFieldValue(c.Format), "format",
+	t.reportIf(!one || !httpguts.ValidHeaderFieldValue(c.Format), "format",
 		"must be one line that contains either {token} or {base64}", `write it like "Bearer {token}" or "Basic {base64}"`)
 	if len(c.OnLoginNeeded) > 0 {
 		t.checkProgram("on_login_needed")
@@ -194,5 +196,18 @@ func (t *table) checkRedirect(text string) {
 		t.report("redirect_url", "has no path", `write it like "https://localhost:9745/authresponse"`)
 	case u.User != nil || strings.Contains(text, "#"):
 		t.report("redirect_url", "must not have a user name, password or fragment", "the provider compares it byte by byte with the registered one")
+	}
+}
+
+// requireSecretsOf requires the secrets that the grant uses.
+func (t *table) requireSecretsOf(c Credential) {
+	switch c.Grant {
+	case "authorization_code", "device_code", "client_credentials":
+		t.requireReadable("client_secret", c.ClientSecret)
+	case "refresh_token":
+		t.requireReadable("client_secret", c.ClientSecret)
+		t.requireReadable("refresh_token", c.RefreshToken)
+	case "static":
+		t.requireReadable("token", c.Token)
 	}
 }

@@ -13,12 +13,12 @@ import (
 
 // decoder collects the issues of a file.
 type decoder struct {
-	file         string
-	getenv       func(string) string
-	environ      []string // the environment of the process, which may lose its secrets later
-	issues       Issues
-	requirements []requirement
-	variables    []string // the environment variables that secrets are read from
+	file      string
+	getenv    func(string) string
+	environ   []string             // the environment of the process, which may lose its secrets later
+	reads     func(SecretRef) bool // which secrets are read; nil: none, and no user is looked up
+	issues    Issues
+	variables []string // the environment variables that secrets are read from
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table
@@ -160,11 +160,10 @@ func (t *table) texts(key string, def []string) []string {
 }
 
 func (t *table) numbers(key string, def []int) []int {
+	wide := list[int64](t, key, "a list of numbers, like [401, 403]", nil)
 	if !t.has(key) {
-		t.known = append(t.known, key)
 		return def
 	}
-	wide := list[int64](t, key, "a list of numbers, like [401, 403]", nil)
 	numbers := make([]int, len(wide))
 	for i, n := range wide {
 		numbers[i] = int(n)

@@ -47,8 +47,7 @@ func LoadWithoutSecrets(path string, getenv func(string) string) (*Config, error
 	if err != nil {
 		return nil, err
 	}
-	c, d := parse(file, text, getenv)
-	return d.result(c)
+	return parse(file, text, getenv, nil)
 }
 
 func find(path string, getenv func(string) string) (file string, text []byte, err error) {

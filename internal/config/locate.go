@@ -1,200 +1,143 @@
 package config
 
 import (
-	"fmt"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
+	"bytes"
 
 	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// keyLines has the line of each key of a file. Keys are dotted as TOML writes
-// them, with the index of array elements: route[1].hosts[0].
-type keyLines map[string]int
-
-// locate finds the lines of a file that is valid TOML. The parser keeps its
-// positions private, and one for all tables of an array. On any other text
-// locate ends too, with lines that mean nothing.
-func locate(text string) keyLines {
-	l := &locator{tokens: tokenize(strings.TrimPrefix(text, "\ufeff")), lines: keyLines{}, lengths: map[string]int{}}
-	table := ""
-	for l.skip("\n", ","); len(l.tokens) > 0; l.skip("\n", ",") {
-		if l.peek().text == "[" {
-			table = l.header()
-		} else {
-			l.pair(table)
-		}
-	}
-	return l.lines
+// A place is where a key or a value is in the file, with the places inside it.
+type place struct {
+	line    int
+	members map[string]*place // of a table
+	items   []*place          // of an array
 }
 
-// maxPath bounds the length of a path. Settings are not nested so deeply; a
-// deeper key counts as its outer part, or a small file could need much memory.
-const maxPath = 1000
+// member returns the place of a key in the table, in the last one of an array of
+// tables. It is new if the key was not seen before.
+func (p *place) member(key string, line int) *place {
+	if n := len(p.items); n > 0 {
+		p = p.items[n-1]
+	}
+	if p.members == nil {
+		p.members = map[string]*place{}
+	}
+	if p.members[key] == nil {
+		p.members[key] = &place{line: line}
+	}
+	return p.members[key]
+}
 
-func joined(path, key string) string {
-	if len(path)+len(key) > maxPath {
-		return path
+// add adds an element to the array.
+func (p *place) add(line int) *place {
+	item := &place{line: line}
+	p.items = append(p.items, item)
+	return item
+}
+
+// locate finds the places of a file that is valid TOML. The parser that reads the
+// values keeps its positions private, and has one for all tables of an array. Where
+// the two parsers disagree about what is valid, the places end.
+func locate(text []byte) *place {
+	l := &locator{text: bytes.TrimPrefix(text, []byte("\ufeff")), line: 1}
+	l.parser.Reset(l.text)
+	root := &place{line: 1}
+	for table := root; l.parser.NextExpression(); {
+		switch e := l.parser.Expression(); e.Kind {
+		case unstable.Table:
+			table = l.keys(root, e)
+			table.line = l.line
+		case unstable.ArrayTable:
+			table = l.keys(root, e).add(l.line)
+		case unstable.KeyValue:
+			l.value(l.keys(table, e), e.Value())
+		}
+	}
+	return root
+}
+
+// A locator visits the nodes in the order of the text, so that it counts each line
+// once.
+type locator struct {
+	parser unstable.Parser
+	text   []byte
+	offset int // of the node visited last
+	line   int // of it
+}
+
+// visit returns the line of a node. Arrays do not have a position, so it takes that of
+// the first element.
+func (l *locator) visit(n *unstable.Node) int {
+	for n.Kind == unstable.Array && n.Child().Valid() {
+		n = n.Child()
+	}
+	if offset := int(n.Raw.Offset); offset > l.offset {
+		l.line += bytes.Count(l.text[l.offset:offset], []byte("\n"))
+		l.offset = offset
+	}
+	return l.line
+}
+
+// keys follows the keys of a header or a pair from a table on.
+func (l *locator) keys(at *place, e *unstable.Node) *place {
+	for keys := e.Key(); keys.Next(); {
+		line := l.visit(keys.Node())
+		at = at.member(string(keys.Node().Data), line)
+	}
+	return at
+}
+
+// value notes the places inside an array or an inline table.
+func (l *locator) value(at *place, value *unstable.Node) {
+	for inner := value.Children(); inner.Next(); {
+		n := inner.Node()
+		if n.Kind == unstable.KeyValue {
+			l.value(l.keys(at, n), n.Value())
+		} else {
+			l.value(at.add(l.visit(n)), n)
+		}
+	}
+}
+
+// A position is a place with its name in messages: dotted, without indexes.
+type position struct {
+	*place
+	name string
+}
+
+// key is the position of a key in the table at p. A key that is not in the file has
+// the line of its table.
+func (p position) key(key string) position {
+	return p.moved(p.members[key], joined(p.name, key))
+}
+
+// item is the position of an element of the array at p.
+func (p position) item(i int) position {
+	if i >= len(p.items) {
+		return p
+	}
+	return p.moved(p.items[i], p.name)
+}
+
+func (p position) moved(to *place, name string) position {
+	if to == nil {
+		to = &place{line: p.line}
+	}
+	return position{to, name}
+}
+
+// maxName bounds the length of a name. Settings are not nested so deeply; a deeper key
+// counts as its outer part.
+const maxName = 1000
+
+func joined(name, key string) string {
+	if len(name)+len(key) > maxName {
+		return name
 	}
 	key = toml.Key{key}.String()
-	if path == "" {
+	if name == "" {
 		return key
 	}
-	return path + "." + key
-}
-
-func indexed(path string, i int) string {
-	if len(path) > maxPath {
-		return path
-	}
-	return fmt.Sprintf("%s[%d]", path, i)
-}
-
-type token struct {
-	text string
-	line int
-}
-
-// tokenPattern matches a comment, a string of each of the four kinds, the end of a
-// line, a bare word (part of a key, a number or a date) or one other character.
-const tokenPattern = `(?s)#[^\n]*|"""(?:\\.|[^\\])*?"{3,5}|'''.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\n|[^\s#"'\[\]{}=.,]+|\S`
-
-func tokenize(text string) (tokens []token) {
-	line := 1
-	for _, found := range regexp.MustCompile(tokenPattern).FindAllString(text, -1) {
-		if found[0] != '#' {
-			tokens = append(tokens, token{found, line})
-		}
-		line += strings.Count(found, "\n")
-	}
-	return tokens
-}
-
-type locator struct {
-	tokens  []token // not read yet
-	lines   keyLines
-	lengths map[string]int // of the [[arrays]] so far
-}
-
-// peek is the next token, the zero value at the end.
-func (l *locator) peek() token {
-	if len(l.tokens) == 0 {
-		return token{}
-	}
-	return l.tokens[0]
-}
-
-func (l *locator) next() token {
-	t := l.peek()
-	l.tokens = l.tokens[min(1, len(l.tokens)):]
-	return t
-}
-
-func (l *locator) skip(texts ...string) {
-	for slices.Contains(texts, l.peek().text) {
-		l.next()
-	}
-}
-
-func (l *locator) skipTo(texts ...string) {
-	for len(l.tokens) > 0 && !slices.Contains(texts, l.peek().text) {
-		l.next()
-	}
-}
-
-// record notes the first line of a key.
-func (l *locator) record(path string, line int) {
-	if _, seen := l.lines[path]; !seen {
-		l.lines[path] = line
-	}
-}
-
-// header reads [a.b] or [[a.b]] and returns the path of the keys that follow it.
-func (l *locator) header() (path string) {
-	line := l.next().line
-	array := l.peek().text == "["
-	l.skip("[")
-	keys := l.keys()
-	l.skipTo("\n")
-	for i, key := range keys {
-		path = joined(path, key)
-		last := i == len(keys)-1
-		if last && array {
-			l.record(path, line)
-			l.lengths[path]++
-		}
-		if n := l.lengths[path]; n > 0 {
-			path = indexed(path, n-1)
-		}
-		if last {
-			l.lines[path] = line
-		}
-		l.record(path, line)
-	}
-	return path
-}
-
-// pair reads key = value.
-func (l *locator) pair(path string) {
-	line := l.peek().line
-	for _, key := range l.keys() {
-		path = joined(path, key)
-		l.record(path, line)
-	}
-	l.skip("=")
-	l.value(path)
-}
-
-// keys reads a.b."c d".
-func (l *locator) keys() (keys []string) {
-	for {
-		keys = append(keys, unquoted(l.next().text))
-		if l.peek().text != "." {
-			return keys
-		}
-		l.next()
-	}
-}
-
-func unquoted(key string) string {
-	if literal, ok := strings.CutPrefix(key, "'"); ok {
-		return strings.TrimSuffix(literal, "'")
-	}
-	if plain, err := strconv.Unquote(key); err == nil {
-		return plain
-	}
-	return strings.Trim(key, `"`) // a bare key, or one with an escape that Go does not have
-}
-
-func (l *locator) value(path string) {
-	switch l.next().text {
-	case "[":
-		l.array(path)
-	case "{":
-		l.inlineTable(path)
-	default:
-		l.skipTo("\n", ",", "]", "}") // the rest of a number or a date
-	}
-}
-
-func (l *locator) array(path string) {
-	for i := 0; ; i++ {
-		l.skip("\n", ",")
-		if t := l.peek(); t.text == "]" || t.text == "" {
-			break
-		}
-		item := indexed(path, i)
-		l.record(item, l.peek().line)
-		l.value(item)
-	}
-	l.next()
-}
-
-func (l *locator) inlineTable(path string) {
-	for l.skip("\n", ","); l.peek().text != "}" && l.peek().text != ""; l.skip("\n", ",") {
-		l.pair(path)
-	}
-	l.next()
+	return name + "." + key
 }

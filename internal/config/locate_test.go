@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ f = '\' #= f
 
 func checkLines(t *testing.T, text string) {
 	t.Helper()
-	found := locate(text)
+	found := linesOf(text)
 	for i, line := range strings.Split(text, "\n") {
 		_, places, ok := strings.Cut(line, "#= ")
 		if !ok {
@@ -99,6 +100,24 @@ func checkLines(t *testing.T, text string) {
 	if t.Failed() {
 		t.Log(found)
 	}
+}
+
+// linesOf returns the line of each place. Names are dotted, with the index of array
+// elements: route[1].hosts[0].
+func linesOf(text string) map[string]int {
+	lines := map[string]int{}
+	var walk func(name string, p *place)
+	walk = func(name string, p *place) {
+		lines[name] = p.line
+		for key, member := range p.members {
+			walk(joined(name, key), member)
+		}
+		for i, item := range p.items {
+			walk(fmt.Sprintf("%s[%d]", name, i), item)
+		}
+	}
+	walk("", locate([]byte(text)))
+	return lines
 }
 
 // splitPlaces splits at the spaces outside of quotes.
@@ -124,7 +143,7 @@ g = 1
 	if _, err := toml.Decode(text, &values); err != nil {
 		t.Fatal(err)
 	}
-	found := locate(text)
+	found := linesOf(text)
 	var walk func(at string, v any)
 	walk = func(at string, v any) {
 		if _, ok := found[at]; at != "" && !ok {
@@ -137,11 +156,11 @@ g = 1
 			}
 		case []map[string]any:
 			for i, inner := range v {
-				walk(indexed(at, i), inner)
+				walk(fmt.Sprintf("%s[%d]", at, i), inner)
 			}
 		case []any:
 			for i, inner := range v {
-				walk(indexed(at, i), inner)
+				walk(fmt.Sprintf("%s[%d]", at, i), inner)
 			}
 		}
 	}
@@ -150,12 +169,12 @@ g = 1
 
 func TestLocateEndsOnAnyText(t *testing.T) {
 	for _, text := range []string{"", "[", "[[", "[[a", "=", "a=", "a=[", "a={", "a=\"", "a='''", "'", "\"\\", ".", "]", "a=[}", "a={]", "\ufeff", "a=[=", "{", "a=\\\"\"\"\\"} {
-		locate(text)
-		locate("a = 1\n" + text + "\n[b]\nc = [" + text)
+		locate([]byte(text))
+		locate([]byte("a = 1\n" + text + "\n[b]\nc = [" + text))
 	}
 }
 
-// TestDeepNestingIsCheap would need gigabytes if each level kept its place.
+// TestDeepNestingIsCheap would need gigabytes if each level kept its whole name.
 func TestDeepNestingIsCheap(t *testing.T) {
 	deep := 40_000
 	for _, text := range []string{
@@ -164,14 +183,21 @@ func TestDeepNestingIsCheap(t *testing.T) {
 		strings.Repeat("a.", deep) + "a = 1",
 		"[" + strings.Repeat("a.", deep) + "a]",
 	} {
-		if found := locate(text); len(found) > maxPath {
-			t.Errorf("%d places of %.10s", len(found), text)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		p := position{place: locate([]byte(text))}
+		for range deep {
+			p = p.key("a")
+		}
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 128<<20 || len(p.name) > maxName+len(".a") {
+			t.Errorf("%.10s: %d bytes and a name of %d", text, used, len(p.name))
 		}
 	}
 }
 
 func TestPositionOfMissingKeyIsItsTable(t *testing.T) {
-	p := position{lines: locate("\n[a]\n\nb = 1"), line: 1}
+	p := position{place: locate([]byte("\n[a]\n\nb = 1"))}
 	for _, c := range []struct {
 		at   position
 		want string

@@ -28,9 +28,9 @@ func everySet(name string) string {
 
 func mustParse(t *testing.T, text string) *Config {
 	t.Helper()
-	c, d := parse("config.toml", []byte(text), everySet) // this machine does not have the files of the examples
-	if len(d.issues) > 0 {
-		t.Fatalf("%v\n\n%s", d.issues, text)
+	c, err := parse("config.toml", []byte(text), everySet, nil) // this machine does not have the files of the examples
+	if err != nil {
+		t.Fatalf("%v\n\n%s", err, text)
 	}
 	return c
 }

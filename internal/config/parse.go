@@ -5,7 +5,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"avsproxy/internal/charset"
 
@@ -15,37 +14,27 @@ import (
 // Parse checks the text of a configuration. file is for the issues alone. getenv is
 // like [os.Getenv]; nil = an empty environment. The error is always [Issues].
 func Parse(file string, text []byte, getenv func(string) string) (*Config, error) {
-	c, d := parse(file, text, getenv)
-	for _, r := range d.requirements {
-		d.reportError(r.at, r.check())
-	}
-	return d.result(c)
+	return parse(file, text, getenv, func(SecretRef) bool { return true })
 }
 
-func (d *decoder) result(c *Config) (*Config, error) {
+// parse is Parse. Where reads is nil, it opens no file and starts no program.
+func parse(file string, text []byte, getenv func(string) string, reads func(SecretRef) bool) (*Config, error) {
+	if getenv == nil {
+		getenv = func(string) string { return "" }
+	}
+	if len(text) > maxFile {
+		return nil, Issues{{File: file, Message: "is larger than 256 KiB", Hint: "name the right file with --config FILE"}}
+	}
+	var values map[string]any
+	if _, err := toml.Decode(string(text), &values); err != nil {
+		return nil, Issues{syntax(file, err)}
+	}
+	d := &decoder{file: file, getenv: getenv, environ: os.Environ(), reads: reads}
+	c := d.config(&table{d: d, at: position{place: locate(text)}, values: values})
 	if len(d.issues) > 0 {
 		return nil, d.issues.sorted()
 	}
 	return c, nil
-}
-
-// parse is Parse without the requirements: it opens no file and starts no program.
-func parse(file string, text []byte, getenv func(string) string) (*Config, *decoder) {
-	if getenv == nil {
-		getenv = func(string) string { return "" }
-	}
-	d := &decoder{file: file, getenv: getenv, environ: os.Environ()}
-	if len(text) > maxFile {
-		d.report(position{}, "is larger than 256 KiB", "name the right file with --config FILE")
-		return nil, d
-	}
-	var values map[string]any
-	if _, err := toml.Decode(string(text), &values); err != nil {
-		d.issues = Issues{syntax(file, err)}
-		return nil, d
-	}
-	root := &table{d: d, at: position{lines: locate(string(text)), line: 1}, values: values}
-	return d.config(root), d
 }
 
 func syntax(file string, err error) Issue {
@@ -68,7 +57,13 @@ func syntax(file string, err error) Issue {
 func withoutValues(message string) string {
 	if !strings.HasPrefix(message, "Key '") {
 		quoted := regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'`)
-		message = quoted.ReplaceAllStringFunc(message, withoutWord)
+		word := regexp.MustCompile(`[\pL\p{Nd}](?s:.*)[\pL\p{Nd}]`)
+		message = quoted.ReplaceAllStringFunc(message, func(text string) string {
+			if word.MatchString(text) {
+				return "..."
+			}
+			return text
+		})
 		message = regexp.MustCompile(`\S{16,}`).ReplaceAllString(message, "...")
 	}
 	message = charset.Printable(strings.TrimSuffix(message, "."))
@@ -76,17 +71,4 @@ func withoutValues(message string) string {
 		return "is not TOML"
 	}
 	return strings.ToLower(message[:1]) + message[1:]
-}
-
-func withoutWord(quoted string) string {
-	letters := 0
-	for _, r := range quoted {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			letters++
-		}
-	}
-	if letters > 1 {
-		return "..."
-	}
-	return quoted
 }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // allRoutes accepts [[route]] tables and, as TOML does, a list of inline ones.
@@ -142,11 +144,11 @@ func (t *table) checkHeaders(headers map[string]string) {
 	at := t.at.key("headers")
 	for name, value := range headers {
 		switch {
-		case !isFieldName(name):
+		case !httpguts.ValidHeaderFieldName(name):
 			t.d.report(at.key(name), "is not the name of a header", "")
 		case connectionField(name):
 			t.d.report(at.key(name), "is set by the connection and cannot be configured", "")
-		case !isFieldValue(value):
+		case !httpguts.ValidHeaderFieldValue(value):
 			t.d.report(at.key(name), "has characters that a header cannot carry", "")
 		}
 	}
@@ -157,7 +159,7 @@ func (t *table) checkHeaders(headers map[string]string) {
 func (t *table) checkStrip(r *Route) {
 	for i, name := range r.Strip {
 		switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
-		case !isFieldName(name):
+		case !httpguts.ValidHeaderFieldName(name):
 			t.reportItem("strip", i, "is not the name of a header", "")
 		case connectionField(name):
 			t.reportItem("strip", i, "is set by the connection and cannot be removed", "")
@@ -167,15 +169,6 @@ func (t *table) checkStrip(r *Route) {
 			t.reportItem("strip", i, "is what client_auth decides about", `leave it out, or set client_auth = "replace"`)
 		}
 	}
-}
-
-// isFieldName is the token of RFC 9110, section 5.6.2.
-func isFieldName(name string) bool {
-	return regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$").MatchString(name)
-}
-
-func isFieldValue(value string) bool {
-	return !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 func connectionField(name string) bool {
@@ -231,4 +224,49 @@ func named(headers map[string]string, name string) bool {
 		}
 	}
 	return false
+}
+
+// preset is what avsproxy knows about an API, so that files need not have it.
+type preset struct {
+	name             string
+	upstream         string // in North America; other routes set their own
+	header           string
+	format           string
+	healOn           []int
+	singleConnection bool
+	clientIDHeader   string // static header that repeats the credential's client_id
+}
+
+// presets has first the one of routes without a preset.
+func presets() []preset {
+	refused := []int{401, 403} // these APIs answer 403 to an expired token too
+	return []preset{
+		{healOn: []int{401}},
+		{name: "avs", upstream: "https://alexa.na.gateway.devices.a2z.com", healOn: refused, singleConnection: true},
+		{name: "sp-api", upstream: "https://sellingpartnerapi-na.amazon.com", healOn: refused,
+			header: "x-amz-access-token", format: "{token}"},
+		{name: "amazon-ads", upstream: "https://advertising-api.amazon.com", healOn: refused,
+			clientIDHeader: "Amazon-Advertising-API-ClientId"},
+		{name: "smapi", upstream: "https://api.amazonalexa.com", healOn: refused},
+		{name: "skill-messaging", upstream: "https://api.amazonalexa.com", healOn: refused},
+		{name: "alexa-events", upstream: "https://api.amazonalexa.com", healOn: refused},
+	}
+}
+
+// preset gets the route's preset. A wrong one counts as none.
+func (t *table) preset() preset {
+	var names []string
+	for _, p := range presets()[1:] {
+		names = append(names, p.name)
+	}
+	return presetNamed(t.oneOf("preset", t.text("preset", ""), names))
+}
+
+func presetNamed(name string) preset {
+	for _, p := range presets() {
+		if p.name == name {
+			return p
+		}
+	}
+	return presets()[0]
 }

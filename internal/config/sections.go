@@ -1,9 +1,12 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -88,6 +91,51 @@ func loopback(host string) bool {
 	}
 	address, err := netip.ParseAddr(host)
 	return err == nil && address.Unmap().IsLoopback()
+}
+
+// requireUsers requires that the users exist.
+func (t *table) requireUsers(key string, names []string) {
+	for i, name := range names {
+		var err error
+		if name == "" {
+			err = errors.New("is empty")
+		} else if t.d.reads != nil {
+			_, err = uidOf(name)
+		}
+		if err != nil {
+			t.reportItem(key, i, err.Error(), `write the name or the numeric ID of a user, as the command "id" shows them`)
+		}
+	}
+}
+
+// AllowedUIDs are the IDs of AllowUsers on this machine now. [Load] has checked that
+// all exist; the error is for what has changed since.
+func (p Proxy) AllowedUIDs() ([]int, error) {
+	var uids []int
+	for _, name := range p.AllowUsers {
+		uid, err := uidOf(name)
+		if err != nil {
+			return nil, fmt.Errorf("proxy.allow_users: %w", err)
+		}
+		uids = append(uids, uid)
+	}
+	return uids, nil
+}
+
+// uidOf takes a number as it is: containers have users without names.
+func uidOf(name string) (int, error) {
+	if uid, err := strconv.ParseUint(name, 10, 31); err == nil {
+		return int(uid), nil
+	}
+	found, err := user.Lookup(name)
+	if err != nil {
+		return 0, errors.New("names a user that this machine does not have")
+	}
+	uid, err := strconv.Atoi(found.Uid)
+	if err != nil {
+		return 0, errors.New("names a user without a number, and this system tells users apart by those")
+	}
+	return uid, nil
 }
 
 func (t *table) console() Console {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -116,4 +117,15 @@ func (t *table) checkSource() {
 func (t *table) checkProgram(key string) {
 	list, isList := t.values[key].([]any)
 	t.reportIf(isList && (len(list) == 0 || list[0] == ""), key, "names no program", `write it like ["prog", "arg"]`)
+}
+
+// requireReadable reads a secret that is needed at the start: otherwise its first use
+// would fail.
+func (t *table) requireReadable(key string, s SecretRef) {
+	if t.d.reads == nil || !t.d.reads(s) {
+		return
+	}
+	if _, err := s.resolve(); err != nil {
+		t.d.reportError(t.at.key(key), fmt.Errorf("%s %w", s.source(), err))
+	}
 }

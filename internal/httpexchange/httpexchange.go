@@ -75,7 +75,7 @@ func addressOf(addr net.Addr) string {
 func Head(r *http.Request) *exchange.Head {
 	return &exchange.Head{
 		Method: r.Method, Scheme: r.URL.Scheme, Authority: r.Host,
-		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Target: targetOf(r), Proto: r.Proto, Stream: wire.ID(r.Context()),
+		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Target: targetOf(r), Proto: r.Proto, Stream: wire.StreamID(r.Context()),
 		Forward: isForward(r), HTTP10: !r.ProtoAtLeast(1, 1), Fields: Fields(r.Header),
 	}
 }

@@ -40,7 +40,7 @@ func New(handler http.Handler, errorLog *log.Logger) *http.Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler: wire.Numbered(drainUpload(answerEarly(handler))),
+		Handler: wire.StreamIDs(drainUpload(answerEarly(handler))),
 		// "OPTIONS *" is for the guard to judge too.
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    &protocols,

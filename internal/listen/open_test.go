@@ -157,8 +157,8 @@ func TestOpenRefusesBadAddresses(t *testing.T) {
 func TestInUseMessages(t *testing.T) {
 	for want, e := range map[string]InUse{
 		"127.0.0.1:9744 is in use by nginx (pid 812)":    {Addr: "127.0.0.1:9744", PID: 812, Program: "nginx"},
-		"127.0.0.1:9744 is in use by pid 812":            {Addr: "127.0.0.1:9744", PID: 812},
 		"127.0.0.1:9744 is in use by a?[2J?b (pid 812)":  {Addr: "127.0.0.1:9744", PID: 812, Program: "a\x1b[2J\nb"},
+		"127.0.0.1:9744 is in use by pid 812":            {Addr: "127.0.0.1:9744", PID: 812},
 		"[::1]:9744 is in use by another program":        {Addr: "[::1]:9744"},
 		"unix:/run/a/proxy is in use by another program": {Addr: "unix:/run/a/proxy"},
 	} {

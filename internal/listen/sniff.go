@@ -40,14 +40,7 @@ func newSniffer(ln net.Listener, conf *tls.Config, timeout time.Duration, limit 
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	return &sniffer{
-		Listener: ln,
-		conf:     conf,
-		timeout:  timeout,
-		places:   newPlaces(limit),
-		ready:    make(chan accepted),
-		done:     make(chan struct{}),
-	}
+	return &sniffer{Listener: ln, conf: conf, timeout: timeout, places: newPlaces(limit), queue: netconn.NewQueue()}
 }
 
 type sniffer struct {
@@ -56,63 +49,39 @@ type sniffer struct {
 	timeout time.Duration
 
 	places *places // of connections between ln.Accept and Accept
-	ready  chan accepted
+	queue  *netconn.Queue
 	start  sync.Once
-	stop   sync.Once
-	done   chan struct{}
-}
-
-// accepted is one result of Accept.
-type accepted struct {
-	conn net.Conn
-	err  error
 }
 
 func (s *sniffer) Accept() (net.Conn, error) {
 	s.start.Do(func() { go s.loop() })
-	if s.closed() { // select would choose at random between this and a connection that is ready
-		return nil, net.ErrClosed
-	}
-	select {
-	case a := <-s.ready:
-		return a.conn, a.err
-	case <-s.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (s *sniffer) closed() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
+	return s.queue.Accept()
 }
 
 func (s *sniffer) Close() error {
-	err := net.ErrClosed
-	s.stop.Do(func() {
-		close(s.done)
-		err = s.Listener.Close()
-		s.places.close()
-	})
-	return err
+	if err := s.queue.Close(); err != nil {
+		return err
+	}
+	defer s.places.close()
+	return s.Listener.Close()
 }
 
 // loop accepts until the listener is closed. After an error it waits until Accept has returned that error: so the
 // pause of net/http after a lack of descriptors works.
 func (s *sniffer) loop() {
-	for !s.closed() {
+	for {
 		c, err := s.Listener.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
-			s.Close() // somebody may have closed ln itself
+			s.Close() // ln itself may have been closed
 			return
 		case err != nil:
-			s.deliver(accepted{err: err})
-		case !s.places.acquire(s.done):
+			if !s.queue.Fail(err) {
+				return
+			}
+		case !s.places.acquire(s.queue.Done()):
 			c.Close()
+			return
 		default:
 			s.await(c)
 		}
@@ -144,7 +113,7 @@ func (s *sniffer) sniff(w *waiter) bool {
 		}
 		conn = tls.Server(conn, s.conf)
 	}
-	return s.deliver(accepted{conn: conn})
+	return s.queue.Put(conn)
 }
 
 func firstByte(c net.Conn, timeout time.Duration) (byte, error) {
@@ -156,14 +125,4 @@ func firstByte(c net.Conn, timeout time.Duration) (byte, error) {
 		return 0, err
 	}
 	return b[0], c.SetReadDeadline(time.Time{})
-}
-
-// deliver waits for a caller of Accept; false: the listener was closed first.
-func (s *sniffer) deliver(a accepted) bool {
-	select {
-	case s.ready <- a:
-		return true
-	case <-s.done:
-		return false
-	}
 }

@@ -3,9 +3,9 @@
 package netconn
 
 import (
+	"bytes"
 	"io"
 	"net"
-	"sync/atomic"
 	"syscall"
 )
 
@@ -73,31 +73,18 @@ func Keep(w Wrapper) net.Conn {
 // prefixConn is a connection of which some bytes were read already.
 type prefixConn struct {
 	net.Conn
-	prefix atomic.Pointer[[]byte] // nil: nothing is left
+	reader io.Reader
 }
 
-// Prepend returns conn with Read giving prefix first. SyscallConn and NetConn do not
-// give it.
+// Prepend returns conn with Read giving prefix first, and alone: to wait for more could
+// hold it back. SyscallConn and NetConn do not give it. Read is for one goroutine at a
+// time, as net/http and crypto/tls call it.
 func Prepend(conn net.Conn, prefix []byte) net.Conn {
-	c := &prefixConn{Conn: conn}
-	if len(prefix) > 0 {
-		c.prefix.Store(&prefix)
-	}
-	return Keep(c)
+	return Keep(&prefixConn{conn, io.MultiReader(bytes.NewReader(prefix), conn)})
 }
 
-// Read returns the prefix alone: to wait for more could hold it back.
-func (c *prefixConn) Read(p []byte) (int, error) {
-	prefix := c.prefix.Load()
-	if prefix == nil || len(p) == 0 || !c.prefix.CompareAndSwap(prefix, nil) {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, *prefix)
-	if rest := (*prefix)[n:]; len(rest) > 0 {
-		c.prefix.Store(&rest)
-	}
-	return n, nil
-}
+// Read implements [net.Conn].
+func (c *prefixConn) Read(p []byte) (int, error) { return c.reader.Read(p) }
 
 // NetConn returns the connection as it was.
 func (c *prefixConn) NetConn() net.Conn { return c.Conn }

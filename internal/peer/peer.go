@@ -3,8 +3,10 @@
 package peer
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"avsproxy/internal/netconn"
 )
@@ -57,10 +59,17 @@ func ofTCP(c *net.TCPConn) Peer {
 
 // addrPort is the TCP address, without IPv4 in IPv6; zero for other addresses.
 func addrPort(addr net.Addr) netip.AddrPort {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	full := tcp.AddrPort()
+	tcp, _ := addr.(*net.TCPAddr)
+	full := tcp.AddrPort() // zero for nil
 	return netip.AddrPortFrom(full.Addr().Unmap(), full.Port())
+}
+
+// sockopt gets an option of a connection's socket.
+func sockopt[T any](c syscall.Conn, get func(fd int) (T, error)) (value T, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return value, err
+	}
+	failed := raw.Control(func(fd uintptr) { value, err = get(int(fd)) })
+	return value, errors.Join(failed, err)
 }

@@ -16,13 +16,10 @@ func unixSupported() error { return nil }
 
 // unixUID is the user at the time of connect (unix(4), LOCAL_PEERCRED).
 func unixUID(c *net.UnixConn) (uid int, known bool) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, false
-	}
-	var cred *unix.Xucred
-	failed := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptXucred(int(fd), solLocal, unix.LOCAL_PEERCRED) })
-	if failed != nil || err != nil || cred.Version != 0 { // XUCRED_VERSION: anything else has another layout
+	cred, err := sockopt(c, func(fd int) (*unix.Xucred, error) {
+		return unix.GetsockoptXucred(fd, solLocal, unix.LOCAL_PEERCRED)
+	})
+	if err != nil || cred.Version != 0 { // XUCRED_VERSION: anything else has another layout
 		return 0, false
 	}
 	return int(cred.Uid), true

@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"errors"
+	"net"
 	"os"
 	"slices"
 )
@@ -16,7 +18,10 @@ type Users struct {
 // LocalUsers are the user that this process runs as, and root. It tries whether the
 // system can tell users apart.
 func LocalUsers() *Users {
-	return &Users{UIDs: []int{os.Geteuid()}, TCP: Supported(Loopback), Unix: Supported(Socket)}
+	own := os.Geteuid()
+	return &Users{
+		UIDs: []int{own}, TCP: errors.Join(canName(own), tryTCP()), Unix: errors.Join(canName(own), unixSupported()),
+	}
 }
 
 // And returns these users and others.
@@ -34,17 +39,46 @@ func (u *Users) Admit(p Peer) bool {
 		return true
 	case p.Known:
 		return p.UID == 0 || slices.Contains(u.UIDs, p.UID)
+	case p.Transport == Loopback:
+		return u.TCP != nil
+	case p.Transport == Socket:
+		return u.Unix != nil
 	}
-	return u.unsupported(p.Transport) != nil
+	return false
 }
 
-// unsupported is why users cannot be told apart on a transport; nil = they can.
-func (u *Users) unsupported(transport Transport) error {
-	switch transport {
-	case Loopback:
-		return u.TCP
-	case Socket:
-		return u.Unix
+// tryTCP connects to itself and looks up its own user: a kernel without the facility
+// answers as if the peer did not exist.
+func tryTCP() error {
+	if err := tcpSupported(); err != nil {
+		return err
+	}
+	ln, err := listenLoopback()
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	server, err := ln.Accept()
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	// Another program may have connected first; its user is as good a test.
+	if p := Of(server); !p.Known {
+		return errors.New("the kernel does not tell whose a TCP socket is (sock_diag(7))")
 	}
 	return nil
+}
+
+func listenLoopback() (net.Listener, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return net.Listen("tcp", "[::1]:0")
+	}
+	return ln, nil
 }

@@ -14,8 +14,8 @@ const MaxPast = 128
 // Live holds the patterns for the secrets that are live, and rebuilds them when those
 // change.
 type Live struct {
-	live    func() []string // may be nil
-	asked   atomic.Int64    // when live was called, in Unix nanoseconds
+	live    func() []string
+	asked   atomic.Int64 // when live was called, in Unix nanoseconds
 	current atomic.Pointer[Patterns]
 
 	mu   sync.Mutex
@@ -25,22 +25,20 @@ type Live struct {
 
 // NewLive returns the patterns for the secrets that live returns. It may be nil, and
 // should answer from memory.
-func NewLive(live func() []string) *Live { return &Live{live: live} }
+func NewLive(live func() []string) *Live {
+	if live == nil {
+		live = func() []string { return nil }
+	}
+	return &Live{live: live}
+}
 
 // Now returns the patterns for what is live now.
 func (s *Live) Now() *Patterns {
-	set := s.current.Load()
-	if s.live == nil && set != nil {
-		return set
-	}
-	var list []string
-	if s.live != nil {
-		s.asked.Store(time.Now().UnixNano())
-		list = s.live()
-	}
+	s.asked.Store(time.Now().UnixNano())
+	list := s.live()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	set = s.current.Load()
+	set := s.current.Load()
 	if set != nil && sameElements(list, s.list) {
 		return set
 	}
@@ -59,7 +57,7 @@ func (s *Live) Now() *Patterns {
 // Recent is Now for frequent callers: what it returns may be a second old.
 func (s *Live) Recent() *Patterns {
 	set := s.current.Load()
-	if set == nil || s.live != nil && time.Now().UnixNano()-s.asked.Load() > int64(time.Second) {
+	if set == nil || time.Now().UnixNano()-s.asked.Load() > int64(time.Second) {
 		return s.Now()
 	}
 	return set

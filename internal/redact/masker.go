@@ -3,6 +3,7 @@ package redact
 import (
 	"bytes"
 	"strings"
+	"sync"
 )
 
 // A mode says what the next bytes belong to.
@@ -64,6 +65,8 @@ func (m *Masker) End(out []byte, set *Patterns, whole bool) []byte {
 	m.pending = nil
 	return out
 }
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // join scans the pending bytes together with p.
 func (m *Masker) join(out, p []byte, set *Patterns, final bool) []byte {

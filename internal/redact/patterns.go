@@ -1,3 +1,6 @@
+// Package redact finds secrets in texts, header fields and bodies and replaces them. It
+// knows which names of fields, parameters and JSON members hold secrets, and looks for
+// the values that are secret now in all the encodings that tools use.
 package redact
 
 import (
@@ -9,6 +12,13 @@ import (
 	"slices"
 	"strings"
 )
+
+// Mask replaces a secret.
+const Mask = "***"
+
+// MinLength is the length of the shortest secret that is searched for. A shorter one
+// would be found everywhere.
+const MinLength = 4
 
 // maxSpace bounds the white space around a colon that is skipped.
 const maxSpace = 32
@@ -100,16 +110,10 @@ var escape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 func lowerEscapes(text string) string { return escape.ReplaceAllStringFunc(text, strings.ToLower) }
 
-// find returns the offset in p where a pattern may begin, or len(p). Almost no byte
-// begins one, so this loop must be fast.
+// find returns the offset in p where a pattern may begin, or len(p).
 func (s *Patterns) find(p []byte) int {
-	var four uint32
-	for i, c := range p {
-		four = four>>8 | uint32(c)<<24
-		bit := hash(four)
-		if s.filter[bit>>6]&(1<<(bit&63)) != 0 && i >= 3 {
-			return i - 3
-		}
+	if i := findFour(s, p); i >= 0 {
+		return i
 	}
 	for i := max(0, len(p)-3); i < len(p); i++ {
 		if len(s.by[p[i]]) > 0 {
@@ -119,18 +123,18 @@ func (s *Patterns) find(p []byte) int {
 	return len(p)
 }
 
-// isClean reports whether a whole text contains the first four bytes of no pattern.
-// Almost all texts are clean.
-func (s *Patterns) isClean(text string) bool {
+// findFour returns the offset where the first four bytes of a pattern may be, or -1.
+// They are almost nowhere, so this loop must be fast.
+func findFour[T string | []byte](s *Patterns, text T) int {
 	var four uint32
 	for i := range len(text) {
 		four = four>>8 | uint32(text[i])<<24
 		bit := hash(four)
 		if s.filter[bit>>6]&(1<<(bit&63)) != 0 && i >= 3 {
-			return false
+			return i - 3
 		}
 	}
-	return true
+	return -1
 }
 
 // A hit says how to treat the bytes where a pattern was found: show some, replace the
@@ -149,17 +153,12 @@ func (s *Patterns) match(p []byte, before byte, final bool) (hit, bool) {
 		if one.kind == param && isWordByte(before) {
 			continue
 		}
-		if len(p) < len(one.text) {
-			if !strings.HasPrefix(one.text, string(p)) {
-				continue
-			}
-			if !final {
-				return hit{wait: true}, true
-			}
+		n := min(len(p), len(one.text))
+		if string(p[:n]) != one.text[:n] || n < len(one.text) && final {
 			continue
 		}
-		if string(p[:len(one.text)]) != one.text {
-			continue
+		if n < len(one.text) {
+			return hit{wait: true}, true
 		}
 		if found, ok := one.hit(p, final); ok {
 			return found, true

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -45,36 +45,38 @@ func (d *Dialer) control(_ context.Context, _, address string, _ syscall.RawConn
 	if err != nil {
 		return fmt.Errorf("dialing %q: %w", address, err)
 	}
-	return d.check(target)
+	return d.check(plain(target))
 }
 
 // NotOwn is a [net.Dialer.ControlContext] that refuses only our own listeners. It is
 // for addresses of the configuration: a proxy that dials itself makes an endless loop.
 func (d *Dialer) NotOwn(_ context.Context, _, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
-	if addr := target.Addr().WithZone("").Unmap(); err == nil && d.isOwn(netip.AddrPortFrom(addr, target.Port())) {
-		return ownAddress(addr, target.Port())
+	if err != nil {
+		return nil
 	}
-	return nil
+	return d.checkOwn(plain(target))
 }
 
-func ownAddress(addr netip.Addr, port uint16) error {
-	return &Forbidden{addr, "with port " + strconv.Itoa(int(port)) + " is this proxy itself"}
+// plain removes the zone, and the IPv6 form of IPv4.
+func plain(target netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(target.Addr().WithZone("").Unmap(), target.Port())
 }
 
 // check returns a [*Forbidden] for an address that is not dialed.
 func (d *Dialer) check(target netip.AddrPort) error {
-	addr := target.Addr().WithZone("").Unmap()
-	for _, a := range append(embedded(addr), addr) {
+	addr := target.Addr()
+	inner := embedded(addr)
+	for _, a := range append(inner, addr) {
 		if why := special(a); why != "" {
 			return &Forbidden{addr, why}
 		}
 	}
-	if inner := embedded(addr); len(inner) > 0 && (inner[0].IsLoopback() || inner[0].IsPrivate()) {
+	if len(inner) > 0 && (inner[0].IsLoopback() || inner[0].IsPrivate()) {
 		return &Forbidden{addr, "hides one that is not public"} // RFC 6052 section 3.1
 	}
-	if d.isOwn(netip.AddrPortFrom(addr, target.Port())) {
-		return ownAddress(addr, target.Port())
+	if err := d.checkOwn(target); err != nil {
+		return err
 	}
 	if addr.IsLoopback() && !d.Loopback {
 		return &Forbidden{addr, "is this machine's loopback, and clients come from elsewhere or as other users too"}
@@ -82,29 +84,22 @@ func (d *Dialer) check(target netip.AddrPort) error {
 	return nil
 }
 
-// metadata are the metadata services of clouds outside of the link-local ranges: AWS,
-// Google, Alibaba, Azure and Oracle.
-var metadata = []netip.Prefix{
-	netip.MustParsePrefix("fd00:ec2::/32"), netip.MustParsePrefix("fd20:ce::/32"),
-	netip.MustParsePrefix("100.100.100.200/32"), netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("192.0.0.192/32"),
+// specials are the addresses that are never dialed, and why. The last ones are the
+// metadata services of AWS, Google, Alibaba, Azure and Oracle that are not link-local.
+var specials = []struct{ why, prefixes string }{
+	{"is no destination", "0.0.0.0/8 ::/128"}, // RFC 1122 section 3.2.1.3
+	{"is link-local, where clouds hand out credentials", "169.254.0.0/16 fe80::/10"},
+	{"is not one machine's", "224.0.0.0/4 ff00::/8 255.255.255.255/32"},
+	{"is where a cloud hands out credentials", "fd00:ec2::/32 fd20:ce::/32 100.100.100.200/32 168.63.129.16/32 192.0.0.192/32"},
 }
-
-// thisNetwork is a source, never a destination (RFC 1122 section 3.2.1.3).
-var thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
 
 // special is why an address is never dialed; "" = it may be.
 func special(addr netip.Addr) string {
-	switch {
-	case addr.IsUnspecified() || thisNetwork.Contains(addr):
-		return "is no destination"
-	case addr.IsLinkLocalUnicast():
-		return "is link-local, where clouds hand out credentials"
-	case addr.IsMulticast() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return "is not one machine's"
-	}
-	for _, prefix := range metadata {
-		if prefix.Contains(addr) {
-			return "is where a cloud hands out credentials"
+	for _, s := range specials {
+		for prefix := range strings.FieldsSeq(s.prefixes) {
+			if netip.MustParsePrefix(prefix).Contains(addr) {
+				return s.why
+			}
 		}
 	}
 	return ""
@@ -132,22 +127,23 @@ func embedded(addr netip.Addr) []netip.Addr {
 	return nil
 }
 
-// isOwn reports whether this program listens on the address.
-func (d *Dialer) isOwn(target netip.AddrPort) bool {
+// checkOwn refuses the addresses that this program listens on.
+func (d *Dialer) checkOwn(target netip.AddrPort) error {
 	if d.Own == nil {
-		return false
+		return nil
 	}
+	addr, port := target.Addr(), target.Port()
 	for _, own := range d.Own() {
 		tcp, ok := own.(*net.TCPAddr)
-		if !ok || tcp.Port != int(target.Port()) {
+		if !ok || tcp.Port != int(port) {
 			continue
 		}
-		listens := tcp.AddrPort().Addr().WithZone("").Unmap()
-		if listens == target.Addr() || (listens.IsUnspecified() && isThisMachine(target.Addr())) {
-			return true
+		listens := plain(tcp.AddrPort()).Addr()
+		if listens == addr || listens.IsUnspecified() && isThisMachine(addr) {
+			return &Forbidden{addr, fmt.Sprintf("with port %d is this proxy itself", port)}
 		}
 	}
-	return false
+	return nil
 }
 
 // isThisMachine reports whether the address is this machine's. Where the system does

@@ -10,14 +10,23 @@ import (
 	"avsproxy/internal/netconn"
 )
 
-// Intercept accepts CONNECTs that have passed the guard, and puts the connection
+// A ConnQueue is a [net.Listener] for the connections inside CONNECTs.
+type ConnQueue struct{ *netconn.Queue }
+
+// NewConnQueue returns an empty queue.
+func NewConnQueue() *ConnQueue { return &ConnQueue{netconn.NewQueue()} }
+
+// Addr implements [net.Listener]. The connections have their own addresses.
+func (q *ConnQueue) Addr() net.Addr { return textAddr{"connect", "inside CONNECT"} }
+
+// Intercept accepts CONNECTs that have passed the gate, and puts the connection
 // inside into the queue, bound to the CONNECT's target. Over HTTP/2 that is one connection
 // more: place counts it; where it has none, the result is false and nothing was written.
 func Intercept(queue *ConnQueue, place func(net.Conn) (_ net.Conn, ok bool)) func(http.ResponseWriter, *http.Request, *exchange.Exchange) bool {
 	return func(w http.ResponseWriter, r *http.Request, x *exchange.Exchange) bool {
 		if r.ProtoMajor < 2 {
 			client := accept(w, r)
-			queue.put(inside(client, client, x))
+			queue.Put(inside(client, client, x))
 			return true
 		}
 		// net/http changes the deadlines of its connections. A stream does not allow that;
@@ -29,7 +38,7 @@ func Intercept(queue *ConnQueue, place func(net.Conn) (_ net.Conn, ok bool)) fun
 		}
 		defer counted.Close()
 		client := accept(w, r)
-		queue.put(inside(client, counted, x))
+		queue.Put(inside(client, counted, x))
 		relay(client, pipeEnd{ours})
 		return true
 	}

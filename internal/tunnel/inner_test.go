@@ -114,7 +114,7 @@ func TestClosedConnQueueAcceptsNothing(t *testing.T) {
 		t.Error("accepted")
 	}
 	ours, theirs := net.Pipe()
-	queue.put(theirs)
+	queue.Put(theirs)
 	if _, err := ours.Read(make([]byte, 1)); err != io.EOF {
 		t.Error(err)
 	}

@@ -7,12 +7,10 @@ import (
 	"sync"
 )
 
-type halfCloser interface{ CloseWrite() error }
-
 // closeWrite tells the other end that no more comes; some connections must be closed
 // for that.
 func closeWrite(conn net.Conn) error {
-	if half, ok := conn.(halfCloser); ok {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return conn.Close()

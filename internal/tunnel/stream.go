@@ -13,21 +13,21 @@ import (
 // A stream is the inside of a CONNECT over HTTP/2, as a connection. A deadline in the
 // past ends reads or writes for ever; one in the future limits the whole stream.
 type stream struct {
-	w             http.ResponseWriter
-	body          io.ReadCloser
-	control       *http.ResponseController
-	local, remote net.Addr
-	ended         atomic.Bool // by CloseWrite
+	*http.ResponseController // has SetReadDeadline and SetWriteDeadline
+	w                        http.ResponseWriter
+	body                     io.ReadCloser
+	local, remote            net.Addr
+	ended                    atomic.Bool // by CloseWrite
 }
 
 func acceptStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
-	s := &stream{w: w, body: r.Body, control: http.NewResponseController(w), remote: textAddr{"unix", r.RemoteAddr}}
+	s := &stream{w: w, body: r.Body, ResponseController: http.NewResponseController(w), remote: textAddr{"unix", r.RemoteAddr}}
 	s.local, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		s.remote = net.TCPAddrFromAddrPort(addr)
 	}
 	w.WriteHeader(http.StatusOK)
-	return s, s.control.Flush()
+	return s, s.Flush()
 }
 
 // Read implements [net.Conn].
@@ -45,13 +45,13 @@ func (s *stream) Write(p []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	return n, s.control.Flush()
+	return n, s.Flush()
 }
 
 // CloseWrite ends reading too: net/http sends END_STREAM when the handler returns.
 func (s *stream) CloseWrite() error {
 	s.ended.Store(true)
-	return s.control.SetReadDeadline(past())
+	return s.SetReadDeadline(past())
 }
 
 // Close implements [net.Conn]. It resets the stream if CloseWrite did not end it.
@@ -59,8 +59,8 @@ func (s *stream) Close() error {
 	if s.ended.Load() {
 		return nil
 	}
-	err := s.control.SetWriteDeadline(past()) // resets it
-	return errors.Join(err, s.control.SetReadDeadline(past()))
+	err := s.SetWriteDeadline(past()) // resets it
+	return errors.Join(err, s.SetReadDeadline(past()))
 }
 
 func past() time.Time { return time.Unix(1, 0) }
@@ -73,14 +73,14 @@ func (s *stream) RemoteAddr() net.Addr { return s.remote }
 
 // SetDeadline implements [net.Conn].
 func (s *stream) SetDeadline(t time.Time) error {
-	if err := s.SetReadDeadline(t); err != nil {
-		return err
-	}
-	return s.SetWriteDeadline(t)
+	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
 }
 
-// SetReadDeadline implements [net.Conn].
-func (s *stream) SetReadDeadline(t time.Time) error { return s.control.SetReadDeadline(t) }
+// A textAddr is an address without IP address and port.
+type textAddr struct{ network, text string }
 
-// SetWriteDeadline implements [net.Conn].
-func (s *stream) SetWriteDeadline(t time.Time) error { return s.control.SetWriteDeadline(t) }
+// Network implements [net.Addr].
+func (a textAddr) Network() string { return a.network }
+
+// String implements [net.Addr].
+func (a textAddr) String() string { return a.text }

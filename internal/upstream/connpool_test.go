@@ -148,6 +148,9 @@ func TestPromise5_RequestsDuringAnOutageKeepToTheBudget(t *testing.T) {
 		synctest.Wait()
 		f.setDown(errDown)
 		f.peers[0].Close()
+		f.mu.Lock()
+		f.dials = nil // whether the first one counts depends on how its end is seen
+		f.mu.Unlock()
 		for range 500 {
 			took, err := f.ask(t.Context(), "POST")
 			if err == nil || took > DialTimeout {
@@ -156,7 +159,7 @@ func TestPromise5_RequestsDuringAnOutageKeepToTheBudget(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		f.checkBudget(t)
-		if n := f.dialed(); n < 50 {
+		if n := f.dialed(); n < triesMost-1 {
 			t.Errorf("only %d tries", n)
 		}
 	})

@@ -99,7 +99,7 @@ func (s *connPool) watch(ctx context.Context, l *pooledConn) {
 			return
 		case <-ticks.C:
 			now := time.Now()
-			quiet := s.ping > 0 && l.wire.Quiet() >= s.ping-check
+			quiet := s.ping > 0 && l.wire.WriteIdle() >= s.ping-check
 			if (quiet || asleep(before, now) > asleepLeast) && !s.answers(ctx, l) {
 				return
 			}
@@ -117,7 +117,7 @@ func asleep(before, now time.Time) time.Duration {
 // alive makes sure that a connection which was silent for long still is one. A dead
 // one is closed, with what is under way on it.
 func (s *connPool) alive(ctx context.Context, l *pooledConn) bool {
-	if l.wire.Silence() < staleAfter || s.answers(ctx, l) {
+	if l.wire.ReadIdle() < staleAfter || s.answers(ctx, l) {
 		return true
 	}
 	if !s.single {

@@ -236,7 +236,7 @@ func (l *pooledConn) closeIfOver() {
 
 // full says how full the connection is.
 func (l *pooledConn) full() *fullError {
-	most, said := l.wire.MostStreams()
+	most, said := l.wire.MaxStreams()
 	if !said {
 		most = -1
 	}

@@ -105,8 +105,8 @@ func TestPingOfADeadConnection(t *testing.T) {
 		go io.Copy(io.Discard, far) // reads, and never answers
 		go io.WriteString(client, preface)
 		time.Sleep(time.Minute)
-		if client.Silence() != time.Minute {
-			t.Errorf("silent for %v", client.Silence())
+		if client.ReadIdle() != time.Minute {
+			t.Errorf("silent for %v", client.ReadIdle())
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

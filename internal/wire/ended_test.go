@@ -64,25 +64,25 @@ func TestMostStreams(t *testing.T) {
 	near, far := net.Pipe()
 	client := NewClient(near)
 	defer client.Close()
-	if _, said := client.MostStreams(); said {
+	if _, said := client.MaxStreams(); said {
 		t.Error("said before anything came")
 	}
 	framer := http2.NewFramer(far, nil)
 	read := make(chan error)
 	go func() { _, err := io.Copy(io.Discard, client); read <- err }()
 	framer.WriteSettings(http2.Setting{ID: http2.SettingMaxFrameSize, Val: 1 << 14})
-	if _, said := client.MostStreams(); said {
+	if _, said := client.MaxStreams(); said {
 		t.Error("another setting counts")
 	}
 	most := http2.SettingMaxConcurrentStreams
 	framer.WriteSettings(http2.Setting{ID: most, Val: 7}, http2.Setting{ID: http2.SettingMaxFrameSize, Val: 1 << 14}, http2.Setting{ID: most, Val: 5})
 	framer.WriteSettingsAck()
-	if n, said := client.MostStreams(); n != 5 || !said {
+	if n, said := client.MaxStreams(); n != 5 || !said {
 		t.Error(n, said)
 	}
 	framer.WriteSettings(http2.Setting{ID: most, Val: 0})
 	framer.WriteSettingsAck()
-	if n, said := client.MostStreams(); n != 0 || !said {
+	if n, said := client.MaxStreams(); n != 0 || !said {
 		t.Error(n, said)
 	}
 	far.Close()

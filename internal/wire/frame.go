@@ -1,7 +1,13 @@
+// Package wire looks at the frames of HTTP/2 connections (RFC 9113) that net/http
+// speaks, and adds what net/http has no API for: a PING on demand, the code with which
+// a stream is reset, the numbers of streams, and where one DATA frame ends and the next
+// begins. The protocol itself remains net/http's.
 package wire
 
 import (
+	"bufio"
 	"encoding/binary"
+	"io"
 
 	"golang.org/x/net/http2"
 )
@@ -34,6 +40,39 @@ func appendHead(to []byte, f frame) []byte {
 	return binary.BigEndian.AppendUint32(to, f.stream)
 }
 
+// A frameReader reads what the other end sends, frame by frame.
+type frameReader struct {
+	in      *bufio.Reader
+	head    [headLen]byte
+	pending []byte // of head, or of a frame of ours: not handed out yet
+	left    int    // bytes to come of the payload
+}
+
+// between reports whether the next byte begins a frame.
+func (r *frameReader) between() bool { return len(r.pending) == 0 && r.left == 0 }
+
+// next reads the head of the next frame.
+func (r *frameReader) next() (frame, error) {
+	if _, err := io.ReadFull(r.in, r.head[:]); err != nil {
+		return frame{}, err
+	}
+	f := parseHead(r.head[:])
+	r.pending, r.left = r.head[:], f.length
+	return f, nil
+}
+
+// read hands out a piece of the frame.
+func (r *frameReader) read(p []byte) (n int, err error) {
+	if len(r.pending) > 0 {
+		n = copy(p, r.pending)
+		r.pending = r.pending[n:]
+		return n, nil
+	}
+	n, err = r.in.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
+}
+
 // A track follows frames through what is written, however it is cut into writes.
 type track struct {
 	skip int // bytes of the preface to come
@@ -46,8 +85,8 @@ type track struct {
 // between reports whether the last write ended with a frame.
 func (t *track) between() bool { return t.skip == 0 && t.have == 0 && t.left == 0 }
 
-// follow tells head of each frame that begins in p, once its head is whole, and
-// payload of each piece of a payload, which begins at offset.
+// follow calls head for each frame that begins in p, once its head is whole, and
+// payload for each piece of a payload, which begins at offset.
 func (t *track) follow(p []byte, head func(frame), payload func(f frame, offset int, piece []byte)) {
 	if n := min(t.skip, len(p)); n > 0 {
 		t.skip -= n

@@ -9,12 +9,12 @@ import (
 
 // A headReader follows the requests of an HTTP/1.x connection, as far as is needed to
 // see those with both Transfer-Encoding and Content-Length: net/http removes the
-// latter before anybody can look. Some other server on the way may have gone by it,
-// and take for the next request what is a part of this one's body, so the connection
-// must end with the answer (RFC 9112 section 6.3).
+// latter before a handler can look. Another server on the way may have used it, and
+// then takes a part of this body for the next request, so the connection must end with
+// the answer (RFC 9112 section 6.3).
 type headReader struct {
 	now     func(*headReader, []byte) // what a line means; nil = the start of a request
-	line    []byte                    // the present one, as far as it matters
+	line    []byte                    // the present one, at most maxLine of it
 	left    int64                     // bytes to come of a body, or a chunk with its line break
 	heads   int64
 	sized   bool  // the head has Content-Length,
@@ -25,13 +25,13 @@ type headReader struct {
 	served int64        // requests that came to the handler, one after another
 }
 
-// lineMost is how much of a line is kept, without white space: enough for the names and
-// numbers looked for.
-const lineMost = 64
+// maxLine is how much of a line is kept, without white space: enough for the names and
+// numbers that matter.
+const maxLine = 64
 
 func (h *headReader) keep(piece []byte) {
 	for _, c := range piece {
-		if len(h.line) == lineMost {
+		if len(h.line) == maxLine {
 			return
 		}
 		if c != ' ' && c != '\t' || len(h.line) == 0 {
@@ -72,8 +72,8 @@ func (h *headReader) field(line []byte) {
 		h.headEnded()
 		return
 	}
-	if line[0] == ' ' || line[0] == '\t' { // it goes on with the field before (RFC 9112 section 5.2)
-		h.sized, h.chunked = true, true // which may be either; nobody sends this any more
+	if line[0] == ' ' || line[0] == '\t' { // it continues the field before (RFC 9112 section 5.2)
+		h.sized, h.chunked = true, true // which may be either; clients do not send this any more
 		return
 	}
 	name, value, _ := bytes.Cut(line, []byte(":"))
@@ -117,7 +117,8 @@ func (h *headReader) trailer(line []byte) {
 	}
 }
 
-// endsWithThis is asked once for each request that comes to the handler.
+// endsWithThis reports whether the connection ends with this request. It is called once
+// for each request that comes to the handler.
 func (h *headReader) endsWithThis() bool {
 	h.served++
 	mixed := h.mixed.Load()

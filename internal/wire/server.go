@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
-	"encoding/hex"
-	"io"
+	"encoding/binary"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -15,23 +15,20 @@ import (
 )
 
 // A server is the server's end of a connection that may speak HTTP/2. Every request
-// gets a header field with the number of its stream, which [Numbered] takes out again.
+// gets a header field with the number of its stream, which [StreamIDs] takes out again.
 type server struct {
 	net.Conn
 	field string // the name of that header field, which no client can guess
 
 	// Of reading; net/http does it on one goroutine.
-	seen int // bytes of the preface
-	in   *bufio.Reader
-	head [headLen]byte
-	give []byte // what was not handed out yet: a head, or a frame of ours
-	left int    // bytes to come of the payload that is being read
-	last uint32 // stream that was opened last
-	now  frame  // with the flags as they came
+	seen   int // bytes of the preface
+	frames frameReader
+	last   uint32 // stream that was opened last
+	now    frame  // with the flags as they came
 
 	requests headReader // where it is not HTTP/2
 
-	mode atomic.Int32 // what the client speaks
+	protocol atomic.Int32 // what the client speaks
 
 	writing sync.Mutex
 	out     track
@@ -50,9 +47,7 @@ const (
 )
 
 func newServer(conn net.Conn) *server {
-	random := make([]byte, 8)
-	rand.Read(random)
-	return &server{Conn: conn, field: "avsproxy-stream-" + hex.EncodeToString(random), codes: map[uint32]http2.ErrCode{}}
+	return &server{Conn: conn, field: "avsproxy-stream-" + strings.ToLower(rand.Text()), codes: map[uint32]http2.ErrCode{}}
 }
 
 // NetConn returns the connection below.
@@ -60,7 +55,7 @@ func (s *server) NetConn() net.Conn { return s.Conn }
 
 // Read implements [net.Conn].
 func (s *server) Read(p []byte) (int, error) {
-	switch s.mode.Load() {
+	switch s.protocol.Load() {
 	case other:
 		n, err := s.Conn.Read(p)
 		s.requests.read(p[:n])
@@ -68,56 +63,48 @@ func (s *server) Read(p []byte) (int, error) {
 	case unknown, negotiated:
 		return s.readPreface(p)
 	}
-	if len(s.give) == 0 && s.left == 0 {
+	if s.frames.between() {
 		if err := s.nextFrame(); err != nil {
 			return 0, err
 		}
 	}
-	if len(s.give) > 0 {
-		n := copy(p, s.give)
-		s.give = s.give[n:]
-		return n, nil
-	}
-	n, err := s.in.Read(p[:min(len(p), s.left)])
-	if s.left -= n; s.left == 0 {
-		s.frameEnded()
-	}
-	return n, err
+	return s.frames.read(p)
 }
 
 // readPreface compares what comes with the preface, and reads no further than that.
 func (s *server) readPreface(p []byte) (int, error) {
 	n, err := s.Conn.Read(p[:min(len(p), len(preface)-s.seen)])
 	if string(p[:n]) != preface[s.seen:s.seen+n] {
-		s.mode.Store(other)
+		s.protocol.Store(other)
 		s.requests.read([]byte(preface[:s.seen]))
 		s.requests.read(p[:n])
 		return n, err
 	}
 	if s.seen += n; s.seen == len(preface) {
-		s.in = bufio.NewReader(s.Conn)
-		s.mode.Store(speaksHTTP2)
+		s.frames.in = bufio.NewReader(s.Conn)
+		s.protocol.Store(speaksHTTP2)
 	}
 	return n, err
 }
 
-func (s *server) nextFrame() error {
-	if _, err := io.ReadFull(s.in, s.head[:]); err != nil {
+// nextFrame puts a frame of ours behind the header block of a new request, or reads a
+// frame.
+func (s *server) nextFrame() (err error) {
+	if s.opens() {
+		s.last = s.now.stream
+		s.frames.pending = s.streamIDFrame()
+		return nil
+	}
+	if s.now, err = s.frames.next(); err != nil {
 		return err
 	}
-	s.now = parseHead(s.head[:])
 	if s.opens() {
-		s.head[4] &^= byte(http2.FlagHeadersEndHeaders) // ours is what ends it
-	}
-	s.give, s.left = s.head[:], s.now.length
-	if s.left == 0 {
-		s.give = append([]byte(nil), s.give...)
-		s.frameEnded()
+		s.frames.head[4] &^= byte(http2.FlagHeadersEndHeaders) // ours is what ends it
 	}
 	return nil
 }
 
-// opens reports whether the frame ends the header block of a new request.
+// opens reports whether the present frame ends the header block of a new request.
 // HEADERS on a stream that is known are trailers.
 func (s *server) opens() bool {
 	switch s.now.kind {
@@ -129,26 +116,22 @@ func (s *server) opens() bool {
 	return false
 }
 
-// frameEnded puts a CONTINUATION (RFC 9113 section 6.10) behind the header block of a
-// new request. What is in it changes no compression state: a literal field without
-// indexing (RFC 7541 section 6.2.2).
-func (s *server) frameEnded() {
-	if !s.opens() {
-		return
-	}
-	s.last = s.now.stream
+// streamIDFrame is a CONTINUATION (RFC 9113 section 6.10) with the number of the stream.
+// It changes no compression state: a literal field without indexing (RFC 7541 section
+// 6.2.2).
+func (s *server) streamIDFrame() []byte {
 	value := strconv.FormatUint(uint64(s.now.stream), 10)
 	block := []byte{0, byte(len(s.field))}
 	block = append(block, s.field...)
 	block = append(block, byte(len(value)))
 	block = append(block, value...)
 	ours := frame{length: len(block), kind: http2.FrameContinuation, flags: http2.FlagContinuationEndHeaders, stream: s.now.stream}
-	s.give = append(appendHead(s.give, ours), block...)
+	return append(appendHead(nil, ours), block...)
 }
 
 // Write implements [net.Conn].
 func (s *server) Write(p []byte) (int, error) {
-	if mode := s.mode.Load(); mode != speaksHTTP2 && mode != negotiated {
+	if protocol := s.protocol.Load(); protocol != speaksHTTP2 && protocol != negotiated {
 		return s.Conn.Write(p)
 	}
 	s.writing.Lock()
@@ -157,14 +140,14 @@ func (s *server) Write(p []byte) (int, error) {
 }
 
 // recoded returns p, or a copy of it in which streams are reset with the codes that
-// are wanted.
+// handlers have set.
 func (s *server) recoded(p []byte) []byte {
 	out := p
 	s.out.follow(p, func(frame) {}, func(f frame, offset int, piece []byte) {
 		if f.kind != http2.FrameRSTStream {
 			return
 		}
-		code, ok := s.wanted(f.stream, offset+len(piece) == f.length)
+		code, ok := s.resetCode(f.stream, offset+len(piece) == f.length)
 		if !ok {
 			return
 		}
@@ -172,23 +155,15 @@ func (s *server) recoded(p []byte) []byte {
 			out = bytes.Clone(p) // a writer may not change what it is given
 		}
 		at := cap(p) - cap(piece)
-		recode(out[at:at+len(piece)], offset, code)
+		whole := binary.BigEndian.AppendUint32(nil, uint32(code))
+		copy(out[at:at+len(piece)], whole[min(offset, len(whole)):])
 	})
 	return out
 }
 
-// recode writes the bytes of code from offset on.
-func recode(piece []byte, offset int, code http2.ErrCode) {
-	for i := range piece {
-		if shift := 24 - 8*(offset+i); shift >= 0 {
-			piece[i] = byte(code >> shift)
-		}
-	}
-}
-
-// wanted returns the code that the stream's RST_STREAM should have. It is asked a last
-// time when the frame ends.
-func (s *server) wanted(stream uint32, last bool) (http2.ErrCode, bool) {
+// resetCode returns the code that the stream's RST_STREAM should have. With last, the
+// frame ends, and the code is not needed again.
+func (s *server) resetCode(stream uint32, last bool) (http2.ErrCode, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	code, ok := s.codes[stream]
@@ -198,13 +173,13 @@ func (s *server) wanted(stream uint32, last bool) (http2.ErrCode, bool) {
 	return code, ok
 }
 
-// codesMost bounds what is kept of streams that ended in another way after all.
-const codesMost = 1024
+// maxCodes bounds the codes of streams that ended in another way after all.
+const maxCodes = 1024
 
-func (s *server) want(stream uint32, code http2.ErrCode) {
+func (s *server) setResetCode(stream uint32, code http2.ErrCode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.codes) == codesMost {
+	if len(s.codes) == maxCodes {
 		clear(s.codes)
 	}
 	s.codes[stream] = code

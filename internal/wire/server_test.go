@@ -16,7 +16,7 @@ import (
 
 // echo answers with the stream's number, what of the header is there, and the body.
 func echo(w http.ResponseWriter, r *http.Request) {
-	fmt.Fprintf(w, "%s %d %d fields tls=%t\n", r.Proto, ID(r.Context()), len(r.Header), r.TLS != nil && r.TLS.HandshakeComplete)
+	fmt.Fprintf(w, "%s %d %d fields tls=%t\n", r.Proto, StreamID(r.Context()), len(r.Header), r.TLS != nil && r.TLS.HandshakeComplete)
 	io.Copy(w, r.Body)
 	fmt.Fprint(w, r.Trailer.Get("Late"))
 }
@@ -87,7 +87,7 @@ func TestClientsCannotGiveNumbers(t *testing.T) {
 	var field string
 	address := serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		field = r.Context().Value(connKey{}).(*server).field
-		fmt.Fprint(w, ID(r.Context()), len(r.Header))
+		fmt.Fprint(w, StreamID(r.Context()), len(r.Header))
 	}))
 	conn, _ := connect(t, address, nil)
 	roundTrip(t, conn, request(t, "GET", address, nil))
@@ -145,8 +145,8 @@ func TestCodeIsWrittenHoweverTheFrameIsCut(t *testing.T) {
 	for size := 1; size <= frames.Len(); size++ {
 		out := &recorder{}
 		s := newServer(out)
-		s.mode.Store(speaksHTTP2)
-		s.want(1, 0x01020304)
+		s.protocol.Store(speaksHTTP2)
+		s.setResetCode(1, 0x01020304)
 		given := bytes.Clone(frames.Bytes())
 		for rest := given; len(rest) > 0; {
 			n := min(size, len(rest))

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve runs handler behind Listen and Numbered, and returns its address. conf is
+// serve runs handler behind Listen and StreamIDs, and returns its address. conf is
 // nil for a clear listener.
 func serve(t *testing.T, conf *tls.Config, handler http.Handler) string {
 	t.Helper()
@@ -26,7 +26,7 @@ func serve(t *testing.T, conf *tls.Config, handler http.Handler) string {
 		ln = tls.NewListener(ln, conf)
 	}
 	server := &http.Server{
-		Handler:     Numbered(handler),
+		Handler:     StreamIDs(handler),
 		Protocols:   protocols(),
 		ConnContext: NewContext,
 		ErrorLog:    log.New(io.Discard, "", 0),

@@ -2,20 +2,19 @@ package wire
 
 import (
 	"io"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/net/http2"
 )
 
-// A Stream is one request and its answer, as the frames tell it. Forget it when the
+// A Stream is one request and its answer, as its frames show them. Forget it when the
 // answer has ended.
 type Stream struct {
 	ID     uint32
 	conn   *Client
 	unsent atomic.Bool // writing its HEADERS failed
 
-	mu    sync.Mutex
+	// Under the lock of conn:
 	data  []dataFrame // that came and were not read yet
 	ended bool        // END_STREAM came
 	reset bool
@@ -28,68 +27,10 @@ type dataFrame struct {
 	last bool // it ends the stream
 }
 
-// opened notes the stream that net/http opens with a frame, the first HEADERS of each,
-// and returns it; nil = the frame opens none.
-func (c *Client) opened(f frame) *Stream {
-	if f.kind != http2.FrameHeaders {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f.stream <= c.last { // trailers
-		return nil
-	}
-	c.last = f.stream
-	c.fresh = &Stream{ID: f.stream, conn: c}
-	c.streams[f.stream] = c.fresh
-	return c.fresh
-}
-
-// Claim returns the stream that was opened last, to the first who asks; nil = none was
-// since the last Claim. Call it where net/http has written HEADERS, or has failed to.
-func (c *Client) Claim() *Stream {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	claimed := c.fresh
-	c.fresh = nil
-	return claimed
-}
-
-func (c *Client) stream(id uint32) *Stream {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.streams[id]
-}
-
-func (s *Stream) came(f dataFrame) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.data = append(s.data, f)
-}
-
-func (s *Stream) wasReset(code http2.ErrCode) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reset, s.code = true, code
-}
-
-func (s *Stream) wasEnded() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ended = true
-}
-
-// over reports whether nothing more comes on the stream.
-func (s *Stream) over() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ended || s.reset
-}
-
 // next takes the next DATA frame, if it has come.
 func (s *Stream) next() (f dataFrame, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
 	if len(s.data) == 0 {
 		return dataFrame{}, false
 	}
@@ -99,23 +40,23 @@ func (s *Stream) next() (f dataFrame, ok bool) {
 
 // Reset returns the code with which the server reset the stream, if it did.
 func (s *Stream) Reset() (code http2.ErrCode, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
 	return s.code, s.reset
 }
 
 // Unprocessed reports whether the server did not and will not look at the request: it
-// refused the stream, or left with GOAWAY before it (RFC 9113 section 8.7), or never
+// refused the stream, or sent GOAWAY with a lower one (RFC 9113 section 8.7), or never
 // got it.
 func (s *Stream) Unprocessed() bool {
-	if s.unsent.Load() {
-		return true
-	}
-	if code, reset := s.Reset(); reset {
-		return code == http2.ErrCodeRefusedStream
-	}
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
+	switch {
+	case s.unsent.Load():
+		return true
+	case s.reset:
+		return s.code == http2.ErrCodeRefusedStream
+	}
 	return s.conn.away != nil && s.ID > s.conn.away.last
 }
 

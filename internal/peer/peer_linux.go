@@ -4,11 +4,15 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 func tcpSupported() error { return nil }
+
+func unixSupported() error { return nil }
 
 // tcpUID asks the kernel for the user of the socket at the other end: its own address
 // is theirs, its peer's is ours. The answer counts only while our own end is alive:
@@ -34,13 +38,10 @@ func connected(state uint8) bool {
 
 // alive reports whether our own end is still connected.
 func alive(c *net.TCPConn) bool {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return false
-	}
-	var info *unix.TCPInfo
-	failed := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
-	return failed == nil && err == nil && connected(info.State)
+	info, err := sockopt(c, func(fd int) (*unix.TCPInfo, error) {
+		return unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	return err == nil && connected(info.State)
 }
 
 // lookUp finds the TCP socket between two addresses with sock_diag(7). The kernel
@@ -68,4 +69,41 @@ func lookUp(own, peer netip.AddrPort) (diag, error) {
 		return diag{}, errors.New("the answer is about another socket")
 	}
 	return found, err
+}
+
+func unixUID(c *net.UnixConn) (uid int, known bool) {
+	cred, err := Credentials(c)
+	if err != nil || !mapped(cred.Uid) {
+		return 0, false
+	}
+	return int(cred.Uid), true
+}
+
+// Credentials are the process and the user at the other end at the time of connect or
+// listen (unix(7), SO_PEERCRED), also if they are gone.
+func Credentials(c *net.UnixConn) (*unix.Ucred, error) {
+	return sockopt(c, func(fd int) (*unix.Ucred, error) {
+		return unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+}
+
+// overflowUID is the ID of every user that our user namespace does not map
+// (user_namespaces(7)). In a namespace that maps all it is a user like others.
+const overflowUID = 65534
+
+// mapped reports whether a user ID of the kernel is that of one user.
+func mapped(uid uint32) bool { return uid != overflowUID || allMapped() }
+
+func allMapped() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	fields := strings.Fields(string(text))
+	return err == nil && len(fields) == 3 && fields[2] == "4294967295"
+}
+
+// canName is why a user cannot be told from others; nil = it can.
+func canName(uid int) error {
+	if mapped(uint32(uid)) {
+		return nil
+	}
+	return errors.New("in this container, the user of avsproxy has the number of all unknown users (65534)")
 }

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 )
 
+func canName(int) error { return nil }
+
 func tcpSupported() error {
 	return errors.New("this system does not tell whose a TCP connection is")
 }

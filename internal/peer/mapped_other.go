@@ -1,5 +1,0 @@
-//go:build !linux
-
-package peer
-
-func canName(int) error { return nil }
