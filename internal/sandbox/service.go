@@ -46,11 +46,10 @@ type service struct {
 func newService(ctx context.Context, config *tls.Config, handler http.Handler) *service {
 	s := &service{ctx: ctx, tls: config, http1: handler}
 	s.http2 = &frames.Server{
-		Handler:       frames.HTTP(handler),
-		HeaderTimeout: handshakeTimeout,
-		Fields:        sandboxFields,
-		Activity:      func(c *frames.Conn, _ bool) { s.connUsed(c.NetConn()) },
-		ErrorLog:      log.New(io.Discard, "", 0),
+		Handler:  frames.HTTP(handler),
+		Fields:   sandboxFields,
+		Activity: func(c *frames.Conn) { s.connUsed(c.NetConn()) },
+		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	return s
 }
@@ -66,7 +65,7 @@ func newAVS(ctx context.Context, certs *certificates, g *gateway, o Options) *se
 	s.http2.MaxConcurrentStreams = uint32(min(o.MaxConcurrentStreams, streamWindow))
 	s.http2.InitialWindowSize = streamWindow
 	s.http2.ConnStart, s.http2.ConnEnd = g.connections.start, g.connections.end
-	s.http2.Activity = func(c *frames.Conn, _ bool) {
+	s.http2.Activity = func(c *frames.Conn) {
 		s.connUsed(c.NetConn())
 		g.connections.active(c)
 	}

@@ -28,8 +28,8 @@ type Conn struct {
 	block    headerBlock
 
 	mu           sync.Mutex
+	changed      *sync.Cond // wakes all that wait: for bytes to read or write, a window, or an end
 	out          outbox
-	progress     *sync.Cond // bytes were written, a window grew, a stall or a stream ended
 	readsStalled bool
 	closing      bool  // the last bytes are queued
 	err          error // why the connection ended; nil before
@@ -39,26 +39,33 @@ type Conn struct {
 	lastID       uint32 // the highest stream the client has opened
 	goAwaySent   bool
 	goAwayLast   uint32 // the last stream ID of the GOAWAY
-	flow         connFlow
+
+	inWindow   inflow
+	outWindow  window
+	outInitial int64 // the send window of new streams
+	maxFrame   int   // the largest frame that the client accepts
 }
 
 func newConn(ctx context.Context, s *Server, nc net.Conn) *Conn {
 	c := &Conn{
-		server:   s,
-		id:       int(s.lastConn.Add(1)),
-		nc:       nc,
-		buffered: bufio.NewReader(nc),
-		streams:  map[uint32]*Stream{},
-		flow:     newConnFlow(s),
+		server:     s,
+		id:         int(s.lastConn.Add(1)),
+		nc:         nc,
+		buffered:   bufio.NewReader(nc),
+		streams:    map[uint32]*Stream{},
+		inWindow:   inflow{window: connWindow},
+		outWindow:  initialWindow,
+		outInitial: initialWindow,
+		maxFrame:   minMaxFrameSize,
 	}
 	c.in = http2.NewFramer(nil, c.buffered)
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.in.SetReuseFrames()
 	c.in.SetMaxReadFrameSize(minMaxFrameSize)
 	c.decoder = hpack.NewDecoder(headerTableSize, c.addField)
-	c.decoder.SetMaxStringLength(c.headerBound())
-	c.out.init(&c.mu)
-	c.progress = sync.NewCond(&c.mu)
+	c.decoder.SetMaxStringLength(maxBlock)
+	c.changed = sync.NewCond(&c.mu)
+	c.out.init(c.changed)
 	return c
 }
 
@@ -70,13 +77,6 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Context ends with the connection; its cause says why.
 func (c *Conn) Context() context.Context { return c.ctx }
-
-// Streams returns how many streams are open.
-func (c *Conn) Streams() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.streams)
-}
 
 // GoAway sends a GOAWAY. The streams that the client has opened so far go on, and then
 // the connection closes. It does not wait.
@@ -97,20 +97,10 @@ func (c *Conn) GoAwayLast(last uint32, code http2.ErrCode, debug string) {
 // Close cuts the connection at once: under TCP the client sees a reset, under TLS
 // no close_notify. Queued bytes are lost; see [Conn.Flush].
 func (c *Conn) Close(err error) {
-	for nc := c.nc; nc != nil; nc = unwrap(nc) {
-		if tcp, ok := nc.(interface{ SetLinger(int) error }); ok {
-			tcp.SetLinger(0)
-		}
+	if tcp, ok := innermost(c.nc).(interface{ SetLinger(int) error }); ok {
+		tcp.SetLinger(0)
 	}
 	c.end(err)
-}
-
-// Raw queues the frames that write writes, including illegal ones. It ignores windows and
-// states, and does not wait.
-func (c *Conn) Raw(write func(*http2.Framer)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.control(write)
 }
 
 // Flush waits until all queued bytes are written, or the connection has ended.
@@ -119,7 +109,7 @@ func (c *Conn) Flush() error {
 	defer c.mu.Unlock()
 	mark := c.out.queued
 	for c.out.written < mark && c.err == nil {
-		c.progress.Wait()
+		c.changed.Wait()
 	}
 	if c.out.written < mark {
 		return c.err
@@ -132,7 +122,7 @@ func (c *Conn) StallReads(stall bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readsStalled = stall
-	c.progress.Broadcast()
+	c.changed.Broadcast()
 }
 
 // StallWrites stops or resumes the writing of frames, of all streams, including answers
@@ -141,7 +131,7 @@ func (c *Conn) StallWrites(stall bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out.stalled = stall
-	c.out.ready.Signal()
+	c.changed.Broadcast()
 }
 
 // serve returns when the connection has ended and its goroutines with it.

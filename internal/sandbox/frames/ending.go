@@ -37,16 +37,14 @@ func (c *Conn) goAway(last uint32, code http2.ErrCode, debug string) {
 func (c *Conn) closeWithError(code http2.ConnectionError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var reason []byte
+	reason := ""
 	if detail := c.in.ErrorDetail(); detail != nil {
-		reason = []byte(detail.Error())
+		reason = detail.Error()
 	}
-	c.control(func(f *http2.Framer) { f.WriteGoAway(c.lastServed(), http2.ErrCode(code), reason) })
-	c.goAwaySent, c.goAwayLast = true, 0
+	c.goAway(c.lastServed(), http2.ErrCode(code), reason)
 	for _, s := range c.streams {
 		s.fail(code, discarded)
 	}
-	c.close()
 }
 
 // closeIfIdle closes a connection after GOAWAY, if no stream is left to serve.
@@ -63,8 +61,7 @@ func (c *Conn) close() {
 	}
 	c.closing = true
 	c.nc.SetDeadline(time.Now().Add(closeTimeout))
-	c.out.ready.Signal()
-	c.progress.Broadcast()
+	c.changed.Broadcast()
 }
 
 // end closes the connection at once, and wakes all that wait for it.
@@ -86,8 +83,7 @@ func (c *Conn) endLocked(err error) {
 		s.fail(c.err, discarded)
 	}
 	c.cancel(c.err)
-	c.out.ready.Signal()
-	c.progress.Broadcast()
+	c.changed.Broadcast()
 	innermost(c.nc).Close() // TLS would wait for the client to take its close_notify
 }
 

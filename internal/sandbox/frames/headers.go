@@ -5,8 +5,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// maxFragments is how many frames a header block may come in.
-const maxFragments = 1000
+const (
+	maxFragments = 1000 // frames in which a header block may come
+	// maxBlock is how many bytes of a too large block are decoded, so that the compression
+	// state stays correct.
+	maxBlock = 4*maxHeaderList + 64<<10
+)
 
 // A headerBlock is one HEADERS frame with its CONTINUATIONs.
 type headerBlock struct {
@@ -14,15 +18,11 @@ type headerBlock struct {
 	ends          bool // with END_STREAM
 	selfDependent bool // the stream depends on itself
 	fields        []hpack.HeaderField
-	size          uint64 // as SETTINGS_MAX_HEADER_LIST_SIZE counts
+	size          uint32 // as SETTINGS_MAX_HEADER_LIST_SIZE counts
 	encoded       int
 	frames        int
 	tooLarge      bool
 }
-
-// headerBound is how many bytes of a too large block are decoded, so that the compression
-// state stays correct.
-func (c *Conn) headerBound() int { return int(4*uint64(c.server.maxHeaders()) + 64<<10) }
 
 func (c *Conn) onHeaders(f *http2.HeadersFrame) error {
 	c.block = headerBlock{
@@ -37,7 +37,7 @@ func (c *Conn) onHeaders(f *http2.HeadersFrame) error {
 func (c *Conn) onFragment(fragment []byte, last bool) error {
 	c.block.frames++
 	c.block.encoded += len(fragment)
-	if c.block.frames > maxFragments || c.block.encoded > c.headerBound() {
+	if c.block.frames > maxFragments || c.block.encoded > maxBlock {
 		return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
 	}
 	if _, err := c.decoder.Write(fragment); err != nil {
@@ -56,8 +56,8 @@ func (c *Conn) onFragment(fragment []byte, last bool) error {
 
 // addField is called for each decoded field.
 func (c *Conn) addField(field hpack.HeaderField) {
-	c.block.size += uint64(field.Size())
-	if c.block.size > uint64(c.server.maxHeaders()) {
+	c.block.size += field.Size()
+	if c.block.size > maxHeaderList {
 		c.block.tooLarge = true
 		c.decoder.SetEmitEnabled(false)
 		return

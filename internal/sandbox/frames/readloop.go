@@ -1,10 +1,10 @@
 package frames
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -15,73 +15,47 @@ func (c *Conn) sendPreface() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.control(func(f *http2.Framer) { f.WriteSettings(c.server.settings()...) })
-	if more := c.server.connWindow() - initialWindow; more > 0 {
-		c.control(func(f *http2.Framer) { f.WriteWindowUpdate(0, more) })
-	}
+	c.control(func(f *http2.Framer) { f.WriteWindowUpdate(0, connWindow-initialWindow) })
 }
 
-// read reads frames until the connection ends, and returns why it ended.
+// read reads frames until the connection ends, and returns why it ended. The first ones
+// are the client's preface: a magic line, then SETTINGS (RFC 9113 section 3.4).
 func (c *Conn) read() error {
-	c.nc.SetReadDeadline(time.Now().Add(c.server.headerTimeout()))
-	if err := c.readPreface(); err != nil {
+	late := time.AfterFunc(prefaceTimeout, func() { c.end(os.ErrDeadlineExceeded) })
+	defer late.Stop()
+	if err := c.readMagic(); err != nil {
 		return err
 	}
-	c.clearDeadline()
-	for {
-		if err := c.readFrame(); err != nil {
+	for first := true; ; first = false {
+		header, err := c.in.ReadFrameHeader()
+		switch {
+		case errors.Is(err, http2.ErrFrameTooLarge):
+			return http2.ConnectionError(http2.ErrCodeFrameSize)
+		case err != nil:
+			return fmt.Errorf("reading: %w", err)
+		case first && (header.Type != http2.FrameSettings || header.Flags.Has(http2.FlagSettingsAck)):
+			return http2.ConnectionError(http2.ErrCodeProtocol)
+		}
+		if err := c.handleFrame(header); err != nil {
 			return err
 		}
+		late.Stop() // later silence is not an error
 	}
-}
-
-// clearDeadline removes the deadline of the preface: later silence is not an error.
-func (c *Conn) clearDeadline() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closing {
-		c.nc.SetReadDeadline(time.Time{})
-	}
-}
-
-// readPreface reads the client's preface: a magic line, then SETTINGS (RFC 9113
-// section 3.4).
-func (c *Conn) readPreface() error {
-	var preface [len(http2.ClientPreface)]byte
-	if err := c.readMagic(preface[:]); err != nil {
-		return err
-	}
-	header, err := c.in.ReadFrameHeader()
-	if err != nil {
-		return readError(err)
-	}
-	if header.Type != http2.FrameSettings || header.Flags.Has(http2.FlagSettingsAck) {
-		return http2.ConnectionError(http2.ErrCodeProtocol)
-	}
-	return c.handleFrame(header)
 }
 
 // readMagic fails at the first wrong byte: another protocol may send fewer bytes than the
-// preface has.
-func (c *Conn) readMagic(buf []byte) error {
-	for n := 0; n < len(buf); {
-		more, err := c.buffered.Read(buf[n:])
+// line has.
+func (c *Conn) readMagic() error {
+	for _, want := range []byte(http2.ClientPreface) {
+		got, err := c.buffered.ReadByte()
 		if err != nil {
 			return err
 		}
-		n += more
-		if !bytes.HasPrefix([]byte(http2.ClientPreface), buf[:n]) {
+		if got != want {
 			return http2.ConnectionError(http2.ErrCodeProtocol)
 		}
 	}
 	return nil
-}
-
-func (c *Conn) readFrame() error {
-	header, err := c.in.ReadFrameHeader()
-	if err != nil {
-		return readError(err)
-	}
-	return c.handleFrame(header)
 }
 
 // handleFrame reads the rest of a frame and handles it.
@@ -89,7 +63,7 @@ func (c *Conn) handleFrame(header http2.FrameHeader) error {
 	frame, err := c.in.ReadFrameForHeader(header)
 	c.waitForReads()
 	if err == nil && c.server.Activity != nil {
-		c.server.Activity(c, header.Type == http2.FramePing)
+		c.server.Activity(c)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) { // the framer's error for a frame too short for its flags
 		return http2.ConnectionError(http2.ErrCodeFrameSize)
@@ -108,19 +82,11 @@ func (c *Conn) handleFrame(header http2.FrameHeader) error {
 	}
 }
 
-// readError distinguishes a too long frame from the end of the connection.
-func readError(err error) error {
-	if errors.Is(err, http2.ErrFrameTooLarge) {
-		return http2.ConnectionError(http2.ErrCodeFrameSize)
-	}
-	return fmt.Errorf("reading: %w", err)
-}
-
 func (c *Conn) waitForReads() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.readsStalled && !c.closing && c.err == nil {
-		c.progress.Wait()
+		c.changed.Wait()
 	}
 }
 
@@ -166,12 +132,11 @@ func (c *Conn) onPing(f *http2.PingFrame) {
 }
 
 func (c *Conn) onSettings(f *http2.SettingsFrame) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if f.IsAck() {
-		c.acknowledged()
 		return nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := f.ForeachSetting(c.apply); err != nil {
 		return err
 	}
@@ -189,7 +154,7 @@ func (c *Conn) apply(setting http2.Setting) error {
 	case http2.SettingInitialWindowSize:
 		return c.setInitialWindow(int64(setting.Val))
 	case http2.SettingMaxFrameSize:
-		c.flow.maxFrame = int(setting.Val)
+		c.maxFrame = int(setting.Val)
 	}
 	return nil
 }

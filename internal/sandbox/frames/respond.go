@@ -1,6 +1,7 @@
 package frames
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 
@@ -14,19 +15,10 @@ var (
 	errNoHead   = errors.New("the answer has no head")
 )
 
-// Informational sends an answer with status 1xx; there may be many before the head. Like
-// Head, Data and End, it returns when the frames are written.
-func (s *Stream) Informational(status int, fields []hpack.HeaderField) error {
-	return s.head(status, fields, false, true)
-}
-
 // Head sends the status and the fields, unchanged and in order: names must be lower case.
-// With end there is no body.
+// With end there is no body. Many heads with a status of 1xx may come before the one of the
+// answer. Like Data and End, Head returns when the frames are written.
 func (s *Stream) Head(status int, fields []hpack.HeaderField, end bool) error {
-	return s.head(status, fields, end, false)
-}
-
-func (s *Stream) head(status int, fields []hpack.HeaderField, end, informational bool) error {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	if err := s.writable(); err != nil {
@@ -35,7 +27,7 @@ func (s *Stream) head(status int, fields []hpack.HeaderField, end, informational
 	if s.headSent {
 		return errHeadSent
 	}
-	s.headSent = !informational
+	s.headSent = status >= 200
 	all := append([]hpack.HeaderField{{Name: ":status", Value: strconv.Itoa(status)}}, fields...)
 	return s.headers(all, end)
 }
@@ -90,10 +82,7 @@ func (s *Stream) Reset(code http2.ErrCode) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.closed {
-		if s.err == nil {
-			return errEnded
-		}
-		return s.err
+		return cmp.Or(s.err, errEnded)
 	}
 	c.control(func(f *http2.Framer) { f.WriteRSTStream(s.id, code) })
 	s.fail(http2.StreamError{StreamID: s.id, Code: code, Cause: errByServer}, discarded)
@@ -103,16 +92,9 @@ func (s *Stream) Reset(code http2.ErrCode) error {
 // finish ends an answer whose handler has returned, and asks the client to stop sending
 // (RFC 9113 section 8.1).
 func (s *Stream) finish() {
-	s.conn.mu.Lock()
-	headSent, ended := s.headSent, s.ended
-	s.conn.mu.Unlock()
-	if !headSent {
-		return
+	if s.End(nil) != errNoHead {
+		s.Reset(http2.ErrCodeNo)
 	}
-	if !ended {
-		s.End(nil)
-	}
-	s.Reset(http2.ErrCodeNo)
 }
 
 // writable returns why the stream can send nothing more, or nil.
@@ -120,18 +102,14 @@ func (s *Stream) writable() error {
 	switch {
 	case s.err != nil:
 		return s.err
-	case s.ended:
-		return errEnded
-	case s.conn.err != nil:
-		return s.conn.err
-	case s.conn.closing:
+	case s.ended, s.conn.closing:
 		return errEnded
 	}
 	return nil
 }
 
 func (s *Stream) headers(fields []hpack.HeaderField, end bool) error {
-	s.conn.out.headers(s.id, fields, end, s.conn.flow.maxFrame)
+	s.conn.out.headers(s.id, fields, end, s.conn.maxFrame)
 	return s.sent(end)
 }
 
@@ -145,13 +123,10 @@ func (s *Stream) sent(last bool) error {
 		s.closeIfDone()
 	}
 	for c.out.written < mark && c.err == nil && s.err == nil {
-		c.progress.Wait()
+		c.changed.Wait()
 	}
 	if c.out.written >= mark {
 		return nil
 	}
-	if s.err != nil {
-		return s.err
-	}
-	return c.err
+	return cmp.Or(s.err, c.err)
 }

@@ -46,7 +46,7 @@ func (w *response) WriteHeader(status int) {
 	case status < 100 || status > 999:
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	case status < 200:
-		w.stream.Informational(status, fieldsOf(w.header))
+		w.stream.Head(status, fieldsOf(w.header), false)
 	default:
 		w.status, w.fixed, w.length = status, w.header.Clone(), -1
 		w.announced = slices.Sorted(maps.Keys(announced(w.fixed.Clone())))
