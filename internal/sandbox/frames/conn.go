@@ -4,13 +4,19 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
+
+// closeTimeout is how long a closing connection may stay open, so that the client reads
+// the GOAWAY instead of a TCP reset.
+const closeTimeout = time.Second
 
 // A Conn is one connection. Its methods may be called from anywhere.
 type Conn struct {
@@ -107,14 +113,7 @@ func (c *Conn) Close(err error) {
 func (c *Conn) Flush() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	mark := c.out.queued
-	for c.out.written < mark && c.err == nil {
-		c.changed.Wait()
-	}
-	if c.out.written < mark {
-		return c.err
-	}
-	return nil
+	return c.awaitWrite(func() error { return c.err })
 }
 
 // StallReads stops or resumes the reading of frames, of all streams.
@@ -147,4 +146,88 @@ func (c *Conn) serve() {
 	c.end(err)
 	c.work.Wait()
 	c.nc.Close() // a wrapper of the connection may need it
+}
+
+// lastServed is the last stream that was or will be served.
+func (c *Conn) lastServed() uint32 {
+	if c.goAwaySent {
+		return min(c.goAwayLast, c.lastID)
+	}
+	return c.lastID
+}
+
+func (c *Conn) goAway(last uint32, code http2.ErrCode, debug string) {
+	c.control(func(f *http2.Framer) { f.WriteGoAway(last, code, []byte(debug)) })
+	c.goAwaySent, c.goAwayLast = true, last
+	for id, s := range c.streams {
+		if id > last {
+			s.fail(fmt.Errorf("stream %d was dropped by GOAWAY", id), discarded)
+		}
+	}
+	c.closeIfIdle()
+}
+
+// closeWithError ends all streams, and the connection when the GOAWAY is written.
+func (c *Conn) closeWithError(code http2.ConnectionError) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reason := ""
+	if detail := c.in.ErrorDetail(); detail != nil {
+		reason = detail.Error()
+	}
+	c.goAway(c.lastServed(), http2.ErrCode(code), reason)
+	for _, s := range c.streams {
+		s.fail(code, discarded)
+	}
+}
+
+// closeIfIdle closes a connection after GOAWAY, if no stream is left to serve.
+func (c *Conn) closeIfIdle() {
+	if c.goAwaySent && c.goAwayLast <= c.lastID && len(c.streams) == 0 {
+		c.close()
+	}
+}
+
+// close lets the writer finish, within closeTimeout.
+func (c *Conn) close() {
+	if c.closing || c.err != nil {
+		return
+	}
+	c.closing = true
+	c.nc.SetDeadline(time.Now().Add(closeTimeout))
+	c.changed.Broadcast()
+}
+
+// end closes the connection at once, and wakes all that wait for it.
+func (c *Conn) end(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endLocked(err)
+}
+
+func (c *Conn) endLocked(err error) {
+	if c.err != nil {
+		return
+	}
+	if err == nil || errors.Is(err, io.EOF) { // io.EOF would look like the end of a body
+		err = net.ErrClosed
+	}
+	c.err = fmt.Errorf("connection %d ended: %w", c.id, err)
+	for _, s := range c.streams {
+		s.fail(c.err, discarded)
+	}
+	c.cancel(c.err)
+	c.changed.Broadcast()
+	innermost(c.nc).Close() // TLS would wait for the client to take its close_notify
+}
+
+// innermost returns the connection inside of wrappers such as *tls.Conn.
+func innermost(nc net.Conn) net.Conn {
+	for {
+		wrapper, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = wrapper.NetConn()
+	}
 }

@@ -92,7 +92,7 @@ func TestWindowIsGivenBackAsItIsRead(t *testing.T) {
 	}
 	r.WriteDataPadded(1, false, make([]byte, minMaxFrameSize-12), make([]byte, 10))
 	r.wantAlive() // the padding alone is not worth it
-	io.ReadFull(stream.Body(), make([]byte, minUpdate-11))
+	io.ReadFull(stream, make([]byte, minUpdate-11))
 	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 1 || f.Increment != minUpdate {
 		t.Errorf("%v", f)
 	}
@@ -113,7 +113,7 @@ func TestConnectionsWindow(t *testing.T) {
 		r.WriteData(1, false, bytes.Repeat([]byte("."), 10_000))
 	}
 	r.wantAlive() // all has arrived
-	io.ReadFull(stream.Body(), make([]byte, 5000))
+	io.ReadFull(stream, make([]byte, 5000))
 	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 1 && f.StreamID != 0 {
 		t.Errorf("%v", f)
 	}

@@ -130,7 +130,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.expects = false
 		b.stream.Head(http.StatusContinue, nil, false) // it fails if the answer has started, but then it is not needed
 	}
-	n, err := b.stream.Body().Read(p)
+	n, err := b.stream.Read(p)
 	if err == io.EOF {
 		for _, field := range b.stream.Trailer() {
 			b.trailer.Add(field.Name, field.Value)

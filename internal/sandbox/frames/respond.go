@@ -116,17 +116,9 @@ func (s *Stream) headers(fields []hpack.HeaderField, end bool) error {
 // sent updates the state after a frame, and waits until the frame is written: a client
 // that does not read slows down its own streams.
 func (s *Stream) sent(last bool) error {
-	c := s.conn
-	mark := c.out.queued
 	if last {
 		s.ended = true
 		s.closeIfDone()
 	}
-	for c.out.written < mark && c.err == nil && s.err == nil {
-		c.changed.Wait()
-	}
-	if c.out.written >= mark {
-		return nil
-	}
-	return cmp.Or(s.err, c.err)
+	return s.conn.awaitWrite(func() error { return cmp.Or(s.err, s.conn.err) })
 }

@@ -85,15 +85,10 @@ func (s *Stream) Trailer() []hpack.HeaderField {
 	return slices.Clone(s.trailer)
 }
 
-// Body returns the request's body. Reading returns window to the client. If the stream
-// breaks, the error comes after the bytes that had arrived.
-func (s *Stream) Body() io.Reader { return body{s} }
-
-type body struct{ stream *Stream }
-
-// Read waits for at least one byte, the end, or an error.
-func (b body) Read(p []byte) (int, error) {
-	s := b.stream
+// Read reads the request's body: it waits for at least one byte, the end, or an error.
+// Reading returns window to the client. If the stream breaks, the error comes after the
+// bytes that had arrived.
+func (s *Stream) Read(p []byte) (int, error) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	for s.body.Len() == 0 && s.bodyErr == nil {
@@ -127,7 +122,7 @@ func (s *Stream) receive(data []byte, size int64, end bool) error {
 
 // receiveTrailer handles the fields after the body, which must end the stream.
 func (s *Stream) receiveTrailer(b headerBlock) error {
-	if !b.ends || b.selfDependent || b.tooLarge || s.incomplete() || checkTrailer(b.fields) != nil {
+	if !b.ends || b.selfDependent || b.tooLarge || s.incomplete() || checkRegular(b.fields) != nil {
 		return streamError(s.id, http2.ErrCodeProtocol)
 	}
 	s.trailer = b.fields

@@ -114,6 +114,16 @@ func (c *Conn) wrote(n int) {
 	c.changed.Broadcast()
 }
 
+// awaitWrite waits until all queued bytes are written, or returns why that fails.
+func (c *Conn) awaitWrite(failed func() error) error {
+	for mark := c.out.queued; c.out.written < mark; c.changed.Wait() {
+		if err := failed(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // closeWrite closes the sending side. The client closes the connection in answer, which
 // ends the reading.
 func (c *Conn) closeWrite() {
