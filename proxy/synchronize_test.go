@@ -12,7 +12,6 @@ import (
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/sandbox"
-	"avsproxy/internal/sandbox/faults"
 )
 
 // A synchronized is a line that synchronizes; done has how its posts ended.
@@ -47,11 +46,7 @@ func next[T any](t *testing.T, told <-chan T) (value T) {
 
 func misbehave(t *testing.T, s *sandbox.Sandbox, text string) {
 	t.Helper()
-	list, err := faults.Parse(text)
-	if err == nil {
-		err = s.Faults().Replace(list)
-	}
-	if err != nil {
+	if err := s.Faults().Replace(text); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -83,11 +83,7 @@ func (s *Sandbox) postFaults(w http.ResponseWriter, r *http.Request) {
 		writeControlError(w, "the list is longer than 64 KiB")
 		return
 	}
-	list, err := faults.Parse(string(text))
-	if err == nil {
-		err = s.faults.Replace(list)
-	}
-	if err != nil {
+	if err := s.faults.Replace(string(text)); err != nil {
 		writeControlError(w, err.Error())
 		return
 	}
@@ -95,7 +91,7 @@ func (s *Sandbox) postFaults(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sandbox) deleteFaults(w http.ResponseWriter, r *http.Request) {
-	s.faults.Replace(nil) // which cannot fail
+	s.faults.Replace("") // which cannot fail
 	s.getFaults(w, r)
 }
 
