@@ -29,7 +29,6 @@
 package faults
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -47,8 +46,8 @@ type Fault struct {
 	// Count is how many times the fault strikes. 0 means once if At is set or the kind
 	// strikes once, and otherwise every time.
 	Count int
-	// Chance is the probability of each strike. 0 means 1.
-	Chance float64
+	// Percent is the probability of each strike. 0 means 100.
+	Percent float64
 }
 
 // String returns the fault as an item of a list.
@@ -66,9 +65,8 @@ func (f Fault) String() string {
 	if f.Count > 0 {
 		text += " x" + strconv.Itoa(f.Count)
 	}
-	if f.Chance > 0 {
-		percent := math.Round(f.Chance*millionths) / (millionths / 100)
-		text += " " + strconv.FormatFloat(percent, 'f', -1, 64) + "%"
+	if f.Percent > 0 {
+		text += " " + strconv.FormatFloat(f.Percent, 'f', -1, 64) + "%"
 	}
 	return text
 }

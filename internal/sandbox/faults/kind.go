@@ -95,10 +95,7 @@ func orNearest(word string, known []string, hint string) string {
 	return hint
 }
 
-const (
-	maxNumber  = 999_999_999
-	millionths = 1e6
-)
+const maxNumber = 999_999_999
 
 // examples are added to an error about a value of this form.
 var examples = map[string]string{

@@ -119,7 +119,7 @@ func (f *Fault) parsePart(sign, part, text string) (message, hint string) {
 		ok = ok && f.Count > 0
 		message, hint = "x"+part+" is not a count", "write x1, x2 and so on"
 	case "%":
-		ok = f.parseChance(part)
+		ok = f.parsePercent(part)
 		message, hint = fmt.Sprintf("invalid chance %q", part), "write a number of per cent, such as 25%; a count is written x25"
 	default:
 		message, hint = fmt.Sprintf("%q is not understood", text), "after the name come =VALUE, @WHEN, xCOUNT and P%"
@@ -140,13 +140,12 @@ func (f *Fault) parseWhen(part string) bool {
 	return err == nil && d > 0
 }
 
-// parseChance keeps four digits after the point of a percentage: millionths, which
-// String writes without loss.
-func (f *Fault) parseChance(part string) bool {
+// parsePercent keeps four digits after the point.
+func (f *Fault) parsePercent(part string) bool {
 	digits, ok := strings.CutSuffix(part, "%")
 	percent, err := strconv.ParseFloat(digits, 64)
-	f.Chance = math.Round(percent*(millionths/100)) / millionths
-	return ok && err == nil && strings.Trim(digits, "0123456789.") == "" && f.Chance > 0 && percent <= 100
+	f.Percent = math.Round(percent*1e4) / 1e4
+	return ok && err == nil && strings.Trim(digits, "0123456789.") == "" && f.Percent > 0 && percent <= 100
 }
 
 // word cuts the next word and the spaces around it off a text.

@@ -28,7 +28,7 @@ func TestParseReadsEveryPartOfAnItem(t *testing.T) {
 		{Name: "goaway", After: 10 * time.Second},
 		{Name: "token-503", Count: 2},
 		{Name: "rst", Value: "REFUSED_STREAM", At: 2},
-		{Name: "slow-headers", Value: "2s", Chance: 0.25},
+		{Name: "slow-headers", Value: "2s", Percent: 25},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -65,7 +65,7 @@ func (s *Set) Strike(events ...Event) (struck List) {
 	now := time.Now()
 	taken := map[string]bool{}
 	for _, a := range s.active {
-		if !a.meets(events) || !a.due(now) || taken[a.group] || !s.hits(a.Chance) {
+		if !a.meets(events) || !a.due(now) || taken[a.group] || !s.hits(a.Percent) {
 			continue
 		}
 		taken[a.group] = true
@@ -89,12 +89,12 @@ func (a *activeFault) due(now time.Time) bool {
 	return a.seen >= a.At
 }
 
-func (s *Set) hits(chance float64) bool {
+func (s *Set) hits(percent float64) bool {
 	switch {
-	case chance == 0 || chance == 1:
+	case percent == 0 || percent == 100:
 		return true
 	case s.Random != nil:
-		return s.Random() < chance
+		return s.Random()*100 < percent
 	}
-	return rand.Float64() < chance
+	return rand.Float64()*100 < percent
 }
