@@ -27,6 +27,9 @@ const (
 	acceptPause = 10 * time.Millisecond
 	// streamWindow is the SETTINGS_INITIAL_WINDOW_SIZE that AVS was observed to send.
 	streamWindow = 1<<31 - 1
+	// maxHeaderBytes makes net/http accept a header list of 40960 bytes, as AVS does:
+	// net/http adds 320 bytes to its limit.
+	maxHeaderBytes = 40960 - 320
 )
 
 // A service is LWA or AVS: a handler that is served over TLS on some listeners.
@@ -34,7 +37,7 @@ type service struct {
 	ctx       context.Context // its end closes all connections
 	tls       *tls.Config
 	http2     *frames.Server
-	http1     http.Handler // nil: HTTP/2 only, even if the client has not agreed to it
+	http1     *http.Server // nil: HTTP/2 only, even if the client has not agreed to it
 	listeners []net.Listener
 	work      sync.WaitGroup // listeners and connections
 
@@ -43,13 +46,24 @@ type service struct {
 	open, total atomic.Int64 // connections that speak HTTP now, and that ever did
 }
 
+// newService returns a service that speaks HTTP/1.1, and HTTP/2 if config negotiates it.
 func newService(ctx context.Context, config *tls.Config, handler http.Handler) *service {
-	s := &service{ctx: ctx, tls: config, http1: handler}
+	s := &service{ctx: ctx, tls: config}
 	s.http2 = &frames.Server{
 		Handler:  frames.HTTP(handler),
 		Fields:   sandboxFields,
 		Activity: func(c *frames.Conn) { s.connUsed(c.NetConn()) },
 		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	s.http1 = &http.Server{
+		Handler:           handler,
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": s.serveHTTP2},
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       s.withConnID,
+		ConnState:         s.connState,
+		ReadHeaderTimeout: handshakeTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          s.http2.ErrorLog,
 	}
 	return s
 }
@@ -83,7 +97,7 @@ func (s *service) start(listeners []net.Listener) error {
 	}
 	s.listeners = listeners
 	for _, l := range listeners {
-		s.work.Go(func() { s.accept(l) })
+		s.work.Go(func() { s.serve(tls.NewListener(l, s.tls)) })
 	}
 	return nil
 }
@@ -95,6 +109,9 @@ func (s *service) close() (err error) {
 			err = errors.Join(err, closeErr)
 		}
 	}
+	if s.http1 != nil {
+		s.http1.Close()
+	}
 	s.work.Wait()
 	return err
 }
@@ -103,30 +120,49 @@ func (s *service) url() string {
 	return fmt.Sprintf("https://localhost:%d", s.listeners[0].Addr().(*net.TCPAddr).Port)
 }
 
-func (s *service) accept(l net.Listener) {
+// serve serves connections until the listener is closed.
+func (s *service) serve(l net.Listener) {
+	if s.http1 != nil {
+		s.http1.Serve(l)
+		return
+	}
 	for {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
-			s.work.Go(func() { s.serve(tls.Server(nc, s.tls)) })
+			s.work.Go(func() { s.handshake(nc.(*tls.Conn)) })
 		case errors.Is(err, net.ErrClosed) || !pause(s.ctx, acceptPause):
 			return
 		}
 	}
 }
 
-func (s *service) serve(c *tls.Conn) {
-	defer s.connEnded(c)
+func (s *service) handshake(c *tls.Conn) {
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
-	err := c.HandshakeContext(ctx)
-	cancel()
-	switch {
-	case err != nil:
+	defer cancel()
+	if c.HandshakeContext(ctx) != nil {
 		c.NetConn().Close()
-	case s.http1 == nil || c.ConnectionState().NegotiatedProtocol == "h2":
-		s.http2.ServeConn(s.ctx, c)
-	default:
-		s.serveHTTP1(c)
+		return
+	}
+	s.serveHTTP2(nil, c, nil)
+}
+
+// serveHTTP2 is a function for [http.Server.TLSNextProto].
+func (s *service) serveHTTP2(_ *http.Server, c *tls.Conn, _ http.Handler) {
+	defer s.connEnded(c)
+	s.http2.ServeConn(s.ctx, c)
+}
+
+// connState follows the connections of net/http.
+func (s *service) connState(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.work.Add(1)
+	case http.StateActive:
+		s.connUsed(c)
+	case http.StateClosed:
+		s.connEnded(c)
+		s.work.Done()
 	}
 }
 
@@ -142,6 +178,29 @@ func (s *service) connEnded(c net.Conn) {
 	if _, counted := s.inUse.LoadAndDelete(c); counted {
 		s.open.Add(-1)
 	}
+}
+
+type connKey struct{}
+
+// withConnID numbers the connections of net/http from 1.
+func (s *service) withConnID(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, int(s.lastID.Add(1)))
+}
+
+func connID(ctx context.Context) int {
+	if stream := frames.FromContext(ctx); stream != nil {
+		return stream.Conn().ID()
+	}
+	id, _ := ctx.Value(connKey{}).(int)
+	return id
+}
+
+// cutConnection ends the connection of a request at once, and its handler.
+func cutConnection(ctx context.Context) {
+	if stream := frames.FromContext(ctx); stream != nil {
+		stream.Conn().Close(errFault)
+	}
+	panic(http.ErrAbortHandler) // which cuts HTTP/1.1
 }
 
 func addSandboxHeader(w http.ResponseWriter) {
