@@ -3,7 +3,6 @@ package sandbox
 import (
 	"crypto/rand"
 	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -169,9 +168,9 @@ func (c *codes) redeem(code string) (consent, bool) {
 
 func randomText(alphabet string, n int) string {
 	text := make([]byte, n)
-	for i := range text {
-		j, _ := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet)))) // rand.Reader never fails
-		text[i] = alphabet[j.Int64()]
+	rand.Read(text)
+	for i, b := range text {
+		text[i] = alphabet[int(b)%len(alphabet)]
 	}
 	return string(text)
 }

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -133,9 +132,9 @@ func writeControlError(w http.ResponseWriter, text string) {
 
 // writeControl indents the JSON for people.
 func writeControl(w http.ResponseWriter, status int, value any) {
-	answer := jsonResponse(status, value)
-	var indented bytes.Buffer
-	json.Indent(&indented, answer.body, "", "  ")
-	answer.body = indented.Bytes()
-	answer.write(w)
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		panic(err) // all values here can be marshaled
+	}
+	response{status: status, contentType: jsonType, body: append(text, '\n')}.write(w)
 }

@@ -27,15 +27,23 @@ func verificationURI(r *http.Request) string {
 	return (&url.URL{Scheme: scheme, Host: r.Host, Path: verificationPath}).String()
 }
 
-// readForm parses a form and checks its token, which must be for the purpose of this
-// form. If something is wrong, readForm answers and returns false.
-func (l *login) readForm(w http.ResponseWriter, r *http.Request, purpose func(url.Values) string) (url.Values, bool) {
+// formPurpose is what a form's token is for: its page and, once the user has typed it, the
+// code about which the form decides. So no other site can skip a page.
+func formPurpose(r *http.Request, userCode string) string { return r.URL.RequestURI() + " " + userCode }
+
+// readForm parses a form and checks its token. If something is wrong, readForm answers and
+// returns false.
+func (l *login) readForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		l.badRequest(w, "The form could not be read.")
 		return nil, false
 	}
-	if !l.forms.valid(purpose(r.PostForm), r.PostForm.Get("form_token")) {
+	decidesAbout := ""
+	if r.PostForm.Get("decision") != "" {
+		decidesAbout = userCode(r.PostForm)
+	}
+	if !l.forms.valid(formPurpose(r, decidesAbout), r.PostForm.Get("form_token")) {
 		l.showError(w, http.StatusForbidden, "This form was not made by the sandbox for this request, or it is too old. Load the page again.")
 		return nil, false
 	}
@@ -47,16 +55,14 @@ func (l *login) readForm(w http.ResponseWriter, r *http.Request, purpose func(ur
 func (l *login) consentPage(w http.ResponseWriter, r *http.Request, query url.Values, target *url.URL) {
 	l.show(w, http.StatusOK, "consent", page{
 		Title:   "Login with Amazon",
-		Token:   l.forms.issue(consentPurpose(r)),
+		Token:   l.forms.issue(formPurpose(r, "")),
 		Target:  origin(target),
 		Request: newConsentRequest(query.Get("scope"), query.Get("scope_data")),
 	})
 }
 
-func consentPurpose(r *http.Request) string { return "consent " + r.URL.RawQuery }
-
 func (l *login) consentForm(w http.ResponseWriter, r *http.Request, query url.Values) {
-	form, ok := l.readForm(w, r, func(url.Values) string { return consentPurpose(r) })
+	form, ok := l.readForm(w, r)
 	if !ok {
 		return
 	}
@@ -73,7 +79,7 @@ func (l *login) consentForm(w http.ResponseWriter, r *http.Request, query url.Va
 func (l *login) verify(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet:
-		l.codePage(w, http.StatusOK, "")
+		l.codePage(w, r, http.StatusOK, "")
 	case http.MethodPost:
 		l.codeForm(w, r)
 	default:
@@ -81,19 +87,13 @@ func (l *login) verify(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (l *login) codePage(w http.ResponseWriter, status int, text string) {
-	l.show(w, status, "code", page{Title: "Register your device", Text: text, Token: l.forms.issue("code")})
+func (l *login) codePage(w http.ResponseWriter, r *http.Request, status int, text string) {
+	l.show(w, status, "code", page{Title: "Register your device", Text: text, Token: l.forms.issue(formPurpose(r, ""))})
 }
 
-// codeForm takes the code and, from the second page, the decision. The token of the
-// second page contains the code, so that no other site can skip that page.
+// codeForm takes the code and, from the second page, the decision.
 func (l *login) codeForm(w http.ResponseWriter, r *http.Request) {
-	form, ok := l.readForm(w, r, func(form url.Values) string {
-		if form.Get("decision") == "" {
-			return "code"
-		}
-		return pairPurpose(userCode(form))
-	})
+	form, ok := l.readForm(w, r)
 	if !ok {
 		return
 	}
@@ -101,20 +101,18 @@ func (l *login) codeForm(w http.ResponseWriter, r *http.Request) {
 	decision := form.Get("decision")
 	switch {
 	case !known:
-		l.codePage(w, http.StatusBadRequest, "This code is not known, or it has expired. Ask your device for a new one.")
+		l.codePage(w, r, http.StatusBadRequest, "This code is not known, or it has expired. Ask your device for a new one.")
 	case decision == "":
 		l.show(w, http.StatusOK, "consent", page{
 			Title:    "Register your device",
 			UserCode: found.userCode,
-			Token:    l.forms.issue(pairPurpose(found.userCode)),
+			Token:    l.forms.issue(formPurpose(r, found.userCode)),
 			Request:  newConsentRequest(found.scope, found.scopeData),
 		})
 	default:
-		l.decidePair(w, found.userCode, decision == "allow")
+		l.decidePair(w, r, found.userCode, decision == "allow")
 	}
 }
-
-func pairPurpose(userCode string) string { return "pair " + userCode }
 
 // userCode returns the code of a form without the spaces, dashes and lower case that
 // people type.
@@ -122,14 +120,14 @@ func userCode(form url.Values) string {
 	return strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(form.Get("user_code")))
 }
 
-func (l *login) decidePair(w http.ResponseWriter, userCode string, allowed bool) {
+func (l *login) decidePair(w http.ResponseWriter, r *http.Request, userCode string, allowed bool) {
 	allowed = len(l.faults.Strike(faults.Consent)) == 0 && allowed
 	result := page{Title: "Not registered", Text: "Your device gets nothing. You can close this page."}
 	if allowed {
 		result = page{Title: "Success", Text: "Your device is registered. You can close this page."}
 	}
 	if !l.pairs.decide(userCode, allowed) {
-		l.codePage(w, http.StatusBadRequest, "This code has expired. Ask your device for a new one.")
+		l.codePage(w, r, http.StatusBadRequest, "This code has expired. Ask your device for a new one.")
 		return
 	}
 	l.show(w, http.StatusOK, "message", result)

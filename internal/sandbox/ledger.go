@@ -113,9 +113,6 @@ func (e *entry) snapshot() Arrival {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	a := e.arrival
-	a.Header = a.Header.Clone()
-	a.Trailer = a.Trailer.Clone()
-	a.Fields = slices.Clone(a.Fields)
 	a.BodySHA256 = hex.EncodeToString(e.hash.Sum(nil))
 	return a
 }
@@ -169,13 +166,19 @@ func (a Arrival) MarshalJSON() ([]byte, error) {
 	for _, field := range a.Fields {
 		switch strings.ToLower(field[0]) {
 		case "authorization", "proxy-authorization":
-			field[1] = withFingerprint(field[1])
+			secret := credential(field[1])
+			field[1] = strings.TrimSuffix(field[1], secret) + fingerprint(secret)
 		case "cookie":
 			field[1] = fingerprint(field[1])
 		}
 		shown.Fields = append(shown.Fields, [2]string{redact(field[0]), redact(field[1])})
 	}
-	shown.Trailer = redactAll(a.Trailer, redact)
+	shown.Trailer = a.Trailer.Clone()
+	for _, values := range shown.Trailer {
+		for i, value := range values {
+			values[i] = redact(value)
+		}
+	}
 	return json.Marshal(shown)
 }
 
@@ -188,37 +191,24 @@ func fingerprint(secret string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// withFingerprint preserves the scheme of a credential and the spaces around it.
-func withFingerprint(value string) string {
-	scheme, rest, ok := strings.Cut(value, " ")
-	if !ok {
-		return fingerprint(value)
+// credential returns an Authorization field without the scheme.
+func credential(value string) string {
+	if _, rest, ok := strings.Cut(value, " "); ok {
+		return strings.TrimSpace(rest)
 	}
-	secret := strings.TrimSpace(rest)
-	return scheme + " " + strings.Replace(rest, secret, fingerprint(secret), 1)
+	return value
 }
 
 // redactor returns a function that replaces the arrival's credentials anywhere in a text.
 func (a Arrival) redactor() func(string) string {
 	var pairs []string
 	for _, value := range a.Header.Values("Authorization") {
-		_, rest, _ := strings.Cut(value, " ")
-		if secret := strings.TrimSpace(rest); len(secret) >= shortestSecret {
+		if secret := credential(value); len(secret) >= shortestSecret {
 			shown := fingerprint(secret)
 			pairs = append(pairs, secret, shown, url.QueryEscape(secret), shown)
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace
-}
-
-func redactAll(header http.Header, redact func(string) string) http.Header {
-	redacted := header.Clone()
-	for _, values := range redacted {
-		for i, value := range values {
-			values[i] = redact(value)
-		}
-	}
-	return redacted
 }
 
 const maxRecent = 2048 // requests to AVS, and token calls
@@ -232,11 +222,8 @@ type recent[T any] struct {
 func (r *recent[T]) add(item T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.items) == maxRecent {
-		copy(r.items, r.items[1:])
-		r.items = r.items[:maxRecent-1]
-	}
 	r.items = append(r.items, item)
+	r.items = r.items[max(0, len(r.items)-maxRecent):]
 }
 
 func (r *recent[T]) all() []T {
