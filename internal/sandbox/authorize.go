@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"avsproxy/internal/sandbox/faults"
@@ -53,14 +52,24 @@ func (l *login) decide(query url.Values, allowed bool) url.Values {
 	if !allowed {
 		return errAccessDenied.query()
 	}
-	code := l.codes.issue(consent{
+	return url.Values{"code": {l.issueCode(query)}, "scope": {query.Get("scope")}}
+}
+
+func (l *login) issueCode(query url.Values) string {
+	code := "AN" + randomText(letters, 18) // as long as Amazon's
+	now := time.Now()
+	l.grants.mu.Lock()
+	defer l.grants.mu.Unlock()
+	maps.DeleteFunc(l.grants.codes, func(_ string, old consent) bool { return now.After(old.expires) })
+	l.grants.codes[code] = consent{
 		redirectURI: query.Get("redirect_uri"),
 		scope:       query.Get("scope"),
 		device:      deviceID(query.Get("scope_data")),
 		challenge:   query.Get("code_challenge"),
 		method:      query.Get("code_challenge_method"),
-	})
-	return url.Values{"code": {code}, "scope": {query.Get("scope")}}
+		expires:     now.Add(l.codeLife),
+	}
+	return code
 }
 
 // redirect sends the browser to the redirect URI, with the answer and the state. 303
@@ -135,35 +144,6 @@ type consent struct {
 	challenge   string // PKCE (RFC 7636); empty if the request had none
 	method      string // of the challenge; empty means plain
 	expires     time.Time
-}
-
-// codes holds the consents whose authorization codes were not yet redeemed.
-type codes struct {
-	lifetime time.Duration
-
-	mu   sync.Mutex
-	open map[string]consent
-}
-
-func (c *codes) issue(made consent) string {
-	code := "AN" + randomText(letters, 18) // as long as Amazon's
-	now := time.Now()
-	made.expires = now.Add(c.lifetime)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	maps.DeleteFunc(c.open, func(_ string, old consent) bool { return now.After(old.expires) })
-	c.open[code] = made
-	return code
-}
-
-// redeem returns the consent of a code, and invalidates the code, even if the
-// exchange fails later.
-func (c *codes) redeem(code string) (consent, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	found, known := c.open[code]
-	delete(c.open, code)
-	return found, known && time.Now().Before(found.expires)
 }
 
 func randomText(alphabet string, n int) string {

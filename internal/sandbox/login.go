@@ -25,16 +25,16 @@ type TokenCall struct {
 // login is Login with Amazon.
 type login struct {
 	ctx        context.Context // its end ends all delays
-	tokenLife  time.Duration
-	delay      time.Duration // of the token endpoint
-	askConsent bool
 	faults     *faults.Set
 	grants     *grants
-	codes      *codes
-	pairs      *pairs
 	forms      *formTokens
 	pages      *template.Template
 	calls      recent[TokenCall]
+	askConsent bool
+
+	delay                         time.Duration // of the token endpoint
+	tokenLife, codeLife, pairLife time.Duration
+	pollInterval                  time.Duration
 }
 
 // newLogin requires checked options.
@@ -42,15 +42,17 @@ func newLogin(ctx context.Context, o Options) *login {
 	set := cmp.Or(o.Faults, new(faults.Set))
 	return &login{
 		ctx:        ctx,
-		tokenLife:  o.scaled(o.TokenLife, time.Hour),
-		delay:      o.TokenDelay,
-		askConsent: o.AskConsent,
 		faults:     set,
 		grants:     newGrants(set),
-		codes:      &codes{lifetime: o.scaled(0, 5*time.Minute), open: map[string]consent{}},
-		pairs:      &pairs{lifetime: o.scaled(0, 10*time.Minute), interval: o.scaled(0, 30*time.Second), open: map[string]*pair{}},
 		forms:      newFormTokens(o.scaled(0, 10*time.Minute)),
 		pages:      template.Must(template.ParseFS(pageFiles, "pages/*.html")),
+		askConsent: o.AskConsent,
+
+		delay:        o.TokenDelay,
+		tokenLife:    o.scaled(o.TokenLife, time.Hour),
+		codeLife:     o.scaled(0, 5*time.Minute),
+		pairLife:     o.scaled(0, 10*time.Minute),
+		pollInterval: o.scaled(0, 30*time.Second),
 	}
 }
 
@@ -154,6 +156,8 @@ func (l *login) revoke(w http.ResponseWriter, r *http.Request) (map[string]any, 
 	if _, refusal = request.authenticate("token"); refusal != nil {
 		return nil, refusal
 	}
+	l.grants.mu.Lock()
+	defer l.grants.mu.Unlock()
 	l.grants.revoke(request.get("token"))
 	return map[string]any{}, nil
 }

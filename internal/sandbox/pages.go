@@ -151,7 +151,7 @@ func (l *login) consentForm(w http.ResponseWriter, r *http.Request, query url.Va
 func (l *login) verify(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet:
-		l.codePage(w, r, http.StatusOK, "")
+		l.show(w, http.StatusOK, "code", l.codePage(r, ""))
 	case http.MethodPost:
 		l.codeForm(w, r)
 	default:
@@ -159,50 +159,46 @@ func (l *login) verify(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (l *login) codePage(w http.ResponseWriter, r *http.Request, status int, text string) {
-	l.show(w, status, "code", page{Title: "Register your device", Text: text, Token: l.forms.issue(formPurpose(r, ""))})
+func (l *login) codePage(r *http.Request, text string) page {
+	return page{Title: "Register your device", Text: text, Token: l.forms.issue(formPurpose(r, ""))}
 }
 
 // codeForm takes the code and, from the second page, the decision.
 func (l *login) codeForm(w http.ResponseWriter, r *http.Request) {
-	form, ok := l.readForm(w, r)
-	if !ok {
-		return
+	if form, ok := l.readForm(w, r); ok {
+		status, name, p := l.answerCode(r, form)
+		l.show(w, status, name, p)
 	}
-	found, known := l.pairs.find(userCode(form))
+}
+
+func (l *login) answerCode(r *http.Request, form url.Values) (status int, name string, p page) {
+	l.grants.mu.Lock()
+	defer l.grants.mu.Unlock()
+	found := l.grants.pair(userCode(form))
 	decision := form.Get("decision")
 	switch {
-	case !known:
-		l.codePage(w, r, http.StatusBadRequest, "This code is not known, or it has expired. Ask your device for a new one.")
+	case found == nil:
+		return http.StatusBadRequest, "code", l.codePage(r, "This code is not known, or it has expired. Ask your device for a new one.")
 	case decision == "":
-		l.show(w, http.StatusOK, "consent", page{
+		return http.StatusOK, "consent", page{
 			Title:    "Register your device",
 			UserCode: found.userCode,
 			Token:    l.forms.issue(formPurpose(r, found.userCode)),
 			Request:  newConsentRequest(found.scope, found.scopeData),
-		})
-	default:
-		l.decidePair(w, r, found.userCode, decision == "allow")
+		}
 	}
+	found.decided = true
+	found.allowed = len(l.faults.Strike(faults.Consent)) == 0 && decision == "allow"
+	if found.allowed {
+		return http.StatusOK, "message", page{Title: "Success", Text: "Your device is registered. You can close this page."}
+	}
+	return http.StatusOK, "message", page{Title: "Not registered", Text: "Your device gets nothing. You can close this page."}
 }
 
 // userCode returns the code of a form without the spaces, dashes and lower case that
 // people type.
 func userCode(form url.Values) string {
 	return strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(form.Get("user_code")))
-}
-
-func (l *login) decidePair(w http.ResponseWriter, r *http.Request, userCode string, allowed bool) {
-	allowed = len(l.faults.Strike(faults.Consent)) == 0 && allowed
-	result := page{Title: "Not registered", Text: "Your device gets nothing. You can close this page."}
-	if allowed {
-		result = page{Title: "Success", Text: "Your device is registered. You can close this page."}
-	}
-	if !l.pairs.decide(userCode, allowed) {
-		l.codePage(w, r, http.StatusBadRequest, "This code has expired. Ask your device for a new one.")
-		return
-	}
-	l.show(w, http.StatusOK, "message", result)
 }
 
 // formTokens makes and checks the tokens that protect forms against forgery by other

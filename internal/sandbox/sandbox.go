@@ -133,11 +133,20 @@ func (s *Sandbox) Connections() (open, total int) {
 }
 
 // ExpireTokens makes AVS refuse every access token issued so far.
-func (s *Sandbox) ExpireTokens() { s.login.grants.expireTokens() }
+func (s *Sandbox) ExpireTokens() {
+	s.login.grants.mu.Lock()
+	defer s.login.grants.mu.Unlock()
+	clear(s.login.grants.access)
+}
 
 // RevokeGrants revokes every refresh token issued so far: a call with one is answered
 // with invalid_grant. Access tokens stay valid until they expire.
-func (s *Sandbox) RevokeGrants() { s.login.grants.revokeAll() }
+func (s *Sandbox) RevokeGrants() {
+	s.login.grants.mu.Lock()
+	defer s.login.grants.mu.Unlock()
+	clear(s.login.grants.refresh)
+	s.login.grants.rotated = nil
+}
 
 // newID returns a random UUID (RFC 9562, version 4).
 func newID() string {

@@ -25,14 +25,7 @@ func (l *login) token(w http.ResponseWriter, r *http.Request) {
 		events = append(events, faults.Poll)
 	}
 	struck := l.faults.Strike(events...)
-	answer, replaced := l.faultResponse(struck, request, w)
-	if !replaced {
-		var members map[string]any
-		if refusal == nil {
-			members, refusal = l.grant(request)
-		}
-		answer = loginResponse(w, members, refusal)
-	}
+	answer := l.answerToken(w, request, refusal, struck)
 	call.Status, call.Error, call.Fault = answer.status, answer.errorCode, struck.String()
 	l.calls.add(call)
 	// The end of the sandbox cuts the delay short, but not the end of the caller: the
@@ -40,6 +33,19 @@ func (l *login) token(w http.ResponseWriter, r *http.Request) {
 	slow, _ := struck.Find("token-slow")
 	pause(l.ctx, l.delay+slow.Duration())
 	sendToken(w, r, answer, struck)
+}
+
+func (l *login) answerToken(w http.ResponseWriter, request *tokenRequest, refusal *oauthError, struck faults.List) response {
+	l.grants.mu.Lock()
+	defer l.grants.mu.Unlock()
+	if answer, replaced := l.faultResponse(struck, request, w); replaced {
+		return answer
+	}
+	if refusal != nil {
+		return refusal.response(w)
+	}
+	members, refusal := l.grant(request)
+	return loginResponse(w, members, refusal)
 }
 
 // shorten limits what the list of calls holds of a request.
@@ -67,12 +73,13 @@ func (l *login) exchange(request *tokenRequest) (map[string]any, *oauthError) {
 	if refusal := request.require("code", "redirect_uri"); refusal != nil {
 		return nil, refusal
 	}
-	consent, known := l.codes.redeem(request.get("code"))
+	consent := l.grants.codes[request.get("code")]
+	delete(l.grants.codes, request.get("code")) // even if the exchange fails
 	public, refusal := request.authenticate()
 	switch {
 	case refusal != nil:
 		return nil, refusal
-	case !known || consent.redirectURI != request.get("redirect_uri"):
+	case !time.Now().Before(consent.expires) || consent.redirectURI != request.get("redirect_uri"):
 		return nil, errInvalidCode
 	case public && consent.challenge == "":
 		return nil, errInvalidClient
@@ -102,36 +109,28 @@ func (l *login) refresh(request *tokenRequest) (map[string]any, *oauthError) {
 		return nil, refusal
 	}
 	token := request.get("refresh_token")
-	found, known := l.grants.find(token)
+	found := l.grants.refresh[token]
 	switch {
-	case !known:
+	case found == nil:
 		return nil, errInvalidRefreshToken
 	case public && !found.public:
 		return nil, errInvalidClient
 	case found.public && !public:
 		return nil, errUnauthorizedClient
 	}
-	next, ok := l.nextRefreshToken(token, found)
-	if !ok {
-		return nil, errInvalidRefreshToken
-	}
-	return l.issue(found.grant, next), nil
-}
-
-// nextRefreshToken returns the refresh token to answer with, if the given one is
-// valid.
-func (l *login) nextRefreshToken(token string, found refreshToken) (next string, ok bool) {
 	struck := l.faults.Strike(faults.Renewal)
 	_, rotate := struck.Find("rotate-refresh")
 	_, detect := struck.Find("reuse-detection")
-	next, ok = token, !found.rotated
-	if ok && (rotate || detect) {
-		next, ok = l.grants.rotate(token)
+	if found.rotated {
+		if detect {
+			l.grants.revokeGrant(found.id)
+		}
+		return nil, errInvalidRefreshToken
 	}
-	if !ok && detect {
-		l.grants.revokeGrant(found.id)
+	if rotate || detect {
+		token = l.grants.rotate(token)
 	}
-	return next, ok
+	return l.issue(found.grant, token), nil
 }
 
 // clientCredentials grants to the client itself (RFC 6749 section 4.4), without a
@@ -180,7 +179,7 @@ func (l *login) faultResponse(struck faults.List, request *tokenRequest, w http.
 			answer.retryAfter = f.Value
 			return answer, true
 		default:
-			l.codes.redeem(request.get("code")) // a failed exchange invalidates the code
+			delete(l.grants.codes, request.get("code")) // a failed exchange invalidates the code
 			return errorOfFault(f.Name, request).response(w), true
 		}
 	}
@@ -210,7 +209,7 @@ func (l *login) issue(under grant, refreshToken string) map[string]any {
 		switch {
 		case f.Name != "expire-token":
 		case f.Value == "":
-			l.grants.expireTokens()
+			clear(l.grants.access)
 		default:
 			lifetime = f.Duration()
 		}
