@@ -1,7 +1,7 @@
 package sandbox
 
 import (
-	"embed"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,17 +10,10 @@ import (
 	"avsproxy/internal/avs"
 )
 
+// speech is the sandbox's only sentence, as MP3.
+//
 //go:embed speech/speak.mp3
-var speech embed.FS
-
-// speakSound returns the sandbox's only sentence, as MP3.
-func speakSound() []byte {
-	sound, err := speech.ReadFile("speech/speak.mp3")
-	if err != nil {
-		panic(err) // it is part of the binary
-	}
-	return sound
-}
+var speech []byte
 
 // event answers an event. It answers Recognize during the upload; any other event, and
 // Recognize without sound, gets 204.
@@ -55,7 +48,7 @@ func recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, 
 	})
 	http.NewResponseController(w).Flush()
 	finish(r, reader)
-	answer.Last(avs.Part{ContentType: avs.AudioType, ContentID: sound, Body: speakSound()})
+	answer.Last(avs.Part{ContentType: avs.AudioType, ContentID: sound, Body: speech})
 }
 
 // recognizeV1 is the older service: it answers after the upload.
@@ -70,7 +63,7 @@ func recognizeV1(w http.ResponseWriter, r *http.Request) {
 	answer := openMultipart(w)
 	sound := newID()
 	answer.Write(avs.Part{ContentType: avs.JSONType, ContentID: answer.StartID(), Body: avs.SpeechV1(sound)})
-	answer.Last(avs.Part{ContentType: avs.AudioTypeV1, ContentID: sound, Body: speakSound()})
+	answer.Last(avs.Part{ContentType: avs.AudioTypeV1, ContentID: sound, Body: speech})
 }
 
 func openMultipart(w http.ResponseWriter) *avs.RelatedWriter {

@@ -9,23 +9,19 @@ import (
 // scopeMeaning returns what a user allows with a scope, or "" for an unknown one. It
 // knows the scopes of the APIs for which avsproxy has presets.
 func scopeMeaning(scope string) string {
-	switch scope {
-	case "alexa:all":
-		return "Use Alexa as this device"
-	case "profile":
-		return "See your name and your email address"
-	case "profile:user_id":
-		return "See your user ID"
-	case "postal_code":
-		return "See your postal code"
-	case "dash:replenish":
-		return "Reorder supplies"
-	case "alexa::ask:skills:readwrite", "alexa::ask:models:readwrite", "alexa::ask:skills:test":
-		return "Change and test your Alexa skills"
-	case "advertising::campaign_management", "cpc_advertising:campaign_management", "advertising::audiences":
-		return "Manage your advertising campaigns"
-	}
-	return ""
+	return map[string]string{
+		"alexa:all":                           "Use Alexa as this device",
+		"profile":                             "See your name and your email address",
+		"profile:user_id":                     "See your user ID",
+		"postal_code":                         "See your postal code",
+		"dash:replenish":                      "Reorder supplies",
+		"alexa::ask:skills:readwrite":         "Change and test your Alexa skills",
+		"alexa::ask:models:readwrite":         "Change and test your Alexa skills",
+		"alexa::ask:skills:test":              "Change and test your Alexa skills",
+		"advertising::campaign_management":    "Manage your advertising campaigns",
+		"cpc_advertising:campaign_management": "Manage your advertising campaigns",
+		"advertising::audiences":              "Manage your advertising campaigns",
+	}[scope]
 }
 
 // unknownScope returns the first scope that no user can grant, or "".
