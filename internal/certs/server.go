@@ -11,19 +11,19 @@ import (
 // section 3). ALPN offers h2 and http/1.1.
 func (a *Authority) ServerConfig() *tls.Config {
 	minter := &minter{authority: a, leaves: map[string]*tls.Certificate{}}
-	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"h2", "http/1.1", "http/1.0"}, // the last one is what curl -0 offers
-		GetCertificate: minter.get,
-	}
+	return serverConfig(minter.get)
 }
 
 // FixedConfig serves one leaf to all clients.
 func FixedConfig(leaf *tls.Certificate) *tls.Config {
+	return serverConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return leaf, nil })
+}
+
+func serverConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"h2", "http/1.1", "http/1.0"},
-		Certificates: []tls.Certificate{*leaf},
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"h2", "http/1.1", "http/1.0"}, // the last one is what curl -0 offers
+		GetCertificate: get,
 	}
 }
 
