@@ -1,6 +1,7 @@
 package avs
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -43,4 +44,95 @@ func formName(disposition string) string {
 		}
 	}
 	return ""
+}
+
+// A CollectedPart is a part with its content.
+type CollectedPart struct {
+	PartHead
+	Body     []byte // nil if it is too large
+	Complete bool   // a delimiter follows the part
+	TooLarge bool   // the content is larger than the limit
+}
+
+// CollectParts returns a handler that calls each with every part when it ends. limit
+// says how many bytes of a part's content are collected at most; a part with a
+// negative limit is skipped.
+func CollectParts(limit func(PartHead) int, each func(CollectedPart)) PartHandler {
+	var part CollectedPart
+	most := -1
+	return PartHandler{
+		Begin: func(head PartHead) { part, most = CollectedPart{PartHead: head}, limit(head) },
+		Data: func(p []byte) {
+			if most >= 0 {
+				part.add(p, most)
+			}
+		},
+		End: func(complete bool) {
+			if part.Complete = complete; most >= 0 {
+				each(part)
+			}
+			part = CollectedPart{}
+		},
+	}
+}
+
+func (p *CollectedPart) add(content []byte, limit int) {
+	if p.TooLarge = p.TooLarge || len(content) > limit-len(p.Body); p.TooLarge {
+		p.Body = nil
+		return
+	}
+	p.Body = append(p.Body, content...)
+}
+
+// boundaryOf finds the boundary in a content type that mime.ParseMediaType may
+// refuse: with spaces around "=", unquoted characters that need quotes, or
+// apostrophes instead of quotes.
+func boundaryOf(contentType string) (string, error) {
+	kind, params, _ := strings.Cut(contentType, ";")
+	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "multipart/") {
+		return "", ErrNotMultipart
+	}
+	for _, param := range splitParams(params) {
+		name, value, _ := strings.Cut(param, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "boundary") {
+			continue
+		}
+		if boundary := unquote(strings.TrimSpace(value)); boundary != "" {
+			return boundary, nil
+		}
+	}
+	return "", fmt.Errorf("%w: the content type has no boundary", ErrMalformed)
+}
+
+// splitParams splits at semicolons outside of double quotes.
+func splitParams(params string) []string {
+	quoted := false
+	return strings.FieldsFunc(params, func(c rune) bool {
+		if c == '"' {
+			quoted = !quoted
+		}
+		return c == ';' && !quoted
+	})
+}
+
+func unquote(value string) string {
+	for _, quote := range []string{`"`, `'`} {
+		inner, found := strings.CutPrefix(value, quote)
+		if found && strings.HasSuffix(inner, quote) {
+			return strings.TrimSuffix(inner, quote)
+		}
+	}
+	return value
+}
+
+// isDelimiter reports whether a line is a delimiter line (RFC 2046 section 5.1.1), and
+// whether it is the closing one. delimiter is "--" and the boundary.
+func isDelimiter(line []byte, delimiter string) (found, closing bool) {
+	rest, found := bytes.CutPrefix(line, []byte(delimiter))
+	if !found {
+		return false, false
+	}
+	rest = bytes.TrimRight(rest, " \t\r\n")
+	closing = string(rest) == "--"
+	return closing || len(rest) == 0, closing
 }
