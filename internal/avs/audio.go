@@ -55,7 +55,7 @@ func bareAudio(contentType, format string, data []byte) (AudioInfo, bool) {
 	if info, ok := bareOpus(data); ok && len(data) >= opusEvidence {
 		return info, true
 	}
-	return l16(data, SpeechRate, 1), looksLikeSamples(data, littleEndian)
+	return l16(data, SpeechRate, 1), looksLikeSamples(data, binary.LittleEndian)
 }
 
 // isOctets reports whether a content type leaves the audio format open.
@@ -68,52 +68,36 @@ func isOctets(contentType string) bool {
 // declaredL16 parses the service's name of the format (AUDIO_L16_RATE_16000_CHANNELS_1)
 // and the media type of RFC 2586 (audio/L16; rate=16000; channels=1).
 func declaredL16(contentType, format string) (rate, channels int, ok bool) {
-	rate, channels = SpeechRate, 1
 	words := strings.Split(strings.ToUpper(format), "_")
 	if len(words) > 1 && words[0] == "AUDIO" && words[1] == "L16" {
-		for i := 2; i+1 < len(words); i += 2 {
-			setNumber(words[i], words[i+1], &rate, &channels)
-		}
-		return rate, channels, true
+		params := strings.NewReplacer("RATE_", "RATE=", "CHANNELS_", "CHANNELS=", "_", ";").Replace(strings.ToUpper(format))
+		return positive(params, "rate", SpeechRate), positive(params, "channels", 1), true
 	}
 	kind, params, _ := strings.Cut(contentType, ";")
 	if format != "" || !strings.EqualFold(strings.TrimSpace(kind), "audio/L16") {
 		return 0, 0, false
 	}
-	for _, param := range splitParams(params) {
-		name, value, _ := strings.Cut(param, "=")
-		setNumber(strings.TrimSpace(name), unquote(strings.TrimSpace(value)), &rate, &channels)
-	}
-	return rate, channels, true
+	return positive(params, "rate", SpeechRate), positive(params, "channels", 1), true
 }
 
-func setNumber(name, value string, rate, channels *int) {
-	n, err := strconv.Atoi(value)
-	switch {
-	case err != nil || n <= 0:
-	case strings.EqualFold(name, "rate"):
-		*rate = n
-	case strings.EqualFold(name, "channels"):
-		*channels = n
+// positive returns a parameter that is a positive number, or else a default.
+func positive(params, name string, otherwise int) int {
+	if n, err := strconv.Atoi(paramOf(params, name)); err == nil && n > 0 {
+		return n
 	}
+	return otherwise
 }
 
 func l16(data []byte, rate, channels int) AudioInfo {
 	return AudioInfo{Format: "L16", Rate: rate, Channels: channels, Seconds: float64(len(data)/2/channels) / float64(rate)}
 }
 
-// byteOrder decodes a sample of two bytes.
-type byteOrder func(a, b byte) int
-
-func littleEndian(a, b byte) int { return int(int16(uint16(a) | uint16(b)<<8)) }
-func bigEndian(a, b byte) int    { return littleEndian(b, a) }
-
 // sampleEvidence is how many bytes are needed to detect samples: 20 ms.
 const sampleEvidence = 640
 
 // looksLikeSamples reports whether neighbouring samples differ little. Those of a sound
 // do; those of noise and compressed data do not.
-func looksLikeSamples(data []byte, order byteOrder) bool {
+func looksLikeSamples(data []byte, order binary.ByteOrder) bool {
 	data = data[:min(len(data), 32<<10)&^1]
 	if len(data) < sampleEvidence || isPrintable(data) {
 		return false
@@ -121,7 +105,7 @@ func looksLikeSamples(data []byte, order byteOrder) bool {
 	var loud, steps int64 // sums of up to 16384 samples; loud*9 needs more than 32 bits
 	before := 0
 	for i := 0; i < len(data); i += 2 {
-		sample := order(data[i], data[i+1])
+		sample := int(int16(order.Uint16(data[i:])))
 		loud += int64(abs(sample))
 		steps += int64(abs(sample - before))
 		before = sample

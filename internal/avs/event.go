@@ -39,13 +39,10 @@ func parseEvent(text []byte) (Event, error) {
 // connection: its content type, and a body with an empty context. messageID must
 // be unique, and made of letters, digits and dashes.
 func SynchronizeState(messageID string) (contentType, body string) {
-	type event struct {
-		Header  Header   `json:"header"`
-		Payload struct{} `json:"payload"`
-	}
+	header := Header{Namespace: "System", Name: "SynchronizeState", MessageID: messageID}
 	metadata := mustJSON(map[string]any{
 		"context": []any{},
-		"event":   event{Header: Header{Namespace: "System", Name: "SynchronizeState", MessageID: messageID}},
+		"event":   map[string]any{"header": header, "payload": struct{}{}},
 	})
 	boundary := "------" + messageID
 	return "multipart/form-data; boundary=" + boundary, strings.Join([]string{

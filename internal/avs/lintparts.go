@@ -3,6 +3,7 @@ package avs
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -174,7 +175,7 @@ func (l *linter) samples(part CollectedPart) {
 	if part.Complete && len(part.Body)%2 != 0 {
 		l.add(LevelWarning, "the audio has an odd number of bytes, so its last sample, or every sample, is split")
 	}
-	if looksLikeSamples(part.Body, bigEndian) && !looksLikeSamples(part.Body, littleEndian) {
+	if looksLikeSamples(part.Body, binary.BigEndian) && !looksLikeSamples(part.Body, binary.LittleEndian) {
 		l.add(LevelError, "the samples look big-endian; the service expects little-endian ones and hears noise")
 	}
 	if part.Complete && len(part.Body) < SpeechRate*2/5 {

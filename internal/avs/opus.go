@@ -3,6 +3,7 @@ package avs
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -19,16 +20,21 @@ func isOpusFormat(contentType, format string) bool {
 
 // OpusPackets splits bare Opus, as devices send it, into its packets, which all have
 // the same size. It returns nil for other data. It leaves out a packet that is cut off.
+//
+// It detects the size by the first bytes of the packets (RFC 6716 section 3.1), which are
+// equal: frames of 20 ms. Data of one repeated byte is silence in L16.
 func OpusPackets(data []byte) [][]byte {
-	size := opusSize(data)
-	if size == 0 {
+	if len(data) == 0 || !is20ms(data[0]>>3) || len(bytes.Trim(data, string(data[:1]))) == 0 {
 		return nil
 	}
-	packets := make([][]byte, 0, len(data)/size)
-	for ; len(data) >= size; data = data[size:] {
-		packets = append(packets, data[:size])
+	startsOtherwise := func(packet []byte) bool { return packet[0]>>2 != data[0]>>2 }
+	for _, size := range opusSizes {
+		packets := slices.Collect(slices.Chunk(data, size))
+		if len(data) >= size && !slices.ContainsFunc(packets, startsOtherwise) {
+			return packets[:len(data)/size]
+		}
 	}
-	return packets
+	return nil
 }
 
 func bareOpus(data []byte) (AudioInfo, bool) {
@@ -56,29 +62,6 @@ func opusSamples(packet []byte) int {
 		frames = int(packet[1] & 63)
 	}
 	return frames * 960
-}
-
-// opusSize detects the packet size by the first bytes of the packets (RFC 6716 section
-// 3.1), which are equal: frames of 20 ms. Data of one repeated byte is silence in L16.
-func opusSize(data []byte) int {
-	if len(data) == 0 || !is20ms(data[0]>>3) || len(bytes.Trim(data, string(data[:1]))) == 0 {
-		return 0
-	}
-	for _, size := range opusSizes {
-		if len(data) >= size && startAlike(data, size) {
-			return size
-		}
-	}
-	return 0
-}
-
-func startAlike(data []byte, size int) bool {
-	for at := 0; at < len(data); at += size {
-		if data[at]>>2 != data[0]>>2 {
-			return false
-		}
-	}
-	return true
 }
 
 // is20ms decodes the configuration number (RFC 6716 table 2).

@@ -20,30 +20,18 @@ type PartHead struct {
 // IsJSON reports whether the part's content type is JSON.
 func (h PartHead) IsJSON() bool { return strings.Contains(strings.ToLower(h.ContentType), "json") }
 
-func (h *PartHead) add(line string) error {
+// add reads a header, and reports whether it is one.
+func (h *PartHead) add(line string) bool {
 	name, value, found := strings.Cut(line, ":")
-	if !found {
-		return fmt.Errorf("%w: a blank line is missing between a part's headers and its content", ErrMalformed)
-	}
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "content-type":
 		h.ContentType = strings.TrimSpace(value)
 	case "content-id":
 		h.ContentID = strings.Trim(strings.TrimSpace(value), "<>")
 	case "content-disposition":
-		h.Name = formName(value)
+		h.Name = paramOf(value, "name")
 	}
-	return nil
-}
-
-func formName(disposition string) string {
-	for _, param := range splitParams(disposition) {
-		key, value, _ := strings.Cut(param, "=")
-		if strings.EqualFold(strings.TrimSpace(key), "name") {
-			return unquote(strings.TrimSpace(value))
-		}
-	}
-	return ""
+	return found
 }
 
 // A CollectedPart is a part with its content.
@@ -92,35 +80,32 @@ func boundaryOf(contentType string) (string, error) {
 	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "multipart/") {
 		return "", ErrNotMultipart
 	}
-	for _, param := range splitParams(params) {
-		name, value, _ := strings.Cut(param, "=")
-		if !strings.EqualFold(strings.TrimSpace(name), "boundary") {
-			continue
-		}
-		if boundary := unquote(strings.TrimSpace(value)); boundary != "" {
-			return boundary, nil
-		}
+	if boundary := paramOf(params, "boundary"); boundary != "" {
+		return boundary, nil
 	}
 	return "", fmt.Errorf("%w: the content type has no boundary", ErrMalformed)
 }
 
-// splitParams splits at semicolons outside of double quotes.
-func splitParams(params string) []string {
+// paramOf returns the first parameter of this name that is not empty, or "". Parameters end
+// at semicolons outside of double quotes.
+func paramOf(params, name string) string {
 	quoted := false
-	return strings.FieldsFunc(params, func(c rune) bool {
-		if c == '"' {
-			quoted = !quoted
-		}
+	for _, param := range strings.FieldsFunc(params, func(c rune) bool {
+		quoted = quoted != (c == '"')
 		return c == ';' && !quoted
-	})
+	}) {
+		key, value, _ := strings.Cut(param, "=")
+		if value = unquote(strings.TrimSpace(value)); value != "" && strings.EqualFold(strings.TrimSpace(key), name) {
+			return value
+		}
+	}
+	return ""
 }
 
 func unquote(value string) string {
-	for _, quote := range []string{`"`, `'`} {
-		inner, found := strings.CutPrefix(value, quote)
-		if found && strings.HasSuffix(inner, quote) {
-			return strings.TrimSuffix(inner, quote)
-		}
+	last := len(value) - 1
+	if last > 0 && (value[0] == '"' || value[0] == '\'') && value[last] == value[0] {
+		return value[1:last]
 	}
 	return value
 }

@@ -195,19 +195,15 @@ func (s *PartScanner) headerLine(line []byte) {
 	if s.headers++; s.headers > maxPartHeaders {
 		s.fail("a part has more than %d headers", maxPartHeaders)
 		s.skipPart(false)
-	} else if err := s.head.add(text); err != nil {
-		s.setMalformed(err)
+	} else if !s.head.add(text) {
+		s.fail("a blank line is missing between a part's headers and its content")
 		s.skipPart(false)
 	}
 }
 
 func (s *PartScanner) fail(format string, args ...any) {
-	s.setMalformed(fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...)))
-}
-
-func (s *PartScanner) setMalformed(err error) {
 	if s.malformed == nil {
-		s.malformed = err
+		s.malformed = fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 	}
 }
 
