@@ -60,8 +60,7 @@ func bareAudio(contentType, format string, data []byte) (AudioInfo, bool) {
 
 // isOctets reports whether a content type leaves the audio format open.
 func isOctets(contentType string) bool {
-	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
-	kind = strings.TrimSpace(kind)
+	kind, _ := mediaType(contentType)
 	return kind == "" || kind == AudioType || strings.HasPrefix(kind, "audio/")
 }
 
@@ -73,8 +72,8 @@ func declaredL16(contentType, format string) (rate, channels int, ok bool) {
 		params := strings.NewReplacer("RATE_", "RATE=", "CHANNELS_", "CHANNELS=", "_", ";").Replace(strings.ToUpper(format))
 		return positive(params, "rate", SpeechRate), positive(params, "channels", 1), true
 	}
-	kind, params, _ := strings.Cut(contentType, ";")
-	if format != "" || !strings.EqualFold(strings.TrimSpace(kind), "audio/L16") {
+	kind, params := mediaType(contentType)
+	if format != "" || kind != "audio/l16" {
 		return 0, 0, false
 	}
 	return positive(params, "rate", SpeechRate), positive(params, "channels", 1), true

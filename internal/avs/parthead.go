@@ -76,14 +76,20 @@ func (p *CollectedPart) add(content []byte, limit int) {
 // refuse: with spaces around "=", unquoted characters that need quotes, or
 // apostrophes instead of quotes.
 func boundaryOf(contentType string) (string, error) {
-	kind, params, _ := strings.Cut(contentType, ";")
-	if !strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "multipart/") {
+	kind, params := mediaType(contentType)
+	if !strings.HasPrefix(kind, "multipart/") {
 		return "", ErrNotMultipart
 	}
 	if boundary := paramOf(params, "boundary"); boundary != "" {
 		return boundary, nil
 	}
 	return "", fmt.Errorf("%w: the content type has no boundary", ErrMalformed)
+}
+
+// mediaType splits a content type into the type in lower case and the parameters.
+func mediaType(contentType string) (kind, params string) {
+	kind, params, _ = strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(kind)), params
 }
 
 // paramOf returns the first parameter of this name that is not empty, or "". Parameters end

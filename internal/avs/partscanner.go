@@ -74,16 +74,11 @@ func (s *PartScanner) Write(p []byte) (int, error) {
 	if s == nil {
 		return len(p), nil
 	}
-	for rest := p; len(rest) > 0 && s.state != inEpilogue; {
-		var piece []byte
-		if end := bytes.IndexByte(rest, '\n') + 1; end > 0 {
-			piece, rest = rest[:end], rest[end:]
-		} else {
-			piece, rest = rest, nil
-		}
-		if s.state == inHead {
+	for piece := range bytes.Lines(p) {
+		switch s.state {
+		case inHead:
 			s.scanHead(piece)
-		} else {
+		case inContent:
 			s.scanContent(piece)
 		}
 	}
