@@ -158,6 +158,6 @@ func (l *login) revoke(w http.ResponseWriter, r *http.Request) (map[string]any, 
 	}
 	l.grants.mu.Lock()
 	defer l.grants.mu.Unlock()
-	l.grants.revoke(request.get("token"))
+	l.grants.revoke(request.Get("token"))
 	return map[string]any{}, nil
 }

@@ -47,8 +47,8 @@ func (l *login) createPair(w http.ResponseWriter, r *http.Request) (map[string]a
 	now := time.Now()
 	made := pair{
 		deviceCode: "sandbox-" + newID(),
-		scope:      request.get("scope"),
-		scopeData:  request.get("scope_data"),
+		scope:      request.Get("scope"),
+		scopeData:  request.Get("scope_data"),
 		expires:    now.Add(l.pairLife),
 	}
 	if !l.askConsent {
@@ -71,19 +71,19 @@ func (l *login) createPair(w http.ResponseWriter, r *http.Request) (map[string]a
 	}, nil
 }
 
-func checkPairRequest(request *tokenRequest) *oauthError {
+func checkPairRequest(request tokenRequest) *oauthError {
 	public, refusal := request.authenticate("response_type", "scope")
-	unknown := unknownScope(request.get("scope"))
+	unknown := unknownScope(request.Get("scope"))
 	switch {
 	case refusal != nil:
 		return refusal
 	case !public: // code-based linking is for clients without a secret
 		return errUnauthorizedClient
-	case request.get("response_type") != deviceGrant:
+	case request.Get("response_type") != deviceGrant:
 		return invalid("response_type")
 	case unknown != "":
 		return invalidScope(unknown)
-	case !hasScopeData(request.get("scope"), request.get("scope_data")):
+	case !hasScopeData(request.Get("scope"), request.Get("scope_data")):
 		return invalidValue("scope_data")
 	}
 	return nil
@@ -92,7 +92,7 @@ func checkPairRequest(request *tokenRequest) *oauthError {
 // poll answers a device that waits for its user. It needs no client_id, and must not
 // have a secret. It accepts polls that come a tenth of the interval too early, because
 // networks and timers vary.
-func (l *login) poll(request *tokenRequest) (map[string]any, *oauthError) {
+func (l *login) poll(request tokenRequest) (map[string]any, *oauthError) {
 	switch refusal := request.require("device_code", "user_code"); {
 	case refusal != nil:
 		return nil, refusal
@@ -101,8 +101,8 @@ func (l *login) poll(request *tokenRequest) (map[string]any, *oauthError) {
 	case request.clientSecret != "":
 		return nil, errUnauthorizedClient
 	}
-	found := l.grants.pair(request.get("user_code"))
-	if found == nil || found.deviceCode != request.get("device_code") {
+	found := l.grants.pair(request.Get("user_code"))
+	if found == nil || found.deviceCode != request.Get("device_code") {
 		return nil, errInvalidCodePair
 	}
 	now := time.Now()

@@ -123,14 +123,14 @@ func serverError(description string) *oauthError {
 }
 
 // errorOfFault returns the error that a fault names, with the text for the request.
-func errorOfFault(code string, request *tokenRequest) *oauthError {
+func errorOfFault(code string, request tokenRequest) *oauthError {
 	switch {
-	case code == "invalid_grant" && request.get("grant_type") == "refresh_token":
+	case code == "invalid_grant" && request.Get("grant_type") == "refresh_token":
 		return errInvalidRefreshToken
 	case code == "InvalidValue":
 		return invalidValue("client_id")
 	case code == "invalid_scope":
-		return invalidScope(request.get("scope"))
+		return invalidScope(request.Get("scope"))
 	}
 	for _, e := range []*oauthError{
 		errMalformed, errInvalidCode, errInvalidClient, errUnauthorizedClient, errUnsupportedGrant,

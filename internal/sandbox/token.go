@@ -19,9 +19,9 @@ func (l *login) token(w http.ResponseWriter, r *http.Request) {
 	request, refusal := readTokenRequest(w, r)
 	events := []faults.Event{faults.TokenCall}
 	if refusal == nil {
-		call.Grant, call.ClientID = shorten(request.get("grant_type")), shorten(request.clientID)
+		call.Grant, call.ClientID = shorten(request.Get("grant_type")), shorten(request.clientID)
 	}
-	if request.get("grant_type") == deviceGrant {
+	if request.Get("grant_type") == deviceGrant {
 		events = append(events, faults.Poll)
 	}
 	struck := l.faults.Strike(events...)
@@ -35,7 +35,7 @@ func (l *login) token(w http.ResponseWriter, r *http.Request) {
 	sendToken(w, r, answer, struck)
 }
 
-func (l *login) answerToken(w http.ResponseWriter, request *tokenRequest, refusal *oauthError, struck faults.List) response {
+func (l *login) answerToken(w http.ResponseWriter, request tokenRequest, refusal *oauthError, struck faults.List) response {
 	l.grants.mu.Lock()
 	defer l.grants.mu.Unlock()
 	if answer, replaced := l.faultResponse(struck, request, w); replaced {
@@ -51,8 +51,8 @@ func (l *login) answerToken(w http.ResponseWriter, request *tokenRequest, refusa
 // shorten limits what the list of calls holds of a request.
 func shorten(s string) string { return s[:min(len(s), 128)] }
 
-func (l *login) grant(request *tokenRequest) (map[string]any, *oauthError) {
-	switch request.get("grant_type") {
+func (l *login) grant(request tokenRequest) (map[string]any, *oauthError) {
+	switch request.Get("grant_type") {
 	case "":
 		return nil, missing("grant_type")
 	case "authorization_code":
@@ -69,21 +69,21 @@ func (l *login) grant(request *tokenRequest) (map[string]any, *oauthError) {
 }
 
 // exchange exchanges a code for tokens (RFC 6749 section 4.1.3).
-func (l *login) exchange(request *tokenRequest) (map[string]any, *oauthError) {
+func (l *login) exchange(request tokenRequest) (map[string]any, *oauthError) {
 	if refusal := request.require("code", "redirect_uri"); refusal != nil {
 		return nil, refusal
 	}
-	consent := l.grants.codes[request.get("code")]
-	delete(l.grants.codes, request.get("code")) // even if the exchange fails
+	consent := l.grants.codes[request.Get("code")]
+	delete(l.grants.codes, request.Get("code")) // even if the exchange fails
 	public, refusal := request.authenticate()
 	switch {
 	case refusal != nil:
 		return nil, refusal
-	case !time.Now().Before(consent.expires) || consent.redirectURI != request.get("redirect_uri"):
+	case !time.Now().Before(consent.expires) || consent.redirectURI != request.Get("redirect_uri"):
 		return nil, errInvalidCode
 	case public && consent.challenge == "":
 		return nil, errInvalidClient
-	case !consent.verify(request.get("code_verifier")):
+	case !consent.verify(request.Get("code_verifier")):
 		return nil, errUnauthorizedClient
 	}
 	return l.newGrant(consent.scope, consent.device, public), nil
@@ -103,12 +103,12 @@ func (c consent) verify(verifier string) bool {
 // refresh returns a new access token and, without a fault, the same refresh token, as
 // LWA does. A client that got the grant without a secret must refresh it without a
 // secret, and the other way round.
-func (l *login) refresh(request *tokenRequest) (map[string]any, *oauthError) {
+func (l *login) refresh(request tokenRequest) (map[string]any, *oauthError) {
 	public, refusal := request.authenticate("refresh_token")
 	if refusal != nil {
 		return nil, refusal
 	}
-	token := request.get("refresh_token")
+	token := request.Get("refresh_token")
 	found := l.grants.refresh[token]
 	switch {
 	case found == nil:
@@ -135,7 +135,7 @@ func (l *login) refresh(request *tokenRequest) (map[string]any, *oauthError) {
 
 // clientCredentials grants to the client itself (RFC 6749 section 4.4), without a
 // refresh token.
-func (l *login) clientCredentials(request *tokenRequest) (map[string]any, *oauthError) {
+func (l *login) clientCredentials(request tokenRequest) (map[string]any, *oauthError) {
 	public, refusal := request.authenticate("scope")
 	switch {
 	case refusal != nil:
@@ -143,12 +143,12 @@ func (l *login) clientCredentials(request *tokenRequest) (map[string]any, *oauth
 	case public:
 		return nil, errInvalidClient
 	}
-	for _, scope := range strings.Fields(request.get("scope")) {
+	for _, scope := range strings.Fields(request.Get("scope")) {
 		if !isClientScope(scope) {
 			return nil, invalidScope(scope)
 		}
 	}
-	return l.issue(grant{id: newID(), scope: request.get("scope")}, ""), nil
+	return l.issue(grant{id: newID(), scope: request.Get("scope")}, ""), nil
 }
 
 func (l *login) newGrant(scope, device string, public bool) map[string]any {
@@ -163,7 +163,7 @@ const (
 
 // faultResponse returns the answer that a fault sends instead of the real one, if
 // there is such a fault.
-func (l *login) faultResponse(struck faults.List, request *tokenRequest, w http.ResponseWriter) (answer response, replaced bool) {
+func (l *login) faultResponse(struck faults.List, request tokenRequest, w http.ResponseWriter) (answer response, replaced bool) {
 	for _, f := range struck {
 		switch f.Name {
 		case "token-cut", "token-lost", "token-slow": // they change how the real answer is sent
@@ -179,7 +179,7 @@ func (l *login) faultResponse(struck faults.List, request *tokenRequest, w http.
 			answer.retryAfter = f.Value
 			return answer, true
 		default:
-			delete(l.grants.codes, request.get("code")) // a failed exchange invalidates the code
+			delete(l.grants.codes, request.Get("code")) // a failed exchange invalidates the code
 			return errorOfFault(f.Name, request).response(w), true
 		}
 	}
