@@ -57,8 +57,6 @@ func (c *Conn) setInitialWindow(size int64) error {
 
 // onWindowUpdate enlarges a send window.
 func (c *Conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	defer c.changed.Broadcast()
 	s, open := c.streams[f.StreamID]
 	switch {
@@ -74,8 +72,6 @@ func (c *Conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 
 // onData handles a frame of a request's body. Flow control counts its padding too.
 func (c *Conn) onData(f *http2.DataFrame) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	size := int64(f.Length)
 	if !c.inWindow.use(size) {
 		return http2.ConnectionError(http2.ErrCodeFlowControl)
@@ -113,7 +109,7 @@ func (s *Stream) credit(n int64) {
 func (s *Stream) claim(n int) (int, error) {
 	c := s.conn
 	for {
-		if err := s.writable(); err != nil || n == 0 {
+		if err := s.writable(true); err != nil || n == 0 {
 			return 0, err
 		}
 		allowed := min(int64(s.out), int64(c.outWindow), int64(c.maxFrame), int64(n))

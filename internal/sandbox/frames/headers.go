@@ -55,8 +55,6 @@ func (c *Conn) onFragment(fragment []byte, last bool) error {
 	if err := c.decoder.Close(); err != nil {
 		return http2.ConnectionError(http2.ErrCodeCompression)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return c.onBlock(c.block)
 }
 

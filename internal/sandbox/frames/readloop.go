@@ -58,12 +58,16 @@ func (c *Conn) readMagic() error {
 	return nil
 }
 
-// handleFrame reads the rest of a frame and handles it.
+// handleFrame reads the rest of a frame and handles it, unless reads are stalled.
 func (c *Conn) handleFrame(header http2.FrameHeader) error {
 	frame, err := c.in.ReadFrameForHeader(header)
-	c.waitForReads()
 	if err == nil && c.server.Activity != nil {
 		c.server.Activity(c)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.readsStalled && !c.closing && c.err == nil {
+		c.changed.Wait()
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) { // the framer's error for a frame too short for its flags
 		return http2.ConnectionError(http2.ErrCodeFrameSize)
@@ -79,14 +83,6 @@ func (c *Conn) handleFrame(header http2.FrameHeader) error {
 		return http2.ConnectionError(one.Code)
 	default:
 		return c.refuse(one)
-	}
-}
-
-func (c *Conn) waitForReads() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.readsStalled && !c.closing && c.err == nil {
-		c.changed.Wait()
 	}
 }
 
@@ -123,20 +119,15 @@ func onPriority(f *http2.PriorityFrame) error {
 }
 
 func (c *Conn) onPing(f *http2.PingFrame) {
-	if f.IsAck() {
-		return
+	if !f.IsAck() {
+		c.control(func(w *http2.Framer) { w.WritePing(true, f.Data) })
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.control(func(w *http2.Framer) { w.WritePing(true, f.Data) })
 }
 
 func (c *Conn) onSettings(f *http2.SettingsFrame) error {
 	if f.IsAck() {
 		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if err := f.ForeachSetting(c.apply); err != nil {
 		return err
 	}
@@ -215,8 +206,6 @@ func (c *Conn) receiver(id uint32) (*Stream, error) {
 
 // onReset handles the client's RST_STREAM.
 func (c *Conn) onReset(f *http2.RSTStreamFrame) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.idle(f.StreamID) {
 		return http2.ConnectionError(http2.ErrCodeProtocol)
 	}
@@ -229,8 +218,6 @@ func (c *Conn) onReset(f *http2.RSTStreamFrame) error {
 // refuse answers a stream error with RST_STREAM. An idle stream cannot be reset, so its
 // error is one of the connection.
 func (c *Conn) refuse(e http2.StreamError) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.idle(e.StreamID) {
 		return http2.ConnectionError(e.Code)
 	}

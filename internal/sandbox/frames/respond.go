@@ -21,11 +21,8 @@ var (
 func (s *Stream) Head(status int, fields []hpack.HeaderField, end bool) error {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	if err := s.writable(); err != nil {
+	if err := s.writable(false); err != nil {
 		return err
-	}
-	if s.headSent {
-		return errHeadSent
 	}
 	s.headSent = status >= 200
 	all := append([]hpack.HeaderField{{Name: ":status", Value: strconv.Itoa(status)}}, fields...)
@@ -47,9 +44,6 @@ func (s *Stream) Data(p []byte, end bool) error {
 func (s *Stream) dataFrame(p []byte, end bool) (int, error) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	if !s.headSent {
-		return 0, errNoHead
-	}
 	n, err := s.claim(len(p))
 	if err != nil {
 		return 0, err
@@ -66,11 +60,8 @@ func (s *Stream) End(trailer []hpack.HeaderField) error {
 	}
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	if err := s.writable(); err != nil {
+	if err := s.writable(true); err != nil {
 		return err
-	}
-	if !s.headSent {
-		return errNoHead
 	}
 	return s.headers(trailer, true)
 }
@@ -97,13 +88,18 @@ func (s *Stream) finish() {
 	}
 }
 
-// writable returns why the stream can send nothing more, or nil.
-func (s *Stream) writable() error {
+// writable returns why the stream cannot send what comes before its head, or behind it. nil
+// means that it can.
+func (s *Stream) writable(behindHead bool) error {
 	switch {
 	case s.err != nil:
 		return s.err
 	case s.ended, s.conn.closing:
 		return errEnded
+	case s.headSent && !behindHead:
+		return errHeadSent
+	case !s.headSent && behindHead:
+		return errNoHead
 	}
 	return nil
 }
