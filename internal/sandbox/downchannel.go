@@ -11,40 +11,18 @@ import (
 // downchannelQueue is how many directives wait for a slow client. More are dropped.
 const downchannelQueue = 64
 
-// downchannels are the open downchannels, each a queue of directives in JSON.
-type downchannels struct {
-	mu   sync.Mutex
-	open map[chan []byte]bool
-}
-
-func newDownchannels() *downchannels {
-	return &downchannels{open: map[chan []byte]bool{}}
-}
-
-func (d *downchannels) join() chan []byte {
-	queue := make(chan []byte, downchannelQueue)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.open[queue] = true
-	return queue
-}
-
-func (d *downchannels) leave(queue chan []byte) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.open, queue)
-}
+// downchannels are the open downchannels: the keys are queues of directives in JSON, of type
+// chan []byte.
+type downchannels struct{ open sync.Map }
 
 func (d *downchannels) send(directive avs.Directive) (queued int) {
 	text, err := json.Marshal(directive)
 	if err != nil {
 		return 0
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for queue := range d.open {
+	for queue := range d.open.Range {
 		select {
-		case queue <- text:
+		case queue.(chan []byte) <- text:
 			queued++
 		default:
 		}
@@ -55,8 +33,9 @@ func (d *downchannels) send(directive avs.Directive) (queued int) {
 // serve keeps a downchannel open until the client or the sandbox ends. It flushes each
 // write, because clients look at how a DATA frame begins.
 func (d *downchannels) serve(w http.ResponseWriter, r *http.Request) {
-	queue := d.join()
-	defer d.leave(queue)
+	queue := make(chan []byte, downchannelQueue)
+	d.open.Store(queue, true)
+	defer d.open.Delete(queue)
 	// A harmless directive, so that curl shows something.
 	queue <- directiveJSON(avs.Directive{Header: avs.Header{Namespace: "System", Name: "ResetUserInactivity", MessageID: newID()}})
 

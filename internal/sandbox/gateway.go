@@ -19,20 +19,21 @@ type gateway struct {
 	grants       *grants
 	faults       *faults.Set
 	connections  *connections
-	ledger       ledger
-	downchannels *downchannels
+	ledger       recent[*entry]
+	downchannels downchannels
 }
 
 // newGateway requires checked options with a set of faults.
 func newGateway(g *grants, o Options) *gateway {
-	return &gateway{grants: g, faults: o.Faults, connections: newConnections(o), downchannels: newDownchannels()}
+	return &gateway{grants: g, faults: o.Faults, connections: newConnections(o)}
 }
 
 // ServeHTTP records a request and its answer, and applies faults.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	addSandboxHeader(w)
 	struck := g.faults.Strike(faults.Request)
-	entry := g.ledger.record(r, struck)
+	entry := newEntry(r, struck)
+	g.ledger.add(entry)
 	defer entry.end()
 	answer := &responseWriter{ResponseWriter: w, ctx: r.Context(), entry: entry, struck: struck}
 	if !g.applyFaults(answer, r) {
@@ -56,7 +57,7 @@ func (g *gateway) answer(w http.ResponseWriter, r *http.Request) {
 	case "GET " + avs.PathPing:
 		w.WriteHeader(http.StatusNoContent)
 	case "POST " + avs.PathEvents:
-		event(w, r, g.downchannels)
+		event(w, r, &g.downchannels)
 	case "GET " + avs.PathDirectives:
 		g.downchannels.serve(w, r)
 	case "POST " + avs.PathRecognizeV1:

@@ -47,11 +47,6 @@ type Arrival struct {
 	Ended      time.Time   `json:"ended,omitzero"` // when the answer ended or was cut
 }
 
-// ledger records requests as they arrive and while they are read.
-type ledger struct {
-	entries recent[*entry]
-}
-
 // An entry is the body of a request, which records itself as it is read.
 type entry struct {
 	body    io.ReadCloser
@@ -62,8 +57,8 @@ type entry struct {
 	hash    hash.Hash
 }
 
-// record adds a request, and replaces its body by one that records itself.
-func (l *ledger) record(r *http.Request, struck faults.List) *entry {
+// newEntry records a request, and replaces its body by the entry.
+func newEntry(r *http.Request, struck faults.List) *entry {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	e := &entry{body: r.Body, request: r, hash: sha256.New(), arrival: Arrival{
 		Time:      time.Now(),
@@ -80,7 +75,6 @@ func (l *ledger) record(r *http.Request, struck faults.List) *entry {
 	}}
 	e.arrival.StreamID, e.arrival.Fields = fieldsOf(r)
 	r.Body = e
-	l.entries.add(e)
 	return e
 }
 
@@ -98,15 +92,6 @@ func fieldsOf(r *http.Request) (streamID uint32, fields [][2]string) {
 		}
 	}
 	return 0, fields
-}
-
-func (l *ledger) arrivals() []Arrival {
-	entries := l.entries.all()
-	arrivals := make([]Arrival, len(entries))
-	for i, e := range entries {
-		arrivals[i] = e.snapshot()
-	}
-	return arrivals
 }
 
 func (e *entry) snapshot() Arrival {

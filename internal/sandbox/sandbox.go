@@ -115,11 +115,17 @@ func (s *Sandbox) Direct(namespace, name string, payload any) int {
 }
 
 // Ledger returns the last 2048 requests to AVS, oldest first.
-func (s *Sandbox) Ledger() []Arrival { return s.gateway.ledger.arrivals() }
+func (s *Sandbox) Ledger() []Arrival {
+	arrivals := []Arrival{} // not nil: JSON shows an empty list
+	for _, e := range s.gateway.ledger.all() {
+		arrivals = append(arrivals, e.snapshot())
+	}
+	return arrivals
+}
 
 // ClearLedger clears the list of requests to AVS. The numbers of streams and
 // connections go on.
-func (s *Sandbox) ClearLedger() { s.gateway.ledger.entries.clear() }
+func (s *Sandbox) ClearLedger() { s.gateway.ledger.clear() }
 
 // TokenCalls returns the last 2048 calls of the token endpoint, oldest first. A call is
 // in the list before its delay.
