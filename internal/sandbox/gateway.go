@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/sandbox/faults"
@@ -34,7 +35,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	struck := g.faults.Strike(faults.Request)
 	entry := newEntry(r, struck)
 	g.ledger.add(entry)
-	defer entry.end()
+	// The end is recorded before the last frame, so that a client that has read the answer
+	// finds it in the ledger.
+	defer entry.update(func(a *Arrival) { a.Ended = time.Now() })
 	answer := &responseWriter{ResponseWriter: w, ctx: r.Context(), entry: entry, struck: struck}
 	if !g.applyFaults(answer, r) {
 		g.answer(answer, r)
@@ -111,6 +114,10 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	writeException(w, http.StatusNotFound, avs.Exception(newID(), "NOT_FOUND", "The sandbox has no "+r.Method+" "+r.URL.Path))
 }
 
+func invalidRequest(w http.ResponseWriter, reason string) {
+	writeException(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, reason))
+}
+
 // CapabilitiesHost is the host name of the Capabilities API. The sandbox serves it on
 // AVS's listeners, with a certificate for this name too. The path also works with any
 // other host name.
@@ -134,7 +141,7 @@ func forCapabilities(r *http.Request) bool {
 
 func capabilities(w http.ResponseWriter, r *http.Request) {
 	if err := readCapabilities(http.MaxBytesReader(w, r.Body, maxCapabilities)); err != nil {
-		writeException(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, err.Error()))
+		invalidRequest(w, err.Error())
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -122,18 +122,11 @@ func (e *entry) Read(p []byte) (int, error) {
 // Close closes the request's body.
 func (e *entry) Close() error { return e.body.Close() }
 
-func (e *entry) answered(status int) {
+// update changes the arrival.
+func (e *entry) update(change func(*Arrival)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.arrival.Status = status
-}
-
-// end records the end of the answer. It is called before the last frame, so that a
-// client that has read the answer finds the end in the ledger.
-func (e *entry) end() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.arrival.Ended = time.Now()
+	change(&e.arrival)
 }
 
 // shortestSecret is the length from which a credential is also replaced outside of its
@@ -143,9 +136,7 @@ const shortestSecret = 16
 // MarshalJSON writes the arrival without credentials.
 func (a Arrival) MarshalJSON() ([]byte, error) {
 	type arrival Arrival // has the tags, but not this method
-	redact := a.redactor()
 	shown := arrival(a)
-	shown.Path, shown.Query, shown.Authority = redact(a.Path), redact(a.Query), redact(a.Authority)
 	shown.Token = fingerprint(a.Token)
 	shown.Fields = [][2]string{} // not null
 	for _, field := range a.Fields {
@@ -156,15 +147,10 @@ func (a Arrival) MarshalJSON() ([]byte, error) {
 		case "cookie":
 			field[1] = fingerprint(field[1])
 		}
-		shown.Fields = append(shown.Fields, [2]string{redact(field[0]), redact(field[1])})
+		shown.Fields = append(shown.Fields, field)
 	}
-	shown.Trailer = a.Trailer.Clone()
-	for _, values := range shown.Trailer {
-		for i, value := range values {
-			values[i] = redact(value)
-		}
-	}
-	return json.Marshal(shown)
+	text, err := json.Marshal(shown)
+	return []byte(a.redactor().Replace(string(text))), err
 }
 
 // fingerprint distinguishes secrets without disclosing them.
@@ -184,16 +170,17 @@ func credential(value string) string {
 	return value
 }
 
-// redactor returns a function that replaces the arrival's credentials anywhere in a text.
-func (a Arrival) redactor() func(string) string {
+// redactor replaces the arrival's credentials anywhere in its JSON.
+func (a Arrival) redactor() *strings.Replacer {
 	var pairs []string
 	for _, value := range a.Header.Values("Authorization") {
 		if secret := credential(value); len(secret) >= shortestSecret {
+			quoted, _ := json.Marshal(secret) // a string has JSON
 			shown := fingerprint(secret)
-			pairs = append(pairs, secret, shown, url.QueryEscape(secret), shown)
+			pairs = append(pairs, string(quoted[1:len(quoted)-1]), shown, url.QueryEscape(secret), shown)
 		}
 	}
-	return strings.NewReplacer(pairs...).Replace
+	return strings.NewReplacer(pairs...)
 }
 
 const maxRecent = 2048 // requests to AVS, and token calls
