@@ -13,14 +13,24 @@ import (
 // second; it has one channel of 16 bits.
 const SpeechRate = 16000
 
-// AudioInfo describes a piece of audio. Format is "L16", "MP3", "Opus" or "WAV"; Rate
-// is in samples per second. Zeros mean unknown. Seconds counts only the data that is
-// present.
+// An AudioFormat is how audio is encoded.
+type AudioFormat string
+
+// The formats that [Audio] detects. L16 is bare samples of 16 bits.
+const (
+	FormatL16  AudioFormat = "L16"
+	FormatMP3  AudioFormat = "MP3"
+	FormatOpus AudioFormat = "Opus"
+	FormatWAV  AudioFormat = "WAV"
+)
+
+// AudioInfo describes a piece of audio. Rate is in samples per second. Zeros mean
+// unknown. Seconds counts only the data that is present.
 type AudioInfo struct {
-	Format   string  `json:"format"`
-	Rate     int     `json:"rate"`
-	Channels int     `json:"channels"`
-	Seconds  float64 `json:"seconds"`
+	Format   AudioFormat `json:"format"`
+	Rate     int         `json:"rate"`
+	Channels int         `json:"channels"`
+	Seconds  float64     `json:"seconds"`
 }
 
 // Audio detects the audio format of a part. It detects containers and frames by their
@@ -89,7 +99,7 @@ func positive(params, name string, otherwise int) int {
 }
 
 func l16(data []byte, rate, channels int) AudioInfo {
-	return AudioInfo{Format: "L16", Rate: rate, Channels: channels, Seconds: float64(len(data)/2/channels) / float64(rate)}
+	return AudioInfo{Format: FormatL16, Rate: rate, Channels: channels, Seconds: float64(len(data)/2/channels) / float64(rate)}
 }
 
 // sampleEvidence is how many bytes are needed to detect samples: 20 ms.
@@ -141,7 +151,7 @@ func mp3(data []byte) (AudioInfo, bool) {
 	if tagged {
 		data = data[min(id3Size(data), len(data)):]
 	}
-	info, frames, at := AudioInfo{Format: "MP3"}, 0, 0
+	info, frames, at := AudioInfo{Format: FormatMP3}, 0, 0
 	for at+4 <= len(data) {
 		frame, ok := parseMP3(data[at:])
 		if !ok || frames > 0 && frame.rate != info.Rate {
@@ -214,7 +224,7 @@ type wavFile struct {
 // parseWAV trusts no chunk size: streams write 0 or 0xFFFFFFFF, and a recorded body
 // may be cut off.
 func parseWAV(data []byte) wavFile {
-	wav := wavFile{AudioInfo: AudioInfo{Format: "WAV"}}
+	wav := wavFile{AudioInfo: AudioInfo{Format: FormatWAV}}
 	for rest := data[12:]; len(rest) >= 8; {
 		name, size := string(rest[:4]), littleInt(rest[4:])
 		rest = rest[8:]

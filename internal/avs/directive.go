@@ -1,7 +1,6 @@
 package avs
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -175,14 +174,10 @@ func (r *RelatedWriter) Frame(head PartHead, body []byte) []byte {
 func (r *RelatedWriter) Last(part Part) error { return r.write(part, "--\r\n") }
 
 func (r *RelatedWriter) write(part Part, end string) error {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "Content-Type: %s\r\n", part.ContentType)
+	head := "Content-Type: " + part.ContentType + "\r\n"
 	if part.ContentID != "" {
-		fmt.Fprintf(&b, "Content-ID: <%s>\r\n", part.ContentID)
+		head += "Content-ID: <" + part.ContentID + ">\r\n"
 	}
-	b.WriteString("\r\n")
-	b.Write(part.Body)
-	fmt.Fprintf(&b, "\r\n--%s%s", r.boundary, end)
-	_, err := r.w.Write(b.Bytes())
+	_, err := fmt.Fprintf(r.w, "%s\r\n%s\r\n--%s%s", head, part.Body, r.boundary, end)
 	return err
 }

@@ -129,13 +129,13 @@ func (l *linter) sound(part CollectedPart) {
 	info, _ := Audio(part.ContentType, "", part.Body)
 	ogg := bytes.HasPrefix(part.Body, []byte("OggS"))
 	switch {
-	case info.Format == "MP3":
+	case info.Format == FormatMP3:
 		l.add(LevelError, "the audio is MP3; the service accepts only bare L16 samples or Opus packets")
 	case ogg || bytes.HasPrefix(part.Body, []byte("fLaC")):
 		l.add(LevelError, "the audio is in a container (%s); the service accepts only bare L16 samples or Opus packets", part.Body[:4])
 	case l.format == "OPUS":
 		l.opus(part)
-	case info.Format == "Opus":
+	case info.Format == FormatOpus:
 		l.add(LevelError, "the bytes look like Opus, but the payload's format is %q", l.format)
 	default:
 		l.samples(part)

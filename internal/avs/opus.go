@@ -46,7 +46,7 @@ func bareOpus(data []byte) (AudioInfo, bool) {
 	for _, packet := range packets {
 		samples += int64(opusSamples(packet))
 	}
-	return AudioInfo{Format: "Opus", Rate: SpeechRate, Channels: opusChannels(packets[0]), Seconds: float64(samples) / 48000}, true
+	return AudioInfo{Format: FormatOpus, Rate: SpeechRate, Channels: opusChannels(packets[0]), Seconds: float64(samples) / 48000}, true
 }
 
 func opusChannels(packet []byte) int { return 1 + int(packet[0]>>2&1) }
@@ -83,7 +83,7 @@ func oggOpus(data []byte) (AudioInfo, bool) {
 		return AudioInfo{}, false
 	}
 	head := data[at:]
-	info := AudioInfo{Format: "Opus", Channels: int(head[9]), Rate: littleInt(head[12:])}
+	info := AudioInfo{Format: FormatOpus, Channels: int(head[9]), Rate: littleInt(head[12:])}
 	skip := int64(binary.LittleEndian.Uint16(head[10:]))
 	if last := bytes.LastIndex(data, []byte("OggS")); len(data) >= last+14 {
 		if position := int64(binary.LittleEndian.Uint64(data[last+6:])); position > skip {

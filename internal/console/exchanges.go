@@ -70,9 +70,9 @@ type ExchangeTold struct {
 
 // A Finding is what is wrong with a body by the rules of AVS.
 type Finding struct {
-	Where string `json:"where"` // "request" or "response"
-	Level string `json:"level"` // "error", "warning" or "note"
-	Text  string `json:"text"`
+	Where string    `json:"where"` // "request" or "response"
+	Level avs.Level `json:"level"`
+	Text  string    `json:"text"`
 }
 
 func (c *Console) exchange(w http.ResponseWriter, r *http.Request) {
