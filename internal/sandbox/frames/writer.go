@@ -24,7 +24,7 @@ type outbox struct {
 	encoder *hpack.Encoder
 	block   bytes.Buffer // what the encoder writes
 
-	pending         []byte
+	pending, spare  []byte
 	unread          int   // control frames in pending
 	queued, written int64 // bytes since the start
 	stalled         bool
@@ -99,11 +99,11 @@ func (c *Conn) nextBatch() []byte {
 	for c.err == nil && (c.out.stalled || len(c.out.pending) == 0 && !c.closing) {
 		c.changed.Wait()
 	}
-	if c.err != nil {
+	if c.err != nil || len(c.out.pending) == 0 {
 		return nil
 	}
 	batch := c.out.pending
-	c.out.pending, c.out.unread = nil, 0
+	c.out.pending, c.out.spare, c.out.unread = c.out.spare[:0], batch, 0
 	return batch
 }
 
