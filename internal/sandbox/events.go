@@ -42,7 +42,7 @@ func recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, 
 	answer.Write(avs.Part{
 		ContentType: avs.JSONType,
 		ContentID:   answer.StartID(),
-		Body: directiveJSON(avs.Directive{
+		Body: mustJSON(avs.Directive{
 			Header:  dialogHeader(event, "SpeechSynthesizer", "Speak"),
 			Payload: avs.SpeechPayload{ContentID: sound, Token: newID()},
 		}),
@@ -113,14 +113,6 @@ func dialogHeader(event avs.Event, namespace, name string) avs.Header {
 	return avs.Header{Namespace: namespace, Name: name, MessageID: newID(), DialogRequestID: event.DialogRequestID}
 }
 
-func directiveJSON(d avs.Directive) []byte {
-	text, err := json.Marshal(d)
-	if err != nil {
-		panic(err) // only a payload of Direct can fail, and Direct does not call this function
-	}
-	return text
-}
-
 // downchannelQueue is how many directives wait for a slow client. More are dropped.
 const downchannelQueue = 64
 
@@ -150,7 +142,7 @@ func (d *downchannels) serve(w http.ResponseWriter, r *http.Request) {
 	d.open.Store(queue, true)
 	defer d.open.Delete(queue)
 	// A harmless directive, so that curl shows something.
-	queue <- directiveJSON(avs.Directive{Header: avs.Header{Namespace: "System", Name: "ResetUserInactivity", MessageID: newID()}})
+	queue <- mustJSON(avs.Directive{Header: avs.Header{Namespace: "System", Name: "ResetUserInactivity", MessageID: newID()}})
 
 	stream := avs.NewRelatedWriter(w, newID())
 	w.Header().Set("Content-Type", stream.DownchannelType())

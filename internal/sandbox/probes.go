@@ -121,7 +121,7 @@ func slowMultipart(w http.ResponseWriter, r *http.Request) {
 }
 
 func numbered(i int) avs.Part {
-	return avs.Part{ContentType: avs.JSONType, Body: directiveJSON(avs.Directive{
+	return avs.Part{ContentType: avs.JSONType, Body: mustJSON(avs.Directive{
 		Header:  avs.Header{Namespace: "Sandbox", Name: "Part", MessageID: fmt.Sprintf("part-%d", i)},
 		Payload: map[string]int{"part": i},
 	})}
