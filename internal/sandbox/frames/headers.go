@@ -1,7 +1,11 @@
 package frames
 
 import (
+	"cmp"
 	"fmt"
+	"log"
+	"net/http"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,8 +130,8 @@ func (c *Conn) open(b headerBlock) error {
 func (c *Conn) run(s *Stream, tooLarge bool) {
 	defer s.release()
 	defer func() {
-		if value := recover(); value != nil {
-			c.server.panicked(value)
+		if value := recover(); value != nil && value != http.ErrAbortHandler {
+			cmp.Or(c.server.ErrorLog, log.Default()).Printf("frames: a handler panicked: %v\n%s", value, debug.Stack())
 		}
 	}()
 	if tooLarge {

@@ -14,8 +14,14 @@ import (
 func (c *Conn) sendPreface() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.control(func(f *http2.Framer) { f.WriteSettings(c.server.settings()...) })
-	c.control(func(f *http2.Framer) { f.WriteWindowUpdate(0, connWindow-initialWindow) })
+	c.control(func(f *http2.Framer) {
+		f.WriteSettings(
+			http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: c.server.maxStreams()},
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: c.server.streamWindow()},
+			http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderList},
+		)
+		f.WriteWindowUpdate(0, connWindow-initialWindow)
+	})
 }
 
 // read reads frames until the connection ends, and returns why it ended. The first ones
@@ -95,7 +101,9 @@ func (c *Conn) dispatch(frame http2.Frame) error {
 	case *http2.ContinuationFrame:
 		return c.onFragment(f.HeaderBlockFragment(), f.HeadersEnded())
 	case *http2.PriorityFrame:
-		return onPriority(f)
+		if f.StreamDep == f.StreamID { // RFC 7540 section 5.3.1
+			return streamError(f.StreamID, http2.ErrCodeProtocol)
+		}
 	case *http2.RSTStreamFrame:
 		return c.onReset(f)
 	case *http2.SettingsFrame:
@@ -103,25 +111,13 @@ func (c *Conn) dispatch(frame http2.Frame) error {
 	case *http2.PushPromiseFrame: // only servers push
 		return http2.ConnectionError(http2.ErrCodeProtocol)
 	case *http2.PingFrame:
-		c.onPing(f)
+		if !f.IsAck() {
+			c.control(func(w *http2.Framer) { w.WritePing(true, f.Data) })
+		}
 	case *http2.WindowUpdateFrame:
 		return c.onWindowUpdate(f)
 	}
 	return nil // GOAWAY is about pushed streams, which do not exist here; unknown frames are ignored
-}
-
-// onPriority only refuses a stream that depends on itself (RFC 7540 section 5.3.1).
-func onPriority(f *http2.PriorityFrame) error {
-	if f.StreamDep == f.StreamID {
-		return streamError(f.StreamID, http2.ErrCodeProtocol)
-	}
-	return nil
-}
-
-func (c *Conn) onPing(f *http2.PingFrame) {
-	if !f.IsAck() {
-		c.control(func(w *http2.Framer) { w.WritePing(true, f.Data) })
-	}
 }
 
 func (c *Conn) onSettings(f *http2.SettingsFrame) error {

@@ -11,12 +11,9 @@ import (
 	"context"
 	"log"
 	"net"
-	"net/http"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -74,21 +71,4 @@ func (s *Server) refuse(stream *Stream, status int) {
 		fields = s.Fields()
 	}
 	stream.Head(status, fields, true)
-}
-
-func (s *Server) settings() []http2.Setting {
-	return []http2.Setting{
-		{ID: http2.SettingMaxConcurrentStreams, Val: s.maxStreams()},
-		{ID: http2.SettingInitialWindowSize, Val: s.streamWindow()},
-		{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderList},
-	}
-}
-
-// panicked logs a handler's panic, except http.ErrAbortHandler.
-func (s *Server) panicked(value any) {
-	if value == http.ErrAbortHandler {
-		return
-	}
-	logger := cmp.Or(s.ErrorLog, log.Default())
-	logger.Printf("frames: a handler panicked: %v\n%s", value, debug.Stack())
 }

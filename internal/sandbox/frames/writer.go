@@ -78,40 +78,28 @@ func (c *Conn) control(frame func(*http2.Framer)) {
 // write writes the queue until the connection ends. The next batch is queued while one is
 // being written.
 func (c *Conn) write() {
+	c.mu.Lock()
 	for {
-		batch := c.nextBatch()
-		if batch == nil {
-			c.closeWrite()
-			return
+		for c.err == nil && (c.out.stalled || len(c.out.pending) == 0 && !c.closing) {
+			c.changed.Wait()
 		}
-		if _, err := c.nc.Write(batch); err != nil {
-			c.end(fmt.Errorf("writing: %w", err))
-			return
+		batch := c.out.pending
+		if c.err != nil || len(batch) == 0 {
+			break
 		}
-		c.wrote(len(batch))
+		c.out.pending, c.out.spare, c.out.unread = c.out.spare[:0], batch, 0
+		c.mu.Unlock()
+		_, err := c.nc.Write(batch)
+		c.mu.Lock()
+		if err != nil {
+			c.endLocked(fmt.Errorf("writing: %w", err))
+			break
+		}
+		c.out.written += int64(len(batch))
+		c.changed.Broadcast()
 	}
-}
-
-// nextBatch waits for bytes to write; nil means the end.
-func (c *Conn) nextBatch() []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.err == nil && (c.out.stalled || len(c.out.pending) == 0 && !c.closing) {
-		c.changed.Wait()
-	}
-	if c.err != nil || len(c.out.pending) == 0 {
-		return nil
-	}
-	batch := c.out.pending
-	c.out.pending, c.out.spare, c.out.unread = c.out.spare[:0], batch, 0
-	return batch
-}
-
-func (c *Conn) wrote(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out.written += int64(n)
-	c.changed.Broadcast()
+	c.mu.Unlock()
+	c.closeWrite()
 }
 
 // awaitWrite waits until all queued bytes are written, or returns why that fails.
