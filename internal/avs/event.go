@@ -8,16 +8,8 @@ import (
 	"strings"
 )
 
-// An Event identifies the event that a request posts.
-type Event struct {
-	Header
-	// V1 is set for the older form (messageHeader, messageBody), which has no
-	// namespace, name or ids.
-	V1 bool
-}
-
 // parseEvent parses the metadata part of a request.
-func parseEvent(text []byte) (Event, error) {
+func parseEvent(text []byte) (Header, error) {
 	var message struct {
 		Event *struct {
 			Header Header `json:"header"`
@@ -27,13 +19,13 @@ func parseEvent(text []byte) (Event, error) {
 	err := json.Unmarshal(text, &message)
 	switch {
 	case err != nil:
-		return Event{}, fmt.Errorf("%w: the metadata part is not JSON: %v", ErrMalformed, err)
+		return Header{}, fmt.Errorf("%w: the metadata part is not JSON: %v", ErrMalformed, err)
 	case message.Event != nil && message.Event.Header.Namespace != "" && message.Event.Header.Name != "":
-		return Event{Header: message.Event.Header}, nil
-	case message.MessageBody != nil:
-		return Event{V1: true}, nil
+		return message.Event.Header, nil
+	case message.MessageBody != nil: // the older form, with a messageHeader
+		return Header{}, nil
 	default:
-		return Event{}, fmt.Errorf("%w: the metadata names no event", ErrMalformed)
+		return Header{}, fmt.Errorf("%w: the metadata names no event", ErrMalformed)
 	}
 }
 
@@ -120,20 +112,21 @@ func (r *EventReader) endPart(bool) {
 	}
 }
 
-// Event reads until the metadata part ends and no further, so that an answer can
-// begin while the user still speaks.
-func (r *EventReader) Event() (Event, error) {
+// Event returns the header of the event. That of the older v1 is empty. It reads until the
+// metadata part ends and no further, so that an answer can begin while the user still
+// speaks.
+func (r *EventReader) Event() (Header, error) {
 	for !r.complete {
 		switch {
 		case r.scanner.malformed != nil:
-			return Event{}, r.scanner.malformed
+			return Header{}, r.scanner.malformed
 		case r.metadata.TooLarge:
-			return Event{}, fmt.Errorf("%w: the metadata part is larger than %d bytes", ErrMalformed, maxMetadata)
+			return Header{}, fmt.Errorf("%w: the metadata part is larger than %d bytes", ErrMalformed, maxMetadata)
 		case r.ended():
-			return Event{}, fmt.Errorf("%w: it has no metadata part", ErrMalformed)
+			return Header{}, fmt.Errorf("%w: it has no metadata part", ErrMalformed)
 		}
 		if err := r.read(); err != nil && !r.complete {
-			return Event{}, err
+			return Header{}, err
 		}
 	}
 	return parseEvent(r.metadata.Body)

@@ -35,7 +35,7 @@ func event(w http.ResponseWriter, r *http.Request, d *downchannels) {
 }
 
 // recognize sends the directive before the upload has ended, and the sound after it.
-func recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, event avs.Event, d *downchannels) {
+func recognize(w http.ResponseWriter, r *http.Request, reader *avs.EventReader, event avs.Header, d *downchannels) {
 	d.send(avs.Directive{Header: dialogHeader(event, "SpeechRecognizer", "StopCapture")})
 	answer := openMultipart(w)
 	sound := newID()
@@ -74,10 +74,10 @@ func openMultipart(w http.ResponseWriter) *avs.RelatedWriter {
 	return answer
 }
 
-func readEvent(r *http.Request) (*avs.EventReader, avs.Event, error) {
+func readEvent(r *http.Request) (*avs.EventReader, avs.Header, error) {
 	reader, err := avs.NewEventReader(r.Body, r.Header.Get("Content-Type"))
 	if err != nil {
-		return nil, avs.Event{}, err
+		return nil, avs.Header{}, err
 	}
 	event, err := reader.Event()
 	return reader, event, err
@@ -109,7 +109,7 @@ func finish(r *http.Request, reader *avs.EventReader) {
 }
 
 // dialogHeader returns the header of a directive that belongs to the dialog of an event.
-func dialogHeader(event avs.Event, namespace, name string) avs.Header {
+func dialogHeader(event avs.Header, namespace, name string) avs.Header {
 	return avs.Header{Namespace: namespace, Name: name, MessageID: newID(), DialogRequestID: event.DialogRequestID}
 }
 
