@@ -13,7 +13,6 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
-	"avsproxy/internal/sandbox/faults"
 	"avsproxy/tokens"
 )
 
@@ -89,7 +88,7 @@ func TestARefusalPassesWhileTheProviderIsDown(t *testing.T) {
 
 func TestPromise1_ARenewalThatFailsWithinARequestCostsNoLogin(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
-	if err := s.Faults().Add(faults.Fault{Name: "token-503"}); err != nil {
+	if err := s.Faults().Replace("token-503"); err != nil {
 		t.Fatal(err)
 	}
 	before, _ := l.source.Store.Load("alexa")
@@ -108,7 +107,7 @@ func TestPromise1_ARenewalThatFailsWithinARequestCostsNoLogin(t *testing.T) {
 
 func TestASecondRefusalPasses(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
-	if err := s.Faults().Add(faults.Fault{Name: "403", Count: 2}); err != nil {
+	if err := s.Faults().Replace("403 x2"); err != nil {
 		t.Fatal(err)
 	}
 	if a := get(t, h1Client(t), l.url+"/ping"); a.StatusCode != http.StatusForbidden {
@@ -131,7 +130,7 @@ func TestASecondRefusalPasses(t *testing.T) {
 func TestAReplayThatIsCutIsAnError(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	s.ExpireTokens()
-	if err := s.Faults().Add(faults.Fault{Name: "rst", At: 2}); err != nil {
+	if err := s.Faults().Replace("rst@2"); err != nil {
 		t.Fatal(err)
 	}
 	problemOf(t, get(t, h1Client(t), l.url+"/ping"), problem.UpstreamUnreachable)
@@ -145,7 +144,7 @@ func TestPostsThatAreNotRefusedArriveOnce(t *testing.T) {
 		l, s := toSandbox(t, sandbox.Options{}, plan{})
 		for i, fault := range []string{"400", "404", "429", "500", "503", ""} {
 			if fault != "" {
-				if err := s.Faults().Add(faults.Fault{Name: fault, Count: 1}); err != nil {
+				if err := s.Faults().Replace(fault + " x1"); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -12,7 +12,6 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
-	"avsproxy/internal/sandbox/faults"
 	"avsproxy/tokens"
 )
 
@@ -176,11 +175,7 @@ func TestEndingsAreSaid(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			l, amazon := toSandbox(t, sandbox.Options{}, plan{})
-			list, err := faults.Parse(fault)
-			if err == nil {
-				err = amazon.Faults().Replace(list)
-			}
-			if err != nil {
+			if err := amazon.Faults().Replace(fault); err != nil {
 				t.Fatal(err)
 			}
 			resp, err := h1Client(t).Do(request(t, "POST", l.url+"/sandbox/echo", strings.NewReader(strings.Repeat("sound", 20))))

@@ -14,7 +14,6 @@ import (
 	"avsproxy/internal/avsroute"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
-	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/upstream"
 )
 
@@ -50,11 +49,7 @@ func next[T any](t *testing.T, told <-chan T) (value T) {
 
 func misbehave(t *testing.T, s *sandbox.Sandbox, text string) {
 	t.Helper()
-	list, err := faults.Parse(text)
-	if err == nil {
-		err = s.Faults().Replace(list)
-	}
-	if err != nil {
+	if err := s.Faults().Replace(text); err != nil {
 		t.Fatal(err)
 	}
 }

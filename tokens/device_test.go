@@ -315,10 +315,8 @@ func TestCodesThatCannotBeHad(t *testing.T) {
 func TestLinkingOutlivesTheSandboxsFaults(t *testing.T) {
 	for fault, says := range map[string]string{"": "", "authorization_pending x3, slow_down x2, token-503 x2, token-html x1": "", "authorization_pending x3, invalid_code_pair": "expired", "access_denied": "refused"} {
 		synctest.Test(t, func(t *testing.T) {
-			list, err := faults.Parse(fault)
-			must(t, err)
 			struck := new(faults.Set)
-			must(t, struck.Add(list...))
+			must(t, struck.Replace(fault))
 			lwa, err := sandbox.NewLWA(t.Context(), sandbox.Options{Faults: struck})
 			must(t, err)
 			client := &Client{

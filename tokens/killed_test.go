@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
-	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/testkit"
 )
 
@@ -119,10 +118,8 @@ func killRounds() int {
 }
 
 func prepareAftermath(t *testing.T, o sandbox.Options) *aftermath {
-	list, err := faults.Parse("reuse-detection")
-	must(t, err)
 	amazon, client := startAmazon(t, o)
-	must(t, amazon.Faults().Replace(list))
+	must(t, amazon.Faults().Replace("reuse-detection"))
 	a := &aftermath{amazon: amazon, client: client, store: FileStore{Dir: t.TempDir()}}
 	a.env = append(os.Environ(), renewURL+"="+client.TokenURL, renewRoots+"="+string(amazon.RootPEM()), renewIn+"="+a.store.Dir)
 	a.logIn(t)

@@ -14,7 +14,6 @@ import (
 
 	"avsproxy/internal/cli"
 	"avsproxy/internal/sandbox"
-	"avsproxy/internal/sandbox/faults"
 	"avsproxy/internal/testkit"
 )
 
@@ -26,11 +25,9 @@ func tryLogin(t *testing.T, fault string) []string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { amazon.Close() })
-	list, err := faults.Parse(fault + "@1")
-	if err != nil {
+	if err := amazon.Faults().Replace(fault + "@1"); err != nil {
 		t.Fatal(err)
 	}
-	amazon.Faults().Replace(list)
 	dir, config := t.TempDir(), amazonConfig(t, amazon)
 	args := []string{"login", "--no-browser"}
 	if !byBrowser(fault) {

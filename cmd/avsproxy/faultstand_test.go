@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
-	"avsproxy/internal/sandbox/faults"
 )
 
 // noticed is the time below which nothing has been waited for, however busy the
@@ -55,11 +54,7 @@ func newFaultStand(t *testing.T, atLogin string) *faultStand {
 // strike puts a list of faults in the place of those before.
 func (s *faultStand) strike(list string) {
 	s.t.Helper()
-	parsed, err := faults.Parse(list)
-	if err == nil {
-		err = s.amazon.Faults().Replace(parsed)
-	}
-	if err != nil {
+	if err := s.amazon.Faults().Replace(list); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -231,10 +231,8 @@ func amazonCmd(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(err)
 			options.TimeScale = scale
 		case "faults":
-			list, err := faults.Parse(value)
-			ts.Check(err)
 			options.Faults = new(faults.Set)
-			ts.Check(options.Faults.Replace(list))
+			ts.Check(options.Faults.Replace(value))
 		default:
 			ts.Fatalf("amazon: unknown flag %s", arg)
 		}

@@ -7,17 +7,20 @@ import (
 	"strings"
 )
 
-// Levels of findings. The service refuses a message with an error, or hears no speech
+// A Level is how grave a finding is. The service refuses a message with an error, or hears no speech
 // in it; it accepts a message with a warning from clients in use; a note informs.
+type Level string
+
+// The levels of findings.
 const (
-	LevelError   = "error"
-	LevelWarning = "warning"
-	LevelNote    = "note"
+	LevelError   Level = "error"
+	LevelWarning Level = "warning"
+	LevelNote    Level = "note"
 )
 
 // A Finding explains how the service treats a message.
 type Finding struct {
-	Level string `json:"level"`
+	Level Level  `json:"level"`
 	Text  string `json:"text"`
 }
 
@@ -46,7 +49,7 @@ type linter struct {
 	event    string // namespace.name
 }
 
-func (l *linter) add(level, format string, args ...any) {
+func (l *linter) add(level Level, format string, args ...any) {
 	l.findings = append(l.findings, Finding{level, fmt.Sprintf(format, args...)})
 }
 

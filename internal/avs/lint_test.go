@@ -45,7 +45,11 @@ func TestLintExplains(t *testing.T) {
 	with := func(old, new string) string { return recognizeForm(strings.Replace(l16JSON, old, new, 1), speech) }
 	sound := func(data []byte) string { return recognizeForm(l16JSON, data) }
 	opus := strings.Replace(l16JSON, "AUDIO_L16_RATE_16000_CHANNELS_1", "OPUS", 1)
-	for _, c := range []struct{ name, contentType, body, level, want string }{
+	for _, c := range []struct {
+		name, contentType, body string
+		level                   Level
+		want                    string
+	}{
 		{"JSON alone", "application/json", l16JSON, LevelError, "415"},
 		{"no boundary", "multipart/form-data", good, LevelError, "no boundary"},
 		{"another boundary", "multipart/form-data; boundary=C", good, LevelError, "there is no line --C"},
@@ -100,7 +104,7 @@ func TestLintExplains(t *testing.T) {
 	}
 }
 
-func says(findings []Finding, level, text string) bool {
+func says(findings []Finding, level Level, text string) bool {
 	for _, f := range findings {
 		if f.Level == level && strings.Contains(f.Text, text) {
 			return true

@@ -74,16 +74,11 @@ func (s *PartScanner) Write(p []byte) (int, error) {
 	if s == nil {
 		return len(p), nil
 	}
-	for rest := p; len(rest) > 0 && s.state != inEpilogue; {
-		var piece []byte
-		if end := bytes.IndexByte(rest, '\n') + 1; end > 0 {
-			piece, rest = rest[:end], rest[end:]
-		} else {
-			piece, rest = rest, nil
-		}
-		if s.state == inHead {
+	for piece := range bytes.Lines(p) {
+		switch s.state {
+		case inHead:
 			s.scanHead(piece)
-		} else {
+		case inContent:
 			s.scanContent(piece)
 		}
 	}
@@ -195,19 +190,15 @@ func (s *PartScanner) headerLine(line []byte) {
 	if s.headers++; s.headers > maxPartHeaders {
 		s.fail("a part has more than %d headers", maxPartHeaders)
 		s.skipPart(false)
-	} else if err := s.head.add(text); err != nil {
-		s.setMalformed(err)
+	} else if !s.head.add(text) {
+		s.fail("a blank line is missing between a part's headers and its content")
 		s.skipPart(false)
 	}
 }
 
 func (s *PartScanner) fail(format string, args ...any) {
-	s.setMalformed(fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...)))
-}
-
-func (s *PartScanner) setMalformed(err error) {
 	if s.malformed == nil {
-		s.malformed = err
+		s.malformed = fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 	}
 }
 

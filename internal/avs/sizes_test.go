@@ -52,7 +52,7 @@ func TestLoudSamplesLookLikeSamples(t *testing.T) {
 		}
 		pcm = binary.LittleEndian.AppendUint16(pcm, uint16(value))
 	}
-	if !looksLikeSamples(pcm, littleEndian) {
+	if !looksLikeSamples(pcm, binary.LittleEndian) {
 		t.Error("they look like noise")
 	}
 }

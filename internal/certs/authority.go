@@ -3,6 +3,7 @@
 package certs
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,9 +13,10 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -49,38 +51,8 @@ func New(commonName string, hosts ...string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("making the authority's key: %w", err)
-	}
-	template, err := rootTemplate(commonName)
-	if err != nil {
-		return nil, err
-	}
-	constrain(template, hosts)
-	root, err := sign(template, template, key, key)
-	if err != nil {
-		return nil, fmt.Errorf("signing the authority's root: %w", err)
-	}
-	return &Authority{root: root, key: key, hosts: hosts}, nil
-}
-
-func sign(template, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) (*x509.Certificate, error) {
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
-	if err != nil {
-		return nil, err
-	}
-	return x509.ParseCertificate(der)
-}
-
-func rootTemplate(commonName string) (*x509.Certificate, error) {
-	serial, err := serialNumber()
-	if err != nil {
-		return nil, err
-	}
 	now := time.Now()
-	return &x509.Certificate{
-		SerialNumber:          serial,
+	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: commonName},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(rootLife),
@@ -89,7 +61,28 @@ func rootTemplate(commonName string) (*x509.Certificate, error) {
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		MaxPathLenZero:        true,
-	}, nil
+	}
+	constrain(template, hosts)
+	root, key, err := sign(template, template, nil)
+	if err != nil {
+		return nil, fmt.Errorf("making the authority's root: %w", err)
+	}
+	return &Authority{root: root, key: key, hosts: hosts}, nil
+}
+
+// sign makes a key, and a certificate for it that parentKey signs, or the key itself if that
+// is nil.
+func sign(template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, cmp.Or(parentKey, key))
+	if err != nil {
+		return nil, nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	return cert, key, err
 }
 
 // Leaf makes a server certificate for names (host names or IP addresses), valid for
@@ -109,16 +102,7 @@ func (a *Authority) leaf(from, to time.Time, names []string) (*tls.Certificate, 
 	if len(names) == 0 {
 		return nil, fmt.Errorf("a certificate needs at least one name")
 	}
-	serial, err := serialNumber()
-	if err != nil {
-		return nil, err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("making a key for %s: %w", names[0], err)
-	}
 	template := &x509.Certificate{
-		SerialNumber: serial,
 		// No host here: RFC 9525 section 2 ends that use, OpenSSL checks it against the
 		// constraints on host names even if it is an address, and the limit is 64 bytes.
 		Subject:     pkix.Name{CommonName: "avsproxy"},
@@ -134,11 +118,18 @@ func (a *Authority) leaf(from, to time.Time, names []string) (*tls.Certificate, 
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	leaf, err := sign(template, a.root, key, a.key)
+	leaf, key, err := sign(template, a.root, a.key)
 	if err != nil {
-		return nil, fmt.Errorf("signing a certificate for %s: %w", names[0], err)
+		return nil, fmt.Errorf("making a certificate for %s: %w", names[0], err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{leaf.Raw, a.root.Raw}, PrivateKey: key, Leaf: leaf}, nil
+}
+
+// signsFor is narrower than the root's constraints, which permit the subdomains of
+// each host, and hosts of earlier configurations.
+func (a *Authority) signsFor(name string) bool {
+	name = canonical(name)
+	return isLocal(name) || slices.Contains(a.hosts, name)
 }
 
 // Root returns the root certificate.
@@ -168,18 +159,67 @@ func (a *Authority) Pool() *x509.CertPool {
 // upper-case hex pairs separated by colons.
 func Fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
-	pairs := make([]string, len(sum))
-	for i, b := range sum {
-		pairs[i] = fmt.Sprintf("%02X", b)
-	}
-	return strings.Join(pairs, ":")
+	return strings.ReplaceAll(fmt.Sprintf("% X", sum), " ", ":")
 }
 
-func serialNumber() (*big.Int, error) {
-	// RFC 5280 section 4.1.2.2: positive and at most 20 octets; 127 random bits are both.
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return nil, fmt.Errorf("making a serial number: %w", err)
+// ServerConfig serves leaves for "localhost", its subdomains, the loopback addresses
+// and the authority's hosts, made on demand for the client's server name (RFC 6066
+// section 3). ALPN offers h2 and http/1.1.
+func (a *Authority) ServerConfig() *tls.Config {
+	minter := &minter{authority: a, leaves: map[string]*tls.Certificate{}}
+	return serverConfig(minter.get)
+}
+
+// FixedConfig serves one leaf to all clients.
+func FixedConfig(leaf *tls.Certificate) *tls.Config {
+	return serverConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return leaf, nil })
+}
+
+func serverConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"h2", "http/1.1", "http/1.0"}, // the last one is what curl -0 offers
+		GetCertificate: get,
 	}
-	return serial.Add(serial, big.NewInt(1)), nil
+}
+
+// maxLeaves limits the cache: its names come from clients.
+const maxLeaves = 64
+
+type minter struct {
+	authority *Authority
+	mu        sync.Mutex
+	leaves    map[string]*tls.Certificate
+}
+
+func (m *minter) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	name := m.authority.leafName(hello.ServerName)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if leaf := m.leaves[name]; leaf != nil && time.Until(leaf.Leaf.NotAfter) > LeafLife/2 {
+		return leaf, nil
+	}
+	names := []string{name}
+	if isLocal(name) {
+		names = append(names, "127.0.0.1", "::1")
+	}
+	leaf, err := m.authority.Leaf(LeafLife, names...)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.leaves) >= maxLeaves {
+		clear(m.leaves) // new ones are cheap
+	}
+	m.leaves[name] = leaf
+	return leaf, nil
+}
+
+// leafName is the name to sign for: "localhost" for other names, and for clients that
+// connect to an address and send no name. Such a client refuses the leaf by itself.
+func (a *Authority) leafName(asked string) string {
+	name := canonical(asked)
+	if !a.signsFor(name) {
+		return "localhost"
+	}
+	return name
 }

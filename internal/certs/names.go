@@ -56,13 +56,6 @@ func isLocal(name string) bool {
 	return name == "localhost" || strings.HasSuffix(name, ".localhost") && isHostName(name)
 }
 
-// signsFor is narrower than the root's constraints, which permit the subdomains of
-// each host, and hosts of earlier configurations.
-func (a *Authority) signsFor(name string) bool {
-	name = canonical(name)
-	return isLocal(name) || slices.Contains(a.hosts, name)
-}
-
 // notPermitted lists the hosts that the root's constraints do not permit.
 func notPermitted(root *x509.Certificate, hosts []string) (list []string) {
 	for _, host := range hosts {

@@ -120,16 +120,12 @@ func openControl(ctx context.Context, listeners *app.ListenerSet, addr string) (
 }
 
 func (f sandboxFlags) options() (sandbox.Options, error) {
-	list, err := faults.Parse(f.faults)
-	if err != nil {
+	set := &faults.Set{}
+	if err := set.Replace(f.faults); err != nil {
 		return sandbox.Options{}, fmt.Errorf("--fault: %w", err)
 	}
 	if f.timeScale <= 0 {
 		return sandbox.Options{}, fmt.Errorf("--time-scale: %v is not a positive number", f.timeScale)
-	}
-	set := &faults.Set{}
-	if err := set.Replace(list); err != nil {
-		return sandbox.Options{}, fmt.Errorf("--fault: %w", err)
 	}
 	return sandbox.Options{Faults: set, TimeScale: f.timeScale, AskConsent: !f.autoConsent, OneConnection: f.oneConnection}, nil
 }

@@ -37,7 +37,8 @@ type ExchangeDetail struct {
 // A Finding is what is wrong with a body by the rules of AVS.
 type Finding struct {
 	Where capture.Side `json:"where"`
-	avs.Finding
+	Level avs.Level    `json:"level"`
+	Text  string       `json:"text"`
 }
 
 func (c *Console) exchange(r *http.Request) (any, error) {
@@ -64,7 +65,7 @@ func findings(record capture.Record) []Finding {
 	text, whole := record.Request.Plain()
 	found := avs.Lint(capture.FieldValue(record.Request.Header, "Content-Type"), text, whole)
 	for _, f := range found[:min(len(found), maxFindings)] {
-		list = append(list, Finding{capture.RequestSide, f})
+		list = append(list, Finding{capture.RequestSide, f.Level, f.Text})
 	}
 	return list
 }

@@ -77,13 +77,13 @@ func play(w http.ResponseWriter, r *http.Request, part Part) error {
 	sound, contentType := part.content, ""
 	switch audio := part.Audio; {
 	case audio == nil:
-	case audio.Format == "L16":
+	case audio.Format == avs.FormatL16:
 		sound, contentType = avs.WAV(part.content, audio.Rate, audio.Channels), "audio/wav"
-	case audio.Format == "WAV":
+	case audio.Format == avs.FormatWAV:
 		contentType = "audio/wav"
-	case audio.Format == "MP3":
+	case audio.Format == avs.FormatMP3:
 		contentType = "audio/mpeg"
-	case audio.Format == "Opus":
+	case audio.Format == avs.FormatOpus:
 		contentType = "audio/ogg"
 		if !bytes.HasPrefix(sound, []byte("OggS")) {
 			sound = avs.OggOpus(sound)

@@ -2,14 +2,14 @@ package sandbox
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"avsproxy/internal/sandbox/faults"
@@ -54,14 +54,24 @@ func (l *login) decide(query url.Values, allowed bool) url.Values {
 	if !allowed {
 		return errAccessDenied.query()
 	}
-	code := l.codes.issue(consent{
+	return url.Values{"code": {l.issueCode(query)}, "scope": {query.Get("scope")}}
+}
+
+func (l *login) issueCode(query url.Values) string {
+	code := "AN" + randomText(letters, 18) // as long as Amazon's
+	now := time.Now()
+	l.grants.mu.Lock()
+	defer l.grants.mu.Unlock()
+	maps.DeleteFunc(l.grants.codes, func(_ string, old consent) bool { return now.After(old.expires) })
+	l.grants.codes[code] = consent{
 		redirectURI: query.Get("redirect_uri"),
 		scope:       query.Get("scope"),
 		device:      deviceID(query.Get("scope_data")),
 		challenge:   query.Get("code_challenge"),
 		method:      query.Get("code_challenge_method"),
-	})
-	return url.Values{"code": {code}, "scope": {query.Get("scope")}}
+		expires:     now.Add(l.codeLife),
+	}
+	return code
 }
 
 // redirect sends the browser to the redirect URI, with the answer and the state. 303
@@ -138,40 +148,84 @@ type consent struct {
 	expires     time.Time
 }
 
-// codes holds the consents whose authorization codes were not yet redeemed.
-type codes struct {
-	lifetime time.Duration
-
-	mu   sync.Mutex
-	open map[string]consent
-}
-
-func (c *codes) issue(made consent) string {
-	code := "AN" + randomText(letters, 18) // as long as Amazon's
-	now := time.Now()
-	made.expires = now.Add(c.lifetime)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	maps.DeleteFunc(c.open, func(_ string, old consent) bool { return now.After(old.expires) })
-	c.open[code] = made
-	return code
-}
-
-// redeem returns the consent of a code, and invalidates the code, even if the
-// exchange fails later.
-func (c *codes) redeem(code string) (consent, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	found, known := c.open[code]
-	delete(c.open, code)
-	return found, known && time.Now().Before(found.expires)
-}
-
 func randomText(alphabet string, n int) string {
 	text := make([]byte, n)
-	for i := range text {
-		j, _ := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet)))) // rand.Reader never fails
-		text[i] = alphabet[j.Int64()]
+	rand.Read(text)
+	for i, b := range text {
+		text[i] = alphabet[int(b)%len(alphabet)]
 	}
 	return string(text)
+}
+
+// scopeMeaning returns what a user allows with a scope, or "" for an unknown one. It
+// knows the scopes of the APIs for which avsproxy has presets.
+func scopeMeaning(scope string) string {
+	return map[string]string{
+		"alexa:all":                           "Use Alexa as this device",
+		"profile":                             "See your name and your email address",
+		"profile:user_id":                     "See your user ID",
+		"postal_code":                         "See your postal code",
+		"dash:replenish":                      "Reorder supplies",
+		"alexa::ask:skills:readwrite":         "Change and test your Alexa skills",
+		"alexa::ask:models:readwrite":         "Change and test your Alexa skills",
+		"alexa::ask:skills:test":              "Change and test your Alexa skills",
+		"advertising::campaign_management":    "Manage your advertising campaigns",
+		"cpc_advertising:campaign_management": "Manage your advertising campaigns",
+		"advertising::audiences":              "Manage your advertising campaigns",
+	}[scope]
+}
+
+// unknownScope returns the first scope that no user can grant, or "".
+func unknownScope(scope string) string {
+	for _, name := range strings.Fields(scope) {
+		if scopeMeaning(name) == "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// isClientScope reports whether a client gets a scope without a user.
+func isClientScope(scope string) bool {
+	return slices.Contains([]string{
+		"alexa:skill_messaging",
+		"sellingpartnerapi::notifications",
+		"sellingpartnerapi::migration",
+		"sellingpartnerapi::client_credential:rotation",
+	}, scope)
+}
+
+// A device is what scope_data says about alexa:all.
+type device struct {
+	ProductID  string `json:"productID"`
+	Attributes struct {
+		SerialNumber string `json:"deviceSerialNumber"`
+	} `json:"productInstanceAttributes"`
+}
+
+func deviceOf(scopeData string) device {
+	var data struct {
+		Alexa device `json:"alexa:all"`
+	}
+	if json.Unmarshal([]byte(scopeData), &data) != nil {
+		return device{}
+	}
+	return data.Alexa
+}
+
+// deviceID returns the device as AVS tells devices apart: client and serial number. It
+// is empty without a serial number.
+func deviceID(scopeData string) string {
+	serial := deviceOf(scopeData).Attributes.SerialNumber
+	if serial == "" {
+		return ""
+	}
+	return ClientID + " " + serial
+}
+
+// hasScopeData reports whether scope_data names the product and the device, if the
+// scope alexa:all needs them.
+func hasScopeData(scope, scopeData string) bool {
+	d := deviceOf(scopeData)
+	return !slices.Contains(strings.Fields(scope), "alexa:all") || d.ProductID != "" && d.Attributes.SerialNumber != ""
 }

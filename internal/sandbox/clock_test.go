@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avsproxy/internal/sandbox/faults"
-
 	"golang.org/x/oauth2"
 )
 
@@ -118,10 +116,7 @@ func TestFormsExpire(t *testing.T) {
 // x/oauth2 polls every 30 s of the bubble, as it was told.
 func TestXOAuth2DeviceFlowInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		set := new(faults.Set)
-		if err := set.Add(faults.Fault{Name: "authorization_pending", Value: "3"}, faults.Fault{Name: "slow_down", Count: 1}); err != nil {
-			t.Fatal(err)
-		}
+		set := faultSet(t, "authorization_pending=3, slow_down x1")
 		config := deviceConfig(pipeURL)
 		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, piped(t, Options{Faults: set}))
 		begun := time.Now()

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-
-	"avsproxy/internal/sandbox/faults"
 )
 
 func TestFaultReset(t *testing.T) {
@@ -30,9 +28,9 @@ func TestFaultReset(t *testing.T) {
 
 func TestFaultResetAcceptsAllCodes(t *testing.T) {
 	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
-		list, err := faults.Parse("rst=" + code.String())
-		if err != nil || resetCode(list[0]) != code {
-			t.Errorf("%v: %v, %v", code, list, err)
+		list := faultSet(t, "rst="+code.String()).List()
+		if got := resetCode(list[0]); got != code {
+			t.Errorf("%v: %v of %v", code, got, list)
 		}
 	}
 }

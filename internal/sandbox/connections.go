@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -99,11 +100,7 @@ func (k *connections) setClosing(c *frames.Conn) {
 	if conn := k.open[c]; conn != nil {
 		conn.closing = true
 	}
-	for device, holder := range k.devices {
-		if holder == c {
-			delete(k.devices, device)
-		}
-	}
+	maps.DeleteFunc(k.devices, func(_ string, holder *frames.Conn) bool { return holder == c })
 }
 
 // goAway lets the open streams finish.

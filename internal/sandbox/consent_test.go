@@ -167,11 +167,7 @@ func faultSet(t *testing.T, list string) *faults.Set {
 // setFaults replaces the faults of a set.
 func setFaults(t *testing.T, set *faults.Set, text string) {
 	t.Helper()
-	list, err := faults.Parse(text)
-	if err == nil {
-		err = set.Replace(list)
-	}
-	if err != nil {
+	if err := set.Replace(text); err != nil {
 		t.Fatal(err)
 	}
 }

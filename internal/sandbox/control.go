@@ -1,8 +1,8 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,12 +32,16 @@ Faults are written NAME[=VALUE][@WHEN] [xCOUNT] [P%]. The names:
 func (s *Sandbox) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.controlHelp)
-	mux.HandleFunc("GET /faults", s.getFaults)
-	mux.HandleFunc("POST /faults", s.postFaults)
-	mux.HandleFunc("DELETE /faults", s.deleteFaults)
-	mux.HandleFunc("GET /ledger", s.getLedger)
-	mux.HandleFunc("DELETE /ledger", s.deleteLedger)
-	mux.HandleFunc("POST /directives", s.postDirective)
+	for pattern, answer := range map[string]func(*http.Request) (any, error){
+		"GET /faults":      s.getFaults,
+		"POST /faults":     s.postFaults,
+		"DELETE /faults":   s.deleteFaults,
+		"GET /ledger":      s.getLedger,
+		"DELETE /ledger":   s.deleteLedger,
+		"POST /directives": s.postDirective,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { writeControl(w, r, answer) })
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		addSandboxHeader(w)
 		r.Body = http.MaxBytesReader(w, r.Body, maxControlBody)
@@ -65,55 +69,49 @@ func FaultTable() string {
 	return string(text)
 }
 
-func (s *Sandbox) getFaults(w http.ResponseWriter, r *http.Request) {
+func (s *Sandbox) getFaults(*http.Request) (any, error) {
 	list := s.faults.List()
 	items := []string{} // not null
 	for _, fault := range list {
 		items = append(items, fault.String())
 	}
-	writeControl(w, http.StatusOK, struct {
+	return struct {
 		Faults []string `json:"faults"`
 		List   string   `json:"list"` // can be posted again
-	}{items, list.String()})
+	}{items, list.String()}, nil
 }
 
-func (s *Sandbox) postFaults(w http.ResponseWriter, r *http.Request) {
+func (s *Sandbox) postFaults(r *http.Request) (any, error) {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
-		writeControlError(w, "the list is longer than 64 KiB")
-		return
+		return nil, errors.New("the list is longer than 64 KiB")
 	}
-	list, err := faults.Parse(string(text))
-	if err == nil {
-		err = s.faults.Replace(list)
+	if err := s.faults.Replace(string(text)); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		writeControlError(w, err.Error())
-		return
-	}
-	s.getFaults(w, r)
+	return s.getFaults(r)
 }
 
-func (s *Sandbox) deleteFaults(w http.ResponseWriter, r *http.Request) {
-	s.faults.Replace(nil) // which cannot fail
-	s.getFaults(w, r)
+func (s *Sandbox) deleteFaults(r *http.Request) (any, error) {
+	s.faults.Replace("") // which cannot fail
+	return s.getFaults(r)
 }
 
-func (s *Sandbox) getLedger(w http.ResponseWriter, r *http.Request) {
+func (s *Sandbox) getLedger(*http.Request) (any, error) {
 	open, total := s.Connections()
-	writeControl(w, http.StatusOK, struct {
+	return struct {
 		Arrivals    []Arrival      `json:"arrivals"`
 		TokenCalls  []TokenCall    `json:"token_calls"`
 		Connections map[string]int `json:"connections"`
-	}{s.Ledger(), s.TokenCalls(), map[string]int{"open": open, "total": total}})
+	}{s.Ledger(), s.TokenCalls(), map[string]int{"open": open, "total": total}}, nil
 }
 
-func (s *Sandbox) deleteLedger(w http.ResponseWriter, r *http.Request) {
+func (s *Sandbox) deleteLedger(r *http.Request) (any, error) {
 	s.ClearLedger()
-	s.getLedger(w, r)
+	return s.getLedger(r)
 }
 
-func (s *Sandbox) postDirective(w http.ResponseWriter, r *http.Request) {
+func (s *Sandbox) postDirective(r *http.Request) (any, error) {
 	var directive struct {
 		Namespace string          `json:"namespace"`
 		Name      string          `json:"name"`
@@ -121,25 +119,25 @@ func (s *Sandbox) postDirective(w http.ResponseWriter, r *http.Request) {
 	}
 	err := json.NewDecoder(r.Body).Decode(&directive)
 	if err != nil || directive.Namespace == "" || directive.Name == "" {
-		writeControlError(w, "a directive is JSON with namespace and name, and payload if it has one")
-		return
+		return nil, errors.New("a directive is JSON with namespace and name, and payload if it has one")
 	}
 	var payload any
 	if len(directive.Payload) > 0 {
 		payload = directive.Payload
 	}
-	writeControl(w, http.StatusOK, map[string]int{"downchannels": s.Direct(directive.Namespace, directive.Name, payload)})
+	return map[string]int{"downchannels": s.Direct(directive.Namespace, directive.Name, payload)}, nil
 }
 
-func writeControlError(w http.ResponseWriter, text string) {
-	writeControl(w, http.StatusBadRequest, map[string]string{"error": text})
-}
-
-// writeControl indents the JSON for people.
-func writeControl(w http.ResponseWriter, status int, value any) {
-	answer := jsonResponse(status, value)
-	var indented bytes.Buffer
-	json.Indent(&indented, answer.body, "", "  ")
-	answer.body = indented.Bytes()
-	answer.write(w)
+// writeControl writes a value or an error. It indents the JSON for people.
+func writeControl(w http.ResponseWriter, r *http.Request, answer func(*http.Request) (any, error)) {
+	status := http.StatusOK
+	value, err := answer(r)
+	if err != nil {
+		status, value = http.StatusBadRequest, map[string]string{"error": err.Error()}
+	}
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		panic(err) // all values here can be marshaled
+	}
+	response{status: status, contentType: jsonType, body: append(text, '\n')}.write(w)
 }

@@ -94,7 +94,7 @@ func TestEveryFaultOfAnErrorHasItsCode(t *testing.T) {
 		if k.Does != "answers with this error" {
 			continue
 		}
-		if got := errorOfFault(k.Name, nil); got.code != k.Name || got.description == "" {
+		if got := errorOfFault(k.Name, tokenRequest{}); got.code != k.Name || got.description == "" {
 			t.Errorf("%s: %+v", k.Name, got)
 		}
 	}

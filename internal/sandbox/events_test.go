@@ -100,7 +100,7 @@ func checkSpeech(t *testing.T, parts []part, name, url, audioType string) {
 	if !strings.Contains(parts[0].text, name) || !strings.Contains(parts[0].text, url+id+`"`) {
 		t.Error(parts[0].text)
 	}
-	if parts[1].contentType != audioType || parts[1].text != string(speakSound()) || !strings.HasPrefix(parts[1].text, "ID3") {
+	if parts[1].contentType != audioType || parts[1].text != string(speech) || !strings.HasPrefix(parts[1].text, "ID3") {
 		t.Errorf("%s, %d bytes", parts[1].contentType, len(parts[1].text))
 	}
 }

@@ -32,110 +32,81 @@ type accessToken struct {
 	issued, expires time.Time
 }
 
-// grants holds the tokens that LWA has issued; AVS asks it whether they are valid.
+// grants holds what LWA has given out. The callers of its methods hold mu, except for
+// lookup.
 type grants struct {
 	faults *faults.Set
 
 	mu      sync.Mutex
-	refresh map[string]refreshToken
+	codes   map[string]consent // authorization codes that were not yet redeemed
+	pairs   map[string]*pair   // by user code; not yet redeemed
+	refresh map[string]*refreshToken
 	rotated []string // refresh tokens, oldest first
 	access  map[string]accessToken
 }
 
 func newGrants(f *faults.Set) *grants {
-	return &grants{faults: f, refresh: map[string]refreshToken{}, access: map[string]accessToken{}}
+	return &grants{
+		faults:  f,
+		codes:   map[string]consent{},
+		pairs:   map[string]*pair{},
+		refresh: map[string]*refreshToken{},
+		access:  map[string]accessToken{},
+	}
 }
 
 func (g *grants) add(made grant) string {
 	token := newToken("Atzr|")
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.refresh[token] = refreshToken{grant: made}
+	g.refresh[token] = &refreshToken{grant: made}
 	return token
 }
 
-// find returns the grant of a refresh token, even if that was rotated.
-func (g *grants) find(token string) (refreshToken, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	found, ok := g.refresh[token]
-	return found, ok
-}
-
-// rotate replaces a refresh token and returns its successor. Of several concurrent
-// callers, only one succeeds.
-func (g *grants) rotate(token string) (successor string, ok bool) {
-	successor = newToken("Atzr|")
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	found, known := g.refresh[token]
-	if !known || found.rotated {
-		return "", false
-	}
-	g.refresh[successor] = found
+// rotate replaces a refresh token and returns its successor.
+func (g *grants) rotate(token string) (successor string) {
+	found := g.refresh[token]
 	found.rotated = true
-	g.refresh[token] = found
 	if g.rotated = append(g.rotated, token); len(g.rotated) > maxRotated {
 		delete(g.refresh, g.rotated[0])
 		g.rotated = g.rotated[1:]
 	}
-	return successor, true
+	return g.add(found.grant)
 }
 
 // issue returns a new access token. Older ones stay valid until they expire.
 func (g *grants) issue(under grant, lifetime time.Duration) string {
 	token := newToken("Atza|")
 	now := time.Now()
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	maps.DeleteFunc(g.access, func(_ string, a accessToken) bool { return now.After(a.expires) })
 	g.access[token] = accessToken{grant: under, issued: now, expires: now.Add(lifetime)}
 	return token
 }
 
-// lookup returns a valid access token. It is an event for faults.
+// lookup returns a valid access token, for AVS and for pages of LWA. It is an event for
+// faults.
 func (g *grants) lookup(token string) (accessToken, bool) {
 	if token == "" {
 		return accessToken{}, false
 	}
-	if len(g.faults.Strike(faults.TokenCheck)) > 0 {
-		g.expireTokens()
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if len(g.faults.Strike(faults.TokenCheck)) > 0 {
+		clear(g.access)
+	}
 	found, ok := g.access[token]
 	return found, ok && time.Now().Before(found.expires)
 }
 
 // revoke revokes an access token alone, or a refresh token with its grant.
 func (g *grants) revoke(token string) {
-	g.mu.Lock()
 	delete(g.access, token)
-	found, ok := g.refresh[token]
-	g.mu.Unlock()
-	if ok {
+	if found := g.refresh[token]; found != nil {
 		g.revokeGrant(found.id)
 	}
 }
 
 func (g *grants) revokeGrant(id string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	maps.DeleteFunc(g.refresh, func(_ string, r refreshToken) bool { return r.id == id })
+	maps.DeleteFunc(g.refresh, func(_ string, r *refreshToken) bool { return r.id == id })
 	maps.DeleteFunc(g.access, func(_ string, a accessToken) bool { return a.id == id })
-}
-
-func (g *grants) expireTokens() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	clear(g.access)
-}
-
-func (g *grants) revokeAll() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	clear(g.refresh)
-	g.rotated = nil
 }
 
 // newToken returns a token of Amazon's length (about 350 characters) and alphabet.

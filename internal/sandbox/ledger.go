@@ -47,11 +47,6 @@ type Arrival struct {
 	Ended      time.Time   `json:"ended,omitzero"` // when the answer ended or was cut
 }
 
-// ledger records requests as they arrive and while they are read.
-type ledger struct {
-	entries recent[*entry]
-}
-
 // An entry is the body of a request, which records itself as it is read.
 type entry struct {
 	body    io.ReadCloser
@@ -62,8 +57,8 @@ type entry struct {
 	hash    hash.Hash
 }
 
-// record adds a request, and replaces its body by one that records itself.
-func (l *ledger) record(r *http.Request, struck faults.List) *entry {
+// newEntry records a request, and replaces its body by the entry.
+func newEntry(r *http.Request, struck faults.List) *entry {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	e := &entry{body: r.Body, request: r, hash: sha256.New(), arrival: Arrival{
 		Time:      time.Now(),
@@ -80,7 +75,6 @@ func (l *ledger) record(r *http.Request, struck faults.List) *entry {
 	}}
 	e.arrival.StreamID, e.arrival.Fields = fieldsOf(r)
 	r.Body = e
-	l.entries.add(e)
 	return e
 }
 
@@ -100,22 +94,10 @@ func fieldsOf(r *http.Request) (streamID uint32, fields [][2]string) {
 	return 0, fields
 }
 
-func (l *ledger) arrivals() []Arrival {
-	entries := l.entries.all()
-	arrivals := make([]Arrival, len(entries))
-	for i, e := range entries {
-		arrivals[i] = e.snapshot()
-	}
-	return arrivals
-}
-
 func (e *entry) snapshot() Arrival {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	a := e.arrival
-	a.Header = a.Header.Clone()
-	a.Trailer = a.Trailer.Clone()
-	a.Fields = slices.Clone(a.Fields)
 	a.BodySHA256 = hex.EncodeToString(e.hash.Sum(nil))
 	return a
 }
@@ -140,18 +122,11 @@ func (e *entry) Read(p []byte) (int, error) {
 // Close closes the request's body.
 func (e *entry) Close() error { return e.body.Close() }
 
-func (e *entry) answered(status int) {
+// update changes the arrival.
+func (e *entry) update(change func(*Arrival)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.arrival.Status = status
-}
-
-// end records the end of the answer. It is called before the last frame, so that a
-// client that has read the answer finds the end in the ledger.
-func (e *entry) end() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.arrival.Ended = time.Now()
+	change(&e.arrival)
 }
 
 // shortestSecret is the length from which a credential is also replaced outside of its
@@ -161,22 +136,21 @@ const shortestSecret = 16
 // MarshalJSON writes the arrival without credentials.
 func (a Arrival) MarshalJSON() ([]byte, error) {
 	type arrival Arrival // has the tags, but not this method
-	redact := a.redactor()
 	shown := arrival(a)
-	shown.Path, shown.Query, shown.Authority = redact(a.Path), redact(a.Query), redact(a.Authority)
 	shown.Token = fingerprint(a.Token)
 	shown.Fields = [][2]string{} // not null
 	for _, field := range a.Fields {
 		switch strings.ToLower(field[0]) {
 		case "authorization", "proxy-authorization":
-			field[1] = withFingerprint(field[1])
+			secret := credential(field[1])
+			field[1] = strings.TrimSuffix(field[1], secret) + fingerprint(secret)
 		case "cookie":
 			field[1] = fingerprint(field[1])
 		}
-		shown.Fields = append(shown.Fields, [2]string{redact(field[0]), redact(field[1])})
+		shown.Fields = append(shown.Fields, field)
 	}
-	shown.Trailer = redactAll(a.Trailer, redact)
-	return json.Marshal(shown)
+	text, err := json.Marshal(shown)
+	return []byte(a.redactor().Replace(string(text))), err
 }
 
 // fingerprint distinguishes secrets without disclosing them.
@@ -188,37 +162,25 @@ func fingerprint(secret string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// withFingerprint preserves the scheme of a credential and the spaces around it.
-func withFingerprint(value string) string {
-	scheme, rest, ok := strings.Cut(value, " ")
-	if !ok {
-		return fingerprint(value)
+// credential returns an Authorization field without the scheme.
+func credential(value string) string {
+	if _, rest, ok := strings.Cut(value, " "); ok {
+		return strings.TrimSpace(rest)
 	}
-	secret := strings.TrimSpace(rest)
-	return scheme + " " + strings.Replace(rest, secret, fingerprint(secret), 1)
+	return value
 }
 
-// redactor returns a function that replaces the arrival's credentials anywhere in a text.
-func (a Arrival) redactor() func(string) string {
+// redactor replaces the arrival's credentials anywhere in its JSON.
+func (a Arrival) redactor() *strings.Replacer {
 	var pairs []string
 	for _, value := range a.Header.Values("Authorization") {
-		_, rest, _ := strings.Cut(value, " ")
-		if secret := strings.TrimSpace(rest); len(secret) >= shortestSecret {
+		if secret := credential(value); len(secret) >= shortestSecret {
+			quoted, _ := json.Marshal(secret) // a string has JSON
 			shown := fingerprint(secret)
-			pairs = append(pairs, secret, shown, url.QueryEscape(secret), shown)
+			pairs = append(pairs, string(quoted[1:len(quoted)-1]), shown, url.QueryEscape(secret), shown)
 		}
 	}
-	return strings.NewReplacer(pairs...).Replace
-}
-
-func redactAll(header http.Header, redact func(string) string) http.Header {
-	redacted := header.Clone()
-	for _, values := range redacted {
-		for i, value := range values {
-			values[i] = redact(value)
-		}
-	}
-	return redacted
+	return strings.NewReplacer(pairs...)
 }
 
 const maxRecent = 2048 // requests to AVS, and token calls
@@ -232,11 +194,8 @@ type recent[T any] struct {
 func (r *recent[T]) add(item T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.items) == maxRecent {
-		copy(r.items, r.items[1:])
-		r.items = r.items[:maxRecent-1]
-	}
 	r.items = append(r.items, item)
+	r.items = r.items[max(0, len(r.items)-maxRecent):]
 }
 
 func (r *recent[T]) all() []T {

@@ -75,13 +75,13 @@ func TestLedgerListsRefusedRequestsToo(t *testing.T) {
 }
 
 func TestLedgerIsBounded(t *testing.T) {
-	var l ledger
-	for range maxRecent + 10 {
+	var l recent[*entry]
+	for range 3 * maxRecent {
 		request, _ := http.NewRequest("GET", "/", nil)
-		l.record(request, nil)
+		l.add(newEntry(request, nil))
 	}
-	if n := len(l.arrivals()); n != maxRecent {
-		t.Errorf("%d arrivals", n)
+	if n := len(l.all()); n != maxRecent || cap(l.items) > 3*maxRecent {
+		t.Errorf("%d arrivals, room for %d", n, cap(l.items))
 	}
 }
 

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"maps"
 	"net/http"
-	"sync"
 	"time"
 
 	"avsproxy/internal/sandbox/faults"
@@ -24,75 +23,9 @@ type pair struct {
 	decided, allowed     bool
 }
 
-// pairs holds the code pairs that were not yet redeemed, by user code.
-type pairs struct {
-	lifetime, interval time.Duration
-
-	mu   sync.Mutex
-	open map[string]*pair
-}
-
-// issue completes a new pair.
-func (p *pairs) issue(made pair) pair {
-	now := time.Now()
-	made.expires = now.Add(p.lifetime)
-	made.deviceCode = "sandbox-" + newID()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	maps.DeleteFunc(p.open, func(_ string, old *pair) bool { return now.After(old.expires) })
-	for made.userCode == "" || p.open[made.userCode] != nil {
-		made.userCode = randomText(userCodeLetters, 6)
-	}
-	p.open[made.userCode] = &made
-	return made
-}
-
-func (p *pairs) find(userCode string) (pair, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if found := p.valid(userCode); found != nil {
-		return *found, true
-	}
-	return pair{}, false
-}
-
-// decide records the user's decision, and reports whether the pair was still valid.
-func (p *pairs) decide(userCode string, allowed bool) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found := p.valid(userCode)
-	if found != nil {
-		found.decided, found.allowed = true, allowed
-	}
-	return found != nil
-}
-
-// redeem removes a pair if the user has allowed it. It accepts polls that come a tenth
-// of the interval too early, because networks and timers vary.
-func (p *pairs) redeem(deviceCode, userCode string) (pair, *oauthError) {
-	now := time.Now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found := p.valid(userCode)
-	if found == nil || found.deviceCode != deviceCode {
-		return pair{}, errInvalidCodePair
-	}
-	tooEarly := now.Sub(found.polled) < p.interval*9/10
-	found.polled = now
-	switch {
-	case tooEarly:
-		return pair{}, errSlowDown
-	case !found.decided:
-		return pair{}, errAuthorizationPending
-	case !found.allowed:
-		return pair{}, errAccessDenied
-	}
-	delete(p.open, userCode)
-	return *found, nil
-}
-
-func (p *pairs) valid(userCode string) *pair {
-	found := p.open[userCode]
+// pair returns the pair of a user code if it is still valid, or nil.
+func (g *grants) pair(userCode string) *pair {
+	found := g.pairs[userCode]
 	if found == nil || !time.Now().Before(found.expires) {
 		return nil
 	}
@@ -111,41 +44,55 @@ func (l *login) createPair(w http.ResponseWriter, r *http.Request) (map[string]a
 	if refusal != nil {
 		return nil, refusal
 	}
-	made := pair{scope: request.get("scope"), scopeData: request.get("scope_data")}
+	now := time.Now()
+	made := pair{
+		deviceCode: "sandbox-" + newID(),
+		scope:      request.Get("scope"),
+		scopeData:  request.Get("scope_data"),
+		expires:    now.Add(l.pairLife),
+	}
 	if !l.askConsent {
 		made.decided, made.allowed = true, len(l.faults.Strike(faults.Consent)) == 0
 	}
-	made = l.pairs.issue(made)
+	g := l.grants
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	maps.DeleteFunc(g.pairs, func(_ string, old *pair) bool { return now.After(old.expires) })
+	for made.userCode == "" || g.pairs[made.userCode] != nil {
+		made.userCode = randomText(userCodeLetters, 6)
+	}
+	g.pairs[made.userCode] = &made
 	return map[string]any{
 		"user_code":        made.userCode,
 		"device_code":      made.deviceCode,
 		"verification_uri": verificationURI(r),
-		"expires_in":       lifetimeSeconds(l.pairs.lifetime),
-		"interval":         intervalSeconds(l.pairs.interval),
+		"expires_in":       lifetimeSeconds(l.pairLife),
+		"interval":         intervalSeconds(l.pollInterval),
 	}, nil
 }
 
-func checkPairRequest(request *tokenRequest) *oauthError {
+func checkPairRequest(request tokenRequest) *oauthError {
 	public, refusal := request.authenticate("response_type", "scope")
-	unknown := unknownScope(request.get("scope"))
+	unknown := unknownScope(request.Get("scope"))
 	switch {
 	case refusal != nil:
 		return refusal
 	case !public: // code-based linking is for clients without a secret
 		return errUnauthorizedClient
-	case request.get("response_type") != deviceGrant:
+	case request.Get("response_type") != deviceGrant:
 		return invalid("response_type")
 	case unknown != "":
 		return invalidScope(unknown)
-	case !hasScopeData(request.get("scope"), request.get("scope_data")):
+	case !hasScopeData(request.Get("scope"), request.Get("scope_data")):
 		return invalidValue("scope_data")
 	}
 	return nil
 }
 
 // poll answers a device that waits for its user. It needs no client_id, and must not
-// have a secret.
-func (l *login) poll(request *tokenRequest) (map[string]any, *oauthError) {
+// have a secret. It accepts polls that come a tenth of the interval too early, because
+// networks and timers vary.
+func (l *login) poll(request tokenRequest) (map[string]any, *oauthError) {
 	switch refusal := request.require("device_code", "user_code"); {
 	case refusal != nil:
 		return nil, refusal
@@ -154,9 +101,21 @@ func (l *login) poll(request *tokenRequest) (map[string]any, *oauthError) {
 	case request.clientSecret != "":
 		return nil, errUnauthorizedClient
 	}
-	found, refusal := l.pairs.redeem(request.get("device_code"), request.get("user_code"))
-	if refusal != nil {
-		return nil, refusal
+	found := l.grants.pair(request.Get("user_code"))
+	if found == nil || found.deviceCode != request.Get("device_code") {
+		return nil, errInvalidCodePair
 	}
+	now := time.Now()
+	tooEarly := now.Sub(found.polled) < l.pollInterval*9/10
+	found.polled = now
+	switch {
+	case tooEarly:
+		return nil, errSlowDown
+	case !found.decided:
+		return nil, errAuthorizationPending
+	case !found.allowed:
+		return nil, errAccessDenied
+	}
+	delete(l.grants.pairs, found.userCode)
 	return l.newGrant(found.scope, deviceID(found.scopeData), true), nil
 }

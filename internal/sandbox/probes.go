@@ -88,7 +88,7 @@ func (s *pattern) Read(p []byte) (int, error) {
 func bytesOut(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.ParseInt(r.URL.Query().Get("n"), 10, 64)
 	if err != nil || n < 0 || n > maxProbeBytes {
-		refuseProbe(w, "n must be a number of bytes, at most 1 GiB")
+		invalidRequest(w, "n must be a number of bytes, at most 1 GiB")
 		return
 	}
 	w.Header().Set("Content-Type", avs.AudioType)
@@ -106,7 +106,7 @@ func slowMultipart(w http.ResponseWriter, r *http.Request) {
 	gap, err := time.ParseDuration(r.URL.Query().Get("gap"))
 	n, err2 := strconv.Atoi(r.URL.Query().Get("n"))
 	if err != nil || err2 != nil || gap < 0 || n < 1 || n > maxProbeParts {
-		refuseProbe(w, "gap must be a duration and n a number of parts, from 1 to 1000")
+		invalidRequest(w, "gap must be a duration and n a number of parts, from 1 to 1000")
 		return
 	}
 	answer := openMultipart(w)
@@ -121,7 +121,7 @@ func slowMultipart(w http.ResponseWriter, r *http.Request) {
 }
 
 func numbered(i int) avs.Part {
-	return avs.Part{ContentType: avs.JSONType, Body: directiveJSON(avs.Directive{
+	return avs.Part{ContentType: avs.JSONType, Body: mustJSON(avs.Directive{
 		Header:  avs.Header{Namespace: "Sandbox", Name: "Part", MessageID: fmt.Sprintf("part-%d", i)},
 		Payload: map[string]int{"part": i},
 	})}
@@ -135,8 +135,4 @@ func pause(ctx context.Context, gap time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-func refuseProbe(w http.ResponseWriter, reason string) {
-	writeException(w, http.StatusBadRequest, avs.Exception(newID(), avs.CodeInvalidRequest, reason))
 }

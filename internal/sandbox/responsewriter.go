@@ -37,7 +37,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	if status >= 200 && w.status == 0 {
 		w.status = status
 		w.applyHeadFaults()
-		w.entry.answered(status)
+		w.entry.update(func(a *Arrival) { a.Status = status })
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

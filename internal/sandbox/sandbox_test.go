@@ -119,7 +119,7 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	speech, voice := speaking(t, s, token)
+	answer, voice := speaking(t, s, token)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
@@ -133,7 +133,7 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 		t.Error("the downchannel ended as if all was said")
 	}
 	down.Body.Close()
-	speech.Body.Close()
+	answer.Body.Close()
 	voice.Close()
 	goleak.VerifyNone(t, before)
 }

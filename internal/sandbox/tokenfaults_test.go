@@ -6,8 +6,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"avsproxy/internal/sandbox/faults"
 )
 
 func TestFaultExpiresIn(t *testing.T) {
@@ -75,18 +73,15 @@ func TestReuseDetectionRevokesTheGrant(t *testing.T) {
 
 // Of many callers that rotate one refresh token at once, one succeeds.
 func TestConcurrentRotationSucceedsOnce(t *testing.T) {
-	g := newGrants(new(faults.Set))
-	token := g.add(grant{id: "f"})
-	won := make(chan bool)
+	s := start(t, Options{Faults: faultSet(t, "rotate-refresh")})
+	form := refreshForm(loggedIn(t, s).RefreshToken)
+	statuses := make(chan int)
 	for range 20 {
-		go func() {
-			_, ok := g.rotate(token)
-			won <- ok
-		}()
+		go func() { statuses <- rawToken(t, s, form).status }()
 	}
 	winners := 0
 	for range 20 {
-		if <-won {
+		if <-statuses == 200 {
 			winners++
 		}
 	}
@@ -100,9 +95,9 @@ func TestOldestRotatedTokensAreForgotten(t *testing.T) {
 	first := g.add(grant{})
 	token := first
 	for range maxRotated + 10 {
-		token, _ = g.rotate(token)
+		token = g.rotate(token)
 	}
-	if _, known := g.find(first); known || len(g.refresh) != maxRotated+1 || len(g.rotated) != maxRotated {
+	if g.refresh[first] != nil || len(g.refresh) != maxRotated+1 || len(g.rotated) != maxRotated {
 		t.Errorf("%d tokens, %d rotated", len(g.refresh), len(g.rotated))
 	}
 }

@@ -1,7 +1,34 @@
+// Package faults is the language that tells a sandbox to misbehave, and the
+// scheduler that decides when each fault strikes.
+//
+// A list of faults looks like this:
+//
+//	expire-token, 403@3, goaway@10s, token-503 x2, rst=REFUSED_STREAM@2, slow-headers=2s 25%
+//
+// Each item is
+//
+//	NAME[=VALUE][@WHEN] [xCOUNT] [P%]
+//
+// Case and extra spaces do not matter. [Kinds] lists the names, their values, and
+// the event of each.
+//
+//   - WHEN is a number or a duration. With a number, the fault waits for the Nth of
+//     its events from now and then strikes once. With a duration, it waits that long
+//     from now, or, if it strikes connections, from the start of each connection.
+//   - COUNT is how many times the fault strikes. Without COUNT and without @N, it
+//     strikes every time until it is cleared.
+//   - P is the probability of each strike, in per cent. An event that the fault
+//     spares by chance does not count as a strike.
+//
+// Faults that exclude each other, such as two answers to one call, take turns: the
+// first in the list strikes, and the others keep their strikes for later events. So
+// "token-503 x2, token-429 x1" means two 503, then one 429. All other faults strike
+// together.
+//
+// Durations are wall-clock time, whatever the time scale of the sandbox.
 package faults
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -19,32 +46,29 @@ type Fault struct {
 	// Count is how many times the fault strikes. 0 means once if At is set or the kind
 	// strikes once, and otherwise every time.
 	Count int
-	// Chance is the probability of each strike. 0 means 1.
-	Chance float64
+	// Percent is the probability of each strike. 0 means 100.
+	Percent float64
 }
 
-// String returns the fault in the language of [Parse]. The chance is rounded to a
-// millionth.
+// String returns the fault as an item of a list.
 func (f Fault) String() string {
-	var b strings.Builder
-	b.WriteString(f.Name)
+	text := f.Name
 	if f.Value != "" {
-		b.WriteString("=" + f.Value)
+		text += "=" + f.Value
 	}
 	switch {
 	case f.At > 0:
-		b.WriteString("@" + strconv.Itoa(f.At))
+		text += "@" + strconv.Itoa(f.At)
 	case f.After > 0:
-		b.WriteString("@" + shortDuration(f.After))
+		text += "@" + shortDuration(f.After)
 	}
 	if f.Count > 0 {
-		b.WriteString(" x" + strconv.Itoa(f.Count))
+		text += " x" + strconv.Itoa(f.Count)
 	}
-	if f.Chance > 0 {
-		percent := math.Round(f.Chance*millionths) / (millionths / 100)
-		b.WriteString(" " + strconv.FormatFloat(percent, 'f', -1, 64) + "%")
+	if f.Percent > 0 {
+		text += " " + strconv.FormatFloat(f.Percent, 'f', -1, 64) + "%"
 	}
-	return b.String()
+	return text
 }
 
 // Duration returns the fault's value, or 0 if it is not a duration.
@@ -60,36 +84,10 @@ func (f Fault) Number() int {
 	return n
 }
 
-// check returns the fault in its usual spelling, and its kind. item is the text for
-// the error.
-func (f Fault) check(item string) (Fault, Kind, error) {
-	kind, err := kindOf(f, item)
-	if err != nil {
-		return Fault{}, Kind{}, err
-	}
-	if kind.Name != statuses {
-		f.Name = kind.Name
-	}
-	if f.Value, err = kind.checkValue(f.Value, item); err != nil {
-		return Fault{}, Kind{}, err
-	}
-	switch {
-	case f.At < 0 || f.After < 0 || f.Count < 0:
-		err = &Error{item, "it has a negative number", "leave it 0"}
-	case f.At > 0 && f.After > 0:
-		err = &Error{item, "it waits for a number and for a duration", "keep one of them"}
-	case math.IsNaN(f.Chance) || f.Chance < 0 || f.Chance > 1:
-		err = &Error{item, "its chance is not between 0 and 1", "25% is 0.25"}
-	case kind.valueIsCount && f.Value != "" && f.Count > 0:
-		err = &Error{item, "it has two counts", "keep =N or xCOUNT"}
-	}
-	return f, kind, err
-}
-
-// A List is what [Parse] returns.
+// A List holds faults in order.
 type List []Fault
 
-// String returns the list in the language of [Parse].
+// String returns the list in the language of the package comment.
 func (l List) String() string {
 	items := make([]string, len(l))
 	for i, f := range l {

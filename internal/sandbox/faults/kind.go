@@ -37,8 +37,7 @@ type Kind struct {
 	group        string // kinds of one group take turns
 	once         bool   // it strikes once if neither a count nor @N is given
 	valueIsCount bool
-	onConnection bool  // with a duration, its event is Connection
-	alsoEvent    Event // a second event, if the fault has a duration
+	eventsAfter  []Event // those of a fault with a duration; nil means Event
 }
 
 // Usage returns how to write a fault of this kind, without @WHEN, xCOUNT and P%.
@@ -52,16 +51,6 @@ func (k Kind) Usage() string {
 	return k.Name + "=" + k.Value
 }
 
-func (k Kind) events(f Fault) []Event {
-	switch {
-	case f.After > 0 && k.onConnection:
-		return []Event{Connection}
-	case f.After > 0 && k.alsoEvent != "":
-		return []Event{k.Event, k.alsoEvent}
-	}
-	return []Event{k.Event}
-}
-
 func (k Kind) hasName(name string) bool {
 	if k.Name == statuses {
 		n, ok := number(name)
@@ -72,7 +61,7 @@ func (k Kind) hasName(name string) bool {
 
 // kindOf returns the kind of a fault. If two kinds have its name, it prefers the one
 // that takes a value if the fault has one.
-func kindOf(f Fault, item string) (found Kind, err error) {
+func kindOf(f Fault) (found Kind, wrong *Error) {
 	var names []string
 	for _, k := range Kinds() {
 		names = append(names, k.Name)
@@ -85,26 +74,28 @@ func kindOf(f Fault, item string) (found Kind, err error) {
 		found = k
 	}
 	if found.Name == "" {
-		return Kind{}, unknownName(f.Name, names, item)
+		return Kind{}, unknownName(f.Name, names)
 	}
 	return found, nil
 }
 
-func unknownName(name string, names []string, item string) error {
+func unknownName(name string, names []string) *Error {
 	if _, isNumber := number(name); isNumber {
-		return &Error{item, name + " is not the status of an error", "use a number from 400 to 599"}
+		return &Error{Message: name + " is not the status of an error", Hint: "use a number from 400 to 599"}
 	}
-	hint := "there are " + strings.Join(names, ", ")
-	if near := suggest.Nearest(name, names); near != "" {
-		hint = "did you mean " + near + "?"
-	}
-	return &Error{item, fmt.Sprintf("there is no fault %q", name), hint}
+	hint := orNearest(name, names, "there are "+strings.Join(names, ", "))
+	return &Error{Message: fmt.Sprintf("there is no fault %q", name), Hint: hint}
 }
 
-const (
-	maxNumber  = 999_999_999
-	millionths = 1e6
-)
+// orNearest returns a hint about a misspelled word, or the other hint.
+func orNearest(word string, known []string, hint string) string {
+	if near := suggest.Nearest(word, known); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return hint
+}
+
+const maxNumber = 999_999_999
 
 // examples are added to an error about a value of this form.
 var examples = map[string]string{
@@ -114,15 +105,16 @@ var examples = map[string]string{
 	"N":        ", with a number from 1",
 }
 
-func (k Kind) checkValue(value, item string) (string, error) {
+// checkValue returns the usual spelling of a value.
+func (k Kind) checkValue(value string) (string, *Error) {
 	usage := "write " + k.Usage() + examples[k.Value]
 	switch {
 	case value == "" && (k.Optional || k.Value == ""):
 		return "", nil
 	case value == "":
-		return "", &Error{item, "it needs a value", usage}
+		return "", &Error{Message: "it needs a value", Hint: usage}
 	case k.Value == "":
-		return "", &Error{item, "it takes no value", usage}
+		return "", &Error{Message: "it takes no value", Hint: usage}
 	}
 	forms := strings.Split(k.Value, "|")
 	for _, form := range forms {
@@ -130,10 +122,7 @@ func (k Kind) checkValue(value, item string) (string, error) {
 			return spelled, nil
 		}
 	}
-	if near := suggest.Nearest(value, forms); near != "" {
-		usage = "did you mean " + near + "?"
-	}
-	return "", &Error{item, fmt.Sprintf("%q does not fit", value), usage}
+	return "", &Error{Message: fmt.Sprintf("%q does not fit", value), Hint: orNearest(value, forms, usage)}
 }
 
 // spell returns the usual spelling of a value that has this form. A form in capital

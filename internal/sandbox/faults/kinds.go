@@ -35,7 +35,7 @@ func tokenKinds() []Kind {
 // grantKinds change what happens to tokens.
 func grantKinds() []Kind {
 	return each(Kind{},
-		Kind{Name: "expire-token", Event: TokenCheck, alsoEvent: TokenIssue, once: true, group: "expire",
+		Kind{Name: "expire-token", Event: TokenCheck, eventsAfter: []Event{TokenCheck, TokenIssue}, once: true, group: "expire",
 			Does: "refuses all access tokens given out so far, from the next request that shows one"},
 		Kind{Name: "expire-token", Value: "DURATION", Event: TokenIssue, group: "life", Does: "gives out access tokens that live that long"},
 		Kind{Name: "expires-in", Value: "string|absent|0|negative|huge|N", Event: TokenIssue,
@@ -78,9 +78,9 @@ func gatewayKinds() []Kind {
 		Kind{Name: "continue", Value: "N", Optional: true, Does: "sends that many 100 answers first, without a value a few"},
 		Kind{Name: "trailers", Does: "ends the answer with trailers"},
 		Kind{Name: "huge-headers", Value: "BYTES", Optional: true, Does: "answers with a header field of that size, without a value of one beyond what clients take"},
-		Kind{Name: "goaway", Value: "drop", Optional: true, onConnection: true, Does: "ends the connection (GOAWAY); streams in flight finish, with =drop they are lost"},
-		Kind{Name: "stall-reads", onConnection: true, Does: "stops reading from the connection"},
-		Kind{Name: "stall-writes", onConnection: true, Does: "stops writing to the connection"},
+		Kind{Name: "goaway", Value: "drop", Optional: true, eventsAfter: []Event{Connection}, Does: "ends the connection (GOAWAY); streams in flight finish, with =drop they are lost"},
+		Kind{Name: "stall-reads", eventsAfter: []Event{Connection}, Does: "stops reading from the connection"},
+		Kind{Name: "stall-writes", eventsAfter: []Event{Connection}, Does: "stops writing to the connection"},
 	)
 }
 

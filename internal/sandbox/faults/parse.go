@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -21,50 +22,70 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("fault %q: %s; %s", e.Item, e.Message, e.Hint)
 }
 
-// Parse reads a list in the language of the package comment, with a comma or a line
-// end between the items. An empty text is an empty list. The error joins an [*Error]
-// for each wrong item.
-func Parse(text string) (List, error) {
-	var list List
-	var wrong []error
+// parse reads a list with a comma or a line end between the items. The error joins an
+// [*Error] for each wrong item.
+func parse(text string) (list []*activeFault, err error) {
 	for item := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' }) {
 		item = strings.TrimSpace(item)
 		if item == "" {
 			continue
 		}
-		f, err := parseItem(item)
-		if err != nil {
-			wrong = append(wrong, err)
-			continue
+		f, wrong := parseItem(item)
+		if wrong != nil {
+			wrong.Item = item
+			err = errors.Join(err, wrong)
 		}
 		list = append(list, f)
 	}
-	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
-	}
-	return list, nil
+	return list, err
 }
 
-func parseItem(item string) (Fault, error) {
+func parseItem(item string) (*activeFault, *Error) {
 	name, rest := word(item)
 	if name == "" {
-		return Fault{}, &Error{item, "it has no name", "write NAME[=VALUE][@WHEN] [xCOUNT] [P%]"}
+		return nil, &Error{Message: "it has no name", Hint: "write NAME[=VALUE][@WHEN] [xCOUNT] [P%]"}
 	}
 	f := Fault{Name: name}
-	seen := map[string]bool{}
-	for rest != "" {
+	for seen := ""; rest != ""; {
 		sign, part, next := cutPart(rest)
-		if seen[sign] {
-			return Fault{}, &Error{item, fmt.Sprintf("%q is there twice", sign), "keep one of them"}
+		if strings.Contains(seen, sign) {
+			return nil, &Error{Message: fmt.Sprintf("%q is there twice", sign), Hint: "keep one of them"}
 		}
-		seen[sign] = true
+		seen += sign
 		if message, hint := f.parsePart(sign, part, rest); message != "" {
-			return Fault{}, &Error{item, message, hint}
+			return nil, &Error{Message: message, Hint: hint}
 		}
 		rest = next
 	}
-	f, _, err := f.check(item)
-	return f, err
+	return activate(f)
+}
+
+// activate finds the kind of a fault, and changes name and value to their usual spelling.
+func activate(f Fault) (*activeFault, *Error) {
+	kind, wrong := kindOf(f)
+	if wrong != nil {
+		return nil, wrong
+	}
+	if kind.Name != statuses {
+		f.Name = kind.Name
+	}
+	if f.Value, wrong = kind.checkValue(f.Value); wrong != nil {
+		return nil, wrong
+	}
+	a := &activeFault{Fault: f, group: kind.group, events: []Event{kind.Event}, added: time.Now(), limit: f.Count}
+	if f.After > 0 && kind.eventsAfter != nil {
+		a.events = kind.eventsAfter
+	}
+	if kind.valueIsCount && f.Value != "" {
+		if f.Count > 0 {
+			return nil, &Error{Message: "it has two counts", Hint: "keep =N or xCOUNT"}
+		}
+		a.limit = f.Number()
+	}
+	if f.At > 0 || kind.once {
+		a.limit = cmp.Or(a.limit, 1)
+	}
+	return a, nil
 }
 
 // cutPart cuts the next part off a text, without its sign: "=", "@", "x" or "%". A
@@ -98,7 +119,7 @@ func (f *Fault) parsePart(sign, part, text string) (message, hint string) {
 		ok = ok && f.Count > 0
 		message, hint = "x"+part+" is not a count", "write x1, x2 and so on"
 	case "%":
-		ok = f.parseChance(part)
+		ok = f.parsePercent(part)
 		message, hint = fmt.Sprintf("invalid chance %q", part), "write a number of per cent, such as 25%; a count is written x25"
 	default:
 		message, hint = fmt.Sprintf("%q is not understood", text), "after the name come =VALUE, @WHEN, xCOUNT and P%"
@@ -119,13 +140,12 @@ func (f *Fault) parseWhen(part string) bool {
 	return err == nil && d > 0
 }
 
-// parseChance keeps four digits after the point of a percentage: millionths, which
-// String writes without loss.
-func (f *Fault) parseChance(part string) bool {
+// parsePercent keeps four digits after the point.
+func (f *Fault) parsePercent(part string) bool {
 	digits, ok := strings.CutSuffix(part, "%")
 	percent, err := strconv.ParseFloat(digits, 64)
-	f.Chance = math.Round(percent*(millionths/100)) / millionths
-	return ok && err == nil && strings.Trim(digits, "0123456789.") == "" && f.Chance > 0 && percent <= 100
+	f.Percent = math.Round(percent*1e4) / 1e4
+	return ok && err == nil && strings.Trim(digits, "0123456789.") == "" && f.Percent > 0 && percent <= 100
 }
 
 // word cuts the next word and the spaces around it off a text.

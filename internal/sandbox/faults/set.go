@@ -22,17 +22,19 @@ type Set struct {
 // An activeFault may still strike.
 type activeFault struct {
 	Fault
-	kind    Kind
-	events  []Event
+	group   string  // those of one group take turns
+	events  []Event // at which it may strike
+	limit   int     // of its strikes; 0 means none
 	added   time.Time
 	seen    int // events since the fault's After has passed
 	strikes int
 }
 
-// Replace removes all faults and adds a list; an empty list clears the set. If a
-// fault is wrong, nothing changes.
-func (s *Set) Replace(list List) error {
-	added, err := activate(list)
+// Replace removes all faults and adds those of a list in the language of the package
+// comment, with a comma or a line end between the items. An empty list clears the set. If
+// an item is wrong, nothing changes; the error joins an [*Error] for each wrong item.
+func (s *Set) Replace(list string) error {
+	added, err := parse(list)
 	if err != nil {
 		return err
 	}
@@ -42,32 +44,7 @@ func (s *Set) Replace(list List) error {
 	return nil
 }
 
-// Add appends faults to the set. If one is wrong, nothing changes.
-func (s *Set) Add(faults ...Fault) error {
-	added, err := activate(faults)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active = append(s.active, added...)
-	return nil
-}
-
-func activate(list []Fault) ([]*activeFault, error) {
-	now := time.Now()
-	var added []*activeFault
-	for _, f := range list {
-		f, kind, err := f.check(f.String())
-		if err != nil {
-			return nil, err
-		}
-		added = append(added, &activeFault{Fault: f, kind: kind, events: kind.events(f), added: now})
-	}
-	return added, nil
-}
-
-// List returns the faults that may still strike, as they were added.
+// List returns the faults that may still strike, in the order of the list.
 func (s *Set) List() List {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,14 +65,14 @@ func (s *Set) Strike(events ...Event) (struck List) {
 	now := time.Now()
 	taken := map[string]bool{}
 	for _, a := range s.active {
-		if !a.meets(events) || !a.due(now) || taken[a.kind.group] || !s.hits(a.Chance) {
+		if !a.meets(events) || !a.due(now) || taken[a.group] || !s.hits(a.Percent) {
 			continue
 		}
-		taken[a.kind.group] = true
+		taken[a.group] = true
 		a.strikes++
 		struck = append(struck, a.Fault)
 	}
-	s.active = slices.DeleteFunc(s.active, (*activeFault).done)
+	s.active = slices.DeleteFunc(s.active, func(a *activeFault) bool { return a.limit > 0 && a.strikes >= a.limit })
 	return struck
 }
 
@@ -112,27 +89,12 @@ func (a *activeFault) due(now time.Time) bool {
 	return a.seen >= a.At
 }
 
-// done reports whether the fault has struck as often as it should.
-func (a *activeFault) done() bool {
-	limit := a.Count
+func (s *Set) hits(percent float64) bool {
 	switch {
-	case limit > 0:
-	case a.kind.valueIsCount && a.Value != "":
-		limit = a.Number()
-	case a.At > 0 || a.kind.once:
-		limit = 1
-	default:
-		return false
-	}
-	return a.strikes >= limit
-}
-
-func (s *Set) hits(chance float64) bool {
-	switch {
-	case chance == 0 || chance == 1:
+	case percent == 0 || percent == 100:
 		return true
 	case s.Random != nil:
-		return s.Random() < chance
+		return s.Random()*100 < percent
 	}
-	return rand.Float64() < chance
+	return rand.Float64()*100 < percent
 }

@@ -11,12 +11,8 @@ import (
 
 func set(t *testing.T, text string) *Set {
 	t.Helper()
-	list, err := Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := new(Set)
-	if err := s.Replace(list); err != nil {
+	if err := s.Replace(text); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -92,7 +88,7 @@ func TestFaultsWaitForTheirDuration(t *testing.T) {
 func TestChanceIsSeedable(t *testing.T) {
 	run := func() string {
 		s := &Set{Random: rand.New(rand.NewPCG(1, 2)).Float64}
-		s.Add(Fault{Name: "500", Chance: 0.25})
+		s.Replace("500 25%")
 		return script(s, 1000, Request)
 	}
 	got := run()
@@ -103,37 +99,26 @@ func TestChanceIsSeedable(t *testing.T) {
 		t.Error("the same seed gave another run")
 	}
 	spared := &Set{Random: func() float64 { return 0.25 }}
-	spared.Add(Fault{Name: "500", Chance: 0.25, Count: 1}, Fault{Name: "501", Chance: 1, Count: 1})
+	spared.Replace("500 25% x1, 501 100% x1")
 	if got := script(spared, 2, Request); got != "501 -" || len(spared.List()) != 1 {
 		t.Errorf("%s, then %v: a spared event counts as a strike", got, spared.List())
 	}
 }
 
-func TestReplaceAndAdd(t *testing.T) {
+func TestReplace(t *testing.T) {
 	s := set(t, "403@2")
 	script(s, 1, Request)
-	if err := s.Replace(List{{Name: "nonsense"}}); err == nil || s.List().String() != "403@2" {
+	if err := s.Replace("500, nonsense"); err == nil || s.List().String() != "403@2" {
 		t.Error(err, s.List())
 	}
-	if err := s.Add(Fault{Name: "GOAWAY", Value: "DROP"}); err != nil || s.List().String() != "403@2, goaway=drop" {
+	if err := s.Replace(s.List().String() + ", GOAWAY=DROP"); err != nil || s.List().String() != "403@2, goaway=drop" {
 		t.Error(err, s.List())
-	}
-	if err := s.Replace(s.List()); err != nil {
-		t.Error(err)
 	}
 	if got := script(s, 2, Request); got != "goaway 403+goaway" {
 		t.Errorf("Replace did not reset the counts: %s", got)
 	}
-	if err := s.Replace(nil); err != nil || s.List() != nil {
+	if err := s.Replace(""); err != nil || s.List() != nil {
 		t.Error(err, s.List())
-	}
-	for _, wrong := range []Fault{
-		{}, {Name: "500", At: -1}, {Name: "500", Count: -1}, {Name: "500", After: -1}, {Name: "500", Chance: 2},
-		{Name: "500", At: 1, After: 1}, {Name: "token-slow"}, {Name: "500", Value: "x, 501"},
-	} {
-		if err := s.Add(wrong); err == nil {
-			t.Errorf("%+v was accepted", wrong)
-		}
 	}
 }
 
@@ -155,9 +140,15 @@ func TestSetIsSafeForConcurrentUse(t *testing.T) {
 			}
 		})
 	}
-	s.Add(Fault{Name: "goaway"})
 	callers.Wait()
 	if forbidden != 500 {
 		t.Error(forbidden)
 	}
+	for range 10 {
+		callers.Go(func() {
+			s.Replace("goaway x5")
+			s.Strike(Request)
+		})
+	}
+	callers.Wait()
 }

@@ -84,77 +84,36 @@ func TestWindowOfAnIdleStream(t *testing.T) {
 
 func TestWindowIsGivenBackAsItIsRead(t *testing.T) {
 	s, came := streams()
-	s.InitialWindowSize = 100
 	r := dial(t, s)
-	r.wantAlive() // the acknowledgement was read
 	r.request(1, false)
 	stream := <-came
-	r.WriteDataPadded(1, false, make([]byte, 89), make([]byte, 10))
+	for range 3 {
+		r.WriteData(1, false, make([]byte, minMaxFrameSize))
+	}
+	r.WriteDataPadded(1, false, make([]byte, minMaxFrameSize-12), make([]byte, 10))
 	r.wantAlive() // the padding alone is not worth it
-	io.ReadFull(stream.Body(), make([]byte, 39))
-	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 1 || f.Increment != 50 {
+	io.ReadFull(stream, make([]byte, minUpdate-11))
+	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 1 || f.Increment != minUpdate {
 		t.Errorf("%v", f)
 	}
-	r.WriteData(1, false, make([]byte, 51))
+	r.WriteData(1, false, make([]byte, minUpdate+1))
 	r.wantReset(1, http2.ErrCodeFlowControl)
-}
-
-func TestStalledBody(t *testing.T) {
-	s, came := streams()
-	s.InitialWindowSize = 100
-	r := dial(t, s)
-	r.wantAlive()
-	r.request(1, false)
-	stream := <-came
-	stream.StallBody(true)
-	r.WriteData(1, false, make([]byte, 100))
-	io.ReadFull(stream.Body(), make([]byte, 100))
-	r.WritePing(false, [8]byte{})
-	if f, ok := r.any().(*http2.PingFrame); !ok {
-		t.Errorf("while stalled: %v", f)
-	}
-	stream.StallBody(false)
-	if f, ok := r.any().(*http2.WindowUpdateFrame); !ok || f.StreamID != 1 || f.Increment != 100 {
-		t.Errorf("after the stall: %v", f)
-	}
-}
-
-func TestStreamsBeforeTheAcknowledgement(t *testing.T) {
-	s, came := streams()
-	s.InitialWindowSize = 100
-	nc, _ := pipe(t, t.Context(), s)
-	r := newRaw(t, nc)
-	io.WriteString(nc, http2.ClientPreface)
-	r.WriteSettings()
-	r.request(1, false)
-	r.WriteData(1, false, make([]byte, 5000))
-	stream := <-came
-	for range 2 { // the server's and its acknowledgement
-		expect[*http2.SettingsFrame](r)
-	}
-	r.WriteSettingsAck() // 4900 less than nothing
-	if n, err := io.ReadFull(stream.Body(), make([]byte, 5000)); err != nil {
-		t.Error(n, err)
-	}
-	if f := expect[*http2.WindowUpdateFrame](r); f.Increment != 5000 {
-		t.Errorf("%v", f)
-	}
 }
 
 func TestConnectionsWindow(t *testing.T) {
 	s, came := streams()
-	s.InitialWindowSize, s.ConnWindowSize = maxWindow, 70_000
+	s.InitialWindowSize = maxWindow
 	r := dial(t, s)
-	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 0 || f.Increment != 70_000-initialWindow {
+	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 0 || f.Increment != connWindow-initialWindow {
 		t.Errorf("%v", f)
 	}
 	r.request(1, false)
 	stream := <-came
-	for range 7 {
+	for range 104 {
 		r.WriteData(1, false, bytes.Repeat([]byte("."), 10_000))
 	}
 	r.wantAlive() // all has arrived
-	io.ReadFull(stream.Body(), make([]byte, 5000))
+	io.ReadFull(stream, make([]byte, 5000))
 	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 1 && f.StreamID != 0 {
 		t.Errorf("%v", f)
 	}
@@ -162,11 +121,11 @@ func TestConnectionsWindow(t *testing.T) {
 	if f := expect[*http2.RSTStreamFrame](r); f.StreamID != 1 {
 		t.Errorf("%v", f)
 	}
-	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 0 || f.Increment != 65_000 {
+	if f := expect[*http2.WindowUpdateFrame](r); f.StreamID != 0 || f.Increment != 1_035_000 {
 		t.Errorf("%v", f)
 	}
 	r.request(3, false)
-	for range 8 {
+	for range 105 {
 		r.WriteData(3, false, make([]byte, 10_000))
 	}
 	r.wantGoAway(http2.ErrCodeFlowControl)

@@ -31,7 +31,7 @@ func FuzzServeConn(f *testing.F) {
 		w.WriteRSTStream(1, http2.ErrCodeCancel)
 		w.WriteGoAway(1, http2.ErrCodeNo, nil)
 	}))
-	server := &Server{MaxConcurrentStreams: 3, MaxHeaderListSize: 1000, InitialWindowSize: 10, Handler: HTTP(http.HandlerFunc(echo))}
+	server := &Server{MaxConcurrentStreams: 3, Handler: HTTP(http.HandlerFunc(echo))}
 	f.Fuzz(func(t *testing.T, said []byte) {
 		hangs := time.AfterFunc(patience, func() { panic("the server hangs") })
 		defer hangs.Stop()

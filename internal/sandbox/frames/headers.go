@@ -1,12 +1,26 @@
 package frames
 
 import (
+	"cmp"
+	"fmt"
+	"log"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
 
-// maxFragments is how many frames a header block may come in.
-const maxFragments = 1000
+const (
+	maxFragments = 1000 // frames in which a header block may come
+	// maxBlock is how many bytes of a too large block are decoded, so that the compression
+	// state stays correct.
+	maxBlock = 4*maxHeaderList + 64<<10
+)
 
 // A headerBlock is one HEADERS frame with its CONTINUATIONs.
 type headerBlock struct {
@@ -14,15 +28,11 @@ type headerBlock struct {
 	ends          bool // with END_STREAM
 	selfDependent bool // the stream depends on itself
 	fields        []hpack.HeaderField
-	size          uint64 // as SETTINGS_MAX_HEADER_LIST_SIZE counts
+	size          uint32 // as SETTINGS_MAX_HEADER_LIST_SIZE counts
 	encoded       int
 	frames        int
 	tooLarge      bool
 }
-
-// headerBound is how many bytes of a too large block are decoded, so that the compression
-// state stays correct.
-func (c *Conn) headerBound() int { return int(4*uint64(c.server.maxHeaders()) + 64<<10) }
 
 func (c *Conn) onHeaders(f *http2.HeadersFrame) error {
 	c.block = headerBlock{
@@ -37,7 +47,7 @@ func (c *Conn) onHeaders(f *http2.HeadersFrame) error {
 func (c *Conn) onFragment(fragment []byte, last bool) error {
 	c.block.frames++
 	c.block.encoded += len(fragment)
-	if c.block.frames > maxFragments || c.block.encoded > c.headerBound() {
+	if c.block.frames > maxFragments || c.block.encoded > maxBlock {
 		return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
 	}
 	if _, err := c.decoder.Write(fragment); err != nil {
@@ -49,15 +59,13 @@ func (c *Conn) onFragment(fragment []byte, last bool) error {
 	if err := c.decoder.Close(); err != nil {
 		return http2.ConnectionError(http2.ErrCodeCompression)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return c.onBlock(c.block)
 }
 
 // addField is called for each decoded field.
 func (c *Conn) addField(field hpack.HeaderField) {
-	c.block.size += uint64(field.Size())
-	if c.block.size > uint64(c.server.maxHeaders()) {
+	c.block.size += field.Size()
+	if c.block.size > maxHeaderList {
 		c.block.tooLarge = true
 		c.decoder.SetEmitEnabled(false)
 		return
@@ -122,8 +130,8 @@ func (c *Conn) open(b headerBlock) error {
 func (c *Conn) run(s *Stream, tooLarge bool) {
 	defer s.release()
 	defer func() {
-		if value := recover(); value != nil {
-			c.server.panicked(value)
+		if value := recover(); value != nil && value != http.ErrAbortHandler {
+			cmp.Or(c.server.ErrorLog, log.Default()).Printf("frames: a handler panicked: %v\n%s", value, debug.Stack())
 		}
 	}()
 	if tooLarge {
@@ -132,4 +140,93 @@ func (c *Conn) run(s *Stream, tooLarge bool) {
 		c.server.Handler(s)
 	}
 	s.finish()
+}
+
+// checkRequest checks the fields of a request (RFC 9113 sections 8.2 and 8.3.1)
+// and returns its content-length, or -1.
+func checkRequest(fields []hpack.HeaderField) (length int64, err error) {
+	pseudo := map[string]string{}
+	regular := fields
+	for len(regular) > 0 && regular[0].IsPseudo() {
+		field := regular[0]
+		if _, twice := pseudo[field.Name]; twice || !validValue(field.Value) {
+			return -1, fmt.Errorf("%s is malformed or there twice", field.Name)
+		}
+		pseudo[field.Name] = field.Value
+		regular = regular[1:]
+	}
+	if err := checkPseudo(pseudo); err != nil {
+		return -1, err
+	}
+	if err := checkRegular(regular); err != nil {
+		return -1, err
+	}
+	return contentLength(regular)
+}
+
+// checkPseudo requires :method, :scheme and :path, and for CONNECT only :method and
+// :authority.
+func checkPseudo(pseudo map[string]string) error {
+	for name := range pseudo {
+		if !slices.Contains([]string{":method", ":scheme", ":path", ":authority"}, name) {
+			return fmt.Errorf("unknown pseudo-header %q", name)
+		}
+	}
+	method, path := pseudo[":method"], pseudo[":path"]
+	_, hasScheme := pseudo[":scheme"]
+	_, hasPath := pseudo[":path"]
+	switch {
+	case !httpguts.ValidHeaderFieldName(method): // both are tokens
+		return fmt.Errorf("malformed method %q", method)
+	case method == "CONNECT" && (hasScheme || hasPath || pseudo[":authority"] == ""):
+		return fmt.Errorf("CONNECT needs only an authority")
+	case method != "CONNECT" && (pseudo[":scheme"] == "" || path == ""):
+		return fmt.Errorf("no :scheme or no :path")
+	case method != "CONNECT" && path[0] != '/' && (path != "*" || method != "OPTIONS"):
+		return fmt.Errorf("malformed path")
+	}
+	return nil
+}
+
+// checkRegular refuses pseudo-header fields and connection-specific fields (RFC 9113
+// section 8.2.2), in a head behind the pseudo-header fields and in a trailer.
+func checkRegular(fields []hpack.HeaderField) error {
+	for _, field := range fields {
+		if !validName(field.Name) || !validValue(field.Value) {
+			return fmt.Errorf("malformed field %q", field.Name)
+		}
+		if connectionSpecific(field.Name) || field.Name == "te" && !strings.EqualFold(field.Value, "trailers") {
+			return fmt.Errorf("connection-specific field %q", field.Name)
+		}
+	}
+	return nil
+}
+
+func connectionSpecific(name string) bool {
+	return slices.Contains([]string{"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}, name)
+}
+
+func validName(name string) bool {
+	return httpguts.ValidHeaderFieldName(name) && strings.ToLower(name) == name
+}
+
+// validValue also refuses spaces around a value (RFC 9113 section 8.2.1).
+func validValue(value string) bool {
+	return httpguts.ValidHeaderFieldValue(value) && strings.Trim(value, " \t") == value
+}
+
+// contentLength returns -1 if none is declared.
+func contentLength(fields []hpack.HeaderField) (int64, error) {
+	length := int64(-1)
+	for _, field := range fields {
+		if field.Name != "content-length" {
+			continue
+		}
+		n, err := strconv.ParseUint(field.Value, 10, 63)
+		if err != nil || length >= 0 && length != int64(n) {
+			return -1, fmt.Errorf("malformed content-length %q", field.Value)
+		}
+		length = int64(n)
+	}
+	return length, nil
 }

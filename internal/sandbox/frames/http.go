@@ -105,13 +105,12 @@ func announced(header http.Header) http.Header {
 }
 
 func tlsState(c *Conn) *tls.ConnectionState {
-	for nc := c.nc; nc != nil; nc = unwrap(nc) {
-		if secure, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
-			state := secure.ConnectionState()
-			return &state
-		}
+	secure, ok := c.nc.(interface{ ConnectionState() tls.ConnectionState })
+	if !ok {
+		return nil
 	}
-	return nil
+	state := secure.ConnectionState()
+	return &state
 }
 
 // A requestBody is a stream's body that behaves as in net/http.
@@ -129,9 +128,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	if b.expects {
 		b.expects = false
-		b.stream.Informational(http.StatusContinue, nil) // it fails if the answer has started, but then it is not needed
+		b.stream.Head(http.StatusContinue, nil, false) // it fails if the answer has started, but then it is not needed
 	}
-	n, err := b.stream.Body().Read(p)
+	n, err := b.stream.Read(p)
 	if err == io.EOF {
 		for _, field := range b.stream.Trailer() {
 			b.trailer.Add(field.Name, field.Value)

@@ -1,10 +1,10 @@
 package frames
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -14,82 +14,66 @@ import (
 func (c *Conn) sendPreface() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.control(func(f *http2.Framer) { f.WriteSettings(c.server.settings()...) })
-	if more := c.server.connWindow() - initialWindow; more > 0 {
-		c.control(func(f *http2.Framer) { f.WriteWindowUpdate(0, more) })
-	}
+	c.control(func(f *http2.Framer) {
+		f.WriteSettings(
+			http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: c.server.maxStreams()},
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: c.server.streamWindow()},
+			http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderList},
+		)
+		f.WriteWindowUpdate(0, connWindow-initialWindow)
+	})
 }
 
-// read reads frames until the connection ends, and returns why it ended.
+// read reads frames until the connection ends, and returns why it ended. The first ones
+// are the client's preface: a magic line, then SETTINGS (RFC 9113 section 3.4).
 func (c *Conn) read() error {
-	c.nc.SetReadDeadline(time.Now().Add(c.server.headerTimeout()))
-	if err := c.readPreface(); err != nil {
+	late := time.AfterFunc(prefaceTimeout, func() { c.end(os.ErrDeadlineExceeded) })
+	defer late.Stop()
+	if err := c.readMagic(); err != nil {
 		return err
 	}
-	c.clearDeadline()
-	for {
-		if err := c.readFrame(); err != nil {
+	for first := true; ; first = false {
+		header, err := c.in.ReadFrameHeader()
+		switch {
+		case errors.Is(err, http2.ErrFrameTooLarge):
+			return http2.ConnectionError(http2.ErrCodeFrameSize)
+		case err != nil:
+			return fmt.Errorf("reading: %w", err)
+		case first && (header.Type != http2.FrameSettings || header.Flags.Has(http2.FlagSettingsAck)):
+			return http2.ConnectionError(http2.ErrCodeProtocol)
+		}
+		if err := c.handleFrame(header); err != nil {
 			return err
 		}
+		late.Stop() // later silence is not an error
 	}
-}
-
-// clearDeadline removes the deadline of the preface: later silence is not an error.
-func (c *Conn) clearDeadline() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closing {
-		c.nc.SetReadDeadline(time.Time{})
-	}
-}
-
-// readPreface reads the client's preface: a magic line, then SETTINGS (RFC 9113
-// section 3.4).
-func (c *Conn) readPreface() error {
-	var preface [len(http2.ClientPreface)]byte
-	if err := c.readMagic(preface[:]); err != nil {
-		return err
-	}
-	header, err := c.in.ReadFrameHeader()
-	if err != nil {
-		return readError(err)
-	}
-	if header.Type != http2.FrameSettings || header.Flags.Has(http2.FlagSettingsAck) {
-		return http2.ConnectionError(http2.ErrCodeProtocol)
-	}
-	return c.handleFrame(header)
 }
 
 // readMagic fails at the first wrong byte: another protocol may send fewer bytes than the
-// preface has.
-func (c *Conn) readMagic(buf []byte) error {
-	for n := 0; n < len(buf); {
-		more, err := c.buffered.Read(buf[n:])
+// line has.
+func (c *Conn) readMagic() error {
+	for _, want := range []byte(http2.ClientPreface) {
+		got, err := c.buffered.ReadByte()
 		if err != nil {
 			return err
 		}
-		n += more
-		if !bytes.HasPrefix([]byte(http2.ClientPreface), buf[:n]) {
+		if got != want {
 			return http2.ConnectionError(http2.ErrCodeProtocol)
 		}
 	}
 	return nil
 }
 
-func (c *Conn) readFrame() error {
-	header, err := c.in.ReadFrameHeader()
-	if err != nil {
-		return readError(err)
-	}
-	return c.handleFrame(header)
-}
-
-// handleFrame reads the rest of a frame and handles it.
+// handleFrame reads the rest of a frame and handles it, unless reads are stalled.
 func (c *Conn) handleFrame(header http2.FrameHeader) error {
 	frame, err := c.in.ReadFrameForHeader(header)
-	c.waitForReads()
 	if err == nil && c.server.Activity != nil {
-		c.server.Activity(c, header.Type == http2.FramePing)
+		c.server.Activity(c)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.readsStalled && !c.closing && c.err == nil {
+		c.changed.Wait()
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) { // the framer's error for a frame too short for its flags
 		return http2.ConnectionError(http2.ErrCodeFrameSize)
@@ -108,22 +92,6 @@ func (c *Conn) handleFrame(header http2.FrameHeader) error {
 	}
 }
 
-// readError distinguishes a too long frame from the end of the connection.
-func readError(err error) error {
-	if errors.Is(err, http2.ErrFrameTooLarge) {
-		return http2.ConnectionError(http2.ErrCodeFrameSize)
-	}
-	return fmt.Errorf("reading: %w", err)
-}
-
-func (c *Conn) waitForReads() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.readsStalled && !c.closing && c.err == nil {
-		c.progress.Wait()
-	}
-}
-
 func (c *Conn) dispatch(frame http2.Frame) error {
 	switch f := frame.(type) {
 	case *http2.DataFrame:
@@ -133,7 +101,9 @@ func (c *Conn) dispatch(frame http2.Frame) error {
 	case *http2.ContinuationFrame:
 		return c.onFragment(f.HeaderBlockFragment(), f.HeadersEnded())
 	case *http2.PriorityFrame:
-		return onPriority(f)
+		if f.StreamDep == f.StreamID { // RFC 7540 section 5.3.1
+			return streamError(f.StreamID, http2.ErrCodeProtocol)
+		}
 	case *http2.RSTStreamFrame:
 		return c.onReset(f)
 	case *http2.SettingsFrame:
@@ -141,35 +111,17 @@ func (c *Conn) dispatch(frame http2.Frame) error {
 	case *http2.PushPromiseFrame: // only servers push
 		return http2.ConnectionError(http2.ErrCodeProtocol)
 	case *http2.PingFrame:
-		c.onPing(f)
+		if !f.IsAck() {
+			c.control(func(w *http2.Framer) { w.WritePing(true, f.Data) })
+		}
 	case *http2.WindowUpdateFrame:
 		return c.onWindowUpdate(f)
 	}
 	return nil // GOAWAY is about pushed streams, which do not exist here; unknown frames are ignored
 }
 
-// onPriority only refuses a stream that depends on itself (RFC 7540 section 5.3.1).
-func onPriority(f *http2.PriorityFrame) error {
-	if f.StreamDep == f.StreamID {
-		return streamError(f.StreamID, http2.ErrCodeProtocol)
-	}
-	return nil
-}
-
-func (c *Conn) onPing(f *http2.PingFrame) {
-	if f.IsAck() {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.control(func(w *http2.Framer) { w.WritePing(true, f.Data) })
-}
-
 func (c *Conn) onSettings(f *http2.SettingsFrame) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if f.IsAck() {
-		c.acknowledged()
 		return nil
 	}
 	if err := f.ForeachSetting(c.apply); err != nil {
@@ -189,7 +141,87 @@ func (c *Conn) apply(setting http2.Setting) error {
 	case http2.SettingInitialWindowSize:
 		return c.setInitialWindow(int64(setting.Val))
 	case http2.SettingMaxFrameSize:
-		c.flow.maxFrame = int(setting.Val)
+		c.maxFrame = int(setting.Val)
+	}
+	return nil
+}
+
+// A closing is how a stream was closed, which decides what a late frame means
+// (RFC 9113 section 5.1).
+type closing int
+
+const (
+	forgotten closing = iota // or never opened
+	finished                 // both sides sent END_STREAM
+	cancelled                // the client reset it
+	discarded                // the server reset or dropped it: the client may not know yet
+)
+
+// closedStreams holds how the last closed streams were closed.
+type closedStreams struct {
+	how   map[uint32]closing
+	order []uint32
+}
+
+const maxRemembered = 1000
+
+func (c *closedStreams) remember(id uint32, how closing) {
+	if c.how == nil {
+		c.how = map[uint32]closing{}
+	}
+	c.how[id] = how
+	if c.order = append(c.order, id); len(c.order) > maxRemembered {
+		delete(c.how, c.order[0])
+		c.order = c.order[1:]
+	}
+}
+
+func streamError(id uint32, code http2.ErrCode) error {
+	return http2.StreamError{StreamID: id, Code: code}
+}
+
+// idle reports whether the client has not opened a stream yet. It can never open one with
+// an even number.
+func (c *Conn) idle(id uint32) bool { return id > c.lastID || id%2 == 0 }
+
+// receiver returns the stream if its client may still send. Otherwise it returns nil, and
+// an error unless the frame is to be ignored.
+func (c *Conn) receiver(id uint32) (*Stream, error) {
+	s, open := c.streams[id]
+	switch {
+	case open && s.bodyErr == nil:
+		return s, nil
+	case c.idle(id):
+		return nil, http2.ConnectionError(http2.ErrCodeProtocol)
+	case !open && c.closed.how[id] == discarded:
+		return nil, nil
+	default:
+		return nil, streamError(id, http2.ErrCodeStreamClosed)
+	}
+}
+
+// onReset handles the client's RST_STREAM.
+func (c *Conn) onReset(f *http2.RSTStreamFrame) error {
+	if c.idle(f.StreamID) {
+		return http2.ConnectionError(http2.ErrCodeProtocol)
+	}
+	if s, open := c.streams[f.StreamID]; open {
+		s.fail(http2.StreamError{StreamID: f.StreamID, Code: f.ErrCode, Cause: errByClient}, cancelled)
+	}
+	return nil
+}
+
+// refuse answers a stream error with RST_STREAM. An idle stream cannot be reset, so its
+// error is one of the connection.
+func (c *Conn) refuse(e http2.StreamError) error {
+	if c.idle(e.StreamID) {
+		return http2.ConnectionError(e.Code)
+	}
+	c.control(func(f *http2.Framer) { f.WriteRSTStream(e.StreamID, e.Code) })
+	if s, open := c.streams[e.StreamID]; open {
+		s.fail(e, discarded)
+	} else if c.closed.how[e.StreamID] == forgotten {
+		c.closed.remember(e.StreamID, discarded)
 	}
 	return nil
 }

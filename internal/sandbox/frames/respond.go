@@ -1,6 +1,7 @@
 package frames
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 
@@ -14,28 +15,16 @@ var (
 	errNoHead   = errors.New("the answer has no head")
 )
 
-// Informational sends an answer with status 1xx; there may be many before the head. Like
-// Head, Data and End, it returns when the frames are written.
-func (s *Stream) Informational(status int, fields []hpack.HeaderField) error {
-	return s.head(status, fields, false, true)
-}
-
 // Head sends the status and the fields, unchanged and in order: names must be lower case.
-// With end there is no body.
+// With end there is no body. Many heads with a status of 1xx may come before the one of the
+// answer. Like Data and End, Head returns when the frames are written.
 func (s *Stream) Head(status int, fields []hpack.HeaderField, end bool) error {
-	return s.head(status, fields, end, false)
-}
-
-func (s *Stream) head(status int, fields []hpack.HeaderField, end, informational bool) error {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	if err := s.writable(); err != nil {
+	if err := s.writable(false); err != nil {
 		return err
 	}
-	if s.headSent {
-		return errHeadSent
-	}
-	s.headSent = !informational
+	s.headSent = status >= 200
 	all := append([]hpack.HeaderField{{Name: ":status", Value: strconv.Itoa(status)}}, fields...)
 	return s.headers(all, end)
 }
@@ -55,9 +44,6 @@ func (s *Stream) Data(p []byte, end bool) error {
 func (s *Stream) dataFrame(p []byte, end bool) (int, error) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	if !s.headSent {
-		return 0, errNoHead
-	}
 	n, err := s.claim(len(p))
 	if err != nil {
 		return 0, err
@@ -74,11 +60,8 @@ func (s *Stream) End(trailer []hpack.HeaderField) error {
 	}
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
-	if err := s.writable(); err != nil {
+	if err := s.writable(true); err != nil {
 		return err
-	}
-	if !s.headSent {
-		return errNoHead
 	}
 	return s.headers(trailer, true)
 }
@@ -90,10 +73,7 @@ func (s *Stream) Reset(code http2.ErrCode) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.closed {
-		if s.err == nil {
-			return errEnded
-		}
-		return s.err
+		return cmp.Or(s.err, errEnded)
 	}
 	c.control(func(f *http2.Framer) { f.WriteRSTStream(s.id, code) })
 	s.fail(http2.StreamError{StreamID: s.id, Code: code, Cause: errByServer}, discarded)
@@ -103,55 +83,38 @@ func (s *Stream) Reset(code http2.ErrCode) error {
 // finish ends an answer whose handler has returned, and asks the client to stop sending
 // (RFC 9113 section 8.1).
 func (s *Stream) finish() {
-	s.conn.mu.Lock()
-	headSent, ended := s.headSent, s.ended
-	s.conn.mu.Unlock()
-	if !headSent {
-		return
+	if s.End(nil) != errNoHead {
+		s.Reset(http2.ErrCodeNo)
 	}
-	if !ended {
-		s.End(nil)
-	}
-	s.Reset(http2.ErrCodeNo)
 }
 
-// writable returns why the stream can send nothing more, or nil.
-func (s *Stream) writable() error {
+// writable returns why the stream cannot send what comes before its head, or behind it. nil
+// means that it can.
+func (s *Stream) writable(behindHead bool) error {
 	switch {
 	case s.err != nil:
 		return s.err
-	case s.ended:
+	case s.ended, s.conn.closing:
 		return errEnded
-	case s.conn.err != nil:
-		return s.conn.err
-	case s.conn.closing:
-		return errEnded
+	case s.headSent && !behindHead:
+		return errHeadSent
+	case !s.headSent && behindHead:
+		return errNoHead
 	}
 	return nil
 }
 
 func (s *Stream) headers(fields []hpack.HeaderField, end bool) error {
-	s.conn.out.headers(s.id, fields, end, s.conn.flow.maxFrame)
+	s.conn.out.headers(s.id, fields, end, s.conn.maxFrame)
 	return s.sent(end)
 }
 
 // sent updates the state after a frame, and waits until the frame is written: a client
 // that does not read slows down its own streams.
 func (s *Stream) sent(last bool) error {
-	c := s.conn
-	mark := c.out.queued
 	if last {
 		s.ended = true
 		s.closeIfDone()
 	}
-	for c.out.written < mark && c.err == nil && s.err == nil {
-		c.progress.Wait()
-	}
-	if c.out.written >= mark {
-		return nil
-	}
-	if s.err != nil {
-		return s.err
-	}
-	return c.err
+	return s.conn.awaitWrite(func() error { return cmp.Or(s.err, s.conn.err) })
 }

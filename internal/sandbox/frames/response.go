@@ -3,7 +3,6 @@ package frames
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,7 +24,7 @@ type response struct {
 	header    http.Header
 	status    int         // 0 until it is known
 	fixed     http.Header // a copy, made when the status became known
-	announced []string    // names of trailers
+	announced http.Header // trailers, without values
 	sent      bool        // the head
 	buffer    []byte
 	length    int64 // as declared, or -1
@@ -46,17 +45,17 @@ func (w *response) WriteHeader(status int) {
 	case status < 100 || status > 999:
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	case status < 200:
-		w.stream.Informational(status, fieldsOf(w.header))
+		w.stream.Head(status, fieldsOf(w.header), false)
 	default:
 		w.status, w.fixed, w.length = status, w.header.Clone(), -1
-		w.announced = slices.Sorted(maps.Keys(announced(w.fixed.Clone())))
+		w.announced = announced(w.fixed.Clone())
 		if n, err := strconv.ParseInt(w.fixed.Get("Content-Length"), 10, 64); err == nil {
 			w.length = n
 		}
 	}
 }
 
-// Write buffers what fits, and otherwise sends it together with the buffer.
+// Write buffers p, and sends the buffer if that is too much to wait for a flush.
 func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -68,20 +67,13 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.length >= 0 && w.written > w.length {
 		return 0, http.ErrContentLength
 	}
-	switch {
-	case w.isHead:
-		return len(p), nil
-	case len(w.buffer)+len(p) <= bodyBuffer:
+	if !w.isHead {
 		w.buffer = append(w.buffer, p...)
-		return len(p), nil
-	case len(w.buffer) > 0:
-		w.buffer = append(w.buffer, p...)
+	}
+	if len(w.buffer) > bodyBuffer {
 		return len(p), w.FlushError()
 	}
-	if err := w.sendHead(false); err != nil {
-		return 0, err
-	}
-	return len(p), w.stream.Data(p, false)
+	return len(p), nil
 }
 
 // Flush is FlushError without the error.
@@ -147,7 +139,7 @@ func (w *response) measure(hasTrailer bool) {
 // http.TrailerPrefix.
 func (w *response) trailer() []hpack.HeaderField {
 	trailer := http.Header{}
-	for _, name := range w.announced {
+	for name := range w.announced {
 		trailer[name] = w.header[name]
 	}
 	for name, values := range w.header {
@@ -161,12 +153,12 @@ func (w *response) trailer() []hpack.HeaderField {
 // fieldsOf sorts a header by name, and omits the fields that HTTP/2 forbids.
 func fieldsOf(header http.Header) []hpack.HeaderField {
 	var fields []hpack.HeaderField
-	for _, key := range slices.Sorted(maps.Keys(header)) {
+	for key, values := range header {
 		name := strings.ToLower(key)
 		if !validName(name) || connectionSpecific(name) { // including names with http.TrailerPrefix
 			continue
 		}
-		for _, value := range header[key] {
+		for _, value := range values {
 			if httpguts.ValidHeaderFieldValue(value) {
 				fields = append(fields, hpack.HeaderField{Name: name, Value: value})
 			}

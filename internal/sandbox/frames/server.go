@@ -11,13 +11,16 @@ import (
 	"context"
 	"log"
 	"net"
-	"net/http"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+)
+
+const (
+	maxHeaderList  = 40960            // announced; larger requests are answered with 431
+	connWindow     = 1 << 20          // receive window of a connection: it limits the unread bytes in memory
+	prefaceTimeout = 10 * time.Second // for the client's preface and its first SETTINGS
 )
 
 // A Server is the configuration of its connections. Its fields must not change while it
@@ -29,16 +32,12 @@ type Server struct {
 	Handler func(*Stream)
 
 	MaxConcurrentStreams uint32 // announced; more are refused. 0 is 100.
-	InitialWindowSize    uint32 // announced receive window of a stream, in bytes, to 2^31-1. 0 is 65535.
-	ConnWindowSize       uint32 // receive window of a connection, from 65535 to 2^31-1. It limits the unread bytes in memory. 0 is 1 MiB.
-	MaxHeaderListSize    uint32 // announced; larger requests are answered with 431. 0 is 40960.
-
-	HeaderTimeout time.Duration // for the preface and the first SETTINGS. 0 is 10 s.
+	InitialWindowSize    uint32 // announced receive window of a stream, in bytes, from 65535 to 2^31-1. 0 is 65535.
 
 	Fields    func() []hpack.HeaderField // optional: the fields of the server's own answers, 400 and 431
 	ConnStart func(*Conn)                // optional: before the first byte is read or written
 	ConnEnd   func(*Conn)                // optional: after the last handler has returned
-	Activity  func(*Conn, bool)          // optional: called for each frame from the client, with whether it is a PING
+	Activity  func(*Conn)                // optional: called for each frame from the client
 	ErrorLog  *log.Logger                // for panics of handlers, except http.ErrAbortHandler. nil is the standard logger.
 
 	lastConn atomic.Int64
@@ -60,15 +59,9 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) {
 }
 
 func (s *Server) maxStreams() uint32 { return cmp.Or(s.MaxConcurrentStreams, 100) }
-func (s *Server) maxHeaders() uint32 { return cmp.Or(s.MaxHeaderListSize, 40960) }
-func (s *Server) streamWindow() uint32 {
-	return min(cmp.Or(s.InitialWindowSize, initialWindow), maxWindow)
-}
-func (s *Server) headerTimeout() time.Duration { return cmp.Or(s.HeaderTimeout, 10*time.Second) }
 
-// connWindow cannot be less than the initial window of every connection.
-func (s *Server) connWindow() uint32 {
-	return min(max(cmp.Or(s.ConnWindowSize, 1<<20), initialWindow), maxWindow)
+func (s *Server) streamWindow() uint32 {
+	return min(max(s.InitialWindowSize, initialWindow), maxWindow)
 }
 
 // refuse answers a request without a handler.
@@ -78,21 +71,4 @@ func (s *Server) refuse(stream *Stream, status int) {
 		fields = s.Fields()
 	}
 	stream.Head(status, fields, true)
-}
-
-func (s *Server) settings() []http2.Setting {
-	return []http2.Setting{
-		{ID: http2.SettingMaxConcurrentStreams, Val: s.maxStreams()},
-		{ID: http2.SettingInitialWindowSize, Val: s.streamWindow()},
-		{ID: http2.SettingMaxHeaderListSize, Val: s.maxHeaders()},
-	}
-}
-
-// panicked logs a handler's panic, except http.ErrAbortHandler.
-func (s *Server) panicked(value any) {
-	if value == http.ErrAbortHandler {
-		return
-	}
-	logger := cmp.Or(s.ErrorLog, log.Default())
-	logger.Printf("frames: a handler panicked: %v\n%s", value, debug.Stack())
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -28,13 +27,11 @@ type Stream struct {
 	bodyless bool  // END_STREAM came with the head
 
 	// The connection's mutex guards the rest.
-	arrived     *sync.Cond
-	body        bytes.Buffer
-	received    int64
-	bodyErr     error // io.EOF after END_STREAM; nil while more may come
-	trailer     []hpack.HeaderField
-	in          inflow
-	bodyStalled bool
+	body     bytes.Buffer
+	received int64
+	bodyErr  error // io.EOF after END_STREAM; nil while more may come
+	trailer  []hpack.HeaderField
+	in       inflow
 
 	out      window
 	headSent bool
@@ -53,15 +50,13 @@ func FromContext(ctx context.Context) *Stream {
 
 func newStream(c *Conn, b headerBlock, length int64) *Stream {
 	s := &Stream{
-		conn:    c,
-		id:      b.id,
-		fields:  b.fields,
-		length:  length,
-		arrived: sync.NewCond(&c.mu),
-		in:      newInflow(int64(c.server.streamWindow())),
-		out:     window(c.flow.outInitial),
+		conn:   c,
+		id:     b.id,
+		fields: b.fields,
+		length: length,
+		in:     inflow{window: int64(c.server.streamWindow())},
+		out:    window(c.outInitial),
 	}
-	s.in.window = window(c.flow.inInitial)
 	s.ctx, s.cancel = context.WithCancelCause(context.WithValue(c.ctx, streamKey{}, s))
 	if s.bodyless = b.ends; s.bodyless {
 		s.bodyErr = io.EOF
@@ -90,33 +85,20 @@ func (s *Stream) Trailer() []hpack.HeaderField {
 	return slices.Clone(s.trailer)
 }
 
-// Body returns the request's body. Reading returns window to the client. If the stream
-// breaks, the error comes after the bytes that had arrived.
-func (s *Stream) Body() io.Reader { return body{s} }
-
-// StallBody stops or resumes the WINDOW_UPDATEs of this stream.
-func (s *Stream) StallBody(stall bool) {
-	s.conn.mu.Lock()
-	defer s.conn.mu.Unlock()
-	s.bodyStalled = stall
-	s.sendUpdate()
-}
-
-type body struct{ stream *Stream }
-
-// Read waits for at least one byte, the end, or an error.
-func (b body) Read(p []byte) (int, error) {
-	s := b.stream
+// Read reads the request's body: it waits for at least one byte, the end, or an error.
+// Reading returns window to the client. If the stream breaks, the error comes after the
+// bytes that had arrived.
+func (s *Stream) Read(p []byte) (int, error) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	for s.body.Len() == 0 && s.bodyErr == nil {
-		s.arrived.Wait()
+		s.conn.changed.Wait()
 	}
 	if s.body.Len() == 0 {
 		return 0, s.bodyErr
 	}
 	n, _ := s.body.Read(p)
-	s.creditWindow(int64(n))
+	s.credit(int64(n))
 	return n, nil
 }
 
@@ -130,17 +112,17 @@ func (s *Stream) receive(data []byte, size int64, end bool) error {
 		return streamError(s.id, http2.ErrCodeProtocol)
 	}
 	s.body.Write(data)
-	s.creditWindow(size - int64(len(data)))
+	s.credit(size - int64(len(data)))
 	if end {
 		s.endBody()
 	}
-	s.arrived.Broadcast()
+	s.conn.changed.Broadcast()
 	return nil
 }
 
 // receiveTrailer handles the fields after the body, which must end the stream.
 func (s *Stream) receiveTrailer(b headerBlock) error {
-	if !b.ends || b.selfDependent || b.tooLarge || s.incomplete() || checkTrailer(b.fields) != nil {
+	if !b.ends || b.selfDependent || b.tooLarge || s.incomplete() || checkRegular(b.fields) != nil {
 		return streamError(s.id, http2.ErrCodeProtocol)
 	}
 	s.trailer = b.fields
@@ -152,7 +134,7 @@ func (s *Stream) incomplete() bool { return s.length >= 0 && s.received != s.len
 
 func (s *Stream) endBody() {
 	s.bodyErr = io.EOF
-	s.arrived.Broadcast()
+	s.conn.changed.Broadcast()
 	s.closeIfDone()
 }
 
@@ -179,8 +161,7 @@ func (s *Stream) close(how closing) {
 	delete(s.conn.streams, s.id)
 	s.conn.closed.remember(s.id, how)
 	s.cancel(s.err)
-	s.arrived.Broadcast()
-	s.conn.progress.Broadcast()
+	s.conn.changed.Broadcast()
 	s.conn.closeIfIdle()
 }
 
@@ -191,6 +172,6 @@ func (s *Stream) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running--
-	c.creditWindow(int64(s.body.Len()))
+	c.credit(&c.inWindow, 0, int64(s.body.Len()))
 	s.body = bytes.Buffer{}
 }

@@ -1,9 +1,11 @@
 package frames
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 
 	"golang.org/x/net/http2"
@@ -20,60 +22,45 @@ var errNotReading = errors.New("the client does not read what it asked for")
 type outbox struct {
 	framer  *http2.Framer // writes to the outbox
 	encoder *hpack.Encoder
-	block   blockBuffer
+	block   bytes.Buffer // what the encoder writes
 
 	pending, spare  []byte
 	unread          int   // control frames in pending
 	queued, written int64 // bytes since the start
 	stalled         bool
-	ready           *sync.Cond // signals the writer
+	changed         *sync.Cond // the connection's
 }
 
-func (o *outbox) init(mu *sync.Mutex) {
+func (o *outbox) init(changed *sync.Cond) {
 	o.framer = http2.NewFramer(o, nil)
 	o.framer.AllowIllegalWrites = true
 	o.encoder = hpack.NewEncoder(&o.block)
-	o.ready = sync.NewCond(mu)
+	o.changed = changed
 }
 
 // Write queues bytes for the framer. It never fails.
 func (o *outbox) Write(p []byte) (int, error) {
 	o.pending = append(o.pending, p...)
 	o.queued += int64(len(p))
-	o.ready.Signal()
+	o.changed.Broadcast()
 	return len(p), nil
-}
-
-func (o *outbox) take() []byte {
-	batch := o.pending
-	o.pending, o.spare, o.unread = o.spare[:0], batch, 0
-	return batch
 }
 
 // headers queues a HEADERS frame and its CONTINUATIONs.
 func (o *outbox) headers(id uint32, fields []hpack.HeaderField, end bool, maxFrame int) {
-	o.block = o.block[:0]
+	o.block.Reset()
 	for _, field := range fields {
 		o.encoder.WriteField(field)
 	}
-	first, rest := cut(o.block, maxFrame)
-	o.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndStream: end, EndHeaders: len(rest) == 0})
-	for len(rest) > 0 {
-		first, rest = cut(rest, maxFrame)
-		o.framer.WriteContinuation(id, len(rest) == 0, first)
+	fragments := slices.Collect(slices.Chunk(o.block.Bytes(), maxFrame))
+	for i, fragment := range fragments {
+		last := i == len(fragments)-1
+		if i == 0 {
+			o.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: fragment, EndStream: end, EndHeaders: last})
+		} else {
+			o.framer.WriteContinuation(id, last, fragment)
+		}
 	}
-}
-
-type blockBuffer []byte
-
-func (b *blockBuffer) Write(p []byte) (int, error) {
-	*b = append(*b, p...)
-	return len(p), nil
-}
-
-func cut(p []byte, n int) (first, rest []byte) {
-	n = min(n, len(p))
-	return p[:n], p[n:]
 }
 
 // control queues a frame without waiting for its writing.
@@ -91,38 +78,38 @@ func (c *Conn) control(frame func(*http2.Framer)) {
 // write writes the queue until the connection ends. The next batch is queued while one is
 // being written.
 func (c *Conn) write() {
+	c.mu.Lock()
 	for {
-		batch := c.nextBatch()
-		if batch == nil {
-			c.closeWrite()
-			return
+		for c.err == nil && (c.out.stalled || len(c.out.pending) == 0 && !c.closing) {
+			c.changed.Wait()
 		}
-		if _, err := c.nc.Write(batch); err != nil {
-			c.end(fmt.Errorf("writing: %w", err))
-			return
+		batch := c.out.pending
+		if c.err != nil || len(batch) == 0 {
+			break
 		}
-		c.wrote(len(batch))
+		c.out.pending, c.out.spare, c.out.unread = c.out.spare[:0], batch, 0
+		c.mu.Unlock()
+		_, err := c.nc.Write(batch)
+		c.mu.Lock()
+		if err != nil {
+			c.endLocked(fmt.Errorf("writing: %w", err))
+			break
+		}
+		c.out.written += int64(len(batch))
+		c.changed.Broadcast()
 	}
+	c.mu.Unlock()
+	c.closeWrite()
 }
 
-// nextBatch waits for bytes to write; nil means the end.
-func (c *Conn) nextBatch() []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.err == nil && (c.out.stalled || len(c.out.pending) == 0 && !c.closing) {
-		c.out.ready.Wait()
+// awaitWrite waits until all queued bytes are written, or returns why that fails.
+func (c *Conn) awaitWrite(failed func() error) error {
+	for mark := c.out.queued; c.out.written < mark; c.changed.Wait() {
+		if err := failed(); err != nil {
+			return err
+		}
 	}
-	if c.err != nil || len(c.out.pending) == 0 {
-		return nil
-	}
-	return c.out.take()
-}
-
-func (c *Conn) wrote(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out.written += int64(n)
-	c.progress.Broadcast()
+	return nil
 }
 
 // closeWrite closes the sending side. The client closes the connection in answer, which

@@ -56,7 +56,7 @@ func checkEvent(t *testing.T, body io.Reader, contentType string, sound int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Event{Header: Header{Namespace: "SpeechRecognizer", Name: "Recognize", MessageID: "m-1", DialogRequestID: "d-1"}}
+	want := Header{Namespace: "SpeechRecognizer", Name: "Recognize", MessageID: "m-1", DialogRequestID: "d-1"}
 	if event != want || !reader.More() {
 		t.Errorf("event %+v, more %v", event, reader.More())
 	}
@@ -140,7 +140,7 @@ func TestEventReaderKnowsV1(t *testing.T) {
 		t.Fatal(err)
 	}
 	event, err := reader.Event()
-	if err != nil || !event.V1 || reader.More() {
+	if err != nil || event != (Header{}) || reader.More() {
 		t.Errorf("event %+v, more %v, %v", event, reader.More(), err)
 	}
 }
