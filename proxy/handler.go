@@ -74,7 +74,10 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, x *exchange.E
 // Serve answers an exchange, which was admitted, by the route of that index.
 func (h *Handler) Serve(index int, w http.ResponseWriter, r *http.Request, x *exchange.Exchange) {
 	route := h.Routes[index]
-	h.observe(w, r, x, route.Name, route.serve)
+	verdict := route.Judge(x.Head)
+	h.observe(w, r, x, route.Name, func(w *responseWriter, r *http.Request, x *exchange.Exchange) {
+		route.serve(w, r, x, verdict)
+	})
 }
 
 // refuse answers a request that is not let in, and tells of it.

@@ -47,9 +47,9 @@ type Answerer interface {
 
 var errNotListed = errors.New("no rule in the route's allow list covers the request")
 
-func (route *Route) serve(w *responseWriter, r *http.Request, x *exchange.Exchange) {
+// serve does what the route's policy has said of an exchange.
+func (route *Route) serve(w *responseWriter, r *http.Request, x *exchange.Exchange, verdict Verdict) {
 	var answerer Answerer
-	verdict := route.Judge(x.Head)
 	switch verdict.Action {
 	case Refuse:
 		x.Note(func(f *exchange.Facts) { f.Decision, f.Fault = verdict.Decision(), errNotListed })

@@ -31,7 +31,7 @@ func sizeOrOff(size int64) int64 {
 	return size
 }
 
-// markShutdown notes that what is under way does not end by itself. The nil scribe writes nothing.
+// markShutdown notes that what is under way does not end by itself. It may be nil.
 func (s *captureObserver) markShutdown() {
 	if s != nil {
 		s.shuttingDown.Store(true)

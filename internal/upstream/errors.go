@@ -59,7 +59,7 @@ func IsTimeout(err error) bool {
 		(errors.As(err, &netErr) && netErr.Timeout())
 }
 
-// describe says what went wrong in words of our own: the library's may quote
+// Describe says what went wrong in words of our own: the library's may quote
 // what the upstream sent.
 func Describe(err error) (detail, hint string) {
 	var onTheWay proxyError

@@ -127,7 +127,7 @@ type proxyError struct{ error }
 // Unwrap returns the cause.
 func (e proxyError) Unwrap() error { return e.error }
 
-// Error says what describe does: other texts may hold the proxy's own words.
+// Error says what describeProxy does: other texts may hold the proxy's own words.
 func (e proxyError) Error() string {
 	detail, _ := describeProxy(e.error)
 	return detail
@@ -153,7 +153,7 @@ func ProxyRefusal(status int) error {
 	return nil
 }
 
-// describeProxy is [describe] for what went wrong on the way to the upstream.
+// describeProxy is [Describe] for what went wrong on the way to the upstream.
 func describeProxy(err error) (detail, hint string) {
 	const it = "the proxy that HTTPS_PROXY names "
 	var why refusal
