@@ -1,0 +1,375 @@
+package h2
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"log"
+	"net/http"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// A Bridge answers requests by a handler of net/http, each on a goroutine of its own.
+type Bridge struct {
+	Handler http.Handler
+	// Context returns that of a session's requests; nil = context.Background().
+	Context func(*Session) context.Context
+	// ErrorLog gets the panics of the handler; nil = log's default.
+	ErrorLog *log.Logger
+
+	running sync.WaitGroup
+}
+
+// maxUnsent is how many bytes of an answer wait to be sent before its handler has to.
+const maxUnsent = 64 << 10
+
+// Accept is an [Acceptor].
+func (b *Bridge) Accept(st *Stream, h *Head, fin bool) {
+	r, err := h.request()
+	if err != nil {
+		st.Reset(ProtocolError)
+		return
+	}
+	ctx := context.Background()
+	if b.Context != nil {
+		ctx = b.Context(st.s)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &answer{st: st, body: newBody(st), cancel: cancel, header: http.Header{}, head: h.Method == http.MethodHead}
+	w.drained.L = &st.s.group.mu
+	r.RemoteAddr = st.s.conn.RemoteAddr().String()
+	if conn, ok := st.s.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		state := conn.ConnectionState()
+		r.TLS = &state
+	}
+	r.Body, w.body.trailer = w.body, r.Trailer
+	if fin {
+		w.body.err = io.EOF
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	st.SetEnd(w)
+	st.SetSource(w)
+	b.running.Go(func() { b.serve(w, r.WithContext(ctx)) })
+}
+
+// Wait waits for the handlers that run.
+func (b *Bridge) Wait() { b.running.Wait() }
+
+func (b *Bridge) serve(w *answer, r *http.Request) {
+	defer w.cancel()
+	defer func() {
+		broken := recover()
+		if broken != nil && broken != http.ErrAbortHandler {
+			b.logPanic(r, broken)
+		}
+		w.finish(broken == nil)
+	}()
+	b.Handler.ServeHTTP(w, r)
+}
+
+func (b *Bridge) logPanic(r *http.Request, broken any) {
+	stack := make([]byte, 64<<10)
+	stack = stack[:runtime.Stack(stack, false)]
+	logf := log.Printf
+	if b.ErrorLog != nil {
+		logf = b.ErrorLog.Printf
+	}
+	logf("h2: panic serving %s: %v\n%s", r.RemoteAddr, broken, stack)
+}
+
+// An answer is both the end of a request's stream and the [http.ResponseWriter] of its
+// answer.
+type answer struct {
+	st      *Stream
+	body    *body
+	cancel  context.CancelFunc
+	header  http.Header
+	head    bool // the request is a HEAD
+
+	// Of the handler's goroutine.
+	status   int // 0 = WriteHeader was not called
+	sentHead bool
+	buffer   []byte
+	left     int64 // of Content-Length; -1 = unknown
+	trailers []string
+	code     ErrCode // with which a broken answer ends
+
+	// Under the group's lock.
+	drained  sync.Cond
+	broken   error // why nothing can be sent any more
+	deadline time.Time
+}
+
+const answerBuffer = 4 << 10
+
+// Head implements [End]; no head comes behind a request's.
+func (w *answer) Head(*Head, bool) {}
+
+// Data implements [End].
+func (w *answer) Data(p []byte, fin bool) {
+	w.body.add(p)
+	if fin {
+		w.body.end(io.EOF)
+	}
+}
+
+// Trailer implements [End].
+func (w *answer) Trailer(fields []hpack.HeaderField) {
+	if w.body.trailer != nil {
+		for name, values := range headerOf(fields) {
+			w.body.trailer[name] = values
+		}
+	}
+	w.body.end(io.EOF)
+}
+
+// Reset implements [End].
+func (w *answer) Reset(err *ResetError) {
+	w.body.end(err)
+	w.broken = err
+	w.drained.Broadcast()
+	w.cancel()
+}
+
+// Credit implements [Source].
+func (w *answer) Credit(int) {
+	if w.st.Queued() <= maxUnsent/2 {
+		w.drained.Broadcast()
+	}
+}
+
+// Header implements [http.ResponseWriter].
+func (w *answer) Header() http.Header { return w.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *answer) WriteHeader(status int) {
+	if status < 200 && status != http.StatusSwitchingProtocols {
+		w.locked(func() { w.st.SendHead(answerFields(status, w.header), false) })
+		return
+	}
+	if w.status != 0 {
+		return
+	}
+	w.status, w.left = status, -1
+	if text := w.header.Get("Content-Length"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 {
+			w.header.Del("Content-Length")
+		} else {
+			w.left = n
+		}
+	}
+	for name := range announced(w.header) {
+		w.trailers = append(w.trailers, name)
+	}
+}
+
+// hasBody reports whether the answer may have one (RFC 9110 section 6.4.1).
+func (w *answer) hasBody() bool {
+	return w.status >= 200 && w.status != http.StatusNoContent && w.status != http.StatusNotModified
+}
+
+// Write implements [http.ResponseWriter].
+func (w *answer) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !w.hasBody() {
+		return 0, http.ErrBodyNotAllowed
+	}
+	if w.left >= 0 {
+		if int64(len(p)) > w.left {
+			return 0, http.ErrContentLength
+		}
+		w.left -= int64(len(p))
+	}
+	if w.head {
+		w.buffer = append(w.buffer, p[:min(len(p), answerBuffer-min(len(w.buffer), answerBuffer))]...)
+		return len(p), nil
+	}
+	if len(w.buffer)+len(p) <= answerBuffer {
+		w.buffer = append(w.buffer, p...)
+		return len(p), nil
+	}
+	if err := w.FlushError(); err != nil {
+		return 0, err
+	}
+	if len(p) <= answerBuffer {
+		w.buffer = append(w.buffer, p...)
+		return len(p), nil
+	}
+	return len(p), w.send(p)
+}
+
+// FlushError is what [http.ResponseController] calls.
+func (w *answer) FlushError() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	w.sendHead(false)
+	if w.head || len(w.buffer) == 0 {
+		return w.locked(func() {})
+	}
+	err := w.send(w.buffer)
+	w.buffer = w.buffer[:0]
+	return err
+}
+
+// Flush implements [http.Flusher].
+func (w *answer) Flush() { _ = w.FlushError() }
+
+// send waits until the other side takes what was sent before.
+func (w *answer) send(p []byte) error {
+	l := w.drained.L
+	l.Lock()
+	defer l.Unlock()
+	for len(p) > 0 {
+		for w.broken == nil && !w.expired() && w.st.Queued() >= maxUnsent {
+			w.drained.Wait()
+		}
+		if err := w.failed(); err != nil {
+			return err
+		}
+		piece := p[:min(len(p), maxUnsent)]
+		w.st.SendData(piece, false)
+		p = p[len(piece):]
+	}
+	return nil
+}
+
+func (w *answer) locked(f func()) error {
+	l := w.drained.L
+	l.Lock()
+	defer l.Unlock()
+	f()
+	return w.failed()
+}
+
+// sendHead sends the head once. fin = nothing follows.
+func (w *answer) sendHead(fin bool) {
+	if w.sentHead {
+		return
+	}
+	w.sentHead = true
+	h := w.header
+	if _, set := h["Date"]; !set {
+		h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
+	if _, set := h["Content-Type"]; !set && w.hasBody() && len(w.buffer) > 0 {
+		h.Set("Content-Type", http.DetectContentType(w.buffer))
+	}
+	w.locked(func() { w.st.SendHead(answerFields(w.status, withoutTrailers(h)), fin) })
+}
+
+// withoutTrailers is a header without what goes behind the body.
+func withoutTrailers(h http.Header) http.Header {
+	for name := range h {
+		if len(name) > len(http.TrailerPrefix) && name[:len(http.TrailerPrefix)] == http.TrailerPrefix {
+			rest := h.Clone()
+			for name := range rest {
+				if len(name) > len(http.TrailerPrefix) && name[:len(http.TrailerPrefix)] == http.TrailerPrefix {
+					delete(rest, name)
+				}
+			}
+			return rest
+		}
+	}
+	return h
+}
+
+// trailerFields are the fields behind the body.
+func (w *answer) trailerFields() []hpack.HeaderField {
+	trailer := http.Header{}
+	for _, name := range w.trailers {
+		if values := w.header[name]; len(values) > 0 {
+			trailer[name] = values
+		}
+	}
+	for name, values := range w.header {
+		if len(name) > len(http.TrailerPrefix) && name[:len(http.TrailerPrefix)] == http.TrailerPrefix {
+			trailer[name[len(http.TrailerPrefix):]] = values
+		}
+	}
+	return appendHeader(nil, trailer)
+}
+
+// finish ends the answer when the handler has returned, or else resets the stream.
+func (w *answer) finish(returned bool) {
+	if returned && w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !returned || w.left > 0 && !w.head && w.hasBody() {
+		w.abort()
+		return
+	}
+	trailer := w.trailerFields()
+	if !w.sentHead && len(trailer) == 0 && w.hasBody() && w.left < 0 && (!w.head || len(w.buffer) > 0) {
+		w.header.Set("Content-Length", strconv.Itoa(len(w.buffer)))
+	}
+	last := w.head || !w.hasBody() || len(w.buffer) == 0 && len(trailer) == 0
+	w.sendHead(last && !w.sentHead)
+	w.locked(func() {
+		if !w.head && w.hasBody() {
+			w.st.SendData(w.buffer, len(trailer) == 0)
+			if len(trailer) > 0 {
+				w.st.SendTrailer(trailer)
+			}
+		} else {
+			w.st.SendData(nil, true)
+		}
+		w.body.closeLocked()
+		if w.body.err == nil {
+			w.st.Linger()
+		}
+	})
+}
+
+func (w *answer) abort() {
+	code := w.code
+	if code == NoError {
+		code = InternalError
+	}
+	w.locked(func() {
+		w.body.closeLocked()
+		w.st.Reset(code)
+	})
+}
+
+// SetResetCode says with which code the stream is reset, if the handler ends with
+// [http.ErrAbortHandler]. Without it that is INTERNAL_ERROR.
+func (w *answer) SetResetCode(code ErrCode) { w.code = code }
+
+// EnableFullDuplex is what [http.ResponseController] calls. HTTP/2 always is.
+func (w *answer) EnableFullDuplex() error { return nil }
+
+// SetReadDeadline is what [http.ResponseController] calls.
+func (w *answer) SetReadDeadline(t time.Time) error {
+	w.body.setDeadline(t)
+	return nil
+}
+
+// SetWriteDeadline is what [http.ResponseController] calls.
+func (w *answer) SetWriteDeadline(t time.Time) error {
+	w.locked(func() { w.deadline = t })
+	if !t.IsZero() {
+		time.AfterFunc(time.Until(t), func() { w.locked(w.drained.Broadcast) })
+	}
+	return nil
+}
+
+func (w *answer) expired() bool { return !w.deadline.IsZero() && !time.Now().Before(w.deadline) }
+
+func (w *answer) failed() error {
+	switch {
+	case w.broken != nil:
+		return w.broken
+	case w.expired():
+		return context.DeadlineExceeded
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package h2
+
+import (
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/http2/hpack"
+)
+
+// headerOf is a block of fields in net/http's form. The crumbs of cookies become one (RFC
+// 9113 section 8.2.3).
+func headerOf(fields []hpack.HeaderField) http.Header {
+	h := make(http.Header, len(fields))
+	for i := range fields {
+		name := http.CanonicalHeaderKey(fields[i].Name)
+		if name == "Cookie" && len(h[name]) > 0 {
+			h[name][0] += "; " + fields[i].Value
+			continue
+		}
+		h[name] = append(h[name], fields[i].Value)
+	}
+	return h
+}
+
+// appendHeader appends a header of net/http's, without what HTTP/2 does not have (RFC 9113
+// section 8.2.2).
+func appendHeader(fields []hpack.HeaderField, h http.Header) []hpack.HeaderField {
+	for name, values := range h {
+		lower := strings.ToLower(name)
+		switch lower {
+		case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade", "host":
+			continue
+		}
+		if !validName(lower) {
+			continue
+		}
+		for _, value := range values {
+			value = textproto.TrimString(value)
+			if validValue(value) && (lower != "te" || value == "trailers") {
+				fields = append(fields, hpack.HeaderField{Name: lower, Value: value, Sensitive: lower == "cookie" && len(value) < 20})
+			}
+		}
+	}
+	return fields
+}
+
+// announced is the map in which trailers will be found, as the head names them; nil = it
+// names none.
+func announced(h http.Header) http.Header {
+	var trailer http.Header
+	for _, line := range h["Trailer"] {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = http.CanonicalHeaderKey(textproto.TrimString(name)); httpguts.ValidTrailerHeader(name) {
+				if trailer == nil {
+					trailer = http.Header{}
+				}
+				trailer[name] = nil
+			}
+		}
+	}
+	return trailer
+}
+
+// request is a head in net/http's form, without a body.
+func (h *Head) request() (*http.Request, error) {
+	r := &http.Request{
+		Method: h.Method, Proto: "HTTP/2.0", ProtoMajor: 2, Header: headerOf(h.Fields),
+		Host: h.Authority, ContentLength: h.Length, RequestURI: h.Path,
+	}
+	if r.Host == "" {
+		r.Host = r.Header.Get("Host")
+	}
+	delete(r.Header, "Host")
+	if r.Method == http.MethodConnect && h.Protocol == "" {
+		r.URL, r.RequestURI = &url.URL{Host: h.Authority}, h.Authority
+	} else {
+		target, err := url.ParseRequestURI(h.Path)
+		if err != nil {
+			return nil, malformed(":path")
+		}
+		r.URL = target
+	}
+	r.Trailer = announced(r.Header)
+	delete(r.Header, "Trailer")
+	return r, nil
+}
+
+// answerFields is the head of an answer.
+func answerFields(status int, h http.Header) []hpack.HeaderField {
+	fields := make([]hpack.HeaderField, 1, len(h)+1)
+	fields[0] = hpack.HeaderField{Name: ":status", Value: strconv.Itoa(status)}
+	return appendHeader(fields, h)
+}

@@ -1,0 +1,125 @@
+package h2
+
+import "encoding/binary"
+
+// Windows (RFC 9113 section 5.2). A stream may send us streamWindow bytes to begin with,
+// and up to maxStreamWindow where what it sends is taken as fast as it comes. A connection
+// may send connWindow; it gets that back at once, unless so much is waiting to be taken.
+const (
+	streamWindow    = 64 << 10
+	maxStreamWindow = 1 << 20
+	connWindow      = 16 << 20
+)
+
+// onWindowUpdate is RFC 9113 section 6.9.
+func (s *Session) onWindowUpdate(f *frame) error {
+	if len(f.payload) != 4 {
+		return connError{FrameSizeError, "WINDOW_UPDATE"}
+	}
+	n := int64(binary.BigEndian.Uint32(f.payload) & maxWindow)
+	if f.stream == 0 {
+		if n == 0 || s.window+n > maxWindow {
+			return connError{flowCode(n), "the connection's window"}
+		}
+		s.window += n
+		s.touch()
+		return nil
+	}
+	st := s.streams[f.stream]
+	if st == nil {
+		if s.isIdle(f.stream) {
+			return connError{ProtocolError, "WINDOW_UPDATE on an idle stream"}
+		}
+		return s.futile() // it has ended meanwhile
+	}
+	if n == 0 || st.window+n > maxWindow {
+		return streamError{st.id, flowCode(n), "the stream's window"}
+	}
+	st.window += n
+	st.takeTurn()
+	return nil
+}
+
+func flowCode(n int64) ErrCode {
+	if n == 0 {
+		return ProtocolError
+	}
+	return FlowControlError
+}
+
+// widen changes the windows of all streams, which may become negative (RFC 9113 section
+// 6.9.2).
+func (s *Session) widen(delta int64) error {
+	for _, st := range s.streams {
+		if st.window += delta; st.window > maxWindow {
+			return connError{FlowControlError, "a stream's window"}
+		}
+		st.takeTurn()
+	}
+	return nil
+}
+
+// receive counts n bytes of DATA, padding included, that came in.
+func (s *Session) receive(n int) error {
+	if s.allowed -= int64(n); s.allowed < 0 {
+		return connError{FlowControlError, "more DATA than the connection's window"}
+	}
+	s.owed += int64(n)
+	s.settle()
+	return nil
+}
+
+// settle gives the connection's window back, as far as not too much waits to be taken.
+func (s *Session) settle() {
+	give := min(s.owed, connWindow-s.allowed-s.waiting)
+	if give < connWindow/4 {
+		return
+	}
+	s.owed -= give
+	s.allowed += give
+	s.appendWindowUpdate(0, int(give))
+}
+
+// receive counts n bytes of DATA that came in on the stream.
+func (st *Stream) receive(n int) error {
+	if st.allowed -= n; st.allowed < 0 {
+		return streamError{st.id, FlowControlError, "more DATA than the stream's window"}
+	}
+	return nil
+}
+
+// Credit says that the other end has taken n bytes of what came in on the stream.
+func (st *Stream) Credit(n int) {
+	st.s.waiting -= int64(n)
+	st.s.settle()
+	if st.inEnded || st.gone {
+		return
+	}
+	st.taken += n
+	st.flowed += n
+	st.grow()
+	if st.taken >= st.limit/2 {
+		st.allowed += st.taken
+		st.s.appendWindowUpdate(st.id, st.taken)
+		st.taken = 0
+	}
+}
+
+// grow doubles the window when two windows have passed while next to nothing waited.
+func (st *Stream) grow() {
+	if st.limit >= maxStreamWindow || st.flowed < 2*st.limit {
+		return
+	}
+	st.flowed = 0
+	if waits := st.limit - st.allowed - st.taken; waits > st.limit/4 || st.s.waiting > connWindow/2 {
+		return
+	}
+	st.taken += st.limit
+	st.limit *= 2
+}
+
+func (s *Session) appendWindowUpdate(id uint32, n int) {
+	s.out = appendFrameHead(s.out, 4, frameWindowUpdate, 0, id)
+	s.out = binary.BigEndian.AppendUint32(s.out, uint32(n))
+	s.touch()
+}

@@ -1,0 +1,77 @@
+package h2
+
+import "slices"
+
+// A queue holds the bytes of DATA frames that wait to be sent, with the borders between
+// them. Small frames that wait behind many others lose their borders: they must not cost
+// more than large ones.
+type queue struct {
+	size    int
+	data    []byte // from start
+	start   int
+	borders []int // sizes of the frames in it
+}
+
+// maxBorders is how many frames keep their borders.
+const maxBorders = 64
+
+func (q *queue) add(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	if q.size == 0 {
+		q.data, q.start = q.data[:0], 0
+	}
+	if q.start > 0 && len(q.data)+len(p) > cap(q.data) {
+		q.data, q.start = append(q.data[:0], q.data[q.start:]...), 0
+	}
+	q.data = append(q.data, p...)
+	q.size += len(p)
+	if n := len(q.borders); n >= maxBorders && q.borders[n-1]+len(p) <= maxPayload {
+		q.borders[n-1] += len(p)
+	} else {
+		q.borders = append(q.borders, len(p))
+	}
+}
+
+// first is the size of the first frame.
+func (q *queue) first() int { return q.borders[0] }
+
+// take appends the first n bytes, which are of the first frame, to out.
+func (q *queue) take(out []byte, n int) []byte {
+	out = append(out, q.data[q.start:q.start+n]...)
+	q.start += n
+	q.size -= n
+	if q.borders[0] -= n; q.borders[0] == 0 {
+		q.borders = slices.Delete(q.borders, 0, 1)
+	}
+	if q.size == 0 {
+		q.drop()
+	}
+	return out
+}
+
+// drop frees what is held.
+func (q *queue) drop() { *q = queue{} }
+
+// turns are the streams that have something to send, in the order in which they may.
+type turns struct{ list []*Stream }
+
+func (t *turns) add(st *Stream) {
+	st.inTurn = true
+	t.list = append(t.list, st)
+}
+
+// next returns the stream whose turn it is; nil = there is none.
+func (t *turns) next() *Stream {
+	if len(t.list) == 0 {
+		return nil
+	}
+	st := t.list[0]
+	t.list[0] = nil
+	if t.list = t.list[1:]; len(t.list) == 0 {
+		t.list = nil
+	}
+	st.inTurn = false
+	return st
+}

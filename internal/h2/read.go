@@ -1,0 +1,303 @@
+package h2
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// Buffers of the reader. An idle connection has none; a quiet one reads small pieces.
+const (
+	smallRead = 1 << 10
+	largeRead = 64 << 10
+)
+
+var readBuffers = sync.Pool{New: func() any { return new([largeRead]byte) }}
+
+// read takes frames until the connection has ended, and returns why.
+func (s *Session) read() error {
+	if s.server {
+		if err := s.readPreface(); err != nil {
+			return err
+		}
+	}
+	in := &input{conn: s.conn}
+	defer in.free()
+	for {
+		if err := in.more(); err != nil {
+			return s.ended(err)
+		}
+		s.group.mu.Lock()
+		used, err := s.process(in.bytes())
+		over := s.err
+		s.group.mu.Unlock()
+		if err == nil {
+			err = over
+		}
+		if err != nil {
+			return err
+		}
+		in.skip(used)
+	}
+}
+
+// ended says how the connection ended where reading failed: nil error values of both sides'
+// goodbyes stay io.EOF.
+func (s *Session) ended(err error) error {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	if errors.Is(err, io.EOF) && len(s.streams) > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (s *Session) readPreface() error {
+	got := make([]byte, len(Preface))
+	if n, err := io.ReadFull(s.conn, got); err != nil {
+		return err
+	} else if string(got[:n]) != Preface {
+		return connError{ProtocolError, "not the preface of HTTP/2"}
+	}
+	return nil
+}
+
+// process takes all whole frames in p and returns how many bytes they are.
+func (s *Session) process(p []byte) (used int, err error) {
+	s.lastRead = time.Now()
+	for {
+		f, size, length := parseFrame(p[used:])
+		if length > maxPayload {
+			return used, connError{FrameSizeError, "a frame that is too large"}
+		}
+		if size == 0 {
+			return used, nil
+		}
+		used += size
+		if err := s.take(&f, length); err != nil {
+			return used, err
+		}
+	}
+}
+
+// take takes one frame. Errors of streams end these.
+func (s *Session) take(f *frame, length int) error {
+	if !s.peer.mentioned && f.kind != frameSettings {
+		return connError{ProtocolError, "the first frame is not SETTINGS"}
+	}
+	if s.block.open() && (f.kind != frameContinuation || f.stream != s.block.stream) {
+		return connError{ProtocolError, "another frame within a block of fields"}
+	}
+	err := s.dispatch(f, length)
+	var broken streamError
+	if errors.As(err, &broken) {
+		return s.breakStream(broken)
+	}
+	return err
+}
+
+func (s *Session) dispatch(f *frame, length int) error {
+	switch f.kind {
+	case frameData:
+		return s.onData(f, length)
+	case frameHeaders:
+		return s.onHeaders(f)
+	case frameContinuation:
+		return s.onContinuation(f)
+	case framePriority:
+		return s.onPriority(f)
+	case frameRSTStream:
+		return s.onReset(f)
+	case frameSettings:
+		return s.onSettings(f)
+	case framePushPromise:
+		return connError{ProtocolError, "a push that nobody asked for"}
+	case framePing:
+		return s.onPing(f)
+	case frameGoAway:
+		return s.onGoAway(f)
+	case frameWindowUpdate:
+		return s.onWindowUpdate(f)
+	}
+	return s.futile() // unknown frames mean nothing (RFC 9113 section 5.5)
+}
+
+// breakStream ends a stream whose other side broke the rules.
+func (s *Session) breakStream(broken streamError) error {
+	st := s.streams[broken.id]
+	if st == nil {
+		s.appendReset(broken.id, broken.code)
+		s.resets.add(broken.id)
+		return s.wasteful()
+	}
+	end := st.end
+	st.Reset(broken.code)
+	if end != nil {
+		end.Reset(&ResetError{Code: broken.code, ByUs: true})
+	}
+	return s.wasteful()
+}
+
+// isIdle reports whether a stream was never opened.
+func (s *Session) isIdle(id uint32) bool { return id > s.last || id%2 == 0 }
+
+// onData is RFC 9113 section 6.1.
+func (s *Session) onData(f *frame, length int) error {
+	if f.stream == 0 {
+		return connError{ProtocolError, "DATA without a stream"}
+	}
+	if err := f.unpad(); err != nil {
+		return err
+	}
+	if err := s.receive(length); err != nil {
+		return err
+	}
+	st := s.streams[f.stream]
+	switch {
+	case st == nil && s.isIdle(f.stream):
+		return connError{ProtocolError, "DATA on an idle stream"}
+	case st == nil:
+		return s.onClosed(f.stream)
+	case st.inEnded:
+		return streamError{f.stream, StreamClosed, "DATA behind the end"}
+	case !s.server && !st.headIn:
+		return streamError{f.stream, ProtocolError, "DATA before the head"}
+	}
+	if err := st.receive(length); err != nil {
+		return err
+	}
+	fin := f.has(flagEndStream)
+	if err := st.countBody(len(f.payload), fin); err != nil {
+		return err
+	}
+	if padding := length - len(f.payload); padding > 0 {
+		s.waiting += int64(padding)
+		st.Credit(padding)
+	}
+	if len(f.payload) == 0 && !fin {
+		return s.futile()
+	}
+	st.inEnded = fin
+	s.waiting += int64(len(f.payload))
+	st.end.Data(f.payload, fin)
+	if fin {
+		st.endIfDone()
+	}
+	return nil
+}
+
+// countBody compares a body with its Content-Length (RFC 9113 section 8.1.1).
+func (st *Stream) countBody(n int, fin bool) error {
+	if st.rest < 0 || st.noBody && n == 0 {
+		return nil
+	}
+	st.rest -= int64(n)
+	if st.rest < 0 || fin && st.rest > 0 {
+		st.rest = -1
+		return streamError{st.id, ProtocolError, "a body that is not as long as its content-length"}
+	}
+	return nil
+}
+
+// onClosed is about DATA and HEADERS on a stream that has ended: they may have been under
+// way when we reset it (RFC 9113 section 5.1).
+func (s *Session) onClosed(id uint32) error {
+	if !s.server || s.resets.has(id) {
+		return s.futile()
+	}
+	return connError{StreamClosed, "a frame behind the end of its stream"}
+}
+
+// onPriority is for what RFC 9113 section 5.3.2 has deprecated.
+func (s *Session) onPriority(f *frame) error {
+	switch {
+	case f.stream == 0:
+		return connError{ProtocolError, "PRIORITY without a stream"}
+	case len(f.payload) != 5:
+		return streamError{f.stream, FrameSizeError, "PRIORITY"}
+	case dependsOn(f.payload) == f.stream:
+		return streamError{f.stream, ProtocolError, "a stream that depends on itself"}
+	}
+	return s.futile()
+}
+
+// onReset is RFC 9113 section 6.4.
+func (s *Session) onReset(f *frame) error {
+	switch {
+	case f.stream == 0:
+		return connError{ProtocolError, "RST_STREAM without a stream"}
+	case len(f.payload) != 4:
+		return connError{FrameSizeError, "RST_STREAM"}
+	case s.isIdle(f.stream):
+		return connError{ProtocolError, "RST_STREAM on an idle stream"}
+	}
+	st := s.streams[f.stream]
+	if st == nil {
+		return s.futile()
+	}
+	code := ErrCode(uint32(f.payload[0])<<24 | uint32(f.payload[1])<<16 | uint32(f.payload[2])<<8 | uint32(f.payload[3]))
+	st.close(&ResetError{Code: code, Unprocessed: !s.server && code == RefusedStream})
+	if s.server {
+		return s.wasteful()
+	}
+	return nil
+}
+
+// An input has what was read and not taken yet.
+type input struct {
+	conn       io.Reader
+	small      []byte
+	large      *[largeRead]byte // nil = small is enough
+	start, end int
+}
+
+func (in *input) buffer() []byte {
+	if in.large != nil {
+		return in.large[:]
+	}
+	return in.small
+}
+
+func (in *input) bytes() []byte { return in.buffer()[in.start:in.end] }
+
+func (in *input) skip(n int) { in.start += n }
+
+// more reads once, behind what there is.
+func (in *input) more() error {
+	rest := in.bytes()
+	switch {
+	case in.large == nil && in.small == nil:
+		in.small = make([]byte, smallRead)
+	case in.large == nil && len(rest) > 0:
+		in.grow(rest) // a frame that is not whole yet
+	case in.large != nil && len(rest) == 0 && in.end < smallRead:
+		in.free() // little comes
+	}
+	if len(rest) > 0 && in.start > 0 {
+		copy(in.buffer(), rest)
+	}
+	in.start, in.end = 0, len(rest)
+	n, err := in.conn.Read(in.buffer()[in.end:])
+	in.end += n
+	if in.large == nil && in.end == len(in.small) {
+		in.grow(in.small)
+	}
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+func (in *input) grow(rest []byte) {
+	in.large = readBuffers.Get().(*[largeRead]byte)
+	n := copy(in.large[:], rest)
+	in.start, in.end = 0, n
+}
+
+func (in *input) free() {
+	if in.large != nil {
+		readBuffers.Put(in.large)
+		in.large, in.start, in.end = nil, 0, 0
+	}
+}

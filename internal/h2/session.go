@@ -1,0 +1,234 @@
+package h2
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// A Group has sessions that share one lock, so that a stream of one can be joined to a
+// stream of another. The zero value is ready.
+type Group struct {
+	mu sync.Mutex
+}
+
+// Config is how a session behaves. Zero values are those of the comments.
+type Config struct {
+	// Accept takes a request that came in, of a server; see [Acceptor].
+	Accept Acceptor
+	// MaxStreams is how many requests a client may have under way. Zero = 250.
+	MaxStreams uint32
+	// MaxHeader bounds a block of fields, in the bytes of RFC 9113 section 6.5.2. Zero = 64 KiB.
+	MaxHeader int
+	// ExtendedConnect tells clients that they may use RFC 8441.
+	ExtendedConnect bool
+	// TooLarge answers a request whose fields exceed MaxHeader; nil = 431.
+	TooLarge func(*Stream)
+	// FirstTimeout bounds the wait for the other side's SETTINGS. Zero = 10 s.
+	FirstTimeout time.Duration
+	// StateChanged hears, with the group's lock held, that streams or settings have changed;
+	// nil = nobody does.
+	StateChanged func(*Session)
+}
+
+// An Acceptor decides what becomes of a request. It is called with the group's lock held and
+// must not wait. It may send on the stream at once, and has to give it an end
+// ([Stream.SetEnd]) where something can come in on it still. fin = nothing can.
+type Acceptor func(st *Stream, h *Head, fin bool)
+
+const (
+	defaultStreams = 250
+	defaultHeader  = 64 << 10
+	firstTimeout   = 10 * time.Second
+	maxTable       = 4 << 10 // of HPACK, either way
+	drainTime      = 200 * time.Millisecond
+)
+
+func (c *Config) stateChanged(s *Session) {
+	if c.StateChanged != nil {
+		c.StateChanged(s)
+	}
+}
+
+// A Session is one HTTP/2 connection, as its client or its server.
+type Session struct {
+	group  *Group
+	conn   net.Conn
+	server bool
+	config Config
+
+	done    chan struct{} // closed when the connection has ended
+	settled chan struct{} // closed when the other side's first SETTINGS have come
+	gone    chan struct{} // closed when it takes no more requests
+
+	// Of the reader alone.
+	block    headBlock
+	decoder  *hpack.Decoder
+	fields   []hpack.HeaderField // of the block that is decoded
+	size     int                 // of them
+	received Head                // reused
+
+	// Under the group's lock.
+	err       error // why the connection ended; nil = it has not
+	peer      peerSettings
+	streams   map[uint32]*Stream
+	last      uint32 // the stream that was opened last, by the client
+	resets    resetLog
+	window    int64 // that the other side gives to the connection
+	allowed   int64 // that we give
+	owed      int64 // of DATA that has come, not given back yet
+	waiting   int64 // bytes that came in, and that nobody has taken yet
+	out       []byte
+	wake      sync.Cond // of the writer
+	encoder   *hpack.Encoder
+	encoded   bytes.Buffer
+	unflushed []*Stream // whose heads are in out
+	turns     turns     // streams that have DATA to send and may
+	goAway    *GoAwayError
+	leaving   bool // we have said GOAWAY
+	limits    limits
+	pings     map[[8]byte]chan struct{}
+	lastRead  time.Time
+	lastSent  time.Time
+}
+
+// Server begins a session for a client's connection. Serve runs it.
+func (g *Group) Server(conn net.Conn, config Config) *Session { return g.session(conn, config, true) }
+
+// Client begins a session to a server. Serve runs it.
+func (g *Group) Client(conn net.Conn, config Config) *Session { return g.session(conn, config, false) }
+
+func (g *Group) session(conn net.Conn, config Config, server bool) *Session {
+	if config.MaxStreams == 0 {
+		config.MaxStreams = defaultStreams
+	}
+	if config.MaxHeader == 0 {
+		config.MaxHeader = defaultHeader
+	}
+	if config.FirstTimeout == 0 {
+		config.FirstTimeout = firstTimeout
+	}
+	now := time.Now()
+	s := &Session{
+		group: g, conn: conn, server: server, config: config,
+		done: make(chan struct{}), settled: make(chan struct{}), gone: make(chan struct{}),
+		peer:    peerSettings{streams: maxStreamID, window: defaultWindow},
+		streams: map[uint32]*Stream{}, window: defaultWindow, allowed: connWindow,
+		lastRead: now, lastSent: now,
+	}
+	s.wake.L = &g.mu
+	s.encoder = hpack.NewEncoder(&s.encoded)
+	s.decoder = hpack.NewDecoder(maxTable, s.takeField)
+	s.decoder.SetMaxStringLength(config.MaxHeader)
+	s.hello()
+	return s
+}
+
+// Serve reads and writes until the connection has ended, and returns why; nil = both sides
+// were done with it.
+func (s *Session) Serve() error {
+	written := make(chan struct{})
+	_ = s.conn.SetReadDeadline(time.Now().Add(s.config.FirstTimeout)) // without deadlines the other side's own end must do
+	go func() {
+		defer close(written)
+		s.write()
+	}()
+	err := s.read()
+	s.end(err)
+	<-written
+	s.drain()
+	s.conn.Close()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// drain reads on for a moment behind a GOAWAY of ours: where bytes are left, closing would
+// be a reset, which may take the GOAWAY away from who has not read it yet.
+func (s *Session) drain() {
+	half, ok := s.conn.(interface{ CloseWrite() error })
+	if s.err == nil || !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = s.conn.SetReadDeadline(time.Now().Add(drainTime))
+	_, _ = io.CopyN(io.Discard, s.conn, largeRead)
+}
+
+// end ends the connection: what is written already goes out, with a GOAWAY where the other
+// side broke the rules.
+func (s *Session) end(err error) {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	if s.err != nil {
+		return
+	}
+	s.err = err
+	var broken connError
+	if errors.As(err, &broken) {
+		s.appendGoAway(s.last, broken.code, broken.text)
+	}
+	for _, st := range s.streams {
+		st.close(&ResetError{Code: InternalError, Err: s.cause(), Unprocessed: s.unprocessed(st, err)})
+	}
+	s.stop()
+	close(s.done)
+	s.config.stateChanged(s)
+	s.wake.Signal()
+}
+
+// cause is why the connection ended, by the other side's own word where it said one.
+func (s *Session) cause() error {
+	if s.goAway != nil && s.goAway.Code != NoError {
+		return *s.goAway
+	}
+	return s.err
+}
+
+// stop lets nobody open streams any more.
+func (s *Session) stop() {
+	select {
+	case <-s.gone:
+	default:
+		close(s.gone)
+	}
+}
+
+// unprocessed reports whether the other side certainly has not seen the request of a stream
+// of ours: its head is still here.
+func (s *Session) unprocessed(st *Stream, err error) bool {
+	return !s.server && !st.flushed && err != nil
+}
+
+// Close ends the connection at once, with whatever is under way on it.
+func (s *Session) Close() {
+	s.end(net.ErrClosed)
+	s.conn.Close()
+}
+
+// Done is closed when the connection has ended.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Settled is closed when the other side's first SETTINGS have come.
+func (s *Session) Settled() <-chan struct{} { return s.settled }
+
+// Gone is closed when the session takes no more requests: after a GOAWAY, or its end.
+func (s *Session) Gone() <-chan struct{} { return s.gone }
+
+// Err is why the connection ended; nil = it has not.
+func (s *Session) Err() error {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	if s.err == nil {
+		return nil
+	}
+	return s.cause()
+}
+
+// touch has the writer look for what is to be sent.
+func (s *Session) touch() { s.wake.Signal() }

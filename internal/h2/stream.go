@@ -1,0 +1,237 @@
+package h2
+
+import (
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// An End gets what comes in on a stream. Its methods are called with the group's lock held,
+// must not wait, and must not keep what they are given but for its texts.
+type End interface {
+	// Head is an answer's: 1xx or final. A server's requests go to its [Acceptor] instead.
+	Head(h *Head, fin bool)
+	// Data is a piece of a body, as one frame had it. The end calls [Stream.Credit] for its
+	// bytes when it has taken them.
+	Data(p []byte, fin bool)
+	// Trailer ends a body.
+	Trailer(fields []hpack.HeaderField)
+	// Reset says that nothing more comes, before a fin.
+	Reset(err *ResetError)
+}
+
+// A Source is where the bytes come from that a stream sends.
+type Source interface {
+	// Credit says that n bytes were sent on.
+	Credit(n int)
+}
+
+// A Stream is one request and its answer on a session. Its methods are for who holds the
+// group's lock.
+type Stream struct {
+	s  *Session
+	id uint32
+
+	// What comes in.
+	end     End
+	inEnded bool
+	headIn  bool  // the final head of an answer has come
+	rest    int64 // of Content-Length; -1 = unknown
+	allowed int   // window that is left
+	limit   int   // window that we give
+	taken   int   // bytes that the end has taken and that were not given back yet
+	flowed  int   // since the window grew
+
+	// What goes out.
+	source   Source
+	window   int64
+	queue    queue
+	fin      bool // END_STREAM goes out behind the queue
+	trailer  []hpack.HeaderField
+	outEnded bool
+	inTurn   bool
+	flushed  bool // the head was given to the connection
+	gone     bool // it has ended
+
+	noBody bool // the answer has none, whatever Content-Length says: to a HEAD, 204, 304
+}
+
+func (s *Session) newStream(id uint32) *Stream {
+	st := &Stream{s: s, id: id, rest: -1, allowed: streamWindow, limit: streamWindow, window: s.peer.window}
+	s.streams[id] = st
+	s.config.stateChanged(s)
+	return st
+}
+
+// ID is the stream's number (RFC 9113 section 5.1.1).
+func (st *Stream) ID() uint32 { return st.id }
+
+// Session is the session that the stream belongs to.
+func (st *Stream) Session() *Session { return st.s }
+
+// SetEnd says who gets what comes in from now on.
+func (st *Stream) SetEnd(end End) { st.end = end }
+
+// SetSource says who hears of bytes that were sent on.
+func (st *Stream) SetSource(source Source) { st.source = source }
+
+// Queued is how many bytes wait to be sent.
+func (st *Stream) Queued() int { return st.queue.size }
+
+// SendHead sends the head of an answer. fin = it is all of the answer.
+func (st *Stream) SendHead(fields []hpack.HeaderField, fin bool) {
+	if st.gone || st.outEnded {
+		return
+	}
+	st.s.appendHead(st.id, fields, fin)
+	if fin {
+		st.endOut()
+	}
+}
+
+// SendData sends a piece of a body, as a frame of its own where the windows allow. It copies
+// p. fin = it is the last one; p may be empty then.
+func (st *Stream) SendData(p []byte, fin bool) {
+	if st.gone || st.outEnded || st.fin {
+		return
+	}
+	st.fin = fin
+	st.queue.add(p)
+	st.takeTurn()
+}
+
+// SendTrailer ends the body.
+func (st *Stream) SendTrailer(fields []hpack.HeaderField) {
+	if st.gone || st.outEnded || st.fin {
+		return
+	}
+	st.fin, st.trailer = true, append([]hpack.HeaderField{}, fields...)
+	st.takeTurn()
+}
+
+// Reset ends the stream both ways. The other side hears the code.
+func (st *Stream) Reset(code ErrCode) {
+	if st.gone {
+		return
+	}
+	st.s.appendReset(st.id, code)
+	st.s.resets.add(st.id)
+	st.forget()
+}
+
+// lingerTime is how long we read on behind an answer.
+const lingerTime = 2 * time.Second
+
+// Linger is for a request that was answered before its end. What comes is read on for a
+// while: clients that are still sending would lose the answer over a reset. Then the stream
+// is reset without an error (RFC 9113 section 8.1).
+func (st *Stream) Linger() {
+	if st.gone || st.inEnded {
+		return
+	}
+	st.end = discard{st}
+	time.AfterFunc(lingerTime, func() {
+		st.s.group.mu.Lock()
+		defer st.s.group.mu.Unlock()
+		st.Reset(NoError)
+	})
+}
+
+// takeTurn puts the stream among those that send, if it has something and may.
+func (st *Stream) takeTurn() {
+	if st.inTurn || st.gone || st.outEnded {
+		return
+	}
+	if st.queue.size > 0 && st.window > 0 || st.queue.size == 0 && st.fin {
+		st.s.turns.add(st)
+		st.s.touch()
+	}
+}
+
+// sendQueued sends one frame.
+func (st *Stream) sendQueued() {
+	if st.gone || st.outEnded {
+		return
+	}
+	s := st.s
+	if st.queue.size == 0 {
+		if st.fin {
+			st.sendEnd()
+		}
+		return
+	}
+	n := int(min(int64(st.queue.first()), maxPayload, st.window, s.window))
+	if n <= 0 {
+		return
+	}
+	last := st.fin && n == st.queue.size && st.trailer == nil
+	flags := byte(0)
+	if last {
+		flags = flagEndStream
+	}
+	s.out = appendFrameHead(s.out, n, frameData, flags, st.id)
+	s.out = st.queue.take(s.out, n)
+	st.window -= int64(n)
+	s.window -= int64(n)
+	if st.source != nil {
+		st.source.Credit(n)
+	}
+	if last {
+		st.endOut()
+		return
+	}
+	st.takeTurn()
+}
+
+// sendEnd ends the body when nothing is queued any more. An empty DATA needs no window.
+func (st *Stream) sendEnd() {
+	if st.trailer != nil {
+		st.s.appendHead(st.id, st.trailer, true)
+	} else {
+		st.s.out = appendFrameHead(st.s.out, 0, frameData, flagEndStream, st.id)
+	}
+	st.endOut()
+}
+
+func (st *Stream) endOut() {
+	st.outEnded = true
+	st.endIfDone()
+}
+
+func (st *Stream) endIn() {
+	st.inEnded = true
+	st.endIfDone()
+}
+
+// endIfDone forgets a stream that has ended both ways. A server that has answered needs no
+// more of the request (RFC 9113 section 8.1).
+func (st *Stream) endIfDone() {
+	switch {
+	case st.gone:
+	case st.inEnded && st.outEnded:
+		st.forget()
+	}
+}
+
+// close tells the end that nothing more comes.
+func (st *Stream) close(err *ResetError) {
+	if st.gone {
+		return
+	}
+	end, over := st.end, st.inEnded && st.outEnded
+	st.forget()
+	if end != nil && !over {
+		end.Reset(err)
+	}
+}
+
+// forget removes the stream from its session.
+func (st *Stream) forget() {
+	st.gone = true
+	delete(st.s.streams, st.id)
+	st.queue.drop()
+	if st.s.leaving {
+		st.s.touch()
+	}
+	st.s.config.stateChanged(st.s)
+}

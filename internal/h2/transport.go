@@ -1,0 +1,358 @@
+package h2
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strconv"
+	"sync"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// ErrFull means that no stream is free: the server allows no more, or there are no numbers
+// left. Nothing was sent.
+var ErrFull = errors.New("h2: all streams of the connection are in use")
+
+// ErrGone means that the session takes no more requests. Nothing was sent.
+var ErrGone = errors.New("h2: the connection takes no more requests")
+
+// Open opens a stream with a request's head. end gets the answer. It is for who holds the
+// group's lock. fin = the request has no body.
+func (s *Session) Open(fields []hpack.HeaderField, fin bool, end End, noBody bool) (*Stream, error) {
+	switch {
+	case s.err != nil || s.leaving || s.goAway != nil:
+		return nil, ErrGone
+	case len(s.streams) >= int(s.peer.streams):
+		return nil, ErrFull
+	case s.last >= maxStreamID-1:
+		s.stop()
+		return nil, ErrGone
+	}
+	if s.last == 0 {
+		s.last = 1
+	} else {
+		s.last += 2
+	}
+	st := s.newStream(s.last)
+	st.end, st.noBody = end, noBody
+	s.unflushed = append(s.unflushed, st)
+	s.appendHead(st.id, fields, fin)
+	if fin {
+		st.outEnded = true
+	}
+	return st, nil
+}
+
+// RoundTrip sends a request of net/http's. It waits for no stream: see [ErrFull].
+func (s *Session) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Context().Err(); err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	noBody := req.Body == nil || req.Body == http.NoBody
+	fields, err := requestFields(req, noBody)
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	c := &call{req: req, news: make(chan struct{}, 1), noHead: req.Method == http.MethodHead}
+	g := s.group
+	g.mu.Lock()
+	st, err := s.Open(fields, noBody, c, c.noHead)
+	if err != nil {
+		g.mu.Unlock()
+		closeBody(req)
+		return nil, err
+	}
+	c.st, c.body = st, newBody(st)
+	c.drained.L = &g.mu
+	st.SetSource(c)
+	g.mu.Unlock()
+	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.WroteHeaders != nil {
+		trace.WroteHeaders()
+	}
+	if !noBody {
+		go c.upload()
+	}
+	return c.wait()
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		req.Body.Close()
+	}
+}
+
+// A call is one request of [Session.RoundTrip], and the end of its stream.
+type call struct {
+	req    *http.Request
+	st     *Stream
+	body   *body
+	noHead bool          // the answer has no body, being to a HEAD
+	news   chan struct{} // has one when interim, resp or err were set
+
+	// Under the group's lock.
+	interims []func() error // 1xx that the caller has to hear of
+	resp     *http.Response
+	err      error // why no head comes, or nothing can be sent any more
+	drained  sync.Cond
+}
+
+// wait returns the answer's head. From then on the request's context ends the body.
+func (c *call) wait() (*http.Response, error) {
+	ctx := c.req.Context()
+	for {
+		select {
+		case <-c.news:
+		case <-ctx.Done():
+			c.cancel(ctx.Err())
+			return nil, ctx.Err()
+		}
+		resp, err := c.heard()
+		switch {
+		case resp != nil:
+			if resp.Body != http.NoBody {
+				resp.Body = &answerBody{body: c.body, call: c, stop: context.AfterFunc(ctx, func() { c.cancel(ctx.Err()) })}
+			}
+			return resp, nil
+		case err != nil:
+			c.cancel(err)
+			return nil, err
+		}
+	}
+}
+
+// heard tells of the interim answers that have come, without the lock, and returns what
+// came behind them.
+func (c *call) heard() (*http.Response, error) {
+	g := c.st.s.group
+	g.mu.Lock()
+	interims, resp, err := c.interims, c.resp, c.err
+	c.interims = nil
+	g.mu.Unlock()
+	for _, tell := range interims {
+		if err := tell(); err != nil {
+			return nil, err
+		}
+	}
+	return resp, err
+}
+
+// cancel gives the stream up.
+func (c *call) cancel(err error) {
+	g := c.st.s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !c.st.gone {
+		c.st.Reset(Cancel)
+	}
+	c.fail(err)
+}
+
+func (c *call) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+	c.body.end(err)
+	c.drained.Broadcast()
+	c.tell()
+}
+
+func (c *call) tell() {
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
+// Head implements [End].
+func (c *call) Head(h *Head, fin bool) {
+	if h.Status < 200 {
+		c.interim(h)
+		return
+	}
+	resp := &http.Response{
+		Status: strconv.Itoa(h.Status) + " " + http.StatusText(h.Status), StatusCode: h.Status,
+		Proto: "HTTP/2.0", ProtoMajor: 2, Header: headerOf(h.Fields), ContentLength: h.Length, Request: c.req, Body: http.NoBody,
+	}
+	resp.Trailer = announced(resp.Header)
+	delete(resp.Header, "Trailer")
+	switch {
+	case fin && !c.noHead:
+		resp.ContentLength = max(resp.ContentLength, 0)
+		resp.Trailer = nil
+	case !fin:
+		resp.Body = c.body
+		if resp.Trailer == nil {
+			resp.Trailer = http.Header{} // net/http's callers read unannounced ones, too
+		}
+		c.body.trailer = resp.Trailer
+	}
+	c.resp = resp
+	c.tell()
+	if fin {
+		c.body.end(io.EOF)
+		c.stopUpload()
+	}
+}
+
+// interim keeps a 1xx for the request's trace, by which net/http tells of them.
+func (c *call) interim(h *Head) {
+	trace := httptrace.ContextClientTrace(c.req.Context())
+	if trace == nil {
+		return
+	}
+	if h.Status == http.StatusContinue && trace.Got100Continue != nil {
+		c.interims = append(c.interims, func() error { trace.Got100Continue(); return nil })
+	}
+	if trace.Got1xxResponse != nil {
+		header, status := textproto.MIMEHeader(headerOf(h.Fields)), h.Status
+		c.interims = append(c.interims, func() error { return trace.Got1xxResponse(status, header) })
+	}
+	c.tell()
+}
+
+// Data implements [End].
+func (c *call) Data(p []byte, fin bool) {
+	c.body.add(p)
+	if fin {
+		c.body.end(io.EOF)
+		c.stopUpload()
+	}
+}
+
+// Trailer implements [End].
+func (c *call) Trailer(fields []hpack.HeaderField) {
+	if c.body.trailer != nil {
+		for name, values := range headerOf(fields) {
+			c.body.trailer[name] = values
+		}
+	}
+	c.body.end(io.EOF)
+	c.stopUpload()
+}
+
+// Reset implements [End]. A server that has answered whole may end the request so (RFC 9113
+// section 8.1).
+func (c *call) Reset(err *ResetError) {
+	if c.resp != nil && c.body.err != nil {
+		c.stopUpload()
+		return
+	}
+	c.fail(err)
+}
+
+// stopUpload ends a request whose answer is whole.
+func (c *call) stopUpload() {
+	if c.err == nil && !c.st.outEnded {
+		c.err = errAnswered
+	}
+	c.drained.Broadcast()
+}
+
+var errAnswered = errors.New("h2: the answer has ended before the request")
+
+// Credit implements [Source].
+func (c *call) Credit(int) {
+	if c.st.Queued() <= maxUnsent/2 {
+		c.drained.Broadcast()
+	}
+}
+
+// upload sends the request's body, as its reader has it.
+func (c *call) upload() {
+	buffer := uploadBuffers.Get().(*[uploadBuffer]byte)
+	defer uploadBuffers.Put(buffer)
+	defer c.req.Body.Close()
+	for {
+		n, err := c.req.Body.Read(buffer[:])
+		if !c.send(buffer[:n], err) || err != nil {
+			return
+		}
+	}
+}
+
+const uploadBuffer = 32 << 10
+
+var uploadBuffers = sync.Pool{New: func() any { return new([uploadBuffer]byte) }}
+
+// send sends a piece, once there is room; err is that of reading. false = nothing can be
+// sent any more.
+func (c *call) send(p []byte, err error) bool {
+	g := c.st.s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c.err == nil && !c.st.gone && c.st.Queued() >= maxUnsent {
+		c.drained.Wait()
+	}
+	if c.err != nil || c.st.gone {
+		return false
+	}
+	trailer := err == io.EOF && len(c.req.Trailer) > 0
+	if len(p) > 0 || err == io.EOF && !trailer {
+		c.st.SendData(p, err == io.EOF && !trailer)
+	}
+	switch {
+	case trailer:
+		c.st.SendTrailer(appendHeader(nil, c.req.Trailer))
+	case err != nil && err != io.EOF:
+		c.st.Reset(Cancel)
+		c.fail(err)
+	}
+	return true
+}
+
+// An answerBody is the body of an answer, for net/http's callers.
+type answerBody struct {
+	*body
+	call *call
+	stop func() bool
+}
+
+// Close gives up what has not come yet.
+func (b *answerBody) Close() error {
+	b.stop()
+	g := b.call.st.s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !b.body.whole() && b.body.err == nil {
+		b.call.st.Reset(Cancel)
+		b.call.fail(http.ErrBodyReadAfterClose)
+	}
+	b.closeLocked()
+	return nil
+}
+
+// requestFields is the head of a request.
+func requestFields(req *http.Request, noBody bool) ([]hpack.HeaderField, error) {
+	authority := req.Host
+	if authority == "" {
+		authority = req.URL.Host
+	}
+	fields := make([]hpack.HeaderField, 0, len(req.Header)+6)
+	fields = append(fields, hpack.HeaderField{Name: ":authority", Value: authority}, hpack.HeaderField{Name: ":method", Value: req.Method})
+	if req.Method != http.MethodConnect {
+		path := req.URL.RequestURI()
+		if path == "" || path[0] != '/' && path != "*" {
+			return nil, errors.New("h2: the request has no path")
+		}
+		fields = append(fields, hpack.HeaderField{Name: ":path", Value: path}, hpack.HeaderField{Name: ":scheme", Value: req.URL.Scheme})
+	}
+	for i := range fields {
+		if !validValue(fields[i].Value) || fields[i].Name == ":method" && !isToken(fields[i].Value) {
+			return nil, errors.New("h2: " + fields[i].Name + " has bytes that are not allowed")
+		}
+	}
+	fields = appendHeader(fields, req.Header)
+	if req.Header.Get("Content-Length") == "" && (req.ContentLength > 0 || noBody && (req.Method == "POST" || req.Method == "PUT" || req.Method == "PATCH")) {
+		fields = append(fields, hpack.HeaderField{Name: "content-length", Value: strconv.FormatInt(req.ContentLength, 10)})
+	}
+	for name := range req.Trailer {
+		fields = append(fields, hpack.HeaderField{Name: "trailer", Value: http.CanonicalHeaderKey(name)})
+	}
+	return fields, nil
+}

@@ -1,0 +1,130 @@
+package h2
+
+import (
+	"encoding/binary"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// maxOut is how many bytes wait for the writer before no more DATA is added.
+const maxOut = 256 << 10
+
+// write sends what there is until the connection has ended.
+func (s *Session) write() {
+	var spare []byte
+	g := s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for {
+		s.pump()
+		if len(s.out) == 0 {
+			if s.err != nil {
+				return
+			}
+			if s.leaving && len(s.streams) == 0 {
+				s.closeWhenRead()
+			}
+			s.wake.Wait()
+			continue
+		}
+		out := s.out
+		s.out = spare[:0]
+		s.markFlushed()
+		s.lastSent = time.Now()
+		ending := s.err != nil
+		g.mu.Unlock()
+		if ending { // the other side may not read any more
+			_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second))
+		}
+		_, err := s.conn.Write(out)
+		g.mu.Lock()
+		if err != nil {
+			s.out = nil
+			g.mu.Unlock()
+			s.end(err)
+			s.conn.Close() // wakes the reader
+			g.mu.Lock()
+			return
+		}
+		if spare = out; cap(spare) > maxOut {
+			spare = nil
+		}
+	}
+}
+
+// closeWhenRead ends a connection on which nothing more will come or go: the reader finds
+// its end.
+func (s *Session) closeWhenRead() {
+	if half, ok := s.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = s.conn.SetReadDeadline(time.Now().Add(time.Second))
+	s.leaving = false // once
+}
+
+// pump adds DATA of the streams that may send, one frame each in turn.
+func (s *Session) pump() {
+	for len(s.out) < maxOut && s.window > 0 {
+		st := s.turns.next()
+		if st == nil {
+			return
+		}
+		st.sendQueued()
+	}
+}
+
+// appendHead appends HEADERS, and CONTINUATION where one frame does not do.
+func (s *Session) appendHead(id uint32, fields []hpack.HeaderField, fin bool) {
+	s.encoded.Reset()
+	for i := range fields {
+		_ = s.encoder.WriteField(fields[i]) // to a buffer
+	}
+	s.appendBlock(id, fin)
+}
+
+func (s *Session) appendBlock(id uint32, fin bool) {
+	block := s.encoded.Bytes()
+	kind, flags := byte(frameHeaders), byte(0)
+	if fin {
+		flags = flagEndStream
+	}
+	for {
+		piece := block[:min(len(block), maxPayload)]
+		if block = block[len(piece):]; len(block) == 0 {
+			flags |= flagEndHeaders
+		}
+		s.out = append(appendFrameHead(s.out, len(piece), kind, flags, id), piece...)
+		if len(block) == 0 {
+			break
+		}
+		kind, flags = frameContinuation, 0
+	}
+	s.touch()
+}
+
+func (s *Session) appendReset(id uint32, code ErrCode) {
+	s.out = appendFrameHead(s.out, 4, frameRSTStream, 0, id)
+	s.out = binary.BigEndian.AppendUint32(s.out, uint32(code))
+	s.touch()
+}
+
+func (s *Session) appendGoAway(last uint32, code ErrCode, text string) {
+	s.out = appendFrameHead(s.out, 8+len(text), frameGoAway, 0, 0)
+	s.out = binary.BigEndian.AppendUint32(s.out, last)
+	s.out = binary.BigEndian.AppendUint32(s.out, uint32(code))
+	s.out = append(s.out, text...)
+	s.leaving = true
+	s.touch()
+}
+
+// markFlushed notes whose heads are about to be written.
+func (s *Session) markFlushed() {
+	if s.server {
+		return
+	}
+	for _, st := range s.unflushed {
+		st.flushed = true
+	}
+	s.unflushed = s.unflushed[:0]
+}
