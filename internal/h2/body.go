@@ -13,8 +13,7 @@ import (
 type body struct {
 	st      *Stream
 	changed sync.Cond
-	data    []byte // from start
-	start   int
+	data    queue
 	err     error // behind the data; nil = more comes
 	closed  bool
 	trailer http.Header // is filled in before io.EOF; nil = nobody asks
@@ -35,10 +34,7 @@ func (b *body) add(p []byte) {
 		b.st.Credit(len(p))
 		return
 	}
-	if b.start > 0 && len(b.data)+len(p) > cap(b.data) {
-		b.data, b.start = append(b.data[:0], b.data[b.start:]...), 0
-	}
-	b.data = append(b.data, p...)
+	b.data.add(p)
 	b.changed.Broadcast()
 }
 
@@ -50,7 +46,8 @@ func (b *body) end(err error) {
 	}
 }
 
-// Read implements [io.Reader].
+// Read implements [io.Reader]. It returns no more than one DATA frame, so that who passes on
+// what it reads keeps their borders.
 func (b *body) Read(p []byte) (int, error) {
 	b.changed.L.Lock()
 	defer b.changed.L.Unlock()
@@ -60,15 +57,10 @@ func (b *body) Read(p []byte) (int, error) {
 			return 0, http.ErrBodyReadAfterClose
 		case b.expired():
 			return 0, os.ErrDeadlineExceeded
-		case b.start < len(b.data):
-			n := copy(p, b.data[b.start:])
-			if b.start += n; b.start == len(b.data) {
-				b.data, b.start = b.data[:0], 0
-			}
+		case b.data.size > 0:
+			n := min(len(p), b.data.first())
+			b.data.take(p[:0], n)
 			b.st.Credit(n)
-			if b.start == 0 && b.err != nil {
-				b.data = nil
-			}
 			return n, nil
 		case b.err != nil:
 			return 0, b.err
@@ -92,13 +84,13 @@ func (b *body) closeLocked() {
 		return
 	}
 	b.closed = true
-	b.st.Credit(len(b.data) - b.start)
-	b.data, b.start = nil, 0
+	b.st.Credit(b.data.size)
+	b.data.drop()
 	b.changed.Broadcast()
 }
 
 // whole reports whether all has come and was read.
-func (b *body) whole() bool { return b.err == io.EOF && b.start == len(b.data) }
+func (b *body) whole() bool { return b.err == io.EOF && b.data.size == 0 }
 
 func (b *body) expired() bool { return !b.deadline.IsZero() && !time.Now().Before(b.deadline) }
 

@@ -85,11 +85,11 @@ func (b *Bridge) logPanic(r *http.Request, broken any) {
 // An answer is both the end of a request's stream and the [http.ResponseWriter] of its
 // answer.
 type answer struct {
-	st      *Stream
-	body    *body
-	cancel  context.CancelFunc
-	header  http.Header
-	head    bool // the request is a HEAD
+	st     *Stream
+	body   *body
+	cancel context.CancelFunc
+	header http.Header
+	head   bool // the request is a HEAD
 
 	// Of the handler's goroutine.
 	status   int // 0 = WriteHeader was not called

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"time"
 )
 
 // onPing is RFC 9113 section 6.7.
@@ -56,13 +55,6 @@ func (s *Session) Ping(ctx context.Context) error {
 	}
 }
 
-// Quiet is how long ago something came, and how long ago something was sent.
-func (s *Session) Quiet() (read, sent time.Duration) {
-	s.group.mu.Lock()
-	defer s.group.mu.Unlock()
-	return time.Since(s.lastRead), time.Since(s.lastSent)
-}
-
 // onGoAway is RFC 9113 section 6.8. What is above the last stream was not processed.
 func (s *Session) onGoAway(f *frame) error {
 	if f.stream != 0 {
@@ -72,6 +64,7 @@ func (s *Session) onGoAway(f *frame) error {
 		return connError{FrameSizeError, "GOAWAY"}
 	}
 	last := binary.BigEndian.Uint32(f.payload) & maxStreamID
+	s.goAwayLast = last
 	s.goAway = &GoAwayError{ErrCode(binary.BigEndian.Uint32(f.payload[4:]))}
 	s.stop()
 	if !s.server {
@@ -81,8 +74,7 @@ func (s *Session) onGoAway(f *frame) error {
 			}
 		}
 	}
-	if len(s.streams) == 0 {
-		s.leaving = true
+	if s.over() {
 		s.touch()
 	}
 	s.config.stateChanged(s)

@@ -47,9 +47,13 @@ func (s *Session) read() error {
 func (s *Session) ended(err error) error {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
-	if errors.Is(err, io.EOF) && len(s.streams) > 0 {
+	switch {
+	case s.closing && len(s.streams) == 0:
+		return io.EOF
+	case errors.Is(err, io.EOF) && len(s.streams) > 0:
 		return io.ErrUnexpectedEOF
 	}
+	s.wellIdle = errors.Is(err, io.EOF)
 	return err
 }
 

@@ -74,27 +74,31 @@ type Session struct {
 	received Head                // reused
 
 	// Under the group's lock.
-	err       error // why the connection ended; nil = it has not
-	peer      peerSettings
-	streams   map[uint32]*Stream
-	last      uint32 // the stream that was opened last, by the client
-	resets    resetLog
-	window    int64 // that the other side gives to the connection
-	allowed   int64 // that we give
-	owed      int64 // of DATA that has come, not given back yet
-	waiting   int64 // bytes that came in, and that nobody has taken yet
-	out       []byte
-	wake      sync.Cond // of the writer
-	encoder   *hpack.Encoder
-	encoded   bytes.Buffer
-	unflushed []*Stream // whose heads are in out
-	turns     turns     // streams that have DATA to send and may
-	goAway    *GoAwayError
-	leaving   bool // we have said GOAWAY
-	limits    limits
-	pings     map[[8]byte]chan struct{}
-	lastRead  time.Time
-	lastSent  time.Time
+	err        error // why the connection ended; nil = it has not
+	peer       peerSettings
+	streams    map[uint32]*Stream
+	last       uint32 // the stream that was opened last, by the client
+	resets     resetLog
+	window     int64 // that the other side gives to the connection
+	allowed    int64 // that we give
+	owed       int64 // of DATA that has come, not given back yet
+	waiting    int64 // bytes that came in, and that nobody has taken yet
+	out        []byte
+	wake       sync.Cond // of the writer
+	encoder    *hpack.Encoder
+	encoded    bytes.Buffer
+	unflushed  []*Stream    // whose heads are in out
+	turns      turns        // streams that have DATA to send and may
+	goAway     *GoAwayError // that the other side sent; nil = none
+	goAwayLast uint32
+	reserved   int  // places of requests that were not sent yet
+	leaving    bool // we have said GOAWAY, or will not use the connection any more
+	closing    bool // nothing more will be sent
+	wellIdle   bool // the other side closed it between frames, while nothing was under way
+	limits     limits
+	pings      map[[8]byte]chan struct{}
+	lastRead   time.Time
+	lastSent   time.Time
 }
 
 // Server begins a session for a client's connection. Serve runs it.
@@ -228,6 +232,12 @@ func (s *Session) Err() error {
 		return nil
 	}
 	return s.cause()
+}
+
+// over reports whether nothing more will come or go: it was said goodbye, and nothing is under
+// way.
+func (s *Session) over() bool {
+	return (s.leaving || s.goAway != nil) && len(s.streams) == 0 && s.reserved == 0
 }
 
 // touch has the writer look for what is to be sent.

@@ -230,7 +230,7 @@ func (st *Stream) forget() {
 	st.gone = true
 	delete(st.s.streams, st.id)
 	st.queue.drop()
-	if st.s.leaving {
+	if st.s.over() {
 		st.s.touch()
 	}
 	st.s.config.stateChanged(st.s)

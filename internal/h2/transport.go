@@ -21,16 +21,10 @@ var ErrFull = errors.New("h2: all streams of the connection are in use")
 var ErrGone = errors.New("h2: the connection takes no more requests")
 
 // Open opens a stream with a request's head. end gets the answer. It is for who holds the
-// group's lock. fin = the request has no body.
+// group's lock. fin = the request has no body; noBody = the answer has none, being to a HEAD.
 func (s *Session) Open(fields []hpack.HeaderField, fin bool, end End, noBody bool) (*Stream, error) {
-	switch {
-	case s.err != nil || s.leaving || s.goAway != nil:
-		return nil, ErrGone
-	case len(s.streams) >= int(s.peer.streams):
-		return nil, ErrFull
-	case s.last >= maxStreamID-1:
-		s.stop()
-		return nil, ErrGone
+	if err := s.open(); err != nil {
+		return nil, err
 	}
 	if s.last == 0 {
 		s.last = 1
@@ -49,24 +43,39 @@ func (s *Session) Open(fields []hpack.HeaderField, fin bool, end End, noBody boo
 
 // RoundTrip sends a request of net/http's. It waits for no stream: see [ErrFull].
 func (s *Session) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := s.Reserve(); err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	return s.Send(req)
+}
+
+// Send sends a request for which a place was reserved. It returns once the head of the answer
+// has come. Errors about the stream are [*ResetError].
+func (s *Session) Send(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
+		s.Release()
 		closeBody(req)
 		return nil, err
 	}
 	noBody := req.Body == nil || req.Body == http.NoBody
 	fields, err := requestFields(req, noBody)
 	if err != nil {
+		s.Release()
 		closeBody(req)
 		return nil, err
 	}
 	c := &call{req: req, news: make(chan struct{}, 1), noHead: req.Method == http.MethodHead}
 	g := s.group
 	g.mu.Lock()
+	s.reserved--
 	st, err := s.Open(fields, noBody, c, c.noHead)
 	if err != nil {
+		s.reserved++
+		s.release()
 		g.mu.Unlock()
 		closeBody(req)
-		return nil, err
+		return nil, &ResetError{Code: RefusedStream, Unprocessed: true, Err: err}
 	}
 	c.st, c.body = st, newBody(st)
 	c.drained.L = &g.mu
@@ -250,6 +259,7 @@ func (c *call) Reset(err *ResetError) {
 func (c *call) stopUpload() {
 	if c.err == nil && !c.st.outEnded {
 		c.err = errAnswered
+		c.st.Reset(NoError) // RFC 9113 section 8.1
 	}
 	c.drained.Broadcast()
 }

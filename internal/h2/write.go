@@ -22,7 +22,8 @@ func (s *Session) write() {
 			if s.err != nil {
 				return
 			}
-			if s.leaving && len(s.streams) == 0 {
+			if s.over() && !s.closing {
+				s.closing = true
 				s.closeWhenRead()
 			}
 			s.wake.Wait()
@@ -60,7 +61,6 @@ func (s *Session) closeWhenRead() {
 		_ = half.CloseWrite()
 	}
 	_ = s.conn.SetReadDeadline(time.Now().Add(time.Second))
-	s.leaving = false // once
 }
 
 // pump adds DATA of the streams that may send, one frame each in turn.
