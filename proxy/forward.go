@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/h2"
 	"avsproxy/internal/upstream"
 	"avsproxy/internal/wire"
 )
@@ -126,9 +127,9 @@ func (b *answerBody) Read(p []byte) (int, error) {
 // passReset has the client's stream reset with the code with which the upstream reset
 // its own. NO_ERROR would make of a broken answer a whole one (RFC 9113 section 8.1).
 func passReset(ctx context.Context, err error) {
-	var reset http2.StreamError
-	if errors.As(err, &reset) && reset.Code != http2.ErrCodeNo {
-		wire.ResetWith(ctx, reset.Code)
+	var reset *h2.ResetError
+	if errors.As(err, &reset) && reset.Err == nil && !reset.ByUs && reset.Code != h2.NoError {
+		wire.ResetWith(ctx, http2.ErrCode(reset.Code))
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -226,11 +225,8 @@ func (d *Downchannel) now() channelState {
 }
 
 // isGraceful reports whether the service ended a channel in its usual way, as it
-// does every hour: by its end, or by the end of its connection after GOAWAY (RFC
-// 9113 section 6.8). net/http exports no value for the latter.
-func isGraceful(err error) bool {
-	return err == nil || strings.Contains(err.Error(), "sent GOAWAY and closed the connection") && strings.Contains(err.Error(), "ErrCode=NO_ERROR")
-}
+// does every hour: by its end, or by the end of its connection after GOAWAY.
+func isGraceful(err error) bool { return err == nil || upstream.IsGoodbye(err) }
 
 // Run keeps the channel open until ctx ends, and then ends its clients. It may be
 // called once.

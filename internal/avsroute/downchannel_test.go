@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/h2"
 	"avsproxy/tokens"
 )
 
@@ -48,7 +49,7 @@ func lasting(d time.Duration, err error) *http.Response {
 
 var (
 	errGone   = errors.New("http2: client connection lost")
-	errGoaway = errors.New(`http2: server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=NO_ERROR, debug=""`)
+	errGoaway = &h2.ResetError{Err: h2.GoAwayError{Code: h2.NoError}}
 )
 
 func TestDownchannelBacksOff(t *testing.T) {

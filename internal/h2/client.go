@@ -69,6 +69,20 @@ func (s *Session) Retire() {
 	s.touch()
 }
 
+// Cause is why the session takes no more requests: nil = the server said goodbye without an
+// error, or it does take them.
+func (s *Session) Cause() error {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	switch {
+	case s.goAway != nil && s.goAway.Code == NoError:
+		return nil
+	case s.goAway != nil:
+		return *s.goAway
+	}
+	return s.err
+}
+
 // EndedWell reports whether the server ended the connection in good order: by GOAWAY
 // without an error, unless it looked at none of the requests, or by closing it while no
 // stream was open.

@@ -2,14 +2,15 @@ package h2
 
 import "fmt"
 
-// A connError ends a connection (RFC 9113 section 5.4.1).
-type connError struct {
-	code ErrCode
-	text string
+// A ConnError is a breach of the rules by the other side that ended the connection (RFC 9113
+// section 5.4.1).
+type ConnError struct {
+	Code ErrCode
+	Text string // which rule
 }
 
 // Error names the code and what is wrong.
-func (e connError) Error() string { return fmt.Sprintf("%v: %s", e.code, e.text) }
+func (e ConnError) Error() string { return fmt.Sprintf("%v: %s", e.Code, e.Text) }
 
 // A streamError ends a stream (RFC 9113 section 5.4.2).
 type streamError struct {

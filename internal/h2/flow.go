@@ -14,12 +14,12 @@ const (
 // onWindowUpdate is RFC 9113 section 6.9.
 func (s *Session) onWindowUpdate(f *frame) error {
 	if len(f.payload) != 4 {
-		return connError{FrameSizeError, "WINDOW_UPDATE"}
+		return ConnError{FrameSizeError, "WINDOW_UPDATE"}
 	}
 	n := int64(binary.BigEndian.Uint32(f.payload) & maxWindow)
 	if f.stream == 0 {
 		if n == 0 || s.window+n > maxWindow {
-			return connError{flowCode(n), "the connection's window"}
+			return ConnError{flowCode(n), "the connection's window"}
 		}
 		s.window += n
 		s.touch()
@@ -28,7 +28,7 @@ func (s *Session) onWindowUpdate(f *frame) error {
 	st := s.streams[f.stream]
 	if st == nil {
 		if s.isIdle(f.stream) {
-			return connError{ProtocolError, "WINDOW_UPDATE on an idle stream"}
+			return ConnError{ProtocolError, "WINDOW_UPDATE on an idle stream"}
 		}
 		return s.futile() // it has ended meanwhile
 	}
@@ -52,7 +52,7 @@ func flowCode(n int64) ErrCode {
 func (s *Session) widen(delta int64) error {
 	for _, st := range s.streams {
 		if st.window += delta; st.window > maxWindow {
-			return connError{FlowControlError, "a stream's window"}
+			return ConnError{FlowControlError, "a stream's window"}
 		}
 		st.takeTurn()
 	}
@@ -62,7 +62,7 @@ func (s *Session) widen(delta int64) error {
 // receive counts n bytes of DATA, padding included, that came in.
 func (s *Session) receive(n int) error {
 	if s.allowed -= int64(n); s.allowed < 0 {
-		return connError{FlowControlError, "more DATA than the connection's window"}
+		return ConnError{FlowControlError, "more DATA than the connection's window"}
 	}
 	s.owed += int64(n)
 	s.settle()

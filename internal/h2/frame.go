@@ -74,7 +74,7 @@ func (f *frame) unpad() error {
 		return nil
 	}
 	if len(f.payload) == 0 || int(f.payload[0]) >= len(f.payload) {
-		return connError{ProtocolError, "padding is longer than its frame"}
+		return ConnError{ProtocolError, "padding is longer than its frame"}
 	}
 	f.payload = f.payload[1 : len(f.payload)-int(f.payload[0])]
 	return nil

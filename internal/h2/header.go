@@ -25,7 +25,7 @@ func dependsOn(priority []byte) uint32 { return binary.BigEndian.Uint32(priority
 // onHeaders is RFC 9113 section 6.2.
 func (s *Session) onHeaders(f *frame) error {
 	if f.stream == 0 {
-		return connError{ProtocolError, "HEADERS without a stream"}
+		return ConnError{ProtocolError, "HEADERS without a stream"}
 	}
 	if err := f.unpad(); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (s *Session) onHeaders(f *frame) error {
 	var self bool
 	if f.has(flagPriority) {
 		if len(f.payload) < 5 {
-			return connError{FrameSizeError, "HEADERS"}
+			return ConnError{FrameSizeError, "HEADERS"}
 		}
 		self = dependsOn(f.payload) == f.stream
 		f.payload = f.payload[5:]
@@ -54,11 +54,11 @@ func (s *Session) onHeaders(f *frame) error {
 func (s *Session) onContinuation(f *frame) error {
 	b := &s.block
 	if !b.open() || f.stream != b.stream {
-		return connError{ProtocolError, "CONTINUATION of nothing"}
+		return ConnError{ProtocolError, "CONTINUATION of nothing"}
 	}
 	b.frames++
 	if len(b.bytes)+len(f.payload) > 2*s.config.MaxHeader || b.frames > maxContinuations {
-		return connError{EnhanceYourCalm, "a block of fields without end"}
+		return ConnError{EnhanceYourCalm, "a block of fields without end"}
 	}
 	b.bytes = append(b.bytes, f.payload...)
 	if !f.has(flagEndHeaders) {
@@ -74,10 +74,10 @@ func (s *Session) onContinuation(f *frame) error {
 func (s *Session) onBlock(id uint32, fin bool, block []byte) error {
 	s.fields, s.size = s.fields[:0], 0
 	if _, err := s.decoder.Write(block); err != nil {
-		return connError{CompressionError, "HPACK"}
+		return ConnError{CompressionError, "HPACK"}
 	}
 	if err := s.decoder.Close(); err != nil {
-		return connError{CompressionError, "HPACK"}
+		return ConnError{CompressionError, "HPACK"}
 	}
 	st := s.streams[id]
 	switch {
@@ -88,7 +88,7 @@ func (s *Session) onBlock(id uint32, fin bool, block []byte) error {
 	case !s.isIdle(id):
 		return s.onClosed(id)
 	case !s.server || id%2 == 0:
-		return connError{ProtocolError, "HEADERS on an idle stream"}
+		return ConnError{ProtocolError, "HEADERS on an idle stream"}
 	}
 	return s.onRequest(id, fin)
 }

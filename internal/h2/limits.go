@@ -35,7 +35,7 @@ func (l *limits) age(now time.Time) {
 func (s *Session) futile() error {
 	s.limits.age(s.lastRead)
 	if s.limits.futile++; s.limits.futile > maxFutile || len(s.out) > 4*maxOut {
-		return connError{EnhanceYourCalm, "too many frames that mean nothing"}
+		return ConnError{EnhanceYourCalm, "too many frames that mean nothing"}
 	}
 	return nil
 }
@@ -44,7 +44,7 @@ func (s *Session) futile() error {
 func (s *Session) wasteful() error {
 	s.limits.age(s.lastRead)
 	if s.limits.wasted++; s.server && s.limits.wasted > maxWasted {
-		return connError{EnhanceYourCalm, "too many requests that were given up"}
+		return ConnError{EnhanceYourCalm, "too many requests that were given up"}
 	}
 	return nil
 }

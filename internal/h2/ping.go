@@ -10,9 +10,9 @@ import (
 func (s *Session) onPing(f *frame) error {
 	switch {
 	case f.stream != 0:
-		return connError{ProtocolError, "PING on a stream"}
+		return ConnError{ProtocolError, "PING on a stream"}
 	case len(f.payload) != 8:
-		return connError{FrameSizeError, "PING"}
+		return ConnError{FrameSizeError, "PING"}
 	case f.has(flagAck):
 		data := [8]byte(f.payload)
 		if answered := s.pings[data]; answered != nil {
@@ -58,10 +58,10 @@ func (s *Session) Ping(ctx context.Context) error {
 // onGoAway is RFC 9113 section 6.8. What is above the last stream was not processed.
 func (s *Session) onGoAway(f *frame) error {
 	if f.stream != 0 {
-		return connError{ProtocolError, "GOAWAY on a stream"}
+		return ConnError{ProtocolError, "GOAWAY on a stream"}
 	}
 	if len(f.payload) < 8 {
-		return connError{FrameSizeError, "GOAWAY"}
+		return ConnError{FrameSizeError, "GOAWAY"}
 	}
 	last := binary.BigEndian.Uint32(f.payload) & maxStreamID
 	s.goAwayLast = last

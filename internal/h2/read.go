@@ -62,7 +62,7 @@ func (s *Session) readPreface() error {
 	if n, err := io.ReadFull(s.conn, got); err != nil {
 		return err
 	} else if string(got[:n]) != Preface {
-		return connError{ProtocolError, "not the preface of HTTP/2"}
+		return ConnError{ProtocolError, "not the preface of HTTP/2"}
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (s *Session) process(p []byte) (used int, err error) {
 	for {
 		f, size, length := parseFrame(p[used:])
 		if length > maxPayload {
-			return used, connError{FrameSizeError, "a frame that is too large"}
+			return used, ConnError{FrameSizeError, "a frame that is too large"}
 		}
 		if size == 0 {
 			return used, nil
@@ -88,10 +88,10 @@ func (s *Session) process(p []byte) (used int, err error) {
 // take takes one frame. Errors of streams end these.
 func (s *Session) take(f *frame, length int) error {
 	if !s.peer.mentioned && f.kind != frameSettings {
-		return connError{ProtocolError, "the first frame is not SETTINGS"}
+		return ConnError{ProtocolError, "the first frame is not SETTINGS"}
 	}
 	if s.block.open() && (f.kind != frameContinuation || f.stream != s.block.stream) {
-		return connError{ProtocolError, "another frame within a block of fields"}
+		return ConnError{ProtocolError, "another frame within a block of fields"}
 	}
 	err := s.dispatch(f, length)
 	var broken streamError
@@ -116,7 +116,7 @@ func (s *Session) dispatch(f *frame, length int) error {
 	case frameSettings:
 		return s.onSettings(f)
 	case framePushPromise:
-		return connError{ProtocolError, "a push that nobody asked for"}
+		return ConnError{ProtocolError, "a push that nobody asked for"}
 	case framePing:
 		return s.onPing(f)
 	case frameGoAway:
@@ -149,7 +149,7 @@ func (s *Session) isIdle(id uint32) bool { return id > s.last || id%2 == 0 }
 // onData is RFC 9113 section 6.1.
 func (s *Session) onData(f *frame, length int) error {
 	if f.stream == 0 {
-		return connError{ProtocolError, "DATA without a stream"}
+		return ConnError{ProtocolError, "DATA without a stream"}
 	}
 	if err := f.unpad(); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (s *Session) onData(f *frame, length int) error {
 	st := s.streams[f.stream]
 	switch {
 	case st == nil && s.isIdle(f.stream):
-		return connError{ProtocolError, "DATA on an idle stream"}
+		return ConnError{ProtocolError, "DATA on an idle stream"}
 	case st == nil:
 		return s.onClosed(f.stream)
 	case st.inEnded:
@@ -210,14 +210,14 @@ func (s *Session) onClosed(id uint32) error {
 	if !s.server || s.resets.has(id) {
 		return s.futile()
 	}
-	return connError{StreamClosed, "a frame behind the end of its stream"}
+	return ConnError{StreamClosed, "a frame behind the end of its stream"}
 }
 
 // onPriority is for what RFC 9113 section 5.3.2 has deprecated.
 func (s *Session) onPriority(f *frame) error {
 	switch {
 	case f.stream == 0:
-		return connError{ProtocolError, "PRIORITY without a stream"}
+		return ConnError{ProtocolError, "PRIORITY without a stream"}
 	case len(f.payload) != 5:
 		return streamError{f.stream, FrameSizeError, "PRIORITY"}
 	case dependsOn(f.payload) == f.stream:
@@ -230,11 +230,11 @@ func (s *Session) onPriority(f *frame) error {
 func (s *Session) onReset(f *frame) error {
 	switch {
 	case f.stream == 0:
-		return connError{ProtocolError, "RST_STREAM without a stream"}
+		return ConnError{ProtocolError, "RST_STREAM without a stream"}
 	case len(f.payload) != 4:
-		return connError{FrameSizeError, "RST_STREAM"}
+		return ConnError{FrameSizeError, "RST_STREAM"}
 	case s.isIdle(f.stream):
-		return connError{ProtocolError, "RST_STREAM on an idle stream"}
+		return ConnError{ProtocolError, "RST_STREAM on an idle stream"}
 	}
 	st := s.streams[f.stream]
 	if st == nil {

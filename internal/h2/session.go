@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -121,7 +122,7 @@ func (g *Group) session(conn net.Conn, config Config, server bool) *Session {
 	s := &Session{
 		group: g, conn: conn, server: server, config: config,
 		done: make(chan struct{}), settled: make(chan struct{}), gone: make(chan struct{}),
-		peer:    peerSettings{streams: maxStreamID, window: defaultWindow},
+		peer:    peerSettings{streams: maxStreamID, window: defaultWindow, header: math.MaxUint32},
 		streams: map[uint32]*Stream{}, window: defaultWindow, allowed: connWindow,
 		lastRead: now, lastSent: now,
 	}
@@ -173,9 +174,9 @@ func (s *Session) end(err error) {
 		return
 	}
 	s.err = err
-	var broken connError
+	var broken ConnError
 	if errors.As(err, &broken) {
-		s.appendGoAway(s.last, broken.code, broken.text)
+		s.appendGoAway(s.last, broken.Code, broken.Text)
 	}
 	for _, st := range s.streams {
 		st.close(&ResetError{Code: InternalError, Err: s.cause(), Unprocessed: s.unprocessed(st, err)})
@@ -188,7 +189,7 @@ func (s *Session) end(err error) {
 
 // cause is why the connection ended, by the other side's own word where it said one.
 func (s *Session) cause() error {
-	if s.goAway != nil && s.goAway.Code != NoError {
+	if s.goAway != nil {
 		return *s.goAway
 	}
 	return s.err

@@ -25,6 +25,7 @@ const (
 type peerSettings struct {
 	streams   uint32 // that it allows
 	window    int64  // of a new stream
+	header    uint32 // bytes of a block that it takes
 	connects  bool   // it takes extended CONNECT
 	mentioned bool   // SETTINGS have come
 }
@@ -57,14 +58,14 @@ func (s *Session) hello() {
 func (s *Session) onSettings(f *frame) error {
 	switch {
 	case f.stream != 0:
-		return connError{ProtocolError, "SETTINGS on a stream"}
+		return ConnError{ProtocolError, "SETTINGS on a stream"}
 	case f.has(flagAck):
 		if len(f.payload) > 0 {
-			return connError{FrameSizeError, "SETTINGS with ACK and a payload"}
+			return ConnError{FrameSizeError, "SETTINGS with ACK and a payload"}
 		}
 		return nil
 	case len(f.payload)%6 != 0:
-		return connError{FrameSizeError, "SETTINGS of an odd size"}
+		return ConnError{FrameSizeError, "SETTINGS of an odd size"}
 	}
 	if err := s.futile(); err != nil {
 		return err
@@ -92,24 +93,26 @@ func (s *Session) onSetting(id uint16, value uint32) error {
 		s.encoder.SetMaxDynamicTableSize(min(value, maxTable))
 	case settingEnablePush:
 		if value > 1 || !s.server && value != 0 {
-			return connError{ProtocolError, "ENABLE_PUSH"}
+			return ConnError{ProtocolError, "ENABLE_PUSH"}
 		}
 	case settingMaxConcurrentStreams:
 		s.peer.streams = value
 	case settingInitialWindowSize:
 		if value > maxWindow {
-			return connError{FlowControlError, "INITIAL_WINDOW_SIZE"}
+			return ConnError{FlowControlError, "INITIAL_WINDOW_SIZE"}
 		}
 		delta := int64(value) - s.peer.window
 		s.peer.window = int64(value)
 		return s.widen(delta)
 	case settingMaxFrameSize:
 		if value < maxPayload || value > 1<<24-1 {
-			return connError{ProtocolError, "MAX_FRAME_SIZE"}
+			return ConnError{ProtocolError, "MAX_FRAME_SIZE"}
 		}
+	case settingMaxHeaderListSize:
+		s.peer.header = value
 	case settingEnableConnect:
 		if value > 1 {
-			return connError{ProtocolError, "ENABLE_CONNECT_PROTOCOL"}
+			return ConnError{ProtocolError, "ENABLE_CONNECT_PROTOCOL"}
 		}
 		s.peer.connects = value == 1
 	}

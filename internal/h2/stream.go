@@ -198,17 +198,9 @@ func (st *Stream) endOut() {
 	st.endIfDone()
 }
 
-func (st *Stream) endIn() {
-	st.inEnded = true
-	st.endIfDone()
-}
-
-// endIfDone forgets a stream that has ended both ways. A server that has answered needs no
-// more of the request (RFC 9113 section 8.1).
+// endIfDone forgets a stream that has ended both ways.
 func (st *Stream) endIfDone() {
-	switch {
-	case st.gone:
-	case st.inEnded && st.outEnded:
+	if !st.gone && st.inEnded && st.outEnded {
 		st.forget()
 	}
 }

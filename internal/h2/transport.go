@@ -3,12 +3,16 @@ package h2
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -19,6 +23,18 @@ var ErrFull = errors.New("h2: all streams of the connection are in use")
 
 // ErrGone means that the session takes no more requests. Nothing was sent.
 var ErrGone = errors.New("h2: the connection takes no more requests")
+
+// ErrHeaderTooLarge means that the fields of a request are more than the server takes
+// (SETTINGS_MAX_HEADER_LIST_SIZE). Nothing was sent.
+var ErrHeaderTooLarge = errors.New("h2: the fields of the request are more than the server takes")
+
+// sizeOf is that of RFC 9113 section 6.5.2.
+func sizeOf(fields []hpack.HeaderField) (n uint64) {
+	for i := range fields {
+		n += uint64(fields[i].Size())
+	}
+	return n
+}
 
 // Open opens a stream with a request's head. end gets the answer. It is for who holds the
 // group's lock. fin = the request has no body; noBody = the answer has none, being to a HEAD.
@@ -47,12 +63,24 @@ func (s *Session) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	return s.Send(req)
+	return s.Send(req, SendOptions{})
 }
+
+// SendOptions are for [Session.Send]. The zero value is ready.
+type SendOptions struct {
+	// Opened hears the number of the stream.
+	Opened func(id uint32)
+	// HeadTimeout bounds the wait for the head of the answer, from the end of the request.
+	// Zero = it is not bounded.
+	HeadTimeout time.Duration
+}
+
+// ErrHeadTimeout is [os.ErrDeadlineExceeded] for the head of an answer.
+var ErrHeadTimeout = fmt.Errorf("h2: no head of an answer came in time: %w", os.ErrDeadlineExceeded)
 
 // Send sends a request for which a place was reserved. It returns once the head of the answer
 // has come. Errors about the stream are [*ResetError].
-func (s *Session) Send(req *http.Request) (*http.Response, error) {
+func (s *Session) Send(req *http.Request, options SendOptions) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
 		s.Release()
 		closeBody(req)
@@ -68,6 +96,12 @@ func (s *Session) Send(req *http.Request) (*http.Response, error) {
 	c := &call{req: req, news: make(chan struct{}, 1), noHead: req.Method == http.MethodHead}
 	g := s.group
 	g.mu.Lock()
+	if sizeOf(fields) > uint64(s.peer.header) {
+		s.release()
+		g.mu.Unlock()
+		closeBody(req)
+		return nil, ErrHeaderTooLarge
+	}
 	s.reserved--
 	st, err := s.Open(fields, noBody, c, c.noHead)
 	if err != nil {
@@ -80,14 +114,17 @@ func (s *Session) Send(req *http.Request) (*http.Response, error) {
 	c.st, c.body = st, newBody(st)
 	c.drained.L = &g.mu
 	st.SetSource(c)
+	c.uploaded = noBody
 	g.mu.Unlock()
-	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.WroteHeaders != nil {
-		trace.WroteHeaders()
+	if options.Opened != nil {
+		options.Opened(st.id)
 	}
-	if !noBody {
+	if noBody {
+		closeBody(req)
+	} else {
 		go c.upload()
 	}
-	return c.wait()
+	return c.wait(options.HeadTimeout)
 }
 
 func closeBody(req *http.Request) {
@@ -106,17 +143,25 @@ type call struct {
 
 	// Under the group's lock.
 	interims []func() error // 1xx that the caller has to hear of
+	uploaded bool           // the request has ended
 	resp     *http.Response
 	err      error // why no head comes, or nothing can be sent any more
 	drained  sync.Cond
 }
 
 // wait returns the answer's head. From then on the request's context ends the body.
-func (c *call) wait() (*http.Response, error) {
+func (c *call) wait(bound time.Duration) (*http.Response, error) {
 	ctx := c.req.Context()
+	var late <-chan time.Time // nil while the request goes on
 	for {
+		if late == nil && bound > 0 && c.isUploaded() {
+			late = time.After(bound)
+		}
 		select {
 		case <-c.news:
+		case <-late:
+			c.cancel(ErrHeadTimeout)
+			return nil, ErrHeadTimeout
 		case <-ctx.Done():
 			c.cancel(ctx.Err())
 			return nil, ctx.Err()
@@ -133,6 +178,13 @@ func (c *call) wait() (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+func (c *call) isUploaded() bool {
+	g := c.st.s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return c.uploaded
 }
 
 // heard tells of the interim answers that have come, without the lock, and returns what
@@ -306,6 +358,9 @@ func (c *call) send(p []byte, err error) bool {
 	if len(p) > 0 || err == io.EOF && !trailer {
 		c.st.SendData(p, err == io.EOF && !trailer)
 	}
+	if c.uploaded = err == io.EOF; c.uploaded {
+		c.tell()
+	}
 	switch {
 	case trailer:
 		c.st.SendTrailer(appendHeader(nil, c.req.Trailer))
@@ -357,7 +412,12 @@ func requestFields(req *http.Request, noBody bool) ([]hpack.HeaderField, error) 
 			return nil, errors.New("h2: " + fields[i].Name + " has bytes that are not allowed")
 		}
 	}
-	fields = appendHeader(fields, req.Header)
+	header := req.Header
+	if agent := header["User-Agent"]; len(agent) == 1 && agent[0] == "" { // net/http's way to say: none
+		header = maps.Clone(header)
+		delete(header, "User-Agent")
+	}
+	fields = appendHeader(fields, header)
 	if req.Header.Get("Content-Length") == "" && (req.ContentLength > 0 || noBody && (req.Method == "POST" || req.Method == "PUT" || req.Method == "PATCH")) {
 		fields = append(fields, hpack.HeaderField{Name: "content-length", Value: strconv.FormatInt(req.ContentLength, 10)})
 	}

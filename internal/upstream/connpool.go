@@ -170,7 +170,7 @@ func (s *connPool) present(keeper bool) (*pooledConn, *pendingDial, time.Duratio
 
 // reserve takes a place for a request. On a single connection requests queue for one.
 func (s *connPool) reserve(l *pooledConn) bool {
-	return !l.retired() && (s.single || l.conn.Reserve() == nil)
+	return !l.retired() && (s.single || l.session.Reserve() == nil)
 }
 
 // sortOutLocked parts what takes no more requests from what does.
@@ -192,7 +192,7 @@ func (s *connPool) close() {
 	s.mu.Unlock()
 	for _, l := range all {
 		l.retire(func() {})
-		l.conn.Close()
+		l.session.Close()
 	}
 }
 
@@ -200,7 +200,7 @@ func (s *connPool) close() {
 // requests, for as long as ctx and the header timeout allow. false without an error: the
 // connection takes no more requests, or ctx has ended.
 func (s *connPool) place(ctx context.Context, l *pooledConn) (bool, error) {
-	if l.waiting.Load() == 0 && l.conn.Reserve() == nil {
+	if l.waiting.Load() == 0 && l.session.Reserve() == nil {
 		return true, nil
 	}
 	slow := time.AfterFunc(slowAfter, func() { s.warnFull(l) })
@@ -240,17 +240,13 @@ func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Autho
 			body.close()
 			return nil, err
 		}
-		resp, stream, err := l.roundTrip(x, out)
+		resp, err := l.roundTrip(x, out)
 		if err == nil {
 			body.Forget()
 			l.callDraining(req.Context(), x)
 			return resp, nil
 		}
-		result := retry.outcome(req, l, stream)
-		if l.retired() {
-			s.retire(l, err)
-			l.closeIfOver()
-		}
+		result := retry.outcome(req, err)
 		retry.last = result.wrap(err)
 		if result == maybeProcessed || !body.restartable() || !retry.again(req.Context()) {
 			body.close()

@@ -6,10 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
-	"avsproxy/internal/wire"
+	"avsproxy/internal/h2"
 )
 
 // dialGrace is by how much a dial ends before the patience does: it says itself what
@@ -30,29 +29,25 @@ func (u *Upstream) dialLink(gone func(*pooledConn, error)) (*pooledConn, error) 
 		conn.Close()
 		return nil, errNotHTTP2
 	}
-	return u.newLink(ctx, conn, gone)
+	return u.newLink(ctx, tlsConn{conn, conn.NetConn().(*gatherConn)}, gone)
 }
 
+// newLink speaks HTTP/2 on a connection, and waits for the upstream's first SETTINGS.
 func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*pooledConn, error)) (*pooledConn, error) {
-	l := &pooledConn{wire: wire.NewClient(conn), base: upstreamConnOf(conn), turn: make(chan struct{}, 1), gone: make(chan struct{})}
-	var made atomic.Bool
-	l.wire.Ended = func(cause error) {
-		if !made.Load() {
-			l.retire(func() {}) // nobody has it yet
-			return
-		}
-		if cause == nil && l.retired() {
-			l.wakeWaiters()
-		}
-		gone(l, cause)
+	l := &pooledConn{
+		header: u.options.HeaderTimeout, base: upstreamConnOf(conn),
+		turn: make(chan struct{}, 1), freed: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
-	var err error
-	if l.conn, err = u.newOver2(l.wire).NewClientConn(ctx, "http", AddressOf(u.options.Origin)); err != nil {
-		l.wire.Close()
-		return nil, connectError{err}
+	l.session = u.group.Client(conn, h2.Config{MaxHeader: headMost, FirstTimeout: u.options.DialTimeout, StateChanged: l.stateChanged})
+	go l.session.Serve()
+	if err := l.settle(ctx); err != nil {
+		return l, err
 	}
-	made.Store(true)
-	return l, l.settle(ctx)
+	go func() {
+		<-l.session.Gone()
+		gone(l, l.session.Cause())
+	}()
+	return l, nil
 }
 
 func AddressOf(origin *url.URL) string {
@@ -73,7 +68,7 @@ func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.
 		return nil, connectError{err}
 	}
 	kept, began := u.keep(raw), time.Now()
-	conn := tls.Client(&eofConn{Conn: kept}, conf)
+	conn := tls.Client(&gatherConn{Conn: &eofConn{Conn: kept}}, conf)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.NetConn().Close() // without TLS's goodbye, which might wait
 		return nil, connectError{err}
@@ -140,20 +135,6 @@ func (u *Upstream) newTransport() *http.Transport {
 			MaxReceiveBufferPerStream: streamBuffer,
 		},
 	}
-}
-
-// newOver2 speaks HTTP/2 on a connection that was made, and encrypted, by dialLink.
-func (u *Upstream) newOver2(conn net.Conn) *http.Transport {
-	t := u.newTransport()
-	var protocols http.Protocols
-	protocols.SetUnencryptedHTTP2(true)
-	t.Protocols = &protocols
-	t.DialTLSContext = nil
-	t.DialContext = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
-	if u.options.SingleConnection {
-		t.IdleConnTimeout = 0 // it is to be there when it is needed
-	}
-	return t
 }
 
 // newUpgrading makes the transport for requests that change the protocol, which

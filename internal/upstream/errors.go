@@ -11,8 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/net/http2"
-
+	"avsproxy/internal/h2"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
 )
@@ -76,7 +75,7 @@ func Describe(err error) (detail, hint string) {
 		hostname x509.HostnameError
 		verify   *tls.CertificateVerificationError
 		noTLS    tls.RecordHeaderError
-		reset    http2.StreamError
+		reset    *h2.ResetError
 		hinted   interface { // of other rooms
 			error
 			Hint() string
@@ -105,11 +104,11 @@ func Describe(err error) (detail, hint string) {
 		return "it allows 0 streams on a new connection", "try again later; it takes no requests now"
 	case errors.As(err, new(connectError)):
 		return "no connection came about", "check the network and the upstream in config.toml; see the log for the cause"
-	case hasAny(err, "request header list larger than peer's advertised limit"):
+	case errors.Is(err, h2.ErrHeaderTooLarge):
 		return "the request's header is larger than it takes", "send less: long cookies and tokens are the usual cause"
-	case errors.As(err, new(unprocessed)), hasAny(err, "cannot retry err"): // the latter is what the pool says
+	case errors.As(err, new(unprocessed)), hasAny(err, "cannot retry err"): // the latter is what net/http's pool says
 		return "it closed the connection or refused the request before it looked at it", "try again; the request was not acted upon"
-	case errors.As(err, &reset):
+	case errors.As(err, &reset) && reset.Err == nil:
 		return "it reset the request's stream (" + reset.Code.String() + ") before the answer", "try again; whether the request was acted upon is not known"
 	case isLost(err):
 		return "the connection was cut before the answer", "try again; whether the request was acted upon is not known"
@@ -124,17 +123,33 @@ func isAlert(err error) bool {
 	return errors.As(err, &op) && op.Op == "remote error"
 }
 
-// isForeign reports whether what came was not to be understood.
-func isForeign(err error) bool { return hasAny(err, "malformed", "http2: frame", "connection error: ") }
+// isForeign reports whether what came was not to be understood: over HTTP/2, or HTTP/1.1,
+// for which net/http has no type.
+func isForeign(err error) bool {
+	var reset *h2.ResetError
+	if errors.As(err, &reset) && reset.ByUs || errors.As(err, new(h2.ConnError)) {
+		return true
+	}
+	return hasAny(err, "malformed")
+}
 
 // isLost reports whether the connection ended early.
 func isLost(err error) bool {
+	var reset *h2.ResetError
+	if errors.As(err, &reset) && reset.Err != nil {
+		return true
+	}
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) || isCut(err)
 }
 
-// isCut knows net/http's ways of saying that a connection ended early.
-func isCut(err error) bool {
-	return hasAny(err, "EOF", "server closed idle connection", "client connection lost", "GOAWAY", "stream error", "client conn")
+// isCut knows net/http's ways of saying that a connection of HTTP/1.1 ended early.
+func isCut(err error) bool { return hasAny(err, "EOF", "server closed idle connection") }
+
+// IsGoodbye reports whether the upstream ended the connection in its usual way (RFC 9113
+// section 6.8).
+func IsGoodbye(err error) bool {
+	var goodbye h2.GoAwayError
+	return errors.As(err, &goodbye) && goodbye.Code == h2.NoError
 }
 
 func hasAny(err error, signs ...string) bool {
@@ -152,7 +167,6 @@ type cause struct{ error }
 // Error returns the text up to its first quotation.
 func (c cause) Error() string {
 	text, _, _ := strings.Cut(c.error.Error(), `"`)
-	text, _, _ = strings.Cut(text, "; LastStreamID") // of a GOAWAY
 	return strings.TrimRight(text, " :")
 }
 
@@ -168,14 +182,16 @@ const (
 
 // EndOf says what an error tells about the upstream; "" = there was none.
 func EndOf(err error) string {
-	var reset http2.StreamError
+	var reset *h2.ResetError
 	switch {
 	case err == nil, errors.As(err, new(connectError)): // nothing was sent
 		return ""
-	case errors.As(err, &reset):
-		return "the upstream reset its stream (" + reset.Code.String() + ")"
-	case hasAny(err, "GOAWAY"):
+	case errors.As(err, new(h2.GoAwayError)):
 		return connLeft
+	case errors.As(err, &reset) && reset.ByUs:
+		return AnswerBroken
+	case errors.As(err, &reset) && reset.Err == nil:
+		return "the upstream reset its stream (" + reset.Code.String() + ")"
 	case isLost(err):
 		return connLost
 	}

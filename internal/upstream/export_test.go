@@ -25,7 +25,7 @@ func (f *fakeNet) Keep(t *testing.T)                         { f.keep(t) }
 func (f *fakeNet) SetDown(err error)                         { f.setDown(err) }
 func (f *fakeNet) ClosePeer()                                { f.peers[0].Close() }
 func (f *fakeNet) SilencePeer()                              { f.peers[0].dead.Store(true) }
-func (f *fakeNet) InFlight() int                             { return f.links.open[0].conn.InFlight() }
+func (f *fakeNet) InFlight() int                             { return f.links.open[0].session.InFlight() }
 func (f *fakeNet) Tokens() []string                          { return f.tokens }
 func (f *fakeNet) Came() []time.Time                         { return f.came }
 

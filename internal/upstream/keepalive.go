@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 )
 
@@ -33,17 +31,12 @@ const (
 )
 
 func (s *connPool) keep(ctx context.Context) {
-	var watched sync.WaitGroup
-	defer watched.Wait()
 	s.setKept(true)
 	defer s.setKept(false)
 	for ctx.Err() == nil {
 		l, d, wait, err := s.present(true)
 		if d != nil {
 			l, err = d.wait(ctx)
-		}
-		for _, each := range s.unwatched() {
-			watched.Go(func() { s.watch(ctx, each) })
 		}
 		switch {
 		case err == errClosed || err == errNotHTTP2:
@@ -59,20 +52,6 @@ func (s *connPool) keep(ctx context.Context) {
 	}
 }
 
-// unwatched are the connections that nobody watches yet; one may have been made, and told
-// to go, by requests alone.
-func (s *connPool) unwatched() (list []*pooledConn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range slices.Concat(s.open, s.leaving) {
-		if !l.watched {
-			l.watched = true
-			list = append(list, l)
-		}
-	}
-	return list
-}
-
 func (s *connPool) setKept(kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,10 +59,10 @@ func (s *connPool) setKept(kept bool) {
 }
 
 // watch returns when the connection has ended: one that takes no more requests still has
-// streams to finish. It pings a connection on which we were quiet for long: net/http does
-// that only where the upstream is. And after the machine has slept it asks whether the
-// connection has survived that: timers stood still.
-func (s *connPool) watch(ctx context.Context, l *pooledConn) {
+// streams to finish. It pings a connection on which we were quiet for long, and closes one
+// that nobody uses. After the machine has slept it asks whether the connection has survived
+// that: timers stood still.
+func (s *connPool) watch(l *pooledConn) {
 	check := asleepCheck
 	if s.ping > 0 {
 		check = min(check, s.ping/2)
@@ -93,14 +72,16 @@ func (s *connPool) watch(ctx context.Context, l *pooledConn) {
 	before := time.Now()
 	for {
 		select {
-		case <-l.wire.Done():
-			return
-		case <-ctx.Done():
+		case <-l.session.Done():
 			return
 		case <-ticks.C:
+			if !s.single && l.unused() {
+				s.closeDead(l, nil)
+				return
+			}
 			now := time.Now()
-			quiet := s.ping > 0 && l.wire.WriteIdle() >= s.ping-check
-			if (quiet || asleep(before, now) > asleepLeast) && !s.answers(ctx, l) {
+			quiet := s.ping > 0 && l.session.WriteIdle() >= s.ping-check
+			if (quiet || asleep(before, now) > asleepLeast) && !s.answers(context.Background(), l) {
 				return
 			}
 			before = now
@@ -117,11 +98,11 @@ func asleep(before, now time.Time) time.Duration {
 // alive makes sure that a connection which was silent for long still is one. A dead
 // one is closed, with what is under way on it.
 func (s *connPool) alive(ctx context.Context, l *pooledConn) bool {
-	if l.wire.ReadIdle() < staleAfter || s.answers(ctx, l) {
+	if l.session.ReadIdle() < staleAfter || s.answers(ctx, l) {
 		return true
 	}
 	if !s.single {
-		l.conn.Release()
+		l.session.Release()
 	}
 	return false
 }
@@ -130,7 +111,7 @@ func (s *connPool) alive(ctx context.Context, l *pooledConn) bool {
 func (s *connPool) answers(ctx context.Context, l *pooledConn) bool {
 	bounded, cancel := context.WithTimeout(ctx, s.timeout/2) // the other half is for a successor
 	defer cancel()
-	err := l.wire.Ping(bounded)
+	err := l.session.Ping(bounded)
 	if err == nil {
 		return true
 	}
@@ -143,7 +124,7 @@ func (s *connPool) answers(ctx context.Context, l *pooledConn) bool {
 // closeDead closes a connection that is dead, with what is under way on it.
 func (s *connPool) closeDead(l *pooledConn, cause error) {
 	s.retire(l, cause)
-	l.conn.Close()
+	l.session.Close()
 }
 
 // retire makes way for a successor. Streams on the old connection go on; one that has
@@ -154,7 +135,7 @@ func (s *connPool) retire(l *pooledConn, cause error) {
 	if !l.retire(func() { s.emitEnd(l, cause) }) {
 		return
 	}
-	l.closeIfOver()
+	l.session.Retire()
 	s.mu.Lock()
 	s.sortOutLocked()
 	if l.listed { // else connect sees it
@@ -244,9 +225,9 @@ func (s *connPool) connect(d *pendingDial) {
 	s.mu.Lock()
 	switch {
 	case err != nil:
-	case made.retired():
+	case made.saidGoodbye():
 		err = connectError{errGoodbye}
-	case !s.single && made.conn.Available() == 0: // another one would be no better
+	case !s.single && made.full().most == 0: // another one would be no better
 		err = connectError{errNoStreams}
 	}
 	over := s.closed || err != nil
@@ -260,10 +241,11 @@ func (s *connPool) connect(d *pendingDial) {
 	s.dialing = nil
 	s.mu.Unlock()
 	if over && made != nil {
-		made.conn.Close()
+		made.session.Close()
 	}
 	close(d.done)
 	if d.err == nil {
+		go s.watch(made)
 		select {
 		case s.connected <- struct{}{}:
 		default:

@@ -128,8 +128,8 @@ func TestStreamsGoToThoseWhoWaitInTheirOrder(t *testing.T) {
 		if !slices.Equal(f.tokens, want) {
 			t.Errorf("they came as %q", f.tokens)
 		}
-		if l := f.links.open[0]; l.conn.InFlight() != 0 || f.dialed() != 1 {
-			t.Errorf("%d places are taken, %d dials", l.conn.InFlight(), f.dialed())
+		if l := f.links.open[0]; l.session.InFlight() != 0 || f.dialed() != 1 {
+			t.Errorf("%d places are taken, %d dials", l.session.InFlight(), f.dialed())
 		}
 	})
 }

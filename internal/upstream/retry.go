@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"avsproxy/internal/wire"
+	"avsproxy/internal/h2"
 )
 
 const (
@@ -46,8 +46,8 @@ func (r *retry) errorOf(err error) error {
 	return err
 }
 
-func (r *retry) outcome(req *http.Request, l *pooledConn, stream *wire.Stream) outcome {
-	result := outcomeOf(req, l, stream)
+func (r *retry) outcome(req *http.Request, err error) outcome {
+	result := outcomeOf(req, err)
 	if result == safeToRetry && r.asked { // its answer may be what ends connections
 		return maybeProcessed
 	}
@@ -79,11 +79,14 @@ const (
 	notProcessed
 )
 
-func outcomeOf(req *http.Request, l *pooledConn, stream *wire.Stream) outcome {
+func outcomeOf(req *http.Request, err error) outcome {
+	var reset *h2.ResetError
 	switch {
-	case stream == nil || stream.Unprocessed():
+	case !errors.As(err, &reset):
+		return maybeProcessed
+	case reset.Unprocessed:
 		return notProcessed
-	case (l.lost() || l.conn.Err() != nil) && isSafe(req):
+	case reset.Err != nil && isSafe(req):
 		return safeToRetry
 	}
 	return maybeProcessed

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+
+	"avsproxy/internal/netconn"
 )
 
 // An answer of HTTP/1.1 without a length ends with its connection, and anybody on
@@ -32,7 +34,7 @@ func (c *eofConn) Read(p []byte) (int, error) {
 // where there was no goodbye. Answers that tell their length are not read so far.
 // HTTP/2, which knows the end of each stream, has its own *tls.Conn back.
 func detectTruncation(conn *tls.Conn) net.Conn {
-	below, noted := conn.NetConn().(*eofConn)
+	below, noted := netconn.As[*eofConn](conn.NetConn())
 	if !noted || conn.ConnectionState().NegotiatedProtocol == "h2" {
 		return conn
 	}

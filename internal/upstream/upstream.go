@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/h2"
 )
 
 // Options say how to reach one upstream.
@@ -69,6 +70,7 @@ const (
 type Upstream struct {
 	options   Options
 	tls       *tls.Config
+	group     h2.Group        // of the HTTP/2 sessions
 	pool      *connPool       // over HTTP/2
 	transport *http.Transport // over HTTP/1.x
 	upgrading *http.Transport

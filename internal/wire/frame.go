@@ -1,7 +1,6 @@
 // Package wire looks at the frames of HTTP/2 connections (RFC 9113) that net/http
-// speaks, and adds what net/http has no API for: a PING on demand, the code with which
-// a stream is reset, the numbers of streams, and where one DATA frame ends and the next
-// begins. The protocol itself remains net/http's.
+// serves, and adds what net/http has no API for: the code with which a stream is reset,
+// and the numbers of streams. The protocol itself remains net/http's.
 package wire
 
 import (
@@ -81,9 +80,6 @@ type track struct {
 	now  frame
 	left int // bytes of now's payload to come
 }
-
-// between reports whether the last write ended with a frame.
-func (t *track) between() bool { return t.skip == 0 && t.have == 0 && t.left == 0 }
 
 // follow calls head for each frame that begins in p, once its head is whole, and
 // payload for each piece of a payload, which begins at offset.

@@ -32,7 +32,7 @@ func TestStreamsHaveTheirNumbersAndNothingElseChanges(t *testing.T) {
 		address := serve(t, conf, http.HandlerFunc(echo))
 		for _, size := range []int{1, 5, 11, 4096, 1 << 20} {
 			t.Run(fmt.Sprintf("tls=%t by %d", secure, size), func(t *testing.T) {
-				conn, _ := connect(t, address, func(c net.Conn) net.Conn {
+				conn := connect(t, address, func(c net.Conn) net.Conn {
 					c = torn{c, size}
 					if secure {
 						return tls.Client(c, clientConf)
@@ -89,7 +89,7 @@ func TestClientsCannotGiveNumbers(t *testing.T) {
 		field = r.Context().Value(connKey{}).(*server).field
 		fmt.Fprint(w, StreamID(r.Context()), len(r.Header))
 	}))
-	conn, _ := connect(t, address, nil)
+	conn := connect(t, address, nil)
 	roundTrip(t, conn, request(t, "GET", address, nil))
 	req := request(t, "GET", address, nil)
 	req.Header = http.Header{field: {"77", "79"}} // nobody else can know the name
@@ -111,7 +111,7 @@ func TestStreamsAreResetAsWanted(t *testing.T) {
 				}
 				panic(http.ErrAbortHandler)
 			}))
-			conn, _ := connect(t, address, func(c net.Conn) net.Conn {
+			conn := connect(t, address, func(c net.Conn) net.Conn {
 				if conf != nil {
 					return tls.Client(c, clientConf)
 				}

@@ -57,11 +57,9 @@ func certified(t *testing.T) (server, client *tls.Config) {
 	return &tls.Config{Certificates: source.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}, client
 }
 
-// connect makes an HTTP/2 connection to address through a Client, and through pass,
-// if that is set.
-func connect(t *testing.T, address string, pass func(net.Conn) net.Conn) (*http.ClientConn, *Client) {
+// connect makes an HTTP/2 connection to address through pass, if that is set.
+func connect(t *testing.T, address string, pass func(net.Conn) net.Conn) *http.ClientConn {
 	t.Helper()
-	var client *Client
 	var p http.Protocols
 	p.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{
@@ -72,14 +70,13 @@ func connect(t *testing.T, address string, pass func(net.Conn) net.Conn) (*http.
 			if err == nil && pass != nil {
 				conn = pass(conn)
 			}
-			client = NewClient(conn)
-			return client, err
+			return conn, err
 		},
 	}
 	conn, err := transport.NewClientConn(t.Context(), "http", address)
 	must(t, err)
 	t.Cleanup(func() { conn.Close() })
-	return conn, client
+	return conn
 }
 
 func request(t *testing.T, method, address string, body io.Reader) *http.Request {
