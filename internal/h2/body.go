@@ -61,6 +61,9 @@ func (b *body) Read(p []byte) (int, error) {
 			n := min(len(p), b.data.first())
 			b.data.take(p[:0], n)
 			b.st.Credit(n)
+			if b.whole() {
+				return n, io.EOF // so that who passes it on can end with it
+			}
 			return n, nil
 		case b.err != nil:
 			return 0, b.err

@@ -3,11 +3,14 @@ package h2
 import "encoding/binary"
 
 // Windows (RFC 9113 section 5.2). A stream may send us streamWindow bytes to begin with,
-// and up to maxStreamWindow where what it sends is taken as fast as it comes. A connection
-// may send connWindow; it gets that back at once, unless so much is waiting to be taken.
+// and up to maxStreamWindow where what it sends is taken as fast as it comes, as long as no
+// more than maxWaiting bytes of its connection wait to be taken. The connection's own window
+// is given back as DATA comes: if it were not, a few streams that nobody reads would hold up
+// all others. So a connection holds streamWindow for each stream, and maxWaiting, at most.
 const (
 	streamWindow    = 64 << 10
 	maxStreamWindow = 1 << 20
+	maxWaiting      = 8 << 20
 	connWindow      = 16 << 20
 )
 
@@ -64,20 +67,11 @@ func (s *Session) receive(n int) error {
 	if s.allowed -= int64(n); s.allowed < 0 {
 		return ConnError{FlowControlError, "more DATA than the connection's window"}
 	}
-	s.owed += int64(n)
-	s.settle()
-	return nil
-}
-
-// settle gives the connection's window back, as far as not too much waits to be taken.
-func (s *Session) settle() {
-	give := min(s.owed, connWindow-s.allowed-s.waiting)
-	if give < connWindow/4 {
-		return
+	if owed := connWindow - s.allowed; owed >= connWindow/4 {
+		s.allowed = connWindow
+		s.appendWindowUpdate(0, int(owed))
 	}
-	s.owed -= give
-	s.allowed += give
-	s.appendWindowUpdate(0, int(give))
+	return nil
 }
 
 // receive counts n bytes of DATA that came in on the stream.
@@ -91,7 +85,6 @@ func (st *Stream) receive(n int) error {
 // Credit says that the other end has taken n bytes of what came in on the stream.
 func (st *Stream) Credit(n int) {
 	st.s.waiting -= int64(n)
-	st.s.settle()
 	if st.inEnded || st.gone {
 		return
 	}
@@ -111,7 +104,7 @@ func (st *Stream) grow() {
 		return
 	}
 	st.flowed = 0
-	if waits := st.limit - st.allowed - st.taken; waits > st.limit/4 || st.s.waiting > connWindow/2 {
+	if waits := st.limit - st.allowed - st.taken; waits > st.limit/4 || st.s.waiting > maxWaiting {
 		return
 	}
 	st.taken += st.limit

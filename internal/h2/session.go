@@ -82,7 +82,6 @@ type Session struct {
 	resets     resetLog
 	window     int64 // that the other side gives to the connection
 	allowed    int64 // that we give
-	owed       int64 // of DATA that has come, not given back yet
 	waiting    int64 // bytes that came in, and that nobody has taken yet
 	out        []byte
 	wake       sync.Cond // of the writer
