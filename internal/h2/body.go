@@ -2,6 +2,7 @@ package h2
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"sync"
@@ -16,7 +17,8 @@ type body struct {
 	data    queue
 	err     error // behind the data; nil = more comes
 	closed  bool
-	trailer http.Header // is filled in before io.EOF; nil = nobody asks
+	came    http.Header // the trailer that came; nil = none
+	trailer http.Header // who reads finds it here with io.EOF; nil = nobody asks
 
 	deadline time.Time
 	timer    *time.Timer
@@ -62,16 +64,25 @@ func (b *body) Read(p []byte) (int, error) {
 			b.data.take(p[:0], n)
 			b.st.Credit(n)
 			if b.whole() {
-				return n, io.EOF // so that who passes it on can end with it
+				return n, b.ended() // so that who passes it on can end with it
 			}
 			return n, nil
 		case b.err != nil:
-			return 0, b.err
+			return 0, b.ended()
 		case len(p) == 0:
 			return 0, nil
 		}
 		b.changed.Wait()
 	}
+}
+
+// ended is what comes behind the data. The trailer is filled in by who reads, as net/http
+// does it.
+func (b *body) ended() error {
+	if b.err == io.EOF && b.trailer != nil {
+		maps.Copy(b.trailer, b.came)
+	}
+	return b.err
 }
 
 // Close implements [io.Closer]. What was not read is dropped.

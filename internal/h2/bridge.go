@@ -120,11 +120,7 @@ func (w *answer) Data(p []byte, fin bool) {
 
 // Trailer implements [End].
 func (w *answer) Trailer(fields []hpack.HeaderField) {
-	if w.body.trailer != nil {
-		for name, values := range headerOf(fields) {
-			w.body.trailer[name] = values
-		}
-	}
+	w.body.came = headerOf(fields)
 	w.body.end(io.EOF)
 }
 

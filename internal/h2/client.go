@@ -90,7 +90,7 @@ func (s *Session) EndedWell() bool {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
 	if s.goAway != nil {
-		return s.goAway.Code == NoError && (s.last == 0 || s.goAwayLast > 0)
+		return s.goAway.Code == NoError && (s.sent == 0 || s.goAwayLast > 0)
 	}
 	return s.wellIdle
 }

@@ -28,13 +28,7 @@ func (s *Session) read() error {
 		if err := in.more(); err != nil {
 			return s.ended(err)
 		}
-		s.group.mu.Lock()
 		used, err := s.process(in.bytes())
-		over := s.err
-		s.group.mu.Unlock()
-		if err == nil {
-			err = over
-		}
 		if err != nil {
 			return err
 		}
@@ -69,6 +63,11 @@ func (s *Session) readPreface() error {
 
 // process takes all whole frames in p and returns how many bytes they are.
 func (s *Session) process(p []byte) (used int, err error) {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	if s.err != nil { // writing failed
+		return 0, s.err
+	}
 	s.lastRead = time.Now()
 	for {
 		f, size, length := parseFrame(p[used:])
@@ -161,6 +160,8 @@ func (s *Session) onData(f *frame, length int) error {
 	switch {
 	case st == nil && s.isIdle(f.stream):
 		return ConnError{ProtocolError, "DATA on an idle stream"}
+	case st == nil && len(f.payload) > 0 && (!s.server || s.resets.has(f.stream)):
+		return nil // it was under way when we reset the stream
 	case st == nil:
 		return s.onClosed(f.stream)
 	case st.inEnded:

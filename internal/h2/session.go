@@ -91,10 +91,12 @@ type Session struct {
 	turns      turns        // streams that have DATA to send and may
 	goAway     *GoAwayError // that the other side sent; nil = none
 	goAwayLast uint32
-	reserved   int  // places of requests that were not sent yet
-	leaving    bool // we have said GOAWAY, or will not use the connection any more
-	closing    bool // nothing more will be sent
-	wellIdle   bool // the other side closed it between frames, while nothing was under way
+	reserved   int    // places of requests that were not sent yet
+	leaving    bool   // we have said GOAWAY, or will not use the connection any more
+	closing    bool   // nothing more will be sent
+	writing    bool   // the writer writes
+	sent       uint32 // the stream whose head was written last, of a client
+	wellIdle   bool   // the other side closed it between frames, while nothing was under way
 	limits     limits
 	pings      map[[8]byte]chan struct{}
 	lastRead   time.Time
@@ -143,6 +145,10 @@ func (s *Session) Serve() error {
 		s.write()
 	}()
 	err := s.read()
+	if !errors.As(err, new(ConnError)) { // else a GOAWAY goes out
+		s.conn.Close()
+		s.awaitWriter()
+	}
 	s.end(err)
 	<-written
 	s.drain()
@@ -151,6 +157,15 @@ func (s *Session) Serve() error {
 		return nil
 	}
 	return err
+}
+
+// awaitWriter waits until it is known whether what is being written went out.
+func (s *Session) awaitWriter() {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	for s.writing {
+		s.wake.Wait()
+	}
 }
 
 // drain reads on for a moment behind a GOAWAY of ours: where bytes are left, closing would
@@ -183,7 +198,7 @@ func (s *Session) end(err error) {
 	s.stop()
 	close(s.done)
 	s.config.stateChanged(s)
-	s.wake.Signal()
+	s.wake.Broadcast()
 }
 
 // cause is why the connection ended, by the other side's own word where it said one.
@@ -241,4 +256,4 @@ func (s *Session) over() bool {
 }
 
 // touch has the writer look for what is to be sent.
-func (s *Session) touch() { s.wake.Signal() }
+func (s *Session) touch() { s.wake.Broadcast() }

@@ -144,6 +144,7 @@ type call struct {
 	// Under the group's lock.
 	interims []func() error // 1xx that the caller has to hear of
 	uploaded bool           // the request has ended
+	closed   bool           // its body was closed before that
 	resp     *http.Response
 	err      error // why no head comes, or nothing can be sent any more
 	drained  sync.Cond
@@ -220,7 +221,17 @@ func (c *call) fail(err error) {
 	}
 	c.body.end(err)
 	c.drained.Broadcast()
+	c.closeUpload()
 	c.tell()
+}
+
+// closeUpload ends the reading of the request's body, which may wait for what its client has
+// not sent yet.
+func (c *call) closeUpload() {
+	if !c.uploaded && !c.closed {
+		c.closed = true
+		go c.req.Body.Close() // may wait, too
+	}
 }
 
 func (c *call) tell() {
@@ -261,10 +272,18 @@ func (c *call) Head(h *Head, fin bool) {
 	}
 }
 
+// maxInterims bounds the 1xx that wait for the caller.
+const maxInterims = 100
+
 // interim keeps a 1xx for the request's trace, by which net/http tells of them.
 func (c *call) interim(h *Head) {
 	trace := httptrace.ContextClientTrace(c.req.Context())
 	if trace == nil {
+		return
+	}
+	if len(c.interims) >= maxInterims {
+		c.st.Reset(EnhanceYourCalm)
+		c.fail(&ResetError{Code: EnhanceYourCalm, ByUs: true})
 		return
 	}
 	if h.Status == http.StatusContinue && trace.Got100Continue != nil {
@@ -288,11 +307,7 @@ func (c *call) Data(p []byte, fin bool) {
 
 // Trailer implements [End].
 func (c *call) Trailer(fields []hpack.HeaderField) {
-	if c.body.trailer != nil {
-		for name, values := range headerOf(fields) {
-			c.body.trailer[name] = values
-		}
-	}
+	c.body.came = headerOf(fields)
 	c.body.end(io.EOF)
 	c.stopUpload()
 }
@@ -312,6 +327,7 @@ func (c *call) stopUpload() {
 	if c.err == nil && !c.st.outEnded {
 		c.err = errAnswered
 		c.st.Reset(NoError) // RFC 9113 section 8.1
+		c.closeUpload()
 	}
 	c.drained.Broadcast()
 }

@@ -31,22 +31,34 @@ func (s *Session) write() {
 		}
 		out := s.out
 		s.out = spare[:0]
-		s.markFlushed()
-		s.lastSent = time.Now()
+		opened := s.unflushed
+		s.unflushed = nil
+		for _, st := range opened {
+			st.flushed = true
+		}
+		s.lastSent, s.writing = time.Now(), true
 		ending := s.err != nil
 		g.mu.Unlock()
 		if ending { // the other side may not read any more
 			_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second))
 		}
-		_, err := s.conn.Write(out)
+		n, err := s.conn.Write(out)
 		g.mu.Lock()
+		s.writing = false
+		s.wake.Broadcast()
 		if err != nil {
+			for _, st := range opened {
+				st.flushed = n > 0 // else nobody has seen any of it
+			}
 			s.out = nil
 			g.mu.Unlock()
 			s.end(err)
 			s.conn.Close() // wakes the reader
 			g.mu.Lock()
 			return
+		}
+		if len(opened) > 0 {
+			s.sent = opened[len(opened)-1].id
 		}
 		if spare = out; cap(spare) > maxOut {
 			spare = nil
@@ -116,15 +128,4 @@ func (s *Session) appendGoAway(last uint32, code ErrCode, text string) {
 	s.out = append(s.out, text...)
 	s.leaving = true
 	s.touch()
-}
-
-// markFlushed notes whose heads are about to be written.
-func (s *Session) markFlushed() {
-	if s.server {
-		return
-	}
-	for _, st := range s.unflushed {
-		st.flushed = true
-	}
-	s.unflushed = s.unflushed[:0]
 }

@@ -36,14 +36,15 @@ func (c *gatherConn) gather() {
 	c.gathering = true
 }
 
-// flush sends what was collected. Nothing else is written meanwhile.
-func (c *gatherConn) flush() error {
+// flush sends what was collected, and returns how much of it went out. Nothing else is
+// written meanwhile.
+func (c *gatherConn) flush() (n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gathering = false
-	_, err := c.Conn.Write(c.out)
+	n, err = c.Conn.Write(c.out)
 	c.out = c.out[:0]
-	return err
+	return n, err
 }
 
 // A tlsConn is a connection over TLS whose writes go out at once.
@@ -56,8 +57,9 @@ type tlsConn struct {
 func (c tlsConn) Write(p []byte) (int, error) {
 	c.below.gather()
 	n, err := c.Conn.Write(p)
-	if sent := c.below.flush(); err == nil {
-		err = sent
+	sent, failed := c.below.flush()
+	if err == nil && failed != nil {
+		n, err = min(n, sent), failed
 	}
 	return n, err
 }
