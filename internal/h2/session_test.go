@@ -31,6 +31,9 @@ func (p *peer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// says writes what the test itself says.
+func (p *peer) says() *http2.Framer { return http2.NewFramer(p, nil) }
+
 // toPeer is a client's session to a peer in memory, which answers each request by answer.
 func toPeer(t *testing.T, settings []http2.Setting, answer func(p *peer, stream uint32)) (*Session, *peer) {
 	t.Helper()
@@ -99,9 +102,9 @@ func TestEndedWell(t *testing.T) {
 		well      bool
 		processed bool
 	}{
-		"goodbye behind a request":    {func(p *peer) { p.WriteGoAway(1, http2.ErrCodeNo, nil) }, true, true},
-		"goodbye that took none":      {func(p *peer) { p.WriteGoAway(0, http2.ErrCodeNo, nil) }, false, false},
-		"goodbye with an error":       {func(p *peer) { p.WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, nil) }, false, true},
+		"goodbye behind a request":    {func(p *peer) { p.says().WriteGoAway(1, http2.ErrCodeNo, nil) }, true, true},
+		"goodbye that took none":      {func(p *peer) { p.says().WriteGoAway(0, http2.ErrCodeNo, nil) }, false, false},
+		"goodbye with an error":       {func(p *peer) { p.says().WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, nil) }, false, true},
 		"closed between two requests": {func(p *peer) { p.conn.Close() }, true, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -141,7 +144,7 @@ func TestStreamsKeepToWhatTheServerAllows(t *testing.T) {
 			t.Errorf("%v, %d in flight", err, s.InFlight())
 		}
 		s.Release()
-		p.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0})
+		p.says().WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0})
 		synctest.Wait()
 		if _, err := get(t, s); !errors.Is(err, ErrFull) {
 			t.Errorf("%v", err)
