@@ -21,6 +21,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
@@ -31,7 +32,7 @@ import (
 type forwardLine struct {
 	line
 	roots    *certs.Authority
-	server   *http.Server
+	server   *httpserver.Server
 	inbox    *tunnel.ConnQueue
 	tunnels  *tunnel.Group
 	dialer   *tunnel.Dialer
@@ -115,11 +116,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	}
 	f.addr, f.url = ln.Addr().String(), "http://"+ln.Addr().String()
 	f.dialer.Own = func() []net.Addr { return []net.Addr{ln.Addr()} }
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
-	f.server = &http.Server{Handler: handler, Protocols: &protocols, ErrorLog: log.New(&f.line, "", 0), ConnContext: connContext}
+	f.server = httpserver.New(handler, log.New(&f.line, "", 0))
 	var serving sync.WaitGroup
 	conf := tunnel.ByTarget(f.roots.ServerConfig())
 	for _, ln := range []net.Listener{ln, f.inbox} {

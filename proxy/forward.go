@@ -9,12 +9,9 @@ import (
 	"net/http/httputil"
 	"sync"
 
-	"golang.org/x/net/http2"
-
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/h2"
 	"avsproxy/internal/upstream"
-	"avsproxy/internal/wire"
 )
 
 // copyBuffer is how much of a body is copied at once, and so what one direction
@@ -119,17 +116,17 @@ func (b *answerBody) Read(p []byte) (int, error) {
 		}
 	case err != nil && ctx.Err() == nil:
 		b.to.Note(func(f *exchange.Facts) { f.Fault = upstream.Cause(err) })
-		passReset(ctx, err)
+		passReset(b.answer.Request, err)
 	}
 	return n, err
 }
 
 // passReset has the client's stream reset with the code with which the upstream reset
 // its own. NO_ERROR would make of a broken answer a whole one (RFC 9113 section 8.1).
-func passReset(ctx context.Context, err error) {
+func passReset(client *http.Request, err error) {
 	var reset *h2.ResetError
 	if errors.As(err, &reset) && reset.Err == nil && !reset.ByUs && reset.Code != h2.NoError {
-		wire.ResetWith(ctx, http2.ErrCode(reset.Code))
+		h2.SetResetCode(client, reset.Code)
 	}
 }
 

@@ -159,7 +159,7 @@ func passed(t *testing.T, l *line, a answer) {
 // Nobody wants to hear the answer to what was said a renewal ago.
 func TestStreamedSpeechIsNeverSentAgain(t *testing.T) {
 	eachWay(t, func(t *testing.T, client *http.Client, http1 bool) {
-		for _, kind := range []string{"multipart/form-data; boundary=B", " Multipart/Form-Data;boundary=B"} {
+		for _, kind := range []string{"multipart/form-data; boundary=B", "Multipart/Form-Data;boundary=B"} {
 			renewals := 0
 			l, upstream := toPicky(t, func() error { renewals++; return nil }, plan{}, http1)
 			speak := func() answer {

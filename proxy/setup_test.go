@@ -20,11 +20,11 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/httpserver"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
-	"avsproxy/internal/wire"
 	"avsproxy/tokens"
 )
 
@@ -227,16 +227,10 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	if ln == nil {
 		ln = listenLocal(t)
 	}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
 	l.handler = handler
-	server := &http.Server{
-		Handler: wire.StreamIDs(handler), Protocols: &protocols, ConnContext: wire.NewContext, ErrorLog: log.New(l, "", 0),
-	}
+	server := httpserver.New(handler, log.New(l, "", 0))
 	var serving sync.WaitGroup
-	serving.Go(func() { server.Serve(wire.Listen(ln)) })
+	serving.Go(func() { server.Serve(ln) })
 	t.Cleanup(func() {
 		server.Close()
 		l.upstream.Close()

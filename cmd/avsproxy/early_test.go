@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -344,11 +343,13 @@ func TestOurAnswersKeepConnectionsOfWholeRequests(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %v", body, r.Trailer)
 	}), httpserver.DiscardLog())
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = door
-	server.Start()
-	defer server.Close()
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	httpserver.Serve(door, []net.Listener{ln}, nil)
+	defer door.Close()
+	conn, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

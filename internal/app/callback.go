@@ -33,7 +33,7 @@ type callbackListener struct {
 }
 
 type callbackServer struct {
-	http  *http.Server
+	http  *httpserver.Server
 	users int
 	addrs []net.Addr
 }

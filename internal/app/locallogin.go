@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -23,7 +22,7 @@ type localLogin struct {
 	api.LoginBegun
 	login     *tokens.Login
 	callbacks *callbackListener
-	server    *http.Server
+	server    *httpserver.Server
 	begun     context.Context
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -37,7 +36,7 @@ type Server struct {
 	pipeline    *pipeline
 	capture     *captureObserver
 	console     *console.Console
-	proxy       *http.Server
+	proxy       *httpserver.Server
 	busy        httpserver.InFlight // of proxy
 	Users       userAccess
 	consolePort string // as resolved when it listens
@@ -45,7 +44,7 @@ type Server struct {
 	limit, pagesLimit *listen.Limit // of connections to the proxy, and to all that shows pages
 	refusals          *pacedLog
 	refusedConns      refusedConnections
-	pages             *http.Server
+	pages             *httpserver.Server
 	roots             *certs.Authority
 	run               api.RunFile
 

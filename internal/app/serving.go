@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
+	"avsproxy/internal/httpserver"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 )
@@ -55,7 +55,7 @@ func (s *Server) endProxy(ctx context.Context) error {
 func (s *Server) Close() {
 	s.run.Remove(s.Conf.Store.Path)
 	s.capture.markShutdown()
-	for _, server := range []*http.Server{s.proxy, s.pages} {
+	for _, server := range []*httpserver.Server{s.proxy, s.pages} {
 		if server != nil {
 			server.Close()
 		}

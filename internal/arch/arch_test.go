@@ -23,7 +23,7 @@ const (
 // towards what knows less.
 var arrows = map[string]string{
 	"cmd/avsproxy": "internal/cli",
-	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/problem internal/tunnel internal/upstream internal/wire",
+	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/problem internal/tunnel internal/upstream",
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/terminal",
 	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/capture internal/certs internal/charset internal/config internal/console internal/durable internal/exchange internal/explain" +
@@ -44,8 +44,8 @@ var arrows = map[string]string{
 	"internal/explain":        "proxy tokens internal/charset internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
 	"internal/gate":           "internal/exchange internal/peer internal/problem",
 	"internal/h2":             "",
-	"internal/httpexchange":   "internal/exchange internal/gate internal/problem internal/wire",
-	"internal/httpserver":     "internal/httpexchange internal/listen internal/peer internal/problem internal/tunnel internal/wire",
+	"internal/httpexchange":   "internal/exchange internal/gate internal/h2 internal/problem",
+	"internal/httpserver":     "internal/h2 internal/httpexchange internal/listen internal/netconn internal/peer internal/problem internal/tunnel",
 	"internal/listen":         "internal/charset internal/durable internal/netconn internal/peer",
 	"internal/netconn":        "",
 	"internal/peer":           "internal/netconn",
@@ -60,7 +60,6 @@ var arrows = map[string]string{
 	"internal/testkit":        "",
 	"internal/tunnel":         "internal/exchange internal/netconn",
 	"internal/upstream":       "internal/exchange internal/h2 internal/netconn internal/problem internal/tunnel",
-	"internal/wire":           "internal/netconn",
 }
 
 // closed are packages that only those named may import, whatever the table above will

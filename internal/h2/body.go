@@ -17,6 +17,7 @@ type body struct {
 	data    queue
 	err     error // behind the data; nil = more comes
 	closed  bool
+	ask     func()      // asks for the body when it is first read; nil = it comes unasked
 	came    http.Header // the trailer that came; nil = none
 	trailer http.Header // who reads finds it here with io.EOF; nil = nobody asks
 
@@ -53,6 +54,10 @@ func (b *body) end(err error) {
 func (b *body) Read(p []byte) (int, error) {
 	b.changed.L.Lock()
 	defer b.changed.L.Unlock()
+	if b.ask != nil && b.data.size == 0 && b.err == nil && !b.closed {
+		b.ask()
+		b.ask = nil
+	}
 	for {
 		switch {
 		case b.closed:

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -39,22 +41,66 @@ func (b *Bridge) Accept(st *Stream, h *Head, fin bool) {
 	if b.Context != nil {
 		ctx = b.Context(st.s)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	w := &answer{st: st, body: newBody(st), cancel: cancel, header: http.Header{}, head: h.Method == http.MethodHead}
+	w := &answer{st: st, body: newBody(st), header: http.Header{}, head: h.Method == http.MethodHead}
+	ctx, w.cancel = context.WithCancel(context.WithValue(ctx, answerKey{}, w))
 	w.drained.L = &st.s.group.mu
 	r.RemoteAddr = st.s.conn.RemoteAddr().String()
 	if conn, ok := st.s.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		state := conn.ConnectionState()
 		r.TLS = &state
 	}
-	r.Body, w.body.trailer = w.body, r.Trailer
 	if fin {
 		w.body.err = io.EOF
 		r.Body, r.ContentLength = http.NoBody, 0
+	} else {
+		w.expectBody(r)
 	}
 	st.SetEnd(w)
 	st.SetSource(w)
 	b.running.Go(func() { b.serve(w, r.WithContext(ctx)) })
+}
+
+// expectBody is for a request that has a body. Trailers of it are found in r, also those
+// that the head did not announce. A client that waits for it (RFC 9110 section 10.1.1) gets
+// a 100 when the handler reads.
+func (w *answer) expectBody(r *http.Request) {
+	if r.Trailer == nil {
+		r.Trailer = http.Header{}
+	}
+	r.Body, w.body.trailer = w.body, r.Trailer
+	if httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue") {
+		delete(r.Header, "Expect")
+		w.body.ask = func() { w.st.SendHead([]hpack.HeaderField{{Name: ":status", Value: "100"}}, false) }
+	}
+}
+
+type answerKey struct{}
+
+// answerTo finds the answer to a request of a [Bridge]; nil = it is none. Inside of a CONNECT
+// over HTTP/2 the context may have that one's.
+func answerTo(r *http.Request) *answer {
+	w, _ := r.Context().Value(answerKey{}).(*answer)
+	if r.ProtoMajor != 2 {
+		return nil
+	}
+	return w
+}
+
+// StreamID is the number of the stream (RFC 9113 section 5.1.1) of a request of a [Bridge];
+// 0 = it came by HTTP/1.x.
+func StreamID(r *http.Request) uint32 {
+	if w := answerTo(r); w != nil {
+		return w.st.id
+	}
+	return 0
+}
+
+// SetResetCode says with which code the stream of a request of a [Bridge] is reset, if its
+// handler ends with [http.ErrAbortHandler]. Without it that is INTERNAL_ERROR.
+func SetResetCode(r *http.Request, code ErrCode) {
+	if w := answerTo(r); w != nil {
+		_ = w.locked(func() { w.code = code })
+	}
 }
 
 // Wait waits for the handlers that run.
@@ -97,11 +143,11 @@ type answer struct {
 	buffer   []byte
 	left     int64 // of Content-Length; -1 = unknown
 	trailers []string
-	code     ErrCode // with which a broken answer ends
 
 	// Under the group's lock.
 	drained  sync.Cond
-	broken   error // why nothing can be sent any more
+	broken   error   // why nothing can be sent any more
+	code     ErrCode // with which a broken answer ends; 0 = INTERNAL_ERROR
 	deadline time.Time
 }
 
@@ -145,7 +191,7 @@ func (w *answer) Header() http.Header { return w.header }
 // WriteHeader implements [http.ResponseWriter].
 func (w *answer) WriteHeader(status int) {
 	if status < 200 && status != http.StatusSwitchingProtocols {
-		w.locked(func() { w.st.SendHead(answerFields(status, w.header), false) })
+		w.sendLocked(status, w.header, false)
 		return
 	}
 	if w.status != 0 {
@@ -259,7 +305,17 @@ func (w *answer) sendHead(fin bool) {
 	if _, set := h["Content-Type"]; !set && w.hasBody() && len(w.buffer) > 0 {
 		h.Set("Content-Type", http.DetectContentType(w.buffer))
 	}
-	w.locked(func() { w.st.SendHead(answerFields(w.status, withoutTrailers(h)), fin) })
+	w.sendLocked(w.status, withoutTrailers(h), fin)
+}
+
+// sendLocked sends a head. Behind it no 100 is to be sent.
+func (w *answer) sendLocked(status int, h http.Header, fin bool) {
+	w.locked(func() {
+		if status >= 200 || status == http.StatusContinue {
+			w.body.ask = nil
+		}
+		w.st.SendHead(answerFields(status, h), fin)
+	})
 }
 
 // withoutTrailers is a header without what goes behind the body.
@@ -326,19 +382,11 @@ func (w *answer) finish(returned bool) {
 }
 
 func (w *answer) abort() {
-	code := w.code
-	if code == NoError {
-		code = InternalError
-	}
 	w.locked(func() {
 		w.body.closeLocked()
-		w.st.Reset(code)
+		w.st.Reset(cmp.Or(w.code, InternalError))
 	})
 }
-
-// SetResetCode says with which code the stream is reset, if the handler ends with
-// [http.ErrAbortHandler]. Without it that is INTERNAL_ERROR.
-func (w *answer) SetResetCode(code ErrCode) { w.code = code }
 
 // EnableFullDuplex is what [http.ResponseController] calls. HTTP/2 always is.
 func (w *answer) EnableFullDuplex() error { return nil }

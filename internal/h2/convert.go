@@ -73,8 +73,8 @@ func (h *Head) request() (*http.Request, error) {
 	}
 	if r.Host == "" {
 		r.Host = r.Header.Get("Host")
+		delete(r.Header, "Host") // one besides :authority stays, for who compares them
 	}
-	delete(r.Header, "Host")
 	if r.Method == http.MethodConnect && h.Protocol == "" {
 		r.URL, r.RequestURI = &url.URL{Host: h.Authority}, h.Authority
 	} else {

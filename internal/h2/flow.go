@@ -3,16 +3,26 @@ package h2
 import "encoding/binary"
 
 // Windows (RFC 9113 section 5.2). A stream may send us streamWindow bytes to begin with,
-// and up to maxStreamWindow where what it sends is taken as fast as it comes, as long as no
-// more than maxWaiting bytes of its connection wait to be taken. The connection's own window
-// is given back as DATA comes: if it were not, a few streams that nobody reads would hold up
-// all others. So a connection holds streamWindow for each stream, and maxWaiting, at most.
+// and up to maxStreamWindow where what it sends is taken as fast as it comes. What the
+// streams of a connection may send beyond streamWindow is maxExtra at most, together. The
+// connection's own window is given back as DATA comes: if it were not, a few streams that
+// nobody reads would hold up all others. So a connection holds streamWindow for each stream,
+// and maxExtra, at most.
 const (
 	streamWindow    = 64 << 10
 	maxStreamWindow = 1 << 20
-	maxWaiting      = 8 << 20
+	maxExtra        = 8 << 20
+	maxServerExtra  = 1 << 20 // for what clients upload
 	connWindow      = 16 << 20
 )
+
+// mostExtra is how much more than streamWindow all streams together may send.
+func (s *Session) mostExtra() int {
+	if s.server {
+		return maxServerExtra
+	}
+	return maxExtra
+}
 
 // onWindowUpdate is RFC 9113 section 6.9.
 func (s *Session) onWindowUpdate(f *frame) error {
@@ -84,7 +94,6 @@ func (st *Stream) receive(n int) error {
 
 // Credit says that the other end has taken n bytes of what came in on the stream.
 func (st *Stream) Credit(n int) {
-	st.s.waiting -= int64(n)
 	if st.inEnded || st.gone {
 		return
 	}
@@ -104,9 +113,11 @@ func (st *Stream) grow() {
 		return
 	}
 	st.flowed = 0
-	if waits := st.limit - st.allowed - st.taken; waits > st.limit/4 || st.s.waiting > maxWaiting {
+	waits := st.limit - st.allowed - st.taken
+	if waits > st.limit/4 || st.s.extra+st.limit > st.s.mostExtra() {
 		return
 	}
+	st.s.extra += st.limit
 	st.taken += st.limit
 	st.limit *= 2
 }

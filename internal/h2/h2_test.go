@@ -243,7 +243,7 @@ func TestResetsPass(t *testing.T) {
 		w.WriteHeader(200)
 		http.NewResponseController(w).Flush()
 		if r.URL.Path == "/abort" {
-			w.(interface{ SetResetCode(ErrCode) }).SetResetCode(EnhanceYourCalm)
+			SetResetCode(r, EnhanceYourCalm)
 			panic(http.ErrAbortHandler)
 		}
 		<-r.Context().Done()

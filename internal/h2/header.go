@@ -122,6 +122,9 @@ func (s *Session) onRequest(id uint32, fin bool) error {
 	if err := s.received.parse(s.fields, true); err != nil {
 		return streamError{id, ProtocolError, err.Error()}
 	}
+	if s.received.Protocol != "" && !s.config.ExtendedConnect {
+		return streamError{id, ProtocolError, ":protocol, which was not offered"}
+	}
 	st.rest = s.received.Length
 	if err := st.countBody(0, fin); err != nil {
 		return err

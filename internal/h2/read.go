@@ -17,7 +17,7 @@ var readBuffers = sync.Pool{New: func() any { return new([largeRead]byte) }}
 
 // read takes frames until the connection has ended, and returns why.
 func (s *Session) read() error {
-	if s.server {
+	if s.server && !s.config.PrefaceRead {
 		if err := s.readPreface(); err != nil {
 			return err
 		}
@@ -177,14 +177,12 @@ func (s *Session) onData(f *frame, length int) error {
 		return err
 	}
 	if padding := length - len(f.payload); padding > 0 {
-		s.waiting += int64(padding)
 		st.Credit(padding)
 	}
 	if len(f.payload) == 0 && !fin {
 		return s.futile()
 	}
 	st.inEnded = fin
-	s.waiting += int64(len(f.payload))
 	st.end.Data(f.payload, fin)
 	if fin {
 		st.endIfDone()

@@ -32,6 +32,14 @@ type Config struct {
 	TooLarge func(*Stream)
 	// FirstTimeout bounds the wait for the other side's SETTINGS. Zero = 10 s.
 	FirstTimeout time.Duration
+	// PrefaceRead = the client's preface has been read.
+	PrefaceRead bool
+	// IdleTimeout bounds how long a client's connection stays open with no request under
+	// way. Zero = for ever.
+	IdleTimeout time.Duration
+	// Idle hears, with the group's lock held, whether a client's connection has no request
+	// under way; nil = nobody does.
+	Idle func(idle bool)
 	// StateChanged hears, with the group's lock held, that streams or settings have changed;
 	// nil = nobody does.
 	StateChanged func(*Session)
@@ -82,7 +90,7 @@ type Session struct {
 	resets     resetLog
 	window     int64 // that the other side gives to the connection
 	allowed    int64 // that we give
-	waiting    int64 // bytes that came in, and that nobody has taken yet
+	extra      int   // what streams may send us beyond streamWindow, together
 	out        []byte
 	wake       sync.Cond // of the writer
 	encoder    *hpack.Encoder
@@ -101,6 +109,7 @@ type Session struct {
 	pings      map[[8]byte]chan struct{}
 	lastRead   time.Time
 	lastSent   time.Time
+	idleTimer  *time.Timer // of a server that has an IdleTimeout
 }
 
 // Server begins a session for a client's connection. Serve runs it.
@@ -196,6 +205,9 @@ func (s *Session) end(err error) {
 		st.close(&ResetError{Code: InternalError, Err: s.cause(), Unprocessed: s.unprocessed(st, err)})
 	}
 	s.stop()
+	if s.idleTimer != nil {
+		s.idleTimer.Stop()
+	}
 	close(s.done)
 	s.config.stateChanged(s)
 	s.wake.Broadcast()

@@ -58,7 +58,9 @@ type Stream struct {
 
 func (s *Session) newStream(id uint32) *Stream {
 	st := &Stream{s: s, id: id, rest: -1, allowed: streamWindow, limit: streamWindow, window: s.peer.window}
-	s.streams[id] = st
+	if s.streams[id] = st; len(s.streams) == 1 {
+		s.setIdle(false)
+	}
 	s.config.stateChanged(s)
 	return st
 }
@@ -220,7 +222,10 @@ func (st *Stream) close(err *ResetError) {
 // forget removes the stream from its session.
 func (st *Stream) forget() {
 	st.gone = true
-	delete(st.s.streams, st.id)
+	st.s.extra -= st.limit - streamWindow
+	if delete(st.s.streams, st.id); len(st.s.streams) == 0 {
+		st.s.setIdle(true)
+	}
 	st.queue.drop()
 	if st.s.over() {
 		st.s.touch()

@@ -10,8 +10,8 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
+	"avsproxy/internal/h2"
 	"avsproxy/internal/problem"
-	"avsproxy/internal/wire"
 )
 
 // Guard lets through to next what the rules admit. Each refusal is answered with its
@@ -75,7 +75,7 @@ func addressOf(addr net.Addr) string {
 func Head(r *http.Request) *exchange.Head {
 	return &exchange.Head{
 		Method: r.Method, Scheme: r.URL.Scheme, Authority: r.Host,
-		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Target: targetOf(r), Proto: r.Proto, Stream: wire.StreamID(r.Context()),
+		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Target: targetOf(r), Proto: r.Proto, Stream: h2.StreamID(r),
 		Forward: isForward(r), HTTP10: !r.ProtoAtLeast(1, 1), Fields: Fields(r.Header),
 	}
 }

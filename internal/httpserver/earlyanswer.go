@@ -11,7 +11,6 @@ import (
 
 	"avsproxy/internal/listen"
 	"avsproxy/internal/problem"
-	"avsproxy/internal/wire"
 )
 
 // maxLinger bounds the bytes that are read after an early response; lingerTime bounds
@@ -19,18 +18,16 @@ import (
 const maxLinger = 16 << 20
 
 // connState is for [http.Server.ConnState]. A connection without a request makes room
-// for others. One with a request of HTTP/1.x has headerTimeout until a handler begins: an
-// Expect that net/http does not know it answers alone, and reads the body behind that. A
-// connection of HTTP/2 has no such moment; what is set here would end it.
+// for others. One with a request has HeaderTimeout until a handler begins: an Expect that
+// net/http does not know it answers alone, and reads the body behind that. Sessions of
+// HTTP/2 do not come here.
 func connState(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateIdle:
 		listen.SetIdle(conn, true)
 	case http.StateActive:
 		listen.SetIdle(conn, false)
-		if wire.SpeaksHTTP1(conn) {
-			_ = conn.SetReadDeadline(time.Now().Add(HeaderTimeout))
-		}
+		_ = conn.SetReadDeadline(time.Now().Add(HeaderTimeout))
 	}
 }
 
@@ -76,8 +73,7 @@ func OwnAnswers(next http.Handler) http.Handler {
 }
 
 // A trackedBody knows whether a body has ended and whether a read waits for more. One
-// goroutine reads at a time: the upstream's transport may still be reading, and of two
-// that wait for an HTTP/2 body net/http wakes only one.
+// goroutine reads at a time: the upstream's transport may still be reading.
 type trackedBody struct {
 	io.ReadCloser
 	mu      sync.Mutex

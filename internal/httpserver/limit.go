@@ -7,18 +7,6 @@ import (
 	"time"
 )
 
-// bodyBuffers bound what a client can make net/http hold of uploads that go on
-// slowly: so much for a stream, and for all streams of a connection together. A
-// frame is held whole, for as long as its connection lives.
-func bodyBuffers() *http.HTTP2Config {
-	return &http.HTTP2Config{
-		MaxConcurrentStreams:          maxStreams,
-		MaxReceiveBufferPerConnection: 256 << 10,
-		MaxReceiveBufferPerStream:     64 << 10,
-		MaxReadFrameSize:              16 << 10,
-	}
-}
-
 // InFlight counts the requests that are being answered. Unlike
 // [http.Server.Shutdown] it knows of those that took over their connection, as
 // WebSockets do.
@@ -67,9 +55,13 @@ func acquire(ctx context.Context, places, queue chan struct{}) bool {
 
 // Drain is for a server that takes no more requests.
 func (u *InFlight) Drain(ctx context.Context) error {
+	return awaitAll(ctx, &u.WaitGroup) // over soon after the upstreams are closed, at the latest
+}
+
+func awaitAll(ctx context.Context, group *sync.WaitGroup) error {
 	none := make(chan struct{})
 	go func() {
-		u.Wait() // over soon after the upstreams are closed, at the latest
+		group.Wait()
 		close(none)
 	}()
 	select {
@@ -81,7 +73,7 @@ func (u *InFlight) Drain(ctx context.Context) error {
 }
 
 // ShutDown ends a server of short pages.
-func ShutDown(server *http.Server) {
+func ShutDown(server *Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if server.Shutdown(ctx) != nil {

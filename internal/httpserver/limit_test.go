@@ -15,11 +15,7 @@ import (
 
 // What docs/security.md says of HTTP/2 is what clients are told.
 func TestC22_SettingsAreAsDocumented(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config = New(http.NotFoundHandler(), DiscardLog())
-	server.Start()
-	defer server.Close()
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	conn, err := net.Dial("tcp", serve(t, nil, http.NotFoundHandler()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,17 +33,20 @@ func TestC22_SettingsAreAsDocumented(t *testing.T) {
 		case *http2.SettingsFrame:
 			settings = settings || !frame.IsAck()
 			for id, want := range map[http2.SettingID]uint32{
-				http2.SettingMaxConcurrentStreams: 250, http2.SettingInitialWindowSize: 64 << 10, http2.SettingMaxFrameSize: 16 << 10,
+				http2.SettingMaxConcurrentStreams: 250, http2.SettingInitialWindowSize: 64 << 10,
 			} {
 				if got, _ := frame.Value(id); got != want && !frame.IsAck() {
 					t.Errorf("%v is %d", id, got)
 				}
 			}
+			if size, said := frame.Value(http2.SettingMaxFrameSize); said && size != 16<<10 {
+				t.Errorf("frames may have %d bytes", size)
+			}
 		case *http2.WindowUpdateFrame:
 			window += int(frame.Increment)
 		}
 	}
-	if window != 256<<10 {
+	if window != 16<<20 {
 		t.Errorf("the connection's window is %d", window)
 	}
 }
@@ -97,13 +96,10 @@ func TestRequestsBeyondTheBoundWaitForTheirTurn(t *testing.T) {
 func TestRequestsThatWereNeverSentAreNotAnswered(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	handler := limited(&InFlight{}, entered, leave)
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = New(handler, DiscardLog())
-	server.Start()
-	defer server.Close()
+	address := serve(t, nil, handler)
 	defer close(leave)
 	ask := func(framing string) net.Conn {
-		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}

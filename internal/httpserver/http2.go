@@ -1,0 +1,79 @@
+package httpserver
+
+import (
+	"context"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+
+	"avsproxy/internal/h2"
+	"avsproxy/internal/listen"
+)
+
+// serveHTTP2 serves a connection until it ends.
+func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), http.ServerContextKey, s.Server))
+	defer cancel()
+	ctx = s.ConnContext(context.WithValue(ctx, http.LocalAddrContextKey, conn.LocalAddr()), conn)
+	bridge := &h2.Bridge{Handler: s.Handler, Context: func(*h2.Session) context.Context { return ctx }, ErrorLog: s.ErrorLog}
+	session := new(h2.Group).Server(conn, h2.Config{
+		Accept: bridge.Accept, MaxStreams: maxStreams, MaxHeader: maxHeader, FirstTimeout: HeaderTimeout,
+		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead,
+	})
+	if !s.addSession(session) {
+		conn.Close()
+		return
+	}
+	defer s.removeSession(session)
+	_ = session.Serve() // its client knows why
+}
+
+// addSession notes a session that begins; false = the server takes none any more.
+func (s *Server) addSession(session *h2.Session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	if s.sessions == nil {
+		s.sessions = map[*h2.Session]bool{}
+	}
+	s.sessions[session] = true
+	s.serving.Add(1)
+	return true
+}
+
+func (s *Server) removeSession(session *h2.Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, session)
+	s.serving.Done()
+}
+
+// endSessions calls end for all sessions; there will be no others.
+func (s *Server) endSessions(end func(*h2.Session)) {
+	s.mu.Lock()
+	s.ended = true
+	all := slices.Collect(maps.Keys(s.sessions))
+	s.mu.Unlock()
+	for _, session := range all {
+		end(session)
+	}
+}
+
+// Shutdown is that of [http.Server]. Clients of HTTP/2 get a GOAWAY.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.endSessions((*h2.Session).Shutdown)
+	if err := s.Server.Shutdown(ctx); err != nil {
+		return err
+	}
+	return awaitAll(ctx, &s.serving)
+}
+
+// Close is that of [http.Server].
+func (s *Server) Close() error {
+	err := s.Server.Close()
+	s.endSessions((*h2.Session).Close)
+	return err
+}

@@ -1,0 +1,182 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"avsproxy/internal/h2"
+	"avsproxy/internal/netconn"
+)
+
+// speaking returns a client that speaks one protocol in the clear.
+func speaking(t *testing.T, choose func(*http.Protocols)) *http.Client {
+	t.Helper()
+	transport := &http.Transport{Protocols: &http.Protocols{}}
+	choose(transport.Protocols)
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func overHTTP1(p *http.Protocols) { p.SetHTTP1(true) }
+func overHTTP2(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }
+
+func get(t *testing.T, client *http.Client, url string) string {
+	t.Helper()
+	resp, err := client.Get(url)
+	must(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(t, err)
+	return string(text)
+}
+
+func TestRequestsKnowTheirProtocolAndStream(t *testing.T) {
+	url := "http://" + serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		address, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		fmt.Fprintf(w, "%s %d %v %v", r.Proto, h2.StreamID(r), r.TLS != nil, strings.HasSuffix(r.Host, address.String()))
+	}))
+	old, new := speaking(t, overHTTP1), speaking(t, overHTTP2)
+	for i, step := range []struct {
+		client *http.Client
+		want   string
+	}{{old, "HTTP/1.1 0 false true"}, {new, "HTTP/2.0 1 false true"}, {new, "HTTP/2.0 3 false true"}} {
+		if got := get(t, step.client, url); got != step.want {
+			t.Errorf("%d: %s, want %s", i, got, step.want)
+		}
+	}
+	serverConf, clientConf := certified(t)
+	address := serve(t, serverConf, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %d %s", r.Proto, h2.StreamID(r), r.TLS.ServerName)
+	}))
+	secure := &http.Transport{TLSClientConfig: clientConf, ForceAttemptHTTP2: true}
+	defer secure.CloseIdleConnections()
+	if got := get(t, &http.Client{Transport: secure}, "https://"+address); got != "HTTP/2.0 1 example.com" {
+		t.Error(got)
+	}
+}
+
+// Requests under way end well while the server leaves; its clients hear that they shall not
+// send others.
+func TestShutdownLetsRequestsEnd(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	server := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-leave
+		io.WriteString(w, "whole")
+	}), DiscardLog())
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	Serve(server, []net.Listener{ln}, nil)
+	defer server.Close()
+	client, got := speaking(t, overHTTP2), make(chan string)
+	go func() { got <- get(t, client, "http://"+ln.Addr().String()) }()
+	<-entered
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := server.Shutdown(soon); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with a request under way: %v", err)
+	}
+	if _, err := client.Get("http://" + ln.Addr().String()); err == nil {
+		t.Error("it takes further requests")
+	}
+	close(leave)
+	if text := <-got; text != "whole" {
+		t.Error(text)
+	}
+	must(t, server.Shutdown(t.Context()))
+}
+
+// Close cuts what is under way, and connections whose protocol nobody knows yet.
+func TestCloseCutsEverything(t *testing.T) {
+	entered := make(chan struct{})
+	server := New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-r.Context().Done()
+	}), DiscardLog())
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	Serve(server, []net.Listener{ln}, nil)
+	silent, err := net.Dial("tcp", ln.Addr().String())
+	must(t, err)
+	defer silent.Close()
+	io.WriteString(silent, "PRI * HTTP/2.0\r\n")
+	client, ended := speaking(t, overHTTP2), make(chan error)
+	go func() {
+		_, err := client.Get("http://" + ln.Addr().String())
+		ended <- err
+	}()
+	<-entered
+	server.Close()
+	if err := <-ended; err == nil {
+		t.Error("the request was answered")
+	}
+	silent.SetDeadline(time.Now().Add(20 * time.Second))
+	if n, err := silent.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection that said little: %d bytes, %v", n, err)
+	}
+}
+
+// A pipeListener accepts ends of pipes, so that the time of a test can be its own.
+type pipeListener struct{ *netconn.Queue }
+
+func (pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+// connectTo returns the other end of a connection that a server serves.
+func connectTo(t *testing.T, handler http.Handler) net.Conn {
+	ln := pipeListener{netconn.NewQueue()}
+	server := New(handler, DiscardLog())
+	go server.Serve(ln)
+	t.Cleanup(func() { server.Close() })
+	ours, theirs := net.Pipe()
+	go ln.Put(theirs)
+	return ours
+}
+
+func TestIdleConnectionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := connectTo(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Hour) }))
+		defer conn.Close()
+		go io.WriteString(conn, http2.ClientPreface+"\x00\x00\x00\x04\x00\x00\x00\x00\x00"+ // SETTINGS
+			"\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x86\x84") // GET / on stream 1
+		began := time.Now()
+		framer := http2.NewFramer(io.Discard, conn)
+		for {
+			frame, err := framer.ReadFrame()
+			must(t, err)
+			if away, ok := frame.(*http2.GoAwayFrame); ok {
+				if lasted := time.Since(began); lasted != time.Hour+idleTimeout || away.ErrCode != http2.ErrCodeNo {
+					t.Errorf("%v after %v", away, lasted)
+				}
+				break
+			}
+		}
+		if _, err := framer.ReadFrame(); err != io.EOF {
+			t.Errorf("behind the GOAWAY: %v", err)
+		}
+	})
+}
+
+// Who does not say which protocol it speaks is cut off in time.
+func TestHalfAPrefaceIsNotWaitedForWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := connectTo(t, http.NotFoundHandler())
+		defer conn.Close()
+		go io.WriteString(conn, http2.ClientPreface[:10])
+		began := time.Now()
+		io.Copy(io.Discard, conn)
+		if lasted := time.Since(began); lasted < HeaderTimeout || lasted > 2*HeaderTimeout {
+			t.Errorf("it lasted %v", lasted)
+		}
+	})
+}
