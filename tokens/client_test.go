@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 func TestClientCredentialsNeedNoRefreshToken(t *testing.T) {
@@ -62,7 +63,7 @@ func TestBasicKeepsTheSecretOutOfTheBody(t *testing.T) {
 	if err != nil || grant.Access != "i%3Ad/s%26t/" {
 		t.Error(grant.Access.Reveal(), err)
 	}
-	must(t, client.Revoke(t.Context(), grant))
+	testkit.NoError(t, client.Revoke(t.Context(), grant))
 	client.Secret = nil // and then the ID must come in the body
 	if grant, err = client.Refresh(t.Context(), stored(0)); err != nil || grant.Access != "//i:d" {
 		t.Error(grant.Access.Reveal(), err)

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // discoverable is a provider that answers on its well-known paths as told.
@@ -57,14 +59,14 @@ func TestDiscoveryFindsEndpointsOnceForAll(t *testing.T) {
 		}()
 	}
 	for range cap(failures) {
-		must(t, <-failures)
+		testkit.NoError(t, <-failures)
 	}
 	var logins Logins
 	login := begin(t, &logins, &Source{Name: "a"}, client)
 	if !strings.HasPrefix(login.URL, issuer+"/authorize?") || asked.Load() != 1 {
 		t.Errorf("%s after %d lookups", login.URL, asked.Load())
 	}
-	must(t, client.Revoke(t.Context(), grant)) // it has no endpoint for that
+	testkit.NoError(t, client.Revoke(t.Context(), grant)) // it has no endpoint for that
 	if _, err := logins.BeginDevice(t.Context(), &Source{Name: "a"}, client); err == nil || asError(err).Action != ActionConfig {
 		t.Error(err)
 	}
@@ -138,8 +140,7 @@ func TestDiscoveryIsNotAskedForWhatIsKnown(t *testing.T) {
 	p := newProvider()
 	client := p.client()
 	client.Issuer = "https://127.0.0.1:1"
-	_, err := client.Refresh(t.Context(), stored(0))
-	must(t, err)
+	testkit.Must(client.Refresh(t.Context(), stored(0)))(t)
 	client.DeviceURL, client.HTTP = "", nil
 	if _, err := client.deviceCode(t.Context()); err == nil || p.calls() != 1 {
 		t.Error(err)

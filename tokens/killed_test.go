@@ -120,9 +120,9 @@ func killRounds() int {
 
 func prepareAftermath(t *testing.T, o sandbox.Options) *aftermath {
 	list, err := faults.Parse("reuse-detection")
-	must(t, err)
+	testkit.NoError(t, err)
 	amazon, client := startAmazon(t, o)
-	must(t, amazon.Faults().Replace(list))
+	testkit.NoError(t, amazon.Faults().Replace(list))
 	a := &aftermath{amazon: amazon, client: client, store: FileStore{Dir: t.TempDir()}}
 	a.env = append(os.Environ(), renewURL+"="+client.TokenURL, renewRoots+"="+string(amazon.RootPEM()), renewIn+"="+a.store.Dir)
 	a.logIn(t)
@@ -135,10 +135,8 @@ func (a *aftermath) source() *Source {
 
 func (a *aftermath) logIn(t *testing.T) {
 	logins := &Logins{}
-	login, err := logins.Begin(t.Context(), a.source(), a.client)
-	must(t, err)
-	_, err = logins.Callback(t.Context(), calledBack(consent(t, login)))
-	must(t, err)
+	login := testkit.Must(logins.Begin(t.Context(), a.source(), a.client))(t)
+	testkit.Must(logins.Callback(t.Context(), calledBack(consent(t, login))))(t)
 }
 
 func (a *aftermath) child(step string) *exec.Cmd {
@@ -187,7 +185,7 @@ func TestPromise6_FiftyProcessesMakeOneCall(t *testing.T) {
 	a := prepareAftermath(t, sandbox.Options{})
 	expired := load(t, a.store)
 	expired.Expiry = wallNow().Add(-time.Second)
-	must(t, a.store.Save("alexa", expired))
+	testkit.NoError(t, a.store.Save("alexa", expired))
 	before := len(a.amazon.TokenCalls())
 	tokens := make(chan string)
 	for range 50 {

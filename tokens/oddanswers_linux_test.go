@@ -16,6 +16,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func cutAs(kind, text string) func(int, url.Values) (*http.Response, error) {
@@ -49,7 +51,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 			for n := 1; n <= len(text); n += step {
 				synctest.Test(t, func(t *testing.T) {
 					p, store := newProvider(), FileStore{Dir: t.TempDir()}
-					must(t, store.Save("alexa", stored(-time.Second)))
+					testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 					p.now(cutAs(jsonType, text[:n]))
 					s := open(t, p, store)
 					ctx, c := context.WithTimeout(t.Context(), time.Minute)
@@ -119,9 +121,9 @@ func TestGzip(t *testing.T) {
 			c := &Client{ID: "client", TokenURL: srv.URL + "/token", HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 			g := stored(-time.Second)
 			g.Issuer = c.TokenURL
-			must(t, store.Save("alexa", g))
+			testkit.NoError(t, store.Save("alexa", g))
 			s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
-			must(t, s.Load())
+			testkit.NoError(t, s.Load())
 			_, err := s.Token(t.Context())
 			kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 			got := load(t, store)
@@ -191,8 +193,7 @@ func TestProbably(t *testing.T) {
 func TestUnreadPlacesAreTakenByPages(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for i := range 4 {
-		_, err := store.unread("alexa").keep(fmt.Appendf(nil, "<html>be right back, request %d</html>", i))
-		must(t, err)
+		testkit.Must(store.unread("alexa").keep(fmt.Appendf(nil, "<html>be right back, request %d</html>", i)))(t)
 	}
 	answer := []byte(`{"data":{"refresh_token":"refresh-1"}}`)
 	path, err := store.unread("alexa").keep(answer)
@@ -205,7 +206,7 @@ func TestUnreadPlacesAreTakenByPages(t *testing.T) {
 
 func TestUnreadPlaceIsAPipe(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
-	must(t, syscall.Mkfifo(store.unread("alexa").paths()[0], 0o600))
+	testkit.NoError(t, syscall.Mkfifo(store.unread("alexa").paths()[0], 0o600))
 	done := make(chan bool)
 	go func() { store.unread("alexa").keep([]byte("x")); close(done) }()
 	select {
@@ -220,7 +221,7 @@ func TestUnreadPlaceIsAPipe(t *testing.T) {
 func TestUnreadPlacesUnusable(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for _, p := range store.unread("alexa").paths() {
-		must(t, os.Mkdir(p, 0o700))
+		testkit.NoError(t, os.Mkdir(p, 0o700))
 	}
 	if path, err := store.unread("alexa").keep([]byte("x")); err == nil && path != "" {
 		t.Errorf("claims to have kept it in %s, a folder", path)
@@ -239,7 +240,7 @@ func TestNestedWithAWordIsKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, store := newProvider(), FileStore{Dir: t.TempDir()}
-			must(t, store.Save("alexa", stored(-time.Second)))
+			testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 			p.now(cutAs(jsonType, text))
 			e := refused(t, open(t, p, store))
 			if kept, _ := os.ReadFile(store.unread("alexa").paths()[0]); len(kept) == 0 {
@@ -253,7 +254,7 @@ func TestNestedWithAWordIsKept(t *testing.T) {
 func TestStatusNamesTheKeptAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		p.now(answering(200, jsonType, `{"data":{"refresh_token":"refresh-1"}}`))
 		s := open(t, p, store)
 		refused(t, s)
@@ -360,7 +361,7 @@ func TestTryBasicSticks(t *testing.T) {
 			})
 			c := &Client{ID: "client", TokenURL: "https://provider.test/token", TryBasic: true, Secret: func() (Secret, error) { return secret, nil }, HTTP: &http.Client{Transport: rt}}
 			s := &Source{Name: "alexa", Store: holding(t, stored(-time.Second)), Renew: c.Refresh, Matches: c.Matches}
-			must(t, s.Load())
+			testkit.NoError(t, s.Load())
 			s.Token(t.Context())
 			secret = "right"
 			var err error
@@ -384,7 +385,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // The second request was sent and its answer lost: the refresh token may be spent.
 func TestTryBasicLosesTheMark(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
-	must(t, store.Save("alexa", stored(-time.Second)))
+	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	n := 0
 	rt := roundTrip(func(req *http.Request) (*http.Response, error) {
 		if n++; n == 1 {
@@ -395,7 +396,7 @@ func TestTryBasicLosesTheMark(t *testing.T) {
 	c := p.client()
 	c.TryBasic, c.HTTP = true, &http.Client{Transport: rt}
 	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
-	must(t, s.Load())
+	testkit.NoError(t, s.Load())
 	e := refused(t, s)
 	if load(t, store).PendingSince.IsZero() {
 		t.Errorf("the mark is gone though the refresh token was sent and not answered; %v", e)
@@ -411,7 +412,7 @@ func TestOddRefreshTokens(t *testing.T) {
 		"control":   `{"access_token":"a","refresh_token":"x\u0000y"}`,
 	} {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		p.now(answering(200, jsonType, text))
 		s := open(t, p, store)
 		s.Token(t.Context())
@@ -426,15 +427,14 @@ func TestOddRefreshTokens(t *testing.T) {
 func TestKilledWithinASaveOnAFullDisk(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	old := stored(-time.Second)
-	must(t, store.Save("alexa", old))
+	testkit.NoError(t, store.Save("alexa", old))
 	old.PendingSince = wallNow().Add(-time.Second)
-	must(t, store.Save("alexa", old))
+	testkit.NoError(t, store.Save("alexa", old))
 	next := old
 	next.Generation++
 	next.PendingSince, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
-	text, err := formatGrant("alexa", next)
-	must(t, err)
-	must(t, os.WriteFile(store.previous("alexa"), text, 0o600)) // what durable.overwrite did before the kill
+	text := testkit.Must(formatGrant("alexa", next))(t)
+	testkit.NoError(t, os.WriteFile(store.previous("alexa"), text, 0o600)) // what durable.overwrite did before the kill
 	if got := load(t, store); got.Refresh != "refresh-1" {
 		t.Errorf("goes on with the spent %q, though previous.json has the new one", got.Refresh.Reveal())
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestRefreshTokenIsRotatedRepeatedOrLeftOut(t *testing.T) {
@@ -94,9 +96,7 @@ func TestScopesAreThoseGrantedElseThoseAskedFor(t *testing.T) {
 func TestRefreshSendsWhatTheGrantNeedsAndNoMore(t *testing.T) {
 	p := newProvider()
 	client := p.client()
-	if _, err := client.Refresh(t.Context(), stored(0)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(client.Refresh(t.Context(), stored(0)))(t)
 	want := "map[client_id:[client] client_secret:[" + canary + "] grant_type:[refresh_token] refresh_token:[refresh-0]]"
 	if got := fmt.Sprint(p.last()); got != want {
 		t.Errorf("sent %s", got)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestSecretsCannotBePrinted(t *testing.T) {
@@ -19,7 +21,7 @@ func TestSecretsCannotBePrinted(t *testing.T) {
 	p := newProvider()
 	store := holding(t, grant)
 	source := open(t, p, store)
-	must(t, source.SetGrant(t.Context(), grant))
+	testkit.NoError(t, source.SetGrant(t.Context(), grant))
 	var logins Logins
 	login := begin(t, &logins, source, p.client())
 	login.state, login.verifier, login.grant, login.URL = canary, canary, grant, ""
