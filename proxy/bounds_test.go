@@ -62,9 +62,7 @@ func TestPromise7_AGibibyteThroughASlowReaderTakesNoMemory(t *testing.T) {
 		grown := watchHeap(t)
 		poured.Store(0)
 		resp, err := client.Do(request(t, "GET", fmt.Sprintf("%s/%d", url, size), nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, err)
 		defer resp.Body.Close()
 		little, read, furthest := make([]byte, 2048), int64(0), int64(0)
 		for err == nil {
@@ -94,10 +92,7 @@ func TestPromise7_AStalledClientStallsOnlyItsOwnStream(t *testing.T) {
 	}})
 	l.overDoors(t, func(t *testing.T, client *http.Client, url string) {
 		for range 3 { // which read nothing but the head
-			resp, err := client.Do(request(t, "GET", fmt.Sprintf("%s/%d", url, 1<<30), nil))
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := testkit.Must(client.Do(request(t, "GET", fmt.Sprintf("%s/%d", url, 1<<30), nil)))(t)
 			defer resp.Body.Close()
 		}
 		for range others {
@@ -134,10 +129,7 @@ func TestACancelledClientResetsItsStreamUpstream(t *testing.T) {
 	l.overDoors(t, func(t *testing.T, client *http.Client, url string) {
 		ctx, hangUp := context.WithCancel(t.Context())
 		defer hangUp()
-		resp, err := client.Do(request(t, "GET", url+"/", nil).WithContext(ctx))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "GET", url+"/", nil).WithContext(ctx)))(t)
 		defer resp.Body.Close()
 		<-began
 		hangUp()

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -37,20 +39,14 @@ func (c *frameClient) open(id uint32, end bool, fields ...string) {
 	for i := 0; i < len(fields); i += 2 {
 		encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
 	}
-	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	testkit.NoError(c.t, c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end}))
 }
 
 // next returns the next frame of the stream.
 func (c *frameClient) next(id uint32) http2.Frame {
 	c.t.Helper()
 	for {
-		frame, err := c.ReadFrame()
-		if err != nil {
-			c.t.Fatal(err)
-		}
+		frame := testkit.Must(c.ReadFrame())(c.t)
 		if frame.Header().StreamID == id && frame.Header().Type != http2.FrameWindowUpdate {
 			return frame
 		}

@@ -51,17 +51,13 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	f := &forwardLine{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: &tunnel.Dialer{Loopback: true}}
 	origin, roots := upstreamTLS(t, http.HandlerFunc(f.answer))
 	target, err := url.Parse(origin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	if f.roots, err = certs.New("test", "avs.example", "other.example"); err != nil {
 		t.Fatal(err)
 	}
 	f.line.upstream = upstream.New(upstream.Options{Origin: target, Roots: roots})
 	table := &gate.Table{}
-	if err := table.Add("avs", "avs.example", "listed.example:8443"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, table.Add("avs", "avs.example", "listed.example:8443"))
 	rules := gate.Rules{Host: table.Knows, Names: table.Names(), Others: others == "tunnel"}
 	if keyed {
 		rules.KeySum = gate.KeySum(clientKey)
@@ -109,10 +105,7 @@ func (f *forwardLine) reached() int {
 
 func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	f.addr, f.url = ln.Addr().String(), "http://"+ln.Addr().String()
 	f.dialer.Own = func() []net.Addr { return []net.Addr{ln.Addr()} }
 	var protocols http.Protocols
@@ -140,9 +133,7 @@ func (f *forwardLine) curl(t *testing.T, args ...string) string {
 	t.Helper()
 	testkit.NeedTool(t, "curl")
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, f.roots.RootPEM(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(ca, f.roots.RootPEM(), 0o644))
 	args = append([]string{"-sS", "-q", "--max-time", "20", "-x", f.url, "--cacert", ca}, args...)
 	cmd := exec.Command("curl", args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no_proxy would turn the test into another one
@@ -186,10 +177,7 @@ func connectHead(t *testing.T, conn net.Conn) *http.Response {
 
 func dial(t *testing.T, addr string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", addr))(t)
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
 	return conn
@@ -203,10 +191,7 @@ func connect2(t *testing.T, f *forwardLine, target string) (net.Conn, *http.Resp
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	r := (&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: f.addr}, Host: target, Header: http.Header{}, Body: up}).WithContext(ctx)
-	resp, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Do(r))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	return &clientStream{feed, resp.Body}, resp
 }

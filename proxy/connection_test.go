@@ -70,10 +70,7 @@ func together(t *testing.T, n int, f func(i int)) {
 func TestHTTP1UpstreamIsNotBlockedByADownchannel(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{HTTP1: true}, plan{})
 	for range 3 {
-		resp, err := h1Client(t).Do(request(t, "GET", l.url+"/v20160207/directives", nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(h1Client(t).Do(request(t, "GET", l.url+"/v20160207/directives", nil)))(t)
 		defer resp.Body.Close()
 	}
 	together(t, 20, func(int) { wantPing(t, h2cClient(t), l) })
@@ -140,10 +137,7 @@ func TestPromise5_GoAwayIsTakenGracefully(t *testing.T) {
 
 	first := string(get(t, client, l.url).body)
 	upload, send := io.Pipe()
-	old, err := client.Do(request(t, "POST", l.url+"/downchannel", upload))
-	if err != nil {
-		t.Fatal(err)
-	}
+	old := testkit.Must(client.Do(request(t, "POST", l.url+"/downchannel", upload)))(t)
 	defer old.Body.Close()
 	get(t, client, l.url+"/goaway")
 

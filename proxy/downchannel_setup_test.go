@@ -14,6 +14,7 @@ import (
 	"avsproxy/internal/avs"
 	"avsproxy/internal/avsroute"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -70,10 +71,7 @@ type scannedPart struct{ head, body string }
 
 func tune(t testing.TB, client *http.Client, url string) *tuned {
 	t.Helper()
-	resp, err := client.Do(request(t, "GET", url+avs.PathDirectives, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Do(request(t, "GET", url+avs.PathDirectives, nil)))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || !strings.HasPrefix(kind, "multipart/related; boundary=------") || !strings.HasSuffix(kind, "; type=application/json") {
 		t.Fatalf("%s %s", resp.Status, kind)
@@ -81,9 +79,7 @@ func tune(t testing.TB, client *http.Client, url string) *tuned {
 	l := &tuned{resp: resp, parts: make(chan scannedPart, 1000)}
 	scanner := avs.NewPartScanner(resp.Header.Get("Content-Type"), l.handler())
 	first := make([]byte, len("--------")+26+len("\r\n")) // the boundary's line comes without waiting
-	if _, err := io.ReadFull(resp.Body, first); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.ReadFull(resp.Body, first))(t)
 	scanner.Write(first)
 	go func() {
 		defer close(l.parts)

@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 	"avsproxy/tokens"
 )
@@ -80,9 +81,7 @@ func TestClientsHearNothingOfTheUpstreamsEnds(t *testing.T) {
 				t.Skip("no such fault: ", err)
 			}
 			set := new(faults.Set)
-			if err := set.Replace(list); err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, set.Replace(list))
 			l, s := toSandbox(t, sandbox.Options{Faults: set}, plan{})
 			_, news := keep(t, l, avsroute.DownchannelOptions{})
 			eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
@@ -103,10 +102,7 @@ func TestHourlyCloseIsInvisibleToClients(t *testing.T) {
 	eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 	client := tune(t, h2cClient(t), l.url)
 	eventually(t, "a few connections", func() bool {
-		resp, err := l.route.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(l.route.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil)))(t)
 		resp.Body.Close()
 		_, total := s.Connections()
 		return total > 3
@@ -170,13 +166,8 @@ func TestDownchannelWithoutALogin(t *testing.T) {
 	if news.count(avsroute.DownchannelWaits) != 1 || news.count(avsroute.DownchannelLost) != 0 {
 		t.Errorf("told %v", news.list)
 	}
-	token, err := login(t, s).Token(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := source.SetGrant(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}); err != nil {
-		t.Fatal(err)
-	}
+	token := testkit.Must(login(t, s).Token(t.Context()))(t)
+	testkit.NoError(t, source.SetGrant(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}))
 	tune(t, h1Client(t), l.url) // its request finds the login, which nobody has told of
 	eventually(t, "the news that it is open", func() bool { return news.count(avsroute.DownchannelOpened) == 1 })
 }

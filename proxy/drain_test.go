@@ -5,6 +5,8 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestTunnelsDrain(t *testing.T) {
@@ -13,9 +15,7 @@ func TestTunnelsDrain(t *testing.T) {
 			f := forwarding(t, "tunnel", false)
 			conn, _ := connect(t, f, echo(t))
 			io.WriteString(conn, "x")
-			if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Must(io.ReadFull(conn, make([]byte, 1)))(t)
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if !patient {
@@ -46,9 +46,7 @@ func TestTunnelsDrain(t *testing.T) {
 
 func mustRead(t *testing.T, r io.Reader, p []byte) []byte {
 	t.Helper()
-	if _, err := io.ReadFull(r, p); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.ReadFull(r, p))(t)
 	return p
 }
 

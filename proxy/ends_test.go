@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func http1Upstream(t *testing.T, handler http.HandlerFunc) (origin string, roots *x509.CertPool) {
@@ -49,10 +51,7 @@ func TestHTTP10ClientOverTLSSeesNoCleanEndOfABrokenAnswer(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}))
 	defer server.Close()
-	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true}))(t)
 	defer conn.Close()
 	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
 	if answer, err := io.ReadAll(conn); err == nil {

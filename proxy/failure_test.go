@@ -26,10 +26,7 @@ import (
 // rawTCP serves each connection by f, which owns it.
 func rawTCP(t testing.TB, f func(net.Conn)) (addr string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	var (
 		mu      sync.Mutex
 		conns   []net.Conn
@@ -72,14 +69,8 @@ func rawTLS(t testing.TB, protocols []string, f func(net.Conn), names ...string)
 // certified returns a certificate that is good for an hour.
 func certified(t testing.TB, names ...string) (*certs.Authority, *tls.Certificate) {
 	t.Helper()
-	authority, err := certs.New("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := authority.Leaf(time.Hour, names...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(certs.New("test"))(t)
+	leaf := testkit.Must(authority.Leaf(time.Hour, names...))(t)
 	return authority, leaf
 }
 
@@ -102,10 +93,7 @@ func readHead(conn net.Conn) { http.ReadRequest(bufio.NewReader(conn)) }
 func TestPromise8_EveryFailureOfTheUpstreamIsExplained(t *testing.T) {
 	expired := func(t *testing.T) (string, *x509.CertPool) {
 		authority, _ := certs.New("test")
-		leaf, err := authority.Leaf(-time.Second, "127.0.0.1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		leaf := testkit.Must(authority.Leaf(-time.Second, "127.0.0.1"))(t)
 		return rawLeaf(t, leaf, []string{"h2"}, hang), authority.Pool()
 	}
 	plain := func(f func(net.Conn)) func(*testing.T) (string, *x509.CertPool) {

@@ -67,9 +67,7 @@ func chunks(t *testing.T, l *line) (sizes []int) {
 	}
 	for {
 		var size int
-		if _, err := fmt.Fscanf(in, "%x\r\n", &size); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(fmt.Fscanf(in, "%x\r\n", &size))(t)
 		if size == 0 {
 			return sizes
 		}
@@ -90,10 +88,7 @@ func dataFrames(t *testing.T, l *line) (sizes []int) {
 		BlockFragment: append([]byte{0x82, 0x86, 0x84, 0x01, 9}, "localhost"...),
 	})
 	for {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
+		frame := testkit.Must(framer.ReadFrame())(t)
 		if data, ok := frame.(*http2.DataFrame); ok {
 			if len(data.Data()) > 0 {
 				sizes = append(sizes, len(data.Data()))
@@ -114,19 +109,13 @@ func TestResetsReachTheClient(t *testing.T) {
 			if code == http2.ErrCodeNo {
 				want = http2.ErrCodeInternal // or the answer would look whole
 			}
-			resp, err := h2cClient(t).Do(request(t, "GET", l.url, nil))
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := testkit.Must(h2cClient(t).Do(request(t, "GET", l.url, nil)))(t)
 			defer resp.Body.Close()
 			var reset http2.StreamError
 			if _, err := io.ReadAll(resp.Body); !errors.As(err, &reset) || reset.Code != want {
 				t.Errorf("HTTP/2: %v, want %v", err, want)
 			}
-			resp, err = h1Client(t).Do(request(t, "GET", l.url, nil))
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp = testkit.Must(h1Client(t).Do(request(t, "GET", l.url, nil)))(t)
 			defer resp.Body.Close()
 			if got, err := io.ReadAll(resp.Body); err != io.ErrUnexpectedEOF {
 				t.Errorf("HTTP/1.1: %q, %v", got, err)

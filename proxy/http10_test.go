@@ -10,6 +10,7 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/testkit"
 )
 
 // An old client takes whatever comes first for the answer, and the end of the
@@ -26,10 +27,7 @@ func TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne(t *testing.T) 
 		new(Handler).observe(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), "api", serve)
 	}))
 	defer server.Close()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", strings.TrimPrefix(server.URL, "http://")))(t)
 	defer conn.Close()
 	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
 	answer, err := io.ReadAll(conn)

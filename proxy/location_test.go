@@ -16,6 +16,7 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/testkit"
 )
 
 func TestLocationLeadsToTheDoor(t *testing.T) {
@@ -57,10 +58,7 @@ func TestLocationLeadsToTheDoor(t *testing.T) {
 		{"https://api.example/v2", "x", ""},
 		{"https://api.example/v2", "//evil/v2/x", ""},
 	} {
-		upstream, err := url.Parse(c.upstream)
-		if err != nil {
-			t.Fatal(err)
-		}
+		upstream := testkit.Must(url.Parse(c.upstream))(t)
 		if c.want == "" {
 			c.want = c.location
 		}

@@ -13,6 +13,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -78,17 +79,12 @@ func TestRecordingKeepsUpWithTheStream(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{observe: Observer{Record: notes.record}})
 	over(t, func(t *testing.T, client *http.Client) {
 		body, speech := io.Pipe()
-		resp, err := client.Do(request(t, "POST", l.url+"/sandbox/echo", body))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "POST", l.url+"/sandbox/echo", body)))(t)
 		defer resp.Body.Close()
 		all := ""
 		for _, word := range []string{"one ", "two ", "three"} {
 			io.WriteString(speech, word)
-			if _, err := io.ReadFull(resp.Body, make([]byte, len(word))); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Must(io.ReadFull(resp.Body, make([]byte, len(word))))(t)
 			all += word
 			if sent, answered := notes.last().bodies(); sent != all || answered != all {
 				t.Errorf("after %q: recorded %q and %q", all, sent, answered)
@@ -180,13 +176,8 @@ func TestEndingsAreSaid(t *testing.T) {
 			if err == nil {
 				err = amazon.Faults().Replace(list)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp, err := h1Client(t).Do(request(t, "POST", l.url+"/sandbox/echo", strings.NewReader(strings.Repeat("sound", 20))))
-			if err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, err)
+			resp := testkit.Must(h1Client(t).Do(request(t, "POST", l.url+"/sandbox/echo", strings.NewReader(strings.Repeat("sound", 20)))))(t)
 			io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 			if e := l.ended(t, 1); e.Ended != want {
@@ -199,10 +190,7 @@ func TestEndingsAreSaid(t *testing.T) {
 func TestClientsThatHangUpAreToldOf(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{})
 	over(t, func(t *testing.T, client *http.Client) {
-		resp, err := client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil)))(t)
 		l.mu.Lock()
 		n := len(l.exchanges)
 		l.mu.Unlock()
@@ -257,9 +245,7 @@ func TestTunnelsAreKnownWhileTheyAreOpen(t *testing.T) {
 	eachConnect(t, func(t *testing.T, connect connector) {
 		conn, resp := connect(t, f, host)
 		io.WriteString(conn, "hello")
-		if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(io.ReadFull(conn, make([]byte, 5)))(t)
 		d := f.others.last()
 		d.mu.Lock()
 		soFar := d.soFar
@@ -283,9 +269,7 @@ func TestWebSocketsAreRecordedBySizeAlone(t *testing.T) {
 	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}, observe: Observer{Record: notes.record, DecisionHeader: true}})
 	conn := l.open(t)
 	conn.Write([]byte("hello"))
-	if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.ReadFull(conn, make([]byte, 5)))(t)
 	if said, _, _ := notes.last().ended(); !strings.Contains(said, "101 Avsproxy-Decision=route=avs, token=injected") {
 		t.Errorf("while it is open was said %q", said)
 	}

@@ -11,6 +11,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
@@ -69,10 +70,7 @@ func TestShutdownIsWhatCutThoseUnderWay(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	l := build(t, origin, roots, plan{source: static(), observe: Observer{Record: notes.record, ShuttingDown: func() bool { return true }}})
-	resp, err := h1Client(t).Do(request(t, "GET", l.url, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(h1Client(t).Do(request(t, "GET", l.url, nil)))(t)
 	resp.Body.Close()
 	if _, e := recorded(t, notes); e.Ended != "cut at shutdown" {
 		t.Errorf("%+v", e)

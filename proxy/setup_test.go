@@ -97,10 +97,7 @@ type plan struct {
 // build starts a proxy in front of origin.
 func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	t.Helper()
-	target, err := url.Parse(origin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := testkit.Must(url.Parse(origin))(t)
 	l := &line{source: p.source}
 	p.options.Origin, p.options.Roots = target, roots
 	l.conns = &dialed{dial: p.options.Dial, control: p.options.Control}
@@ -125,9 +122,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 func (l *line) handlerOf(t testing.TB, route *Route, observe Observer) *Handler {
 	t.Helper()
 	table := &gate.Table{}
-	if err := table.Add("avs", "alexa.example.com"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, table.Add("avs", "alexa.example.com"))
 	observe.Ended = l.noteEnd
 	return &Handler{
 		Rules: gate.Rules{Host: table.Knows, Names: table.Names()}, Table: table, Routes: []*Route{route.Start()}, Observer: observe,
@@ -248,11 +243,7 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 
 func listenLocal(t testing.TB) net.Listener {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
+	return testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 }
 
 // toSandbox is a line to a sandbox whose login is made.
@@ -267,10 +258,7 @@ func toSandbox(t testing.TB, o sandbox.Options, p plan) (*line, *sandbox.Sandbox
 
 func start(t testing.TB, o sandbox.Options) *sandbox.Sandbox {
 	t.Helper()
-	s, err := sandbox.Start(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := testkit.Must(sandbox.Start(o))(t)
 	t.Cleanup(func() { s.Close() })
 	return s
 }
@@ -301,22 +289,11 @@ func loginBy(t testing.TB, client *tokens.Client) *tokens.Source {
 	t.Helper()
 	source := &tokens.Source{Name: "alexa", Kind: "authorization_code", Store: &tokens.MemoryStore{}, Renew: client.Refresh}
 	var logins tokens.Logins
-	begun, err := logins.Begin(t.Context(), source, client)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := client.HTTP.Get(begun.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	begun := testkit.Must(logins.Begin(t.Context(), source, client))(t)
+	resp := testkit.Must(client.HTTP.Get(begun.URL))(t)
 	resp.Body.Close()
-	target, err := resp.Location()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := logins.Callback(t.Context(), target); err != nil {
-		t.Fatal(err)
-	}
+	target := testkit.Must(resp.Location())(t)
+	testkit.Must(logins.Callback(t.Context(), target))(t)
 	return source
 }
 
@@ -398,11 +375,7 @@ func request(t testing.TB, method, url string, body io.Reader) *http.Request {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	r, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return testkit.Must(http.NewRequestWithContext(ctx, method, url, body))(t)
 }
 
 type answer struct {
@@ -412,15 +385,9 @@ type answer struct {
 
 func do(t testing.TB, client *http.Client, r *http.Request) answer {
 	t.Helper()
-	resp, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Do(r))(t)
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := testkit.Must(io.ReadAll(resp.Body))(t)
 	return answer{resp, body}
 }
 

@@ -19,15 +19,13 @@ import (
 
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
 func dialRaw(t testing.TB, addr string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", addr))(t)
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
 	return conn
@@ -40,10 +38,7 @@ func TestPromise4_FirstPartIsSeenBeforeTheSecondIsSent(t *testing.T) {
 		t.Run(fmt.Sprintf("upstreamHTTP1=%v", http1), func(t *testing.T) {
 			l, _ := toSandbox(t, sandbox.Options{HTTP1: http1}, plan{})
 			over(t, func(t *testing.T, client *http.Client) {
-				resp, err := client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil))
-				if err != nil {
-					t.Fatal(err)
-				}
+				resp := testkit.Must(client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil)))(t)
 				defer resp.Body.Close()
 				_, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 				lines := bufio.NewScanner(resp.Body)
@@ -84,10 +79,7 @@ func TestPromise4_UploadAndAnswerOverlap(t *testing.T) {
 			over(t, func(t *testing.T, client *http.Client) {
 				upload, send := io.Pipe()
 				defer send.Close()
-				resp, err := client.Do(request(t, "POST", l.url+"/sandbox/echo", upload))
-				if err != nil {
-					t.Fatal(err)
-				}
+				resp := testkit.Must(client.Do(request(t, "POST", l.url+"/sandbox/echo", upload)))(t)
 				defer resp.Body.Close()
 				for i := range 50 {
 					ping := fmt.Sprintf("ping %2d", i)
@@ -115,10 +107,7 @@ func TestPromise4_DownchannelShowsItsHeadAtOnce(t *testing.T) {
 	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	defer close(answer)
 	over(t, func(t *testing.T, client *http.Client) {
-		resp, err := client.Do(request(t, "GET", l.url+"/", nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "GET", l.url+"/", nil)))(t)
 		resp.Body.Close()
 	})
 }
@@ -215,9 +204,7 @@ func TestStalledUploadDoesNotHoldTheAnswerBack(t *testing.T) {
 				if err == nil && resp.StatusCode == http.StatusContinue {
 					resp, err = http.ReadResponse(reader, nil)
 				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				testkit.NoError(t, err)
 				defer resp.Body.Close()
 				body, err := io.ReadAll(resp.Body)
 				if err != nil || resp.StatusCode < 400 {
@@ -335,10 +322,7 @@ func TestHTTP10ClientsAreServed(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{})
 	conn := dialRaw(t, l.addr)
 	fmt.Fprint(conn, "GET /sandbox/bytes?n=100000 HTTP/1.0\r\nHost: localhost\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(t)
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || len(body) != 100000 || len(resp.TransferEncoding) > 0 {
 		t.Fatalf("%d bytes, %v, %v", len(body), resp.TransferEncoding, err)

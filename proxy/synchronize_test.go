@@ -15,6 +15,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -54,9 +55,7 @@ func misbehave(t *testing.T, s *sandbox.Sandbox, text string) {
 	if err == nil {
 		err = s.Faults().Replace(list)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 }
 
 // connections returns the connections that downchannels and SynchronizeStates
@@ -78,9 +77,7 @@ func TestStateFollowsEachDownchannelOnItsConnection(t *testing.T) {
 		s := toSynchronized(t)
 		wantPing(t, client, s.line) // is followed by nothing
 		first, _ := openDownchannel(t, client, s.line)
-		if err := next(t, s.done); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, next(t, s.done))
 		event := atPath(s.Sandbox, avs.PathEvents)[0]
 		if event.Status != http.StatusNoContent || event.Token == "" || event.Header.Get("X-Device") != "kitchen" {
 			t.Errorf("%+v", event)
@@ -89,9 +86,7 @@ func TestStateFollowsEachDownchannelOnItsConnection(t *testing.T) {
 		wantPing(t, client, s.line)
 		first.Body.Close()
 		openDownchannel(t, client, s.line)
-		if err := next(t, s.done); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, next(t, s.done))
 		downchannels, states := s.connections()
 		if len(downchannels) != 2 || len(states) != 2 || downchannels[0] != states[0] || downchannels[1] != states[1] || states[0] == states[1] {
 			t.Errorf("downchannels on connections %v, states on %v", downchannels, states)

@@ -18,20 +18,16 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
 func TestPromise6_TwoHundredCallersAtExpiryMakeOneTokenCall(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		l, s := toSandbox(t, sandbox.Options{TokenDelay: 200 * time.Millisecond, MaxConcurrentStreams: 250}, plan{})
-		grant, err := l.source.Store.Load(l.source.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		grant := testkit.Must(l.source.Store.Load(l.source.Name))(t)
 		grant.Expiry = time.Now().Add(-time.Minute)
-		if err := l.source.SetGrant(t.Context(), grant); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, l.source.SetGrant(t.Context(), grant))
 		before := len(s.TokenCalls())
 		var callers sync.WaitGroup
 		for i := range 200 {
@@ -271,9 +267,7 @@ func TestOnlyStatusesOfTheRouteReject(t *testing.T) {
 			return &http.Response{StatusCode: status, Body: http.NoBody, Request: r}, nil
 		}}, Credential{Source: source, HealOn: []int{401}})
 		for _, status = range []int{200, 403, 500, 401, 200, 401, 200} { // the last 401 is within the cool-down
-			if _, err := inject.RoundTrip(request(t, "GET", "https://h/", nil)); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Must(inject.RoundTrip(request(t, "GET", "https://h/", nil)))(t)
 		}
 		if renewals > 1 {
 			t.Errorf("%d renewals", renewals)

@@ -189,9 +189,7 @@ func FuzzStandInBodies(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		w := httptest.NewRecorder()
 		r, _ := http.NewRequest("POST", "http://localhost/token", bytes.NewReader(body))
-		if err := endpoint.Answer(w, r, exchange.New(nil, httpexchange.Head(r))); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, endpoint.Answer(w, r, exchange.New(nil, httpexchange.Head(r))))
 		var got granted
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || strings.Contains(w.Body.String(), canary) {
 			t.Fatalf("%q: %q", body, w.Body)

@@ -8,15 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // An upstream that is asked without a route says 103 while net/http says 100.
 func TestOthers100AndInterimDoNotMix(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer ln.Close()
 	go func() {
 		for {

@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
 )
 
@@ -36,10 +37,7 @@ func TestOthersRejected(t *testing.T) {
 
 func echo(t *testing.T) (addr string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { ln.Close() })
 	go func() {
 		for {
@@ -93,10 +91,7 @@ func TestTunnelCarriesBytesAndHalfCloses(t *testing.T) {
 
 func TestTunnelEndsWithItsTarget(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer ln.Close()
 	rest := make(chan string, 2)
 	go func() {

@@ -21,6 +21,7 @@ import (
 
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
 	"avsproxy/internal/upstream"
 )
@@ -73,10 +74,7 @@ func runCorporation(t testing.TB, addr string, secured bool) *corporation {
 // through is the choice of one proxy for everything.
 func through(t testing.TB, text string) func(*url.URL) (*url.URL, error) {
 	t.Helper()
-	via, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	via := testkit.Must(url.Parse(text))(t)
 	return func(*url.URL) (*url.URL, error) { return via, nil }
 }
 
@@ -180,10 +178,7 @@ func withoutUser(text string) string {
 
 // A proxy that is ourselves would be a loop.
 func TestC08_OwnListenersAreNoCorporateProxy(t *testing.T) {
-	own, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer own.Close()
 	dialer := &tunnel.Dialer{Own: func() []net.Addr { return []net.Addr{own.Addr()} }, Loopback: true}
 	for _, scheme := range []string{"http", "https", "socks5"} {
