@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/config"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -21,14 +22,8 @@ func TestNoSecretMakesRoomForAnother(t *testing.T) {
 	}
 	env := map[string]string{"HOME": t.TempDir(), "HTTPS_PROXY": "http://me:proxy%2Fpassword@proxy.example:3128"}
 	getenv := func(name string) string { return env[name] }
-	conf, err := config.Parse("config.toml", []byte(text.String()), getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := Build((&Environment{Getenv: getenv}), conf, Resolved{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	conf := testkit.Must(config.Parse("config.toml", []byte(text.String()), getenv))(t)
+	p := testkit.Must(Build((&Environment{Getenv: getenv}), conf, Resolved{}))(t)
 	known := p.secrets()
 	for i := range 100 {
 		if secret := fmt.Sprintf("canary-%03d", i); !slices.Contains(known, secret) {

@@ -13,6 +13,7 @@ import (
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
 	"avsproxy/proxy"
 
@@ -23,10 +24,7 @@ import (
 // A client of a tunnel over HTTP/2 that has granted every window and does not read:
 // no frame of ours gets out, the one that resets the stream neither.
 func TestDrainEndsThoughAClientDoesNotRead(t *testing.T) {
-	flood, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	flood := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer flood.Close()
 	go func() {
 		conn, err := flood.Accept()
@@ -40,16 +38,10 @@ func TestDrainEndsThoughAClientDoesNotRead(t *testing.T) {
 	rules := gate.Rules{Others: true, Host: func(exchange.Authority, exchange.Listener) bool { return false }}
 	handler := &proxy.Handler{Rules: rules, Table: &gate.Table{}, Unrouted: others, Enter: s.busy.Limit(maxRequests, maxWaiting)}
 	s.proxy = httpserver.New(handler, httpserver.DiscardLog())
-	door, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	door := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	go s.proxy.Serve(listen.Sniff(door, nil, time.Second))
 	defer s.proxy.Close()
-	conn, err := net.Dial("tcp", door.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", door.Addr().String()))(t)
 	defer conn.Close()
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)

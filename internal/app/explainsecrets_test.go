@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/explain"
+	"avsproxy/internal/testkit"
 )
 
 // An explanation names the headers that are added, and says nothing of what is
@@ -21,15 +22,10 @@ func TestExplainTellsNothingConfidential(t *testing.T) {
 		"http://canary-name@device.localhost:9744/":        "login missing",
 		"https://me:canary-password@evil.example/":         "no route belongs",
 	} {
-		x, err := e.Explain("GET", request)
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := testkit.Must(e.Explain("GET", request))(t)
 		told, _ := json.Marshal(x)
 		var printed strings.Builder
-		if err := explain.Print(&printed, x); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, explain.Print(&printed, x))
 		for _, said := range []string{string(told), printed.String()} {
 			if strings.Contains(said, "canary") || !strings.Contains(said, words) {
 				t.Errorf("%s: %s", request, said)

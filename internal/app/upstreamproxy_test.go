@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestCorporateProxyOfTheEnvironment(t *testing.T) {
@@ -43,14 +45,8 @@ func chosen(t *testing.T, a *Environment, target string) string {
 		}
 		return "error"
 	}
-	parsed, err := url.Parse(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	via, err := choose(parsed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parsed := testkit.Must(url.Parse(target))(t)
+	via := testkit.Must(choose(parsed))(t)
 	if via == nil {
 		return ""
 	}
