@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -52,8 +54,7 @@ func startGRPC(t *testing.T) (*grpcServer, *program) {
 	certificate := httptest.NewUnstartedServer(nil)
 	certificate.StartTLS() // for its certificate alone
 	certificate.Close()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	listener := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	server := grpc.NewServer(grpc.ForceServerCodec(textCodec{}), grpc.UnknownServiceHandler(s.handle),
 		grpc.Creds(credentials.NewServerTLSFromCert(&certificate.TLS.Certificates[0])))
 	go server.Serve(listener)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -32,14 +34,12 @@ type caller struct {
 func TestGRPCGo(t *testing.T) {
 	server, p := startGRPC(t)
 	address := "passthrough:///localhost:" + p.serve(t)
-	root, err := os.ReadFile(filepath.Join(p.folder, "ca.pem"))
-	must(t, err)
+	root := testkit.Must(os.ReadFile(filepath.Join(p.folder, "ca.pem")))(t)
 	for door, how := range map[string]credentials.TransportCredentials{
 		"h2c": insecure.NewCredentials(), "TLS": credentials.NewClientTLSFromCert(poolOf(t, root), "localhost"),
 	} {
-		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(how), grpc.WithNoProxy(),
-			grpc.WithDefaultCallOptions(grpc.ForceCodec(textCodec{})))
-		must(t, err)
+		conn := testkit.Must(grpc.NewClient(address, grpc.WithTransportCredentials(how), grpc.WithNoProxy(),
+			grpc.WithDefaultCallOptions(grpc.ForceCodec(textCodec{}))))(t)
 		t.Cleanup(func() { conn.Close() })
 		c := caller{conn, server}
 		for name, test := range map[string]func(*testing.T){
@@ -55,9 +55,7 @@ func TestGRPCGo(t *testing.T) {
 // call begins a call of any kind.
 func (c caller) call(ctx context.Context, t *testing.T, options ...grpc.CallOption) grpc.ClientStream {
 	t.Helper()
-	stream, err := c.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/interop.Texts/Any", options...)
-	must(t, err)
-	return stream
+	return testkit.Must(c.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/interop.Texts/Any", options...))(t)
 }
 
 func patient(t *testing.T) context.Context {
@@ -68,7 +66,7 @@ func patient(t *testing.T) context.Context {
 
 func send(t *testing.T, stream grpc.ClientStream, message string) {
 	t.Helper()
-	must(t, stream.SendMsg(&message))
+	testkit.NoError(t, stream.SendMsg(&message))
 }
 
 func receive(t *testing.T, stream grpc.ClientStream, want string) {
@@ -95,7 +93,7 @@ func (c caller) unary(t *testing.T) {
 	ctx := metadata.AppendToOutgoingContext(patient(t), "x-word", "hello", "x-binary-bin", "\x00\xff")
 	var head, trailer metadata.MD
 	said, heard := "hello", ""
-	must(t, c.Invoke(ctx, "/interop.Texts/One", &said, &heard, grpc.Header(&head), grpc.Trailer(&trailer)))
+	testkit.NoError(t, c.Invoke(ctx, "/interop.Texts/One", &said, &heard, grpc.Header(&head), grpc.Trailer(&trailer)))
 	if heard != said || fmt.Sprint(head["x-seen"], head["x-binary-bin"], trailer["x-end"]) != "[hello] [\x00\xff] [ended]" {
 		t.Errorf("%q, %v, %v", heard, head, trailer)
 	}
@@ -104,7 +102,7 @@ func (c caller) unary(t *testing.T) {
 func (c caller) serverStreaming(t *testing.T) {
 	stream := c.call(patient(t), t)
 	send(t, stream, "count 3")
-	must(t, stream.CloseSend())
+	testkit.NoError(t, stream.CloseSend())
 	for range 3 {
 		receive(t, stream, "counted")
 	}
@@ -120,7 +118,7 @@ func (c caller) clientStreaming(t *testing.T) {
 		send(t, stream, "count 0")
 	}
 	send(t, stream, "all")
-	must(t, stream.CloseSend())
+	testkit.NoError(t, stream.CloseSend())
 	receive(t, stream, "all")
 	ends(t, stream, codes.OK, "")
 }
@@ -132,7 +130,7 @@ func (c caller) bothStreaming(t *testing.T) {
 		send(t, stream, word)
 		receive(t, stream, word)
 	}
-	must(t, stream.CloseSend())
+	testkit.NoError(t, stream.CloseSend())
 	ends(t, stream, codes.OK, "")
 }
 
@@ -147,7 +145,7 @@ func (c caller) errorsFirst(t *testing.T) {
 		}
 		stream := c.call(patient(t), t)
 		send(t, stream, said)
-		must(t, stream.CloseSend())
+		testkit.NoError(t, stream.CloseSend())
 		ends(t, stream, codes.NotFound, "no such thing")
 	}
 }
@@ -157,7 +155,7 @@ func (c caller) errorsLate(t *testing.T) {
 		stream := c.call(patient(t), t)
 		send(t, stream, "count 2")
 		send(t, stream, "fail 9 not now")
-		must(t, stream.CloseSend())
+		testkit.NoError(t, stream.CloseSend())
 		receive(t, stream, "counted")
 		receive(t, stream, "counted")
 		ends(t, stream, codes.FailedPrecondition, "not now")
@@ -227,6 +225,6 @@ func (c caller) large(t *testing.T) {
 		send(t, stream, word)
 		receive(t, stream, word)
 	}
-	must(t, stream.CloseSend())
+	testkit.NoError(t, stream.CloseSend())
 	ends(t, stream, codes.OK, "")
 }

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -61,8 +62,8 @@ func installWith(t *testing.T, root *x509.Certificate, config string) *program {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})
-	must(t, os.WriteFile(filepath.Join(folder, "roots.pem"), roots, 0o600))
-	must(t, os.WriteFile(filepath.Join(folder, "config.toml"), fmt.Appendf(nil, `
+	testkit.NoError(t, os.WriteFile(filepath.Join(folder, "roots.pem"), roots, 0o600))
+	testkit.NoError(t, os.WriteFile(filepath.Join(folder, "config.toml"), fmt.Appendf(nil, `
 sandbox = false
 proxy.listen = "localhost:0"
 console.listen = "localhost:0"
@@ -77,9 +78,8 @@ func (p *program) serve(t *testing.T) (port string) {
 	t.Helper()
 	ready, _ := p.start(t, "serve", "--json")
 	var addresses struct{ Proxy []string }
-	must(t, json.Unmarshal([]byte(ready), &addresses))
-	address, err := url.Parse(addresses.Proxy[0])
-	must(t, err)
+	testkit.NoError(t, json.Unmarshal([]byte(ready), &addresses))
+	address := testkit.Must(url.Parse(addresses.Proxy[0]))(t)
 	return address.Port()
 }
 
@@ -93,8 +93,8 @@ func (p *program) start(t *testing.T, args ...string) (line string, end func() s
 	var words bytes.Buffer
 	cmd.Stderr = &words
 	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	testkit.NoError(t, err)
+	testkit.NoError(t, cmd.Start())
 	t.Cleanup(func() { cmd.Wait() })
 	line, err = bufio.NewReader(out).ReadString('\n')
 	if err != nil {
@@ -111,8 +111,7 @@ func (p *program) start(t *testing.T, args ...string) (line string, end func() s
 
 func freeRedirect(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	must(t, err)
+	listener := testkit.Must(net.Listen("tcp", "localhost:0"))(t)
 	defer listener.Close()
 	return fmt.Sprintf("https://localhost:%d/authresponse", listener.Addr().(*net.TCPAddr).Port)
 }
@@ -122,8 +121,7 @@ func call(t *testing.T, callback *url.URL) {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Get(callback.String())
-	must(t, err)
+	resp := testkit.Must((&http.Client{Transport: transport}).Get(callback.String()))(t)
 	defer resp.Body.Close()
 	if page, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 {
 		t.Fatalf("%s: %s", resp.Status, page)
@@ -150,8 +148,7 @@ func TestProgramFromLoginToInjectedToken(t *testing.T) {
 	}
 	checkToken(t, server, tokens.Token{Access: tokens.Secret(renewed)})
 
-	resp, err := http.Get("http://localhost:" + p.serve(t) + "/userinfo") // knows no token
-	must(t, err)
+	resp := testkit.Must(http.Get("http://localhost:" + p.serve(t) + "/userinfo"))(t) // knows no token
 	defer resp.Body.Close()
 	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !strings.Contains(string(body), `"sub"`) {
 		t.Errorf("%s: %s", resp.Status, body)
