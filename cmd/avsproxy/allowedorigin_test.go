@@ -19,16 +19,10 @@ import (
 // programSocket opens a WebSocket as libraries do that send an Origin, like this one.
 func programSocket(t *testing.T, address, host string) (*websocket.Conn, error) {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", address))(t)
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	conf, err := websocket.NewConfig("ws://"+host+":"+app.PortOf(address)+"/", "http://"+host+":9744")
-	if err != nil {
-		t.Fatal(err)
-	}
+	conf := testkit.Must(websocket.NewConfig("ws://"+host+":"+app.PortOf(address)+"/", "http://"+host+":9744"))(t)
 	return websocket.NewClient(conf, conn)
 }
 
@@ -37,13 +31,8 @@ func TestProgramsMayHaveAnOrigin(t *testing.T) {
 	second := strings.Replace(route[strings.Index(route, "[[route]]"):], `"api"`, `"strict"`, 1)
 	proxy := serveBuilt(t, route+"allow_origin = [\"http://localhost:9744\"]\n"+second)
 	address := strings.TrimPrefix(proxy.Proxy[0], "http://")
-	socket, err := programSocket(t, address, "localhost")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(socket, "hello"); err != nil {
-		t.Fatal(err)
-	}
+	socket := testkit.Must(programSocket(t, address, "localhost"))(t)
+	testkit.Must(io.WriteString(socket, "hello"))(t)
 	if n, err := socket.Read(make([]byte, 99)); err != nil || n != len("hello") {
 		t.Errorf("%d, %v", n, err)
 	}
@@ -68,7 +57,7 @@ func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
 	port := app.PortOf(proxy.Proxy[0])
 
 	ctx := browserContext(t)
-	must(t, chromedp.Do(ctx, chromedp.Navigate(origin)))
+	testkit.NoError(t, chromedp.Do(ctx, chromedp.Navigate(origin)))
 	outcome := ask(t, ctx, chromedp.Evaluate[string](`(async () => {
 		const tell = async (url, options) => {
 			try { return (await fetch(url, options)).status } catch (e) { return "blocked" }
@@ -83,10 +72,7 @@ func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
 	if outcome != "blocked 0 refused" {
 		t.Errorf("the page got %q", outcome)
 	}
-	resp, err := http.Get(proxy.Console + "/api/exchanges")
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.Get(proxy.Console + "/api/exchanges"))(t)
 	defer resp.Body.Close()
 	exchanges, _ := io.ReadAll(resp.Body)
 	if n := strings.Count(string(exchanges), `origin_forbidden`); n < 3 {

@@ -45,9 +45,7 @@ func startTargetOver(t *testing.T, more string, http2 bool) *target {
 	t.Cleanup(upstream.Close)
 	roots := filepath.Join(t.TempDir(), "upstream.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})
-	if err := os.WriteFile(roots, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(roots, text, 0o644))
 	got.runningProxy = startProxy(t, fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"
@@ -70,15 +68,10 @@ token = "c4n4ry-token"
 // send writes text as it is and returns all that comes back.
 func (g *target) send(t *testing.T, text string) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", g.addr))(t)
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second)) // a bound for what should not happen
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.WriteString(conn, text))(t)
 	answer, _ := io.ReadAll(conn) // cut off is an answer, too
 	return string(answer)
 }
@@ -139,9 +132,7 @@ func TestC06_WiderListenersNeedAKey(t *testing.T) {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "config.toml")
 		text := fmt.Sprintf("[proxy]\nlisten = %q\n[[route]]\nname = \"a\"\nupstream = \"https://api.example\"\n", addr)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		said := testkit.NewBuffer()
 		code := cli.Run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
 		if code != terminal.ExitUsage || !strings.Contains(said.String(), "client_key") {
@@ -156,9 +147,7 @@ func TestC07_ATakenPortIsAnErrorThatNamesItsHolder(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
 	text := fmt.Sprintf("[proxy]\nlisten = \"localhost:%s\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://api.example\"\n", app.PortOf(g.addr))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	said := testkit.NewBuffer()
 	code := cli.Run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
 	if code == terminal.ExitDone || !strings.Contains(said.String(), app.PortOf(g.addr)) || strings.Contains(said.String(), "is ready") {
@@ -218,10 +207,7 @@ func TestC23_AnUpstreamThatNeverAnswersIsGivenUpWhereAsked(t *testing.T) {
 		case <-r.Context().Done(): // the client's end reaches the upstream
 		}
 	}
-	conn, err := net.Dial("tcp", g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", g.addr))(t)
 	io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	for g.arrivals.Load() == 0 {
 		time.Sleep(time.Millisecond)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"avsproxy/internal/app"
+	"avsproxy/internal/testkit"
 )
 
 // BenchmarkFirstByte measures what the proxy adds to the wait for the first byte of
@@ -94,9 +95,7 @@ func firstByteUpstream(b *testing.B, goOn <-chan struct{}) *httptest.Server {
 func firstByteConfig(b testing.TB, upstream *httptest.Server) string {
 	roots := filepath.Join(b.TempDir(), "roots.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})
-	if err := os.WriteFile(roots, text, 0o600); err != nil {
-		b.Fatal(err)
-	}
+	testkit.NoError(b, os.WriteFile(roots, text, 0o600))
 	return fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"
@@ -117,10 +116,7 @@ token = "a-token"
 
 // bareProxy serves clear text and TLS on ports of their own.
 func bareProxy(b *testing.B, upstream *httptest.Server) (addresses [2]*httptest.Server) {
-	target, err := url.Parse(upstream.URL)
-	if err != nil {
-		b.Fatal(err)
-	}
+	target := testkit.Must(url.Parse(upstream.URL))(b)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: rootsOf(upstream)}, Protocols: protocols("h2"), DisableCompression: true}
 	b.Cleanup(transport.CloseIdleConnections)
 	handler := &httputil.ReverseProxy{
@@ -195,14 +191,9 @@ func (f firstByte) clientThrough(proxy *url.URL, base, protocol string, roots *x
 	client := &http.Client{Transport: transport}
 	return func(b *testing.B, kind string) time.Duration {
 		began := time.Now()
-		resp, err := client.Get(base + "/first?kind=" + kind)
-		if err != nil {
-			b.Fatal(err)
-		}
+		resp := testkit.Must(client.Get(base + "/first?kind=" + kind))(b)
 		defer resp.Body.Close()
-		if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
-			b.Fatal(err)
-		}
+		testkit.Must(io.ReadFull(resp.Body, make([]byte, 1)))(b)
 		took := time.Since(began)
 		f.goOn <- struct{}{}
 		io.Copy(io.Discard, resp.Body) // so that the connection serves again

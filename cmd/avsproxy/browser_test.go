@@ -28,7 +28,7 @@ func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 		t.Fatalf("before the login /ping answered %d, want 503", status)
 	}
 	ctx := browserContext(t)
-	must(t, chromedp.Do(ctx, chromedp.Navigate(api.LocalhostURL(proxy.Console)+"/login")))
+	testkit.NoError(t, chromedp.Do(ctx, chromedp.Navigate(api.LocalhostURL(proxy.Console)+"/login")))
 	ask(t, ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Click(chromedp.CSS("button"))))
 	if text := ask(t, ctx, chromedp.Text(chromedp.CSS("main"))); !strings.Contains(text, "Logged in to alexa") {
 		t.Errorf("the last page says:\n%s", text)
@@ -52,7 +52,7 @@ func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
 	tokenCalls := len(amazon.TokenCalls())
 
 	ctx := browserContext(t)
-	must(t, chromedp.Do(ctx, chromedp.Navigate(evil)))
+	testkit.NoError(t, chromedp.Do(ctx, chromedp.Navigate(evil)))
 	outcome := ask(t, ctx, chromedp.Evaluate[string](`(async () => {
 		const tell = async (url, options) => {
 			try { return (await fetch(url, options)).status } catch (e) { return "blocked" }
@@ -83,10 +83,7 @@ func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
 // the fingerprint and goes on.
 func browserContext(t *testing.T) context.Context {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := testkit.Must(exec.LookPath("chromium"))(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.NoSandbox, // CI runs as root, where chromium's own sandbox does not start
@@ -99,22 +96,13 @@ func browserContext(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	must(t, chromedp.Do(ctx)) // starts the browser, which must not end with the time-out below
+	testkit.NoError(t, chromedp.Do(ctx)) // starts the browser, which must not end with the time-out below
 	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func ask[T any](t *testing.T, ctx context.Context, action chromedp.Action[T]) T {
 	t.Helper()
-	value, err := chromedp.Run(ctx, action)
-	must(t, err)
-	return value
+	return testkit.Must(chromedp.Run(ctx, action))(t)
 }

@@ -8,16 +8,14 @@ import (
 	"testing"
 
 	"avsproxy/internal/app"
+	"avsproxy/internal/testkit"
 )
 
 // allow_users opens the proxy, not the console: not by way of the proxy either, to
 // which the callback's listener would answer as to the user it runs as.
 func TestC08_TheCallbacksListenerIsNotReachedThroughTheProxy(t *testing.T) {
 	needRoot(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	free := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	port := app.PortOf(free.Addr().String())
 	free.Close()
 	proxy := startTunnelling(t, fmt.Sprintf(`

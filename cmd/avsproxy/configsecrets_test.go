@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // confided is what a configuration may hold in confidence besides the tokens, none of
@@ -77,10 +79,7 @@ func TestSecretsOfTheConfigurationAreMasked(t *testing.T) {
 	proxy := startConfided(t, strings.Join(append(slices.Clone(told), harmless...), "\n"))
 	req, _ := http.NewRequestWithContext(t.Context(), "GET", proxy.Proxy[0]+"/all", nil)
 	req.Header.Set("Avsproxy-Key", "canary-client-key")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.DefaultClient.Do(req))(t)
 	got, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
 	if !strings.Contains(string(got), "canary-password") {
@@ -116,9 +115,7 @@ func startConfided(t *testing.T, text string) *runningProxy {
 	}))
 	t.Cleanup(upstream.Close)
 	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("canary-file-secret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(secret, []byte("canary-file-secret\n"), 0o600))
 	return startProxy(t, strings.NewReplacer(
 		"UPSTREAM", upstream.URL, "ROOTS", writeRoot(t, upstream), "SECRET", secret,
 		"BASIC", base64.StdEncoding.EncodeToString([]byte("canary-basic:canary-pass")),

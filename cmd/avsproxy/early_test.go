@@ -21,6 +21,7 @@ import (
 	"avsproxy/internal/certs"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 // announcements are the ways in which an HTTP/1.1 request says that a body follows.
@@ -186,10 +187,7 @@ func TestTheStandInsRefusalWaitsForNoBody(t *testing.T) {
 // Clients that send all before they read get their answer, too.
 func TestOurAnswersReachClientsThatSendFirst(t *testing.T) {
 	door := refusing(t)["unknown host"]
-	conn, err := door.dial()
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(door.dial())(t)
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	fmt.Fprintf(conn, "%sContent-Length: %d\r\n\r\n", door.head, 8<<20)
@@ -296,10 +294,7 @@ func TestUpstreamsAnswersAreNotCut(t *testing.T) {
 // A request that a handler still serves has no time limit. The limits are for bodies that no
 // handler reads.
 func TestLongRequestsAreNotCut(t *testing.T) {
-	authority, err := certs.New("test authority")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(certs.New("test authority"))(t)
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Hour)
 		text, err := io.ReadAll(r.Body)
@@ -348,10 +343,7 @@ func TestOurAnswersKeepConnectionsOfWholeRequests(t *testing.T) {
 	server.Config = door
 	server.Start()
 	defer server.Close()
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", server.Listener.Addr().String()))(t)
 	defer conn.Close()
 	reader := bufio.NewReader(conn)
 	for range 3 {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 )
 
 // echoed is a token with all that tokens may have in them (RFC 6750 section 2.1).
@@ -87,21 +88,14 @@ func TestNoEchoIsShownAnywhere(t *testing.T) {
 
 func mustRequest(t *testing.T, target string) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", target, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return req
+	return testkit.Must(http.NewRequestWithContext(t.Context(), "GET", target, nil))(t)
 }
 
 // rawUpstream answers each request with the echo that its path names, and hangs up.
 func rawUpstream(t *testing.T) *httptest.Server {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: server.TLS.Certificates, NextProtos: []string{"http/1.1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: server.TLS.Certificates, NextProtos: []string{"http/1.1"}}))(t)
 	t.Cleanup(func() { ln.Close(); server.Close() })
 	server.URL = "https://" + ln.Addr().String()
 	go eachConn(ln, func(conn net.Conn) {

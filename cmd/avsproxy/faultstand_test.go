@@ -18,6 +18,7 @@ import (
 
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 )
 
 // noticed is the time below which nothing has been waited for, however busy the
@@ -35,10 +36,7 @@ type faultStand struct {
 // newFaultStand logs in while the given faults strike.
 func newFaultStand(t *testing.T, atLogin string) *faultStand {
 	t.Helper()
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	amazon := testkit.Must(sandbox.Start(sandbox.Options{}))(t)
 	t.Cleanup(func() { amazon.Close() })
 	config := strings.Replace(amazonConfig(t, amazon), `preset = "avs"`, "preset = \"avs\"\nping_interval = \"1s\"\ndial_timeout = \"2s\"", 1)
 	s := &faultStand{runningProxy: startProxy(t, config), t: t, amazon: amazon}
@@ -59,9 +57,7 @@ func (s *faultStand) strike(list string) {
 	if err == nil {
 		err = s.amazon.Faults().Replace(parsed)
 	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	testkit.NoError(s.t, err)
 }
 
 // A sight is what a client sees of one exchange.
@@ -92,10 +88,7 @@ func (s *faultStand) see(client *http.Client, method, path string, body io.Reade
 		interim[code]++
 		return nil
 	}})
-	r, err := http.NewRequestWithContext(ctx, method, s.Proxy[0]+path, body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	r := testkit.Must(http.NewRequestWithContext(ctx, method, s.Proxy[0]+path, body))(s.t)
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	resp, err := client.Do(r)
 	seen := sight{text: broken(err)}

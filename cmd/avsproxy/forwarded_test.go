@@ -12,6 +12,7 @@ import (
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // A forwarder stands for "ssh -L" and "docker -p": clients name its port, and not that
@@ -20,10 +21,7 @@ type forwarder struct{ net.Listener }
 
 func newForwarder(t *testing.T) *forwarder {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { ln.Close() })
 	return &forwarder{ln}
 }
@@ -47,10 +45,7 @@ func (f *forwarder) leadTo(address string) {
 }
 
 func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	amazon := testkit.Must(sandbox.Start(sandbox.Options{}))(t)
 	t.Cleanup(func() { amazon.Close() })
 	proxied, pages, unnamed := newForwarder(t), newForwarder(t), newForwarder(t)
 	config := amazonConfig(t, amazon)
@@ -70,10 +65,7 @@ func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
 		r, _ := http.NewRequest(method, url, strings.NewReader("credential=alexa"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header["Origin"] = origin
-		resp, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(r))(t)
 		defer resp.Body.Close()
 		body, _ := io.ReadAll(resp.Body)
 		return resp, string(body)
@@ -103,10 +95,7 @@ func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
 func TestProbesOfHTTP10(t *testing.T) {
 	proxy, _ := startBoth(t)
 	for path, want := range map[string]string{"/livez": " 200 ", "/readyz": " 503 ", "/status": " 421 ", "/login": " 421 ", "/metrics": " 421 "} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(proxy.Console, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := testkit.Must(net.Dial("tcp", strings.TrimPrefix(proxy.Console, "http://")))(t)
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(20 * time.Second))
 		fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", path)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // Broken framing of the client is not reported as a fault of the upstream, over HTTP/1.1 and HTTP/2.
@@ -57,9 +59,7 @@ func TestConnectionEndsWithARequestOfTwoLengths(t *testing.T) {
 		conn := connect()
 		defer conn.Close()
 		host := map[string]string{"CONNECT": "api.localhost"}[name]
-		if _, err := io.WriteString(conn, strings.ReplaceAll(both+smuggled, "localhost", cmp.Or(host, "localhost"))); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(io.WriteString(conn, strings.ReplaceAll(both+smuggled, "localhost", cmp.Or(host, "localhost"))))(t)
 		text, _ := io.ReadAll(conn)
 		if strings.Count(string(text), "HTTP/1.1 ") != 1 || !strings.Contains(string(text), "\r\nConnection: close\r\n") {
 			t.Errorf("%s: %.400q", name, text)
@@ -72,10 +72,7 @@ func TestConnectionEndsWithARequestOfTwoLengths(t *testing.T) {
 
 func dial(t *testing.T, addr string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", addr))(t)
 	conn.SetDeadline(time.Now().Add(20 * time.Second)) // a bound for what should not happen
 	return conn
 }

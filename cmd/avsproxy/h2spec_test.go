@@ -62,9 +62,7 @@ func conform(t *testing.T, suite string, args []string) (cases int, failed []str
 			Skipped *struct{} `xml:"skipped"`
 		} `xml:"testsuite>testcase"`
 	}
-	if err := xml.Unmarshal(text, &report); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, xml.Unmarshal(text, &report))
 	for _, c := range report.Cases {
 		if c.Failure != nil || c.Error != nil || c.Skipped != nil {
 			failed = append(failed, c.Section+": "+c.Name)

@@ -29,9 +29,7 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 	}))
 	t.Cleanup(upstream.Close)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw}), 0o600))
 	route := func(name, more string) string {
 		return fmt.Sprintf("[[route]]\nname = %q\nupstream = \"%s/v2\"\nca_file = %q\ncredential = \"fixed\"\n%s\n", name, upstream.URL, roots, more)
 	}
@@ -66,10 +64,7 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 // shortDir is short enough for a socket's path.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "doors")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "doors"))(t)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }

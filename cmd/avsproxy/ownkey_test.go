@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // A browser that has the inspector open sends its cookie to every port of localhost:
@@ -28,10 +30,7 @@ func TestTheInspectorsKeyGoesToNoUpstream(t *testing.T) {
 		req, _ := http.NewRequestWithContext(t.Context(), "GET", proxy.Proxy[0]+"/", nil)
 		req.Header.Set("Cookie", cookie)
 		req.Header.Set("Avsproxy-Console-Key", "s3cr3t")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(http.DefaultClient.Do(req))(t)
 		got, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if string(got) != want || strings.Contains(string(got), "s3cr3t") {

@@ -38,9 +38,7 @@ func startProxy(t testing.TB, config string) *runningProxy {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(file, []byte(config), 0o600))
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
 	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -82,15 +80,11 @@ func startWithFiles(t *testing.T, files int, config string) *runningProxy {
 func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *runningProxy {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
 	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer(), State: dir}
 	cmd.Dir, cmd.Env = dir, append([]string{"HOME=" + dir, "NO_COLOR=1", "PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	proxy.awaitAndEnd(t, cmd)
 	return proxy
 }
@@ -98,18 +92,13 @@ func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *ru
 // read takes the line that tells where the program listens.
 func (p *runningProxy) read(t testing.TB) {
 	t.Helper()
-	if err := json.Unmarshal(p.Stdout.Bytes(), &p.servedAt); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal(p.Stdout.Bytes(), &p.servedAt))
 }
 
 // startBoth runs a sandbox and a proxy that takes it for the real Amazon.
 func startBoth(t *testing.T) (*runningProxy, *sandbox.Sandbox) {
 	t.Helper()
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	amazon := testkit.Must(sandbox.Start(sandbox.Options{}))(t)
 	t.Cleanup(func() { amazon.Close() })
 	return startProxy(t, amazonConfig(t, amazon)), amazon
 }
@@ -118,9 +107,7 @@ func startBoth(t *testing.T) (*runningProxy, *sandbox.Sandbox) {
 func amazonConfig(t *testing.T, amazon *sandbox.Sandbox) string {
 	t.Helper()
 	roots := filepath.Join(t.TempDir(), "amazon.pem")
-	if err := os.WriteFile(roots, amazon.RootPEM(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(roots, amazon.RootPEM(), 0o644))
 	return fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"
@@ -146,10 +133,7 @@ device_serial_number = "1"
 
 func get(t *testing.T, url string) int {
 	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.Get(url))(t)
 	defer resp.Body.Close()
 	io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode

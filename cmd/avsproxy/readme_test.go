@@ -53,10 +53,7 @@ func contains(list []string, text string) bool {
 // readmeCommands are the lines of the blocks marked as sh.
 func readmeCommands(t *testing.T, path string) []string {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(path))(t)
 	var commands []string
 	inside := false
 	for line := range strings.Lines(string(text)) {
@@ -76,10 +73,7 @@ func readmeCommands(t *testing.T, path string) []string {
 
 func shippedWithFreePorts(t *testing.T, repo string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(repo, "config.toml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(filepath.Join(repo, "config.toml")))(t)
 	for _, port := range []string{"9744", "9745"} {
 		old := []byte(`# listen = "localhost:` + port + "\"\n")
 		if !bytes.Contains(text, old) {
@@ -88,9 +82,7 @@ func shippedWithFreePorts(t *testing.T, repo string) string {
 		text = bytes.Replace(text, old, []byte("listen = \"localhost:0\"\n"), 1)
 	}
 	path := filepath.Join(t.TempDir(), "config.toml")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(path, text, 0o600))
 	return path
 }
 
@@ -101,9 +93,7 @@ func runServe(t *testing.T, repo string, env []string, command string) string {
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir, cmd.Env, cmd.Stderr = repo, env, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 		cmd.Wait()

@@ -13,6 +13,7 @@ import (
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 // recordOf waits until the exchange with the target is over.
@@ -28,9 +29,7 @@ func recordOf(t *testing.T, p *runningProxy, target string) (record capture.Reco
 			if e.Target != target || e.State != "done" {
 				continue
 			}
-			if err := json.Unmarshal([]byte(fetch(t, fmt.Sprint(p.Console, "/api/exchanges/", e.ID))), &record); err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, json.Unmarshal([]byte(fetch(t, fmt.Sprint(p.Console, "/api/exchanges/", e.ID))), &record))
 			return record
 		}
 	}
@@ -121,16 +120,10 @@ func TestNoRecordHasTheTokenThatWasInjected(t *testing.T) {
 func TestReplaysHaveTheirRoutesToken(t *testing.T) {
 	const token = "canary-0123456789-abcdefghijklmnop"
 	proxy := canaryEcho(t, token)
-	resp, err := http.Post(proxy.Proxy[0]+"/once?a=%7c", "text/plain", strings.NewReader("the body"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.Post(proxy.Proxy[0]+"/once?a=%7c", "text/plain", strings.NewReader("the body")))(t)
 	resp.Body.Close()
 	first := recordOf(t, proxy, "/once?a=%7c")
-	resp, err = http.Post(fmt.Sprint(proxy.Console, "/api/exchanges/", first.ID, "/replay"), "application/json", strings.NewReader(`{"target":"/again?a=%7c"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp = testkit.Must(http.Post(fmt.Sprint(proxy.Console, "/api/exchanges/", first.ID, "/replay"), "application/json", strings.NewReader(`{"target":"/again?a=%7c"}`)))(t)
 	answer, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
 	second := recordOf(t, proxy, "/again?a=%7c")

@@ -12,6 +12,7 @@ import (
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 )
 
 // startPlain serves an upstream without a credential, with bounds on what is remembered.
@@ -60,9 +61,7 @@ func listed(t *testing.T, proxy *runningProxy, wanted func(api.Exchanges) bool) 
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		list = api.Exchanges{}
-		if err := json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/exchanges")), &list); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/exchanges")), &list))
 		if wanted(list) {
 			return list
 		}

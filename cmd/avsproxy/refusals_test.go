@@ -7,15 +7,14 @@ import (
 	"testing"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 )
 
 // refusalsOf are the exchanges that were refused with the code.
 func refusalsOf(t *testing.T, p *runningProxy, code string) (list []capture.Summary) {
 	t.Helper()
 	var all struct{ Exchanges []capture.Summary }
-	if err := json.Unmarshal([]byte(fetch(t, p.Console+"/api/exchanges")), &all); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal([]byte(fetch(t, p.Console+"/api/exchanges")), &all))
 	for _, e := range all.Exchanges {
 		if e.Error == code {
 			list = append(list, e)
@@ -32,9 +31,7 @@ func refusalOf(t *testing.T, p *runningProxy, code string) (record capture.Recor
 		t.Fatalf("no %s was recorded", code)
 	}
 	path := fmt.Sprint("/api/exchanges/", list[len(list)-1].ID)
-	if err := json.Unmarshal([]byte(fetch(t, p.Console+path)), &record); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal([]byte(fetch(t, p.Console+path)), &record))
 	return record
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 )
 
 // TestATokenIsHiddenFromItsFirstSecond: one request has the token renewed, and the
@@ -21,9 +22,7 @@ import (
 func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write := func(token string) {
-		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(file, []byte(token), 0o600))
 	}
 	write("canary-token-the-first")
 	streaming, said, end := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -47,16 +46,10 @@ func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
 	}))
 	t.Cleanup(upstream.Close)
 	proxy := startProxy(t, strings.Replace(firstByteConfig(t, upstream), "grant = \"static\"\ntoken = \"a-token\"", fmt.Sprintf("grant = \"command\"\ncommand = [\"cat\", %q]", file), 1))
-	resp, err := http.Get(proxy.Proxy[0] + "/stream")
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.Get(proxy.Proxy[0] + "/stream"))(t)
 	defer resp.Body.Close()
 	<-streaming
-	events, err := http.Get(proxy.Console + "/api/events?follow=1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	events := testkit.Must(http.Get(proxy.Console + "/api/events?follow=1"))(t)
 	defer events.Body.Close()
 	healed := make(chan int)
 	go func() { healed <- get(t, proxy.Proxy[0]+"/other") }()

@@ -38,9 +38,7 @@ func runStand(t *testing.T) (env []string, dir string) {
 		"config.toml": fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = \"%s/roots.pem\"\nhosts = [%q]\n"+
 			"credential = \"fixed\"\n[credential.fixed]\ngrant = \"static\"\ntoken = \"canary\"\n", upstream.URL, dir, insisted),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	return []string{"HOME=" + dir, "NO_COLOR=1", "AVSPROXY_CONFIG=" + filepath.Join(dir, "config.toml"), "PATH=" + os.Getenv("PATH")}, dir
 }
@@ -95,26 +93,15 @@ func TestRunAddsToWhatIsThere(t *testing.T) {
 	var own []string
 	folder := t.TempDir()
 	for i := range 4 {
-		authority, err := certs.New(fmt.Sprint("own authority ", i))
-		if err != nil {
-			t.Fatal(err)
-		}
+		authority := testkit.Must(certs.New(fmt.Sprint("own authority ", i)))(t)
 		own = append(own, strings.TrimSpace(string(authority.RootPEM())))
-		if err := os.WriteFile(filepath.Join(folder, fmt.Sprint(i, ".pem")), authority.RootPEM(), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(filepath.Join(folder, fmt.Sprint(i, ".pem")), authority.RootPEM(), 0o600))
 	}
 	env, dir := runStand(t)
 	state := filepath.Join(dir, ".local", "state", "avsproxy")
-	if err := os.WriteFile(filepath.Join(dir, ".wgetrc"), []byte("http_password = secret\nCA-Certificate = "+folder+"/3.pem"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(folder, "dir"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(filepath.Join(folder, "2.pem"), filepath.Join(folder, "dir", "2.pem")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(filepath.Join(dir, ".wgetrc"), []byte("http_password = secret\nCA-Certificate = "+folder+"/3.pem"), 0o600))
+	testkit.NoError(t, os.MkdirAll(filepath.Join(folder, "dir"), 0o700))
+	testkit.NoError(t, os.Rename(filepath.Join(folder, "2.pem"), filepath.Join(folder, "dir", "2.pem")))
 	env = append(env, "GIT_SSL_CAINFO="+folder+"/0.pem", "AWS_CA_BUNDLE="+folder+"/1.pem", "SSL_CERT_DIR="+filepath.Join(folder, "dir"), "PHP_INI_SCAN_DIR=/own")
 
 	roots := filepath.Join(state, "ca-bundle.pem")
@@ -129,14 +116,8 @@ func TestRunAddsToWhatIsThere(t *testing.T) {
 			t.Errorf("no %s:\n%s", line, told)
 		}
 	}
-	bundle, err := os.ReadFile(roots)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, err := os.ReadFile(filepath.Join(state, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	bundle := testkit.Must(os.ReadFile(roots))(t)
+	ours := testkit.Must(os.ReadFile(filepath.Join(state, "ca.pem")))(t)
 	for i, root := range append(own, strings.TrimSpace(string(ours))) {
 		if !strings.Contains(string(bundle), root) {
 			t.Errorf("root %d is not in the bundle", i)

@@ -22,16 +22,12 @@ const insisted = "alexa.example"
 func serveBuilt(t *testing.T, config string) *runningProxy {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
 	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
 	cmd := exec.Command(binary, "serve", "--json")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	proxy.pid = cmd.Process.Pid
 	proxy.awaitAndEnd(t, cmd)
 	return proxy
@@ -67,15 +63,9 @@ type doorway struct {
 
 func openDoors(t *testing.T) *doorway {
 	t.Helper()
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	amazon := testkit.Must(sandbox.Start(sandbox.Options{}))(t)
 	t.Cleanup(func() { amazon.Close() })
-	dir, err := os.MkdirTemp("", "doors") // short enough for a socket's path
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("", "doors"))(t) // short enough for a socket's path
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
 	proxy := serveBuilt(t, doorsConfig(t, amazon, socket))

@@ -38,10 +38,7 @@ const (
 // that hear directives, and events without a pause. See docs/soak.md.
 func TestSoak(t *testing.T) {
 	testkit.Heavy(t)
-	amazon, err := sandbox.Start(sandbox.Options{MaxConcurrentStreams: 2 * soakDownchannels})
-	if err != nil {
-		t.Fatal(err)
-	}
+	amazon := testkit.Must(sandbox.Start(sandbox.Options{MaxConcurrentStreams: 2 * soakDownchannels}))(t)
 	t.Cleanup(func() { amazon.Close() })
 	proxy := serveBuilt(t, amazonConfig(t, amazon))
 	logIn(t, proxy, amazon)

@@ -15,23 +15,16 @@ import (
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
+	"avsproxy/internal/testkit"
 )
 
 // What net/http says by the standard logger is not said: it quotes what upstreams send
 // unasked, and with http2debug every header.
 func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
-	authority, err := certs.New("test authority")
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := authority.Leaf(time.Hour, "localhost")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(certs.New("test authority"))(t)
+	leaf := testkit.Must(authority.Leaf(time.Hour, "localhost"))(t)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, authority.RootPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(roots, authority.RootPEM(), 0o600))
 	closed := make(chan string, 1)
 	old := listenTLS(t, leaf, "http/1.1")
 	go eachConn(old, func(conn net.Conn) {
@@ -60,16 +53,10 @@ func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
 	defer client.CloseIdleConnections()
 	for _, name := range []string{"old", "modern"} {
-		req, err := http.NewRequest("GET", proxy.Proxy[0], nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		req := testkit.Must(http.NewRequest("GET", proxy.Proxy[0], nil))(t)
 		req.Host = name + ".localhost:" + app.PortOf(proxy.Proxy[0])
 		req.Header.Set("X-Own", "c4n4ry-field")
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(req))(t)
 		if resp.Body.Close(); resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
@@ -84,10 +71,7 @@ func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
 
 func listenTLS(t *testing.T, leaf *tls.Certificate, protocol string) net.Listener {
 	t.Helper()
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{protocol}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{protocol}}))(t)
 	t.Cleanup(func() { ln.Close() })
 	return ln
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -18,10 +20,7 @@ func TestHalfClosedRequestsGetTheUpstreamsAnswerOrNone(t *testing.T) {
 	g := startTarget(t, "")
 	g.answer = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("From", "upstream") }
 	for range 200 {
-		conn, err := net.Dial("tcp", g.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := testkit.Must(net.Dial("tcp", g.addr))(t)
 		conn.SetDeadline(time.Now().Add(20 * time.Second))
 		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		conn.(*net.TCPConn).CloseWrite()
@@ -35,10 +34,7 @@ func TestHalfClosedRequestsGetTheUpstreamsAnswerOrNone(t *testing.T) {
 // What is inside CONNECT over HTTP/2 takes a place like any other connection.
 func TestPromise7_ConnectionsInsideConnectAreBounded(t *testing.T) {
 	proxy := startWithFiles(t, 128, "[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = \"https://api.example\"\n")
-	conn, err := net.Dial("tcp", strings.TrimPrefix(proxy.Proxy[0], "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", strings.TrimPrefix(proxy.Proxy[0], "http://")))(t)
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	io.WriteString(conn, http2.ClientPreface)
@@ -61,10 +57,7 @@ func TestPromise7_ConnectionsInsideConnectAreBounded(t *testing.T) {
 			t.Fatalf("after %v: %v", answers, err)
 		}
 		if frame, ok := frame.(*http2.HeadersFrame); ok {
-			fields, err := decoder.DecodeFull(frame.HeaderBlockFragment())
-			if err != nil {
-				t.Fatal(err)
-			}
+			fields := testkit.Must(decoder.DecodeFull(frame.HeaderBlockFragment()))(t)
 			answers[summary(fields)]++
 			n++
 		}

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"os"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // goWays are those in which the connection to the proxy is HTTP/2 and CONNECT is a
@@ -55,10 +57,7 @@ func (d *doorway) inStream(name, scheme string, outer *http.Protocols, base stri
 
 func trusted(t testing.TB, root string) *x509.CertPool {
 	t.Helper()
-	pem, err := os.ReadFile(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pem := testkit.Must(os.ReadFile(root))(t)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
 	return pool
@@ -103,10 +102,7 @@ func roundTrip(t *testing.T, through *http.Transport, base string, q question) *
 	if q.upload {
 		up, r.upload = io.Pipe()
 	}
-	request, err := http.NewRequestWithContext(ctx, q.method, base+q.target, up)
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := testkit.Must(http.NewRequestWithContext(ctx, q.method, base+q.target, up))(t)
 	request.Header = q.header
 	body, answered := io.Pipe()
 	r.body = body
