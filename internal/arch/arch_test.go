@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 const (
@@ -94,9 +96,7 @@ func packages(t *testing.T) []goPackage {
 		if errors.Is(err, io.EOF) {
 			return list
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, err)
 		p.ImportPath = strings.TrimPrefix(p.ImportPath, module+"/")
 		list = append(list, p)
 	}
@@ -162,9 +162,7 @@ func TestModulesStandOnTheirOwn(t *testing.T) {
 			Toolchain string
 			Replace   []struct{ Old struct{ Path string } }
 		}
-		if err := json.Unmarshal(goCommand(t, "mod", "edit", "-json", file), &mod); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, json.Unmarshal(goCommand(t, "mod", "edit", "-json", file), &mod))
 		for _, replaced := range mod.Replace {
 			t.Errorf("%s replaces %s", file, replaced.Old.Path)
 		}

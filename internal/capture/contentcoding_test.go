@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 func pack(t *testing.T, coding, text string) []byte {
@@ -20,9 +21,7 @@ func pack(t *testing.T, coding, text string) []byte {
 		w = zlib.NewWriter(&b)
 	}
 	io.WriteString(w, text)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, w.Close())
 	return b.Bytes()
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 
 	"go.uber.org/goleak"
 )
@@ -39,18 +40,13 @@ func get(t testing.TB, r *Recorder, e *Exchange) Record {
 func har(t testing.TB, records ...Record) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := WriteHAR(&out, "avsproxy 1.2", slices.Values(records)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, WriteHAR(&out, "avsproxy 1.2", slices.Values(records)))
 	return out.String()
 }
 
 func asJSON(t testing.TB, v any) string {
 	t.Helper()
-	text, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(json.Marshal(v))(t)
 	if !json.Valid(text) {
 		t.Fatalf("no JSON: %s", text)
 	}

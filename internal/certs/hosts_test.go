@@ -16,11 +16,7 @@ import (
 
 func openFor(t *testing.T, dir string, hosts ...string) *Authority {
 	t.Helper()
-	authority, err := Open(dir, hosts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority
+	return testkit.Must(Open(dir, hosts...))(t)
 }
 
 func TestARootIsKeptForAsLongAsItCoversTheHosts(t *testing.T) {
@@ -61,16 +57,12 @@ func TestInterruptedReplacementDoesNoDamage(t *testing.T) {
 	dir := t.TempDir()
 	first := openFor(t, dir, "a.example")
 	root := filepath.Join(dir, RootFile)
-	if err := os.Remove(root); err != nil { // before the new key
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Remove(root)) // before the new key
 	if again := openFor(t, dir, "a.example"); !again.root.Equal(first.root) {
 		t.Error("the old root did not come back")
 	}
 	second := openFor(t, dir, "b.example")
-	if err := os.Remove(root); err != nil { // before the new root
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Remove(root)) // before the new root
 	if again := openFor(t, dir, "b.example"); !again.root.Equal(second.root) || content(t, dir)[RootFile] != string(second.RootPEM()) {
 		t.Error("the new root did not come back")
 	}
@@ -80,10 +72,7 @@ func TestACallbackOfTheFormerRootIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	first := callback(t, dir, time.Now())
 	authority := openFor(t, dir, "a.example")
-	leaf, err := authority.Callback(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	leaf := testkit.Must(authority.Callback(dir))(t)
 	if Fingerprint(leaf.Leaf) == first {
 		t.Error("it was kept")
 	}
@@ -122,10 +111,7 @@ func TestInvalidHostsAreRefused(t *testing.T) {
 }
 
 func TestServerConfigServesTheHosts(t *testing.T) {
-	authority, err := New("test", "api.example.com", "192.0.2.7")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(New("test", "api.example.com", "192.0.2.7"))(t)
 	addr := serve(t, authority.ServerConfig())
 	for name, allowed := range map[string]bool{"api.example.com": true, "below.api.example.com": false, "example.org": false, "localhost": true} {
 		conn, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: authority.Pool(), ServerName: name})
@@ -148,10 +134,7 @@ func TestServerConfigServesTheHosts(t *testing.T) {
 // The constraints hold in OpenSSL too, whatever somebody with the key signs.
 func TestOpenSSLKeepsToTheHosts(t *testing.T) {
 	openssl := testkit.NeedTool(t, "openssl")
-	authority, err := New("test", "api.example.com", "192.0.2.7", "2001:db8::7")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(New("test", "api.example.com", "192.0.2.7", "2001:db8::7"))(t)
 	dir := t.TempDir()
 	root := writePEM(t, dir, "root.pem", authority.root.Raw)
 	for name, allowed := range map[string]bool{

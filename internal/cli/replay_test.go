@@ -12,6 +12,7 @@ import (
 	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
 )
 
 func TestReplayTellsHowItEnded(t *testing.T) {
@@ -34,9 +35,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 		t.Error(said)
 	}
 	file := filepath.Join(t.TempDir(), "body")
-	if err := os.WriteFile(file, []byte("from a file"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(file, []byte("from a file"), 0o600))
 	answer = 503
 	c = b.start(t, "replay", "#1", "--method", "post", "--target", "/other?x=1", "--header", "accept: text/plain", "--header", "X-One:", "--body", "@"+file)
 	c.wants("3")

@@ -16,20 +16,12 @@ import (
 func TestJavaStoreKeepsEveryRoot(t *testing.T) {
 	var roots []*x509.Certificate
 	for range 2 {
-		authority, err := certs.New("avsproxy local authority")
-		if err != nil {
-			t.Fatal(err)
-		}
+		authority := testkit.Must(certs.New("avsproxy local authority"))(t)
 		roots = append(roots, authority.Root())
 	}
-	store, err := javaStore(roots)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := testkit.Must(javaStore(roots))(t)
 	path := filepath.Join(t.TempDir(), "roots.p12")
-	if err := os.WriteFile(path, store, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(path, store, 0o644))
 	testkit.Heavy(t)
 	testkit.NeedTool(t, "keytool")
 	out, err := exec.Command("keytool", "-list", "-storetype", "PKCS12", "-storepass", javaPassword, "-keystore", path).CombinedOutput()

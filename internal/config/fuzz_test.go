@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // FuzzParse puts any text around a secret. Whatever comes of it, parse must
@@ -13,10 +15,7 @@ import (
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*/*.toml")
 	for _, file := range append(files, shipped) {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(file))(f)
 		f.Add("", string(text))
 		f.Add(string(text), "")
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -26,11 +28,8 @@ func TestIssuesAreCompleteAndExact(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = Parse("config.toml", text, home)
+			text := testkit.Must(os.ReadFile(file))(t)
+			_, err := Parse("config.toml", text, home)
 			if err == nil {
 				t.Fatal("no issue")
 			}
@@ -42,14 +41,9 @@ func TestIssuesAreCompleteAndExact(t *testing.T) {
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := testkit.Must(os.ReadFile(file))(t)
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got)\n%s", file, diff)
 	}
@@ -58,10 +52,7 @@ func golden(t *testing.T, file, got string) {
 // TestOneMistakeOneIssue: a wrong value must not cause issues about what
 // would follow from it.
 func TestOneMistakeOneIssue(t *testing.T) {
-	good, err := os.ReadFile("testdata/good/full.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	good := testkit.Must(os.ReadFile("testdata/good/full.toml"))(t)
 	for i, line := range strings.Split(string(good), "\n") {
 		key, _, found := strings.Cut(line, " = ")
 		if !found || strings.HasPrefix(line, "#") {

@@ -86,10 +86,7 @@ func (v *visit) again() []ReplayRequest {
 
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := testkit.Must(exec.LookPath("chromium"))(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.NoSandbox, // CI runs as root, where chromium's own sandbox does not start
@@ -100,9 +97,7 @@ func startChromium(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil { // starts the browser, which must not end with the time-out below
-		t.Fatal(err)
-	}
+	testkit.NoError(t, chromedp.Do(ctx)) // starts the browser, which must not end with the time-out below
 	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
@@ -131,9 +126,7 @@ func (v *visit) listen() {
 
 func (v *visit) do(steps ...chromedp.Action[chromedp.Void]) {
 	v.t.Helper()
-	if err := chromedp.Do(v.ctx, steps...); err != nil {
-		v.t.Fatal(err)
-	}
+	testkit.NoError(v.t, chromedp.Do(v.ctx, steps...))
 }
 
 // js evaluates an expression, or waits for the promise that it is.
@@ -221,14 +214,7 @@ func (v *visit) shoot(name string) {
 	if folder == "" {
 		return
 	}
-	picture, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		v.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
-		v.t.Fatal(err)
-	}
+	picture := testkit.Must(chromedp.Run(v.ctx, chromedp.CaptureScreenshot()))(v.t)
+	testkit.NoError(v.t, os.MkdirAll(folder, 0o755))
+	testkit.NoError(v.t, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644))
 }

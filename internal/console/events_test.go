@@ -16,6 +16,7 @@ import (
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 // A stream is an open /api/events.
@@ -27,10 +28,7 @@ type stream struct {
 
 func (d *desk) watch(query string) *stream {
 	d.t.Helper()
-	resp, err := d.browser.Get(d.url + "/api/events" + query)
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	resp := testkit.Must(d.browser.Get(d.url + "/api/events" + query))(d.t)
 	d.t.Cleanup(func() { resp.Body.Close() })
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
 		d.t.Fatalf("%s %v", resp.Status, resp.Header)

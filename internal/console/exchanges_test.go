@@ -11,6 +11,7 @@ import (
 	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 // inspecting is a desk that remembers exchanges.
@@ -125,9 +126,7 @@ func TestExchangeIsToldWhole(t *testing.T) {
 			Body    struct{ Size, Kept int }
 		}
 	}
-	if err := json.Unmarshal([]byte(a.text), &record); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal([]byte(a.text), &record))
 	if got := fmt.Sprint(record.Request.Headers); got != "[[X-A 1] [X-A 2]]" || record.Request.Body.Size != 5 {
 		t.Errorf("%+v", record)
 	}

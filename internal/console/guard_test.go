@@ -14,6 +14,7 @@ import (
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 func TestWhoMayUseTheConsole(t *testing.T) {
@@ -168,10 +169,7 @@ func TestC04_ABrowserOfAnotherUserEndsALogin(t *testing.T) {
 	callback := d.consent(d.begin())
 	d.Users = &peer.Users{UIDs: []int{1}}
 	handler := d.Guarded(nil)
-	redirect, err := url.Parse(d.client.RedirectURL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	redirect := testkit.Must(url.Parse(d.client.RedirectURL))(t)
 	port, _ := strconv.Atoi(redirect.Port())
 	ask := func(uid int, path string) *httptest.ResponseRecorder {
 		answer := httptest.NewRecorder()

@@ -96,9 +96,7 @@ func runIn(t *testing.T, shell, command string, body []byte) {
 	t.Helper()
 	testkit.NeedTool(t, shell)
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "body"), body, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(filepath.Join(folder, "body"), body, 0o600))
 	cmd := exec.CommandContext(context.Background(), shell, "-c", command+" -sS")
 	cmd.Dir = folder
 	if output, err := cmd.CombinedOutput(); err != nil {

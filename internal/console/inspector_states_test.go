@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 
 	"github.com/chromedp/cdproto/network"
@@ -89,9 +90,7 @@ func TestInspectorSaysWhyItsListIsEmpty(t *testing.T) {
 
 func TestInspectorSaysThatALoginComesFirst(t *testing.T) {
 	ads := &tokens.Source{Name: "ads", Kind: "authorization_code", Store: &tokens.MemoryStore{}}
-	if err := ads.Load(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, ads.Load())
 	v := inspectWith(t, func(c *Console) {
 		c.Credentials = append(c.Credentials, Credential{Source: ads, Client: c.Credentials[0].Client})
 	})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -180,10 +181,7 @@ func TestInspectorLeavesAReloadWhereItWas(t *testing.T) {
 	v := inspect(t, day(t)...)
 	v.quiet.Store(true) // it notes the 404
 	v.open(7)
-	_, err := chromedp.Run(v.ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Reload()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(chromedp.Run(v.ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Reload())))(t)
 	v.await(`document.querySelector("#title")?.textContent === "POST /v20160207/events 400"`)
 	js[bool](v, `(location.hash = "#99", true)`)
 	v.await(`document.querySelector("#detail.gone").dataset.status === "404" && document.querySelector("#detail").textContent.includes("99")`)

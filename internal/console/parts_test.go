@@ -16,14 +16,12 @@ import (
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 )
 
 func example(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../examples/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../examples/" + name))(t)
 	return string(text)
 }
 
@@ -32,28 +30,20 @@ const formData = "multipart/form-data; boundary=b"
 // recognize is the request of the examples, as curl sends it, and AVS's answer to it.
 func recognize(t *testing.T) told {
 	t.Helper()
-	speech, err := os.ReadFile("../sandbox/speech/speak.mp3")
-	if err != nil {
-		t.Fatal(err)
-	}
+	speech := testkit.Must(os.ReadFile("../sandbox/speech/speak.mp3"))(t)
 	var answer bytes.Buffer
 	related := avs.NewRelatedWriter(&answer, "answer")
 	speak := avs.Directive{
 		Header:  avs.Header{Namespace: "SpeechSynthesizer", Name: "Speak", MessageID: "m-2", DialogRequestID: "d-1"},
 		Payload: avs.SpeechPayload{ContentID: "speech", Token: "t"},
 	}
-	text, err := speak.MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(speak.MarshalJSON())(t)
 	for _, err := range []error{
 		related.Open(),
 		related.Write(avs.Part{ContentType: avs.JSONType, ContentID: related.StartID(), Body: text}),
 		related.Last(avs.Part{ContentType: avs.AudioType, ContentID: "speech", Body: speech}),
 	} {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, err)
 	}
 	return told{
 		route: "avs", method: "POST", target: avs.PathEvents, status: 200,
@@ -186,10 +176,7 @@ func TestBareOpusIsPlayed(t *testing.T) {
 // opusPackets are a second of speech as devices send it.
 func opusPackets(t *testing.T) string {
 	t.Helper()
-	packets, err := os.ReadFile("../avs/testdata/what-time-is-it.opus")
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets := testkit.Must(os.ReadFile("../avs/testdata/what-time-is-it.opus"))(t)
 	return string(packets)
 }
 
@@ -207,9 +194,7 @@ func wantWAV(t *testing.T, text string, pcm []byte) {
 		_                    [4]byte
 		Data                 uint32
 	}
-	if err := binary.Read(strings.NewReader(text[16:44]), binary.LittleEndian, &head); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, binary.Read(strings.NewReader(text[16:44]), binary.LittleEndian, &head))
 	if head.Coding != 1 || head.Channels != 1 || head.Rate != 16000 || head.BytesPerSecond != 32000 || head.BlockAlign != 2 || head.Bits != 16 || int(head.Data) != len(pcm) {
 		t.Errorf("%+v", head)
 	}
@@ -302,9 +287,7 @@ func packed(t *testing.T, coding, text string) string {
 		w = gzip.NewWriter(&b)
 	}
 	io.WriteString(w, text)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, w.Close())
 	return b.String()
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 // What the tests of the page let a recorder remember.
@@ -32,11 +33,7 @@ func tone() []byte {
 
 func speech(t *testing.T) []byte {
 	t.Helper()
-	sound, err := os.ReadFile("../sandbox/speech/speak.mp3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sound
+	return testkit.Must(os.ReadFile("../sandbox/speech/speak.mp3"))(t)
 }
 
 // bodyPart is one of a multipart body.

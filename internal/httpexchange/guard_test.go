@@ -22,6 +22,7 @@ import (
 	"avsproxy/internal/gate"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -57,11 +58,7 @@ func serve(t *testing.T, rules gate.Rules, ln net.Listener) *guarded {
 
 func tcp(t *testing.T) net.Listener {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
+	return testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 }
 
 // send sends a request over a connection of its own; fields end in CR LF.
@@ -71,17 +68,11 @@ func (g *guarded) send(t *testing.T, line, fields string) *http.Response {
 	if strings.HasPrefix(g.addr, "/") {
 		network = "unix"
 	}
-	conn, err := net.Dial(network, g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial(network, g.addr))(t)
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
 	fmt.Fprintf(conn, "%s\r\n%sConnection: close\r\n\r\n", line, fields)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(t)
 	resp.Body.Close()
 	return resp
 }
@@ -308,10 +299,7 @@ func TestZeroRulesLetNothingIn(t *testing.T) {
 }
 
 func TestUnixSocketsIgnoreThePort(t *testing.T) {
-	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("unix", filepath.Join(t.TempDir(), "s")))(t)
 	g := serve(t, gate.Rules{Host: local}, ln)
 	for host, want := range map[string]int{"localhost": 204, "localhost:12345": 204, "evil.com": 421} {
 		if resp := g.send(t, "GET / HTTP/1.1", "Host: "+host+"\r\n"); resp.StatusCode != want {

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/http2"
 )
 
@@ -19,20 +21,14 @@ func TestC22_SettingsAreAsDocumented(t *testing.T) {
 	server.Config = New(http.NotFoundHandler(), DiscardLog())
 	server.Start()
 	defer server.Close()
-	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial("tcp", server.Listener.Addr().String()))(t)
 	defer conn.Close()
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()
 	window := 65535
 	for settings := false; !settings || window == 65535; {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
+		frame := testkit.Must(framer.ReadFrame())(t)
 		switch frame := frame.(type) {
 		case *http2.SettingsFrame:
 			settings = settings || !frame.IsAck()
@@ -103,10 +99,7 @@ func TestRequestsThatWereNeverSentAreNotAnswered(t *testing.T) {
 	defer server.Close()
 	defer close(leave)
 	ask := func(framing string) net.Conn {
-		conn, err := net.Dial("tcp", server.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := testkit.Must(net.Dial("tcp", server.Listener.Addr().String()))(t)
 		t.Cleanup(func() { conn.Close() })
 		conn.SetDeadline(time.Now().Add(20 * time.Second))
 		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\n"+framing+"\r\n\r\n")

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // One port answers everything a client may start with.
@@ -47,10 +49,7 @@ func TestSilentConnectionIsClosedWhileOthersAreServed(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	urls, _ := serve(t, "127.0.0.1:0", timeout)
 	begin := time.Now()
-	silent, err := net.Dial("tcp", urls[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	silent := testkit.Must(net.Dial("tcp", urls[0]))(t)
 	defer silent.Close()
 
 	tr := new(http.Transport)
@@ -83,18 +82,13 @@ func TestCloseResetsWaitingSockets(t *testing.T) {
 	}()
 	var clients []net.Conn
 	for _, hello := range []string{"", "x"} { // the silent one comes first, so it waits once the other is answered
-		c, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testkit.Must(net.Dial("tcp", ln.Addr().String()))(t)
 		defer c.Close()
 		c.SetReadDeadline(time.Now().Add(30 * time.Second))
 		io.WriteString(c, hello)
 		clients = append(clients, c)
 	}
-	if _, err := clients[1].Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(clients[1].Read(make([]byte, 1)))(t)
 	ln.Close()
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept: %v", err)
@@ -108,10 +102,7 @@ func TestClearConnectionKeepsItsMethods(t *testing.T) {
 	lns, _ := mustOpen(t, "127.0.0.1:0")
 	ln := Sniff(lns[0], nil, time.Minute)
 	defer ln.Close()
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := testkit.Must(net.Dial("tcp", ln.Addr().String()))(t)
 	defer client.Close()
 	io.WriteString(client, "x")
 	c := mustAccept(t, ln)
@@ -171,14 +162,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 func post(t *testing.T, tr http.RoundTripper, url, body string) string {
 	t.Helper()
 	client := http.Client{Transport: tr, Timeout: 30 * time.Second}
-	resp, err := client.Post(url, "text/plain", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Post(url, "text/plain", strings.NewReader(body)))(t)
 	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := testkit.Must(io.ReadAll(resp.Body))(t)
 	return string(got)
 }

@@ -13,14 +13,13 @@ import (
 
 	"avsproxy/internal/netconn"
 	"avsproxy/internal/peer"
+	"avsproxy/internal/testkit"
 )
 
 func openLimited(t *testing.T, limit *Limit, addr string) net.Listener {
 	t.Helper()
 	lns, _, err := Open(context.Background(), addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	ln := limit.Listener(lns[0])
 	t.Cleanup(func() { ln.Close() })
 	return ln
@@ -28,10 +27,7 @@ func openLimited(t *testing.T, limit *Limit, addr string) net.Listener {
 
 func dialTo(t *testing.T, ln net.Listener) net.Conn {
 	t.Helper()
-	conn, err := net.Dial(ln.Addr().Network(), ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(net.Dial(ln.Addr().Network(), ln.Addr().String()))(t)
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -82,10 +78,7 @@ func TestLimitIsSharedAndFreedByClose(t *testing.T) {
 func TestLimitedListenerClosesWhileFull(t *testing.T) {
 	ln := openLimited(t, NewLimit(1), "127.0.0.1:0")
 	dialTo(t, ln)
-	conn, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(ln.Accept())(t)
 	defer conn.Close()
 	waiting := dialTo(t, ln)
 	ended := make(chan error)
@@ -108,10 +101,7 @@ func TestLimitedConnectionsKeepTheirMethods(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "a.sock")} {
 		ln := openLimited(t, limit, addr)
 		client := dialTo(t, ln)
-		conn, err := ln.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := testkit.Must(ln.Accept())(t)
 		half, ok := conn.(interface {
 			CloseWrite() error
 			syscall.Conn

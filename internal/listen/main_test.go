@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"go.uber.org/goleak"
 )
 
@@ -15,9 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func mustOpen(t *testing.T, addr string) ([]net.Listener, []string) {
 	t.Helper()
 	lns, warnings, err := Open(t.Context(), addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	t.Cleanup(func() { closeAll(lns) })
 	return lns, warnings
 }

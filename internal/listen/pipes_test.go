@@ -4,6 +4,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // pipes is a listener over net.Pipe, whose deadlines follow the clock of synctest.
@@ -54,9 +56,5 @@ func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func mustAccept(t *testing.T, ln net.Listener) net.Conn {
 	t.Helper()
-	c, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return testkit.Must(ln.Accept())(t)
 }

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestUnixSocketIsPrivate(t *testing.T) {
@@ -29,10 +31,7 @@ func TestUnixSocketIsPrivate(t *testing.T) {
 	wantMode(t, path, fs.ModeSocket|0o600)
 	wantMode(t, filepath.Dir(path), fs.ModeDir|0o700)
 
-	c, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(net.Dial("unix", path))(t)
 	c.Close()
 	lns[0].Close()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -42,9 +41,7 @@ func TestUnixSocketIsPrivate(t *testing.T) {
 
 func TestUnixWarnsOfAnOpenFolder(t *testing.T) {
 	folder := shortDir(t)
-	if err := os.Chmod(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Chmod(folder, 0o755))
 	_, warnings := mustOpen(t, "unix:"+filepath.Join(folder, "s"))
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "0755") {
 		t.Errorf("warnings %q", warnings)
@@ -57,10 +54,7 @@ func TestUnixReplacesADeadSocket(t *testing.T) {
 	path := filepath.Join(shortDir(t), "s")
 	leaveDeadSocket(t, path)
 	mustOpen(t, "unix:"+path)
-	c, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(net.Dial("unix", path))(t)
 	c.Close()
 }
 
@@ -123,9 +117,7 @@ func TestUnixSocketServes(t *testing.T) {
 
 func TestUnixLeavesOtherFilesAlone(t *testing.T) {
 	path := filepath.Join(shortDir(t), "precious")
-	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 	wantError(t, "unix:"+path)
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
@@ -142,10 +134,7 @@ func TestUnixPathTooLong(t *testing.T) {
 // shortDir keeps the path of a socket in it below the system's limit, which that of t.TempDir may pass.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "ln")
-	if err != nil {
-		t.Fatal(err)
-	}
+	folder := testkit.Must(os.MkdirTemp("", "ln"))(t)
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	return folder
 }
@@ -153,20 +142,14 @@ func shortDir(t *testing.T) string {
 // leaveDeadSocket does what a killed program does.
 func leaveDeadSocket(t *testing.T, path string) {
 	t.Helper()
-	ln, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("unix", path))(t)
 	ln.(*net.UnixListener).SetUnlinkOnClose(false)
 	ln.Close()
 }
 
 func wantMode(t *testing.T, path string, want fs.FileMode) {
 	t.Helper()
-	info, err := os.Lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := testkit.Must(os.Lstat(path))(t)
 	if info.Mode() != want {
 		t.Errorf("mode of %s is %v, want %v", path, info.Mode(), want)
 	}

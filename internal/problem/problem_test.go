@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"go.uber.org/goleak"
 )
 
@@ -38,9 +40,7 @@ func TestProblemIsWrittenAsRFC9457Says(t *testing.T) {
 		}
 	}
 	var members map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &members); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal(w.Body.Bytes(), &members))
 	for _, name := range []string{"type", "title", "status", "detail", "code", "hint", "login_url"} {
 		if members[name] == nil {
 			t.Errorf("%s is missing: %s", name, w.Body)

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"go.uber.org/goleak"
 )
 
@@ -57,15 +59,9 @@ func TestC08_OwnListenersAreNotDialed(t *testing.T) {
 			}
 		}
 	}
-	other, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer other.Close()
-	conn, err := (&Dialer{Loopback: true}).Dial(context.Background(), "tcp", other.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must((&Dialer{Loopback: true}).Dial(context.Background(), "tcp", other.Addr().String()))(t)
 	conn.Close()
 }
 
@@ -75,10 +71,7 @@ func thisMachine(t *testing.T, listen string) (hosts []string) {
 	if listen == "127.0.0.1:0" {
 		return nil
 	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addrs := testkit.Must(net.InterfaceAddrs())(t)
 	for _, a := range addrs {
 		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is4() && !prefix.Addr().IsLinkLocalUnicast() {
 			hosts = append(hosts, prefix.Addr().String())

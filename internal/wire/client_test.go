@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/http2"
 )
 
@@ -30,7 +32,7 @@ func TestOneReadIsOneDataFrame(t *testing.T) {
 	resp := roundTrip(t, conn, request(t, "GET", address, nil))
 	body := client.Claim().Body(resp.Body)
 	<-flushed // so that several frames are there at once
-	must(t, client.Ping(t.Context()))
+	testkit.NoError(t, client.Ping(t.Context()))
 	var got []int
 	p := make([]byte, 32<<10)
 	for {
@@ -41,7 +43,7 @@ func TestOneReadIsOneDataFrame(t *testing.T) {
 		if err == io.EOF {
 			break
 		}
-		must(t, err)
+		testkit.NoError(t, err)
 	}
 	if !slices.Equal(got, sizes) {
 		t.Errorf("read %v, sent %v", got, sizes)
@@ -65,7 +67,7 @@ func TestFramesArePassedOnInSmallReads(t *testing.T) {
 		if err == io.EOF {
 			break
 		}
-		must(t, err)
+		testkit.NoError(t, err)
 	}
 	if string(got) != strings.Repeat("0123456789", 50) {
 		t.Errorf("read %q", got)
@@ -138,9 +140,7 @@ func TestWhatWasNotProcessedIsKnown(t *testing.T) {
 		client.opened(frame{kind: http2.FrameHeaders, stream: id})
 		streams[id] = client.Claim()
 	}
-	if _, err := io.Copy(io.Discard, client); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.Copy(io.Discard, client))(t)
 	if cause := <-away; cause != nil {
 		t.Error(cause)
 	}

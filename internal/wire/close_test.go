@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // TLS says goodbye, for which a dead connection with full buffers has no room.
@@ -18,7 +20,7 @@ func TestCloseDoesNotWaitForADeadConnection(t *testing.T) {
 		defer far.Close()
 		server, client := tls.Server(far, serverConf), tls.Client(near, clientConf)
 		go server.Handshake()
-		must(t, client.Handshake())
+		testkit.NoError(t, client.Handshake())
 		synctest.Wait()
 		c := NewClient(client) // and nobody reads what it writes
 		began := time.Now()

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"golang.org/x/net/http2"
 )
 
@@ -44,8 +46,7 @@ func TestStreamsHaveTheirNumbersAndNothingElseChanges(t *testing.T) {
 					req.Header = http.Header{"X-Long": {strings.Repeat("v", 30_000)}, "User-Agent": {"x"}} // takes a CONTINUATION
 					req.Trailer = http.Header{"Late": {"trailer"}}
 					resp := roundTrip(t, conn, req)
-					got, err := io.ReadAll(resp.Body)
-					must(t, err)
+					got := testkit.Must(io.ReadAll(resp.Body))(t)
 					id := 2*i + 1
 					if secure && !servesAnyTLS {
 						id = 0
@@ -65,8 +66,7 @@ func TestWhatIsNotHTTP2Passes(t *testing.T) {
 	for _, method := range []string{"GET", "POST", "PUT", "PRI"} { // the last is how HTTP/2 begins, too
 		for _, conf := range []*tls.Config{nil, serverConf} {
 			address := serve(t, conf, http.HandlerFunc(echo))
-			conn, err := net.Dial("tcp", address)
-			must(t, err)
+			conn := testkit.Must(net.Dial("tcp", address))(t)
 			defer conn.Close()
 			if conf != nil {
 				only1 := clientConf.Clone()
@@ -74,8 +74,7 @@ func TestWhatIsNotHTTP2Passes(t *testing.T) {
 				conn = tls.Client(conn, only1)
 			}
 			fmt.Fprintf(conn, "%s /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi", method)
-			got, err := io.ReadAll(conn)
-			must(t, err)
+			got := testkit.Must(io.ReadAll(conn))(t)
 			if !bytes.Contains(got, []byte(fmt.Sprintf("HTTP/1.1 0 2 fields tls=%t\nhi", conf != nil))) {
 				t.Errorf("%s: %s", method, got)
 			}
@@ -150,9 +149,7 @@ func TestCodeIsWrittenHoweverTheFrameIsCut(t *testing.T) {
 		given := bytes.Clone(frames.Bytes())
 		for rest := given; len(rest) > 0; {
 			n := min(size, len(rest))
-			if _, err := s.Write(rest[:n]); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Must(s.Write(rest[:n]))(t)
 			rest = rest[n:]
 		}
 		want := bytes.Clone(frames.Bytes())

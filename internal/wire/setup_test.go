@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"go.uber.org/goleak"
 )
 
@@ -19,8 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // nil for a clear listener.
 func serve(t *testing.T, conf *tls.Config, handler http.Handler) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	address := ln.Addr().String()
 	if conf != nil {
 		ln = tls.NewListener(ln, conf)
@@ -76,32 +77,21 @@ func connect(t *testing.T, address string, pass func(net.Conn) net.Conn) (*http.
 			return client, err
 		},
 	}
-	conn, err := transport.NewClientConn(t.Context(), "http", address)
-	must(t, err)
+	conn := testkit.Must(transport.NewClientConn(t.Context(), "http", address))(t)
 	t.Cleanup(func() { conn.Close() })
 	return conn, client
 }
 
 func request(t *testing.T, method, address string, body io.Reader) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, "https://"+address+"/", body)
-	must(t, err)
-	return req
+	return testkit.Must(http.NewRequestWithContext(t.Context(), method, "https://"+address+"/", body))(t)
 }
 
 func roundTrip(t *testing.T, conn http.RoundTripper, req *http.Request) *http.Response {
 	t.Helper()
-	resp, err := conn.RoundTrip(req)
-	must(t, err)
+	resp := testkit.Must(conn.RoundTrip(req))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	return resp
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // torn is a connection that reads and writes a few bytes at a time.
