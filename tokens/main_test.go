@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 const (
 	redirectURL = "https://localhost:9745/authresponse"
-	canary      = "c4n4ry-Atzr|must-never-be-seen"
+	canary      = testkit.Canary + "-Atzr|must-never-be-seen"
 )
 
 // A provider is a token endpoint in memory, so that it also works on fake time.

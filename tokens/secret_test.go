@@ -43,9 +43,7 @@ func TestSecretsCannotBePrinted(t *testing.T) {
 	}
 	for name, value := range values {
 		for what, text := range printed(value) {
-			if strings.Contains(text, "c4n4ry") || strings.Contains(text, fmt.Sprintf("%x", "c4n4ry")) || strings.Contains(text, fmt.Sprintf("%X", "c4n4ry")) {
-				t.Errorf("%s by %s: %s", name, what, text)
-			}
+			testkit.NoCanary(t, name+" by "+what, text)
 		}
 	}
 }
