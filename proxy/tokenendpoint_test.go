@@ -49,7 +49,7 @@ type unsized struct{ io.Reader }
 
 func TestStandInAnswersTokenRequests(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
-	form, text := "grant_type=refresh_token&refresh_token=Atzr%7Cmine&client_secret=canary-secret", `{"grant_type":"authorization_code","code":"x","client_secret":"canary-secret"}`
+	form, text := "grant_type=refresh_token&refresh_token=Atzr%7Cmine&client_secret=c4n4ry-secret", `{"grant_type":"authorization_code","code":"x","client_secret":"c4n4ry-secret"}`
 	shape := regexp.MustCompile(`^Atz[ar]\|local[A-Za-z0-9_-]{32}$`)
 	before := len(s.TokenCalls())
 	over(t, func(t *testing.T, client *http.Client) {
@@ -57,7 +57,7 @@ func TestStandInAnswersTokenRequests(t *testing.T) {
 			for _, body := range []io.Reader{strings.NewReader(form), strings.NewReader(text), unsized{strings.NewReader(form)}, unsized{strings.NewReader(" \n" + text)}} {
 				r := request(t, "POST", l.url+path, body)
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-				r.SetBasicAuth("me", "canary-secret")
+				r.SetBasicAuth("me", "c4n4ry-secret")
 				a := do(t, client, r)
 				got := tokenAnswer(t, a)
 				want := granted{AccessToken: l.route.Credential.Placeholder.Access, TokenType: "bearer", ExpiresIn: 3600, RefreshToken: l.route.Credential.Placeholder.Refresh}
@@ -73,7 +73,7 @@ func TestStandInAnswersTokenRequests(t *testing.T) {
 	if len(s.Ledger()) != 0 || len(s.TokenCalls()) != before {
 		t.Error("a token request was passed on")
 	}
-	if told := fmt.Sprintf("%+v %s", l.exchanges, l.logged()); strings.Contains(told, "canary") {
+	if told := fmt.Sprintf("%+v %s", l.exchanges, l.logged()); testkit.HasCanary(told) {
 		t.Errorf("told: %s", told)
 	}
 }
@@ -159,7 +159,7 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 		if c.want == nil && arrived != nil {
 			t.Errorf("%q %v was sent", c.auth, c.sent)
 		}
-		if e := l.ended(t, 1); e.Decision != c.decision || bytes.Contains(a.body, []byte(canary)) {
+		if e := l.ended(t, 1); e.Decision != c.decision || testkit.HasCanary(string(a.body)) {
 			t.Errorf("%q %v: %+v", c.auth, c.sent, e)
 		}
 	}
@@ -191,7 +191,7 @@ func FuzzStandInBodies(f *testing.F) {
 		r, _ := http.NewRequest("POST", "http://localhost/token", bytes.NewReader(body))
 		testkit.NoError(t, endpoint.Answer(w, r, exchange.New(nil, httpexchange.Head(r))))
 		var got granted
-		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || strings.Contains(w.Body.String(), canary) {
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || testkit.HasCanary(w.Body.String()) {
 			t.Fatalf("%q: %q", body, w.Body)
 		}
 		if good := w.Code == http.StatusOK; good != (got.AccessToken == dummy.Access) || good == (got.Error == "invalid_request") {
@@ -223,7 +223,7 @@ curl -sS --fail -H "Authorization: Bearer $token" -H "x-amz-access-token: $token
 	if want := []string{"Bearer " + canary, canary}; fmt.Sprint(arrived) != fmt.Sprint(want) {
 		t.Errorf("%q arrived", arrived)
 	}
-	if strings.Contains(string(out), canary) || !strings.Contains(string(out), l.route.Credential.Placeholder.Access) {
+	if testkit.HasCanary(string(out)) || !strings.Contains(string(out), l.route.Credential.Placeholder.Access) {
 		t.Errorf("the client saw %s", out)
 	}
 }

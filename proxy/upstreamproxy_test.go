@@ -123,7 +123,7 @@ func TestUpstreamBehindACorporateProxy(t *testing.T) {
 func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 	answering := func(text string) func(*testing.T) string {
 		return func(t *testing.T) string {
-			return "http://user:canary-pass@" + rawTCP(t, func(conn net.Conn) { readHead(conn); io.WriteString(conn, text); hang(conn) })
+			return "http://user:c4n4ry-pass@" + rawTCP(t, func(conn net.Conn) { readHead(conn); io.WriteString(conn, text); hang(conn) })
 		}
 	}
 	for name, c := range map[string]struct {
@@ -133,17 +133,17 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 		hint   string
 	}{
 		"no password":    {func(t *testing.T) string { return withoutUser(runCorporation(t, closedPort(t), false).url) }, problem.UpstreamUnreachable, "wants a user name and password", "USER:PASSWORD@"},
-		"wrong password": {answering("HTTP/1.1 407 canary-words\r\n\r\n"), problem.UpstreamUnreachable, "wants a user name and password", "percent-encoded"},
-		"forbids":        {answering("HTTP/1.1 403 canary-words\r\n\r\n"), problem.UpstreamUnreachable, "did not connect to it (status 403)", "NO_PROXY"},
-		"is no proxy":    {answering("220 canary-words ESMTP\r\n"), problem.UpstreamUnreachable, "not HTTP", "HTTPS_PROXY"},
+		"wrong password": {answering("HTTP/1.1 407 c4n4ry-words\r\n\r\n"), problem.UpstreamUnreachable, "wants a user name and password", "percent-encoded"},
+		"forbids":        {answering("HTTP/1.1 403 c4n4ry-words\r\n\r\n"), problem.UpstreamUnreachable, "did not connect to it (status 403)", "NO_PROXY"},
+		"is no proxy":    {answering("220 c4n4ry-words ESMTP\r\n"), problem.UpstreamUnreachable, "not HTTP", "HTTPS_PROXY"},
 		"endless head":   {answering("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", proxyHeadMost+1)), problem.UpstreamUnreachable, "not HTTP", "HTTPS_PROXY"},
 		"hangs":          {answering(""), problem.UpstreamTimeout, "nothing was sent", "HTTPS_PROXY"},
-		"hangs in TLS": {func(t *testing.T) string { return "https://user:canary-pass@" + rawTCP(t, hang) },
+		"hangs in TLS": {func(t *testing.T) string { return "https://user:c4n4ry-pass@" + rawTCP(t, hang) },
 			problem.UpstreamTimeout, "nothing was sent", "HTTPS_PROXY"},
-		"hangs in SOCKS": {func(t *testing.T) string { return "socks5://user:canary-pass@" + rawTCP(t, hang) },
+		"hangs in SOCKS": {func(t *testing.T) string { return "socks5://user:c4n4ry-pass@" + rawTCP(t, hang) },
 			problem.UpstreamTimeout, "nothing was sent", "HTTPS_PROXY"},
 		"cuts":    {func(t *testing.T) string { return "http://" + rawTCP(t, readHead) }, problem.UpstreamUnreachable, "cut", "HTTPS_PROXY"},
-		"refuses": {func(t *testing.T) string { return "http://user:canary-pass@" + closedPort(t) }, problem.UpstreamUnreachable, "refused", "HTTPS_PROXY"},
+		"refuses": {func(t *testing.T) string { return "http://user:c4n4ry-pass@" + closedPort(t) }, problem.UpstreamUnreachable, "refused", "HTTPS_PROXY"},
 		"unknown CA": {func(t *testing.T) string { return runCorporation(t, closedPort(t), true).url },
 			problem.UpstreamUnreachable, "not trusted", "SSL_CERT_FILE"},
 		"no such name": {func(*testing.T) string { return "http://no-such-proxy.invalid" }, problem.UpstreamUnreachable, "resolved", "HTTPS_PROXY"},
@@ -162,7 +162,7 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 				if !strings.Contains(p.Detail, c.detail) || !strings.Contains(p.Hint, c.hint) || !strings.Contains(p.Detail, "upstream.example") {
 					t.Errorf("single=%v: %s", single, a.body)
 				}
-				if told := string(a.body) + l.ended(t, 1).Fault.Error() + l.logged(); strings.Contains(told, "canary") {
+				if told := string(a.body) + l.ended(t, 1).Fault.Error() + l.logged(); testkit.HasCanary(told) {
 					t.Errorf("single=%v: it tells: %s", single, told)
 				}
 			}
@@ -262,11 +262,11 @@ func TestWhereTheProxyIsUnknownNothingIsDialed(t *testing.T) {
 	direct := rawTCP(t, func(net.Conn) { t.Error("it went direct") })
 	for _, choose := range []func(*url.URL) (*url.URL, error){
 		through(t, "gopher://proxy.example"),
-		func(*url.URL) (*url.URL, error) { return nil, errors.New("canary") },
+		func(*url.URL) (*url.URL, error) { return nil, errors.New(testkit.Canary) },
 	} {
 		l := build(t, "https://"+direct, nil, plan{source: static(), options: upstream.Options{Proxy: choose}})
 		a := get(t, h1Client(t), l.url)
-		if p := problemOf(t, a, problem.UpstreamUnreachable); !strings.Contains(p.Hint, "HTTPS_PROXY") || strings.Contains(string(a.body), "canary") {
+		if p := problemOf(t, a, problem.UpstreamUnreachable); !strings.Contains(p.Hint, "HTTPS_PROXY") || testkit.HasCanary(string(a.body)) {
 			t.Errorf("%s", a.body)
 		}
 	}
