@@ -18,7 +18,7 @@ func TestNoSecretMakesRoomForAnother(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("[[route]]\nname = \"plain\"\nupstream = \"https://127.0.0.1:1\"\n")
 	for i := range 100 {
-		fmt.Fprintf(&text, "[credential.c%d]\nprovider = \"oauth2\"\nauth_url = \"https://127.0.0.1:1\"\ntoken_url = \"https://127.0.0.1:1\"\nclient_id = \"c\"\nclient_secret = \"canary-%03d\"\n", i, i)
+		fmt.Fprintf(&text, "[credential.c%d]\nprovider = \"oauth2\"\nauth_url = \"https://127.0.0.1:1\"\ntoken_url = \"https://127.0.0.1:1\"\nclient_id = \"c\"\nclient_secret = \"c4n4ry-%03d\"\n", i, i)
 	}
 	env := map[string]string{"HOME": t.TempDir(), "HTTPS_PROXY": "http://me:proxy%2Fpassword@proxy.example:3128"}
 	getenv := func(name string) string { return env[name] }
@@ -26,7 +26,7 @@ func TestNoSecretMakesRoomForAnother(t *testing.T) {
 	p := testkit.Must(Build((&Environment{Getenv: getenv}), conf, Resolved{}))(t)
 	known := p.secrets()
 	for i := range 100 {
-		if secret := fmt.Sprintf("canary-%03d", i); !slices.Contains(known, secret) {
+		if secret := fmt.Sprintf("c4n4ry-%03d", i); !slices.Contains(known, secret) {
 			t.Errorf("%s is not hidden", secret)
 		}
 	}
