@@ -19,7 +19,7 @@ import (
 )
 
 // echoed is a token with all that tokens may have in them (RFC 6750 section 2.1).
-const echoed = "canary-Az09._~+/token=="
+const echoed = "c4n4ry-Az09._~+/token=="
 
 // echoes are answers, as they go over the wire, that repeat the token wherever an
 // answer has a place. TOKEN stands for it as it came, QUERY as in a query.
@@ -35,7 +35,7 @@ var echoes = map[string]string{
 	"trailer":     "HTTP/1.1 200 OK\r\nTrailer: X-Late\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Late: TOKEN\r\n\r\n",
 	"body":        "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nTOKEN",
 	"body, cut":   "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nTOKEN",
-	"half, cut":   "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncanary-Az09._~",
+	"half, cut":   "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nc4n4ry-Az09._~",
 	"bytewise":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + bytewiseChunks(echoed) + "0\r\n\r\n",
 	"no HTTP":     "TOKEN\r\n\r\n",
 	"bad status":  "HTTP/1.1 TOKEN\r\n\r\n",
@@ -72,11 +72,7 @@ func TestNoEchoIsShownAnywhere(t *testing.T) {
 		said[path] = fetch(t, proxy.Console+path)
 	}
 	for path, text := range said {
-		for _, part := range []string{"canary", "Canary"} {
-			if i := strings.Index(text, part); i >= 0 {
-				t.Errorf("%s shows a token: %s", path, text[max(0, i-200):min(len(text), i+100)])
-			}
-		}
+		testkit.NoCanary(t, path, text)
 	}
 	if masked := strings.Count(said["/har"], "***"); masked < len(echoes)/2 {
 		t.Errorf("%d masks in all: %s", masked, said["/har"])

@@ -35,7 +35,7 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 	}
 	socket := filepath.Join(shortDir(t), "s")
 	proxy := serveBuilt(t, fmt.Sprintf("[proxy]\nlisten = [\"localhost:0\", \"unix:%s\"]\n[console]\nlisten = \"localhost:0\"\n", socket)+
-		route("api", "")+route("off", "rewrite_location = false")+"[credential.fixed]\ngrant = \"static\"\ntoken = \"canary\"\n")
+		route("api", "")+route("off", "rewrite_location = false")+"[credential.fixed]\ngrant = \"static\"\ntoken = \"c4n4ry\"\n")
 	port := app.PortOf(proxy.Proxy[0])
 	follow := func(args ...string) string {
 		args = append([]string{"-qsSiL", "--max-time", "20", "--cacert", filepath.Join(proxy.State, "ca.pem")}, args...)
@@ -50,7 +50,7 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 		{"-H", "Host: localhost", "http://localhost:" + port + "/old"}, {"-x", proxy.Proxy[0], "http://api.localhost/old"},
 		{"--unix-socket", socket, "http://localhost/old"},
 	} {
-		if got := follow(args...); strings.Count(strings.ToLower(got), "x-token: bearer canary") != 2 {
+		if got := follow(args...); strings.Count(strings.ToLower(got), "x-token: bearer c4n4ry") != 2 {
 			t.Errorf("%v:\n%s", args, got)
 		}
 	}

@@ -36,7 +36,7 @@ func runStand(t *testing.T) (env []string, dir string) {
 	for name, text := range map[string]string{
 		"roots.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})),
 		"config.toml": fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = \"%s/roots.pem\"\nhosts = [%q]\n"+
-			"credential = \"fixed\"\n[credential.fixed]\ngrant = \"static\"\ntoken = \"canary\"\n", upstream.URL, dir, insisted),
+			"credential = \"fixed\"\n[credential.fixed]\ngrant = \"static\"\ntoken = \"c4n4ry\"\n", upstream.URL, dir, insisted),
 	} {
 		testkit.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
@@ -58,8 +58,8 @@ func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
 		want string
 	}{
 		"git":  {[]string{"git", "ls-remote", "https://" + insisted + "/repository"}, "refs/heads/main"},
-		"wget": {[]string{"wget", "-qO-", "https://" + insisted + "/x"}, "served to Bearer canary"},
-		"php":  {[]string{"php", "-r", php}, "served to Bearer canary"},
+		"wget": {[]string{"wget", "-qO-", "https://" + insisted + "/x"}, "served to Bearer c4n4ry"},
+		"php":  {[]string{"php", "-r", php}, "served to Bearer c4n4ry"},
 	} {
 		t.Run(tool, func(t *testing.T) {
 			testkit.NeedTool(t, tool)
