@@ -66,22 +66,21 @@ func TestRouteWithoutItsCredentialIsNotReady(t *testing.T) {
 	want(t, d.ask("GET", "/readyz"), 503, "nobody")
 }
 
-const canary = "CANARY"
-
 func TestStatusHoldsNoSecret(t *testing.T) {
 	d := start(t, setup{})
 	grant := tokens.Grant{
 		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL,
-		Access: canary + "access", Refresh: canary + "refresh", Scopes: []string{"alexa:all"},
+		Access: testkit.Canary + "access", Refresh: testkit.Canary + "refresh", Scopes: []string{"alexa:all"},
 		LoggedIn: time.Now(), Renewed: time.Now(), Expiry: time.Now().Add(time.Hour),
 	}
 	testkit.NoError(t, d.source.SetGrant(context.Background(), grant))
-	d.client.Secret = func() (tokens.Secret, error) { return canary + "client", nil }
+	d.client.Secret = func() (tokens.Secret, error) { return testkit.Canary + "client", nil }
 	authorize := d.begin()
 	for _, path := range []string{"/api/status", "/status", "/login", "/readyz", "/metrics", "/livez"} {
 		a := d.ask("GET", path)
 		want(t, a, 200)
-		for _, secret := range []string{canary, authorize.Query().Get("state"), authorize.Query().Get("code_challenge")} {
+		testkit.NoCanary(t, path, a.text)
+		for _, secret := range []string{authorize.Query().Get("state"), authorize.Query().Get("code_challenge")} {
 			if strings.Contains(a.text, secret) {
 				t.Errorf("%s shows a secret:\n%s", path, a.text)
 			}

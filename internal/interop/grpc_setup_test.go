@@ -20,8 +20,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// grpcCanary is the token of the gRPC server's route.
-const grpcCanary = "grpc-canary-token"
+// grpcToken is the token of the gRPC server's route.
+const grpcToken = "grpc-token"
 
 // A textCodec has messages that are texts: no compiler of protocols is needed.
 type textCodec struct{}
@@ -66,14 +66,14 @@ upstream = "https://`+listener.Addr().String()+`"
 credential = "grpc"
 [credential.grpc]
 grant = "static"
-token = "`+grpcCanary+`"
+token = "`+grpcToken+`"
 `)
 }
 
 // handle serves calls of all four kinds: on the wire they do not differ.
 func (s *grpcServer) handle(_ any, stream grpc.ServerStream) error {
 	asked, _ := metadata.FromIncomingContext(stream.Context())
-	if got := asked.Get("authorization"); len(got) != 1 || got[0] != "Bearer "+grpcCanary {
+	if got := asked.Get("authorization"); len(got) != 1 || got[0] != "Bearer "+grpcToken {
 		return status.Error(codes.Unauthenticated, "no token")
 	}
 	stream.SetTrailer(metadata.Pairs("x-end", "ended"))
