@@ -211,7 +211,7 @@ func TestNothingIsAddedToARequest(t *testing.T) {
 func TestPathsArriveAsTheyWereSent(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	for _, path := range []string{"/a%2Fb", "/a//b", "/%7euser", "/a/./b", "/a/../b", "/%E2%82%AC", "/a+b", "/a;v=1", "//x", "/x?"} {
-		conn := dialRaw(t, l.addr)
+		conn := testkit.Dial(t, l.addr)
 		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path)
 		io.Copy(io.Discard, conn)
 		arrivals := s.Ledger()

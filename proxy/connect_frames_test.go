@@ -66,7 +66,7 @@ func (c *frameClient) status(id uint32) string {
 // streams of the connection go on beside it.
 func TestFramesOfAnHTTP2Connect(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
-	c := frames(t, dial(t, f.addr))
+	c := frames(t, testkit.Dial(t, f.addr))
 	c.open(1, false, ":method", "CONNECT", ":authority", echo(t))
 	if got := c.status(1); got != "200" {
 		t.Fatal(got)
@@ -125,7 +125,7 @@ func TestC09_AbsolutePathOverHTTP2(t *testing.T) {
 	reached := false
 	host := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
 	t.Cleanup(host.Close)
-	c := frames(t, dial(t, f.addr))
+	c := frames(t, testkit.Dial(t, f.addr))
 	c.open(1, true, ":method", "GET", ":scheme", "http", ":path", host.URL+"/a", ":authority", "evil.example")
 	switch frame := c.next(1).(type) {
 	case *http2.RSTStreamFrame: // net/http itself will not have it

@@ -105,7 +105,7 @@ func (f *forwardLine) reached() int {
 
 func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	t.Helper()
-	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	ln := testkit.Listen(t)
 	f.addr, f.url = ln.Addr().String(), "http://"+ln.Addr().String()
 	f.dialer.Own = func() []net.Addr { return []net.Addr{ln.Addr()} }
 	var protocols http.Protocols
@@ -116,7 +116,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	var serving sync.WaitGroup
 	conf := tunnel.ByTarget(f.roots.ServerConfig())
 	for _, ln := range []net.Listener{ln, f.inbox} {
-		serving.Go(func() { f.server.Serve(listen.Sniff(ln, conf, patience)) })
+		serving.Go(func() { f.server.Serve(listen.Sniff(ln, conf, testkit.Timeout)) })
 	}
 	t.Cleanup(func() {
 		f.server.Close()
@@ -158,7 +158,7 @@ func eachConnect(t *testing.T, test func(t *testing.T, connect connector)) {
 
 func connect1(t *testing.T, f *forwardLine, target string) (net.Conn, *http.Response) {
 	t.Helper()
-	conn := dial(t, f.addr)
+	conn := testkit.Dial(t, f.addr)
 	io.WriteString(conn, "CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n\r\n")
 	return conn, connectHead(t, conn)
 }
@@ -175,22 +175,12 @@ func connectHead(t *testing.T, conn net.Conn) *http.Response {
 	return parseHead(t, head.String(), conn)
 }
 
-func dial(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn := testkit.Must(net.Dial("tcp", addr))(t)
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	return conn
-}
-
 // connect2 opens a stream of an HTTP/2 connection of its own.
 func connect2(t *testing.T, f *forwardLine, target string) (net.Conn, *http.Response) {
 	t.Helper()
 	client := h2cClient(t)
 	up, feed := io.Pipe()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	r := (&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: f.addr}, Host: target, Header: http.Header{}, Body: up}).WithContext(ctx)
+	r := (&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: f.addr}, Host: target, Header: http.Header{}, Body: up}).WithContext(testkit.Context(t))
 	resp := testkit.Must(client.Do(r))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	return &clientStream{feed, resp.Body}, resp

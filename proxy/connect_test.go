@@ -87,7 +87,7 @@ func TestConnectIsServedLikeAnyConnection(t *testing.T) {
 // What comes right behind the CONNECT's head is not lost.
 func TestPipelinedClientHelloIsServed(t *testing.T) {
 	f := forwarding(t, "reject", false)
-	raw := dial(t, f.addr)
+	raw := testkit.Dial(t, f.addr)
 	conn := tls.Client(&pipelined{Conn: raw, t: t, head: "CONNECT avs.example:443 HTTP/1.1\r\nHost: x\r\n\r\n"},
 		&tls.Config{RootCAs: f.roots.Pool(), ServerName: "avs.example"})
 	testkit.NoError(t, conn.Handshake())
@@ -95,7 +95,7 @@ func TestPipelinedClientHelloIsServed(t *testing.T) {
 	if got, _ := io.ReadAll(conn); !strings.HasSuffix(string(got), "GET /a with the token ") {
 		t.Errorf("%q", got)
 	}
-	clear := dial(t, f.addr) // and all of it at once
+	clear := testkit.Dial(t, f.addr) // and all of it at once
 	io.WriteString(clear, "CONNECT avs.example:80 HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\nHost: avs.example\r\nConnection: close\r\n\r\n")
 	if got, _ := io.ReadAll(clear); !strings.HasSuffix(string(got), "GET /a with the token ") {
 		t.Errorf("%q", got)
@@ -223,7 +223,7 @@ func TestC09_EveryRequestInsideConnectIsJudged(t *testing.T) {
 
 func TestC02_ConnectOfPagesIsRefused(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
-	conn := dial(t, f.addr)
+	conn := testkit.Dial(t, f.addr)
 	io.WriteString(conn, "CONNECT avs.example:443 HTTP/1.1\r\nOrigin: https://evil.example\r\n\r\n")
 	refusalOf(t, connectHead(t, conn), problem.OriginForbidden)
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/avsroute"
@@ -103,16 +102,11 @@ func (l *tuned) handler() avs.PartHandler {
 
 func (l *tuned) next(t testing.TB) scannedPart {
 	t.Helper()
-	select {
-	case part, more := <-l.parts:
-		if !more {
-			t.Fatalf("the stream has ended: %v", l.err)
-		}
-		return part
-	case <-time.After(patience):
-		t.Fatal("no part came")
-		return scannedPart{}
+	part := testkit.Receive(t, "a part", l.parts)
+	if part == (scannedPart{}) {
+		t.Fatalf("the stream has ended: %v", l.err)
 	}
+	return part
 }
 
 // cut waits for the end, which must be no clean one.
@@ -130,7 +124,7 @@ func direct(t testing.TB, s *sandbox.Sandbox, from, n int) {
 	t.Helper()
 	for i := from; i < from+n; i++ {
 		payload := map[string]string{"text": "\u2028 <&> ", "long": strings.Repeat("x", i*100)}
-		eventually(t, "a downchannel", func() bool { return s.Direct("Test", fmt.Sprint(i), payload) > 0 })
+		testkit.Eventually(t, "a downchannel", func() bool { return s.Direct("Test", fmt.Sprint(i), payload) > 0 })
 	}
 }
 
@@ -148,7 +142,7 @@ func arrived(s *sandbox.Sandbox) int {
 // to be cut.
 func hear(t testing.TB, s *sandbox.Sandbox, client *tuned, name string) {
 	t.Helper()
-	eventually(t, "the directive "+name, func() bool {
+	testkit.Eventually(t, "the directive "+name, func() bool {
 		s.Direct("Test", name, nil)
 		select {
 		case part, more := <-client.parts:

@@ -24,7 +24,7 @@ import (
 func TestAllClientsGetEveryDirectiveFromThenOn(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	d, news := keep(t, l, avsroute.DownchannelOptions{})
-	eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
+	testkit.Eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 	subscribed := d.Subscribe(t.Context())
 	first := tune(t, h1Client(t), l.url)
 	second := tune(t, h2cClient(t), l.url)
@@ -84,11 +84,11 @@ func TestClientsHearNothingOfTheUpstreamsEnds(t *testing.T) {
 			testkit.NoError(t, set.Replace(list))
 			l, s := toSandbox(t, sandbox.Options{Faults: set}, plan{})
 			_, news := keep(t, l, avsroute.DownchannelOptions{})
-			eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
+			testkit.Eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 			client := tune(t, h2cClient(t), l.url)
 			hear(t, s, client, "before")
 			l.dropAll() // as when the network goes
-			eventually(t, "the channel to be lost", func() bool { return news.count(avsroute.DownchannelLost) >= 1 })
+			testkit.Eventually(t, "the channel to be lost", func() bool { return news.count(avsroute.DownchannelLost) >= 1 })
 			hear(t, s, client, "after")
 		})
 	}
@@ -99,9 +99,9 @@ func TestClientsHearNothingOfTheUpstreamsEnds(t *testing.T) {
 func TestHourlyCloseIsInvisibleToClients(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{ConnLife: 200 * time.Millisecond, OneConnection: true}, plan{})
 	_, news := keep(t, l, avsroute.DownchannelOptions{})
-	eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
+	testkit.Eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 	client := tune(t, h2cClient(t), l.url)
-	eventually(t, "a few connections", func() bool {
+	testkit.Eventually(t, "a few connections", func() bool {
 		resp := testkit.Must(l.route.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil)))(t)
 		resp.Body.Close()
 		_, total := s.Connections()
@@ -169,7 +169,7 @@ func TestDownchannelWithoutALogin(t *testing.T) {
 	token := testkit.Must(login(t, s).Token(t.Context()))(t)
 	testkit.NoError(t, source.SetGrant(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}))
 	tune(t, h1Client(t), l.url) // its request finds the login, which nobody has told of
-	eventually(t, "the news that it is open", func() bool { return news.count(avsroute.DownchannelOpened) == 1 })
+	testkit.Eventually(t, "the news that it is open", func() bool { return news.count(avsroute.DownchannelOpened) == 1 })
 }
 
 func TestDownchannelThatDoesNotOpen(t *testing.T) {

@@ -59,7 +59,7 @@ func TestPromise4_OneDataFrameIsOneFlush(t *testing.T) {
 // chunks are the sizes of those that an HTTP/1.1 client gets.
 func chunks(t *testing.T, l *line) (sizes []int) {
 	t.Helper()
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	in := bufio.NewReader(conn)
 	for line := ""; line != "\r\n"; {
@@ -79,7 +79,7 @@ func chunks(t *testing.T, l *line) (sizes []int) {
 // dataFrames are the sizes of the DATA frames that an HTTP/2 client gets.
 func dataFrames(t *testing.T, l *line) (sizes []int) {
 	t.Helper()
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()

@@ -134,7 +134,7 @@ func TestAltSvcIsDropped(t *testing.T) {
 		w.WriteHeader(http.StatusEarlyHints)
 		io.WriteString(w, "hello")
 	})
-	for name, change := range map[string]func(*httptest.Server){"HTTP/2": func(*httptest.Server) {}, "HTTP/1.1": onlyHTTP1} {
+	for name, change := range map[string]func(*httptest.Server){"HTTP/2": func(*httptest.Server) {}, "HTTP/1.1": testkit.HTTP1} {
 		t.Run(name, func(t *testing.T) {
 			origin, roots := upstreamTLS(t, alternative, change)
 			l := build(t, origin, roots, plan{source: static()})

@@ -28,7 +28,7 @@ func nginx(t *testing.T, settings string) (origin string, roots *x509.CertPool) 
 	dir := t.TempDir()
 	authority, leaf := certified(t, "localhost")
 	key := testkit.Must(x509.MarshalPKCS8PrivateKey(leaf.PrivateKey))(t)
-	_, port, _ := net.SplitHostPort(closedPort(t))
+	_, port, _ := net.SplitHostPort(testkit.ClosedPort(t))
 	config := fmt.Sprintf(`
 daemon off; pid nginx.pid; error_log stderr error; worker_processes 1;
 events { worker_connections 1024; }
@@ -50,7 +50,7 @@ http {
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	testkit.NoError(t, cmd.Start())
 	t.Cleanup(func() { stop(); cmd.Wait(); t.Log("nginx:", said) })
-	eventually(t, "nginx", func() bool {
+	testkit.Eventually(t, "nginx", func() bool {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			conn.Close()

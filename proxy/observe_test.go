@@ -20,7 +20,7 @@ import (
 // recorded waits until the latest exchange is over.
 func recorded(t *testing.T, n *notebook) (said string, e exchange.Facts) {
 	t.Helper()
-	eventually(t, "the recording to end", func() (over bool) {
+	testkit.Eventually(t, "the recording to end", func() (over bool) {
 		said, e, over = n.last().ended()
 		return over
 	})
@@ -118,7 +118,7 @@ func TestBodiesOfTokenRequestsAreNotRecorded(t *testing.T) {
 }
 
 func TestHopsHaveNumbers(t *testing.T) {
-	for name, change := range map[string]func(*httptest.Server){"HTTP/1.1": onlyHTTP1, "HTTP/2.0": func(*httptest.Server) {}} {
+	for name, change := range map[string]func(*httptest.Server){"HTTP/1.1": testkit.HTTP1, "HTTP/2.0": func(*httptest.Server) {}} {
 		t.Run(name, func(t *testing.T) {
 			origin, roots := upstreamTLS(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), change)
 			l := build(t, origin, roots, plan{source: static()})
@@ -202,7 +202,7 @@ func TestClientsThatHangUpAreToldOf(t *testing.T) {
 }
 
 func TestProblemsAreNamed(t *testing.T) {
-	l := build(t, "https://"+closedPort(t), nil, plan{source: static()})
+	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static()})
 	do(t, h1Client(t), request(t, "GET", l.url, nil))
 	if e := l.ended(t, 1); e.Error != "upstream_unreachable" || e.Ended != "" || e.Tries != 0 {
 		t.Errorf("%+v", e)
@@ -217,7 +217,7 @@ func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
 			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Message: "the provider is not there", Err: io.ErrUnexpectedEOF}
 		},
 	}
-	l := build(t, "https://"+closedPort(t), nil, plan{source: source})
+	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: source})
 	do(t, h1Client(t), request(t, "GET", l.url, nil))
 	if e := l.ended(t, 1); e.Error != "token_refresh_failed" || e.Ended != "" {
 		t.Errorf("ended: %+v", e)
@@ -227,7 +227,7 @@ func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
 // A problem has a body, which a HEAD does not get.
 func TestHeadHasNoBodyToRecord(t *testing.T) {
 	notes := &notebook{}
-	l := build(t, "https://"+closedPort(t), nil, plan{source: static(), observe: Observer{Record: notes.record}})
+	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static(), observe: Observer{Record: notes.record}})
 	over(t, func(t *testing.T, client *http.Client) {
 		do(t, client, request(t, "HEAD", l.url, nil))
 		if _, e := recorded(t, notes); e.Status != 502 || e.Written != 0 {

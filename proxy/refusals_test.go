@@ -53,7 +53,7 @@ func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
 func TestBusyHandlersSayWhenToComeAgain(t *testing.T) {
 	notes := &notebook{}
 	var told []problem.Code
-	l := build(t, "https://"+closedPort(t), nil, plan{source: static()})
+	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static()})
 	l.handler.(*Handler).Enter = func(*http.Request) (func(), bool) { return nil, false }
 	l.handler.(*Handler).Observer = Observer{Record: notes.record, Refused: func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) }}
 	a := get(t, h1Client(t), l.url)

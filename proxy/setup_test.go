@@ -31,7 +31,6 @@ import (
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 const (
-	patience = 90 * time.Second // no test should need it, however busy the machine
 	canary   = "Atza|" + testkit.Canary + "-token-sandbox"
 	loginURL = "https://localhost:9745/login"
 )
@@ -69,7 +68,7 @@ func (l *line) logged() string {
 func (l *line) ended(t testing.TB, n int) endedExchange {
 	t.Helper()
 	var e endedExchange
-	eventually(t, "the exchange to end", func() bool {
+	testkit.Eventually(t, "the exchange to end", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if len(l.exchanges) < n {
@@ -220,7 +219,7 @@ const (
 func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	t.Helper()
 	if ln == nil {
-		ln = listenLocal(t)
+		ln = testkit.Listen(t)
 	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -239,11 +238,6 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	})
 	l.addr = ln.Addr().String()
 	l.url = "http://" + l.addr
-}
-
-func listenLocal(t testing.TB) net.Listener {
-	t.Helper()
-	return testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 }
 
 // toSandbox is a line to a sandbox whose login is made.
@@ -315,35 +309,12 @@ func loggedOut() *tokens.Source {
 	return &tokens.Source{Name: "alexa", Kind: "authorization_code", Store: &tokens.MemoryStore{}, Renew: renew}
 }
 
-// closedPort is an address where nobody listens.
-func closedPort(t testing.TB) string {
-	t.Helper()
-	ln := listenLocal(t)
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 // upstreamTLS is an upstream of a test's own, over TLS with HTTP/2.
 func upstreamTLS(t testing.TB, handler http.Handler, change ...func(*httptest.Server)) (origin string, roots *x509.CertPool) {
 	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	for _, f := range change {
-		f(server)
-	}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return server.URL, poolOf(server)
+	server := testkit.TLSServer(t, handler, change...)
+	return server.URL, testkit.Pool(server)
 }
-
-func poolOf(server *httptest.Server) *x509.CertPool {
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	return roots
-}
-
-func onlyHTTP1(server *httptest.Server) { server.EnableHTTP2 = false }
 
 // clients are the two protocols that programs speak to the proxy.
 func clients(t testing.TB) map[string]*http.Client {
@@ -373,9 +344,7 @@ func over(t *testing.T, test func(t *testing.T, client *http.Client)) {
 
 func request(t testing.TB, method, url string, body io.Reader) *http.Request {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return testkit.Must(http.NewRequestWithContext(ctx, method, url, body))(t)
+	return testkit.Must(http.NewRequestWithContext(testkit.Context(t), method, url, body))(t)
 }
 
 type answer struct {
@@ -421,13 +390,4 @@ func problemOf(t testing.TB, a answer, code problem.Code) told {
 	}
 	testkit.NoCanary(t, "the problem", string(a.body))
 	return p
-}
-
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("waited in vain for " + what)
-		}
-	}
 }

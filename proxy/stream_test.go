@@ -8,14 +8,12 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
@@ -23,15 +21,7 @@ import (
 	"avsproxy/internal/upstream"
 )
 
-func dialRaw(t testing.TB, addr string) net.Conn {
-	t.Helper()
-	conn := testkit.Must(net.Dial("tcp", addr))(t)
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	return conn
-}
-
-// The gap is longer than the test's patience: parts that were held back for the
+// The gap is longer than testkit.Timeout: parts that were held back for the
 // next one would never be seen.
 func TestPromise4_FirstPartIsSeenBeforeTheSecondIsSent(t *testing.T) {
 	for _, http1 := range []bool{false, true} {
@@ -147,11 +137,7 @@ func TestClientThatHangsUpIsSeenUpstreamAtOnce(t *testing.T) {
 				}()
 				<-arrived
 				hangUp()
-				select {
-				case <-gone:
-				case <-time.After(patience):
-					t.Fatal("the upstream never knew")
-				}
+				testkit.Receive(t, "the upstream to know", gone)
 				send.Close() // net/http's client waits for its body
 				<-ended
 				e := l.ended(t, before+1)
@@ -180,11 +166,11 @@ func TestStalledUploadDoesNotHoldTheAnswerBack(t *testing.T) {
 		io.WriteString(w, "early")
 	})
 	origin, roots := upstreamTLS(t, answered)
-	http1Origin, http1Roots := upstreamTLS(t, answered, onlyHTTP1)
+	http1Origin, http1Roots := upstreamTLS(t, answered, testkit.HTTP1)
 	for name, l := range map[string]*line{
 		"login":        build(t, origin, roots, plan{source: loggedOut()}),
-		"refused":      build(t, "https://"+closedPort(t), roots, plan{source: static(), options: upstream.Options{SingleConnection: true}}),
-		"refused pool": build(t, "https://"+closedPort(t), roots, plan{source: static()}),
+		"refused":      build(t, "https://"+testkit.ClosedPort(t), roots, plan{source: static(), options: upstream.Options{SingleConnection: true}}),
+		"refused pool": build(t, "https://"+testkit.ClosedPort(t), roots, plan{source: static()}),
 		"early":        build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}}),
 		"early HTTP1":  build(t, http1Origin, http1Roots, plan{source: static()}),
 	} {
@@ -197,7 +183,7 @@ func TestStalledUploadDoesNotHoldTheAnswerBack(t *testing.T) {
 				continue // once a 100 was sent, net/http writes no head while a read waits for the body
 			}
 			t.Run(name+"/"+kind, func(t *testing.T) {
-				conn := dialRaw(t, l.addr)
+				conn := testkit.Dial(t, l.addr)
 				fmt.Fprintf(conn, "POST /x HTTP/1.1\r\nHost: localhost\r\n%s", head)
 				reader := bufio.NewReader(conn)
 				resp, err := http.ReadResponse(reader, nil)
@@ -249,7 +235,7 @@ func TestC21_TrailersCannotOverrideTheCredential(t *testing.T) {
 	for _, single := range []bool{true, false} {
 		l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: single}})
 		for _, announced := range []string{"", "Trailer: X-Sum, Authorization\r\n"} {
-			conn := dialRaw(t, l.addr)
+			conn := testkit.Dial(t, l.addr)
 			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%sTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: abc\r\nAuthorization: forged\r\n\r\n", announced)
 			answer, _ := io.ReadAll(conn)
 			trailer := <-got
@@ -269,9 +255,9 @@ func TestUnannouncedTrailersReachAnUpstreamThatReadsThem(t *testing.T) {
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		got <- r.Trailer
-	}), onlyHTTP1) // Go's HTTP/2 server drops them
+	}), testkit.HTTP1) // Go's HTTP/2 server drops them
 	l := build(t, origin, roots, plan{source: static()})
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: abc\r\n\r\n")
 	io.Copy(io.Discard, conn)
 	if trailer := <-got; trailer.Get("X-Sum") != "abc" {
@@ -320,7 +306,7 @@ func wantHint(t *testing.T, client *http.Client, l *line) {
 
 func TestHTTP10ClientsAreServed(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{})
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprint(conn, "GET /sandbox/bytes?n=100000 HTTP/1.0\r\nHost: localhost\r\n\r\n")
 	resp := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(t)
 	body, err := io.ReadAll(resp.Body)
@@ -348,7 +334,7 @@ func TestC15_UpgradesEndHere(t *testing.T) {
 			"Upgrade: websocket\r\nConnection: upgrade\r\n",
 			"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
 		} {
-			conn := dialRaw(t, l.addr)
+			conn := testkit.Dial(t, l.addr)
 			fmt.Fprintf(conn, "GET /ping HTTP/1.1\r\nHost: localhost\r\n%s\r\n", upgrade)
 			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil || resp.StatusCode != http.StatusNoContent {
@@ -368,7 +354,7 @@ func TestC16_TraceAndConnectAreRefused(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	a := do(t, h1Client(t), request(t, "TRACE", l.url+"/", nil))
 	problemOf(t, a, problem.NotAllowed)
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprint(conn, "CONNECT localhost HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || resp.StatusCode != http.StatusForbidden {

@@ -39,16 +39,6 @@ func toSynchronized(t *testing.T) synchronized {
 	return synchronized{l, s, done}
 }
 
-func next[T any](t *testing.T, told <-chan T) (value T) {
-	t.Helper()
-	select {
-	case value = <-told:
-	case <-time.After(patience):
-		t.Fatal("waited in vain to be told")
-	}
-	return value
-}
-
 func misbehave(t *testing.T, s *sandbox.Sandbox, text string) {
 	t.Helper()
 	list, err := faults.Parse(text)
@@ -77,7 +67,7 @@ func TestStateFollowsEachDownchannelOnItsConnection(t *testing.T) {
 		s := toSynchronized(t)
 		wantPing(t, client, s.line) // is followed by nothing
 		first, _ := openDownchannel(t, client, s.line)
-		testkit.NoError(t, next(t, s.done))
+		testkit.NoError(t, testkit.Receive(t, "the report", s.done))
 		event := atPath(s.Sandbox, avs.PathEvents)[0]
 		if event.Status != http.StatusNoContent || event.Token == "" || event.Header.Get("X-Device") != "kitchen" {
 			t.Errorf("%+v", event)
@@ -86,7 +76,7 @@ func TestStateFollowsEachDownchannelOnItsConnection(t *testing.T) {
 		wantPing(t, client, s.line)
 		first.Body.Close()
 		openDownchannel(t, client, s.line)
-		testkit.NoError(t, next(t, s.done))
+		testkit.NoError(t, testkit.Receive(t, "the report", s.done))
 		downchannels, states := s.connections()
 		if len(downchannels) != 2 || len(states) != 2 || downchannels[0] != states[0] || downchannels[1] != states[1] || states[0] == states[1] {
 			t.Errorf("downchannels on connections %v, states on %v", downchannels, states)
@@ -98,12 +88,12 @@ func TestStateThatFailedComesWithTheNextDownchannel(t *testing.T) {
 	s := toSynchronized(t)
 	misbehave(t, s.Sandbox, "500@2 x1")
 	first, _ := openDownchannel(t, h1Client(t), s.line)
-	if err := next(t, s.done); err == nil || !strings.Contains(err.Error(), "500") {
+	if err := testkit.Receive(t, "the report", s.done); err == nil || !strings.Contains(err.Error(), "500") {
 		t.Errorf("%v", err)
 	}
 	first.Body.Close()
 	openDownchannel(t, h1Client(t), s.line)
-	if err := next(t, s.done); err != nil {
+	if err := testkit.Receive(t, "the report", s.done); err != nil {
 		t.Error(err)
 	}
 	if _, states := s.connections(); len(states) != 2 {
@@ -118,7 +108,7 @@ func TestRefusedDownchannelHasNoState(t *testing.T) {
 		t.Fatal(a.Status)
 	}
 	openDownchannel(t, h1Client(t), s.line)
-	next(t, s.done)
+	testkit.Receive(t, "the report", s.done)
 	if downchannels, states := s.connections(); len(downchannels) != 2 || len(states) != 1 {
 		t.Errorf("%v %v", downchannels, states)
 	}

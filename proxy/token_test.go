@@ -67,7 +67,7 @@ func TestC13_C14_ForgedCredentialsArriveAsOurs(t *testing.T) {
 			"Authorization_: x\r\nAUTHORIZATION: Bearer forged",
 			"Proxy-Authorization: Bearer forged\r\nProxy_Authorization: Bearer forged",
 		} {
-			conn := dialRaw(t, l.addr)
+			conn := testkit.Dial(t, l.addr)
 			fmt.Fprintf(conn, "GET /ping HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", forged)
 			io.ReadFull(conn, make([]byte, 12))
 			arrivals := s.Ledger()
@@ -160,7 +160,7 @@ func TestC09_NoFormOfARequestReachesAnotherHost(t *testing.T) {
 		"GET /ping HTTP/1.0": false,
 	} {
 		before := len(s.Ledger())
-		conn := dialRaw(t, l.addr)
+		conn := testkit.Dial(t, l.addr)
 		fmt.Fprintf(conn, "%s\r\nConnection: close\r\n\r\n", head)
 		answer, _ := io.ReadAll(conn)
 		arrivals := s.Ledger()
@@ -291,7 +291,7 @@ func TestPromise2_NoTokenInLogsOrExchanges(t *testing.T) {
 		fmt.Fprintf(out, "nonsense with %s\r\n\r\n", r.Header.Get("Authorization"))
 		out.Flush()
 		conn.Close()
-	}), onlyHTTP1)
+	}), testkit.HTTP1)
 	l := build(t, origin, roots, plan{source: static()})
 	a := get(t, h1Client(t), l.url+"/?access_token="+url.QueryEscape(canary))
 	problemOf(t, a, problem.UpstreamUnreachable)

@@ -56,7 +56,7 @@ func (l *line) open(t *testing.T) *websocket.Conn {
 	t.Helper()
 	conf := testkit.Must(websocket.NewConfig("ws://localhost/socket", "http://localhost"))(t)
 	conf.Header.Set("Authorization", "Bearer forged")
-	return testkit.Must(websocket.NewClient(conf, plainClient{dialRaw(t, l.addr)}))(t)
+	return testkit.Must(websocket.NewClient(conf, plainClient{testkit.Dial(t, l.addr)}))(t)
 }
 
 func echoed(t *testing.T, conn *websocket.Conn, text string) {
@@ -117,7 +117,7 @@ func TestC02_WebSocketsOfPagesAreRefused(t *testing.T) {
 // handshake sends a request with further header lines.
 func (l *line) handshake(t *testing.T, method, lines string) answer {
 	t.Helper()
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprintf(conn, "%s /plain HTTP/1.1\r\nHost: localhost\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s\r\n", method, lines)
 	resp := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(t)
 	body := testkit.Must(io.ReadAll(resp.Body))(t)
@@ -161,7 +161,7 @@ func switching(protocol string) http.HandlerFunc {
 
 func TestC15_UpstreamsCannotSwitchUnasked(t *testing.T) {
 	for protocol, asked := range map[string]bool{"websocket": false, "h2c": true, "": true} {
-		origin, roots := upstreamTLS(t, switching(protocol), onlyHTTP1)
+		origin, roots := upstreamTLS(t, switching(protocol), testkit.HTTP1)
 		l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
 		lines := ""
 		if asked {
@@ -181,7 +181,7 @@ func TestC15_UpstreamsCannotSwitchUnasked(t *testing.T) {
 // which this one does not.
 func TestC15_ExtendedConnectIsRefused(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{policy: Policy{WebSocket: true}})
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()

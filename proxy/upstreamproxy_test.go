@@ -62,7 +62,7 @@ func runCorporation(t testing.TB, addr string, secured bool) *corporation {
 	httpServer.Config.ErrorLog = log.New(io.Discard, "", 0)
 	if secured {
 		httpServer.StartTLS()
-		c.roots = poolOf(httpServer)
+		c.roots = testkit.Pool(httpServer)
 	} else {
 		httpServer.Start()
 	}
@@ -114,7 +114,7 @@ func TestUpstreamBehindACorporateProxy(t *testing.T) {
 					t.Errorf("%d tunnels, %v", c.connects.Load(), arrival.Header)
 				}
 				l.upstream.Close()
-				eventually(t, "the end of all connections", func() bool { now, _ := s.Connections(); return now == 0 })
+				testkit.Eventually(t, "the end of all connections", func() bool { now, _ := s.Connections(); return now == 0 })
 			})
 		}
 	}
@@ -132,7 +132,7 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 		detail string
 		hint   string
 	}{
-		"no password":    {func(t *testing.T) string { return withoutUser(runCorporation(t, closedPort(t), false).url) }, problem.UpstreamUnreachable, "wants a user name and password", "USER:PASSWORD@"},
+		"no password":    {func(t *testing.T) string { return withoutUser(runCorporation(t, testkit.ClosedPort(t), false).url) }, problem.UpstreamUnreachable, "wants a user name and password", "USER:PASSWORD@"},
 		"wrong password": {answering("HTTP/1.1 407 c4n4ry-words\r\n\r\n"), problem.UpstreamUnreachable, "wants a user name and password", "percent-encoded"},
 		"forbids":        {answering("HTTP/1.1 403 c4n4ry-words\r\n\r\n"), problem.UpstreamUnreachable, "did not connect to it (status 403)", "NO_PROXY"},
 		"is no proxy":    {answering("220 c4n4ry-words ESMTP\r\n"), problem.UpstreamUnreachable, "not HTTP", "HTTPS_PROXY"},
@@ -143,13 +143,13 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 		"hangs in SOCKS": {func(t *testing.T) string { return "socks5://user:c4n4ry-pass@" + rawTCP(t, hang) },
 			problem.UpstreamTimeout, "nothing was sent", "HTTPS_PROXY"},
 		"cuts":    {func(t *testing.T) string { return "http://" + rawTCP(t, readHead) }, problem.UpstreamUnreachable, "cut", "HTTPS_PROXY"},
-		"refuses": {func(t *testing.T) string { return "http://user:c4n4ry-pass@" + closedPort(t) }, problem.UpstreamUnreachable, "refused", "HTTPS_PROXY"},
-		"unknown CA": {func(t *testing.T) string { return runCorporation(t, closedPort(t), true).url },
+		"refuses": {func(t *testing.T) string { return "http://user:c4n4ry-pass@" + testkit.ClosedPort(t) }, problem.UpstreamUnreachable, "refused", "HTTPS_PROXY"},
+		"unknown CA": {func(t *testing.T) string { return runCorporation(t, testkit.ClosedPort(t), true).url },
 			problem.UpstreamUnreachable, "not trusted", "SSL_CERT_FILE"},
 		"no such name": {func(*testing.T) string { return "http://no-such-proxy.invalid" }, problem.UpstreamUnreachable, "resolved", "HTTPS_PROXY"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bound := patience
+			bound := testkit.Timeout
 			if c.code == problem.UpstreamTimeout {
 				bound = time.Second
 			}

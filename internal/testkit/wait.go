@@ -17,24 +17,24 @@ func Context(t testing.TB) context.Context {
 	return ctx
 }
 
-// Eventually waits until holds returns true, where no event tells. For a test that
-// fails, what says what was waited for.
-func Eventually(t testing.TB, holds func() bool, what ...any) {
+// Eventually waits until holds returns true, where no event tells. A test that fails says
+// what it waited for.
+func Eventually(t testing.TB, what any, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(Timeout); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal(append([]any{"waited in vain for "}, what...)...)
+			t.Fatalf("waited in vain for %v", what)
 		}
 	}
 }
 
-// Receive returns the next value of ch; ok is false where ch is closed.
-func Receive[T any](t testing.TB, ch <-chan T, what ...any) (value T, ok bool) {
+// Receive returns the next value of ch, or the zero value where ch is closed.
+func Receive[T any](t testing.TB, what any, ch <-chan T) (value T) {
 	t.Helper()
 	select {
-	case value, ok = <-ch:
+	case value = <-ch:
 	case <-time.After(Timeout):
-		t.Fatal(append([]any{"waited in vain for "}, what...)...)
+		t.Fatalf("waited in vain for %v", what)
 	}
-	return value, ok
+	return value
 }
