@@ -26,6 +26,13 @@ func TLSServer(t testing.TB, handler http.Handler, changes ...func(*httptest.Ser
 	return server
 }
 
+// Server serves HTTP/1.1 in clear text until the test ends.
+func Server(t testing.TB, handler http.Handler) *httptest.Server {
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
 // HTTP1 is a change for [TLSServer]: no HTTP/2.
 func HTTP1(server *httptest.Server) { server.EnableHTTP2 = false }
 
