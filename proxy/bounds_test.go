@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 
@@ -18,10 +17,7 @@ import (
 
 // overDoors runs a test over each protocol that programs speak to the proxy, TLS too.
 func (l *line) overDoors(t *testing.T, test func(t *testing.T, client *http.Client, url string)) {
-	secure := httptest.NewUnstartedServer(l.handler)
-	secure.EnableHTTP2 = true
-	secure.StartTLS()
-	t.Cleanup(secure.Close)
+	secure := testkit.TLSServer(t, l.handler)
 	t.Run("HTTP1", func(t *testing.T) { test(t, h1Client(t), l.url) })
 	t.Run("h2c", func(t *testing.T) { test(t, h2cClient(t), l.url) })
 	t.Run("h2", func(t *testing.T) {

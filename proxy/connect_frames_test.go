@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"avsproxy/internal/testkit"
@@ -123,8 +122,7 @@ func TestC09_HostBesideAuthority(t *testing.T) {
 func TestC09_AbsolutePathOverHTTP2(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	reached := false
-	host := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
-	t.Cleanup(host.Close)
+	host := testkit.Server(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
 	c := frames(t, testkit.Dial(t, f.addr))
 	c.open(1, true, ":method", "GET", ":scheme", "http", ":path", host.URL+"/a", ":authority", "evil.example")
 	switch frame := c.next(1).(type) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -49,8 +48,7 @@ func TestClientsAreCutWhenTheProxyEnds(t *testing.T) {
 	var running sync.WaitGroup
 	running.Go(func() { d.Run(ctx) })
 	route := &Route{Policy: Policy{KeepsDownchannel: true}, Origin: origin, Downchannel: d}
-	server := httptest.NewServer(new(line).handlerOf(t, route, Observer{}))
-	defer server.Close()
+	server := testkit.Server(t, new(line).handlerOf(t, route, Observer{}))
 	client := tune(t, h1Client(t), server.URL)
 	subscribed := d.Subscribe(t.Context())
 	stop()

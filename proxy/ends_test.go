@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -34,13 +33,12 @@ func TestC09_OpaqueTargetNamesNoOtherHost(t *testing.T) {
 
 // As TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne, over TLS.
 func TestHTTP10ClientOverTLSSeesNoCleanEndOfABrokenAnswer(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer abortResponse(w)
 		io.WriteString(w, "half of it")
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
-	}))
-	defer server.Close()
+	}), testkit.HTTP1)
 	conn := testkit.Must(tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true}))(t)
 	defer conn.Close()
 	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -23,10 +22,9 @@ func TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne(t *testing.T) 
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		new(Handler).observe(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), "api", serve)
 	}))
-	defer server.Close()
 	conn := testkit.Must(net.Dial("tcp", strings.TrimPrefix(server.URL, "http://")))(t)
 	defer conn.Close()
 	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")

@@ -150,8 +150,7 @@ func TestAltSvcIsDropped(t *testing.T) {
 			})
 		})
 	}
-	other := httptest.NewServer(alternative)
-	t.Cleanup(other.Close)
+	other := testkit.Server(t, alternative)
 	f := forwarding(t, "tunnel", false)
 	if got := f.curl(t, "-i", other.URL); !strings.Contains(got, "Alt-Svc") {
 		t.Error(got)

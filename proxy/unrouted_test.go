@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -168,10 +167,9 @@ func TestTunnelWhoseDialHangs(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}})
-	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	host := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		new(Handler).observe(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), "", others.serve)
 	}))
-	t.Cleanup(host.Close)
 	f := &forwardLine{line: line{addr: host.Listener.Addr().String()}}
 	_, resp := connect1(t, f, "slow.example:443")
 	refusalOf(t, resp, problem.UpstreamTimeout)
@@ -185,12 +183,11 @@ func TestTunnelWhoseDialHangs(t *testing.T) {
 func TestPlainHTTPGoesOnWithoutACredential(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	var got *http.Request
-	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	host := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = r
 		body, _ := io.ReadAll(r.Body)
 		w.Write(append([]byte("plain "), body...))
 	}))
-	t.Cleanup(host.Close)
 	said := f.curl(t, "-d", "x", "--proxy-user", "me:secret", "-H", "Authorization: Bearer mine", "-H", "Avsproxy-Key: k", host.URL+"/p?q=secret")
 	if said != "plain x" || got.Host != strings.TrimPrefix(host.URL, "http://") || got.RequestURI != "/p?q=secret" {
 		t.Errorf("%q, %+v", said, got)

@@ -3,7 +3,6 @@ package tokens
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,12 +50,11 @@ func TestClientCredentialsNeverAskForALogin(t *testing.T) {
 }
 
 func TestBasicKeepsTheSecretOutOfTheBody(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
 		w.Header().Set("Content-Type", jsonType)
 		fmt.Fprintf(w, `{"access_token":"%s/%s/%s%s"}`, id, secret, r.PostFormValue("client_id"), r.PostFormValue("client_secret"))
 	}))
-	defer server.Close()
 	client := &Client{ID: "i:d", Basic: true, TokenURL: server.URL, RevokeURL: server.URL, HTTP: server.Client()}
 	client.Secret = func() (Secret, error) { return "s&t", nil }
 	grant, err := client.Refresh(t.Context(), stored(0))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -115,8 +114,7 @@ func TestGzip(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			srv := httptest.NewServer(h)
-			defer srv.Close()
+			srv := testkit.Server(t, h)
 			store := FileStore{Dir: t.TempDir()}
 			c := &Client{ID: "client", TokenURL: srv.URL + "/token", HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 			g := stored(-time.Second)

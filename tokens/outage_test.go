@@ -188,8 +188,7 @@ func TestBackOffGrowsAndIsShared(t *testing.T) {
 
 // The errors of real connections are not those of stubs.
 func TestRealConnectionsThatFail(t *testing.T) {
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
-	defer elsewhere.Close()
+	elsewhere := testkit.Server(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
 	for name, c := range map[string]struct {
 		handler http.HandlerFunc
 		say     string
@@ -204,8 +203,7 @@ func TestRealConnectionsThatFail(t *testing.T) {
 		"redirect":   {http.RedirectHandler(elsewhere.URL, http.StatusPermanentRedirect).ServeHTTP, "(308"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(c.handler)
-			defer server.Close()
+			server := testkit.Server(t, c.handler)
 			client := &Client{ID: "client", TokenURL: server.URL, HTTP: server.Client()}
 			if name == "silence" {
 				client.HTTP.Timeout = 200 * time.Millisecond

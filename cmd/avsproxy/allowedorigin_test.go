@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -47,11 +46,10 @@ func TestProgramsMayHaveAnOrigin(t *testing.T) {
 func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
 	testkit.Heavy(t)
 	testkit.NeedTool(t, "chromium")
-	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	page := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		io.WriteString(w, "<!doctype html><title>allowed</title>")
 	}))
-	t.Cleanup(page.Close)
 	origin := "http://localhost:" + app.PortOf(page.Listener.Addr().String())
 	proxy := serveBuilt(t, echoUpstream(t)+"allow_origin = [\""+origin+"\"]\n")
 	port := app.PortOf(proxy.Proxy[0])

@@ -157,8 +157,7 @@ func TestC07_ATakenPortIsAnErrorThatNamesItsHolder(t *testing.T) {
 
 func TestC10_OtherHostsGetNoToken(t *testing.T) {
 	seen := make(chan http.Header, 1)
-	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }))
-	defer other.Close()
+	other := testkit.Server(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }))
 	g := startTarget(t, `others = "tunnel"`)
 	host := strings.TrimPrefix(other.URL, "http://")
 	answer := g.send(t, "GET "+other.URL+"/ HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")

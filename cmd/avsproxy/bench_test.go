@@ -78,17 +78,13 @@ func quantile(all []time.Duration, q float64) time.Duration {
 // firstByteUpstream gives the first byte of an answer at once, and the last when it is
 // told so.
 func firstByteUpstream(b *testing.B, goOn <-chan struct{}) *httptest.Server {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.TLSServer(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", r.URL.Query().Get("kind"))
 		io.WriteString(w, "-")
 		http.NewResponseController(w).Flush()
 		<-goOn
 		io.WriteString(w, "-")
 	}))
-	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	b.Cleanup(server.Close)
 	return server
 }
 

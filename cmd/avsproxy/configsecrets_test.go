@@ -102,11 +102,10 @@ func TestSecretsOfTheConfigurationAreMasked(t *testing.T) {
 // startConfided serves an upstream that answers with text, in its header too.
 func startConfided(t *testing.T, text string) *runningProxy {
 	t.Helper()
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Echo", strings.ReplaceAll(text, "\n", ", "))
 		io.WriteString(w, text)
-	}))
-	t.Cleanup(upstream.Close)
+	}), testkit.HTTP1)
 	secret := filepath.Join(t.TempDir(), "secret")
 	testkit.NoError(t, os.WriteFile(secret, []byte("c4n4ry-file-secret\n"), 0o600))
 	return startProxy(t, strings.NewReplacer(

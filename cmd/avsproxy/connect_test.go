@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,10 +52,9 @@ func startTunnelling(t *testing.T, text string) *runningProxy {
 
 func TestOthersAreTunnelled(t *testing.T) {
 	proxy := startTunnelling(t, "sandbox = true\n[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"avs\"\npreset = \"avs\"\nupstream = \"https://alexa.na.gateway.devices.a2z.com\"\ncredential = \"alexa\"\n[credential.alexa]\nprovider = \"amazon\"\nproduct_id = \"test_device\"\ndevice_serial_number = \"1\"\n")
-	other := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	other := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "untouched "+r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(other.Close)
+	}), testkit.HTTP1)
 	if got := curlThrough(t, proxy, "-k", other.URL); got != "untouched " {
 		t.Error(got)
 	}

@@ -6,10 +6,8 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,7 +55,7 @@ func TestPromise7_C24_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T
 
 // endlessUpstream is an API over HTTP/2 whose answers do not end, and its route.
 func endlessUpstream(t *testing.T) (config string) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		chunk := make([]byte, 64<<10)
 		for r.URL.Path == "/endless" {
 			if _, err := w.Write(chunk); err != nil {
@@ -65,10 +63,6 @@ func endlessUpstream(t *testing.T) (config string) {
 			}
 		}
 	}))
-	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	testkit.NoError(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
 	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\n", server.URL, roots)

@@ -20,14 +20,13 @@ import (
 func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 	testkit.NeedTool(t, "curl")
 	var upstream *httptest.Server
-	upstream = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream = testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Token", r.Header.Get("Authorization"))
 		if r.URL.Path == "/v2/old" {
 			w.Header().Set("Location", upstream.URL+"/v2/new?a=%2f")
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}
-	}))
-	t.Cleanup(upstream.Close)
+	}), testkit.HTTP1)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	testkit.NoError(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw}), 0o600))
 	route := func(name, more string) string {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -14,10 +13,9 @@ import (
 // A browser that has the inspector open sends its cookie to every port of localhost:
 // with a page that it asks of the proxy, too. The upstream is to have none of it.
 func TestTheInspectorsKeyGoesToNoUpstream(t *testing.T) {
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%q %q", r.Header["Cookie"], r.Header["Avsproxy-Console-Key"])
-	}))
-	t.Cleanup(upstream.Close)
+	}), testkit.HTTP1)
 	proxy := startProxy(t, firstByteConfig(t, upstream))
 	for cookie, want := range map[string]string{
 		"avsproxy_inspector=s3cr3t":                   `[] []`,

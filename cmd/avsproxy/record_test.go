@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +72,7 @@ func TestEveryDoorIsRecorded(t *testing.T) {
 
 // startTokenEcho serves an upstream that repeats the credential wherever it can.
 func startTokenEcho(t *testing.T, token string) *runningProxy {
-	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		got := r.Header.Get("Authorization")
 		if got != "Bearer "+token {
@@ -90,9 +89,6 @@ func startTokenEcho(t *testing.T, token string) *runningProxy {
 		io.WriteString(w, got[len(got)/2:])
 		w.Header().Set(http.TrailerPrefix+"X-Late", got)
 	}))
-	upstream.EnableHTTP2 = true
-	upstream.StartTLS()
-	t.Cleanup(upstream.Close)
 	return startProxy(t, strings.Replace(firstByteConfig(t, upstream), `"a-token"`, `"`+token+`"`, 1))
 }
 

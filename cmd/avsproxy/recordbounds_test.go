@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -18,8 +17,7 @@ import (
 // startPlain serves an upstream without a credential, with bounds on what is remembered.
 func startPlain(t *testing.T, bounds string, handler http.HandlerFunc) *runningProxy {
 	t.Helper()
-	upstream := httptest.NewTLSServer(handler)
-	t.Cleanup(upstream.Close)
+	upstream := testkit.TLSServer(t, handler, testkit.HTTP1)
 	config := strings.Replace(firstByteConfig(t, upstream), "[[route]]", "[capture]\n"+bounds+"\n[[route]]", 1)
 	return startProxy(t, config)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +26,7 @@ func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
 	write("c4n4ry-token-the-first")
 	streaming, said, end := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	told := make(chan string)
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/stream":
 			w.WriteHeader(http.StatusOK)
@@ -43,8 +42,7 @@ func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
 			told <- r.Header.Get("Authorization")
 			<-said // so that the end of this answer tells nobody of the new token
 		}
-	}))
-	t.Cleanup(upstream.Close)
+	}), testkit.HTTP1)
 	proxy := startProxy(t, strings.Replace(firstByteConfig(t, upstream), "grant = \"static\"\ntoken = \"a-token\"", fmt.Sprintf("grant = \"command\"\ncommand = [\"cat\", %q]", file), 1))
 	resp := testkit.Must(http.Get(proxy.Proxy[0] + "/stream"))(t)
 	defer resp.Body.Close()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +19,7 @@ import (
 // which "avsproxy run" sends clients to it.
 func runStand(t *testing.T) (env []string, dir string) {
 	t.Helper()
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/info/refs") { // what a git repository of plain files has
 			fmt.Fprintf(w, "%s\trefs/heads/main\n", strings.Repeat("a", 40))
 			return
@@ -30,8 +29,7 @@ func runStand(t *testing.T) (env []string, dir string) {
 			return
 		}
 		io.WriteString(w, "served to "+r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(upstream.Close)
+	}), testkit.HTTP1)
 	dir = t.TempDir()
 	for name, text := range map[string]string{
 		"roots.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})),

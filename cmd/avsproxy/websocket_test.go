@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,8 +44,7 @@ func openWebSocket(t *testing.T, address string) *websocket.Conn {
 // echoUpstream is an API with nothing but a WebSocket, and its route.
 func echoUpstream(t *testing.T) (route string) {
 	echo := websocket.Server{Handler: func(conn *websocket.Conn) { io.Copy(conn, conn) }}
-	server := httptest.NewTLSServer(http.Handler(echo))
-	t.Cleanup(server.Close)
+	server := testkit.TLSServer(t, http.Handler(echo), testkit.HTTP1)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	testkit.NoError(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
 	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n"+

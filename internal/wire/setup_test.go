@@ -7,7 +7,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"avsproxy/internal/testkit"
@@ -48,10 +47,7 @@ func protocols() *http.Protocols {
 // certified returns what a server and its clients need for TLS.
 func certified(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
-	source := httptest.NewUnstartedServer(nil)
-	source.EnableHTTP2 = true
-	source.StartTLS()
-	t.Cleanup(source.Close)
+	source := testkit.TLSServer(t, nil)
 	client = source.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	client.ServerName = "example.com"
 	client.NextProtos = []string{"h2", "http/1.1"}
