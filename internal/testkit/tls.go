@@ -51,3 +51,13 @@ func CertFile(t testing.TB, server *httptest.Server) (path string) {
 	NoError(t, os.WriteFile(path, text, 0o644))
 	return path
 }
+
+// PoolOf returns a pool with the certificates of PEM text.
+func PoolOf(t testing.TB, text []byte) *x509.CertPool {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		t.Fatal("no certificate in PEM")
+	}
+	return pool
+}

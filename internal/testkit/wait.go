@@ -8,7 +8,7 @@ import (
 
 // Timeout bounds the wait for what comes soon. No test that passes takes so long,
 // however busy the machine.
-const Timeout = 90 * time.Second
+const Timeout = 2 * time.Minute
 
 // Context returns a context that ends with the test, or after [Timeout].
 func Context(t testing.TB) context.Context {
