@@ -2,11 +2,9 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/testkit"
@@ -18,11 +16,8 @@ import (
 // programSocket opens a WebSocket as libraries do that send an Origin, like this one.
 func programSocket(t *testing.T, address, host string) (*websocket.Conn, error) {
 	t.Helper()
-	conn := testkit.Must(net.Dial("tcp", address))(t)
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	conf := testkit.Must(websocket.NewConfig("ws://"+host+":"+app.PortOf(address)+"/", "http://"+host+":9744"))(t)
-	return websocket.NewClient(conf, conn)
+	return websocket.NewClient(conf, testkit.Dial(t, address))
 }
 
 func TestProgramsMayHaveAnOrigin(t *testing.T) {

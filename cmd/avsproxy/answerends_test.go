@@ -133,7 +133,7 @@ func pathOf(s *frames.Stream) string {
 
 func dialClear(t *testing.T, port string) net.Conn {
 	t.Helper()
-	return testkit.Must(net.Dial("tcp", "127.0.0.1:"+port))(t)
+	return testkit.Dial(t, "127.0.0.1:"+port)
 }
 
 func dialHTTP2(t *testing.T, port string) net.Conn {

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -11,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,7 +35,7 @@ func BenchmarkFirstByte(b *testing.B) {
 	proxy, off := startProxy(b, config), startProxy(b, config+"[capture]\nenabled = false\n")
 	bare := bareProxy(b, upstream)
 	f := firstByte{b, goOn}
-	direct := f.client(upstream.URL, "h2", rootsOf(upstream))
+	direct := f.client(upstream.URL, "h2", testkit.Pool(upstream))
 	for _, kind := range []string{"application/json", "multipart/related; boundary=b", "application/octet-stream", "text/event-stream"} {
 		without := f.doors(off, bare)
 		for i, door := range f.doors(proxy, bare) {
@@ -89,9 +87,6 @@ func firstByteUpstream(b *testing.B, goOn <-chan struct{}) *httptest.Server {
 }
 
 func firstByteConfig(b testing.TB, upstream *httptest.Server) string {
-	roots := filepath.Join(b.TempDir(), "roots.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})
-	testkit.NoError(b, os.WriteFile(roots, text, 0o600))
 	return fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"
@@ -107,13 +102,13 @@ hosts = [%q]
 [credential.fixed]
 grant = "static"
 token = "a-token"
-`, upstream.URL, roots, insisted)
+`, upstream.URL, testkit.CertFile(b, upstream), insisted)
 }
 
 // bareProxy serves clear text and TLS on ports of their own.
 func bareProxy(b *testing.B, upstream *httptest.Server) (addresses [2]*httptest.Server) {
 	target := testkit.Must(url.Parse(upstream.URL))(b)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: rootsOf(upstream)}, Protocols: protocols("h2"), DisableCompression: true}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: testkit.Pool(upstream)}, Protocols: protocols("h2"), DisableCompression: true}
 	b.Cleanup(transport.CloseIdleConnections)
 	handler := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Header.Set("Authorization", "Bearer a-token") },
@@ -157,7 +152,7 @@ type firstByteDoor struct {
 // doors are the ways in. The bare proxy knows no CONNECT: beside that stands its
 // TLS door.
 func (f firstByte) doors(proxy *runningProxy, bare [2]*httptest.Server) []firstByteDoor {
-	ours, theirs := trusted(f.b, filepath.Join(proxy.State, "ca.pem")), rootsOf(bare[1])
+	ours, theirs := trusted(f.b, filepath.Join(proxy.State, "ca.pem")), testkit.Pool(bare[1])
 	secure := "https://localhost:" + app.PortOf(proxy.Proxy[0])
 	through, _ := url.Parse(proxy.Proxy[0])
 	return []firstByteDoor{
@@ -167,12 +162,6 @@ func (f firstByte) doors(proxy *runningProxy, bare [2]*httptest.Server) []firstB
 		{"TLS-h2", f.client(secure, "h2", ours), f.client(bare[1].URL, "h2", theirs)},
 		{"CONNECT", f.clientThrough(through, "https://"+insisted, "h2", ours), f.client(bare[1].URL, "h2", theirs)},
 	}
-}
-
-func rootsOf(server *httptest.Server) *x509.CertPool {
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	return roots
 }
 
 func (f firstByte) client(base, protocol string, roots *x509.CertPool) asker {

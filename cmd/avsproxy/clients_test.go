@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestClientsGuideCommands(t *testing.T) {
 	}
 	_, port, _ := strings.Cut(runServe(t, repo, env, "avsproxy serve"), "http://localhost:")
 	for _, command := range commands {
-		if !contains(clientsElsewhere, command) {
+		if !slices.Contains(clientsElsewhere, command) {
 			runGuideLine(t, env, strings.ReplaceAll(command, "9744", port))
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,15 +108,7 @@ func startConfided(t *testing.T, text string) *runningProxy {
 	secret := filepath.Join(t.TempDir(), "secret")
 	testkit.NoError(t, os.WriteFile(secret, []byte("c4n4ry-file-secret\n"), 0o600))
 	return startProxy(t, strings.NewReplacer(
-		"UPSTREAM", upstream.URL, "ROOTS", writeRoot(t, upstream), "SECRET", secret,
+		"UPSTREAM", upstream.URL, "ROOTS", testkit.CertFile(t, upstream), "SECRET", secret,
 		"BASIC", base64.StdEncoding.EncodeToString([]byte("c4n4ry-basic:c4n4ry-pass")),
 	).Replace(confided))
-}
-
-// writeRoot leaves the certificate of a server for ca_file.
-func writeRoot(t *testing.T, upstream *httptest.Server) string {
-	t.Helper()
-	_, after, _ := strings.Cut(firstByteConfig(t, upstream), `ca_file = "`)
-	path, _, _ := strings.Cut(after, `"`)
-	return path
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/testkit"
 )
@@ -59,11 +58,8 @@ func TestOthersAreTunnelled(t *testing.T) {
 		t.Error(got)
 	}
 	host := strings.TrimPrefix(other.URL, "https://")
-	deadline := time.Now().Add(20 * time.Second)
-	for !strings.Contains(proxy.Stderr.String(), "CONNECT "+host) && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-	if said := proxy.Stderr.String(); !strings.Contains(said, "CONNECT "+host) || !strings.Contains(said, "tunnelled") {
+	testkit.Eventually(t, "the tunnel in the log", func() bool { return strings.Contains(proxy.Stderr.String(), "CONNECT "+host) })
+	if said := proxy.Stderr.String(); !strings.Contains(said, "tunnelled") {
 		t.Error(said)
 	}
 	_, console, _ := net.SplitHostPort(strings.TrimPrefix(proxy.Console, "http://"))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -61,9 +60,8 @@ func makesFiles(t *testing.T) bool {
 
 // The command of "run" is somebody else's program: it may leave cores as before.
 func TestRunLeavesTheCommandItsLimits(t *testing.T) {
-	dir := t.TempDir()
 	config := "[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\n"
-	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
+	dir := newHome(t, config)
 	for _, limit := range []string{"0", "1"} { // in blocks; everybody may lower it
 		cmd := exec.Command("sh", "-c", "ulimit -S -c "+limit+"; exec "+binary+` run -- sh -c 'ulimit -S -c'`)
 		cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}

@@ -14,7 +14,7 @@ import (
 func (d *doorway) run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	testkit.NeedTool(t, name)
-	cmd := exec.CommandContext(within(t), name, args...)
+	cmd := exec.CommandContext(testkit.Context(t), name, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -81,7 +81,7 @@ func needAnotherUser(t *testing.T) {
 // answerIn asks on a new connection and returns the status.
 func answerIn(t *testing.T, addr, request string) string {
 	t.Helper()
-	conn := testkit.Must(net.Dial("tcp", addr))(t)
+	conn := testkit.Dial(t, addr)
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(8 * time.Second)) // less than what silence is given
 	io.WriteString(conn, request)
@@ -112,7 +112,7 @@ func TestPromise3_AnotherUserShutsNobodyOut(t *testing.T) {
 		t.Errorf("turned away: %+v", away)
 	}
 	cmd := exec.Command(binary, "status")
-	cmd.Dir, cmd.Env = proxy.State, []string{"HOME=" + proxy.State, "NO_COLOR=1"}
+	cmd.Dir, cmd.Env = proxy.Home, []string{"HOME=" + proxy.Home, "NO_COLOR=1"}
 	if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), fmt.Sprintf("turned away       %d connections of other users to the proxy, %d to the console", status.TurnedAway.Proxy, status.TurnedAway.Console)) {
 		t.Errorf("status says\n%s", out)
 	}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/testkit"
@@ -90,13 +89,10 @@ func mustRequest(t *testing.T, target string) *http.Request {
 // rawUpstream answers each request with the echo that its path names, and hangs up.
 func rawUpstream(t *testing.T) *httptest.Server {
 	t.Helper()
-	server := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
+	server := testkit.TLSServer(t, http.NotFoundHandler()) // for its certificate
 	ln := testkit.Must(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: server.TLS.Certificates, NextProtos: []string{"http/1.1"}}))(t)
-	t.Cleanup(func() { ln.Close(); server.Close() })
 	server.URL = "https://" + ln.Addr().String()
-	go eachConn(ln, func(conn net.Conn) {
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-		defer conn.Close()
+	testkit.ServeConns(t, ln, func(conn net.Conn) {
 		req, err := http.ReadRequest(bufio.NewReader(conn))
 		if err != nil {
 			return

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
@@ -21,16 +20,13 @@ type forwarder struct{ net.Listener }
 
 func newForwarder(t *testing.T) *forwarder {
 	t.Helper()
-	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	t.Cleanup(func() { ln.Close() })
-	return &forwarder{ln}
+	return &forwarder{testkit.Listen(t)}
 }
 
 func (f *forwarder) port() string { return app.PortOf(f.Addr().String()) }
 
-func (f *forwarder) leadTo(address string) {
-	go eachConn(f, func(conn net.Conn) {
-		defer conn.Close()
+func (f *forwarder) leadTo(t *testing.T, address string) {
+	testkit.ServeConns(t, f, func(conn net.Conn) {
 		to, err := net.Dial("tcp", address)
 		if err != nil {
 			return
@@ -45,17 +41,16 @@ func (f *forwarder) leadTo(address string) {
 }
 
 func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
-	amazon := testkit.Must(sandbox.Start(sandbox.Options{}))(t)
-	t.Cleanup(func() { amazon.Close() })
+	amazon := startAmazon(t, sandbox.Options{})
 	proxied, pages, unnamed := newForwarder(t), newForwarder(t), newForwarder(t)
 	config := amazonConfig(t, amazon)
 	config = strings.Replace(config, "[console]\n", fmt.Sprintf("[console]\nhosts = [\"localhost:%s\"]\n", pages.port()), 1)
 	config = strings.Replace(config, `preset = "avs"`, fmt.Sprintf("preset = \"avs\"\nhosts = [\"localhost:%s\"]", proxied.port()), 1)
 	proxy := serveBuilt(t, config)
 	logIn(t, proxy, amazon)
-	proxied.leadTo(strings.TrimPrefix(proxy.Proxy[0], "http://"))
-	pages.leadTo(strings.TrimPrefix(proxy.Console, "http://"))
-	unnamed.leadTo(strings.TrimPrefix(proxy.Proxy[0], "http://"))
+	proxied.leadTo(t, strings.TrimPrefix(proxy.Proxy[0], "http://"))
+	pages.leadTo(t, strings.TrimPrefix(proxy.Console, "http://"))
+	unnamed.leadTo(t, strings.TrimPrefix(proxy.Proxy[0], "http://"))
 
 	client := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
@@ -95,9 +90,7 @@ func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
 func TestProbesOfHTTP10(t *testing.T) {
 	proxy, _ := startBoth(t)
 	for path, want := range map[string]string{"/livez": " 200 ", "/readyz": " 503 ", "/status": " 421 ", "/login": " 421 ", "/metrics": " 421 "} {
-		conn := testkit.Must(net.Dial("tcp", strings.TrimPrefix(proxy.Console, "http://")))(t)
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn := testkit.Dial(t, strings.TrimPrefix(proxy.Console, "http://"))
 		fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", path)
 		if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, want) {
 			t.Errorf("%s: %q, %v", path, line, err)

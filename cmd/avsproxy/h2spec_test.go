@@ -48,7 +48,7 @@ func TestH2spec(t *testing.T) {
 func conform(t *testing.T, suite string, args []string) (cases int, failed []string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "report.xml")
-	out, runErr := exec.CommandContext(within(t), suite, append(args, "--strict", "-j", file)...).CombinedOutput()
+	out, runErr := exec.CommandContext(testkit.Context(t), suite, append(args, "--strict", "-j", file)...).CombinedOutput()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatalf("%v, %v\n%s", err, runErr, out)

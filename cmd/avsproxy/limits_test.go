@@ -3,14 +3,12 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -63,15 +61,12 @@ func endlessUpstream(t *testing.T) (config string) {
 			}
 		}
 	}))
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	testkit.NoError(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
-	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\n", server.URL, roots)
+	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\n", server.URL, testkit.CertFile(t, server))
 }
 
 // startChild runs the built program, whose memory is its own.
 func startChild(t *testing.T, config string) (pid int, address string) {
-	dir := t.TempDir()
-	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
+	dir := newHome(t, config)
 	cmd := exec.Command(binary, "serve", "--json")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
 	out := testkit.Must(cmd.StdoutPipe())(t)

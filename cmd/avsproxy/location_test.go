@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -27,12 +26,11 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}
 	}), testkit.HTTP1)
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	testkit.NoError(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw}), 0o600))
+	roots := testkit.CertFile(t, upstream)
 	route := func(name, more string) string {
 		return fmt.Sprintf("[[route]]\nname = %q\nupstream = \"%s/v2\"\nca_file = %q\ncredential = \"fixed\"\n%s\n", name, upstream.URL, roots, more)
 	}
-	socket := filepath.Join(shortDir(t), "s")
+	socket := filepath.Join(testkit.SocketDir(t), "s")
 	proxy := serveBuilt(t, fmt.Sprintf("[proxy]\nlisten = [\"localhost:0\", \"unix:%s\"]\n[console]\nlisten = \"localhost:0\"\n", socket)+
 		route("api", "")+route("off", "rewrite_location = false")+"[credential.fixed]\ngrant = \"static\"\ntoken = \"c4n4ry\"\n")
 	port := app.PortOf(proxy.Proxy[0])
@@ -58,12 +56,4 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 			t.Errorf("%v:\n%s", args, got)
 		}
 	}
-}
-
-// shortDir is short enough for a socket's path.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir := testkit.Must(os.MkdirTemp("", "doors"))(t)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }

@@ -47,10 +47,9 @@ func startUnread(t *testing.T, dir string, stdout, stderr bool, args ...string) 
 // inSandbox is a home with a configuration for the sandbox, and where run.json is then.
 func inSandbox(t *testing.T) (dir, runFile string) {
 	t.Helper()
-	dir = t.TempDir()
 	config := "sandbox = true\n[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n" +
 		"[[route]]\nname = \"avs\"\npreset = \"avs\"\nupstream = \"https://alexa.na.gateway.devices.a2z.com\"\ncredential = \"alexa\"\n[credential.alexa]\nprovider = \"amazon\"\n"
-	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
+	dir = newHome(t, config)
 	return dir, filepath.Join(dir, ".local", "state", "avsproxy", "run.json")
 }
 
@@ -93,10 +92,9 @@ func TestServeOutlivesWhoeverReadsItsLog(t *testing.T) {
 
 // A login ends by its callback, whoever has stopped to listen to what it says.
 func TestLoginOutlivesWhoeverReadsWhatItSays(t *testing.T) {
-	dir := t.TempDir()
 	config := "[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\ncredential = \"a\"\n" +
 		"[credential.a]\nprovider = \"oauth2\"\nauth_url = \"https://a.example/authorize\"\ntoken_url = \"https://a.example/token\"\nclient_id = \"x\"\nredirect_url = \"http://localhost:0/back\"\n"
-	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
+	dir := newHome(t, config)
 	said, saying, err := os.Pipe()
 	testkit.NoError(t, err)
 	cmd := exec.Command(binary, "login", "--no-browser")
@@ -120,9 +118,8 @@ func TestLoginOutlivesWhoeverReadsWhatItSays(t *testing.T) {
 
 // Commands whose whole work is to print end with their reader, as others do.
 func TestTokenEndsWithItsReader(t *testing.T) {
-	dir := t.TempDir()
 	config := "[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\ncredential = \"a\"\n[credential.a]\ngrant = \"static\"\ntoken = \"t\"\n"
-	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
+	dir := newHome(t, config)
 	read, write, err := os.Pipe()
 	testkit.NoError(t, err)
 	read.Close()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,19 +28,30 @@ type servedAt struct {
 // A runningProxy is the program serving in this process, or in one of its own.
 type runningProxy struct {
 	servedAt
+	Home           string // has config.toml
 	State          string
 	pid            int // of its own process
 	Stdout, Stderr *testkit.Buffer
 }
 
+// newHome returns a folder with the configuration.
+func newHome(t testing.TB, config string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
+	return dir
+}
+
+func newRunningProxy(home string) *runningProxy {
+	return &runningProxy{Home: home, State: filepath.Join(home, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
+}
+
 // startProxy runs "serve" with the configuration and ends it with the test.
 func startProxy(t testing.TB, config string) *runningProxy {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "config.toml")
-	testkit.NoError(t, os.WriteFile(file, []byte(config), 0o600))
-	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
-	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
+	dir := newHome(t, config)
+	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": filepath.Join(dir, "config.toml"), "NO_COLOR": "1"}
+	proxy := newRunningProxy(dir)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
@@ -56,15 +68,15 @@ func startProxy(t testing.TB, config string) *runningProxy {
 	case code := <-ended:
 		ended <- code
 		t.Fatalf("serve ended with %d:\n%s", code, proxy.Stderr)
-	case <-time.After(30 * time.Second):
+	case <-time.After(testkit.Timeout):
 		t.Fatal("serve did not get ready")
 	}
 	proxy.read(t)
 	return proxy
 }
 
-// startWithEnv runs "serve" in a process of its own, with variables of ours.
-func startWithEnv(t *testing.T, config string, env ...string) *runningProxy {
+// serveBuilt runs "serve" of the built program, with variables of ours.
+func serveBuilt(t *testing.T, config string, env ...string) *runningProxy {
 	t.Helper()
 	return startCommand(t, config, exec.Command(binary, "serve", "--json"), env...)
 }
@@ -78,14 +90,31 @@ func startWithFiles(t *testing.T, files int, config string) *runningProxy {
 
 func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *runningProxy {
 	t.Helper()
-	dir := t.TempDir()
-	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
-	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer(), State: dir}
+	dir := newHome(t, config)
+	proxy := newRunningProxy(dir)
 	cmd.Dir, cmd.Env = dir, append([]string{"HOME=" + dir, "NO_COLOR=1", "PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
 	testkit.NoError(t, cmd.Start())
 	proxy.awaitAndEnd(t, cmd)
 	return proxy
+}
+
+// awaitAndEnd waits until a "serve --json" is ready, and has it end with the test.
+func (p *runningProxy) awaitAndEnd(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	p.pid = cmd.Process.Pid
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("serve: %v:\n%s", err, p.Stderr)
+		}
+	})
+	select {
+	case <-p.Stdout.Written:
+	case <-time.After(testkit.Timeout):
+		t.Fatalf("serve did not get ready:\n%s", p.Stderr)
+	}
+	p.read(t)
 }
 
 // read takes the line that tells where the program listens.
@@ -94,11 +123,17 @@ func (p *runningProxy) read(t testing.TB) {
 	testkit.NoError(t, json.Unmarshal(p.Stdout.Bytes(), &p.servedAt))
 }
 
+func startAmazon(t *testing.T, options sandbox.Options) *sandbox.Sandbox {
+	t.Helper()
+	amazon := testkit.Must(sandbox.Start(options))(t)
+	t.Cleanup(func() { amazon.Close() })
+	return amazon
+}
+
 // startBoth runs a sandbox and a proxy that takes it for the real Amazon.
 func startBoth(t *testing.T) (*runningProxy, *sandbox.Sandbox) {
 	t.Helper()
-	amazon := testkit.Must(sandbox.Start(sandbox.Options{}))(t)
-	t.Cleanup(func() { amazon.Close() })
+	amazon := startAmazon(t, sandbox.Options{})
 	return startProxy(t, amazonConfig(t, amazon)), amazon
 }
 

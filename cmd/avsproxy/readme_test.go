@@ -2,13 +2,15 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"avsproxy/internal/testkit"
 )
@@ -30,7 +32,7 @@ func TestReadmeCommands(t *testing.T) {
 	var proxy string
 	for _, command := range readmeCommands(t, filepath.Join(repo, "README.md")) {
 		switch {
-		case contains(readmeElsewhere, command):
+		case slices.Contains(readmeElsewhere, command):
 		case command == "go run ./cmd/avsproxy serve":
 			proxy = runServe(t, repo, env, command)
 		case strings.HasPrefix(command, "curl "):
@@ -39,15 +41,6 @@ func TestReadmeCommands(t *testing.T) {
 			t.Errorf("the README shows a command that no test runs: %s", command)
 		}
 	}
-}
-
-func contains(list []string, text string) bool {
-	for _, one := range list {
-		if one == text {
-			return true
-		}
-	}
-	return false
 }
 
 // readmeCommands are the lines of the blocks marked as sh.
@@ -98,14 +91,13 @@ func runServe(t *testing.T, repo string, env []string, command string) string {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 		cmd.Wait()
 	})
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if _, rest, ok := strings.Cut(said.String(), "curl -i "); ok && strings.Contains(rest, "/ping\n") {
-			address, _, _ := strings.Cut(rest, "/ping\n")
-			return address
-		}
-	}
-	t.Fatalf("serve did not get ready:\n%s", said)
-	return ""
+	try := regexp.MustCompile(`curl -i (\S*)/ping\n`)
+	var found []string
+	testkit.Eventually(t, fmt.Stringer(said), func() bool { // go run compiles first
+		found = try.FindStringSubmatch(said.String())
+		return found != nil
+	})
+	return found[1]
 }
 
 // runCurl runs a command of the README. The downchannel does not end by itself,

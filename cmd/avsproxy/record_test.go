@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/testkit"
@@ -17,21 +18,10 @@ import (
 // recordOf waits until the exchange with the target is over.
 func recordOf(t *testing.T, p *runningProxy, target string) (record capture.Record) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		var list struct{ Exchanges []capture.Summary }
-		text := fetch(t, p.Console+"/api/exchanges")
-		if err := json.Unmarshal([]byte(text), &list); err != nil {
-			t.Fatalf("%v: %s", err, text)
-		}
-		for _, e := range list.Exchanges {
-			if e.Target != target || e.State != "done" {
-				continue
-			}
-			testkit.NoError(t, json.Unmarshal([]byte(fetch(t, fmt.Sprint(p.Console, "/api/exchanges/", e.ID))), &record))
-			return record
-		}
-	}
-	t.Fatalf("no exchange %s was recorded:\n%s", target, p.Stderr)
+	wanted := func(e capture.Summary) bool { return e.Target == target && e.State == "done" }
+	list := listed(t, p, func(list api.Exchanges) bool { return slices.ContainsFunc(list.Exchanges, wanted) }).Exchanges
+	id := list[slices.IndexFunc(list, wanted)].ID
+	testkit.NoError(t, json.Unmarshal([]byte(fetch(t, fmt.Sprint(p.Console, "/api/exchanges/", id))), &record))
 	return record
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
@@ -57,13 +56,10 @@ func allEnded(t *testing.T, proxy *runningProxy, n int) api.Exchanges {
 // listed waits until the list is as wanted.
 func listed(t *testing.T, proxy *runningProxy, wanted func(api.Exchanges) bool) (list api.Exchanges) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	testkit.Eventually(t, "the wanted list of exchanges", func() bool {
 		list = api.Exchanges{}
 		testkit.NoError(t, json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/exchanges")), &list))
-		if wanted(list) {
-			return list
-		}
-	}
-	t.Fatalf("the list remains %+v", list)
+		return wanted(list)
+	})
 	return list
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,14 +29,9 @@ func runStand(t *testing.T) (env []string, dir string) {
 		}
 		io.WriteString(w, "served to "+r.Header.Get("Authorization"))
 	}), testkit.HTTP1)
-	dir = t.TempDir()
-	for name, text := range map[string]string{
-		"roots.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})),
-		"config.toml": fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = \"%s/roots.pem\"\nhosts = [%q]\n"+
-			"credential = \"fixed\"\n[credential.fixed]\ngrant = \"static\"\ntoken = \"c4n4ry\"\n", upstream.URL, dir, insisted),
-	} {
-		testkit.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
+	config := fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\nhosts = [%q]\n"+
+		"credential = \"fixed\"\n[credential.fixed]\ngrant = \"static\"\ntoken = \"c4n4ry\"\n", upstream.URL, testkit.CertFile(t, upstream), insisted)
+	dir = newHome(t, config)
 	return []string{"HOME=" + dir, "NO_COLOR=1", "AVSPROXY_CONFIG=" + filepath.Join(dir, "config.toml"), "PATH=" + os.Getenv("PATH")}, dir
 }
 

@@ -27,7 +27,7 @@ func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
 	testkit.NoError(t, os.WriteFile(roots, authority.RootPEM(), 0o600))
 	closed := make(chan string, 1)
 	old := listenTLS(t, leaf, "http/1.1")
-	go eachConn(old, func(conn net.Conn) {
+	testkit.ServeConns(t, old, func(conn net.Conn) {
 		r, err := http.ReadRequest(bufio.NewReader(conn))
 		if err != nil {
 			return
@@ -47,7 +47,7 @@ func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
 	for name, ln := range map[string]net.Listener{"old": old, "modern": modern} {
 		config += fmt.Sprintf("[[route]]\nname = %q\nupstream = \"https://localhost:%s\"\nca_file = %q\ncredential = \"c\"\n", name, app.PortOf(ln.Addr().String()), roots)
 	}
-	proxy := startWithEnv(t, config, "GODEBUG=http2debug=2")
+	proxy := serveBuilt(t, config, "GODEBUG=http2debug=2")
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}

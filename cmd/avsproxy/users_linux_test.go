@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/exchange"
@@ -201,7 +200,7 @@ func serveAs(t *testing.T, as *syscall.SysProcAttr) *runningProxy {
 		testkit.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o755))
 	}
 	testkit.NoError(t, os.Chown(dir, stranger, stranger))
-	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
+	proxy := newRunningProxy(dir)
 	cmd := exec.Command(filepath.Join(dir, "avsproxy"), "serve", "--json")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
@@ -212,9 +211,7 @@ func serveAs(t *testing.T, as *syscall.SysProcAttr) *runningProxy {
 		t.Fatal(err)
 	}
 	proxy.awaitAndEnd(t, cmd)
-	for tries := 5000; tries > 0 && !strings.Contains(proxy.Stderr.String(), "\nTry:"); tries-- { // said after that line
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Eventually(t, "the last line of the start", func() bool { return strings.Contains(proxy.Stderr.String(), "\nTry:") })
 	return proxy
 }
 
@@ -226,8 +223,8 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request came through") })
 	server := httpserver.New(httpexchange.Guard(rules, func(_ *exchange.Head, p problem.Problem) { told <- p }, reached), httpserver.DiscardLog())
 	defer server.Close()
-	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	client := testkit.Must(net.Dial("tcp", ln.Addr().String()))(t)
+	ln := testkit.Listen(t)
+	client := testkit.Dial(t, ln.Addr().String())
 	io.WriteString(client, "POST /spend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
 	client.Close()
 	httpserver.Serve(server, []net.Listener{ln}, nil)

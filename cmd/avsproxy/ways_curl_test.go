@@ -97,7 +97,7 @@ func (d *doorway) curl(name, base string, args ...string) way {
 
 func startCurl(t *testing.T, dump string, upload bool, line []string) *reply {
 	t.Helper()
-	cmd := exec.CommandContext(within(t), "curl", line...)
+	cmd := exec.CommandContext(testkit.Context(t), "curl", line...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.DevNull}
 	said := &bytes.Buffer{}
 	cmd.Stderr = said

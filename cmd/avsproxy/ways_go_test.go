@@ -57,10 +57,7 @@ func (d *doorway) inStream(name, scheme string, outer *http.Protocols, base stri
 
 func trusted(t testing.TB, root string) *x509.CertPool {
 	t.Helper()
-	pem := testkit.Must(os.ReadFile(root))(t)
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	return pool
+	return testkit.PoolOf(t, testkit.Must(os.ReadFile(root))(t))
 }
 
 // A streamConn is what a CONNECT made of a stream.
@@ -96,7 +93,7 @@ func openStream(through *http.Transport, proxy *url.URL, target string) (net.Con
 // roundTrip begins an exchange of Go's client.
 func roundTrip(t *testing.T, through *http.Transport, base string, q question) *reply {
 	t.Helper()
-	ctx, hangUp := context.WithCancel(within(t))
+	ctx, hangUp := context.WithCancel(testkit.Context(t))
 	r := &reply{end: func() error { return nil }, hangUp: hangUp}
 	var up io.Reader
 	if q.upload {
