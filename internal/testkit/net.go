@@ -3,6 +3,7 @@ package testkit
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -55,11 +56,15 @@ func ServeConns(t testing.TB, ln net.Listener, serve func(net.Conn)) {
 	})
 }
 
-// Dial connects to a TCP address. The connection closes with the test, and its reads and
-// writes end after [Timeout].
+// Dial connects to a TCP address, or to the Unix socket of a path. The connection closes
+// with the test, and its reads and writes end after [Timeout].
 func Dial(t testing.TB, addr string) net.Conn {
 	t.Helper()
-	conn := Must(net.Dial("tcp", addr))(t)
+	network := "tcp"
+	if filepath.IsAbs(addr) {
+		network = "unix"
+	}
+	conn := Must(net.Dial(network, addr))(t)
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(Timeout))
 	return conn
