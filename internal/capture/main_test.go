@@ -12,11 +12,9 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/testkit"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func live(secrets ...string) func() []string { return func() []string { return secrets } }
 

@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"avsproxy/internal/testkit"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestCodesHaveTheirStatus(t *testing.T) {
 	for code, want := range map[Code]int{
