@@ -17,9 +17,9 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-func open(t *testing.T, dir string) *Authority {
+func open(t *testing.T, dir string, hosts ...string) *Authority {
 	t.Helper()
-	return testkit.Must(Open(dir))(t)
+	return testkit.Must(Open(dir, hosts...))(t)
 }
 
 // content is every file of the folder but the lock.

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"avsproxy/internal/testkit"
 
@@ -17,12 +16,8 @@ import (
 
 // What docs/security.md says of HTTP/2 is what clients are told.
 func TestC22_SettingsAreAsDocumented(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config = New(http.NotFoundHandler(), DiscardLog())
-	server.Start()
-	defer server.Close()
-	conn := testkit.Must(net.Dial("tcp", server.Listener.Addr().String()))(t)
-	defer conn.Close()
+	server := testkit.StartServer(t, New(http.NotFoundHandler(), DiscardLog()))
+	conn := testkit.Dial(t, server.Listener.Addr().String())
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()
@@ -93,15 +88,10 @@ func TestRequestsBeyondTheBoundWaitForTheirTurn(t *testing.T) {
 func TestRequestsThatWereNeverSentAreNotAnswered(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	handler := limited(&InFlight{}, entered, leave)
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = New(handler, DiscardLog())
-	server.Start()
-	defer server.Close()
+	server := testkit.StartServer(t, New(handler, DiscardLog()))
 	defer close(leave)
 	ask := func(framing string) net.Conn {
-		conn := testkit.Must(net.Dial("tcp", server.Listener.Addr().String()))(t)
-		t.Cleanup(func() { conn.Close() })
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn := testkit.Dial(t, server.Listener.Addr().String())
 		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\n"+framing+"\r\n\r\n")
 		return conn
 	}

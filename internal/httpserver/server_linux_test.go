@@ -20,16 +20,15 @@ func TestPeerStaysForEveryRequestOfAConnection(t *testing.T) {
 		fmt.Fprintf(w, "%+v", httpexchange.Conn(r).Peer)
 	}), DiscardLog())
 	defer server.Close()
-	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	ln := testkit.Listen(t)
 	Serve(server, []net.Listener{ln}, nil)
-	client := testkit.Must(net.Dial("tcp", ln.Addr().String()))(t)
-	defer client.Close()
+	client := testkit.Dial(t, ln.Addr().String())
 	reader := bufio.NewReader(client)
 	for range 2 {
 		io.WriteString(client, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		resp := testkit.Must(http.ReadResponse(reader, nil))(t)
-		body, _ := io.ReadAll(resp.Body)
-		if want := fmt.Sprintf("%+v", peer.Peer{Transport: peer.Loopback, UID: os.Geteuid(), Known: true}); string(body) != want {
+		body := testkit.Body(t, resp)
+		if want := fmt.Sprintf("%+v", peer.Peer{Transport: peer.Loopback, UID: os.Geteuid(), Known: true}); body != want {
 			t.Errorf("%s, want %s", body, want)
 		}
 	}

@@ -25,13 +25,6 @@ func openLimited(t *testing.T, limit *Limit, addr string) net.Listener {
 	return ln
 }
 
-func dialTo(t *testing.T, ln net.Listener) net.Conn {
-	t.Helper()
-	conn := testkit.Must(net.Dial(ln.Addr().Network(), ln.Addr().String()))(t)
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
 // accepting hands over what the listener accepts.
 func accepting(ln net.Listener) <-chan net.Conn {
 	conns := make(chan net.Conn)
@@ -52,10 +45,10 @@ func TestLimitIsSharedAndFreedByClose(t *testing.T) {
 	limit := NewLimit(2)
 	tcp, unix := openLimited(t, limit, "127.0.0.1:0"), openLimited(t, limit, "unix:"+filepath.Join(t.TempDir(), "a.sock"))
 	fromTCP, fromUnix := accepting(tcp), accepting(unix)
-	dialTo(t, tcp)
-	dialTo(t, unix)
+	testkit.Dial(t, tcp.Addr().String())
+	testkit.Dial(t, unix.Addr().String())
 	first, second := <-fromTCP, <-fromUnix
-	dialTo(t, tcp)
+	testkit.Dial(t, tcp.Addr().String())
 	select {
 	case <-fromTCP:
 		t.Fatal("there is one too many")
@@ -64,7 +57,7 @@ func TestLimitIsSharedAndFreedByClose(t *testing.T) {
 	second.Close()
 	second.Close() // counts once
 	third := <-fromTCP
-	dialTo(t, unix)
+	testkit.Dial(t, unix.Addr().String())
 	select {
 	case <-fromUnix:
 		t.Fatal("closing twice made two places")
@@ -77,10 +70,10 @@ func TestLimitIsSharedAndFreedByClose(t *testing.T) {
 
 func TestLimitedListenerClosesWhileFull(t *testing.T) {
 	ln := openLimited(t, NewLimit(1), "127.0.0.1:0")
-	dialTo(t, ln)
+	testkit.Dial(t, ln.Addr().String())
 	conn := testkit.Must(ln.Accept())(t)
 	defer conn.Close()
-	waiting := dialTo(t, ln)
+	waiting := testkit.Dial(t, ln.Addr().String())
 	ended := make(chan error)
 	go func() {
 		_, err := ln.Accept()
@@ -100,7 +93,7 @@ func TestLimitedConnectionsKeepTheirMethods(t *testing.T) {
 	limit := NewLimit(9)
 	for _, addr := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "a.sock")} {
 		ln := openLimited(t, limit, addr)
-		client := dialTo(t, ln)
+		client := testkit.Dial(t, ln.Addr().String())
 		conn := testkit.Must(ln.Accept())(t)
 		half, ok := conn.(interface {
 			CloseWrite() error

@@ -7,11 +7,9 @@ import (
 	"testing"
 
 	"avsproxy/internal/testkit"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // mustOpen opens addr and closes everything at the end of the test.
 func mustOpen(t *testing.T, addr string) ([]net.Listener, []string) {

@@ -25,7 +25,7 @@ func TestOpenLocalhostGivesBothFamiliesOnePort(t *testing.T) {
 		if got := lns[i].Addr().String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		c := testkit.Must(net.Dial("tcp", want))(t)
+		c := testkit.Dial(t, want)
 		c.Close()
 	}
 }

@@ -8,11 +8,9 @@ import (
 	"testing"
 
 	"avsproxy/internal/testkit"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestC11_AddressesThatAreNeverDialed(t *testing.T) {
 	dialer := &Dialer{Loopback: true}
@@ -59,8 +57,7 @@ func TestC08_OwnListenersAreNotDialed(t *testing.T) {
 			}
 		}
 	}
-	other := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer other.Close()
+	other := testkit.Listen(t)
 	conn := testkit.Must((&Dialer{Loopback: true}).Dial(context.Background(), "tcp", other.Addr().String()))(t)
 	conn.Close()
 }

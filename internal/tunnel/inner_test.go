@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
@@ -22,14 +21,11 @@ import (
 // serve takes CONNECTs, and tells what is known of the other requests' connection.
 func serve(t *testing.T) (addr string, queue *ConnQueue) {
 	t.Helper()
-	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	ln := testkit.Listen(t)
 	queue = NewConnQueue()
 	intercept := Intercept(queue, func(conn net.Conn) (net.Conn, bool) { return conn, true })
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
-		Protocols: &protocols,
+		Protocols: testkit.AllProtocols(),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			known, inside := Inside(conn)
 			if !inside {
@@ -64,9 +60,7 @@ func TestInnerConnectionInherits(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	conn := testkit.Must(net.Dial("tcp", addr))(t)
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn := testkit.Dial(t, addr)
 	io.WriteString(conn, "CONNECT avs.example:80 HTTP/1.1\r\n\r\nGET / HTTP/1.0\r\nHost: avs.example\r\n\r\n")
 	got, _ := io.ReadAll(conn)
 	check(conn.LocalAddr().String(), string(got))

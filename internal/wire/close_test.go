@@ -14,7 +14,7 @@ import (
 
 // TLS says goodbye, for which a dead connection with full buffers has no room.
 func TestCloseDoesNotWaitForADeadConnection(t *testing.T) {
-	serverConf, clientConf := certified(t)
+	serverConf, clientConf := testkit.TLSConfigs(t)
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()

@@ -67,7 +67,7 @@ func TestNoHeadIsFoundInTheLargestChunk(t *testing.T) {
 }
 
 func TestConnectionEndsWhereTheNextRequestMayBePartOfThisOne(t *testing.T) {
-	serverConf, clientConf := certified(t)
+	serverConf, clientConf := testkit.TLSConfigs(t)
 	clientConf.NextProtos = nil
 	const last = "GET /x HTTP/1.1\r\nHost: x\r\nLast: yes\r\nConnection: close\r\n\r\n"
 	for name, c := range conversations {
@@ -79,7 +79,7 @@ func TestConnectionEndsWhereTheNextRequestMayBePartOfThisOne(t *testing.T) {
 				io.Copy(io.Discard, r.Body)
 				w.Header().Set("Last", r.Header.Get("Last"))
 			}))
-			conn := testkit.Must(net.Dial("tcp", address))(t)
+			conn := testkit.Dial(t, address)
 			defer conn.Close()
 			if conf != nil {
 				conn = tls.Client(conn, clientConf)

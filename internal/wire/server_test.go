@@ -24,7 +24,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestStreamsHaveTheirNumbersAndNothingElseChanges(t *testing.T) {
-	serverConf, clientConf := certified(t)
+	serverConf, clientConf := testkit.TLSConfigs(t)
 	big := strings.Repeat("body ", 50_000)
 	for _, secure := range []bool{false, true} {
 		conf := serverConf
@@ -62,11 +62,11 @@ func TestStreamsHaveTheirNumbersAndNothingElseChanges(t *testing.T) {
 }
 
 func TestWhatIsNotHTTP2Passes(t *testing.T) {
-	serverConf, clientConf := certified(t)
+	serverConf, clientConf := testkit.TLSConfigs(t)
 	for _, method := range []string{"GET", "POST", "PUT", "PRI"} { // the last is how HTTP/2 begins, too
 		for _, conf := range []*tls.Config{nil, serverConf} {
 			address := serve(t, conf, http.HandlerFunc(echo))
-			conn := testkit.Must(net.Dial("tcp", address))(t)
+			conn := testkit.Dial(t, address)
 			defer conn.Close()
 			if conf != nil {
 				only1 := clientConf.Clone()
@@ -99,7 +99,7 @@ func TestClientsCannotGiveNumbers(t *testing.T) {
 }
 
 func TestStreamsAreResetAsWanted(t *testing.T) {
-	serverConf, clientConf := certified(t)
+	serverConf, clientConf := testkit.TLSConfigs(t)
 	for _, code := range []http2.ErrCode{http2.ErrCodeCancel, http2.ErrCodeEnhanceYourCalm, 0x12345678} {
 		for _, conf := range []*tls.Config{nil, serverConf} {
 			address := serve(t, conf, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,48 +10,28 @@ import (
 	"testing"
 
 	"avsproxy/internal/testkit"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // serve runs handler behind Listen and StreamIDs, and returns its address. conf is
 // nil for a clear listener.
 func serve(t *testing.T, conf *tls.Config, handler http.Handler) string {
 	t.Helper()
-	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	ln := testkit.Listen(t)
 	address := ln.Addr().String()
 	if conf != nil {
 		ln = tls.NewListener(ln, conf)
 	}
 	server := &http.Server{
 		Handler:     StreamIDs(handler),
-		Protocols:   protocols(),
+		Protocols:   testkit.AllProtocols(),
 		ConnContext: NewContext,
 		ErrorLog:    log.New(io.Discard, "", 0),
 	}
 	go server.Serve(Listen(ln))
 	t.Cleanup(func() { server.Close() })
 	return address
-}
-
-func protocols() *http.Protocols {
-	var p http.Protocols
-	p.SetHTTP1(true)
-	p.SetHTTP2(true)
-	p.SetUnencryptedHTTP2(true)
-	return &p
-}
-
-// certified returns what a server and its clients need for TLS.
-func certified(t *testing.T) (server, client *tls.Config) {
-	t.Helper()
-	source := testkit.TLSServer(t, nil)
-	client = source.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-	client.ServerName = "example.com"
-	client.NextProtos = []string{"h2", "http/1.1"}
-	return &tls.Config{Certificates: source.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}, client
 }
 
 // connect makes an HTTP/2 connection to address through a Client, and through pass,
