@@ -65,10 +65,8 @@ func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
 	if outcome != "blocked 0 refused" {
 		t.Errorf("the page got %q", outcome)
 	}
-	resp := testkit.Must(http.Get(proxy.Console + "/api/exchanges"))(t)
-	defer resp.Body.Close()
-	exchanges, _ := io.ReadAll(resp.Body)
-	if n := strings.Count(string(exchanges), `origin_forbidden`); n < 3 {
+	exchanges := fetch(t, proxy.Console+"/api/exchanges")
+	if n := strings.Count(exchanges, `origin_forbidden`); n < 3 {
 		t.Errorf("%d refusals: %s", n, exchanges)
 	}
 }

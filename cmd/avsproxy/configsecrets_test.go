@@ -79,9 +79,8 @@ func TestSecretsOfTheConfigurationAreMasked(t *testing.T) {
 	req, _ := http.NewRequestWithContext(t.Context(), "GET", proxy.Proxy[0]+"/all", nil)
 	req.Header.Set("Avsproxy-Key", "c4n4ry-client-key")
 	resp := testkit.Must(http.DefaultClient.Do(req))(t)
-	got, _ := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if !strings.Contains(string(got), "c4n4ry-password") {
+	got := testkit.Body(t, resp)
+	if !strings.Contains(got, "c4n4ry-password") {
 		t.Fatalf("the client got %s: %s", resp.Status, got)
 	}
 	record := recordOf(t, proxy, "/all")

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -201,35 +200,16 @@ func TestOurAnswersReachClientsThatSendFirst(t *testing.T) {
 
 // piped serves a handler over pipes, whose time is that of a synctest bubble.
 func piped(t *testing.T, handler http.Handler, secure *tls.Config) (dial func() net.Conn) {
-	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	ln := testkit.NewPipeListener()
 	server := httpserver.New(handler, httpserver.DiscardLog())
 	httpserver.Serve(server, []net.Listener{ln}, secure)
 	t.Cleanup(func() { server.Close() })
 	return func() net.Conn {
-		near, far := net.Pipe()
-		ln.conns <- near
-		t.Cleanup(func() { far.Close() })
-		return far
+		conn := ln.Dial()
+		t.Cleanup(func() { conn.Close() })
+		return conn
 	}
 }
-
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // answered sends a request and returns what came until the connection was cut, and when.
 func answered(conn net.Conn, request string) (answer string, after time.Duration) {
@@ -339,12 +319,8 @@ func TestOurAnswersKeepConnectionsOfWholeRequests(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %v", body, r.Trailer)
 	}), httpserver.DiscardLog())
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = door
-	server.Start()
-	defer server.Close()
-	conn := testkit.Must(net.Dial("tcp", server.Listener.Addr().String()))(t)
-	defer conn.Close()
+	server := testkit.StartServer(t, door)
+	conn := testkit.Dial(t, server.Listener.Addr().String())
 	reader := bufio.NewReader(conn)
 	for range 3 {
 		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n0\r\nUnannounced: yes\r\n\r\n")

@@ -61,9 +61,7 @@ func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header["Origin"] = origin
 		resp := testkit.Must(client.Do(r))(t)
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		return resp, string(body)
+		return resp, testkit.Body(t, resp)
 	}
 	if resp, body := ask("GET", "http://localhost:"+proxied.port()+"/ping"); resp.StatusCode != http.StatusNoContent {
 		t.Errorf("the proxy: %s %s", resp.Status, body)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,9 +28,8 @@ func TestTheInspectorsKeyGoesToNoUpstream(t *testing.T) {
 		req.Header.Set("Cookie", cookie)
 		req.Header.Set("Avsproxy-Console-Key", "s3cr3t")
 		resp := testkit.Must(http.DefaultClient.Do(req))(t)
-		got, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if string(got) != want || strings.Contains(string(got), "s3cr3t") {
+		got := testkit.Body(t, resp)
+		if got != want || strings.Contains(got, "s3cr3t") {
 			t.Errorf("%s: the upstream got %s, want %s", cookie, got, want)
 		}
 	}

@@ -105,10 +105,9 @@ func TestReplaysHaveTheirRoutesToken(t *testing.T) {
 	resp.Body.Close()
 	first := recordOf(t, proxy, "/once?a=%7c")
 	resp = testkit.Must(http.Post(fmt.Sprint(proxy.Console, "/api/exchanges/", first.ID, "/replay"), "application/json", strings.NewReader(`{"target":"/again?a=%7c"}`)))(t)
-	answer, _ := io.ReadAll(resp.Body)
-	resp.Body.Close()
+	answer := testkit.Body(t, resp)
 	second := recordOf(t, proxy, "/again?a=%7c")
-	if want := fmt.Sprintf(`"id":%d`, second.ID); resp.StatusCode != http.StatusAccepted || !strings.Contains(strings.ReplaceAll(string(answer), " ", ""), want) {
+	if want := fmt.Sprintf(`"id":%d`, second.ID); resp.StatusCode != http.StatusAccepted || !strings.Contains(strings.ReplaceAll(answer, " ", ""), want) {
 		t.Errorf("%s: %s, want %s", resp.Status, answer, want)
 	}
 	if second.ReplayOf != first.ID || second.Status != 200 || second.RequestBytes != 8 || second.Decision != "injected" || second.Method != "POST" {

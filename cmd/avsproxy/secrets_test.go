@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -91,7 +90,5 @@ func storedSecrets(t *testing.T, proxy *runningProxy) []string {
 func fetch(t *testing.T, url string) string {
 	t.Helper()
 	resp := testkit.Must(http.Get(url))(t)
-	defer resp.Body.Close()
-	body := testkit.Must(io.ReadAll(resp.Body))(t)
-	return string(body)
+	return testkit.Body(t, resp)
 }

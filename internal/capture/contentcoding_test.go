@@ -68,7 +68,7 @@ func TestC26_PackedBodiesShowNoSecret(t *testing.T) {
 			e := r.Begin(Request{Header: []Field{{Name: "Content-Encoding", Value: c.coding}}})
 			e.RequestData(c.body)
 			e.RequestEnd(nil, nil)
-			e.Response(head(200, ""), seq([]Field{{Name: "content-encoding", Value: c.coding}}))
+			e.Response(head(200, ""), testkit.Fields("content-encoding", c.coding))
 			e.ResponseData(c.body)
 			e.End(exchange.Facts{}, nil)
 			record, _ := r.Get(1)

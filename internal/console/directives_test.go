@@ -3,7 +3,6 @@ package console
 import (
 	"bufio"
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,8 +43,7 @@ func TestDirectivesAreEvents(t *testing.T) {
 	}
 	<-(<-asked).Done()
 	resp = testkit.Must(d.browser.Get(d.url + "/api/directives?route=plain"))(t)
-	defer resp.Body.Close()
-	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusNotFound || !strings.Contains(string(text), `downchannel = \"keep\"`) {
+	if text := testkit.Body(t, resp); resp.StatusCode != http.StatusNotFound || !strings.Contains(text, `downchannel = \"keep\"`) {
 		t.Errorf("%s %s", resp.Status, text)
 	}
 }

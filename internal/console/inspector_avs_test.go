@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 
 	"github.com/chromedp/chromedp"
 )
@@ -117,7 +117,7 @@ func TestInspectorPlaysBareOpus(t *testing.T) {
 }
 
 func TestInspectorSaysWhatCannotBePlayed(t *testing.T) {
-	x := turn{method: "GET", target: "/sound", route: "avs", status: 200, facts: injected(4), response: []capture.Field{{Name: "Content-Type", Value: "audio/x-unheard-of"}}, answered: []byte("no sound")}
+	x := turn{method: "GET", target: "/sound", route: "avs", status: 200, facts: injected(4), response: testkit.Fields("Content-Type", "audio/x-unheard-of"), answered: []byte("no sound")}
 	v := inspect(t, x)
 	v.quiet.Store(true)
 	v.open(1)

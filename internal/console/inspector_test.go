@@ -152,7 +152,7 @@ func TestInspectorHoldsStillAndGoesDark(t *testing.T) {
 func TestInspectorShowsHostileThings(t *testing.T) {
 	const evil = `<img src=x onerror="window.owned=1"><script>window.owned=1</script>`
 	turn := turn{method: "GET", target: "/" + evil, route: "avs", status: 200, facts: injected(1),
-		request: []capture.Field{{Name: evil, Value: evil + "\x00\x1b[31m\u202egnp.exe"}}, response: []capture.Field{asRelated, {Name: "Content-Security-Policy", Value: evil}},
+		request: []capture.Field{{Name: evil, Value: evil + "\x00\x1b[31m\u202egnp.exe"}}, response: testkit.Fields("Content-Type", related, "Content-Security-Policy", evil),
 		answered: multipart(
 			bodyPart{"Content-Type: text/html\r\nContent-ID: " + evil, evil},
 			bodyPart{jsonPart, directive(evil, evil, evil, `{"`+strings.ReplaceAll(evil, `"`, `'`)+`":"\u0000\u202e"}`)},

@@ -47,7 +47,7 @@ func recognize(t *testing.T) told {
 	}
 	return told{
 		route: "avs", method: "POST", target: avs.PathEvents, status: 200,
-		requestHead: fields("Content-Type", formData), answerHead: fields("Content-Type", related.ContentType()),
+		requestHead: fields("Content-Type", formData), answerHead: testkit.Fields("Content-Type", related.ContentType()),
 		request:  form("metadata", "application/json; charset=UTF-8", example(t, "recognize.json"), "audio", "application/octet-stream", example(t, "what-time-is-it.wav")),
 		response: answer.String(),
 	}
@@ -204,7 +204,7 @@ func wantWAV(t *testing.T, text string, pcm []byte) {
 func TestPartsOfABodyThatGrows(t *testing.T) {
 	d := inspecting(t)
 	e, _ := d.remember(told{method: "GET", target: avs.PathDirectives, requestOnly: true})
-	e.Response(head(200, "HTTP/2.0"), seq(fields("Content-Type", "multipart/related; boundary=b")))
+	e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "multipart/related; boundary=b"))
 	e.ResponseData([]byte("--b\r\nContent-Type: application/json\r\n\r\n{\"directive\":{\"header\":{\"namespace\":\"Speaker\",\"name\":\"SetVolume\",\"messageId\":\"m\"}}}\r\n--b\r\nContent-Type: application/json\r\n\r\n{\"direc"))
 	parts := d.partsOf("response")
 	if len(parts) != 2 || !parts[0].Complete || parts[1].Complete || parts[0].Message == nil || parts[0].Message.Name != "SetVolume" || parts[1].JSON != nil {
@@ -236,7 +236,7 @@ func TestPartsHaveTheTimeOfTheirFirstByte(t *testing.T) {
 func TestTimesOfPartsAreTold(t *testing.T) {
 	d := inspecting(t)
 	e, _ := d.remember(told{method: "GET", target: avs.PathDirectives, requestOnly: true})
-	e.Response(head(200, "HTTP/2.0"), seq(fields("Content-Type", formData)))
+	e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", formData))
 	e.ResponseData([]byte("--b\r\n\r\ntext"))
 	want(t, d.ask("GET", "/api/exchanges/1/response/parts"), 200, `"at_ms":`)
 }

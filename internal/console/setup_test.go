@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -154,9 +153,7 @@ func (d *desk) send(method, target, body string, header ...string) answer {
 
 func (d *desk) read(resp *http.Response) answer {
 	d.t.Helper()
-	defer resp.Body.Close()
-	text := testkit.Must(io.ReadAll(resp.Body))(d.t)
-	return answer{resp, string(text)}
+	return answer{resp, testkit.Body(d.t, resp)}
 }
 
 const formType = "Content-Type: application/x-www-form-urlencoded"

@@ -2,11 +2,8 @@ package interop
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"io"
-	"net"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,15 +48,13 @@ type grpcServer struct {
 func startGRPC(t *testing.T) (*grpcServer, *program) {
 	t.Helper()
 	s := &grpcServer{ended: make(chan error, 2)}
-	certificate := httptest.NewUnstartedServer(nil)
-	certificate.StartTLS() // for its certificate alone
-	certificate.Close()
-	listener := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	certificate := testkit.TLSServer(t, nil) // for its certificate alone
+	listener := testkit.Listen(t)
 	server := grpc.NewServer(grpc.ForceServerCodec(textCodec{}), grpc.UnknownServiceHandler(s.handle),
 		grpc.Creds(credentials.NewServerTLSFromCert(&certificate.TLS.Certificates[0])))
 	go server.Serve(listener)
 	t.Cleanup(server.Stop)
-	return s, installWith(t, certificate.Certificate(), `
+	return s, installWith(t, certificate, `
 [[route]]
 name = "grpc"
 upstream = "https://`+listener.Addr().String()+`"
@@ -119,13 +114,4 @@ func (s *grpcServer) obey(stream grpc.ServerStream, asked metadata.MD, message s
 func answer(stream grpc.ServerStream, asked metadata.MD, message string) error {
 	_ = stream.SetHeader(metadata.MD{"x-seen": asked.Get("x-word"), "x-binary-bin": asked.Get("x-binary-bin")}) // fails but for the first message
 	return stream.SendMsg(&message)
-}
-
-func poolOf(t *testing.T, pem []byte) *x509.CertPool {
-	t.Helper()
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		t.Fatal("no certificate")
-	}
-	return pool
 }

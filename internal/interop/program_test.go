@@ -4,11 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,7 +30,7 @@ type program struct {
 // its upstream.
 func install(t *testing.T, server *httptest.Server, redirect string) *program {
 	t.Helper()
-	return installWith(t, server.Certificate(), fmt.Sprintf(`
+	return installWith(t, server, fmt.Sprintf(`
 [[route]]
 name = "x"
 upstream = %[1]q
@@ -50,9 +47,9 @@ scopes = ["openid", "offline_access"]
 `, server.URL, redirect))
 }
 
-// installWith builds the program and configures its routes and credentials. root is
-// known to it only by SSL_CERT_FILE.
-func installWith(t *testing.T, root *x509.Certificate, config string) *program {
+// installWith builds the program and configures its routes and credentials. The
+// server's root is known to it only by SSL_CERT_FILE.
+func installWith(t *testing.T, server *httptest.Server, config string) *program {
 	t.Helper()
 	folder := t.TempDir()
 	p := &program{binary: filepath.Join(folder, "avsproxy"), folder: folder}
@@ -61,15 +58,13 @@ func installWith(t *testing.T, root *x509.Certificate, config string) *program {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})
-	testkit.NoError(t, os.WriteFile(filepath.Join(folder, "roots.pem"), roots, 0o600))
 	testkit.NoError(t, os.WriteFile(filepath.Join(folder, "config.toml"), fmt.Appendf(nil, `
 sandbox = false
 proxy.listen = "localhost:0"
 console.listen = "localhost:0"
 store.path = %q
 `+config, folder), 0o600))
-	p.env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(folder, "roots.pem"), "AVSPROXY_CONFIG="+filepath.Join(folder, "config.toml"))
+	p.env = append(os.Environ(), "SSL_CERT_FILE="+testkit.CertFile(t, server), "AVSPROXY_CONFIG="+filepath.Join(folder, "config.toml"))
 	return p
 }
 
@@ -122,8 +117,7 @@ func call(t *testing.T, callback *url.URL) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
 	resp := testkit.Must((&http.Client{Transport: transport}).Get(callback.String()))(t)
-	defer resp.Body.Close()
-	if page, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 {
+	if page := testkit.Body(t, resp); resp.StatusCode != 200 {
 		t.Fatalf("%s: %s", resp.Status, page)
 	}
 }
@@ -149,8 +143,7 @@ func TestProgramFromLoginToInjectedToken(t *testing.T) {
 	checkToken(t, server, tokens.Token{Access: tokens.Secret(renewed)})
 
 	resp := testkit.Must(http.Get("http://localhost:" + p.serve(t) + "/userinfo"))(t) // knows no token
-	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !strings.Contains(string(body), `"sub"`) {
+	if body := testkit.Body(t, resp); resp.StatusCode != 200 || !strings.Contains(body, `"sub"`) {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
 }
