@@ -122,14 +122,10 @@ func TestCommandIsEndedWithItsChildren(t *testing.T) {
 	}
 	text := testkit.Must(os.ReadFile(file))(t)
 	child := testkit.Must(strconv.Atoi(strings.TrimSpace(string(text))))(t)
-	for range 100 {
+	testkit.Eventually(t, "the end of its child", func() bool {
 		status, err := os.ReadFile("/proc/" + strconv.Itoa(child) + "/stat")
-		if syscall.Kill(child, 0) != nil || err == nil && strings.Contains(string(status), ") Z ") {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Error("its child lives on")
+		return syscall.Kill(child, 0) != nil || err == nil && strings.Contains(string(status), ") Z ")
+	})
 }
 
 // A helper may leave an agent behind that holds on to stdout.

@@ -3,10 +3,7 @@ package tokens
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -21,10 +18,7 @@ func discoverable(t *testing.T, path string, answer func(w http.ResponseWriter, 
 	t.Helper()
 	asked = new(atomic.Int32)
 	mux := http.NewServeMux()
-	server := httptest.NewUnstartedServer(mux)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that somebody else's end cut short
-	server.StartTLS()
-	t.Cleanup(server.Close)
+	server := testkit.TLSServer(t, mux, testkit.HTTP1)
 	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
 		answer(w, issuer)

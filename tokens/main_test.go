@@ -1,7 +1,6 @@
 package tokens
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -221,9 +220,7 @@ func calledBack(query url.Values) *url.URL {
 func consent(t testing.TB, login *Login) url.Values {
 	t.Helper()
 	browser := *login.client.httpClient()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	req := testkit.Must(http.NewRequestWithContext(ctx, "GET", login.URL, nil))(t)
+	req := testkit.Must(http.NewRequestWithContext(testkit.Context(t), "GET", login.URL, nil))(t)
 	resp := testkit.Must(browser.Do(req))(t)
 	resp.Body.Close()
 	target, err := url.Parse(resp.Header.Get("Location"))

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -53,9 +52,7 @@ func TestH2(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		},
 	} {
-		srv := httptest.NewUnstartedServer(h)
-		srv.EnableHTTP2 = true
-		srv.StartTLS()
+		srv := testkit.TLSServer(t, h)
 		tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true, DisableKeepAlives: true}
 		c := &Client{ID: "client", TokenURL: srv.URL + "/token", HTTP: &http.Client{Transport: tr}}
 		store := FileStore{Dir: t.TempDir()}
@@ -66,7 +63,6 @@ func TestH2(t *testing.T) {
 		testkit.NoError(t, s.Load())
 		_, err := s.Token(t.Context())
 		t.Logf("%s: %s %v", name, load(t, store).Refresh.Reveal(), err)
-		srv.Close()
 	}
 }
 

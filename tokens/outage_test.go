@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -238,10 +236,7 @@ func speak(w http.ResponseWriter, text string) {
 }
 
 func TestStrangersCertificateIsAnOutage(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	defer server.Close()
+	server := testkit.TLSServer(t, http.NotFoundHandler(), testkit.HTTP1)
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client := &Client{ID: "client", TokenURL: server.URL, HTTP: &http.Client{Transport: transport}}
