@@ -92,9 +92,6 @@ func (d *desk) pass(turn turn) *capture.Exchange {
 	turn.facts.Sent = int64(len(turn.sent))
 	if turn.status != 0 {
 		turn.facts.Status, turn.facts.Written = turn.status, int64(len(turn.answered))
-		if turn.facts.Upstream.Proto == "" {
-			turn.facts.Upstream.Proto = "HTTP/2.0"
-		}
 		e.Response(turn.facts, turn.response)
 		e.ResponseData(turn.answered)
 	}
