@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/testkit"
+	"avsproxy/internal/testkit/browser"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -21,7 +19,6 @@ import (
 // TLS, the page that says what to do next.
 func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 	testkit.Heavy(t)
-	testkit.NeedTool(t, "chromium")
 	proxy, _ := startBoth(t)
 
 	if status := get(t, proxy.Proxy[0]+"/ping"); status != http.StatusServiceUnavailable {
@@ -45,7 +42,6 @@ func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 // to the proxy and to the console from another origin.
 func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
 	testkit.Heavy(t)
-	testkit.NeedTool(t, "chromium")
 	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)
 	evil := startEvilPage(t)
@@ -78,28 +74,11 @@ func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
 	}
 }
 
-// browserContext is a headless chromium with a profile of its own that makes no
-// connections besides ours. It accepts our authority as a person would who reads
-// the fingerprint and goes on.
+// browserContext is a browser that makes no connections besides ours. It accepts our
+// authority as a person would who reads the fingerprint and goes on.
 func browserContext(t *testing.T) context.Context {
 	t.Helper()
-	path := testkit.Must(exec.LookPath("chromium"))(t)
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // CI runs as root, where chromium's own sandbox does not start
-		chromedp.UserDataDir(filepath.Join(t.TempDir(), "profile")),
-		chromedp.IgnoreCertErrors,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-	)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	testkit.NoError(t, chromedp.Do(ctx)) // starts the browser, which must not end with the time-out below
-	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
-	t.Cleanup(cancel)
-	return ctx
+	return browser.Start(t, chromedp.IgnoreCertErrors, chromedp.Flag("disable-quic", true))
 }
 
 func ask[T any](t *testing.T, ctx context.Context, action chromedp.Action[T]) T {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/testkit"
+	"avsproxy/internal/testkit/browser"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -40,7 +40,6 @@ func inspect(t *testing.T, turns ...turn) *visit {
 func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	t.Helper()
 	testkit.Heavy(t)
-	testkit.NeedTool(t, "chromium")
 	v := &visit{desk: start(t, setup{})}
 	v.login()
 	v.Exchanges = capture.New(capture.Options{EventName: avs.EventName})
@@ -51,7 +50,7 @@ func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	for _, turn := range turns {
 		v.pass(turn)
 	}
-	v.ctx = startChromium(t)
+	v.ctx = browser.Start(t)
 	v.listen()
 	v.do(chromedp.EmulateViewport(1400, 860), chromedp.Navigate(v.url+"/"))
 	return v
@@ -82,25 +81,6 @@ func (v *visit) again() []ReplayRequest {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.replayed
-}
-
-func startChromium(t *testing.T) context.Context {
-	t.Helper()
-	path := testkit.Must(exec.LookPath("chromium"))(t)
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // CI runs as root, where chromium's own sandbox does not start
-		chromedp.UserDataDir(filepath.Join(t.TempDir(), "profile")),
-		chromedp.Flag("disable-component-update", true),
-	)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	testkit.NoError(t, chromedp.Do(ctx)) // starts the browser, which must not end with the time-out below
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // listen takes every complaint of the browser as a failure: an exception, a script or
