@@ -160,7 +160,7 @@ func (v *visit) open(id uint64) {
 	v.t.Helper()
 	v.await(fmt.Sprintf(`document.querySelector("#x%d") !== null`, id))
 	v.click(fmt.Sprintf("#x%d", id))
-	v.await(fmt.Sprintf(`document.querySelector(".about")?.textContent.endsWith("exchange %d")`, id))
+	v.await(fmt.Sprintf(`document.querySelector(".about")?.dataset.id === "%d"`, id))
 }
 
 func (v *visit) tab(name string) {
