@@ -6,8 +6,6 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
 )
 
@@ -40,8 +38,5 @@ func PoolOf(t testing.TB, text []byte) *x509.CertPool {
 // CertFile writes the certificate of a server to a file of PEM.
 func CertFile(t testing.TB, server *httptest.Server) (path string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "cert.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	NoError(t, os.WriteFile(path, text, 0o644))
-	return path
+	return File(t, "cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
