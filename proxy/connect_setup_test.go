@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -132,8 +131,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 func (f *forwardLine) curl(t *testing.T, args ...string) string {
 	t.Helper()
 	testkit.NeedTool(t, "curl")
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	testkit.NoError(t, os.WriteFile(ca, f.roots.RootPEM(), 0o644))
+	ca := testkit.File(t, "ca.pem", f.roots.RootPEM())
 	args = append([]string{"-sS", "-q", "--max-time", "20", "-x", f.url, "--cacert", ca}, args...)
 	cmd := exec.Command("curl", args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no_proxy would turn the test into another one

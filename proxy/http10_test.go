@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -25,8 +24,7 @@ func TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne(t *testing.T) 
 	server := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		new(Handler).observe(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), "api", serve)
 	}))
-	conn := testkit.Must(net.Dial("tcp", strings.TrimPrefix(server.URL, "http://")))(t)
-	defer conn.Close()
+	conn := testkit.Dial(t, strings.TrimPrefix(server.URL, "http://"))
 	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
 	answer, err := io.ReadAll(conn)
 	if err == nil {

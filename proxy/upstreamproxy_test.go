@@ -80,10 +80,7 @@ func through(t testing.TB, text string) func(*url.URL) (*url.URL, error) {
 
 // join has the sandbox's root and the proxy's.
 func (c *corporation) join(t testing.TB, s *sandbox.Sandbox) *x509.CertPool {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(s.RootPEM()) {
-		t.Fatal("no root")
-	}
+	pool := testkit.PoolOf(t, s.RootPEM())
 	if c.roots != nil {
 		pool = c.roots.Clone()
 		pool.AppendCertsFromPEM(s.RootPEM())
@@ -178,8 +175,7 @@ func withoutUser(text string) string {
 
 // A proxy that is ourselves would be a loop.
 func TestC08_OwnListenersAreNoCorporateProxy(t *testing.T) {
-	own := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	defer own.Close()
+	own := testkit.Listen(t)
 	dialer := &tunnel.Dialer{Own: func() []net.Addr { return []net.Addr{own.Addr()} }, Loopback: true}
 	for _, scheme := range []string{"http", "https", "socks5"} {
 		l := build(t, "https://upstream.example", nil, plan{source: static(), options: upstream.Options{

@@ -48,8 +48,7 @@ func TestCommandPrintsAToken(t *testing.T) {
 		"with a zone":    {`{"token":"access-1","expiry":"` + soon.Format("2006-01-02 15:04:05 +0000 UTC") + `"}`, soon},
 		"config-helper":  {`{"configuration":{"active":"x"},"credential":{"access_token":"access-1","id_token":"x","token_expiry":"` + stamp + `"}}`, soon},
 	} {
-		file := filepath.Join(t.TempDir(), "output")
-		testkit.NoError(t, os.WriteFile(file, []byte(c.output), 0o600))
+		file := testkit.File(t, "output", c.output)
 		command := Command{Argv: []string{"cat", file}}
 		grant, err := command.Renew(t.Context(), Grant{Refresh: "x"})
 		if err != nil || grant.Access != "access-1" || !grant.Refresh.IsZero() || grant.Kind != "command" || grant.LoggedIn.IsZero() {

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -101,8 +99,7 @@ func shapesConfig(t *testing.T) string {
 	t.Helper()
 	authority := testkit.Must(certs.New("test authority"))(t)
 	leaf := testkit.Must(authority.Leaf(time.Hour, "localhost", "127.0.0.1"))(t)
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	testkit.NoError(t, os.WriteFile(roots, authority.RootPEM(), 0o600))
+	roots := testkit.File(t, "roots.pem", authority.RootPEM())
 	ln := testkit.Must(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2"}}))(t)
 	server := &frames.Server{Handler: func(s *frames.Stream) {
 		path, whole := strings.CutSuffix(pathOf(s), "?whole")

@@ -65,7 +65,7 @@ func TestSystemTrust(t *testing.T) {
 func serveBy(t *testing.T, state string) (address string) {
 	t.Helper()
 	authority := testkit.Must(certs.Open(state))(t)
-	ln := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	ln := testkit.Listen(t)
 	server := httpserver.New(http.NotFoundHandler(), httpserver.DiscardLog())
 	httpserver.Serve(server, []net.Listener{ln}, authority.ServerConfig())
 	t.Cleanup(func() { server.Close() })

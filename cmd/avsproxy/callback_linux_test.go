@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,9 +14,7 @@ import (
 // which the callback's listener would answer as to the user it runs as.
 func TestC08_TheCallbacksListenerIsNotReachedThroughTheProxy(t *testing.T) {
 	needRoot(t)
-	free := testkit.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	port := app.PortOf(free.Addr().String())
-	free.Close()
+	port := app.PortOf(testkit.ClosedPort(t))
 	proxy := startTunnelling(t, fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -104,8 +102,7 @@ func startConfided(t *testing.T, text string) *runningProxy {
 		w.Header().Set("X-Echo", strings.ReplaceAll(text, "\n", ", "))
 		io.WriteString(w, text)
 	}), testkit.HTTP1)
-	secret := filepath.Join(t.TempDir(), "secret")
-	testkit.NoError(t, os.WriteFile(secret, []byte("c4n4ry-file-secret\n"), 0o600))
+	secret := testkit.File(t, "secret", "c4n4ry-file-secret\n")
 	return startProxy(t, strings.NewReplacer(
 		"UPSTREAM", upstream.URL, "ROOTS", testkit.CertFile(t, upstream), "SECRET", secret,
 		"BASIC", base64.StdEncoding.EncodeToString([]byte("c4n4ry-basic:c4n4ry-pass")),

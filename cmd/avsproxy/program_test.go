@@ -140,8 +140,7 @@ func startBoth(t *testing.T) (*runningProxy, *sandbox.Sandbox) {
 // amazonConfig is a configuration for which amazon is the real Amazon.
 func amazonConfig(t *testing.T, amazon *sandbox.Sandbox) string {
 	t.Helper()
-	roots := filepath.Join(t.TempDir(), "amazon.pem")
-	testkit.NoError(t, os.WriteFile(roots, amazon.RootPEM(), 0o644))
+	roots := testkit.File(t, "amazon.pem", amazon.RootPEM())
 	return fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"

@@ -74,8 +74,7 @@ func shippedWithFreePorts(t *testing.T, repo string) string {
 		}
 		text = bytes.Replace(text, old, []byte("listen = \"localhost:0\"\n"), 1)
 	}
-	path := filepath.Join(t.TempDir(), "config.toml")
-	testkit.NoError(t, os.WriteFile(path, text, 0o600))
+	path := testkit.File(t, "config.toml", text)
 	return path
 }
 

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,8 +21,7 @@ import (
 func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
 	authority := testkit.Must(certs.New("test authority"))(t)
 	leaf := testkit.Must(authority.Leaf(time.Hour, "localhost"))(t)
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	testkit.NoError(t, os.WriteFile(roots, authority.RootPEM(), 0o600))
+	roots := testkit.File(t, "roots.pem", authority.RootPEM())
 	closed := make(chan string, 1)
 	old := listenTLS(t, leaf, "http/1.1")
 	testkit.ServeConns(t, old, func(conn net.Conn) {

@@ -147,8 +147,7 @@ func TestARootThatWasNotWrittenIsWrittenLater(t *testing.T) {
 }
 
 func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	testkit.NoError(t, os.WriteFile(file, nil, 0o600))
+	file := testkit.File(t, "file", "")
 	if _, err := Open(filepath.Join(file, "state")); err == nil {
 		t.Error("no error")
 	}

@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,8 +32,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	if said := c.stderr.String(); !strings.Contains(said, "see it at http://localhost:") || !strings.HasSuffix(said, "/#2\n") {
 		t.Error(said)
 	}
-	file := filepath.Join(t.TempDir(), "body")
-	testkit.NoError(t, os.WriteFile(file, []byte("from a file"), 0o600))
+	file := testkit.File(t, "body", "from a file")
 	answer = 503
 	c = b.start(t, "replay", "#1", "--method", "post", "--target", "/other?x=1", "--header", "accept: text/plain", "--header", "X-One:", "--body", "@"+file)
 	c.wants("3")

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"crypto/x509"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,8 +18,7 @@ func TestJavaStoreKeepsEveryRoot(t *testing.T) {
 		roots = append(roots, authority.Root())
 	}
 	store := testkit.Must(javaStore(roots))(t)
-	path := filepath.Join(t.TempDir(), "roots.p12")
-	testkit.NoError(t, os.WriteFile(path, store, 0o644))
+	path := testkit.File(t, "roots.p12", store)
 	testkit.Heavy(t)
 	testkit.NeedTool(t, "keytool")
 	out, err := exec.Command("keytool", "-list", "-storetype", "PKCS12", "-storepass", javaPassword, "-keystore", path).CombinedOutput()
