@@ -28,7 +28,7 @@ func openDownchannel(t testing.TB, client *http.Client, l *line) (*http.Response
 	return resp, reader
 }
 
-func TestSecondDownchannelIsTold(t *testing.T) {
+func TestSecondDownchannelIsReported(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		var told atomic.Int64
 		l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *upstream.Upstream) {

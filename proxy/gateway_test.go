@@ -130,7 +130,7 @@ func TestPromise2_TokenFollowsToNoStrangersGateway(t *testing.T) {
 	}
 }
 
-func TestGatewayThatIsNotToBeFollowedIsToldOnce(t *testing.T) {
+func TestGatewayThatIsNotFollowedIsReportedOnce(t *testing.T) {
 	m := toMoving(t, false)
 	client := h2cClient(t)
 	openDownchannel(t, client, m.line)
@@ -159,7 +159,7 @@ func TestGatewayThatIsNotToBeFollowedIsToldOnce(t *testing.T) {
 	}
 }
 
-func TestRouteComesBackFromWhereNobodyIs(t *testing.T) {
+func TestRouteFallsBackFromAnUnreachableGateway(t *testing.T) {
 	m := toMoving(t, true)
 	client := h1Client(t)
 	openDownchannel(t, client, m.line)

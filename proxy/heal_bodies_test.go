@@ -197,7 +197,7 @@ func TestARefusalOfAnUploadUnderWayPasses(t *testing.T) {
 	})
 }
 
-func TestAReplayBringsNoSecond100(t *testing.T) {
+func TestRequestThatIsSentAgainGetsOne100Continue(t *testing.T) {
 	for _, http1 := range []bool{false, true} {
 		l, upstream := toPicky(t, works, plan{}, http1)
 		conn := testkit.Dial(t, l.addr)

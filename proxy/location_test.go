@@ -19,7 +19,7 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-func TestLocationLeadsToTheDoor(t *testing.T) {
+func TestLocationOfTheUpstreamIsRewritten(t *testing.T) {
 	for _, c := range []struct{ upstream, location, want string }{
 		{"https://api.example", "https://api.example/x?a=%2f#b", "http://localhost:9744/x?a=%2f#b"},
 		{"https://api.example", "https://API.example:443/x", "http://localhost:9744/x"},
@@ -69,7 +69,7 @@ func TestLocationLeadsToTheDoor(t *testing.T) {
 }
 
 // Content-Location says what the body is, and where nobody has to go.
-func TestOnlyLocationFollowsTheDoor(t *testing.T) {
+func TestContentLocationIsNotRewritten(t *testing.T) {
 	var origin string
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", origin+"/new")
@@ -157,7 +157,7 @@ func TestAltSvcIsDropped(t *testing.T) {
 	}
 }
 
-func TestDoorsThatALocationFollows(t *testing.T) {
+func TestLocationIsRewrittenToTheAddressThatTheClientUsed(t *testing.T) {
 	upstream := &url.URL{Scheme: "https", Host: "api.example"}
 	for _, c := range []struct {
 		host, absolute string // of the request

@@ -117,7 +117,7 @@ func TestBodiesOfTokenRequestsAreNotRecorded(t *testing.T) {
 	}
 }
 
-func TestHopsHaveNumbers(t *testing.T) {
+func TestConnectionsAndStreamsAreNumbered(t *testing.T) {
 	for name, change := range map[string]func(*httptest.Server){"HTTP/1.1": testkit.HTTP1, "HTTP/2.0": func(*httptest.Server) {}} {
 		t.Run(name, func(t *testing.T) {
 			origin, roots := upstreamTLS(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), change)
@@ -162,7 +162,7 @@ func TestTokensAreKnownByAgeAndName(t *testing.T) {
 	}
 }
 
-func TestEndingsAreSaid(t *testing.T) {
+func TestCutAnswersSayWhatTheUpstreamDid(t *testing.T) {
 	for fault, want := range map[string]string{
 		"":                      "",
 		"cut-body=10":           upstreamLost,
@@ -187,7 +187,7 @@ func TestEndingsAreSaid(t *testing.T) {
 	}
 }
 
-func TestClientsThatHangUpAreToldOf(t *testing.T) {
+func TestClientsThatHangUpAreRecorded(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{})
 	over(t, func(t *testing.T, client *http.Client) {
 		resp := testkit.Must(client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil)))(t)
@@ -201,7 +201,7 @@ func TestClientsThatHangUpAreToldOf(t *testing.T) {
 	})
 }
 
-func TestProblemsAreNamed(t *testing.T) {
+func TestExchangeHasTheCodeOfTheProblem(t *testing.T) {
 	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static()})
 	do(t, h1Client(t), request(t, "GET", l.url, nil))
 	if e := l.ended(t, 1); e.Error != "upstream_unreachable" || e.Ended != "" || e.Tries != 0 {
@@ -210,7 +210,7 @@ func TestProblemsAreNamed(t *testing.T) {
 }
 
 // The provider's connection is not the upstream's.
-func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
+func TestFailedTokenCallIsNotReportedAsTheUpstreamsEnd(t *testing.T) {
 	source := &tokens.Source{
 		Name: "alexa", Kind: "client_credentials", Unattended: true, Store: &tokens.MemoryStore{},
 		Renew: func(context.Context, tokens.Grant) (tokens.Grant, error) {
@@ -225,7 +225,7 @@ func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
 }
 
 // A problem has a body, which a HEAD does not get.
-func TestHeadHasNoBodyToRecord(t *testing.T) {
+func TestProblemInAnswerToHEADRecordsNoBody(t *testing.T) {
 	notes := &notebook{}
 	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static(), observe: Observer{Record: notes.record}})
 	over(t, func(t *testing.T, client *http.Client) {

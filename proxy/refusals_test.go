@@ -14,7 +14,7 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
+func TestRecordedRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notes := &notebook{}
 		handler := &Handler{Observer: Observer{Record: notes.record}}
@@ -50,7 +50,7 @@ func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
 	})
 }
 
-func TestBusyHandlersSayWhenToComeAgain(t *testing.T) {
+func TestBusyAnswersHaveRetryAfter(t *testing.T) {
 	notes := &notebook{}
 	var told []problem.Code
 	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static()})
@@ -63,7 +63,7 @@ func TestBusyHandlersSayWhenToComeAgain(t *testing.T) {
 	}
 }
 
-func TestShutdownIsWhatCutThoseUnderWay(t *testing.T) {
+func TestRequestsCutByTheShutdownSaySo(t *testing.T) {
 	notes := &notebook{}
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()

@@ -119,7 +119,7 @@ func noBody(*http.Request) (*http.Response, error) {
 }
 
 // Posts end with their downchannel, with the synchronizer, and in 30 seconds.
-func TestStateIsNotWaitedForForEver(t *testing.T) {
+func TestSynchronizeStateIsGivenUp(t *testing.T) {
 	origin := request(t, "GET", "https://h", nil).URL
 	for name, c := range map[string]struct {
 		end  func(hangUp, close func())

@@ -47,7 +47,7 @@ func tokenAnswer(t *testing.T, a answer) granted {
 // unsized hides a reader's length, so that it is sent in chunks.
 type unsized struct{ io.Reader }
 
-func TestStandInAnswersTokenRequests(t *testing.T) {
+func TestTokenEndpointAnswersTokenRequests(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
 	form, text := "grant_type=refresh_token&refresh_token=Atzr%7Cmine&client_secret=c4n4ry-secret", `{"grant_type":"authorization_code","code":"x","client_secret":"c4n4ry-secret"}`
 	shape := regexp.MustCompile(`^Atz[ar]\|local[A-Za-z0-9_-]{32}$`)
@@ -78,7 +78,7 @@ func TestStandInAnswersTokenRequests(t *testing.T) {
 	}
 }
 
-func TestStandInRefusesWhatIsNoTokenRequest(t *testing.T) {
+func TestTokenEndpointRefusesOtherRequests(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
 	over(t, func(t *testing.T, client *http.Client) {
 		for _, body := range []string{
@@ -97,7 +97,7 @@ func TestStandInRefusesWhatIsNoTokenRequest(t *testing.T) {
 	}
 }
 
-func TestStandInLeavesOtherRequestsAlone(t *testing.T) {
+func TestTokenEndpointLeavesOtherPathsAlone(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
 	for i, request := range []*http.Request{
 		request(t, "GET", l.url+"/auth/o2/token", nil), request(t, "POST", l.url+"/tokens", strings.NewReader("grant_type=x")),
@@ -114,7 +114,7 @@ func TestStandInLeavesOtherRequestsAlone(t *testing.T) {
 }
 
 // An OAuth error would make a client drop its login; a 503 makes it try again.
-func TestStandInWithoutATokenSaysWhy(t *testing.T) {
+func TestTokenEndpointWithoutATokenSaysWhy(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	l := build(t, s.AVS(), s.Pool(), standingIn(plan{source: loggedOut()}))
 	p := problemOf(t, do(t, h1Client(t), request(t, "POST", l.url+"/token", strings.NewReader("grant_type=refresh_token"))), problem.LoginRequired)
@@ -126,7 +126,7 @@ func TestStandInWithoutATokenSaysWhy(t *testing.T) {
 	}
 }
 
-func TestDummyIsReplacedWhereverItStands(t *testing.T) {
+func TestPlaceholderIsReplacedInEveryField(t *testing.T) {
 	dummy := NewPlaceholderToken()
 	for _, c := range []struct {
 		auth     ClientAuth
@@ -165,7 +165,7 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 	}
 }
 
-func TestC09_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
+func TestC09_PlaceholderIsNotReplacedForAnotherOrigin(t *testing.T) {
 	dummy := NewPlaceholderToken()
 	inject := routeTo(fakeSender{&url.URL{Scheme: "https", Host: "api.example.com"}, func(*http.Request) (*http.Response, error) {
 		t.Error("it was sent")

@@ -13,7 +13,7 @@ import (
 )
 
 // An upstream that is asked without a route says 103 while net/http says 100.
-func TestOthers100AndInterimDoNotMix(t *testing.T) {
+func TestInterimAnswersOfUnroutedHostsDoNotMixWith100Continue(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	host := rawTCP(t, func(conn net.Conn) {
 		in := bufio.NewReader(conn)

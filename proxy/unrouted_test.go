@@ -18,7 +18,7 @@ import (
 	"avsproxy/internal/tunnel"
 )
 
-func TestOthersRejected(t *testing.T) {
+func TestRequestsWithoutARouteAreRejected(t *testing.T) {
 	f := forwarding(t, "reject", false)
 	eachConnect(t, func(t *testing.T, connect connector) {
 		for _, target := range []string{"evil.example:443", "avs.example:8443", "avs.example:22", "127.0.0.1:1", "listed.example:443"} {
@@ -140,7 +140,7 @@ func TestC11_MetadataAddressesAreNotReachedByATunnel(t *testing.T) {
 	}
 }
 
-func TestTunnelThatCannotBe(t *testing.T) {
+func TestTunnelToAnUnreachableOrInvalidTargetIsRefused(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	eachConnect(t, func(t *testing.T, connect connector) {
 		_, resp := connect(t, f, testkit.ClosedPort(t))

@@ -254,7 +254,7 @@ func TestUpstreamBehindASOCKSProxy(t *testing.T) {
 }
 
 // An unknown kind of proxy and one that cannot be chosen are not passed by.
-func TestWhereTheProxyIsUnknownNothingIsDialed(t *testing.T) {
+func TestNothingIsDialedWhereTheUpstreamProxyIsInvalid(t *testing.T) {
 	direct := rawTCP(t, func(net.Conn) { t.Error("it went direct") })
 	for _, choose := range []func(*url.URL) (*url.URL, error){
 		through(t, "gopher://proxy.example"),

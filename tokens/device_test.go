@@ -225,7 +225,7 @@ func TestCancelEndsThePolling(t *testing.T) {
 	})
 }
 
-func TestProvenByARefresh(t *testing.T) {
+func TestDeviceLoginIsProvenByARefresh(t *testing.T) {
 	for name, c := range map[string]struct {
 		refresh func(int, url.Values) (*http.Response, error)
 		cbl     bool
@@ -277,7 +277,7 @@ func TestDeviceLoginWithoutARefreshTokenIsLegal(t *testing.T) {
 	})
 }
 
-func TestCodesThatCannotBeHad(t *testing.T) {
+func TestDeviceCodeRequestsThatFailSayWhy(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(int, url.Values) (*http.Response, error)
 		action Action
@@ -308,7 +308,7 @@ func TestCodesThatCannotBeHad(t *testing.T) {
 }
 
 // The other tests' provider is made up; this one is the sandbox's, out of temper.
-func TestLinkingOutlivesTheSandboxsFaults(t *testing.T) {
+func TestCodeBasedLinkingSurvivesTheSandboxsFaults(t *testing.T) {
 	for fault, says := range map[string]string{"": "", "authorization_pending x3, slow_down x2, token-503 x2, token-html x1": "", "authorization_pending x3, invalid_code_pair": "expired", "access_denied": "refused"} {
 		synctest.Test(t, func(t *testing.T) {
 			list, err := faults.Parse(fault)

@@ -55,7 +55,7 @@ func TestKeyringStoreKeepsEveryFieldAndDeletes(t *testing.T) {
 	}
 }
 
-func TestFileBesideTheKeyringIsWorthNothing(t *testing.T) {
+func TestFileBesideTheKeyringHoldsNoSecret(t *testing.T) {
 	store := mockKeyring(t)
 	grant := stored(time.Hour)
 	for _, grant.Refresh = range []Secret{canary, ""} {
@@ -114,7 +114,7 @@ func TestKeyringEntryIsNeverSentAsSomethingElse(t *testing.T) {
 	}
 }
 
-func TestHalfOfALoginIsNoneAndCanBeMadeAgain(t *testing.T) {
+func TestLoginWithoutItsFileOrKeyringEntryCanBeMadeAgain(t *testing.T) {
 	store := mockKeyring(t)
 	for _, lose := range []func() error{
 		func() error { return keyring.Delete("avsproxy", "alexa") },

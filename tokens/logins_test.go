@@ -129,7 +129,7 @@ func TestStatesAndIDsAreUnique(t *testing.T) {
 	}
 }
 
-func TestShownEndsTheWaitForThePage(t *testing.T) {
+func TestAwaitSeenReturnsWhenThePageWasShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logins Logins
 		login := begin(t, &logins, &Source{}, newProvider().client())

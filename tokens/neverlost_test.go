@@ -198,7 +198,7 @@ func TestExpiresInOfAnyKindCostsNoToken(t *testing.T) {
 	}
 }
 
-func TestFiveHundredWithACodeProvesNothing(t *testing.T) {
+func TestStatus500WithACodeKeepsTheMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		p.now(answering(500, jsonType, `{"error":"server_error"}`))
@@ -225,7 +225,7 @@ func TestARotatedTokenIsKeptBesideAnUnusableOne(t *testing.T) {
 	})
 }
 
-func TestSettleSavesWhatIsHeld(t *testing.T) {
+func TestAwaitRenewalSavesAnUnsavedGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		store := &brokenStore{}
@@ -298,7 +298,7 @@ func TestAClientsOwnGrantDoesNotReplaceALogin(t *testing.T) {
 	})
 }
 
-func TestAProofWithoutAnAnswerIsMarked(t *testing.T) {
+func TestProofWithoutAnAnswerIsMarkedAsPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		p.answer = down

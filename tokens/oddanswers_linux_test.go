@@ -74,7 +74,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 	}
 }
 
-func TestGzip(t *testing.T) {
+func TestCompressedTokenAnswersAreReadOrKept(t *testing.T) {
 	var z bytes.Buffer
 	w := gzip.NewWriter(&z)
 	w.Write([]byte(whole))
@@ -152,7 +152,7 @@ func TestClockSetBackAfterAFailure(t *testing.T) {
 	})
 }
 
-func TestProbably(t *testing.T) {
+func TestRefusalsMeanADeadLoginOnlyWhereTheyGoOn(t *testing.T) {
 	t0 := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	t.Run("passing faults are no refusals", func(t *testing.T) {
 		var f Failed
@@ -188,7 +188,7 @@ func TestProbably(t *testing.T) {
 }
 
 // A maintenance page with changing text fills all places; then the answer that matters is dropped.
-func TestUnreadPlacesAreTakenByPages(t *testing.T) {
+func TestAnswerThatIsNotKeptIsNotReportedAsKept(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for i := range 4 {
 		testkit.Must(store.unread("alexa").keep(fmt.Appendf(nil, "<html>be right back, request %d</html>", i)))(t)
@@ -202,7 +202,7 @@ func TestUnreadPlacesAreTakenByPages(t *testing.T) {
 	}
 }
 
-func TestUnreadPlaceIsAPipe(t *testing.T) {
+func TestPipeInThePlaceOfAKeptAnswerDoesNotBlock(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	testkit.NoError(t, syscall.Mkfifo(store.unread("alexa").paths()[0], 0o600))
 	done := make(chan bool)
@@ -216,7 +216,7 @@ func TestUnreadPlaceIsAPipe(t *testing.T) {
 	}
 }
 
-func TestUnreadPlacesUnusable(t *testing.T) {
+func TestFoldersInThePlaceOfKeptAnswersAreReported(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for _, p := range store.unread("alexa").paths() {
 		testkit.NoError(t, os.Mkdir(p, 0o700))
@@ -227,7 +227,7 @@ func TestUnreadPlacesUnusable(t *testing.T) {
 }
 
 // A nested token answer with a word for "no error" is thrown away.
-func TestNestedWithAWordIsKept(t *testing.T) {
+func TestNestedTokenAnswerWithAnErrorWordIsKept(t *testing.T) {
 	for name, text := range map[string]string{
 		"error none":   `{"error":"none","data":{"access_token":"a","refresh_token":"refresh-1"}}`,
 		"error code":   `{"error":{"code":"ok","message":""},"data":{"access_token":"a","refresh_token":"refresh-1"}}`,
@@ -278,7 +278,7 @@ func TestStatusNamesTheKeptAnswer(t *testing.T) {
 }
 
 // A login whose answer breaks off behind the refresh token.
-func TestCodeExchangeCutBehindTheRefreshToken(t *testing.T) {
+func TestCodeExchangeCutBehindTheRefreshTokenKeepsIt(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	c := p.client()
 	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
@@ -295,7 +295,7 @@ func TestCodeExchangeCutBehindTheRefreshToken(t *testing.T) {
 	}
 }
 
-func TestDeviceProofThrowsTheRotatedTokenAway(t *testing.T) {
+func TestDeviceLoginKeepsTheTokenThatItsProofRotated(t *testing.T) {
 	p, c := newProvider(), (*Client)(nil)
 	c = p.client()
 	first := c.newGrant(deviceKind)
@@ -307,7 +307,7 @@ func TestDeviceProofThrowsTheRotatedTokenAway(t *testing.T) {
 	}
 }
 
-func TestDeviceProofUnread(t *testing.T) {
+func TestDeviceLoginKeepsAnUnreadAnswerOfItsProof(t *testing.T) {
 	p := newProvider()
 	c := p.client()
 	first := c.newGrant(deviceKind)
@@ -320,7 +320,7 @@ func TestDeviceProofUnread(t *testing.T) {
 	}
 }
 
-func TestDevicePollCut(t *testing.T) {
+func TestCutAnswerToADevicePollKeepsItsRefreshToken(t *testing.T) {
 	p := newProvider()
 	c := p.client()
 	p.now(cutAs(jsonType, `{"refresh_token":"refresh-1","access_token":"acc`))
@@ -331,7 +331,7 @@ func TestDevicePollCut(t *testing.T) {
 }
 
 // The secret is wrong for a while; the try in a header ends in something else than invalid_client.
-func TestTryBasicSticks(t *testing.T) {
+func TestBasicAuthenticationIsKeptOnlyWhereItWorked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, header := range map[string]*http.Response{
 			"503":             reply(503, "text/html", "oops"),
@@ -381,7 +381,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // The second request was sent and its answer lost: the refresh token may be spent.
-func TestTryBasicLosesTheMark(t *testing.T) {
+func TestLostAnswerToBasicAuthenticationKeepsTheMark(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	n := 0
@@ -401,7 +401,7 @@ func TestTryBasicLosesTheMark(t *testing.T) {
 	}
 }
 
-func TestOddRefreshTokens(t *testing.T) {
+func TestMalformedRefreshTokensReplaceNone(t *testing.T) {
 	for name, text := range map[string]string{
 		"space":     `{"access_token":"a","refresh_token":" "}`,
 		"zero":      `{"access_token":"a","refresh_token":0}`,

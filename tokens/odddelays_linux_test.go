@@ -11,7 +11,7 @@ import (
 )
 
 // The whole renewal hangs on a pipe in the place of the unread answer, and with it the end of the process.
-func TestRenewalHangsOnAPipe(t *testing.T) {
+func TestPipeInThePlaceOfAKeptAnswerDoesNotBlockTheRenewal(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	path := store.unread("alexa").paths()[0]
@@ -33,7 +33,7 @@ func TestRenewalHangsOnAPipe(t *testing.T) {
 }
 
 // An outage of an hour after eight refusals in three minutes, by the whole machinery.
-func TestProbablyByAnOutage(t *testing.T) {
+func TestOutageAfterRefusalsDoesNotEndTheLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(-time.Second))
 		p.now(answering(400, jsonType, `{"error":"temporarily_unavailable"}`))

@@ -96,7 +96,7 @@ func TestImportOnADiskThatFillsUp(t *testing.T) {
 	}
 }
 
-func TestUnreadOnAFullDisk(t *testing.T) {
+func TestUnreadAnswerOnAFullDiskIsReported(t *testing.T) {
 	folder, fill := testkit.SmallDisk(t)
 	p, store := newProvider(), FileStore{Dir: folder}
 	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
@@ -109,7 +109,7 @@ func TestUnreadOnAFullDisk(t *testing.T) {
 }
 
 // One path is refused with 403 for ever; then the token is really revoked.
-func TestRevokedBehindABackOff(t *testing.T) {
+func TestRevokedTokenIsRenewedSoonAfterManyRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		s := open(t, p, holding(t, stored(time.Hour)))
@@ -133,7 +133,7 @@ func TestRevokedBehindABackOff(t *testing.T) {
 }
 
 // The token is revoked each 15 s, and each renewal does mend it.
-func TestHealsThatWorkAreNotPunished(t *testing.T) {
+func TestRenewalsThatHelpAreNotDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		s := open(t, p, holding(t, stored(time.Hour)))
@@ -171,7 +171,7 @@ func TestSpentTokenIsSentAfterAnUnreadAnswer(t *testing.T) {
 	})
 }
 
-func TestXWrongRequest(t *testing.T) {
+func TestInvalidRequestDoesNotEndTheLogin(t *testing.T) {
 	x, _ := FindProvider("x", "")
 	for _, d := range []string{"Missing required parameter [client_id].", "Value passed for the grant_type was invalid."} {
 		p, store := newProvider(), holding(t, stored(-time.Second))
@@ -187,7 +187,7 @@ func TestXWrongRequest(t *testing.T) {
 	}
 }
 
-func TestLeak(t *testing.T) {
+func TestErrorCodesThatAreRepeated(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	p.now(answering(400, jsonType, `{"error":"abcdefghijklmnopqrstuvwxyzsecret","error_description":"x"}`))

@@ -39,7 +39,7 @@ func TestWholeAnswerWithoutItsEnd(t *testing.T) {
 	})
 }
 
-func TestH2(t *testing.T) {
+func TestResetsOfAnHTTP2TokenAnswer(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"reset after the body": func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, whole)
@@ -66,7 +66,7 @@ func TestH2(t *testing.T) {
 	}
 }
 
-func TestDuplicates(t *testing.T) {
+func TestDuplicateAndMalformedMembersOfTokenAnswers(t *testing.T) {
 	for name, text := range map[string]string{
 		"null behind":             `{"access_token":"a","refresh_token":"refresh-1","refresh_token":null}`,
 		"empty behind":            `{"access_token":"a","refresh_token":"refresh-1","refresh_token":""}`,

@@ -55,7 +55,7 @@ var oldLogins = map[string]oldLogin{
 	"robot.own":        {"e3b0c44298fc1c14", "client_credentials", false, ""}, // of no refresh token
 }
 
-func TestLoginsOf22a602f(t *testing.T) {
+func TestLoginsOfAnEarlyVersionAreKept(t *testing.T) {
 	dir := filepath.Join(oldState(t), "state")
 	recovered := ""
 	files := FileStore{Dir: dir, Recovered: func(path string) { recovered = filepath.Base(path) }}

@@ -107,7 +107,7 @@ func TestRefreshSendsWhatTheGrantNeedsAndNoMore(t *testing.T) {
 	}
 }
 
-func TestClockJumps(t *testing.T) {
+func TestTokensSurviveJumpsOfTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
 			left  time.Duration // of the token's life, after the jump
@@ -134,7 +134,7 @@ func TestClockJumps(t *testing.T) {
 	})
 }
 
-func TestUntilTakesTheSoonerClock(t *testing.T) {
+func TestUntilTakesTheEarlierOfTwoClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := time.Now().Add(time.Minute)
 		if got := until(at); got != time.Minute {
@@ -147,7 +147,7 @@ func TestUntilTakesTheSoonerClock(t *testing.T) {
 	})
 }
 
-func TestSettleWaitsForTheRenewalUnderWay(t *testing.T) {
+func TestAwaitRenewalWaitsForTheRenewalUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		store := &MemoryStore{}

@@ -10,7 +10,7 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-func TestForgetRemovesAndRevokes(t *testing.T) {
+func TestLogoutRemovesAndRevokes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(time.Hour))
 		source := open(t, p, store)
@@ -29,7 +29,7 @@ func TestForgetRemovesAndRevokes(t *testing.T) {
 	})
 }
 
-func TestForgetSucceedsHereWhateverTheProviderSays(t *testing.T) {
+func TestLogoutSucceedsWhateverTheProviderSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, answer := range []func(*provider){
 			func(p *provider) { p.now(down) },

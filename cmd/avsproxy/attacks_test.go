@@ -81,7 +81,7 @@ func (g *target) refuses(t *testing.T, what, answer, status, code string) {
 }
 
 // A page on a name that was pointed at 127.0.0.1, or a name that only looks local.
-func TestC01_C03_ReboundAndCleverHosts(t *testing.T) {
+func TestC01_C03_HostsThatOnlyLookLocalAreRefused(t *testing.T) {
 	g := startTarget(t, "")
 	port := app.PortOf(g.addr)
 	for _, host := range []string{

@@ -49,7 +49,7 @@ func startTunnelling(t *testing.T, text string) *runningProxy {
 	return startProxy(t, strings.Replace(text, "[proxy]\n", "[proxy]\nothers = \"tunnel\"\n", 1))
 }
 
-func TestOthersAreTunnelled(t *testing.T) {
+func TestRequestsWithoutARouteAreTunnelledWhereAllowed(t *testing.T) {
 	proxy := startTunnelling(t, "sandbox = true\n[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"avs\"\npreset = \"avs\"\nupstream = \"https://alexa.na.gateway.devices.a2z.com\"\ncredential = \"alexa\"\n[credential.alexa]\nprovider = \"amazon\"\nproduct_id = \"test_device\"\ndevice_serial_number = \"1\"\n")
 	other := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "untouched "+r.Header.Get("Authorization"))

@@ -11,7 +11,7 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-func TestWhereUsersAreToldApartThereIsNoKey(t *testing.T) {
+func TestConsoleHasNoKeyWhereTheSystemTellsUsersApart(t *testing.T) {
 	proxy := startProxy(t, onePlainRoute)
 	file := testkit.Must(os.ReadFile(filepath.Join(proxy.State, "run.json")))(t)
 	keyless := runtime.GOOS == "linux"

@@ -119,7 +119,7 @@ func inConnect(dial func() (net.Conn, error), secure bool) func() (net.Conn, err
 
 // What we answer by ourselves is there although its request goes on, and the connection
 // is closed although its client stays. No other request waits, and no place stays taken.
-func TestOurAnswersWaitForNoBody(t *testing.T) {
+func TestRefusalsDoNotWaitForTheRequestBody(t *testing.T) {
 	doors := refusing(t)
 	var asking sync.WaitGroup
 	for name, door := range doors {
@@ -175,7 +175,7 @@ func (d aDoor) ask(announced string) []error {
 }
 
 // A token request that is too long is no longer read.
-func TestTheStandInsRefusalWaitsForNoBody(t *testing.T) {
+func TestTokenEndpointRefusesWithoutWaitingForTheRequestBody(t *testing.T) {
 	door := refusing(t)["login"]
 	door.head, door.want = "POST /token HTTP/1.1\r\nHost: login.localhost\r\n", "400"
 	for _, fault := range door.ask("Content-Length: 200000\r\n\r\n" + strings.Repeat("x", 65<<10)) {
@@ -184,7 +184,7 @@ func TestTheStandInsRefusalWaitsForNoBody(t *testing.T) {
 }
 
 // Clients that send all before they read get their answer, too.
-func TestOurAnswersReachClientsThatSendFirst(t *testing.T) {
+func TestRefusalsReachClientsThatSendTheirWholeBodyFirst(t *testing.T) {
 	door := refusing(t)["unknown host"]
 	conn := testkit.Must(door.dial())(t)
 	defer conn.Close()
@@ -314,7 +314,7 @@ func TestLongRequestsAreNotCut(t *testing.T) {
 }
 
 // A connection goes on behind an answer of ours, when its request is whole.
-func TestOurAnswersKeepConnectionsOfWholeRequests(t *testing.T) {
+func TestRefusalsOfWholeRequestsKeepTheConnection(t *testing.T) {
 	door := httpserver.NewPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %v", body, r.Trailer)

@@ -51,7 +51,7 @@ func bytewiseChunks(text string) (chunks string) {
 	return chunks
 }
 
-func TestNoEchoIsShownAnywhere(t *testing.T) {
+func TestTokenThatTheUpstreamRepeatsIsShownNowhere(t *testing.T) {
 	proxy := startProxy(t, strings.Replace(firstByteConfig(t, rawUpstream(t)), `"a-token"`, `"`+echoed+`"`, 1))
 	once := &http.Transport{DisableKeepAlives: true} // which tries nothing twice
 	for name := range echoes {

@@ -103,9 +103,9 @@ func (h *oldHome) run(args ...string) (stdout, stderr string, code int) {
 	return out.String(), said.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestStateOf22a602f has the built program go on from a configuration and a state folder
+// TestStateFolderOfAnEarlyVersionIsUsed has the built program go on from a configuration and a state folder
 // that an early version wrote, with every login that is in it.
-func TestStateOf22a602f(t *testing.T) {
+func TestStateFolderOfAnEarlyVersionIsUsed(t *testing.T) {
 	h := openOldHome(t)
 	root := testkit.Must(os.ReadFile(filepath.Join(h.dir, "state", "ca.pem")))(t)
 	if out, said, code := h.run("config", "check"); code != terminal.ExitDone || !strings.Contains(out, "8 routes, 8 credentials") {

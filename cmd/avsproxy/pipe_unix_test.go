@@ -53,7 +53,7 @@ func inSandbox(t *testing.T) (dir, runFile string) {
 	return dir, filepath.Join(dir, ".local", "state", "avsproxy", "run.json")
 }
 
-func TestServeOutlivesWhoeverReadsItsLog(t *testing.T) {
+func TestServeGoesOnWhenTheReaderOfItsLogLeaves(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		stdout, stderr bool
@@ -91,7 +91,7 @@ func TestServeOutlivesWhoeverReadsItsLog(t *testing.T) {
 }
 
 // A login ends by its callback, whoever has stopped to listen to what it says.
-func TestLoginOutlivesWhoeverReadsWhatItSays(t *testing.T) {
+func TestLoginGoesOnWhenTheReaderOfItsOutputLeaves(t *testing.T) {
 	config := "[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\ncredential = \"a\"\n" +
 		"[credential.a]\nprovider = \"oauth2\"\nauth_url = \"https://a.example/authorize\"\ntoken_url = \"https://a.example/token\"\nclient_id = \"x\"\nredirect_url = \"http://localhost:0/back\"\n"
 	dir := newHome(t, config)
@@ -117,7 +117,7 @@ func TestLoginOutlivesWhoeverReadsWhatItSays(t *testing.T) {
 }
 
 // Commands whose whole work is to print end with their reader, as others do.
-func TestTokenEndsWithItsReader(t *testing.T) {
+func TestTokenEndsWhenTheReaderOfItsOutputLeaves(t *testing.T) {
 	config := "[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\ncredential = \"a\"\n[credential.a]\ngrant = \"static\"\ntoken = \"t\"\n"
 	dir := newHome(t, config)
 	read, write, err := os.Pipe()
@@ -133,7 +133,7 @@ func TestTokenEndsWithItsReader(t *testing.T) {
 }
 
 // After a second signal or a kill run.json can stay behind. Commands then see that no server runs.
-func TestRunFileAfterAnEndWithoutCare(t *testing.T) {
+func TestStatusIgnoresTheRunFileOfAKilledServe(t *testing.T) {
 	dir, left := inSandbox(t)
 	status := func() string {
 		cmd := exec.Command(binary, "status")

@@ -25,7 +25,7 @@ func recordOf(t *testing.T, p *runningProxy, target string) (record capture.Reco
 	return record
 }
 
-func TestEveryDoorIsRecorded(t *testing.T) {
+func TestRequestsOnEveryListenerAreRecorded(t *testing.T) {
 	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)
 	door := proxy.Proxy[0]

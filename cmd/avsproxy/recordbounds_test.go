@@ -23,8 +23,8 @@ func startPlain(t *testing.T, bounds string, handler http.HandlerFunc) *runningP
 
 func thousandBytes(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Repeat("x", 1000)) }
 
-// TestZeroBytesAreNone: "0B" is no way to say "the default".
-func TestZeroBytesAreNone(t *testing.T) {
+// TestBodyLimitOfZeroKeepsNoBody: "0B" is no way to say "the default".
+func TestBodyLimitOfZeroKeepsNoBody(t *testing.T) {
 	proxy := startPlain(t, `body = "0B"`, thousandBytes)
 	if got := fetch(t, proxy.Proxy[0]+"/x"); len(got) != 1000 {
 		t.Fatalf("the client got %d bytes", len(got))
@@ -35,8 +35,8 @@ func TestZeroBytesAreNone(t *testing.T) {
 	}
 }
 
-// TestZeroInAllIsNone: exchanges are told of while they go on, and none is remembered.
-func TestZeroInAllIsNone(t *testing.T) {
+// TestTotalLimitOfZeroKeepsNoExchange: exchanges are told of while they go on, and none is remembered.
+func TestTotalLimitOfZeroKeepsNoExchange(t *testing.T) {
 	proxy := startPlain(t, "body = \"0B\"\ntotal = \"0B\"", thousandBytes)
 	for range 3 {
 		fetch(t, proxy.Proxy[0]+"/x")

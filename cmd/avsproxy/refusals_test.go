@@ -35,7 +35,7 @@ func refusalOf(t *testing.T, p *runningProxy, code string) (record capture.Recor
 	return record
 }
 
-func TestWhatTheGuardRefusesIsRecorded(t *testing.T) {
+func TestRefusedRequestsAreRecordedWithoutSecrets(t *testing.T) {
 	const key = testkit.Canary + "-key-of-this-test"
 	g := startTarget(t, fmt.Sprintf("client_key = %q", key))
 	for _, c := range []struct {

@@ -15,10 +15,10 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-// TestATokenIsHiddenFromItsFirstSecond: one request has the token renewed, and the
+// TestRenewedTokenIsMaskedAtOnce: one request has the token renewed, and the
 // upstream repeats the new one at once in the answer to another, which is under way for
 // long. Nothing is told of that request between the two.
-func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
+func TestRenewedTokenIsMaskedAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write := func(token string) {
 		testkit.NoError(t, os.WriteFile(file, []byte(token), 0o600))

@@ -43,7 +43,7 @@ func runBuilt(env []string, argv ...string) string {
 }
 
 // These clients ask neither for the system's roots nor for SSL_CERT_FILE.
-func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
+func TestRunServesClientsThatHaveTheirOwnRoots(t *testing.T) {
 	const php = `$c = curl_init("https://` + insisted + `/x"); curl_setopt($c, CURLOPT_RETURNTRANSFER, true); echo curl_exec($c), curl_error($c);`
 	for tool, test := range map[string]struct {
 		argv []string
@@ -67,7 +67,7 @@ func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
 }
 
 // grpc-js, like all that is made of gRPC's C-core, asks a variable of gRPC's own.
-func TestRunLeadsGRPC(t *testing.T) {
+func TestRunServesGRPC(t *testing.T) {
 	testkit.Heavy(t)
 	testkit.NeedTool(t, "node")
 	grpc := testkit.NeedVariable(t, "GRPC_JS", "the path of @grpc/grpc-js, from npm install @grpc/grpc-js")
@@ -81,7 +81,7 @@ func TestRunLeadsGRPC(t *testing.T) {
 }
 
 // A root that the person's own settings name is trusted by the command as before.
-func TestRunAddsToWhatIsThere(t *testing.T) {
+func TestRunKeepsTheRootsThatTheUserTrusts(t *testing.T) {
 	var own []string
 	folder := t.TempDir()
 	for i := range 4 {

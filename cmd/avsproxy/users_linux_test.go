@@ -162,7 +162,7 @@ func TestC04_OtherUsersOfTheConsole(t *testing.T) {
 }
 
 // The program runs as a user without rights: that user and root come in.
-func TestC04_TheUserItRunsAs(t *testing.T) {
+func TestC04_TheUserItRunsAsAndRootAreAdmitted(t *testing.T) {
 	needRoot(t)
 	proxy := serveAs(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}})
 	if want := " for you (uid 12345) and root\n"; !strings.Contains(proxy.Stderr.String(), want) {

@@ -52,7 +52,7 @@ type seen struct {
 	Answer                                string // its SHA-256, or what else is to be compared
 }
 
-func TestAllWaysInAreOne(t *testing.T) {
+func TestEveryClientGetsTheSameAnswerOnEveryListener(t *testing.T) {
 	testkit.NeedTool(t, "curl")
 	d := openDoors(t)
 	for name, exchange := range map[string]func(*testing.T, *doorway, way) seen{

@@ -14,7 +14,7 @@ import (
 
 // However many secrets a configuration has, each of them is hidden; and what the
 // environment says of the proxy on the way is one of them.
-func TestNoSecretMakesRoomForAnother(t *testing.T) {
+func TestEverySecretOfALargeConfigurationIsMasked(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("[[route]]\nname = \"plain\"\nupstream = \"https://127.0.0.1:1\"\n")
 	for i := range 100 {

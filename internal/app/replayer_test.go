@@ -80,7 +80,7 @@ func TestReplaysAreBoundedAndEndWithTheProxy(t *testing.T) {
 	}
 }
 
-func TestReplaysThatCannotBe(t *testing.T) {
+func TestReplaysThatAreNotPossibleFail(t *testing.T) {
 	r, s := replaying(t, func(http.ResponseWriter, *http.Request) { panic("a bug") })
 	if id, err := r.send(t.Context(), anything, nil); err != nil || id != 1 {
 		t.Errorf("one that panics: %d, %v", id, err)

@@ -27,7 +27,7 @@ func recorded(t *testing.T, request Request, facts exchange.Facts, do func(*Exch
 	return get(t, r, e)
 }
 
-func TestHARIsOfItsSchema(t *testing.T) {
+func TestHARMatchesItsSchema(t *testing.T) {
 	usual := Request{Method: "POST", Scheme: "https", Host: "localhost:9744", Target: "/events?a=1&b=%20x&&c", Proto: "HTTP/2.0", Header: []Field{{Name: "Content-Type", Value: "multipart/form-data; boundary=B"}}}
 	answer := func(e *Exchange) {
 		e.RequestData([]byte("--B\r\n\r\n{}\r\n--B--"))

@@ -52,7 +52,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	}
 }
 
-func TestReplayThatCannotBe(t *testing.T) {
+func TestReplayThatIsNotPossibleSaysWhy(t *testing.T) {
 	r := capture.New(capture.Options{Body: 2})
 	b := startConsole(t, r)
 	b.Replay = func(context.Context, console.ReplayRequest) (uint64, error) { t.Error("sent"); return 0, nil }

@@ -120,7 +120,7 @@ func TestTailOfAPausedCapture(t *testing.T) {
 	c.stop()
 }
 
-func TestWhatIsNothingWithoutServe(t *testing.T) {
+func TestCommandsThatNeedServeSaySo(t *testing.T) {
 	off := startConsole(t, nil)
 	gone := startConsole(t, nil)
 	gone.server.Close()

@@ -198,7 +198,7 @@ func TestEventsShowThatTheyLive(t *testing.T) {
 
 // The patience is with who does not read, not with a stream that has nothing to say:
 // over HTTP/2 a deadline ends the stream even while nothing is written.
-func TestQuietStreamsLive(t *testing.T) {
+func TestQuietStreamsAreNotCut(t *testing.T) {
 	for name, protocol := range map[string]func(*http.Protocols, bool){"HTTP/1.1": (*http.Protocols).SetHTTP1, "HTTP/2": (*http.Protocols).SetUnencryptedHTTP2} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

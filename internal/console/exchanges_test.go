@@ -106,7 +106,7 @@ func TestExchangesAreListedAndFiltered(t *testing.T) {
 
 func fields(pairs ...string) []capture.Field { return capture.Fields(testkit.Fields(pairs...)) }
 
-func TestExchangeIsToldWhole(t *testing.T) {
+func TestExchangeDetailIsComplete(t *testing.T) {
 	d := inspecting(t)
 	d.remember(told{
 		route: "avs", method: "POST", target: "/x", request: "hello", response: "<script>alert(1)</script>", status: 200,

@@ -145,7 +145,7 @@ func TestEveryAnswerIsSecure(t *testing.T) {
 	wantSecure(t, d.ask("GET", "/", "Host: evil.example"))
 }
 
-func TestRefusalsAreTold(t *testing.T) {
+func TestConsoleRefusalsAreReported(t *testing.T) {
 	d := start(t, setup{})
 	var told []problem.Code
 	handler := d.Guarded(func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) })

@@ -241,7 +241,7 @@ func TestFailedLoginByAPI(t *testing.T) {
 	}
 }
 
-func TestAPIRefusals(t *testing.T) {
+func TestAPIRequestsForUnknownThingsGet404(t *testing.T) {
 	d := start(t, setup{})
 	d.Credentials = append(d.Credentials, Credential{Source: &tokens.Source{Name: "fixed", Store: &tokens.MemoryStore{}}})
 	for _, c := range []struct{ method, path string }{

@@ -249,7 +249,7 @@ func TestBodiesThatAreNoMessageHaveNoParts(t *testing.T) {
 	}
 }
 
-func TestHostileParts(t *testing.T) {
+func TestHostilePartsAreHarmless(t *testing.T) {
 	d := withRoom(t)
 	deep := strings.Repeat("[", 501) + strings.Repeat("]", 501)
 	d.remember(told{

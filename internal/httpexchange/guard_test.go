@@ -110,7 +110,7 @@ func TestC11_ForwardRequestsToOtherHostsAreRefused(t *testing.T) {
 
 // Those who have not shown that they may be here keep no connection, even where their one
 // request may pass.
-func TestGuestsKeepNoConnection(t *testing.T) {
+func TestConnectionsOfUnknownClientsAreClosed(t *testing.T) {
 	rules := gate.Rules{Host: local, KeySum: gate.KeySum("key"), Users: &peer.Users{UIDs: []int{1}}, Public: func(_ *exchange.Conn, h *exchange.Head) bool { return h.Path == "/livez" }}
 	open := rules
 	open.KeySum = nil

@@ -203,7 +203,7 @@ func TestC04_NobodyInheritsAPort(t *testing.T) {
 
 // The way is decided by our address: a program may choose its own among all that
 // the machine has.
-func TestC04_AForeignSourceAddressIsNoWayAround(t *testing.T) {
+func TestC04_SourceAddressDoesNotChangeTheUser(t *testing.T) {
 	from := outerAddress(t)
 	ln := listen(t, "tcp", "127.0.0.1:0")
 	client := dial(t, "tcp", ln.Addr().String(), &net.TCPAddr{IP: from})

@@ -9,7 +9,7 @@ import (
 )
 
 // How a server ended a connection is told by its frames, and by what it still owed.
-func TestEndedWell(t *testing.T) {
+func TestCleanEndOfAConnectionIsKnown(t *testing.T) {
 	head := func(f *http2.Framer, stream uint32, last bool) {
 		f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true, EndStream: last})
 	}
@@ -60,7 +60,7 @@ func (c cutting) Write(p []byte) (int, error) {
 	return c.Writer.Write(p)
 }
 
-func TestMostStreams(t *testing.T) {
+func TestMaxStreamsIsWhatTheServerAnnounced(t *testing.T) {
 	near, far := net.Pipe()
 	client := NewClient(near)
 	defer client.Close()
