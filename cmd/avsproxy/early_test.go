@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +41,7 @@ type aDoor struct {
 // refusing is a proxy, and requests that each of its doors answers by itself.
 func refusing(t *testing.T) map[string]aDoor {
 	t.Helper()
-	socket := openSocket(t)
+	socket := filepath.Join(testkit.SocketDir(t), "s")
 	proxy := startProxy(t, fmt.Sprintf(`
 [proxy]
 listen = ["localhost:0", "unix:%s"]
