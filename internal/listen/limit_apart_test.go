@@ -27,7 +27,9 @@ func TestOthersHavePlacesOfTheirOwn(t *testing.T) {
 		first, _ := below.Dial(), below.Dial()
 		one, two := <-conns, <-conns
 		third := below.Dial()
-		if _, err := third.Read(make([]byte, 1)); err != io.EOF || closed.Load() != 1 {
+		_, err := third.Read(make([]byte, 1))
+		synctest.Wait() // the close comes before the count
+		if err != io.EOF || closed.Load() != 1 {
 			t.Errorf("the third got %v; %d were closed", err, closed.Load())
 		}
 		one.Close()
