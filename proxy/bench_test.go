@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -126,10 +127,7 @@ func report(b *testing.B, ours, bare time.Duration) {
 }
 
 func askOnce(b *testing.B, client *http.Client, method, url string, payload []byte) {
-	r, err := http.NewRequest(method, url+"/v20160207/events", bytes.NewReader(payload))
-	if err != nil {
-		b.Fatal(err)
-	}
+	r := testkit.Must(http.NewRequest(method, url+"/v20160207/events", bytes.NewReader(payload)))(b)
 	resp, err := client.Do(r)
 	if err != nil {
 		b.Error(err)

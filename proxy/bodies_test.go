@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -43,10 +44,7 @@ func upload1(t *testing.T, l *line, s *sandbox.Sandbox, client *http.Client, siz
 	if known && size == 0 {
 		r.Body = http.NoBody
 	}
-	resp, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Do(r))(t)
 	defer resp.Body.Close()
 	got := sha256.New()
 	n, err := io.Copy(got, resp.Body)
@@ -66,10 +64,7 @@ func TestBodiesAreIdenticalDownwards(t *testing.T) {
 		for _, size := range bodySizes {
 			t.Run(fmt.Sprintf("upstreamHTTP1=%v/%d", http1, size), func(t *testing.T) {
 				over(t, func(t *testing.T, client *http.Client) {
-					resp, err := client.Do(request(t, "GET", fmt.Sprintf("%s/sandbox/bytes?n=%d", l.url, size), nil))
-					if err != nil {
-						t.Fatal(err)
-					}
+					resp := testkit.Must(client.Do(request(t, "GET", fmt.Sprintf("%s/sandbox/bytes?n=%d", l.url, size), nil)))(t)
 					defer resp.Body.Close()
 					sum := sha256.New()
 					n, err := io.Copy(sum, resp.Body)
@@ -96,10 +91,7 @@ func TestPromise7_BodiesLeaveNoMemoryBehind(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		peak := watchHeap(t)
 		r := request(t, "POST", l.url+"/sandbox/echo", sandbox.Bytes(size))
-		resp, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(r))(t)
 		defer resp.Body.Close()
 		if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
 			t.Fatalf("%d bytes: %v", n, err)
@@ -144,10 +136,7 @@ func TestPromise7_SlowReaderStopsItsUpstream(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{})
 	grown := watchHeap(t)
 	over(t, func(t *testing.T, client *http.Client) {
-		resp, err := client.Do(request(t, "GET", l.url+"/sandbox/bytes?n=268435456", nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "GET", l.url+"/sandbox/bytes?n=268435456", nil)))(t)
 		defer resp.Body.Close()
 		io.CopyN(io.Discard, resp.Body, 1<<20)
 		// Others get through meanwhile.
@@ -222,7 +211,7 @@ func TestNothingIsAddedToARequest(t *testing.T) {
 func TestPathsArriveAsTheyWereSent(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	for _, path := range []string{"/a%2Fb", "/a//b", "/%7euser", "/a/./b", "/a/../b", "/%E2%82%AC", "/a+b", "/a;v=1", "//x", "/x?"} {
-		conn := dialRaw(t, l.addr)
+		conn := testkit.Dial(t, l.addr)
 		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path)
 		io.Copy(io.Discard, conn)
 		arrivals := s.Ledger()

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 
@@ -18,10 +17,7 @@ import (
 
 // overDoors runs a test over each protocol that programs speak to the proxy, TLS too.
 func (l *line) overDoors(t *testing.T, test func(t *testing.T, client *http.Client, url string)) {
-	secure := httptest.NewUnstartedServer(l.handler)
-	secure.EnableHTTP2 = true
-	secure.StartTLS()
-	t.Cleanup(secure.Close)
+	secure := testkit.TLSServer(t, l.handler)
 	t.Run("HTTP1", func(t *testing.T) { test(t, h1Client(t), l.url) })
 	t.Run("h2c", func(t *testing.T) { test(t, h2cClient(t), l.url) })
 	t.Run("h2", func(t *testing.T) {
@@ -62,9 +58,7 @@ func TestPromise7_AGibibyteThroughASlowReaderTakesNoMemory(t *testing.T) {
 		grown := watchHeap(t)
 		poured.Store(0)
 		resp, err := client.Do(request(t, "GET", fmt.Sprintf("%s/%d", url, size), nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, err)
 		defer resp.Body.Close()
 		little, read, furthest := make([]byte, 2048), int64(0), int64(0)
 		for err == nil {
@@ -94,10 +88,7 @@ func TestPromise7_AStalledClientStallsOnlyItsOwnStream(t *testing.T) {
 	}})
 	l.overDoors(t, func(t *testing.T, client *http.Client, url string) {
 		for range 3 { // which read nothing but the head
-			resp, err := client.Do(request(t, "GET", fmt.Sprintf("%s/%d", url, 1<<30), nil))
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := testkit.Must(client.Do(request(t, "GET", fmt.Sprintf("%s/%d", url, 1<<30), nil)))(t)
 			defer resp.Body.Close()
 		}
 		for range others {
@@ -134,10 +125,7 @@ func TestACancelledClientResetsItsStreamUpstream(t *testing.T) {
 	l.overDoors(t, func(t *testing.T, client *http.Client, url string) {
 		ctx, hangUp := context.WithCancel(t.Context())
 		defer hangUp()
-		resp, err := client.Do(request(t, "GET", url+"/", nil).WithContext(ctx))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "GET", url+"/", nil).WithContext(ctx)))(t)
 		defer resp.Body.Close()
 		<-began
 		hangUp()

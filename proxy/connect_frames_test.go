@@ -6,8 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
+
+	"avsproxy/internal/testkit"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -37,20 +38,14 @@ func (c *frameClient) open(id uint32, end bool, fields ...string) {
 	for i := 0; i < len(fields); i += 2 {
 		encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
 	}
-	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	testkit.NoError(c.t, c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: end}))
 }
 
 // next returns the next frame of the stream.
 func (c *frameClient) next(id uint32) http2.Frame {
 	c.t.Helper()
 	for {
-		frame, err := c.ReadFrame()
-		if err != nil {
-			c.t.Fatal(err)
-		}
+		frame := testkit.Must(c.ReadFrame())(c.t)
 		if frame.Header().StreamID == id && frame.Header().Type != http2.FrameWindowUpdate {
 			return frame
 		}
@@ -70,7 +65,7 @@ func (c *frameClient) status(id uint32) string {
 // streams of the connection go on beside it.
 func TestFramesOfAnHTTP2Connect(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
-	c := frames(t, dial(t, f.addr))
+	c := frames(t, testkit.Dial(t, f.addr))
 	c.open(1, false, ":method", "CONNECT", ":authority", echo(t))
 	if got := c.status(1); got != "200" {
 		t.Fatal(got)
@@ -127,9 +122,8 @@ func TestC09_HostBesideAuthority(t *testing.T) {
 func TestC09_AbsolutePathOverHTTP2(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	reached := false
-	host := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
-	t.Cleanup(host.Close)
-	c := frames(t, dial(t, f.addr))
+	host := testkit.Server(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	c := frames(t, testkit.Dial(t, f.addr))
 	c.open(1, true, ":method", "GET", ":scheme", "http", ":path", host.URL+"/a", ":authority", "evil.example")
 	switch frame := c.next(1).(type) {
 	case *http2.RSTStreamFrame: // net/http itself will not have it

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -52,17 +51,13 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	f := &forwardLine{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: &tunnel.Dialer{Loopback: true}}
 	origin, roots := upstreamTLS(t, http.HandlerFunc(f.answer))
 	target, err := url.Parse(origin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	if f.roots, err = certs.New("test", "avs.example", "other.example"); err != nil {
 		t.Fatal(err)
 	}
 	f.line.upstream = upstream.New(upstream.Options{Origin: target, Roots: roots})
 	table := &gate.Table{}
-	if err := table.Add("avs", "avs.example", "listed.example:8443"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, table.Add("avs", "avs.example", "listed.example:8443"))
 	rules := gate.Rules{Host: table.Knows, Names: table.Names(), Others: others == "tunnel"}
 	if keyed {
 		rules.KeySum = gate.KeySum(clientKey)
@@ -110,17 +105,14 @@ func (f *forwardLine) reached() int {
 
 func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Listen(t)
 	f.addr, f.url = ln.Addr().String(), "http://"+ln.Addr().String()
 	f.dialer.Own = func() []net.Addr { return []net.Addr{ln.Addr()} }
 	f.server = httpserver.New(handler, log.New(&f.line, "", 0))
 	var serving sync.WaitGroup
 	conf := tunnel.ByTarget(f.roots.ServerConfig())
 	for _, ln := range []net.Listener{ln, f.inbox} {
-		serving.Go(func() { f.server.Serve(listen.Sniff(ln, conf, patience)) })
+		serving.Go(func() { f.server.Serve(listen.Sniff(ln, conf, testkit.Timeout)) })
 	}
 	t.Cleanup(func() {
 		f.server.Close()
@@ -136,10 +128,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 func (f *forwardLine) curl(t *testing.T, args ...string) string {
 	t.Helper()
 	testkit.NeedTool(t, "curl")
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, f.roots.RootPEM(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	ca := testkit.File(t, "ca.pem", f.roots.RootPEM())
 	args = append([]string{"-sS", "-q", "--max-time", "20", "-x", f.url, "--cacert", ca}, args...)
 	cmd := exec.Command("curl", args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no_proxy would turn the test into another one
@@ -164,7 +153,7 @@ func eachConnect(t *testing.T, test func(t *testing.T, connect connector)) {
 
 func connect1(t *testing.T, f *forwardLine, target string) (net.Conn, *http.Response) {
 	t.Helper()
-	conn := dial(t, f.addr)
+	conn := testkit.Dial(t, f.addr)
 	io.WriteString(conn, "CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n\r\n")
 	return conn, connectHead(t, conn)
 }
@@ -181,29 +170,13 @@ func connectHead(t *testing.T, conn net.Conn) *http.Response {
 	return parseHead(t, head.String(), conn)
 }
 
-func dial(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	return conn
-}
-
 // connect2 opens a stream of an HTTP/2 connection of its own.
 func connect2(t *testing.T, f *forwardLine, target string) (net.Conn, *http.Response) {
 	t.Helper()
 	client := h2cClient(t)
 	up, feed := io.Pipe()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	r := (&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: f.addr}, Host: target, Header: http.Header{}, Body: up}).WithContext(ctx)
-	resp, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := (&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: f.addr}, Host: target, Header: http.Header{}, Body: up}).WithContext(testkit.Context(t))
+	resp := testkit.Must(client.Do(r))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	return &clientStream{feed, resp.Body}, resp
 }

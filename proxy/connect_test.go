@@ -12,15 +12,12 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 func parseHead(t *testing.T, head string, body io.Reader) *http.Response {
 	t.Helper()
-	resp, err := http.ReadResponse(bufio.NewReader(io.MultiReader(strings.NewReader(head), body)), &http.Request{Method: "CONNECT"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp
+	return testkit.Must(http.ReadResponse(bufio.NewReader(io.MultiReader(strings.NewReader(head), body)), &http.Request{Method: "CONNECT"}))(t)
 }
 
 // refusalOf checks that a CONNECT was refused with code and returns the problem.
@@ -90,17 +87,15 @@ func TestConnectIsServedLikeAnyConnection(t *testing.T) {
 // What comes right behind the CONNECT's head is not lost.
 func TestPipelinedClientHelloIsServed(t *testing.T) {
 	f := forwarding(t, "reject", false)
-	raw := dial(t, f.addr)
+	raw := testkit.Dial(t, f.addr)
 	conn := tls.Client(&pipelined{Conn: raw, t: t, head: "CONNECT avs.example:443 HTTP/1.1\r\nHost: x\r\n\r\n"},
 		&tls.Config{RootCAs: f.roots.Pool(), ServerName: "avs.example"})
-	if err := conn.Handshake(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, conn.Handshake())
 	io.WriteString(conn, "GET /a HTTP/1.1\r\nHost: avs.example\r\nConnection: close\r\n\r\n")
 	if got, _ := io.ReadAll(conn); !strings.HasSuffix(string(got), "GET /a with the token ") {
 		t.Errorf("%q", got)
 	}
-	clear := dial(t, f.addr) // and all of it at once
+	clear := testkit.Dial(t, f.addr) // and all of it at once
 	io.WriteString(clear, "CONNECT avs.example:80 HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\nHost: avs.example\r\nConnection: close\r\n\r\n")
 	if got, _ := io.ReadAll(clear); !strings.HasSuffix(string(got), "GET /a with the token ") {
 		t.Errorf("%q", got)
@@ -139,9 +134,7 @@ func TestClientWithoutSNI(t *testing.T) {
 	eachConnect(t, func(t *testing.T, connect connector) {
 		conn, _ := connect(t, f, "avs.example:443")
 		secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
-		if err := secure.Handshake(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, secure.Handshake())
 		if err := secure.ConnectionState().PeerCertificates[0].VerifyHostname("avs.example"); err != nil {
 			t.Error(err)
 		}
@@ -213,10 +206,7 @@ func TestC09_EveryRequestInsideConnectIsJudged(t *testing.T) {
 			want int
 		}{{"GET /a HTTP/1.1\r\nHost: avs.example\r\n", 200}, {text, want}} {
 			io.WriteString(conn, step.text+"\r\n")
-			resp, err := http.ReadResponse(answers, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := testkit.Must(http.ReadResponse(answers, nil))(t)
 			io.Copy(io.Discard, resp.Body)
 			if resp.StatusCode != step.want {
 				t.Errorf("%q: %s", step.text, resp.Status)
@@ -233,7 +223,7 @@ func TestC09_EveryRequestInsideConnectIsJudged(t *testing.T) {
 
 func TestC02_ConnectOfPagesIsRefused(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
-	conn := dial(t, f.addr)
+	conn := testkit.Dial(t, f.addr)
 	io.WriteString(conn, "CONNECT avs.example:443 HTTP/1.1\r\nOrigin: https://evil.example\r\n\r\n")
 	refusalOf(t, connectHead(t, conn), problem.OriginForbidden)
 }

@@ -29,7 +29,7 @@ func TestPromise5_FiftyColdCallersShareOneConnection(t *testing.T) {
 			t.Fatalf("%d connections, %d ever, %d counted", now, total, open.Load())
 		}
 		l.upstream.Close()
-		eventually(t, "the end of the connection", func() bool { now, _ := s.Connections(); return now == 0 && open.Load() == 0 })
+		testkit.Eventually(t, "the end of the connection", func() bool { now, _ := s.Connections(); return now == 0 && open.Load() == 0 })
 	})
 }
 
@@ -70,10 +70,7 @@ func together(t *testing.T, n int, f func(i int)) {
 func TestHTTP1UpstreamIsNotBlockedByADownchannel(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{HTTP1: true}, plan{})
 	for range 3 {
-		resp, err := h1Client(t).Do(request(t, "GET", l.url+"/v20160207/directives", nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(h1Client(t).Do(request(t, "GET", l.url+"/v20160207/directives", nil)))(t)
 		defer resp.Body.Close()
 	}
 	together(t, 20, func(int) { wantPing(t, h2cClient(t), l) })
@@ -83,7 +80,7 @@ func TestHTTP1UpstreamIsNotBlockedByADownchannel(t *testing.T) {
 		}
 	}
 	l.upstream.Close() // ends what is under way, too
-	eventually(t, "the end of all connections", func() bool { now, _ := s.Connections(); return now == 0 })
+	testkit.Eventually(t, "the end of all connections", func() bool { now, _ := s.Connections(); return now == 0 })
 }
 
 // An upstream that takes up HTTP/2 later is spoken to over one connection again.
@@ -140,15 +137,12 @@ func TestPromise5_GoAwayIsTakenGracefully(t *testing.T) {
 
 	first := string(get(t, client, l.url).body)
 	upload, send := io.Pipe()
-	old, err := client.Do(request(t, "POST", l.url+"/downchannel", upload))
-	if err != nil {
-		t.Fatal(err)
-	}
+	old := testkit.Must(client.Do(request(t, "POST", l.url+"/downchannel", upload)))(t)
 	defer old.Body.Close()
 	get(t, client, l.url+"/goaway")
 
 	var second string
-	eventually(t, "a new connection", func() bool { second = string(get(t, client, l.url).body); return second != first })
+	testkit.Eventually(t, "a new connection", func() bool { second = string(get(t, client, l.url).body); return second != first })
 	together(t, 50, func(int) {
 		if got := string(get(t, client, l.url).body); got != second {
 			t.Errorf("%s instead of %s", got, second)
@@ -166,7 +160,7 @@ func TestPromise5_GoAwayIsTakenGracefully(t *testing.T) {
 	}
 	send.Close()
 	io.Copy(io.Discard, old.Body)
-	eventually(t, "the old connection to end", func() bool { return conns.open() == 1 })
+	testkit.Eventually(t, "the old connection to end", func() bool { return conns.open() == 1 })
 	if got := string(get(t, client, l.url).body); got != second {
 		t.Errorf("a third connection: %s", got)
 	}
@@ -183,7 +177,7 @@ func TestManyGoAwaysLeakNothing(t *testing.T) {
 			t.Fatalf("%s %s", a.Status, a.body)
 		}
 	}
-	eventually(t, "the connections to end", func() bool { return conns.open() <= 1 })
+	testkit.Eventually(t, "the connections to end", func() bool { return conns.open() <= 1 })
 	get(t, h1Client(t), l.url)
 }
 

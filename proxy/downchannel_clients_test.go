@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -14,16 +13,14 @@ import (
 	"avsproxy/internal/avsroute"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 func TestPromise7_SlowReadersAreCutOffWhileOthersGoOn(t *testing.T) {
 	l, _, speak, _ := spoken(t, avsroute.DownchannelOptions{})
 	over(t, func(t *testing.T, client *http.Client) {
 		good := tune(t, h1Client(t), l.url)
-		slow, err := client.Do(request(t, "GET", l.url+avs.PathDirectives, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		slow := testkit.Must(client.Do(request(t, "GET", l.url+avs.PathDirectives, nil)))(t)
 		defer slow.Body.Close()
 		before := l.count()
 		part := "X: y\r\n\r\n" + strings.Repeat("x", 256<<10) + "\r\n--B\r\n"
@@ -51,8 +48,7 @@ func TestClientsAreCutWhenTheProxyEnds(t *testing.T) {
 	var running sync.WaitGroup
 	running.Go(func() { d.Run(ctx) })
 	route := &Route{Policy: Policy{KeepsDownchannel: true}, Origin: origin, Downchannel: d}
-	server := httptest.NewServer(new(line).handlerOf(t, route, Observer{}))
-	defer server.Close()
+	server := testkit.Server(t, new(line).handlerOf(t, route, Observer{}))
 	client := tune(t, h1Client(t), server.URL)
 	subscribed := d.Subscribe(t.Context())
 	stop()

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/avsroute"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -70,10 +70,7 @@ type scannedPart struct{ head, body string }
 
 func tune(t testing.TB, client *http.Client, url string) *tuned {
 	t.Helper()
-	resp, err := client.Do(request(t, "GET", url+avs.PathDirectives, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Do(request(t, "GET", url+avs.PathDirectives, nil)))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || !strings.HasPrefix(kind, "multipart/related; boundary=------") || !strings.HasSuffix(kind, "; type=application/json") {
 		t.Fatalf("%s %s", resp.Status, kind)
@@ -81,9 +78,7 @@ func tune(t testing.TB, client *http.Client, url string) *tuned {
 	l := &tuned{resp: resp, parts: make(chan scannedPart, 1000)}
 	scanner := avs.NewPartScanner(resp.Header.Get("Content-Type"), l.handler())
 	first := make([]byte, len("--------")+26+len("\r\n")) // the boundary's line comes without waiting
-	if _, err := io.ReadFull(resp.Body, first); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.ReadFull(resp.Body, first))(t)
 	scanner.Write(first)
 	go func() {
 		defer close(l.parts)
@@ -107,16 +102,11 @@ func (l *tuned) handler() avs.PartHandler {
 
 func (l *tuned) next(t testing.TB) scannedPart {
 	t.Helper()
-	select {
-	case part, more := <-l.parts:
-		if !more {
-			t.Fatalf("the stream has ended: %v", l.err)
-		}
-		return part
-	case <-time.After(patience):
-		t.Fatal("no part came")
-		return scannedPart{}
+	part := testkit.Receive(t, "a part", l.parts)
+	if part == (scannedPart{}) {
+		t.Fatalf("the stream has ended: %v", l.err)
 	}
+	return part
 }
 
 // cut waits for the end, which must be no clean one.
@@ -134,7 +124,7 @@ func direct(t testing.TB, s *sandbox.Sandbox, from, n int) {
 	t.Helper()
 	for i := from; i < from+n; i++ {
 		payload := map[string]string{"text": "\u2028 <&> ", "long": strings.Repeat("x", i*100)}
-		eventually(t, "a downchannel", func() bool { return s.Direct("Test", fmt.Sprint(i), payload) > 0 })
+		testkit.Eventually(t, "a downchannel", func() bool { return s.Direct("Test", fmt.Sprint(i), payload) > 0 })
 	}
 }
 
@@ -152,7 +142,7 @@ func arrived(s *sandbox.Sandbox) int {
 // to be cut.
 func hear(t testing.TB, s *sandbox.Sandbox, client *tuned, name string) {
 	t.Helper()
-	eventually(t, "the directive "+name, func() bool {
+	testkit.Eventually(t, "the directive "+name, func() bool {
 		s.Direct("Test", name, nil)
 		select {
 		case part, more := <-client.parts:

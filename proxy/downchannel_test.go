@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 	"avsproxy/tokens"
 )
@@ -23,7 +24,7 @@ import (
 func TestAllClientsGetEveryDirectiveFromThenOn(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	d, news := keep(t, l, avsroute.DownchannelOptions{})
-	eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
+	testkit.Eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 	subscribed := d.Subscribe(t.Context())
 	first := tune(t, h1Client(t), l.url)
 	second := tune(t, h2cClient(t), l.url)
@@ -76,16 +77,14 @@ func TestClientsHearNothingOfTheUpstreamsEnds(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			set := new(faults.Set)
-			if err := set.Replace(fault); err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, set.Replace(fault))
 			l, s := toSandbox(t, sandbox.Options{Faults: set}, plan{})
 			_, news := keep(t, l, avsroute.DownchannelOptions{})
-			eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
+			testkit.Eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 			client := tune(t, h2cClient(t), l.url)
 			hear(t, s, client, "before")
 			l.dropAll() // as when the network goes
-			eventually(t, "the channel to be lost", func() bool { return news.count(avsroute.DownchannelLost) >= 1 })
+			testkit.Eventually(t, "the channel to be lost", func() bool { return news.count(avsroute.DownchannelLost) >= 1 })
 			hear(t, s, client, "after")
 		})
 	}
@@ -96,13 +95,10 @@ func TestClientsHearNothingOfTheUpstreamsEnds(t *testing.T) {
 func TestHourlyCloseIsInvisibleToClients(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{ConnLife: 200 * time.Millisecond, OneConnection: true}, plan{})
 	_, news := keep(t, l, avsroute.DownchannelOptions{})
-	eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
+	testkit.Eventually(t, "the channel to open", func() bool { return news.count(avsroute.DownchannelOpened) > 0 })
 	client := tune(t, h2cClient(t), l.url)
-	eventually(t, "a few connections", func() bool {
-		resp, err := l.route.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+	testkit.Eventually(t, "a few connections", func() bool {
+		resp := testkit.Must(l.route.RoundTrip(request(t, "GET", s.AVS()+avs.PathPing, nil)))(t)
 		resp.Body.Close()
 		_, total := s.Connections()
 		return total > 3
@@ -166,15 +162,10 @@ func TestDownchannelWithoutALogin(t *testing.T) {
 	if news.count(avsroute.DownchannelWaits) != 1 || news.count(avsroute.DownchannelLost) != 0 {
 		t.Errorf("told %v", news.list)
 	}
-	token, err := login(t, s).Token(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := source.SetGrant(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}); err != nil {
-		t.Fatal(err)
-	}
+	token := testkit.Must(login(t, s).Token(t.Context()))(t)
+	testkit.NoError(t, source.SetGrant(t.Context(), tokens.Grant{Kind: source.Kind, Access: token.Access, Expiry: time.Now().Add(time.Hour), Refresh: "r"}))
 	tune(t, h1Client(t), l.url) // its request finds the login, which nobody has told of
-	eventually(t, "the news that it is open", func() bool { return news.count(avsroute.DownchannelOpened) == 1 })
+	testkit.Eventually(t, "the news that it is open", func() bool { return news.count(avsroute.DownchannelOpened) == 1 })
 }
 
 func TestDownchannelThatDoesNotOpen(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestTunnelsDrain(t *testing.T) {
@@ -13,10 +15,8 @@ func TestTunnelsDrain(t *testing.T) {
 			f := forwarding(t, "tunnel", false)
 			conn, _ := connect(t, f, echo(t))
 			io.WriteString(conn, "x")
-			if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			testkit.Must(io.ReadFull(conn, make([]byte, 1)))(t)
+			ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 			defer cancel()
 			if !patient {
 				ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
@@ -46,9 +46,7 @@ func TestTunnelsDrain(t *testing.T) {
 
 func mustRead(t *testing.T, r io.Reader, p []byte) []byte {
 	t.Helper()
-	if _, err := io.ReadFull(r, p); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.ReadFull(r, p))(t)
 	return p
 }
 
@@ -71,8 +69,8 @@ func TestInterceptedConnectionsDrain(t *testing.T) {
 				answered <- string(got)
 			}()
 			io.WriteString(feed, "one ")
-			eventually(t, "the upload to arrive", func() bool { return f.reached() == 2 })
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			testkit.Eventually(t, "the upload to arrive", func() bool { return f.reached() == 2 })
+			ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 			defer cancel()
 			down := make(chan error, 1)
 			go func() { down <- f.server.Shutdown(ctx) }()

@@ -12,16 +12,14 @@ import (
 	"avsproxy/internal/avsroute"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
 // openDownchannel opens one and reads its first line.
 func openDownchannel(t testing.TB, client *http.Client, l *line) (*http.Response, *bufio.Reader) {
 	t.Helper()
-	resp, err := client.Do(request(t, "GET", l.url+avs.PathDirectives, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Do(request(t, "GET", l.url+avs.PathDirectives, nil)))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	reader := bufio.NewReader(resp.Body)
 	if line, err := reader.ReadString('\n'); err != nil || !strings.HasPrefix(line, "--------") {
@@ -30,7 +28,7 @@ func openDownchannel(t testing.TB, client *http.Client, l *line) (*http.Response
 	return resp, reader
 }
 
-func TestSecondDownchannelIsTold(t *testing.T) {
+func TestSecondDownchannelIsReported(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		var told atomic.Int64
 		l, s := toSandbox(t, sandbox.Options{}, plan{rules: func(route *Route, _ *upstream.Upstream) {

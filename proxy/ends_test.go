@@ -3,33 +3,24 @@ package proxy
 import (
 	"bufio"
 	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
-)
 
-func http1Upstream(t *testing.T, handler http.HandlerFunc) (origin string, roots *x509.CertPool) {
-	t.Helper()
-	server := httptest.NewTLSServer(handler)
-	t.Cleanup(server.Close)
-	roots = x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	return server.URL, roots
-}
+	"avsproxy/internal/testkit"
+)
 
 // "x:http://evil.example/" is parsed as an opaque URL; its rest is then the
 // request-target that the upstream gets, with the token, in the absolute form.
 func TestC09_OpaqueTargetNamesNoOtherHost(t *testing.T) {
 	hosts := make(chan string, 1)
-	origin, roots := http1Upstream(t, func(w http.ResponseWriter, r *http.Request) {
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		hosts <- r.Host + " " + r.RequestURI + " " + r.Header.Get("Authorization")
-	})
+	}), testkit.HTTP1)
 	l := build(t, origin, roots, plan{source: static()})
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	io.WriteString(conn, "GET x:http://evil.example/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	answer, _ := io.ReadAll(conn)
 	select {
@@ -42,17 +33,13 @@ func TestC09_OpaqueTargetNamesNoOtherHost(t *testing.T) {
 
 // As TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne, over TLS.
 func TestHTTP10ClientOverTLSSeesNoCleanEndOfABrokenAnswer(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer abortResponse(w)
 		io.WriteString(w, "half of it")
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
-	}))
-	defer server.Close()
-	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}), testkit.HTTP1)
+	conn := testkit.Must(tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true}))(t)
 	defer conn.Close()
 	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
 	if answer, err := io.ReadAll(conn); err == nil {
@@ -62,7 +49,7 @@ func TestHTTP10ClientOverTLSSeesNoCleanEndOfABrokenAnswer(t *testing.T) {
 
 // The client has said all it has to say, the upstream has not.
 func TestWebSocketsHalfClose(t *testing.T) {
-	origin, roots := http1Upstream(t, func(w http.ResponseWriter, r *http.Request) {
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, buffers, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
@@ -72,9 +59,9 @@ func TestWebSocketsHalfClose(t *testing.T) {
 		io.Copy(io.Discard, buffers)
 		time.Sleep(100 * time.Millisecond)
 		io.WriteString(conn, "goodbye")
-	})
+	}), testkit.HTTP1)
 	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	io.WriteString(conn, "GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	in := bufio.NewReader(conn)
 	if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != 101 {

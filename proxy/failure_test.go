@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,36 +25,8 @@ import (
 // rawTCP serves each connection by f, which owns it.
 func rawTCP(t testing.TB, f func(net.Conn)) (addr string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var (
-		mu      sync.Mutex
-		conns   []net.Conn
-		serving sync.WaitGroup
-	)
-	serving.Go(func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			conns = append(conns, conn)
-			mu.Unlock()
-			serving.Go(func() { defer conn.Close(); f(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		ln.Close()
-		mu.Lock()
-		for _, conn := range conns {
-			conn.Close()
-		}
-		mu.Unlock()
-		serving.Wait()
-	})
+	ln := testkit.Listen(t)
+	testkit.ServeConns(t, ln, f)
 	return ln.Addr().String()
 }
 
@@ -72,14 +43,8 @@ func rawTLS(t testing.TB, protocols []string, f func(net.Conn), names ...string)
 // certified returns a certificate that is good for an hour.
 func certified(t testing.TB, names ...string) (*certs.Authority, *tls.Certificate) {
 	t.Helper()
-	authority, err := certs.New("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := authority.Leaf(time.Hour, names...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(certs.New("test"))(t)
+	leaf := testkit.Must(authority.Leaf(time.Hour, names...))(t)
 	return authority, leaf
 }
 
@@ -102,10 +67,7 @@ func readHead(conn net.Conn) { http.ReadRequest(bufio.NewReader(conn)) }
 func TestPromise8_EveryFailureOfTheUpstreamIsExplained(t *testing.T) {
 	expired := func(t *testing.T) (string, *x509.CertPool) {
 		authority, _ := certs.New("test")
-		leaf, err := authority.Leaf(-time.Second, "127.0.0.1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		leaf := testkit.Must(authority.Leaf(-time.Second, "127.0.0.1"))(t)
 		return rawLeaf(t, leaf, []string{"h2"}, hang), authority.Pool()
 	}
 	plain := func(f func(net.Conn)) func(*testing.T) (string, *x509.CertPool) {
@@ -123,7 +85,7 @@ func TestPromise8_EveryFailureOfTheUpstreamIsExplained(t *testing.T) {
 		detail   string
 		hint     string
 	}{
-		"refuses":         {func(t *testing.T) (string, *x509.CertPool) { return closedPort(t), nil }, problem.UpstreamUnreachable, "refused", "runs"},
+		"refuses":         {func(t *testing.T) (string, *x509.CertPool) { return testkit.ClosedPort(t), nil }, problem.UpstreamUnreachable, "refused", "runs"},
 		"no such name":    {func(t *testing.T) (string, *x509.CertPool) { return "no-such-name.invalid", nil }, problem.UpstreamUnreachable, "resolved", "network"},
 		"hangs in TLS":    {plain(hang), problem.UpstreamTimeout, "no connection", "dial_timeout"},
 		"hangs, h2":       {frames(func(*http2.Framer, uint32) {}), problem.UpstreamTimeout, "no answer", "header_timeout"},

@@ -59,7 +59,7 @@ func TestPromise4_OneDataFrameIsOneFlush(t *testing.T) {
 // chunks are the sizes of those that an HTTP/1.1 client gets.
 func chunks(t *testing.T, l *line) (sizes []int) {
 	t.Helper()
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	in := bufio.NewReader(conn)
 	for line := ""; line != "\r\n"; {
@@ -67,9 +67,7 @@ func chunks(t *testing.T, l *line) (sizes []int) {
 	}
 	for {
 		var size int
-		if _, err := fmt.Fscanf(in, "%x\r\n", &size); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(fmt.Fscanf(in, "%x\r\n", &size))(t)
 		if size == 0 {
 			return sizes
 		}
@@ -81,7 +79,7 @@ func chunks(t *testing.T, l *line) (sizes []int) {
 // dataFrames are the sizes of the DATA frames that an HTTP/2 client gets.
 func dataFrames(t *testing.T, l *line) (sizes []int) {
 	t.Helper()
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()
@@ -90,10 +88,7 @@ func dataFrames(t *testing.T, l *line) (sizes []int) {
 		BlockFragment: append([]byte{0x82, 0x86, 0x84, 0x01, 9}, "localhost"...),
 	})
 	for {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
+		frame := testkit.Must(framer.ReadFrame())(t)
 		if data, ok := frame.(*http2.DataFrame); ok {
 			if len(data.Data()) > 0 {
 				sizes = append(sizes, len(data.Data()))
@@ -114,19 +109,13 @@ func TestResetsReachTheClient(t *testing.T) {
 			if code == http2.ErrCodeNo {
 				want = http2.ErrCodeInternal // or the answer would look whole
 			}
-			resp, err := h2cClient(t).Do(request(t, "GET", l.url, nil))
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := testkit.Must(h2cClient(t).Do(request(t, "GET", l.url, nil)))(t)
 			defer resp.Body.Close()
 			var reset http2.StreamError
 			if _, err := io.ReadAll(resp.Body); !errors.As(err, &reset) || reset.Code != want {
 				t.Errorf("HTTP/2: %v, want %v", err, want)
 			}
-			resp, err = h1Client(t).Do(request(t, "GET", l.url, nil))
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp = testkit.Must(h1Client(t).Do(request(t, "GET", l.url, nil)))(t)
 			defer resp.Body.Close()
 			if got, err := io.ReadAll(resp.Body); err != io.ErrUnexpectedEOF {
 				t.Errorf("HTTP/1.1: %q, %v", got, err)

@@ -11,6 +11,7 @@ import (
 	"avsproxy/internal/avsroute"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -74,7 +75,7 @@ func TestRouteMovesToTheGatewayThatAVSNames(t *testing.T) {
 			m := toMoving(t, true)
 			_, old := openDownchannel(t, client, m.line)
 			m.direct(t, c[0], c[1], c[2], m.second.AVS())
-			told := next(t, m.asked)
+			told := testkit.Receive(t, "the report", m.asked)
 			if !told.Followed || told.Origin.String() != m.second.AVS() || told.Directive != c[0]+"."+c[1] {
 				t.Errorf("%+v", told)
 			}
@@ -99,7 +100,7 @@ func TestRouteMovesToTheGatewayThatAVSNames(t *testing.T) {
 			}
 			m.wantHost(t, m.second.AVS())
 			if len(m.asked) != 0 {
-				t.Errorf("%+v", next(t, m.asked))
+				t.Errorf("%+v", testkit.Receive(t, "the report", m.asked))
 			}
 		})
 	}
@@ -118,7 +119,7 @@ func TestPromise2_TokenFollowsToNoStrangersGateway(t *testing.T) {
 	}
 	m.direct(t, "System", "SetEndpoint", "endpoint", "https://last.example")
 	for r := (avsroute.Redirection{}); r.Origin == nil || r.Origin.Host != "last.example"; {
-		if r = next(t, m.asked); r.Followed || r.Why == "" {
+		if r = testkit.Receive(t, "the report", m.asked); r.Followed || r.Why == "" {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -129,7 +130,7 @@ func TestPromise2_TokenFollowsToNoStrangersGateway(t *testing.T) {
 	}
 }
 
-func TestGatewayThatIsNotToBeFollowedIsToldOnce(t *testing.T) {
+func TestGatewayThatIsNotFollowedIsReportedOnce(t *testing.T) {
 	m := toMoving(t, false)
 	client := h2cClient(t)
 	openDownchannel(t, client, m.line)
@@ -137,10 +138,10 @@ func TestGatewayThatIsNotToBeFollowedIsToldOnce(t *testing.T) {
 		m.direct(t, "System", "SetEndpoint", "endpoint", m.second.AVS())
 	}
 	m.direct(t, "System", "SetEndpoint", "endpoint", m.first.AVS())
-	if r := next(t, m.asked); r.Followed || r.Why != "follow_gateway is false" || r.Origin.String() != m.second.AVS() {
+	if r := testkit.Receive(t, "the report", m.asked); r.Followed || r.Why != "follow_gateway is false" || r.Origin.String() != m.second.AVS() {
 		t.Errorf("%+v", r)
 	}
-	if r := next(t, m.asked); r.Followed || r.Why != "" || r.Origin.String() != m.first.AVS() {
+	if r := testkit.Receive(t, "the report", m.asked); r.Followed || r.Why != "" || r.Origin.String() != m.first.AVS() {
 		t.Errorf("%+v", r)
 	}
 	for i := range 2 * addressesMost {
@@ -158,17 +159,17 @@ func TestGatewayThatIsNotToBeFollowedIsToldOnce(t *testing.T) {
 	}
 }
 
-func TestRouteComesBackFromWhereNobodyIs(t *testing.T) {
+func TestRouteFallsBackFromAnUnreachableGateway(t *testing.T) {
 	m := toMoving(t, true)
 	client := h1Client(t)
 	openDownchannel(t, client, m.line)
-	nobody := "https://" + strings.Replace(closedPort(t), "127.0.0.1", "localhost", 1)
+	nobody := "https://" + strings.Replace(testkit.ClosedPort(t), "127.0.0.1", "localhost", 1)
 	m.direct(t, "Alexa.ApiGateway", "SetGateway", "gateway", nobody)
-	next(t, m.asked)
+	testkit.Receive(t, "the report", m.asked)
 	if a := get(t, client, m.url+"/ping"); a.StatusCode != http.StatusBadGateway {
 		t.Errorf("%s", a.Status)
 	}
-	if from := next(t, m.returned); from.String() != nobody {
+	if from := testkit.Receive(t, "the report", m.returned); from.String() != nobody {
 		t.Errorf("%s", from)
 	}
 	m.wantHost(t, m.first.AVS())
@@ -197,7 +198,7 @@ func TestNoRequestFailsWhileTheRouteMoves(t *testing.T) {
 	})
 	moves.Wait()
 	for i := range 2 * formerMost {
-		if r := next(t, m.asked); r.Followed != (i < formerMost) {
+		if r := testkit.Receive(t, "the report", m.asked); r.Followed != (i < formerMost) {
 			t.Errorf("%d: %+v", i, r)
 		}
 		if i == formerMost {

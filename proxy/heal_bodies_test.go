@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -76,7 +77,7 @@ func toPicky(t *testing.T, renew func() error, p plan, http1 bool) (*line, *pick
 	upstream := &picky{good: canary + "2"}
 	change := func(*httptest.Server) {}
 	if http1 {
-		change = onlyHTTP1
+		change = testkit.HTTP1
 	}
 	origin, roots := upstreamTLS(t, upstream, change)
 	p.source, p.credential.HealOn, p.options.SingleConnection = renewing(renew), []int{401, 403}, true
@@ -196,10 +197,10 @@ func TestARefusalOfAnUploadUnderWayPasses(t *testing.T) {
 	})
 }
 
-func TestAReplayBringsNoSecond100(t *testing.T) {
+func TestRequestThatIsSentAgainGetsOne100Continue(t *testing.T) {
 	for _, http1 := range []bool{false, true} {
 		l, upstream := toPicky(t, works, plan{}, http1)
-		conn := dialRaw(t, l.addr)
+		conn := testkit.Dial(t, l.addr)
 		io.WriteString(conn, "POST /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody")
 		all, err := io.ReadAll(conn)
 		if n := strings.Count(string(all), "100 Continue"); err != nil || n != 1 || !strings.Contains(string(all), "HTTP/1.1 200") {

@@ -185,7 +185,7 @@ func TestAClientThatLeavesDuringTheRenewalIsNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestOnlyOursIsSentAgain(t *testing.T) {
+func TestRequestsWithTheClientsOwnCredentialAreNotSentAgain(t *testing.T) {
 	renewals := 0
 	l, upstream := toPicky(t, func() error { renewals++; return nil }, plan{
 		credential: Credential{ClientAuth: KeepClientAuth, Placeholder: PlaceholderToken{Access: "Atza|dummy"}},

@@ -2,14 +2,13 @@ package proxy
 
 import (
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/testkit"
 )
 
 // An old client takes whatever comes first for the answer, and the end of the
@@ -22,15 +21,10 @@ func TestHTTP10ClientSeesNoInterimAnswerAndNoCleanEndOfABrokenOne(t *testing.T) 
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		new(Handler).observe(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), "api", serve)
 	}))
-	defer server.Close()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := testkit.Dial(t, strings.TrimPrefix(server.URL, "http://"))
 	io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
 	answer, err := io.ReadAll(conn)
 	if err == nil {

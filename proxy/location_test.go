@@ -16,9 +16,10 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
+	"avsproxy/internal/testkit"
 )
 
-func TestLocationLeadsToTheDoor(t *testing.T) {
+func TestLocationOfTheUpstreamIsRewritten(t *testing.T) {
 	for _, c := range []struct{ upstream, location, want string }{
 		{"https://api.example", "https://api.example/x?a=%2f#b", "http://localhost:9744/x?a=%2f#b"},
 		{"https://api.example", "https://API.example:443/x", "http://localhost:9744/x"},
@@ -57,10 +58,7 @@ func TestLocationLeadsToTheDoor(t *testing.T) {
 		{"https://api.example/v2", "x", ""},
 		{"https://api.example/v2", "//evil/v2/x", ""},
 	} {
-		upstream, err := url.Parse(c.upstream)
-		if err != nil {
-			t.Fatal(err)
-		}
+		upstream := testkit.Must(url.Parse(c.upstream))(t)
 		if c.want == "" {
 			c.want = c.location
 		}
@@ -71,7 +69,7 @@ func TestLocationLeadsToTheDoor(t *testing.T) {
 }
 
 // Content-Location says what the body is, and where nobody has to go.
-func TestOnlyLocationFollowsTheDoor(t *testing.T) {
+func TestContentLocationIsNotRewritten(t *testing.T) {
 	var origin string
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", origin+"/new")
@@ -136,7 +134,7 @@ func TestAltSvcIsDropped(t *testing.T) {
 		w.WriteHeader(http.StatusEarlyHints)
 		io.WriteString(w, "hello")
 	})
-	for name, change := range map[string]func(*httptest.Server){"HTTP/2": func(*httptest.Server) {}, "HTTP/1.1": onlyHTTP1} {
+	for name, change := range map[string]func(*httptest.Server){"HTTP/2": func(*httptest.Server) {}, "HTTP/1.1": testkit.HTTP1} {
 		t.Run(name, func(t *testing.T) {
 			origin, roots := upstreamTLS(t, alternative, change)
 			l := build(t, origin, roots, plan{source: static()})
@@ -152,15 +150,14 @@ func TestAltSvcIsDropped(t *testing.T) {
 			})
 		})
 	}
-	other := httptest.NewServer(alternative)
-	t.Cleanup(other.Close)
+	other := testkit.Server(t, alternative)
 	f := forwarding(t, "tunnel", false)
 	if got := f.curl(t, "-i", other.URL); !strings.Contains(got, "Alt-Svc") {
 		t.Error(got)
 	}
 }
 
-func TestDoorsThatALocationFollows(t *testing.T) {
+func TestLocationIsRewrittenToTheAddressThatTheClientUsed(t *testing.T) {
 	upstream := &url.URL{Scheme: "https", Host: "api.example"}
 	for _, c := range []struct {
 		host, absolute string // of the request

@@ -27,11 +27,8 @@ func nginx(t *testing.T, settings string) (origin string, roots *x509.CertPool) 
 	path := testkit.NeedTool(t, "nginx")
 	dir := t.TempDir()
 	authority, leaf := certified(t, "localhost")
-	key, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(closedPort(t))
+	key := testkit.Must(x509.MarshalPKCS8PrivateKey(leaf.PrivateKey))(t)
+	_, port, _ := net.SplitHostPort(testkit.ClosedPort(t))
 	config := fmt.Sprintf(`
 daemon off; pid nginx.pid; error_log stderr error; worker_processes 1;
 events { worker_connections 1024; }
@@ -44,20 +41,16 @@ http {
 		"cert.pem":   string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Certificate[0]})),
 		"key.pem":    string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, "-e", "stderr", "-p", dir, "-c", "nginx.conf")
 	said := &strings.Builder{}
 	cmd.Stderr = said
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	t.Cleanup(func() { stop(); cmd.Wait(); t.Log("nginx:", said) })
-	eventually(t, "nginx", func() bool {
+	testkit.Eventually(t, "nginx", func() bool {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			conn.Close()

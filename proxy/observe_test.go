@@ -12,13 +12,14 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
 // recorded waits until the latest exchange is over.
 func recorded(t *testing.T, n *notebook) (said string, e exchange.Facts) {
 	t.Helper()
-	eventually(t, "the recording to end", func() (over bool) {
+	testkit.Eventually(t, "the recording to end", func() (over bool) {
 		said, e, over = n.last().ended()
 		return over
 	})
@@ -62,7 +63,7 @@ func TestRecordingHearsAllThatPassesButTheToken(t *testing.T) {
 		if len(lines) != len(want) || sent != "there" || answered != "there and back" {
 			t.Errorf("recorded %q, %q, %q", lines, sent, answered)
 		}
-		if strings.Contains(said+sent+answered, canary) {
+		if testkit.HasCanary(said + sent + answered) {
 			t.Error("the token was recorded")
 		}
 		if e.Upstream.Proto != "HTTP/2.0" || e.Error != "" || e.Ended != "" || e.FirstByte <= 0 || e.Took < e.FirstByte {
@@ -77,17 +78,12 @@ func TestRecordingKeepsUpWithTheStream(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{observe: Observer{Record: notes.record}})
 	over(t, func(t *testing.T, client *http.Client) {
 		body, speech := io.Pipe()
-		resp, err := client.Do(request(t, "POST", l.url+"/sandbox/echo", body))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "POST", l.url+"/sandbox/echo", body)))(t)
 		defer resp.Body.Close()
 		all := ""
 		for _, word := range []string{"one ", "two ", "three"} {
 			io.WriteString(speech, word)
-			if _, err := io.ReadFull(resp.Body, make([]byte, len(word))); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Must(io.ReadFull(resp.Body, make([]byte, len(word))))(t)
 			all += word
 			if sent, answered := notes.last().bodies(); sent != all || answered != all {
 				t.Errorf("after %q: recorded %q and %q", all, sent, answered)
@@ -120,8 +116,8 @@ func TestBodiesOfTokenRequestsAreNotRecorded(t *testing.T) {
 	}
 }
 
-func TestHopsHaveNumbers(t *testing.T) {
-	for name, change := range map[string]func(*httptest.Server){"HTTP/1.1": onlyHTTP1, "HTTP/2.0": func(*httptest.Server) {}} {
+func TestConnectionsAndStreamsAreNumbered(t *testing.T) {
+	for name, change := range map[string]func(*httptest.Server){"HTTP/1.1": testkit.HTTP1, "HTTP/2.0": func(*httptest.Server) {}} {
 		t.Run(name, func(t *testing.T) {
 			origin, roots := upstreamTLS(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), change)
 			l := build(t, origin, roots, plan{source: static()})
@@ -165,7 +161,7 @@ func TestTokensAreKnownByAgeAndName(t *testing.T) {
 	}
 }
 
-func TestEndingsAreSaid(t *testing.T) {
+func TestCutAnswersSayWhatTheUpstreamDid(t *testing.T) {
 	for fault, want := range map[string]string{
 		"":                      "",
 		"cut-body=10":           upstreamLost,
@@ -175,13 +171,8 @@ func TestEndingsAreSaid(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			l, amazon := toSandbox(t, sandbox.Options{}, plan{})
-			if err := amazon.Faults().Replace(fault); err != nil {
-				t.Fatal(err)
-			}
-			resp, err := h1Client(t).Do(request(t, "POST", l.url+"/sandbox/echo", strings.NewReader(strings.Repeat("sound", 20))))
-			if err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, amazon.Faults().Replace(fault))
+			resp := testkit.Must(h1Client(t).Do(request(t, "POST", l.url+"/sandbox/echo", strings.NewReader(strings.Repeat("sound", 20)))))(t)
 			io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 			if e := l.ended(t, 1); e.Ended != want {
@@ -191,13 +182,10 @@ func TestEndingsAreSaid(t *testing.T) {
 	}
 }
 
-func TestClientsThatHangUpAreToldOf(t *testing.T) {
+func TestClientsThatHangUpAreRecorded(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{})
 	over(t, func(t *testing.T, client *http.Client) {
-		resp, err := client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil)))(t)
 		l.mu.Lock()
 		n := len(l.exchanges)
 		l.mu.Unlock()
@@ -208,8 +196,8 @@ func TestClientsThatHangUpAreToldOf(t *testing.T) {
 	})
 }
 
-func TestProblemsAreNamed(t *testing.T) {
-	l := build(t, "https://"+closedPort(t), nil, plan{source: static()})
+func TestExchangeHasTheCodeOfTheProblem(t *testing.T) {
+	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static()})
 	do(t, h1Client(t), request(t, "GET", l.url, nil))
 	if e := l.ended(t, 1); e.Error != "upstream_unreachable" || e.Ended != "" || e.Tries != 0 {
 		t.Errorf("%+v", e)
@@ -217,14 +205,14 @@ func TestProblemsAreNamed(t *testing.T) {
 }
 
 // The provider's connection is not the upstream's.
-func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
+func TestFailedTokenCallIsNotReportedAsTheUpstreamsEnd(t *testing.T) {
 	source := &tokens.Source{
 		Name: "alexa", Kind: "client_credentials", Unattended: true, Store: &tokens.MemoryStore{},
 		Renew: func(context.Context, tokens.Grant) (tokens.Grant, error) {
 			return tokens.Grant{}, &tokens.Error{Action: tokens.ActionRetry, Message: "the provider is not there", Err: io.ErrUnexpectedEOF}
 		},
 	}
-	l := build(t, "https://"+closedPort(t), nil, plan{source: source})
+	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: source})
 	do(t, h1Client(t), request(t, "GET", l.url, nil))
 	if e := l.ended(t, 1); e.Error != "token_refresh_failed" || e.Ended != "" {
 		t.Errorf("ended: %+v", e)
@@ -232,9 +220,9 @@ func TestTokenThatCouldNotBeGotIsNoEndOfTheUpstream(t *testing.T) {
 }
 
 // A problem has a body, which a HEAD does not get.
-func TestHeadHasNoBodyToRecord(t *testing.T) {
+func TestProblemInAnswerToHEADRecordsNoBody(t *testing.T) {
 	notes := &notebook{}
-	l := build(t, "https://"+closedPort(t), nil, plan{source: static(), observe: Observer{Record: notes.record}})
+	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static(), observe: Observer{Record: notes.record}})
 	over(t, func(t *testing.T, client *http.Client) {
 		do(t, client, request(t, "HEAD", l.url, nil))
 		if _, e := recorded(t, notes); e.Status != 502 || e.Written != 0 {
@@ -252,9 +240,7 @@ func TestTunnelsAreKnownWhileTheyAreOpen(t *testing.T) {
 	eachConnect(t, func(t *testing.T, connect connector) {
 		conn, resp := connect(t, f, host)
 		io.WriteString(conn, "hello")
-		if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(io.ReadFull(conn, make([]byte, 5)))(t)
 		d := f.others.last()
 		d.mu.Lock()
 		soFar := d.soFar
@@ -278,9 +264,7 @@ func TestWebSocketsAreRecordedBySizeAlone(t *testing.T) {
 	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}, observe: Observer{Record: notes.record, DecisionHeader: true}})
 	conn := l.open(t)
 	conn.Write([]byte("hello"))
-	if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.ReadFull(conn, make([]byte, 5)))(t)
 	if said, _, _ := notes.last().ended(); !strings.Contains(said, "101 Avsproxy-Decision=route=avs, token=injected") {
 		t.Errorf("while it is open was said %q", said)
 	}

@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 func TestC18_AllowListsMatchWhatIsSent(t *testing.T) {
@@ -48,7 +49,7 @@ func TestC18_RefusedPathsAreNotSent(t *testing.T) {
 		"/v20160207/../sandbox/echo": false, "/v20160207/%2e%2e/x": false, "/sandbox/bytes?n=1": false, "//ping": false, "/ping/": false,
 	} {
 		before := len(s.Ledger())
-		conn := dialRaw(t, l.addr)
+		conn := testkit.Dial(t, l.addr)
 		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target)
 		text, _ := io.ReadAll(conn)
 		if sent := len(s.Ledger()) > before; sent != allowed || strings.Contains(string(text), string(problem.NotAllowed)) == allowed {

@@ -11,9 +11,10 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
-func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
+func TestRecordedRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notes := &notebook{}
 		handler := &Handler{Observer: Observer{Record: notes.record}}
@@ -49,10 +50,10 @@ func TestRefusalsAreWrittenDownWithinBounds(t *testing.T) {
 	})
 }
 
-func TestBusyHandlersSayWhenToComeAgain(t *testing.T) {
+func TestBusyAnswersHaveRetryAfter(t *testing.T) {
 	notes := &notebook{}
 	var told []problem.Code
-	l := build(t, "https://"+closedPort(t), nil, plan{source: static()})
+	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static()})
 	l.handler.(*Handler).Enter = func(*http.Request) (func(), bool) { return nil, false }
 	l.handler.(*Handler).Observer = Observer{Record: notes.record, Refused: func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) }}
 	a := get(t, h1Client(t), l.url)
@@ -62,17 +63,14 @@ func TestBusyHandlersSayWhenToComeAgain(t *testing.T) {
 	}
 }
 
-func TestShutdownIsWhatCutThoseUnderWay(t *testing.T) {
+func TestRequestsCutByTheShutdownSaySo(t *testing.T) {
 	notes := &notebook{}
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	}))
 	l := build(t, origin, roots, plan{source: static(), observe: Observer{Record: notes.record, ShuttingDown: func() bool { return true }}})
-	resp, err := h1Client(t).Do(request(t, "GET", l.url, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(h1Client(t).Do(request(t, "GET", l.url, nil)))(t)
 	resp.Body.Close()
 	if _, e := recorded(t, notes); e.Ended != "cut at shutdown" {
 		t.Errorf("%+v", e)

@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/avsroute"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -59,7 +60,7 @@ func TestEventsLeaveOneAfterAnother(t *testing.T) {
 			first.Body, first.ContentLength = upload, -1
 			status := make(chan int, 2)
 			go func() { status <- statusOf(client, first) }()
-			eventually(t, "the first event", func() bool { return len(atPath(s, avs.PathEvents)) == 1 })
+			testkit.Eventually(t, "the first event", func() bool { return len(atPath(s, avs.PathEvents)) == 1 })
 			<-entered
 			go func() { status <- statusOf(client, eventOf(t, l)) }()
 			<-entered

@@ -31,8 +31,7 @@ import (
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 const (
-	patience = 90 * time.Second // no test should need it, however busy the machine
-	canary   = "Atza|canary-token-sandbox"
+	canary   = "Atza|" + testkit.Canary + "-token-sandbox"
 	loginURL = "https://localhost:9745/login"
 )
 
@@ -69,7 +68,7 @@ func (l *line) logged() string {
 func (l *line) ended(t testing.TB, n int) endedExchange {
 	t.Helper()
 	var e endedExchange
-	eventually(t, "the exchange to end", func() bool {
+	testkit.Eventually(t, "the exchange to end", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if len(l.exchanges) < n {
@@ -97,10 +96,7 @@ type plan struct {
 // build starts a proxy in front of origin.
 func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	t.Helper()
-	target, err := url.Parse(origin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := testkit.Must(url.Parse(origin))(t)
 	l := &line{source: p.source}
 	p.options.Origin, p.options.Roots = target, roots
 	l.conns = &dialed{dial: p.options.Dial, control: p.options.Control}
@@ -125,9 +121,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 func (l *line) handlerOf(t testing.TB, route *Route, observe Observer) *Handler {
 	t.Helper()
 	table := &gate.Table{}
-	if err := table.Add("avs", "alexa.example.com"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, table.Add("avs", "alexa.example.com"))
 	observe.Ended = l.noteEnd
 	return &Handler{
 		Rules: gate.Rules{Host: table.Knows, Names: table.Names()}, Table: table, Routes: []*Route{route.Start()}, Observer: observe,
@@ -225,7 +219,7 @@ const (
 func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	t.Helper()
 	if ln == nil {
-		ln = listenLocal(t)
+		ln = testkit.Listen(t)
 	}
 	l.handler = handler
 	server := httpserver.New(handler, log.New(l, "", 0))
@@ -240,15 +234,6 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	l.url = "http://" + l.addr
 }
 
-func listenLocal(t testing.TB) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
-}
-
 // toSandbox is a line to a sandbox whose login is made.
 func toSandbox(t testing.TB, o sandbox.Options, p plan) (*line, *sandbox.Sandbox) {
 	t.Helper()
@@ -261,10 +246,7 @@ func toSandbox(t testing.TB, o sandbox.Options, p plan) (*line, *sandbox.Sandbox
 
 func start(t testing.TB, o sandbox.Options) *sandbox.Sandbox {
 	t.Helper()
-	s, err := sandbox.Start(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := testkit.Must(sandbox.Start(o))(t)
 	t.Cleanup(func() { s.Close() })
 	return s
 }
@@ -295,22 +277,11 @@ func loginBy(t testing.TB, client *tokens.Client) *tokens.Source {
 	t.Helper()
 	source := &tokens.Source{Name: "alexa", Kind: "authorization_code", Store: &tokens.MemoryStore{}, Renew: client.Refresh}
 	var logins tokens.Logins
-	begun, err := logins.Begin(t.Context(), source, client)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := client.HTTP.Get(begun.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	begun := testkit.Must(logins.Begin(t.Context(), source, client))(t)
+	resp := testkit.Must(client.HTTP.Get(begun.URL))(t)
 	resp.Body.Close()
-	target, err := resp.Location()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := logins.Callback(t.Context(), target); err != nil {
-		t.Fatal(err)
-	}
+	target := testkit.Must(resp.Location())(t)
+	testkit.Must(logins.Callback(t.Context(), target))(t)
 	return source
 }
 
@@ -332,35 +303,12 @@ func loggedOut() *tokens.Source {
 	return &tokens.Source{Name: "alexa", Kind: "authorization_code", Store: &tokens.MemoryStore{}, Renew: renew}
 }
 
-// closedPort is an address where nobody listens.
-func closedPort(t testing.TB) string {
-	t.Helper()
-	ln := listenLocal(t)
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 // upstreamTLS is an upstream of a test's own, over TLS with HTTP/2.
 func upstreamTLS(t testing.TB, handler http.Handler, change ...func(*httptest.Server)) (origin string, roots *x509.CertPool) {
 	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	for _, f := range change {
-		f(server)
-	}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return server.URL, poolOf(server)
+	server := testkit.TLSServer(t, handler, change...)
+	return server.URL, testkit.Pool(server)
 }
-
-func poolOf(server *httptest.Server) *x509.CertPool {
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	return roots
-}
-
-func onlyHTTP1(server *httptest.Server) { server.EnableHTTP2 = false }
 
 // clients are the two protocols that programs speak to the proxy.
 func clients(t testing.TB) map[string]*http.Client {
@@ -390,13 +338,7 @@ func over(t *testing.T, test func(t *testing.T, client *http.Client)) {
 
 func request(t testing.TB, method, url string, body io.Reader) *http.Request {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	r, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return testkit.Must(http.NewRequestWithContext(testkit.Context(t), method, url, body))(t)
 }
 
 type answer struct {
@@ -406,15 +348,9 @@ type answer struct {
 
 func do(t testing.TB, client *http.Client, r *http.Request) answer {
 	t.Helper()
-	resp, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Do(r))(t)
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := testkit.Must(io.ReadAll(resp.Body))(t)
 	return answer{resp, body}
 }
 
@@ -446,17 +382,6 @@ func problemOf(t testing.TB, a answer, code problem.Code) told {
 	if p.Type == "" || p.Title == "" || p.Detail == "" || p.Hint == "" {
 		t.Errorf("something is missing: %s", a.body)
 	}
-	if strings.Contains(string(a.body), canary) {
-		t.Error("the token is in the problem")
-	}
+	testkit.NoCanary(t, "the problem", string(a.body))
 	return p
-}
-
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("waited in vain for " + what)
-		}
-	}
 }

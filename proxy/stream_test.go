@@ -8,42 +8,27 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
-func dialRaw(t testing.TB, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
-	return conn
-}
-
-// The gap is longer than the test's patience: parts that were held back for the
+// The gap is longer than testkit.Timeout: parts that were held back for the
 // next one would never be seen.
 func TestPromise4_FirstPartIsSeenBeforeTheSecondIsSent(t *testing.T) {
 	for _, http1 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("upstreamHTTP1=%v", http1), func(t *testing.T) {
 			l, _ := toSandbox(t, sandbox.Options{HTTP1: http1}, plan{})
 			over(t, func(t *testing.T, client *http.Client) {
-				resp, err := client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil))
-				if err != nil {
-					t.Fatal(err)
-				}
+				resp := testkit.Must(client.Do(request(t, "GET", l.url+"/sandbox/slow-multipart?n=2&gap=1h", nil)))(t)
 				defer resp.Body.Close()
 				_, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 				lines := bufio.NewScanner(resp.Body)
@@ -84,10 +69,7 @@ func TestPromise4_UploadAndAnswerOverlap(t *testing.T) {
 			over(t, func(t *testing.T, client *http.Client) {
 				upload, send := io.Pipe()
 				defer send.Close()
-				resp, err := client.Do(request(t, "POST", l.url+"/sandbox/echo", upload))
-				if err != nil {
-					t.Fatal(err)
-				}
+				resp := testkit.Must(client.Do(request(t, "POST", l.url+"/sandbox/echo", upload)))(t)
 				defer resp.Body.Close()
 				for i := range 50 {
 					ping := fmt.Sprintf("ping %2d", i)
@@ -115,10 +97,7 @@ func TestPromise4_DownchannelShowsItsHeadAtOnce(t *testing.T) {
 	l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
 	defer close(answer)
 	over(t, func(t *testing.T, client *http.Client) {
-		resp, err := client.Do(request(t, "GET", l.url+"/", nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(request(t, "GET", l.url+"/", nil)))(t)
 		resp.Body.Close()
 	})
 }
@@ -158,11 +137,7 @@ func TestClientThatHangsUpIsSeenUpstreamAtOnce(t *testing.T) {
 				}()
 				<-arrived
 				hangUp()
-				select {
-				case <-gone:
-				case <-time.After(patience):
-					t.Fatal("the upstream never knew")
-				}
+				testkit.Receive(t, "the upstream to know", gone)
 				send.Close() // net/http's client waits for its body
 				<-ended
 				e := l.ended(t, before+1)
@@ -191,11 +166,11 @@ func TestStalledUploadDoesNotHoldTheAnswerBack(t *testing.T) {
 		io.WriteString(w, "early")
 	})
 	origin, roots := upstreamTLS(t, answered)
-	http1Origin, http1Roots := upstreamTLS(t, answered, onlyHTTP1)
+	http1Origin, http1Roots := upstreamTLS(t, answered, testkit.HTTP1)
 	for name, l := range map[string]*line{
 		"login":        build(t, origin, roots, plan{source: loggedOut()}),
-		"refused":      build(t, "https://"+closedPort(t), roots, plan{source: static(), options: upstream.Options{SingleConnection: true}}),
-		"refused pool": build(t, "https://"+closedPort(t), roots, plan{source: static()}),
+		"refused":      build(t, "https://"+testkit.ClosedPort(t), roots, plan{source: static(), options: upstream.Options{SingleConnection: true}}),
+		"refused pool": build(t, "https://"+testkit.ClosedPort(t), roots, plan{source: static()}),
 		"early":        build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}}),
 		"early HTTP1":  build(t, http1Origin, http1Roots, plan{source: static()}),
 	} {
@@ -208,16 +183,14 @@ func TestStalledUploadDoesNotHoldTheAnswerBack(t *testing.T) {
 				continue // once a 100 was sent, net/http writes no head while a read waits for the body
 			}
 			t.Run(name+"/"+kind, func(t *testing.T) {
-				conn := dialRaw(t, l.addr)
+				conn := testkit.Dial(t, l.addr)
 				fmt.Fprintf(conn, "POST /x HTTP/1.1\r\nHost: localhost\r\n%s", head)
 				reader := bufio.NewReader(conn)
 				resp, err := http.ReadResponse(reader, nil)
 				if err == nil && resp.StatusCode == http.StatusContinue {
 					resp, err = http.ReadResponse(reader, nil)
 				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				testkit.NoError(t, err)
 				defer resp.Body.Close()
 				body, err := io.ReadAll(resp.Body)
 				if err != nil || resp.StatusCode < 400 {
@@ -262,7 +235,7 @@ func TestC21_TrailersCannotOverrideTheCredential(t *testing.T) {
 	for _, single := range []bool{true, false} {
 		l := build(t, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: single}})
 		for _, announced := range []string{"", "Trailer: X-Sum, Authorization\r\n"} {
-			conn := dialRaw(t, l.addr)
+			conn := testkit.Dial(t, l.addr)
 			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%sTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: abc\r\nAuthorization: forged\r\n\r\n", announced)
 			answer, _ := io.ReadAll(conn)
 			trailer := <-got
@@ -282,9 +255,9 @@ func TestUnannouncedTrailersReachAnUpstreamThatReadsThem(t *testing.T) {
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		got <- r.Trailer
-	}), onlyHTTP1) // Go's HTTP/2 server drops them
+	}), testkit.HTTP1) // Go's HTTP/2 server drops them
 	l := build(t, origin, roots, plan{source: static()})
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: abc\r\n\r\n")
 	io.Copy(io.Discard, conn)
 	if trailer := <-got; trailer.Get("X-Sum") != "abc" {
@@ -333,12 +306,9 @@ func wantHint(t *testing.T, client *http.Client, l *line) {
 
 func TestHTTP10ClientsAreServed(t *testing.T) {
 	l, _ := toSandbox(t, sandbox.Options{}, plan{})
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprint(conn, "GET /sandbox/bytes?n=100000 HTTP/1.0\r\nHost: localhost\r\n\r\n")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(t)
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || len(body) != 100000 || len(resp.TransferEncoding) > 0 {
 		t.Fatalf("%d bytes, %v, %v", len(body), resp.TransferEncoding, err)
@@ -364,7 +334,7 @@ func TestC15_UpgradesEndHere(t *testing.T) {
 			"Upgrade: websocket\r\nConnection: upgrade\r\n",
 			"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
 		} {
-			conn := dialRaw(t, l.addr)
+			conn := testkit.Dial(t, l.addr)
 			fmt.Fprintf(conn, "GET /ping HTTP/1.1\r\nHost: localhost\r\n%s\r\n", upgrade)
 			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil || resp.StatusCode != http.StatusNoContent {
@@ -384,7 +354,7 @@ func TestC16_TraceAndConnectAreRefused(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	a := do(t, h1Client(t), request(t, "TRACE", l.url+"/", nil))
 	problemOf(t, a, problem.NotAllowed)
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprint(conn, "CONNECT localhost HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || resp.StatusCode != http.StatusForbidden {

@@ -14,6 +14,7 @@ import (
 	"avsproxy/internal/avsroute"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -37,21 +38,9 @@ func toSynchronized(t *testing.T) synchronized {
 	return synchronized{l, s, done}
 }
 
-func next[T any](t *testing.T, told <-chan T) (value T) {
-	t.Helper()
-	select {
-	case value = <-told:
-	case <-time.After(patience):
-		t.Fatal("waited in vain to be told")
-	}
-	return value
-}
-
 func misbehave(t *testing.T, s *sandbox.Sandbox, text string) {
 	t.Helper()
-	if err := s.Faults().Replace(text); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, s.Faults().Replace(text))
 }
 
 // connections returns the connections that downchannels and SynchronizeStates
@@ -73,9 +62,7 @@ func TestStateFollowsEachDownchannelOnItsConnection(t *testing.T) {
 		s := toSynchronized(t)
 		wantPing(t, client, s.line) // is followed by nothing
 		first, _ := openDownchannel(t, client, s.line)
-		if err := next(t, s.done); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, testkit.Receive(t, "the report", s.done))
 		event := atPath(s.Sandbox, avs.PathEvents)[0]
 		if event.Status != http.StatusNoContent || event.Token == "" || event.Header.Get("X-Device") != "kitchen" {
 			t.Errorf("%+v", event)
@@ -84,9 +71,7 @@ func TestStateFollowsEachDownchannelOnItsConnection(t *testing.T) {
 		wantPing(t, client, s.line)
 		first.Body.Close()
 		openDownchannel(t, client, s.line)
-		if err := next(t, s.done); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, testkit.Receive(t, "the report", s.done))
 		downchannels, states := s.connections()
 		if len(downchannels) != 2 || len(states) != 2 || downchannels[0] != states[0] || downchannels[1] != states[1] || states[0] == states[1] {
 			t.Errorf("downchannels on connections %v, states on %v", downchannels, states)
@@ -98,12 +83,12 @@ func TestStateThatFailedComesWithTheNextDownchannel(t *testing.T) {
 	s := toSynchronized(t)
 	misbehave(t, s.Sandbox, "500@2 x1")
 	first, _ := openDownchannel(t, h1Client(t), s.line)
-	if err := next(t, s.done); err == nil || !strings.Contains(err.Error(), "500") {
+	if err := testkit.Receive(t, "the report", s.done); err == nil || !strings.Contains(err.Error(), "500") {
 		t.Errorf("%v", err)
 	}
 	first.Body.Close()
 	openDownchannel(t, h1Client(t), s.line)
-	if err := next(t, s.done); err != nil {
+	if err := testkit.Receive(t, "the report", s.done); err != nil {
 		t.Error(err)
 	}
 	if _, states := s.connections(); len(states) != 2 {
@@ -118,7 +103,7 @@ func TestRefusedDownchannelHasNoState(t *testing.T) {
 		t.Fatal(a.Status)
 	}
 	openDownchannel(t, h1Client(t), s.line)
-	next(t, s.done)
+	testkit.Receive(t, "the report", s.done)
 	if downchannels, states := s.connections(); len(downchannels) != 2 || len(states) != 1 {
 		t.Errorf("%v %v", downchannels, states)
 	}
@@ -129,7 +114,7 @@ func noBody(*http.Request) (*http.Response, error) {
 }
 
 // Posts end with their downchannel, with the synchronizer, and in 30 seconds.
-func TestStateIsNotWaitedForForEver(t *testing.T) {
+func TestSynchronizeStateIsGivenUp(t *testing.T) {
 	origin := request(t, "GET", "https://h", nil).URL
 	for name, c := range map[string]struct {
 		end  func(hangUp, close func())

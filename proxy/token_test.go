@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,20 +17,16 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
 func TestPromise6_TwoHundredCallersAtExpiryMakeOneTokenCall(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		l, s := toSandbox(t, sandbox.Options{TokenDelay: 200 * time.Millisecond, MaxConcurrentStreams: 250}, plan{})
-		grant, err := l.source.Store.Load(l.source.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		grant := testkit.Must(l.source.Store.Load(l.source.Name))(t)
 		grant.Expiry = time.Now().Add(-time.Minute)
-		if err := l.source.SetGrant(t.Context(), grant); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, l.source.SetGrant(t.Context(), grant))
 		before := len(s.TokenCalls())
 		var callers sync.WaitGroup
 		for i := range 200 {
@@ -72,7 +67,7 @@ func TestC13_C14_ForgedCredentialsArriveAsOurs(t *testing.T) {
 			"Authorization_: x\r\nAUTHORIZATION: Bearer forged",
 			"Proxy-Authorization: Bearer forged\r\nProxy_Authorization: Bearer forged",
 		} {
-			conn := dialRaw(t, l.addr)
+			conn := testkit.Dial(t, l.addr)
 			fmt.Fprintf(conn, "GET /ping HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", forged)
 			io.ReadFull(conn, make([]byte, 12))
 			arrivals := s.Ledger()
@@ -165,7 +160,7 @@ func TestC09_NoFormOfARequestReachesAnotherHost(t *testing.T) {
 		"GET /ping HTTP/1.0": false,
 	} {
 		before := len(s.Ledger())
-		conn := dialRaw(t, l.addr)
+		conn := testkit.Dial(t, l.addr)
 		fmt.Fprintf(conn, "%s\r\nConnection: close\r\n\r\n", head)
 		answer, _ := io.ReadAll(conn)
 		arrivals := s.Ledger()
@@ -271,9 +266,7 @@ func TestOnlyStatusesOfTheRouteReject(t *testing.T) {
 			return &http.Response{StatusCode: status, Body: http.NoBody, Request: r}, nil
 		}}, Credential{Source: source, HealOn: []int{401}})
 		for _, status = range []int{200, 403, 500, 401, 200, 401, 200} { // the last 401 is within the cool-down
-			if _, err := inject.RoundTrip(request(t, "GET", "https://h/", nil)); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Must(inject.RoundTrip(request(t, "GET", "https://h/", nil)))(t)
 		}
 		if renewals > 1 {
 			t.Errorf("%d renewals", renewals)
@@ -298,12 +291,12 @@ func TestPromise2_NoTokenInLogsOrExchanges(t *testing.T) {
 		fmt.Fprintf(out, "nonsense with %s\r\n\r\n", r.Header.Get("Authorization"))
 		out.Flush()
 		conn.Close()
-	}), onlyHTTP1)
+	}), testkit.HTTP1)
 	l := build(t, origin, roots, plan{source: static()})
 	a := get(t, h1Client(t), l.url+"/?access_token="+url.QueryEscape(canary))
 	problemOf(t, a, problem.UpstreamUnreachable)
 	e := l.ended(t, 1)
-	if all := fmt.Sprintf("%+v %s %s", e, e.Fault, l.logged()); strings.Contains(all, "canary") || bytes.Contains(a.body, []byte("canary")) {
+	if all := fmt.Sprintf("%+v %s %s %s", e, e.Fault, l.logged(), a.body); testkit.HasCanary(all) {
 		t.Errorf("told: %s", all)
 	}
 }

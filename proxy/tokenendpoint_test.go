@@ -47,9 +47,9 @@ func tokenAnswer(t *testing.T, a answer) granted {
 // unsized hides a reader's length, so that it is sent in chunks.
 type unsized struct{ io.Reader }
 
-func TestStandInAnswersTokenRequests(t *testing.T) {
+func TestTokenEndpointAnswersTokenRequests(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
-	form, text := "grant_type=refresh_token&refresh_token=Atzr%7Cmine&client_secret=canary-secret", `{"grant_type":"authorization_code","code":"x","client_secret":"canary-secret"}`
+	form, text := "grant_type=refresh_token&refresh_token=Atzr%7Cmine&client_secret=c4n4ry-secret", `{"grant_type":"authorization_code","code":"x","client_secret":"c4n4ry-secret"}`
 	shape := regexp.MustCompile(`^Atz[ar]\|local[A-Za-z0-9_-]{32}$`)
 	before := len(s.TokenCalls())
 	over(t, func(t *testing.T, client *http.Client) {
@@ -57,7 +57,7 @@ func TestStandInAnswersTokenRequests(t *testing.T) {
 			for _, body := range []io.Reader{strings.NewReader(form), strings.NewReader(text), unsized{strings.NewReader(form)}, unsized{strings.NewReader(" \n" + text)}} {
 				r := request(t, "POST", l.url+path, body)
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-				r.SetBasicAuth("me", "canary-secret")
+				r.SetBasicAuth("me", "c4n4ry-secret")
 				a := do(t, client, r)
 				got := tokenAnswer(t, a)
 				want := granted{AccessToken: l.route.Credential.Placeholder.Access, TokenType: "bearer", ExpiresIn: 3600, RefreshToken: l.route.Credential.Placeholder.Refresh}
@@ -73,12 +73,12 @@ func TestStandInAnswersTokenRequests(t *testing.T) {
 	if len(s.Ledger()) != 0 || len(s.TokenCalls()) != before {
 		t.Error("a token request was passed on")
 	}
-	if told := fmt.Sprintf("%+v %s", l.exchanges, l.logged()); strings.Contains(told, "canary") {
+	if told := fmt.Sprintf("%+v %s", l.exchanges, l.logged()); testkit.HasCanary(told) {
 		t.Errorf("told: %s", told)
 	}
 }
 
-func TestStandInRefusesWhatIsNoTokenRequest(t *testing.T) {
+func TestTokenEndpointRefusesOtherRequests(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
 	over(t, func(t *testing.T, client *http.Client) {
 		for _, body := range []string{
@@ -97,7 +97,7 @@ func TestStandInRefusesWhatIsNoTokenRequest(t *testing.T) {
 	}
 }
 
-func TestStandInLeavesOtherRequestsAlone(t *testing.T) {
+func TestTokenEndpointLeavesOtherPathsAlone(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, standingIn(plan{}))
 	for i, request := range []*http.Request{
 		request(t, "GET", l.url+"/auth/o2/token", nil), request(t, "POST", l.url+"/tokens", strings.NewReader("grant_type=x")),
@@ -114,7 +114,7 @@ func TestStandInLeavesOtherRequestsAlone(t *testing.T) {
 }
 
 // An OAuth error would make a client drop its login; a 503 makes it try again.
-func TestStandInWithoutATokenSaysWhy(t *testing.T) {
+func TestTokenEndpointWithoutATokenSaysWhy(t *testing.T) {
 	s := start(t, sandbox.Options{})
 	l := build(t, s.AVS(), s.Pool(), standingIn(plan{source: loggedOut()}))
 	p := problemOf(t, do(t, h1Client(t), request(t, "POST", l.url+"/token", strings.NewReader("grant_type=refresh_token"))), problem.LoginRequired)
@@ -126,7 +126,7 @@ func TestStandInWithoutATokenSaysWhy(t *testing.T) {
 	}
 }
 
-func TestDummyIsReplacedWhereverItStands(t *testing.T) {
+func TestPlaceholderIsReplacedInEveryField(t *testing.T) {
 	dummy := NewPlaceholderToken()
 	for _, c := range []struct {
 		auth     ClientAuth
@@ -159,13 +159,13 @@ func TestDummyIsReplacedWhereverItStands(t *testing.T) {
 		if c.want == nil && arrived != nil {
 			t.Errorf("%q %v was sent", c.auth, c.sent)
 		}
-		if e := l.ended(t, 1); e.Decision != c.decision || bytes.Contains(a.body, []byte(canary)) {
+		if e := l.ended(t, 1); e.Decision != c.decision || testkit.HasCanary(string(a.body)) {
 			t.Errorf("%q %v: %+v", c.auth, c.sent, e)
 		}
 	}
 }
 
-func TestC09_DummyIsNotReplacedForAnotherOrigin(t *testing.T) {
+func TestC09_PlaceholderIsNotReplacedForAnotherOrigin(t *testing.T) {
 	dummy := NewPlaceholderToken()
 	inject := routeTo(fakeSender{&url.URL{Scheme: "https", Host: "api.example.com"}, func(*http.Request) (*http.Response, error) {
 		t.Error("it was sent")
@@ -189,11 +189,9 @@ func FuzzStandInBodies(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		w := httptest.NewRecorder()
 		r, _ := http.NewRequest("POST", "http://localhost/token", bytes.NewReader(body))
-		if err := endpoint.Answer(w, r, exchange.New(nil, httpexchange.Head(r))); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, endpoint.Answer(w, r, exchange.New(nil, httpexchange.Head(r))))
 		var got granted
-		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || strings.Contains(w.Body.String(), canary) {
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || testkit.HasCanary(w.Body.String()) {
 			t.Fatalf("%q: %q", body, w.Body)
 		}
 		if good := w.Code == http.StatusOK; good != (got.AccessToken == dummy.Access) || good == (got.Error == "invalid_request") {
@@ -225,7 +223,7 @@ curl -sS --fail -H "Authorization: Bearer $token" -H "x-amz-access-token: $token
 	if want := []string{"Bearer " + canary, canary}; fmt.Sprint(arrived) != fmt.Sprint(want) {
 		t.Errorf("%q arrived", arrived)
 	}
-	if strings.Contains(string(out), canary) || !strings.Contains(string(out), l.route.Credential.Placeholder.Access) {
+	if testkit.HasCanary(string(out)) || !strings.Contains(string(out), l.route.Credential.Placeholder.Access) {
 		t.Errorf("the client saw %s", out)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestUpstreamCannotSpeakForTheProxyInTrailers(t *testing.T) {
@@ -12,7 +14,7 @@ func TestUpstreamCannotSpeakForTheProxyInTrailers(t *testing.T) {
 		change func(*httptest.Server)
 		prefix string // of trailers that are not announced
 	}{
-		"HTTP/1.1": {onlyHTTP1, ""},
+		"HTTP/1.1": {testkit.HTTP1, ""},
 		"HTTP/2":   {func(*httptest.Server) {}, http.TrailerPrefix},
 	} {
 		origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

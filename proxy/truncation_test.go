@@ -17,7 +17,7 @@ var goodbyes = map[string]func(net.Conn){
 }
 
 // Only an answer whose end is the connection's depends on how that ends.
-func TestAnswersAreWholeByTheirOwnEnd(t *testing.T) {
+func TestOnlyAnswersWithoutALengthNeedACleanClose(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string
 		whole  map[string]bool
@@ -53,7 +53,7 @@ func TestAnswersAreWholeByTheirOwnEnd(t *testing.T) {
 
 // A spare connection that ends without a goodbye costs no request that may be sent
 // again (RFC 9110 section 9.2.2).
-func TestSpareConnectionsMayEndAnyhow(t *testing.T) {
+func TestIdleConnectionThatEndsCostsNoRequest(t *testing.T) {
 	for ending, end := range goodbyes {
 		addr, roots := rawTLS(t, []string{"http/1.1"}, func(conn net.Conn) {
 			readHead(conn)

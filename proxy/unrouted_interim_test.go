@@ -8,42 +8,30 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // An upstream that is asked without a route says 103 while net/http says 100.
-func TestOthers100AndInterimDoNotMix(t *testing.T) {
+func TestInterimAnswersOfUnroutedHostsDoNotMixWith100Continue(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	go func() {
+	host := rawTCP(t, func(conn net.Conn) {
+		in := bufio.NewReader(conn)
 		for {
-			conn, err := ln.Accept()
+			r, err := http.ReadRequest(in)
 			if err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				in := bufio.NewReader(conn)
-				for {
-					r, err := http.ReadRequest(in)
-					if err != nil {
-						return
-					}
-					io.WriteString(conn, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20))
-					io.Copy(io.Discard, r.Body)
-					io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-				}
-			}()
+			io.WriteString(conn, strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20))
+			io.Copy(io.Discard, r.Body)
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}
-	}()
+	})
 	bad := 0
 	for range 400 {
-		conn := dial(t, f.addr)
+		conn := testkit.Dial(t, f.addr)
 		conn.SetDeadline(time.Now().Add(3 * time.Second))
-		io.WriteString(conn, "POST http://"+ln.Addr().String()+"/ HTTP/1.1\r\nHost: "+ln.Addr().String()+"\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
+		io.WriteString(conn, "POST http://"+host+"/ HTTP/1.1\r\nHost: "+host+"\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
 		in := bufio.NewReader(conn)
 		sent := false
 		var all strings.Builder

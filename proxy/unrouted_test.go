@@ -7,19 +7,18 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
 )
 
-func TestOthersRejected(t *testing.T) {
+func TestRequestsWithoutARouteAreRejected(t *testing.T) {
 	f := forwarding(t, "reject", false)
 	eachConnect(t, func(t *testing.T, connect connector) {
 		for _, target := range []string{"evil.example:443", "avs.example:8443", "avs.example:22", "127.0.0.1:1", "listed.example:443"} {
@@ -36,25 +35,10 @@ func TestOthersRejected(t *testing.T) {
 
 func echo(t *testing.T) (addr string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				io.Copy(conn, conn)
-				io.WriteString(conn, "goodbye")
-			}()
-		}
-	}()
-	return ln.Addr().String()
+	return rawTCP(t, func(conn net.Conn) {
+		io.Copy(conn, conn)
+		io.WriteString(conn, "goodbye")
+	})
 }
 
 func TestTunnelCarriesBytesAndHalfCloses(t *testing.T) {
@@ -93,27 +77,15 @@ func TestTunnelCarriesBytesAndHalfCloses(t *testing.T) {
 
 func TestTunnelEndsWithItsTarget(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
 	rest := make(chan string, 2)
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			io.WriteString(conn, "hello")
-			conn.(*net.TCPConn).CloseWrite()
-			got, _ := io.ReadAll(conn)
-			conn.Close()
-			rest <- string(got)
-		}
-	}()
+	target := rawTCP(t, func(conn net.Conn) {
+		io.WriteString(conn, "hello")
+		conn.(*net.TCPConn).CloseWrite()
+		got, _ := io.ReadAll(conn)
+		rest <- string(got)
+	})
 	eachConnect(t, func(t *testing.T, connect connector) {
-		conn, _ := connect(t, f, ln.Addr().String())
+		conn, _ := connect(t, f, target)
 		if got, err := io.ReadAll(conn); string(got) != "hello" || err != nil {
 			t.Fatalf("%q, %v", got, err)
 		}
@@ -168,16 +140,16 @@ func TestC11_MetadataAddressesAreNotReachedByATunnel(t *testing.T) {
 	}
 }
 
-func TestTunnelThatCannotBe(t *testing.T) {
+func TestTunnelToAnUnreachableOrInvalidTargetIsRefused(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	eachConnect(t, func(t *testing.T, connect connector) {
-		_, resp := connect(t, f, closedPort(t))
+		_, resp := connect(t, f, testkit.ClosedPort(t))
 		refusalOf(t, resp, problem.UpstreamUnreachable)
 		_, resp = connect(t, f, "nowhere.invalid:443")
 		refusalOf(t, resp, problem.UpstreamUnreachable)
 	})
 	for _, target := range []string{"evil.example", "evil.example:", "evil.example:https", "evil_ü.example:443"} {
-		conn := dial(t, f.addr)
+		conn := testkit.Dial(t, f.addr)
 		io.WriteString(conn, "CONNECT "+target+" HTTP/1.1\r\nHost: x\r\n\r\n")
 		if resp := connectHead(t, conn); resp.StatusCode != 403 && resp.StatusCode != 400 {
 			t.Errorf("%s: %s", target, resp.Status)
@@ -195,33 +167,27 @@ func TestTunnelWhoseDialHangs(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}})
-	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	host := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		new(Handler).observe(w, r, exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), "", others.serve)
 	}))
-	t.Cleanup(host.Close)
 	f := &forwardLine{line: line{addr: host.Listener.Addr().String()}}
 	_, resp := connect1(t, f, "slow.example:443")
 	refusalOf(t, resp, problem.UpstreamTimeout)
-	conn := dial(t, f.addr)
+	conn := testkit.Dial(t, f.addr)
 	io.WriteString(conn, "CONNECT stuck.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
 	ctx := <-began
 	conn.Close()
-	select {
-	case <-ctx.Done():
-	case <-time.After(patience):
-		t.Error("the dial goes on")
-	}
+	testkit.Receive(t, "the dial to end", ctx.Done())
 }
 
 func TestPlainHTTPGoesOnWithoutACredential(t *testing.T) {
 	f := forwarding(t, "tunnel", false)
 	var got *http.Request
-	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	host := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = r
 		body, _ := io.ReadAll(r.Body)
 		w.Write(append([]byte("plain "), body...))
 	}))
-	t.Cleanup(host.Close)
 	said := f.curl(t, "-d", "x", "--proxy-user", "me:secret", "-H", "Authorization: Bearer mine", "-H", "Avsproxy-Key: k", host.URL+"/p?q=secret")
 	if said != "plain x" || got.Host != strings.TrimPrefix(host.URL, "http://") || got.RequestURI != "/p?q=secret" {
 		t.Errorf("%q, %+v", said, got)
@@ -232,10 +198,10 @@ func TestPlainHTTPGoesOnWithoutACredential(t *testing.T) {
 	if e := f.ended(t, 1); e.Path != host.URL+"/p" || e.Decision != exchange.NoCredential || e.Status != 200 || e.Written != 7 {
 		t.Errorf("%+v", e)
 	}
-	if said := f.curl(t, "http://"+closedPort(t)+"/"); !strings.Contains(said, `"upstream_unreachable"`) {
+	if said := f.curl(t, "http://"+testkit.ClosedPort(t)+"/"); !strings.Contains(said, `"upstream_unreachable"`) {
 		t.Error(said)
 	}
-	conn := dial(t, f.addr)
+	conn := testkit.Dial(t, f.addr)
 	io.WriteString(conn, "GET https://evil.example/ HTTP/1.1\r\nHost: x\r\n\r\n")
 	if resp := connectHead(t, conn); resp.Header.Get(problem.Header) != "not_allowed" {
 		t.Error(resp.Status)

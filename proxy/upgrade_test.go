@@ -20,6 +20,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/upstream"
 )
 
@@ -53,24 +54,15 @@ func (c plainClient) Write(p []byte) (int, error) {
 // open makes a WebSocket through the proxy.
 func (l *line) open(t *testing.T) *websocket.Conn {
 	t.Helper()
-	conf, err := websocket.NewConfig("ws://localhost/socket", "http://localhost")
-	if err != nil {
-		t.Fatal(err)
-	}
+	conf := testkit.Must(websocket.NewConfig("ws://localhost/socket", "http://localhost"))(t)
 	conf.Header.Set("Authorization", "Bearer forged")
-	conn, err := websocket.NewClient(conf, plainClient{dialRaw(t, l.addr)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn
+	return testkit.Must(websocket.NewClient(conf, plainClient{testkit.Dial(t, l.addr)}))(t)
 }
 
 func echoed(t *testing.T, conn *websocket.Conn, text string) {
 	t.Helper()
 	got := make([]byte, len(text))
-	if _, err := conn.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(conn.Write([]byte(text)))(t)
 	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
 		t.Fatalf("%.20q came back: %v", got, err)
 	}
@@ -125,16 +117,10 @@ func TestC02_WebSocketsOfPagesAreRefused(t *testing.T) {
 // handshake sends a request with further header lines.
 func (l *line) handshake(t *testing.T, method, lines string) answer {
 	t.Helper()
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	fmt.Fprintf(conn, "%s /plain HTTP/1.1\r\nHost: localhost\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s\r\n", method, lines)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(t)
+	body := testkit.Must(io.ReadAll(resp.Body))(t)
 	return answer{resp, body}
 }
 
@@ -175,7 +161,7 @@ func switching(protocol string) http.HandlerFunc {
 
 func TestC15_UpstreamsCannotSwitchUnasked(t *testing.T) {
 	for protocol, asked := range map[string]bool{"websocket": false, "h2c": true, "": true} {
-		origin, roots := upstreamTLS(t, switching(protocol), onlyHTTP1)
+		origin, roots := upstreamTLS(t, switching(protocol), testkit.HTTP1)
 		l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
 		lines := ""
 		if asked {
@@ -195,7 +181,7 @@ func TestC15_UpstreamsCannotSwitchUnasked(t *testing.T) {
 // which this one does not.
 func TestC15_ExtendedConnectIsRefused(t *testing.T) {
 	l, s := toSandbox(t, sandbox.Options{}, plan{policy: Policy{WebSocket: true}})
-	conn := dialRaw(t, l.addr)
+	conn := testkit.Dial(t, l.addr)
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()
@@ -206,10 +192,7 @@ func TestC15_ExtendedConnectIsRefused(t *testing.T) {
 	}
 	framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true})
 	for {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
+		frame := testkit.Must(framer.ReadFrame())(t)
 		switch frame := frame.(type) {
 		case *http2.SettingsFrame:
 			if value, there := frame.Value(http2.SettingEnableConnectProtocol); there && value != 0 {

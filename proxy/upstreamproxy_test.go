@@ -21,6 +21,7 @@ import (
 
 	"avsproxy/internal/problem"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
 	"avsproxy/internal/upstream"
 )
@@ -61,7 +62,7 @@ func runCorporation(t testing.TB, addr string, secured bool) *corporation {
 	httpServer.Config.ErrorLog = log.New(io.Discard, "", 0)
 	if secured {
 		httpServer.StartTLS()
-		c.roots = poolOf(httpServer)
+		c.roots = testkit.Pool(httpServer)
 	} else {
 		httpServer.Start()
 	}
@@ -73,19 +74,13 @@ func runCorporation(t testing.TB, addr string, secured bool) *corporation {
 // through is the choice of one proxy for everything.
 func through(t testing.TB, text string) func(*url.URL) (*url.URL, error) {
 	t.Helper()
-	via, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	via := testkit.Must(url.Parse(text))(t)
 	return func(*url.URL) (*url.URL, error) { return via, nil }
 }
 
 // join has the sandbox's root and the proxy's.
 func (c *corporation) join(t testing.TB, s *sandbox.Sandbox) *x509.CertPool {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(s.RootPEM()) {
-		t.Fatal("no root")
-	}
+	pool := testkit.PoolOf(t, s.RootPEM())
 	if c.roots != nil {
 		pool = c.roots.Clone()
 		pool.AppendCertsFromPEM(s.RootPEM())
@@ -116,7 +111,7 @@ func TestUpstreamBehindACorporateProxy(t *testing.T) {
 					t.Errorf("%d tunnels, %v", c.connects.Load(), arrival.Header)
 				}
 				l.upstream.Close()
-				eventually(t, "the end of all connections", func() bool { now, _ := s.Connections(); return now == 0 })
+				testkit.Eventually(t, "the end of all connections", func() bool { now, _ := s.Connections(); return now == 0 })
 			})
 		}
 	}
@@ -125,7 +120,7 @@ func TestUpstreamBehindACorporateProxy(t *testing.T) {
 func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 	answering := func(text string) func(*testing.T) string {
 		return func(t *testing.T) string {
-			return "http://user:canary-pass@" + rawTCP(t, func(conn net.Conn) { readHead(conn); io.WriteString(conn, text); hang(conn) })
+			return "http://user:c4n4ry-pass@" + rawTCP(t, func(conn net.Conn) { readHead(conn); io.WriteString(conn, text); hang(conn) })
 		}
 	}
 	for name, c := range map[string]struct {
@@ -134,24 +129,24 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 		detail string
 		hint   string
 	}{
-		"no password":    {func(t *testing.T) string { return withoutUser(runCorporation(t, closedPort(t), false).url) }, problem.UpstreamUnreachable, "wants a user name and password", "USER:PASSWORD@"},
-		"wrong password": {answering("HTTP/1.1 407 canary-words\r\n\r\n"), problem.UpstreamUnreachable, "wants a user name and password", "percent-encoded"},
-		"forbids":        {answering("HTTP/1.1 403 canary-words\r\n\r\n"), problem.UpstreamUnreachable, "did not connect to it (status 403)", "NO_PROXY"},
-		"is no proxy":    {answering("220 canary-words ESMTP\r\n"), problem.UpstreamUnreachable, "not HTTP", "HTTPS_PROXY"},
+		"no password":    {func(t *testing.T) string { return withoutUser(runCorporation(t, testkit.ClosedPort(t), false).url) }, problem.UpstreamUnreachable, "wants a user name and password", "USER:PASSWORD@"},
+		"wrong password": {answering("HTTP/1.1 407 c4n4ry-words\r\n\r\n"), problem.UpstreamUnreachable, "wants a user name and password", "percent-encoded"},
+		"forbids":        {answering("HTTP/1.1 403 c4n4ry-words\r\n\r\n"), problem.UpstreamUnreachable, "did not connect to it (status 403)", "NO_PROXY"},
+		"is no proxy":    {answering("220 c4n4ry-words ESMTP\r\n"), problem.UpstreamUnreachable, "not HTTP", "HTTPS_PROXY"},
 		"endless head":   {answering("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", proxyHeadMost+1)), problem.UpstreamUnreachable, "not HTTP", "HTTPS_PROXY"},
 		"hangs":          {answering(""), problem.UpstreamTimeout, "nothing was sent", "HTTPS_PROXY"},
-		"hangs in TLS": {func(t *testing.T) string { return "https://user:canary-pass@" + rawTCP(t, hang) },
+		"hangs in TLS": {func(t *testing.T) string { return "https://user:c4n4ry-pass@" + rawTCP(t, hang) },
 			problem.UpstreamTimeout, "nothing was sent", "HTTPS_PROXY"},
-		"hangs in SOCKS": {func(t *testing.T) string { return "socks5://user:canary-pass@" + rawTCP(t, hang) },
+		"hangs in SOCKS": {func(t *testing.T) string { return "socks5://user:c4n4ry-pass@" + rawTCP(t, hang) },
 			problem.UpstreamTimeout, "nothing was sent", "HTTPS_PROXY"},
 		"cuts":    {func(t *testing.T) string { return "http://" + rawTCP(t, readHead) }, problem.UpstreamUnreachable, "cut", "HTTPS_PROXY"},
-		"refuses": {func(t *testing.T) string { return "http://user:canary-pass@" + closedPort(t) }, problem.UpstreamUnreachable, "refused", "HTTPS_PROXY"},
-		"unknown CA": {func(t *testing.T) string { return runCorporation(t, closedPort(t), true).url },
+		"refuses": {func(t *testing.T) string { return "http://user:c4n4ry-pass@" + testkit.ClosedPort(t) }, problem.UpstreamUnreachable, "refused", "HTTPS_PROXY"},
+		"unknown CA": {func(t *testing.T) string { return runCorporation(t, testkit.ClosedPort(t), true).url },
 			problem.UpstreamUnreachable, "not trusted", "SSL_CERT_FILE"},
 		"no such name": {func(*testing.T) string { return "http://no-such-proxy.invalid" }, problem.UpstreamUnreachable, "resolved", "HTTPS_PROXY"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bound := patience
+			bound := testkit.Timeout
 			if c.code == problem.UpstreamTimeout {
 				bound = time.Second
 			}
@@ -164,7 +159,7 @@ func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
 				if !strings.Contains(p.Detail, c.detail) || !strings.Contains(p.Hint, c.hint) || !strings.Contains(p.Detail, "upstream.example") {
 					t.Errorf("single=%v: %s", single, a.body)
 				}
-				if told := string(a.body) + l.ended(t, 1).Fault.Error() + l.logged(); strings.Contains(told, "canary") {
+				if told := string(a.body) + l.ended(t, 1).Fault.Error() + l.logged(); testkit.HasCanary(told) {
 					t.Errorf("single=%v: it tells: %s", single, told)
 				}
 			}
@@ -180,11 +175,7 @@ func withoutUser(text string) string {
 
 // A proxy that is ourselves would be a loop.
 func TestC08_OwnListenersAreNoCorporateProxy(t *testing.T) {
-	own, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Close()
+	own := testkit.Listen(t)
 	dialer := &tunnel.Dialer{Own: func() []net.Addr { return []net.Addr{own.Addr()} }, Loopback: true}
 	for _, scheme := range []string{"http", "https", "socks5"} {
 		l := build(t, "https://upstream.example", nil, plan{source: static(), options: upstream.Options{
@@ -263,15 +254,15 @@ func TestUpstreamBehindASOCKSProxy(t *testing.T) {
 }
 
 // An unknown kind of proxy and one that cannot be chosen are not passed by.
-func TestWhereTheProxyIsUnknownNothingIsDialed(t *testing.T) {
+func TestNothingIsDialedWhereTheUpstreamProxyIsInvalid(t *testing.T) {
 	direct := rawTCP(t, func(net.Conn) { t.Error("it went direct") })
 	for _, choose := range []func(*url.URL) (*url.URL, error){
 		through(t, "gopher://proxy.example"),
-		func(*url.URL) (*url.URL, error) { return nil, errors.New("canary") },
+		func(*url.URL) (*url.URL, error) { return nil, errors.New(testkit.Canary) },
 	} {
 		l := build(t, "https://"+direct, nil, plan{source: static(), options: upstream.Options{Proxy: choose}})
 		a := get(t, h1Client(t), l.url)
-		if p := problemOf(t, a, problem.UpstreamUnreachable); !strings.Contains(p.Hint, "HTTPS_PROXY") || strings.Contains(string(a.body), "canary") {
+		if p := problemOf(t, a, problem.UpstreamUnreachable); !strings.Contains(p.Hint, "HTTPS_PROXY") || testkit.HasCanary(string(a.body)) {
 			t.Errorf("%s", a.body)
 		}
 	}

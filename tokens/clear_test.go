@@ -8,14 +8,13 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func filesIn(t *testing.T, dir string) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := testkit.Must(os.ReadDir(dir))(t)
 	for _, entry := range entries {
 		names = append(names, entry.Name())
 	}
@@ -25,9 +24,7 @@ func filesIn(t *testing.T, dir string) (names []string) {
 func write(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600))
 	}
 }
 
@@ -36,18 +33,13 @@ func TestTidyRemovesWhatKilledProcessesLeft(t *testing.T) {
 	for name, grant := range map[string]Grant{
 		"plain": {Access: "a", Refresh: "r"}, "marked": {Access: "a", Refresh: "r", PendingSince: time.Now()}, "busy": {Access: "a"},
 	} {
-		if err := store.Save(name, grant); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, store.Save(name, grant))
 	}
 	want := append(filesIn(t, store.Dir), "busy.lock", "plain.lock", "marked.lock", "gone.lock")
 	stays := []string{".marked.grant.json.1.tmp", ".busy.grant.json.1.tmp", ".plain.grant.json.mine.tmp", "plain.grant.json.1.tmp", ".plain.notes.1.tmp"}
 	write(t, store.Dir, stays...)
 	write(t, store.Dir, ".plain.grant.json.1.tmp", ".plain.previous.json.22.tmp", ".plain.grant.json.damaged.3.tmp", ".gone.grant.json.1.tmp")
-	unlock, err := store.Lock(context.Background(), "busy")
-	if err != nil {
-		t.Fatal(err)
-	}
+	unlock := testkit.Must(store.Lock(context.Background(), "busy"))(t)
 	defer unlock()
 	store.Tidy()
 	want = append(want, stays...)
@@ -64,17 +56,12 @@ func TestClearRemovesWholeLoginsThatAreOurs(t *testing.T) {
 			if name == "theirs" || name == "mixed" && client == "first" {
 				client = "another, " + client
 			}
-			if err := store.Save(name, Grant{ClientID: client, Access: Secret(client)}); err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, store.Save(name, Grant{ClientID: client, Access: Secret(client)}))
 		}
 		write(t, store.Dir, name+".lock", "."+name+".grant.json.1.tmp", name+".grant.json.damaged")
 	}
 	write(t, store.Dir, "notes", ".grant.json", "alone.lock")
-	err := store.Clear(func(content []byte) bool { return !bytes.Contains(content, []byte("another")) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, store.Clear(func(content []byte) bool { return !bytes.Contains(content, []byte("another")) }))
 	for _, name := range filesIn(t, store.Dir) {
 		if bytes.Contains([]byte(name), []byte("ours")) {
 			t.Errorf("%s is left", name)

@@ -3,12 +3,12 @@ package tokens
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 func TestClientCredentialsNeedNoRefreshToken(t *testing.T) {
@@ -50,19 +50,18 @@ func TestClientCredentialsNeverAskForALogin(t *testing.T) {
 }
 
 func TestBasicKeepsTheSecretOutOfTheBody(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
 		w.Header().Set("Content-Type", jsonType)
 		fmt.Fprintf(w, `{"access_token":"%s/%s/%s%s"}`, id, secret, r.PostFormValue("client_id"), r.PostFormValue("client_secret"))
 	}))
-	defer server.Close()
 	client := &Client{ID: "i:d", Basic: true, TokenURL: server.URL, RevokeURL: server.URL, HTTP: server.Client()}
 	client.Secret = func() (Secret, error) { return "s&t", nil }
 	grant, err := client.Refresh(t.Context(), stored(0))
 	if err != nil || grant.Access != "i%3Ad/s%26t/" {
 		t.Error(grant.Access.Reveal(), err)
 	}
-	must(t, client.Revoke(t.Context(), grant))
+	testkit.NoError(t, client.Revoke(t.Context(), grant))
 	client.Secret = nil // and then the ID must come in the body
 	if grant, err = client.Refresh(t.Context(), stored(0)); err != nil || grant.Access != "//i:d" {
 		t.Error(grant.Access.Reveal(), err)

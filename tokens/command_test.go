@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func shell(script string) Command { return Command{Argv: []string{"sh", "-c", script}} }
@@ -46,8 +48,7 @@ func TestCommandPrintsAToken(t *testing.T) {
 		"with a zone":    {`{"token":"access-1","expiry":"` + soon.Format("2006-01-02 15:04:05 +0000 UTC") + `"}`, soon},
 		"config-helper":  {`{"configuration":{"active":"x"},"credential":{"access_token":"access-1","id_token":"x","token_expiry":"` + stamp + `"}}`, soon},
 	} {
-		file := filepath.Join(t.TempDir(), "output")
-		must(t, os.WriteFile(file, []byte(c.output), 0o600))
+		file := testkit.File(t, "output", c.output)
 		command := Command{Argv: []string{"cat", file}}
 		grant, err := command.Renew(t.Context(), Grant{Refresh: "x"})
 		if err != nil || grant.Access != "access-1" || !grant.Refresh.IsZero() || grant.Kind != "command" || grant.LoggedIn.IsZero() {
@@ -118,18 +119,12 @@ func TestCommandIsEndedWithItsChildren(t *testing.T) {
 	if e := asError(err); err == nil || e.Action != ActionRetry || time.Since(start) > 5*time.Second {
 		t.Errorf("%v after %v", err, time.Since(start))
 	}
-	text, err := os.ReadFile(file)
-	must(t, err)
-	child, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	must(t, err)
-	for range 100 {
+	text := testkit.Must(os.ReadFile(file))(t)
+	child := testkit.Must(strconv.Atoi(strings.TrimSpace(string(text))))(t)
+	testkit.Eventually(t, "the end of its child", func() bool {
 		status, err := os.ReadFile("/proc/" + strconv.Itoa(child) + "/stat")
-		if syscall.Kill(child, 0) != nil || err == nil && strings.Contains(string(status), ") Z ") {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Error("its child lives on")
+		return syscall.Kill(child, 0) != nil || err == nil && strings.Contains(string(status), ") Z ")
+	})
 }
 
 // A helper may leave an agent behind that holds on to stdout.

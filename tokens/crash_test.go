@@ -42,7 +42,7 @@ func saveForever(folder string) {
 
 func TestKillDuringSavesLeavesAWholeGeneration(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
-	must(t, store.Save("alexa", generation(0)))
+	testkit.NoError(t, store.Save("alexa", generation(0)))
 	rounds, end, most := 0, time.Now().Add(8*time.Second), 200
 	if !testkit.IsHeavy() {
 		most = 40
@@ -57,7 +57,7 @@ func TestKillDuringSavesLeavesAWholeGeneration(t *testing.T) {
 	}
 	torn := len(durable.Leftovers(store.Path("alexa")))
 	t.Logf("%d rounds, %d of them within a save", rounds, torn)
-	must(t, store.Delete("alexa"))
+	testkit.NoError(t, store.Delete("alexa"))
 	if left, _ := filepath.Glob(filepath.Join(store.Dir, ".*")); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
@@ -70,8 +70,8 @@ func killWhileSaving(t *testing.T, folder string) (told int) {
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), childFolder+"="+folder)
 	out, err := child.StdoutPipe()
-	must(t, err)
-	must(t, child.Start())
+	testkit.NoError(t, err)
+	testkit.NoError(t, child.Start())
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
 		t.Fatal("the child saved nothing")

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // A form is cut in the middle of the refresh token, at a provider that does not rotate: the old one is still
@@ -14,7 +16,7 @@ import (
 func TestFormCutCostsALogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		p.now(func(call int, form url.Values) (*http.Response, error) {
 			if call == 1 {
 				return cutAs("application/x-www-form-urlencoded", "access_token=access-1&expires_in=3600&refresh_token=refresh-")(call, form)

@@ -14,6 +14,7 @@ import (
 
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/sandbox/faults"
+	"avsproxy/internal/testkit"
 )
 
 const pairAnswer = `{"device_code":"` + canary + `","user_code":"ABCDEF","verification_uri":"https://provider.test/code","expires_in":600,"interval":7}`
@@ -57,10 +58,7 @@ func beginDevice(t *testing.T, client *Client) (*Login, *Source) {
 	t.Helper()
 	source := &Source{Name: "alexa", Store: &MemoryStore{}, Renew: client.Refresh, Matches: client.Matches}
 	var logins Logins
-	login, err := logins.BeginDevice(t.Context(), source, client)
-	if err != nil {
-		t.Fatal(err)
-	}
+	login := testkit.Must(logins.BeginDevice(t.Context(), source, client))(t)
 	return login, source
 }
 
@@ -71,7 +69,7 @@ func TestCodeBasedLinkingNeverShowsASecret(t *testing.T) {
 	if d := login.Device; len(d.UserCode) != 6 || d.VerificationURL != amazon.LWA()+"/us/code" || d.CompleteURL != "" || d.Interval != 30*time.Second || time.Until(d.Expires) < 590*time.Second {
 		t.Errorf("%+v", d)
 	}
-	must(t, login.Wait(t.Context()))
+	testkit.NoError(t, login.Wait(t.Context()))
 	grant := load(t, source.Store)
 	if grant.Kind != "device_code" || !client.Matches(grant) || !login.HasRefreshToken() {
 		t.Errorf("%+v", grant)
@@ -92,7 +90,7 @@ func TestRFC8628Login(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := planned(saying(400, "authorization_pending"), saying(428, "authorization_pending"), answering(200, "text/plain", "error=authorization_pending"), rotating)
 		login, source := beginDevice(t, p.client())
-		must(t, login.Wait(t.Context()))
+		testkit.NoError(t, login.Wait(t.Context()))
 		if want := []time.Duration{0, 7 * time.Second, 14 * time.Second, 21 * time.Second}; !slices.Equal(p.polls(), want) {
 			t.Error(p.polls())
 		}
@@ -116,7 +114,7 @@ func TestCodeBasedLinkingPollsWithCodesAlone(t *testing.T) {
 		client := p.client()
 		client.CodeBasedLinking, client.AuthParams = true, map[string]string{"scope_data": "x"}
 		login, source := beginDevice(t, client)
-		must(t, login.Wait(t.Context()))
+		testkit.NoError(t, login.Wait(t.Context()))
 		if want := (url.Values{"grant_type": {"device_code"}, "device_code": {canary}, "user_code": {"ABCDEF"}}); p.forms[1].Encode() != want.Encode() {
 			t.Error(p.forms[1])
 		}
@@ -127,7 +125,7 @@ func TestCodeBasedLinkingPollsWithCodesAlone(t *testing.T) {
 			t.Error("renewed with the secret")
 		}
 		client.RevokeURL = "https://provider.test/revoke"
-		must(t, client.Revoke(t.Context(), load(t, source.Store)))
+		testkit.NoError(t, client.Revoke(t.Context(), load(t, source.Store)))
 		if p.last().Get("token") != "refresh-7" || p.last().Has("client_secret") || p.last().Has("grant_type") {
 			t.Error("revoked with the secret, or as a token call:", p.last())
 		}
@@ -142,7 +140,7 @@ func TestPollsSlowDownAndOutliveOutages(t *testing.T) {
 		p := planned(saying(400, "slow_down"), down, answering(503, "text/html", "<h1>"), answering(429, "", "", "Retry-After", "90"), cut,
 			saying(500, "access_denied"), saying(400, "servererror"), saying(400, "authorization_pending"), down, rotating)
 		login, _ := beginDevice(t, p.client())
-		must(t, login.Wait(t.Context()))
+		testkit.NoError(t, login.Wait(t.Context()))
 		want, at := []time.Duration{0}, time.Duration(0)
 		for _, pause := range []int{12, 24, 48, 90, 60, 60, 60, 12, 24} {
 			at += time.Duration(pause) * time.Second
@@ -191,9 +189,8 @@ func TestDeviceLoginEndsWithItsCode(t *testing.T) {
 		p := planned(saying(400, "authorization_pending"))
 		start := time.Now()
 		var logins Logins
-		login, err := logins.BeginDevice(t.Context(), &Source{Name: "alexa"}, p.client())
-		must(t, err)
-		err = login.Wait(t.Context())
+		login := testkit.Must(logins.BeginDevice(t.Context(), &Source{Name: "alexa"}, p.client()))(t)
+		err := login.Wait(t.Context())
 		if logins.Find(login.ID) != login {
 			t.Error("forgotten before anybody could ask how it ended")
 		}
@@ -208,8 +205,7 @@ func TestCancelEndsThePolling(t *testing.T) {
 		p := planned(saying(400, "authorization_pending"))
 		ctx, cancel := context.WithCancel(t.Context())
 		var logins Logins
-		login, err := logins.BeginDevice(ctx, &Source{Name: "alexa", Store: &MemoryStore{}}, p.client())
-		must(t, err)
+		login := testkit.Must(logins.BeginDevice(ctx, &Source{Name: "alexa", Store: &MemoryStore{}}, p.client()))(t)
 		cancel() // whoever began it may go away
 		time.Sleep(time.Minute)
 		polls := len(p.polls())
@@ -229,7 +225,7 @@ func TestCancelEndsThePolling(t *testing.T) {
 	})
 }
 
-func TestProvenByARefresh(t *testing.T) {
+func TestDeviceLoginIsProvenByARefresh(t *testing.T) {
 	for name, c := range map[string]struct {
 		refresh func(int, url.Values) (*http.Response, error)
 		cbl     bool
@@ -281,7 +277,7 @@ func TestDeviceLoginWithoutARefreshTokenIsLegal(t *testing.T) {
 	})
 }
 
-func TestCodesThatCannotBeHad(t *testing.T) {
+func TestDeviceCodeRequestsThatFailSayWhy(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(int, url.Values) (*http.Response, error)
 		action Action
@@ -312,13 +308,13 @@ func TestCodesThatCannotBeHad(t *testing.T) {
 }
 
 // The other tests' provider is made up; this one is the sandbox's, out of temper.
-func TestLinkingOutlivesTheSandboxsFaults(t *testing.T) {
+func TestCodeBasedLinkingSurvivesTheSandboxsFaults(t *testing.T) {
 	for fault, says := range map[string]string{"": "", "authorization_pending x3, slow_down x2, token-503 x2, token-html x1": "", "authorization_pending x3, invalid_code_pair": "expired", "access_denied": "refused"} {
 		synctest.Test(t, func(t *testing.T) {
 			struck := new(faults.Set)
-			must(t, struck.Replace(fault))
+			testkit.NoError(t, struck.Replace(fault))
 			lwa, err := sandbox.NewLWA(t.Context(), sandbox.Options{Faults: struck})
-			must(t, err)
+			testkit.NoError(t, err)
 			client := &Client{
 				ID: sandbox.ClientID, CodeBasedLinking: true, Scopes: []string{"alexa:all"}, AuthParams: map[string]string{"scope_data": AlexaScopeData("p", "1")},
 				DeviceURL: "http://localhost/auth/O2/create/codepair", TokenURL: "http://localhost/auth/O2/token", HTTP: &http.Client{Transport: inProcess{lwa}},

@@ -3,15 +3,14 @@ package tokens
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // discoverable is a provider that answers on its well-known paths as told.
@@ -19,10 +18,7 @@ func discoverable(t *testing.T, path string, answer func(w http.ResponseWriter, 
 	t.Helper()
 	asked = new(atomic.Int32)
 	mux := http.NewServeMux()
-	server := httptest.NewUnstartedServer(mux)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that somebody else's end cut short
-	server.StartTLS()
-	t.Cleanup(server.Close)
+	server := testkit.TLSServer(t, mux, testkit.HTTP1)
 	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
 		answer(w, issuer)
@@ -57,14 +53,14 @@ func TestDiscoveryFindsEndpointsOnceForAll(t *testing.T) {
 		}()
 	}
 	for range cap(failures) {
-		must(t, <-failures)
+		testkit.NoError(t, <-failures)
 	}
 	var logins Logins
 	login := begin(t, &logins, &Source{Name: "a"}, client)
 	if !strings.HasPrefix(login.URL, issuer+"/authorize?") || asked.Load() != 1 {
 		t.Errorf("%s after %d lookups", login.URL, asked.Load())
 	}
-	must(t, client.Revoke(t.Context(), grant)) // it has no endpoint for that
+	testkit.NoError(t, client.Revoke(t.Context(), grant)) // it has no endpoint for that
 	if _, err := logins.BeginDevice(t.Context(), &Source{Name: "a"}, client); err == nil || asError(err).Action != ActionConfig {
 		t.Error(err)
 	}
@@ -138,8 +134,7 @@ func TestDiscoveryIsNotAskedForWhatIsKnown(t *testing.T) {
 	p := newProvider()
 	client := p.client()
 	client.Issuer = "https://127.0.0.1:1"
-	_, err := client.Refresh(t.Context(), stored(0))
-	must(t, err)
+	testkit.Must(client.Refresh(t.Context(), stored(0)))(t)
 	client.DeviceURL, client.HTTP = "", nil
 	if _, err := client.deviceCode(t.Context()); err == nil || p.calls() != 1 {
 		t.Error(err)

@@ -11,25 +11,21 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 func saved(t *testing.T) (FileStore, string) {
 	t.Helper()
 	store := FileStore{Dir: filepath.Join(t.TempDir(), "state", "avsproxy")}
-	if err := store.Save("alexa", stored(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, store.Save("alexa", stored(time.Hour)))
 	return store, store.Path("alexa")
 }
 
 func stat(t *testing.T, path string) fs.FileInfo {
 	t.Helper()
-	info, err := os.Lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info
+	return testkit.Must(os.Lstat(path))(t)
 }
 
 func TestFileStoreKeepsEveryField(t *testing.T) {
@@ -40,9 +36,7 @@ func TestFileStoreKeepsEveryField(t *testing.T) {
 		LoggedIn: now.Add(-2), Renewed: now.Add(-1), Expiry: now, Refused: "invalid_grant",
 	}
 	for _, grant := range []Grant{want, {}} {
-		if err := store.Save("alexa", grant); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, store.Save("alexa", grant))
 		if diff := cmp.Diff(grant, load(t, store)); diff != "" {
 			t.Error(diff)
 		}
@@ -54,10 +48,7 @@ func TestFileStoreIsForItsOwnerAlone(t *testing.T) {
 		t.Skip("Windows keeps no such modes")
 	}
 	store, path := saved(t)
-	unlock, err := store.Lock(t.Context(), "alexa")
-	if err != nil {
-		t.Fatal(err)
-	}
+	unlock := testkit.Must(store.Lock(t.Context(), "alexa"))(t)
 	unlock()
 	for path, want := range map[string]fs.FileMode{
 		path: 0o600, filepath.Join(store.Dir, "alexa.lock"): 0o600,
@@ -72,22 +63,11 @@ func TestFileStoreIsForItsOwnerAlone(t *testing.T) {
 func TestUnchangedGrantIsNotRewritten(t *testing.T) {
 	store, path := saved(t)
 	old := time.Now().Add(-time.Hour).Truncate(time.Second)
-	if err := os.Chtimes(path, old, old); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Chtimes(path, old, old))
 	before := stat(t, path)
-	if err := store.Save("alexa", load(t, store)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, store.Save("alexa", load(t, store)))
 	if after := stat(t, path); !os.SameFile(before, after) || !after.ModTime().Equal(old) {
 		t.Error("it was written again")
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -95,16 +75,16 @@ func TestSavingThroughALinkReplacesItsTarget(t *testing.T) {
 	for _, relative := range []bool{false, true} {
 		store, path := saved(t)
 		target := filepath.Join(store.Dir, "elsewhere", "grant")
-		must(t, os.Mkdir(filepath.Dir(target), 0o700))
-		must(t, os.Rename(path, target))
+		testkit.NoError(t, os.Mkdir(filepath.Dir(target), 0o700))
+		testkit.NoError(t, os.Rename(path, target))
 		link := target
 		if relative {
 			link = filepath.Join("elsewhere", "grant")
 		}
-		must(t, os.Symlink(link, path))
+		testkit.NoError(t, os.Symlink(link, path))
 		grant := load(t, store)
 		grant.Access = "changed"
-		must(t, store.Save("alexa", grant))
+		testkit.NoError(t, store.Save("alexa", grant))
 		if stat(t, path).Mode().Type() != fs.ModeSymlink || !stat(t, target).Mode().IsRegular() {
 			t.Error("the link was replaced")
 		}
@@ -117,16 +97,15 @@ func TestSavingThroughALinkReplacesItsTarget(t *testing.T) {
 func TestDeleteLeavesNoSecretBehind(t *testing.T) {
 	store, path := saved(t)
 	target := filepath.Join(store.Dir, "elsewhere", "grant")
-	must(t, os.Mkdir(filepath.Dir(target), 0o700))
-	must(t, os.Rename(path, target))
-	must(t, os.Symlink(target, path))
+	testkit.NoError(t, os.Mkdir(filepath.Dir(target), 0o700))
+	testkit.NoError(t, os.Rename(path, target))
+	testkit.NoError(t, os.Symlink(target, path))
 	content(canary)(t, filepath.Join(filepath.Dir(target), ".grant.12345.tmp")) // as a killed process leaves it
 	for range 2 {
-		must(t, store.Delete("alexa"))
+		testkit.NoError(t, store.Delete("alexa"))
 	}
 	for _, folder := range []string{store.Dir, filepath.Dir(target)} {
-		entries, err := os.ReadDir(folder)
-		must(t, err)
+		entries := testkit.Must(os.ReadDir(folder))(t)
 		for _, entry := range entries {
 			if !entry.IsDir() {
 				t.Errorf("left: %s", entry.Name())
@@ -136,7 +115,7 @@ func TestDeleteLeavesNoSecretBehind(t *testing.T) {
 	if _, err := store.Load("alexa"); !errors.Is(err, ErrNoGrant) {
 		t.Error(err)
 	}
-	must(t, FileStore{Dir: filepath.Join(store.Dir, "never made")}.Delete("alexa"))
+	testkit.NoError(t, FileStore{Dir: filepath.Join(store.Dir, "never made")}.Delete("alexa"))
 }
 
 func TestFullOrMissingFolderIsAnErrorAndNoGrant(t *testing.T) {
@@ -171,19 +150,16 @@ func TestGrantTooLargeToBeLoadedIsNotSaved(t *testing.T) {
 
 func TestLockKeepsOthersOutUntilItIsFreed(t *testing.T) {
 	for name, store := range map[string]Store{"file": FileStore{Dir: t.TempDir()}, "memory": &MemoryStore{}, "keyring": &KeyringStore{Dir: t.TempDir()}} {
-		unlock, err := store.Lock(t.Context(), "alexa")
-		must(t, err)
+		unlock := testkit.Must(store.Lock(t.Context(), "alexa"))(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		if _, err := store.Lock(ctx, "alexa"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)
 		}
-		other, err := store.Lock(t.Context(), "other")
-		must(t, err)
+		other := testkit.Must(store.Lock(t.Context(), "other"))(t)
 		other()
 		unlock()
-		again, err := store.Lock(t.Context(), "alexa")
-		must(t, err)
+		again := testkit.Must(store.Lock(t.Context(), "alexa"))(t)
 		again()
 	}
 }

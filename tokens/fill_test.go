@@ -2,7 +2,7 @@ package tokens
 
 import "testing"
 
-func TestFillPutsTheTokenWhereTheFormatSays(t *testing.T) {
+func TestFormatPutsTheTokenInItsPlace(t *testing.T) {
 	token := Token{Access: "user:pass word"}
 	for format, want := range map[string]string{
 		"{token}": "user:pass word", "Bearer {token}": "Bearer user:pass word",

@@ -29,7 +29,7 @@ func TestPromise1_AFullDiskAndARestartCostNoLogin(t *testing.T) {
 		})
 		first := stored(-time.Second)
 		first.Access = Secret("access-0" + long)
-		must(t, store.Save("alexa", first)) // with room, as a login is made
+		testkit.NoError(t, store.Save("alexa", first)) // with room, as a login is made
 		for round := range 20 {
 			fill()
 			source := open(t, p, store)

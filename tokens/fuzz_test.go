@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -43,9 +45,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		}
 		req, _ := http.NewRequest("GET", "http://x", nil)
 		req.Header.Set("Authorization", "Bearer "+grant.Access.Reveal())
-		if err := req.Write(&strings.Builder{}); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, req.Write(&strings.Builder{}))
 	})
 }
 
@@ -103,9 +103,7 @@ func FuzzCommandOutput(f *testing.F) {
 		if err := req.Write(&strings.Builder{}); err != nil || token.IsZero() {
 			t.Fatal(err)
 		}
-		if _, err := expiry.MarshalText(); err != nil { // the store could not keep it
-			t.Fatal(err)
-		}
+		testkit.Must(expiry.MarshalText())(t) // the store could not keep it
 	})
 }
 
@@ -140,13 +138,8 @@ func FuzzCallback(f *testing.F) {
 
 func FuzzStoredGrant(f *testing.F) {
 	store := FileStore{Dir: f.TempDir()}
-	if err := store.Save("alexa", stored(time.Hour)); err != nil {
-		f.Fatal(err)
-	}
-	whole, err := os.ReadFile(store.Path("alexa"))
-	if err != nil {
-		f.Fatal(err)
-	}
+	testkit.NoError(f, store.Save("alexa", stored(time.Hour)))
+	whole := testkit.Must(os.ReadFile(store.Path("alexa")))(f)
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
 	for _, text := range []string{"", "null", "{}", `{"version":2}`, `{"version":1,"credential":"alexa"}`, `{"version":1,"credential":"c4n4ry"}`, `{"version":1,"expiry":"c4n4ry"}`, `{"version":1e3}`} {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // importer is what 'avsproxy login NAME < FILE' makes, a process each.
@@ -20,7 +22,7 @@ func TestPromise1_AnImportThatIsRunAgainAsksNobody(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	reuse(p)
 	source, client := importer(p, store)
-	must(t, source.Import(t.Context(), client.Imported("mine")))
+	testkit.NoError(t, source.Import(t.Context(), client.Imported("mine")))
 	for range 3 { // at each boot
 		again, client := importer(p, store)
 		if err := again.Import(t.Context(), client.Imported("mine")); !errors.Is(err, ErrImported) {
@@ -40,7 +42,7 @@ func TestPromise1_AnImportThatIsRunAgainAsksNobody(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	another, client := importer(p, store)
-	must(t, another.Import(t.Context(), client.Imported("other")))
+	testkit.NoError(t, another.Import(t.Context(), client.Imported("other")))
 	if p.last().Get("refresh_token") != "other" || load(t, store).Refresh != "refresh-3" {
 		t.Error("another refresh token was not taken")
 	}
@@ -78,15 +80,15 @@ func TestPromise1_ImportsAtOnceSpendTheTokenOnce(t *testing.T) {
 func TestADeadImportIsNotSentAgain(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	source, client := importer(p, store)
-	must(t, source.Import(t.Context(), client.Imported("mine")))
+	testkit.NoError(t, source.Import(t.Context(), client.Imported("mine")))
 	dead := load(t, store)
 	dead.Refused = "invalid_grant"
-	must(t, store.Save("alexa", dead))
+	testkit.NoError(t, store.Save("alexa", dead))
 	again, client := importer(p, store)
 	if err := again.Import(t.Context(), client.Imported("mine")); !LoginNeeded(err) || p.calls() != 1 {
 		t.Errorf("%v, %d calls", err, p.calls())
 	}
-	must(t, again.Import(t.Context(), client.Imported("new")))
+	testkit.NoError(t, again.Import(t.Context(), client.Imported("new")))
 }
 
 // An earlier version kept no fingerprint: what it imported may be the same.
@@ -132,5 +134,5 @@ func TestPromise1_AnImportWithoutTheClientsSecretChangesNothing(t *testing.T) {
 		}
 	}
 	client.Secret = nil
-	must(t, source.Import(t.Context(), client.Imported("mine")))
+	testkit.NoError(t, source.Import(t.Context(), client.Imported("mine")))
 }

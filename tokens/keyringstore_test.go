@@ -32,15 +32,15 @@ func keepsAndDeletes(t *testing.T, store Store) {
 	}
 	short := full
 	short.Refresh = ""
-	must(t, store.Delete("alexa"))
+	testkit.NoError(t, store.Delete("alexa"))
 	for _, grant := range []Grant{full, short, {Refresh: "r"}, {}, full} {
-		must(t, store.Save("alexa", grant))
+		testkit.NoError(t, store.Save("alexa", grant))
 		if diff := cmp.Diff(grant, load(t, store)); diff != "" {
 			t.Error(diff)
 		}
 	}
 	for range 2 {
-		must(t, store.Delete("alexa"))
+		testkit.NoError(t, store.Delete("alexa"))
 		if _, err := store.Load("alexa"); !errors.Is(err, ErrNoGrant) {
 			t.Error(err)
 		}
@@ -55,14 +55,14 @@ func TestKeyringStoreKeepsEveryFieldAndDeletes(t *testing.T) {
 	}
 }
 
-func TestFileBesideTheKeyringIsWorthNothing(t *testing.T) {
+func TestFileBesideTheKeyringHoldsNoSecret(t *testing.T) {
 	store := mockKeyring(t)
 	grant := stored(time.Hour)
 	for _, grant.Refresh = range []Secret{canary, ""} {
 		grant.Access = canary + "-access"
-		must(t, store.Save("alexa", grant))
+		testkit.NoError(t, store.Save("alexa", grant))
 		text, err := os.ReadFile(store.file().Path("alexa"))
-		if err != nil || strings.Contains(string(text), canary) {
+		if err != nil || testkit.HasCanary(string(text)) {
 			t.Errorf("%s, %v", text, err)
 		}
 	}
@@ -76,10 +76,10 @@ func TestFileBesideTheKeyringIsWorthNothing(t *testing.T) {
 func between(t *testing.T, before, after Grant) *KeyringStore {
 	t.Helper()
 	store := mockKeyring(t)
-	must(t, store.Save("alexa", before))
+	testkit.NoError(t, store.Save("alexa", before))
 	entry, _, err := splitGrant("alexa", after)
-	must(t, err)
-	must(t, keyring.Set("avsproxy", "alexa", entry))
+	testkit.NoError(t, err)
+	testkit.NoError(t, keyring.Set("avsproxy", "alexa", entry))
 	return store
 }
 
@@ -114,25 +114,25 @@ func TestKeyringEntryIsNeverSentAsSomethingElse(t *testing.T) {
 	}
 }
 
-func TestHalfOfALoginIsNoneAndCanBeMadeAgain(t *testing.T) {
+func TestLoginWithoutItsFileOrKeyringEntryCanBeMadeAgain(t *testing.T) {
 	store := mockKeyring(t)
 	for _, lose := range []func() error{
 		func() error { return keyring.Delete("avsproxy", "alexa") },
 		func() error { return store.file().Delete("alexa") },
 	} {
-		must(t, store.Save("alexa", stored(time.Hour)))
-		must(t, lose())
+		testkit.NoError(t, store.Save("alexa", stored(time.Hour)))
+		testkit.NoError(t, lose())
 		if _, err := store.Load("alexa"); !errors.Is(err, ErrNoGrant) {
 			t.Error(err)
 		}
 	}
-	must(t, store.Save("alexa", stored(time.Hour)))
+	testkit.NoError(t, store.Save("alexa", stored(time.Hour)))
 	load(t, store)
 }
 
 func TestSecondProcessAdoptsThroughTheKeyring(t *testing.T) {
 	store, p := mockKeyring(t), newProvider()
-	must(t, store.Save("alexa", stored(-time.Second)))
+	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	first, second := open(t, p, store), open(t, p, &KeyringStore{Dir: store.Dir})
 	if mustToken(t, first) != mustToken(t, second) || p.calls() != 1 {
 		t.Errorf("%d calls", p.calls())
@@ -141,7 +141,7 @@ func TestSecondProcessAdoptsThroughTheKeyring(t *testing.T) {
 
 func TestKeyringThatCannotBeUsedIsNamedAndLeftAlone(t *testing.T) {
 	store := mockKeyring(t)
-	must(t, store.Save("alexa", stored(time.Hour)))
+	testkit.NoError(t, store.Save("alexa", stored(time.Hour)))
 	before := stat(t, store.file().Path("alexa"))
 	for _, cause := range []error{errors.New("prompt dismissed"), keyring.ErrSetDataTooBig, keyring.ErrUnsupportedPlatform} {
 		keyring.MockInitWithError(cause)
@@ -160,7 +160,7 @@ func TestKeyringThatCannotBeUsedIsNamedAndLeftAlone(t *testing.T) {
 
 func TestUnusableFileKeepsTheKeyringFromBeingOverwritten(t *testing.T) {
 	store := mockKeyring(t)
-	must(t, store.Save("alexa", stored(time.Hour)))
+	testkit.NoError(t, store.Save("alexa", stored(time.Hour)))
 	content(`{"version":99}`)(t, store.file().Path("alexa"))
 	before, _ := keyring.Get("avsproxy", "alexa")
 	grant := stored(time.Hour)
@@ -186,7 +186,7 @@ func TestKeyringThatHangsIsGivenUpAndNotOvertaken(t *testing.T) {
 			t.Errorf("overtaken: %v", err)
 		}
 		close(release)
-		must(t, store.Save("alexa", stored(time.Hour)))
+		testkit.NoError(t, store.Save("alexa", stored(time.Hour)))
 	})
 }
 

@@ -119,7 +119,7 @@ func killRounds() int {
 
 func prepareAftermath(t *testing.T, o sandbox.Options) *aftermath {
 	amazon, client := startAmazon(t, o)
-	must(t, amazon.Faults().Replace("reuse-detection"))
+	testkit.NoError(t, amazon.Faults().Replace("reuse-detection"))
 	a := &aftermath{amazon: amazon, client: client, store: FileStore{Dir: t.TempDir()}}
 	a.env = append(os.Environ(), renewURL+"="+client.TokenURL, renewRoots+"="+string(amazon.RootPEM()), renewIn+"="+a.store.Dir)
 	a.logIn(t)
@@ -132,10 +132,8 @@ func (a *aftermath) source() *Source {
 
 func (a *aftermath) logIn(t *testing.T) {
 	logins := &Logins{}
-	login, err := logins.Begin(t.Context(), a.source(), a.client)
-	must(t, err)
-	_, err = logins.Callback(t.Context(), calledBack(consent(t, login)))
-	must(t, err)
+	login := testkit.Must(logins.Begin(t.Context(), a.source(), a.client))(t)
+	testkit.Must(logins.Callback(t.Context(), calledBack(consent(t, login))))(t)
 }
 
 func (a *aftermath) child(step string) *exec.Cmd {
@@ -184,7 +182,7 @@ func TestPromise6_FiftyProcessesMakeOneCall(t *testing.T) {
 	a := prepareAftermath(t, sandbox.Options{})
 	expired := load(t, a.store)
 	expired.Expiry = wallNow().Add(-time.Second)
-	must(t, a.store.Save("alexa", expired))
+	testkit.NoError(t, a.store.Save("alexa", expired))
 	before := len(a.amazon.TokenCalls())
 	tokens := make(chan string)
 	for range 50 {

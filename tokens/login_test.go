@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 func loginSource(t *testing.T, client *Client) *Source {
 	t.Helper()
 	source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Matches: client.Matches}
-	must(t, source.Load())
+	testkit.NoError(t, source.Load())
 	return source
 }
 
@@ -25,8 +26,7 @@ func TestLoginWithPKCEGivesALastingGrant(t *testing.T) {
 	source := loginSource(t, client)
 	var logins Logins
 	login := begin(t, &logins, source, client)
-	asked, err := url.Parse(login.URL)
-	must(t, err)
+	asked := testkit.Must(url.Parse(login.URL))(t)
 	query := asked.Query()
 	if query.Get("code_challenge_method") != "S256" || len(query.Get("code_challenge")) != 43 || len(query.Get("state")) < 43 {
 		t.Errorf("asked with %v", query)
@@ -82,8 +82,7 @@ func TestStrangersCallbacksAreIgnored(t *testing.T) {
 		"error=access_denied", "state=" + waiting[0].ID, "State=" + waiting[0].state, "state=" + waiting[0].state + "x",
 		"state=" + waiting[0].state[1:], "state=x&state=" + waiting[0].state,
 	} {
-		values, err := url.ParseQuery(query)
-		must(t, err)
+		values := testkit.Must(url.ParseQuery(query))(t)
 		if login, err := logins.Callback(t.Context(), calledBack(values)); !errors.Is(err, ErrUnknownState) || login != nil {
 			t.Errorf("%s: %v", query, err)
 		}
@@ -117,10 +116,9 @@ func TestErrorWithTheRightStateEndsTheLogin(t *testing.T) {
 	} {
 		p, logins := newProvider(), Logins{}
 		login := begin(t, &logins, loginSource(t, p.client()), p.client())
-		query, err := url.ParseQuery(c.query)
-		must(t, err)
+		query := testkit.Must(url.ParseQuery(c.query))(t)
 		query.Set("state", login.state)
-		_, err = logins.Callback(t.Context(), calledBack(query))
+		_, err := logins.Callback(t.Context(), calledBack(query))
 		var e *Error
 		if !errors.As(err, &e) || e.Code != c.code || !strings.Contains(e.Error(), c.says) || e.Hint == "" || len(e.Error()) > 400 {
 			t.Errorf("%s: %q", c.query, err)
@@ -195,7 +193,7 @@ func TestLoginThatTheProviderCannotFinish(t *testing.T) {
 		p, logins := newProvider(), Logins{}
 		p.now(c.answer)
 		source := &Source{Name: "alexa", Store: holding(t, stored(time.Hour))}
-		must(t, source.Load())
+		testkit.NoError(t, source.Load())
 		login := begin(t, &logins, source, p.client())
 		_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}}))
 		var e *Error
@@ -213,8 +211,7 @@ func TestRevokedGrantEndsInLoginNeeded(t *testing.T) {
 	amazon, client := startAmazon(t, sandbox.Options{})
 	source := loginSource(t, client)
 	var logins Logins
-	_, err := logins.Callback(t.Context(), calledBack(consent(t, begin(t, &logins, source, client))))
-	must(t, err)
+	testkit.Must(logins.Callback(t.Context(), calledBack(consent(t, begin(t, &logins, source, client)))))(t)
 	amazon.RevokeGrants()
 	source.Reject(Token{Access: mustToken(t, source)})
 	for range 3 {
@@ -225,7 +222,6 @@ func TestRevokedGrantEndsInLoginNeeded(t *testing.T) {
 	if calls := amazon.TokenCalls(); len(calls) != 2 || calls[1].Error != "invalid_grant" {
 		t.Errorf("%+v", calls)
 	}
-	_, err = logins.Callback(t.Context(), calledBack(consent(t, begin(t, &logins, source, client))))
-	must(t, err)
+	testkit.Must(logins.Callback(t.Context(), calledBack(consent(t, begin(t, &logins, source, client)))))(t)
 	mustToken(t, source)
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestLoginIsForgottenAfterTenMinutes(t *testing.T) {
@@ -60,8 +62,7 @@ func TestTooManyLoginsEndTheOldestThatWaits(t *testing.T) {
 	for i := range loginMost {
 		all = append(all, begin(t, &logins, &Source{Name: fmt.Sprint(i), Store: &MemoryStore{}}, p.client()))
 	}
-	_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {all[5].state}, "code": {"ANx"}}))
-	must(t, err)
+	testkit.Must(logins.Callback(t.Context(), calledBack(url.Values{"state": {all[5].state}, "code": {"ANx"}})))(t)
 	all = append(all, begin(t, &logins, source, p.client()), begin(t, &logins, &Source{Name: "last"}, p.client()))
 	for i, login := range all {
 		over, err := login.Done()
@@ -82,10 +83,8 @@ func TestAlexaScopeDataHasTheBytesAmazonWants(t *testing.T) {
 	client := &Client{ID: "id", AuthURL: "https://a/ap/oa", RedirectURL: redirectURL, Scopes: []string{"alexa:all"}}
 	client.AuthParams = map[string]string{"scope_data": AlexaScopeData("my_product", "42")}
 	client.TokenURL = "https://a/token"
-	text, err := client.authURL(t.Context(), "s", "v")
-	must(t, err)
-	u, err := url.Parse(text)
-	must(t, err)
+	text := testkit.Must(client.authURL(t.Context(), "s", "v"))(t)
+	u := testkit.Must(url.Parse(text))(t)
 	for key, want := range map[string]string{
 		"scope_data": want, "client_id": "id", "redirect_uri": redirectURL, "scope": "alexa:all", "response_type": "code", "state": "s",
 	} {
@@ -102,13 +101,12 @@ func TestConfiguredParametersCannotWeakenALogin(t *testing.T) {
 	client.TokenParams = map[string]string{"code_verifier": "x", "audience": "y"}
 	var logins Logins
 	login := begin(t, &logins, &Source{Store: &MemoryStore{}}, client)
-	u, err := url.Parse(login.URL)
-	must(t, err)
+	u := testkit.Must(url.Parse(login.URL))(t)
 	query := u.Query()
 	if query.Get("state") != login.state || query.Get("code_challenge_method") != "S256" || len(query.Get("code_challenge")) != 43 || query.Get("prompt") != "consent" {
 		t.Errorf("%v", query)
 	}
-	_, err = logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}}))
+	_, err := logins.Callback(t.Context(), calledBack(url.Values{"state": {login.state}, "code": {"ANx"}}))
 	if form := p.last(); err != nil || form.Get("code_verifier") != login.verifier || form.Get("audience") != "y" || form.Get("redirect_uri") != redirectURL || form.Get("code") != "ANx" {
 		t.Errorf("%v, %v", form, err)
 	}
@@ -131,7 +129,7 @@ func TestStatesAndIDsAreUnique(t *testing.T) {
 	}
 }
 
-func TestShownEndsTheWaitForThePage(t *testing.T) {
+func TestAwaitSeenReturnsWhenThePageWasShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logins Logins
 		login := begin(t, &logins, &Source{}, newProvider().client())
@@ -155,8 +153,7 @@ func TestLoginsOfOneKindAreJoined(t *testing.T) {
 		p, logins := planned(saying(400, "authorization_pending")), Logins{}
 		source := &Source{Name: "alexa", Store: &MemoryStore{}}
 		first := begin(t, &logins, source, p.client())
-		device, err := logins.BeginDevice(t.Context(), source, p.client())
-		must(t, err)
+		device := testkit.Must(logins.BeginDevice(t.Context(), source, p.client()))(t)
 		time.Sleep(loginLife/2 - 1)
 		again, err := logins.BeginDevice(t.Context(), source, p.client())
 		if err != nil || again != device || begin(t, &logins, source, p.client()) != first {

@@ -1,7 +1,6 @@
 package tokens
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -31,7 +30,7 @@ func TestMain(m *testing.M) {
 
 const (
 	redirectURL = "https://localhost:9745/authresponse"
-	canary      = "c4n4ry-Atzr|must-never-be-seen"
+	canary      = testkit.Canary + "-Atzr|must-never-be-seen"
 )
 
 // A provider is a token endpoint in memory, so that it also works on fake time.
@@ -151,9 +150,7 @@ func open(t testing.TB, p *provider, store Store) *Source {
 	t.Helper()
 	client := p.client()
 	source := &Source{Name: "alexa", Kind: "authorization_code", Store: store, Renew: client.Refresh, Matches: client.Matches}
-	if err := source.Load(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, source.Load())
 	return source
 }
 
@@ -161,18 +158,13 @@ func open(t testing.TB, p *provider, store Store) *Source {
 func holding(t testing.TB, grant Grant) *MemoryStore {
 	t.Helper()
 	store := &MemoryStore{}
-	if err := store.Save("alexa", grant); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, store.Save("alexa", grant))
 	return store
 }
 
 func mustToken(t testing.TB, s *Source) Secret {
 	t.Helper()
-	token, err := s.Token(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	token := testkit.Must(s.Token(t.Context()))(t)
 	return token.Access
 }
 
@@ -189,20 +181,13 @@ func refused(t testing.TB, s *Source) *Error {
 
 func load(t testing.TB, store Store) Grant {
 	t.Helper()
-	grant, err := store.Load("alexa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return grant
+	return testkit.Must(store.Load("alexa"))(t)
 }
 
 // startAmazon starts a sandbox and makes a client of it.
 func startAmazon(t *testing.T, o sandbox.Options) (*sandbox.Sandbox, *Client) {
 	t.Helper()
-	s, err := sandbox.Start(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := testkit.Must(sandbox.Start(o))(t)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.Pool()}}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
@@ -221,11 +206,7 @@ func startAmazon(t *testing.T, o sandbox.Options) (*sandbox.Sandbox, *Client) {
 
 func begin(t testing.TB, logins *Logins, source *Source, client *Client) *Login {
 	t.Helper()
-	login, err := logins.Begin(t.Context(), source, client)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return login
+	return testkit.Must(logins.Begin(t.Context(), source, client))(t)
 }
 
 // calledBack is what a browser asks for that comes back with this query.
@@ -239,16 +220,8 @@ func calledBack(query url.Values) *url.URL {
 func consent(t testing.TB, login *Login) url.Values {
 	t.Helper()
 	browser := *login.client.httpClient()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", login.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := browser.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := testkit.Must(http.NewRequestWithContext(testkit.Context(t), "GET", login.URL, nil))(t)
+	resp := testkit.Must(browser.Do(req))(t)
 	resp.Body.Close()
 	target, err := url.Parse(resp.Header.Get("Location"))
 	if resp.StatusCode != http.StatusFound || err != nil || !strings.HasPrefix(target.String(), redirectURL+"?") {

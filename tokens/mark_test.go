@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // watched is a source whose store and provider tell in which order they were used.
@@ -128,7 +130,7 @@ func TestLostAnswerIsNamedWhereTheProviderRefuses(t *testing.T) {
 func TestProcessThatEndsSoonDoesNotSpendWhatItCannotKeep(t *testing.T) {
 	p := newProvider()
 	store := &brokenStore{MemoryStore: MemoryStore{}}
-	must(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
+	testkit.NoError(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
 	store.set(nil, errors.New("no space left"), nil)
 	source := open(t, p, store)
 	source.MustSave = true
@@ -148,13 +150,12 @@ func TestDamagedFileFallsBackToThePreviousGeneration(t *testing.T) {
 	older := load(t, store)
 	newer := older
 	newer.Access, newer.Refresh = "access-9", "refresh-9"
-	must(t, store.Save("alexa", newer))
-	text, err := os.ReadFile(path)
-	must(t, err)
+	testkit.NoError(t, store.Save("alexa", newer))
+	text := testkit.Must(os.ReadFile(path))(t)
 	for name, damage := range map[string]string{
 		"cut": string(text[:300]), "zeros": string(make([]byte, len(text))), "one letter": strings.Replace(string(text), "refresh-9", "refresh-8", 1), "emptied": "",
 	} {
-		must(t, os.WriteFile(path, []byte(damage), 0o600))
+		testkit.NoError(t, os.WriteFile(path, []byte(damage), 0o600))
 		told := ""
 		store.Recovered = func(path string) { told = path }
 		got := load(t, store)
@@ -165,7 +166,7 @@ func TestDamagedFileFallsBackToThePreviousGeneration(t *testing.T) {
 	p := newProvider()
 	source := open(t, p, store)
 	mustToken(t, source)
-	must(t, source.AwaitRenewal(t.Context()))
+	testkit.NoError(t, source.AwaitRenewal(t.Context()))
 	if got := load(t, store); p.last().Get("refresh_token") != "refresh-0" || got.Refresh != "refresh-1" || !got.PendingSince.IsZero() {
 		t.Errorf("went on with %v", got)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // reuse is a rotating provider that revokes the family when a spent refresh token comes.
@@ -32,7 +34,7 @@ func TestTheSaverNeverOverwritesARenewal(t *testing.T) {
 		p := newProvider()
 		reuse(p)
 		store := &brokenStore{}
-		must(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
 		source := open(t, p, store)
 		store.set(nil, errors.New("no space left"), nil)
 		mustToken(t, source)      // access-1, only in memory
@@ -68,7 +70,7 @@ func seeded(t *testing.T, p *provider, store Store, refresh *Secret) *Source {
 		}
 		return last, nil
 	}}
-	must(t, source.Load())
+	testkit.NoError(t, source.Load())
 	return source
 }
 
@@ -113,8 +115,8 @@ func TestKilledWhileADamagedFileIsKept(t *testing.T) {
 	first := load(t, store)
 	second := first
 	second.Access, second.Refresh = "access-9", "refresh-9"
-	must(t, store.Save("alexa", second))
-	must(t, os.WriteFile(path, []byte("{"), 0o600))
+	testkit.NoError(t, store.Save("alexa", second))
+	testkit.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
 	load(t, store) // the generation before
 	killed := store
 	killed.step = func(at string) {
@@ -136,10 +138,10 @@ func TestDamageBesideARunningProcessCostsNothing(t *testing.T) {
 	p := newProvider()
 	reuse(p)
 	store := FileStore{Dir: t.TempDir()}
-	must(t, store.Save("alexa", stored(-time.Second)))
+	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	source := open(t, p, store)
 	mustToken(t, source) // refresh-1, in memory and in the file
-	must(t, os.WriteFile(store.Path("alexa"), []byte("{"), 0o600))
+	testkit.NoError(t, os.WriteFile(store.Path("alexa"), []byte("{"), 0o600))
 	source.Reject(Token{Access: "access-1"})
 	_, err := source.Token(t.Context())
 	if err != nil || p.last().Get("refresh_token") != "refresh-1" {
@@ -174,7 +176,7 @@ func TestDeadTokensAreNotAskedForWithEachRequest(t *testing.T) {
 			runs++
 			return Grant{Kind: "command", Access: Secret(fmt.Sprint("dead-", runs)), Renewed: wallNow(), Expiry: wallNow().Add(-time.Minute)}, nil
 		}}
-		must(t, source.Load())
+		testkit.NoError(t, source.Load())
 		for range 1000 {
 			refused(t, source)
 		}
@@ -196,7 +198,7 @@ func TestExpiresInOfAnyKindCostsNoToken(t *testing.T) {
 	}
 }
 
-func TestFiveHundredWithACodeProvesNothing(t *testing.T) {
+func TestStatus500WithACodeKeepsTheMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		p.now(answering(500, jsonType, `{"error":"server_error"}`))
@@ -223,16 +225,16 @@ func TestARotatedTokenIsKeptBesideAnUnusableOne(t *testing.T) {
 	})
 }
 
-func TestSettleSavesWhatIsHeld(t *testing.T) {
+func TestAwaitRenewalSavesAnUnsavedGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		store := &brokenStore{}
-		must(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
 		source := open(t, p, store)
 		store.set(nil, errors.New("no space left"), nil)
 		mustToken(t, source)
 		store.set(nil, nil, nil)
-		must(t, source.AwaitRenewal(t.Context()))
+		testkit.NoError(t, source.AwaitRenewal(t.Context()))
 		if got := load(t, store); got.Refresh != "refresh-1" {
 			t.Errorf("the process ends and leaves the spent %s", got.Refresh.Reveal())
 		}
@@ -244,14 +246,14 @@ func TestLogoutOfAnUnsavedLoginStaysQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		store := &brokenStore{}
-		must(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
 		source := open(t, p, store)
 		store.set(nil, errors.New("no space left"), nil)
 		mustToken(t, source)
 		var heard []Outcome
 		source.Outcome = func(o Outcome) { heard = append(heard, o) }
 		store.set(nil, nil, nil)
-		must(t, source.Logout(t.Context()))
+		testkit.NoError(t, source.Logout(t.Context()))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(heard) > 0 {
@@ -262,8 +264,7 @@ func TestLogoutOfAnUnsavedLoginStaysQuiet(t *testing.T) {
 
 func TestALockThatIsGivenUpIsClosed(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
-	unlock, err := store.Lock(t.Context(), "alexa")
-	must(t, err)
+	unlock := testkit.Must(store.Lock(t.Context(), "alexa"))(t)
 	defer unlock()
 	fds := func() int { e, _ := os.ReadDir("/proc/self/fd"); return len(e) }
 	before := fds()
@@ -282,28 +283,27 @@ func TestAClientsOwnGrantDoesNotReplaceALogin(t *testing.T) {
 		p := newProvider()
 		client := p.client()
 		store := FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		time.Sleep(time.Second)
 		source := &Source{Name: "alexa", Store: store, Unattended: true, Renew: client.ClientCredentials, Matches: func(g Grant) bool { return g.Kind == clientKind }}
-		must(t, source.Load())
+		testkit.NoError(t, source.Load())
 		mustToken(t, source)
 		time.Sleep(2 * time.Hour)
 		mustToken(t, source)
 		back := &Source{Name: "alexa", Store: store, Renew: client.Refresh, Matches: func(g Grant) bool { return g.Kind != clientKind }} // the person takes the change back
-		must(t, back.Load())
+		testkit.NoError(t, back.Load())
 		if _, err := back.Token(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-func TestAProofWithoutAnAnswerIsMarked(t *testing.T) {
+func TestProofWithoutAnAnswerIsMarkedAsPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		p.answer = down
 		first := stored(time.Hour)
-		g, err := newLogin(&Source{Store: &MemoryStore{}}, p.client()).prove(t.Context(), first)
-		must(t, err)
+		g := testkit.Must(newLogin(&Source{Store: &MemoryStore{}}, p.client()).prove(t.Context(), first))(t)
 		if g.PendingSince.IsZero() {
 			t.Error("a refresh token that may be spent goes unmarked")
 		}
@@ -331,7 +331,7 @@ func TestLoginNeededDoesNotReadTheSecretWithEachRequest(t *testing.T) {
 			runs++ // refresh_token = { command = ... } runs a program here
 			return client.Imported("A"), nil
 		}}
-		must(t, source.Load())
+		testkit.NoError(t, source.Load())
 		for range 1000 {
 			refused(t, source)
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func cutAs(kind, text string) func(int, url.Values) (*http.Response, error) {
@@ -49,7 +50,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 			for n := 1; n <= len(text); n += step {
 				synctest.Test(t, func(t *testing.T) {
 					p, store := newProvider(), FileStore{Dir: t.TempDir()}
-					must(t, store.Save("alexa", stored(-time.Second)))
+					testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 					p.now(cutAs(jsonType, text[:n]))
 					s := open(t, p, store)
 					ctx, c := context.WithTimeout(t.Context(), time.Minute)
@@ -73,7 +74,7 @@ func TestCutAtEveryOffset(t *testing.T) {
 	}
 }
 
-func TestGzip(t *testing.T) {
+func TestCompressedTokenAnswersAreReadOrKept(t *testing.T) {
 	var z bytes.Buffer
 	w := gzip.NewWriter(&z)
 	w.Write([]byte(whole))
@@ -113,15 +114,14 @@ func TestGzip(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			srv := httptest.NewServer(h)
-			defer srv.Close()
+			srv := testkit.Server(t, h)
 			store := FileStore{Dir: t.TempDir()}
 			c := &Client{ID: "client", TokenURL: srv.URL + "/token", HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 			g := stored(-time.Second)
 			g.Issuer = c.TokenURL
-			must(t, store.Save("alexa", g))
+			testkit.NoError(t, store.Save("alexa", g))
 			s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
-			must(t, s.Load())
+			testkit.NoError(t, s.Load())
 			_, err := s.Token(t.Context())
 			kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
 			got := load(t, store)
@@ -152,7 +152,7 @@ func TestClockSetBackAfterAFailure(t *testing.T) {
 	})
 }
 
-func TestProbably(t *testing.T) {
+func TestRefusalsMeanADeadLoginOnlyWhereTheyGoOn(t *testing.T) {
 	t0 := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	t.Run("passing faults are no refusals", func(t *testing.T) {
 		var f Failed
@@ -188,11 +188,10 @@ func TestProbably(t *testing.T) {
 }
 
 // A maintenance page with changing text fills all places; then the answer that matters is dropped.
-func TestUnreadPlacesAreTakenByPages(t *testing.T) {
+func TestAnswerThatIsNotKeptIsNotReportedAsKept(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for i := range 4 {
-		_, err := store.unread("alexa").keep(fmt.Appendf(nil, "<html>be right back, request %d</html>", i))
-		must(t, err)
+		testkit.Must(store.unread("alexa").keep(fmt.Appendf(nil, "<html>be right back, request %d</html>", i)))(t)
 	}
 	answer := []byte(`{"data":{"refresh_token":"refresh-1"}}`)
 	path, err := store.unread("alexa").keep(answer)
@@ -203,9 +202,9 @@ func TestUnreadPlacesAreTakenByPages(t *testing.T) {
 	}
 }
 
-func TestUnreadPlaceIsAPipe(t *testing.T) {
+func TestPipeInThePlaceOfAKeptAnswerDoesNotBlock(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
-	must(t, syscall.Mkfifo(store.unread("alexa").paths()[0], 0o600))
+	testkit.NoError(t, syscall.Mkfifo(store.unread("alexa").paths()[0], 0o600))
 	done := make(chan bool)
 	go func() { store.unread("alexa").keep([]byte("x")); close(done) }()
 	select {
@@ -217,10 +216,10 @@ func TestUnreadPlaceIsAPipe(t *testing.T) {
 	}
 }
 
-func TestUnreadPlacesUnusable(t *testing.T) {
+func TestFoldersInThePlaceOfKeptAnswersAreReported(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	for _, p := range store.unread("alexa").paths() {
-		must(t, os.Mkdir(p, 0o700))
+		testkit.NoError(t, os.Mkdir(p, 0o700))
 	}
 	if path, err := store.unread("alexa").keep([]byte("x")); err == nil && path != "" {
 		t.Errorf("claims to have kept it in %s, a folder", path)
@@ -228,7 +227,7 @@ func TestUnreadPlacesUnusable(t *testing.T) {
 }
 
 // A nested token answer with a word for "no error" is thrown away.
-func TestNestedWithAWordIsKept(t *testing.T) {
+func TestNestedTokenAnswerWithAnErrorWordIsKept(t *testing.T) {
 	for name, text := range map[string]string{
 		"error none":   `{"error":"none","data":{"access_token":"a","refresh_token":"refresh-1"}}`,
 		"error code":   `{"error":{"code":"ok","message":""},"data":{"access_token":"a","refresh_token":"refresh-1"}}`,
@@ -239,7 +238,7 @@ func TestNestedWithAWordIsKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, store := newProvider(), FileStore{Dir: t.TempDir()}
-			must(t, store.Save("alexa", stored(-time.Second)))
+			testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 			p.now(cutAs(jsonType, text))
 			e := refused(t, open(t, p, store))
 			if kept, _ := os.ReadFile(store.unread("alexa").paths()[0]); len(kept) == 0 {
@@ -253,7 +252,7 @@ func TestNestedWithAWordIsKept(t *testing.T) {
 func TestStatusNamesTheKeptAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		p.now(answering(200, jsonType, `{"data":{"refresh_token":"refresh-1"}}`))
 		s := open(t, p, store)
 		refused(t, s)
@@ -279,7 +278,7 @@ func TestStatusNamesTheKeptAnswer(t *testing.T) {
 }
 
 // A login whose answer breaks off behind the refresh token.
-func TestCodeExchangeCutBehindTheRefreshToken(t *testing.T) {
+func TestCodeExchangeCutBehindTheRefreshTokenKeepsIt(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
 	c := p.client()
 	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
@@ -296,7 +295,7 @@ func TestCodeExchangeCutBehindTheRefreshToken(t *testing.T) {
 	}
 }
 
-func TestDeviceProofThrowsTheRotatedTokenAway(t *testing.T) {
+func TestDeviceLoginKeepsTheTokenThatItsProofRotated(t *testing.T) {
 	p, c := newProvider(), (*Client)(nil)
 	c = p.client()
 	first := c.newGrant(deviceKind)
@@ -308,7 +307,7 @@ func TestDeviceProofThrowsTheRotatedTokenAway(t *testing.T) {
 	}
 }
 
-func TestDeviceProofUnread(t *testing.T) {
+func TestDeviceLoginKeepsAnUnreadAnswerOfItsProof(t *testing.T) {
 	p := newProvider()
 	c := p.client()
 	first := c.newGrant(deviceKind)
@@ -321,7 +320,7 @@ func TestDeviceProofUnread(t *testing.T) {
 	}
 }
 
-func TestDevicePollCut(t *testing.T) {
+func TestCutAnswerToADevicePollKeepsItsRefreshToken(t *testing.T) {
 	p := newProvider()
 	c := p.client()
 	p.now(cutAs(jsonType, `{"refresh_token":"refresh-1","access_token":"acc`))
@@ -332,7 +331,7 @@ func TestDevicePollCut(t *testing.T) {
 }
 
 // The secret is wrong for a while; the try in a header ends in something else than invalid_client.
-func TestTryBasicSticks(t *testing.T) {
+func TestBasicAuthenticationIsKeptOnlyWhereItWorked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, header := range map[string]*http.Response{
 			"503":             reply(503, "text/html", "oops"),
@@ -360,7 +359,7 @@ func TestTryBasicSticks(t *testing.T) {
 			})
 			c := &Client{ID: "client", TokenURL: "https://provider.test/token", TryBasic: true, Secret: func() (Secret, error) { return secret, nil }, HTTP: &http.Client{Transport: rt}}
 			s := &Source{Name: "alexa", Store: holding(t, stored(-time.Second)), Renew: c.Refresh, Matches: c.Matches}
-			must(t, s.Load())
+			testkit.NoError(t, s.Load())
 			s.Token(t.Context())
 			secret = "right"
 			var err error
@@ -382,9 +381,9 @@ type roundTrip func(*http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // The second request was sent and its answer lost: the refresh token may be spent.
-func TestTryBasicLosesTheMark(t *testing.T) {
+func TestLostAnswerToBasicAuthenticationKeepsTheMark(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
-	must(t, store.Save("alexa", stored(-time.Second)))
+	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	n := 0
 	rt := roundTrip(func(req *http.Request) (*http.Response, error) {
 		if n++; n == 1 {
@@ -395,14 +394,14 @@ func TestTryBasicLosesTheMark(t *testing.T) {
 	c := p.client()
 	c.TryBasic, c.HTTP = true, &http.Client{Transport: rt}
 	s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
-	must(t, s.Load())
+	testkit.NoError(t, s.Load())
 	e := refused(t, s)
 	if load(t, store).PendingSince.IsZero() {
 		t.Errorf("the mark is gone though the refresh token was sent and not answered; %v", e)
 	}
 }
 
-func TestOddRefreshTokens(t *testing.T) {
+func TestMalformedRefreshTokensReplaceNone(t *testing.T) {
 	for name, text := range map[string]string{
 		"space":     `{"access_token":"a","refresh_token":" "}`,
 		"zero":      `{"access_token":"a","refresh_token":0}`,
@@ -411,7 +410,7 @@ func TestOddRefreshTokens(t *testing.T) {
 		"control":   `{"access_token":"a","refresh_token":"x\u0000y"}`,
 	} {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		p.now(answering(200, jsonType, text))
 		s := open(t, p, store)
 		s.Token(t.Context())
@@ -426,15 +425,14 @@ func TestOddRefreshTokens(t *testing.T) {
 func TestKilledWithinASaveOnAFullDisk(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	old := stored(-time.Second)
-	must(t, store.Save("alexa", old))
+	testkit.NoError(t, store.Save("alexa", old))
 	old.PendingSince = wallNow().Add(-time.Second)
-	must(t, store.Save("alexa", old))
+	testkit.NoError(t, store.Save("alexa", old))
 	next := old
 	next.Generation++
 	next.PendingSince, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
-	text, err := formatGrant("alexa", next)
-	must(t, err)
-	must(t, os.WriteFile(store.previous("alexa"), text, 0o600)) // what durable.overwrite did before the kill
+	text := testkit.Must(formatGrant("alexa", next))(t)
+	testkit.NoError(t, os.WriteFile(store.previous("alexa"), text, 0o600)) // what durable.overwrite did before the kill
 	if got := load(t, store); got.Refresh != "refresh-1" {
 		t.Errorf("goes on with the spent %q, though previous.json has the new one", got.Refresh.Reveal())
 	}

@@ -6,14 +6,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // The whole renewal hangs on a pipe in the place of the unread answer, and with it the end of the process.
-func TestRenewalHangsOnAPipe(t *testing.T) {
+func TestPipeInThePlaceOfAKeptAnswerDoesNotBlockTheRenewal(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
-	must(t, store.Save("alexa", stored(-time.Second)))
+	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	path := store.unread("alexa").paths()[0]
-	must(t, mkfifo(path))
+	testkit.NoError(t, mkfifo(path))
 	p.now(answering(200, jsonType, `<html>`))
 	s := open(t, p, store)
 	s.Timeout = time.Second
@@ -31,7 +33,7 @@ func TestRenewalHangsOnAPipe(t *testing.T) {
 }
 
 // An outage of an hour after eight refusals in three minutes, by the whole machinery.
-func TestProbablyByAnOutage(t *testing.T) {
+func TestOutageAfterRefusalsDoesNotEndTheLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(-time.Second))
 		p.now(answering(400, jsonType, `{"error":"temporarily_unavailable"}`))
@@ -61,14 +63,14 @@ func TestImportWhileServeHoldsAnUnsavedGrantFromTheFuture(t *testing.T) {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
 		g := stored(-time.Second)
 		g.Kind, g.LoggedIn, g.Renewed = importedKind, wallNow().Add(24*time.Hour), wallNow().Add(24*time.Hour)
-		must(t, store.Save("alexa", g))
+		testkit.NoError(t, store.Save("alexa", g))
 		s := open(t, p, store)
 		p.now(answering(400, jsonType, `{"error":"invalid_grant"}`))
 		refused(t, s)
 		p.now(rotating)
 		other, client := importer(p, store)
-		must(t, other.Import(t.Context(), client.Imported("fresh")))
-		must(t, s.Reload(t.Context()))
+		testkit.NoError(t, other.Import(t.Context(), client.Imported("fresh")))
+		testkit.NoError(t, s.Reload(t.Context()))
 		if got, err := s.Token(t.Context()); err != nil || got.Access != load(t, store).Access {
 			t.Errorf("%v %v", got.Access.Reveal(), err)
 		}

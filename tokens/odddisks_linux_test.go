@@ -24,12 +24,12 @@ func TestLinkToAFullDisk(t *testing.T) {
 				p, store := newProvider(), FileStore{Dir: disk2}
 				reuse(p)
 				real := filepath.Join(disk, "real.json")
-				must(t, store.Save("alexa", stored(-time.Second)))
+				testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 				text, _ := os.ReadFile(store.Path("alexa"))
-				must(t, os.WriteFile(real, text, 0o600))
-				must(t, os.Remove(store.Path("alexa")))
-				must(t, os.Symlink(real, store.Path("alexa")))
-				must(t, store.Save("alexa", load(t, store))) // with room
+				testkit.NoError(t, os.WriteFile(real, text, 0o600))
+				testkit.NoError(t, os.Remove(store.Path("alexa")))
+				testkit.NoError(t, os.Symlink(real, store.Path("alexa")))
+				testkit.NoError(t, store.Save("alexa", load(t, store))) // with room
 				fill()
 				if way == "both are full" {
 					fill2()
@@ -55,8 +55,8 @@ func TestFullDiskAndAnOpenPreviousGeneration(t *testing.T) {
 	folder, fill := testkit.SmallDisk(t)
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), FileStore{Dir: folder}
-		must(t, store.Save("alexa", stored(-time.Second)))
-		must(t, os.Chmod(store.previous("alexa"), 0o644))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, os.Chmod(store.previous("alexa"), 0o644))
 		fill()
 		s := open(t, p, store)
 		mustToken(t, s)
@@ -85,9 +85,9 @@ func TestImportOnADiskThatFillsUp(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the next import of the same refresh token") {
 		t.Error(err)
 	}
-	must(t, os.Remove(filepath.Join(folder, "log"))) // somebody makes room, and imports again
+	testkit.NoError(t, os.Remove(filepath.Join(folder, "log"))) // somebody makes room, and imports again
 	again, client := importer(p, store)
-	must(t, again.Import(t.Context(), client.Imported("mine")))
+	testkit.NoError(t, again.Import(t.Context(), client.Imported("mine")))
 	if got := load(t, store); got.Refresh != "refresh-1" || p.calls() != 1 {
 		t.Errorf("the new token is lost: %s; %d calls", got.Refresh.Reveal(), p.calls())
 	}
@@ -96,10 +96,10 @@ func TestImportOnADiskThatFillsUp(t *testing.T) {
 	}
 }
 
-func TestUnreadOnAFullDisk(t *testing.T) {
+func TestUnreadAnswerOnAFullDiskIsReported(t *testing.T) {
 	folder, fill := testkit.SmallDisk(t)
 	p, store := newProvider(), FileStore{Dir: folder}
-	must(t, store.Save("alexa", stored(-time.Second)))
+	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	fill()
 	p.now(answering(200, jsonType, `{"data":{"refresh_token":"refresh-1"}}`))
 	e := refused(t, open(t, p, store))
@@ -109,15 +109,12 @@ func TestUnreadOnAFullDisk(t *testing.T) {
 }
 
 // One path is refused with 403 for ever; then the token is really revoked.
-func TestRevokedBehindABackOff(t *testing.T) {
+func TestRevokedTokenIsRenewedSoonAfterManyRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		s := open(t, p, holding(t, stored(time.Hour)))
 		for range 600 { // an hour of 403 each 6 s
-			tok, err := s.Token(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			tok := testkit.Must(s.Token(t.Context()))(t)
 			s.Reject(tok)
 			time.Sleep(6 * time.Second)
 		}
@@ -136,7 +133,7 @@ func TestRevokedBehindABackOff(t *testing.T) {
 }
 
 // The token is revoked each 15 s, and each renewal does mend it.
-func TestHealsThatWorkAreNotPunished(t *testing.T) {
+func TestRenewalsThatHelpAreNotDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider()
 		s := open(t, p, holding(t, stored(time.Hour)))
@@ -161,7 +158,7 @@ func TestHealsThatWorkAreNotPunished(t *testing.T) {
 func TestSpentTokenIsSentAfterAnUnreadAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		p.now(answering(200, jsonType, `{"data":{"access_token":"a","refresh_token":"refresh-1"}}`))
 		s := open(t, p, store)
 		from := time.Now()
@@ -174,7 +171,7 @@ func TestSpentTokenIsSentAfterAnUnreadAnswer(t *testing.T) {
 	})
 }
 
-func TestXWrongRequest(t *testing.T) {
+func TestInvalidRequestDoesNotEndTheLogin(t *testing.T) {
 	x, _ := FindProvider("x", "")
 	for _, d := range []string{"Missing required parameter [client_id].", "Value passed for the grant_type was invalid."} {
 		p, store := newProvider(), holding(t, stored(-time.Second))
@@ -182,7 +179,7 @@ func TestXWrongRequest(t *testing.T) {
 		c := p.client()
 		c.Dead = x.Dead
 		s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
-		must(t, s.Load())
+		testkit.NoError(t, s.Load())
 		e := refused(t, s)
 		if got := load(t, store); got.Refused != "" {
 			t.Errorf("%s: the login is refused for good: %v", d, e)
@@ -190,9 +187,9 @@ func TestXWrongRequest(t *testing.T) {
 	}
 }
 
-func TestLeak(t *testing.T) {
+func TestErrorCodesThatAreRepeated(t *testing.T) {
 	p, store := newProvider(), FileStore{Dir: t.TempDir()}
-	must(t, store.Save("alexa", stored(-time.Second)))
+	testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 	p.now(answering(400, jsonType, `{"error":"abcdefghijklmnopqrstuvwxyzsecret","error_description":"x"}`))
 	e := refused(t, open(t, p, store))
 	if strings.Contains(fmt.Sprint(e), "secret") {

@@ -4,12 +4,13 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // The whole answer is there, but its end does not come (Content-Length too large, or a server that
@@ -17,7 +18,7 @@ import (
 func TestWholeAnswerWithoutItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		r, w := io.Pipe()
 		p.now(always(func() (*http.Response, error) {
 			resp := reply(200, jsonType, "")
@@ -38,7 +39,7 @@ func TestWholeAnswerWithoutItsEnd(t *testing.T) {
 	})
 }
 
-func TestH2(t *testing.T) {
+func TestResetsOfAnHTTP2TokenAnswer(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"reset after the body": func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, whole)
@@ -51,24 +52,21 @@ func TestH2(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		},
 	} {
-		srv := httptest.NewUnstartedServer(h)
-		srv.EnableHTTP2 = true
-		srv.StartTLS()
+		srv := testkit.TLSServer(t, h)
 		tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true, DisableKeepAlives: true}
 		c := &Client{ID: "client", TokenURL: srv.URL + "/token", HTTP: &http.Client{Transport: tr}}
 		store := FileStore{Dir: t.TempDir()}
 		g := stored(-time.Second)
 		g.Issuer = c.TokenURL
-		must(t, store.Save("alexa", g))
+		testkit.NoError(t, store.Save("alexa", g))
 		s := &Source{Name: "alexa", Store: store, Renew: c.Refresh, Matches: c.Matches}
-		must(t, s.Load())
+		testkit.NoError(t, s.Load())
 		_, err := s.Token(t.Context())
 		t.Logf("%s: %s %v", name, load(t, store).Refresh.Reveal(), err)
-		srv.Close()
 	}
 }
 
-func TestDuplicates(t *testing.T) {
+func TestDuplicateAndMalformedMembersOfTokenAnswers(t *testing.T) {
 	for name, text := range map[string]string{
 		"null behind":             `{"access_token":"a","refresh_token":"refresh-1","refresh_token":null}`,
 		"empty behind":            `{"access_token":"a","refresh_token":"refresh-1","refresh_token":""}`,
@@ -88,7 +86,7 @@ func TestDuplicates(t *testing.T) {
 		"UTF-32":                  "{\x00\x00\x00\"\x00\x00\x00",
 	} {
 		p, store := newProvider(), FileStore{Dir: t.TempDir()}
-		must(t, store.Save("alexa", stored(-time.Second)))
+		testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 		p.now(answering(200, jsonType, text))
 		_, err := open(t, p, store).Token(t.Context())
 		kept, _ := os.ReadFile(store.unread("alexa").paths()[0])
@@ -100,11 +98,11 @@ func TestSalvageAfterTheClockWasSetBack(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	marked := stored(-time.Second)
 	marked.PendingSince = wallNow().Add(time.Hour) // the clock was ahead
-	must(t, store.Save("alexa", marked))
+	testkit.NoError(t, store.Save("alexa", marked))
 	next := marked
 	next.PendingSince, next.Renewed, next.Refresh, next.Access, next.Expiry = time.Time{}, wallNow(), "refresh-1", "access-1", wallNow().Add(time.Hour)
 	text, _ := formatGrant("alexa", next)
-	must(t, os.WriteFile(strings.Replace(store.Path("alexa"), "alexa.", ".alexa.", 1)+".123.tmp", text, 0o600))
+	testkit.NoError(t, os.WriteFile(strings.Replace(store.Path("alexa"), "alexa.", ".alexa.", 1)+".123.tmp", text, 0o600))
 	if got := load(t, store); got.Refresh != "refresh-1" {
 		t.Errorf("the successor is not salvaged: %q", got.Refresh.Reveal())
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/zalando/go-keyring"
 )
 
@@ -14,7 +16,7 @@ import (
 func oldState(t *testing.T) string {
 	t.Helper()
 	from, to := "testdata/state-22a602f", filepath.Join(t.TempDir(), "old")
-	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+	testkit.NoError(t, filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -30,10 +32,7 @@ func oldState(t *testing.T) string {
 			return err
 		}
 		return os.WriteFile(filepath.Join(to, rel), text, 0o600)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	return to
 }
 
@@ -56,7 +55,7 @@ var oldLogins = map[string]oldLogin{
 	"robot.own":        {"e3b0c44298fc1c14", "client_credentials", false, ""}, // of no refresh token
 }
 
-func TestLoginsOf22a602f(t *testing.T) {
+func TestLoginsOfAnEarlyVersionAreKept(t *testing.T) {
 	dir := filepath.Join(oldState(t), "state")
 	recovered := ""
 	files := FileStore{Dir: dir, Recovered: func(path string) { recovered = filepath.Base(path) }}
@@ -68,19 +67,14 @@ func TestLoginsOf22a602f(t *testing.T) {
 	}
 
 	keyring.MockInit()
-	text, err := os.ReadFile(filepath.Join(dir, "..", "keyring.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(filepath.Join(dir, "..", "keyring.json")))(t)
 	var entries map[string]string
 	if err := json.Unmarshal(text, &entries); err != nil || len(entries) != 5 {
 		t.Fatal(entries, err)
 	}
 	ring := &KeyringStore{Dir: dir, Service: "avsproxy of old"}
 	for name, entry := range entries {
-		if err := keyring.Set(ring.Service, name, entry); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, keyring.Set(ring.Service, name, entry))
 	}
 	for name := range entries {
 		keepsOldLogin(t, ring, name, oldLogins[name])

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestProviderErrorsSayWhoCanEndThem(t *testing.T) {
@@ -139,9 +141,7 @@ func TestANewLoginHealsARefusedOne(t *testing.T) {
 				if elsewhere {
 					putting = open(t, p, store)
 				}
-				if err := putting.SetGrant(t.Context(), fresh); err != nil {
-					t.Fatal(err)
-				}
+				testkit.NoError(t, putting.SetGrant(t.Context(), fresh))
 				if got := mustToken(t, source); got != "new" {
 					t.Error(got.Reveal())
 				}
@@ -188,9 +188,7 @@ func TestALoginAfterTheEndIsSeenAtOnce(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		refused(t, source)
-		if err := open(t, p, store).SetGrant(t.Context(), stored(time.Hour)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, open(t, p, store).SetGrant(t.Context(), stored(time.Hour)))
 		mustToken(t, source)
 		if p.calls() != 0 {
 			t.Errorf("%d calls without a refresh token", p.calls())

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestRejectRenewsTheCurrentTokenOnly(t *testing.T) {
@@ -37,10 +39,7 @@ func TestRefusalsThatGoOnAreAskedAboutLessAndLess(t *testing.T) {
 		refuse := func(d time.Duration) (calls int) {
 			before := p.calls()
 			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-				token, err := source.Token(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
+				token := testkit.Must(source.Token(t.Context()))(t)
 				source.Reject(token)
 			}
 			return p.calls() - before

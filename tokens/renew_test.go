@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestRefreshTokenIsRotatedRepeatedOrLeftOut(t *testing.T) {
@@ -94,9 +96,7 @@ func TestScopesAreThoseGrantedElseThoseAskedFor(t *testing.T) {
 func TestRefreshSendsWhatTheGrantNeedsAndNoMore(t *testing.T) {
 	p := newProvider()
 	client := p.client()
-	if _, err := client.Refresh(t.Context(), stored(0)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(client.Refresh(t.Context(), stored(0)))(t)
 	want := "map[client_id:[client] client_secret:[" + canary + "] grant_type:[refresh_token] refresh_token:[refresh-0]]"
 	if got := fmt.Sprint(p.last()); got != want {
 		t.Errorf("sent %s", got)
@@ -107,7 +107,7 @@ func TestRefreshSendsWhatTheGrantNeedsAndNoMore(t *testing.T) {
 	}
 }
 
-func TestClockJumps(t *testing.T) {
+func TestTokensSurviveJumpsOfTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
 			left  time.Duration // of the token's life, after the jump
@@ -134,7 +134,7 @@ func TestClockJumps(t *testing.T) {
 	})
 }
 
-func TestUntilTakesTheSoonerClock(t *testing.T) {
+func TestUntilTakesTheEarlierOfTwoClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := time.Now().Add(time.Minute)
 		if got := until(at); got != time.Minute {
@@ -147,7 +147,7 @@ func TestUntilTakesTheSoonerClock(t *testing.T) {
 	})
 }
 
-func TestSettleWaitsForTheRenewalUnderWay(t *testing.T) {
+func TestAwaitRenewalWaitsForTheRenewalUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		store := &MemoryStore{}

@@ -16,6 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode/utf16"
+
+	"avsproxy/internal/testkit"
 )
 
 const whole = `{"access_token":"access-1","refresh_token":"refresh-1","expires_in":3600,"token_type":"bearer"}`
@@ -174,14 +176,13 @@ func TestPromise1_WhatNobodyUnderstandsIsKeptForDiagnosis(t *testing.T) {
 	for name, answer := range unclear {
 		t.Run(name, func(t *testing.T) {
 			p, store := newProvider(), FileStore{Dir: t.TempDir()}
-			must(t, store.Save("alexa", stored(-time.Second)))
+			testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 			p.now(answer)
 			source := open(t, p, store)
 			e := refused(t, source)
 			checkSilent(t, e)
 			path := store.unread("alexa").paths()[0]
-			info, err := os.Stat(path)
-			must(t, err)
+			info := testkit.Must(os.Stat(path))(t)
 			resp, _ := answer(1, nil)
 			said, _ := io.ReadAll(resp.Body)
 			kept, _ := os.ReadFile(path)
@@ -191,7 +192,7 @@ func TestPromise1_WhatNobodyUnderstandsIsKeptForDiagnosis(t *testing.T) {
 			if load(t, store).PendingSince.IsZero() || load(t, store).Failed.Hint != e.Hint {
 				t.Error("another process is not told")
 			}
-			must(t, source.SetGrant(t.Context(), stored(time.Hour)))
+			testkit.NoError(t, source.SetGrant(t.Context(), stored(time.Hour)))
 			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 				t.Error("it is left behind after a login:", err)
 			}
@@ -203,8 +204,7 @@ func TestAnswersThatNobodyUnderstandsAreBounded(t *testing.T) {
 	store := FileStore{Dir: t.TempDir()}
 	var paths []string
 	for n := range 20 {
-		path, err := store.unread("alexa").keep([]byte(strings.Repeat(fmt.Sprint(n%10), 1<<20)))
-		must(t, err)
+		path := testkit.Must(store.unread("alexa").keep([]byte(strings.Repeat(fmt.Sprint(n%10), 1<<20))))(t)
 		paths = append(paths, path)
 	}
 	files, _ := filepath.Glob(filepath.Join(store.Dir, "*"))
@@ -220,8 +220,8 @@ func TestAnswersThatNobodyUnderstandsAreBounded(t *testing.T) {
 	if first[0] != '0' {
 		t.Error("the first answer was replaced")
 	}
-	must(t, store.Save("alexa", stored(time.Hour)))
-	must(t, store.Delete("alexa"))
+	testkit.NoError(t, store.Save("alexa", stored(time.Hour)))
+	testkit.NoError(t, store.Delete("alexa"))
 	if left, _ := filepath.Glob(filepath.Join(store.Dir, "*unread*")); len(left) > 0 {
 		t.Error("left behind by a logout:", left)
 	}

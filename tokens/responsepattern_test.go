@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // deadWords is what known providers answer to a refresh token that is dead.
@@ -153,7 +155,7 @@ func TestFewOrChangingRefusalsProveNothing(t *testing.T) {
 			}
 		}
 		own := &Source{Name: "alexa", Store: &MemoryStore{}, Unattended: true, Renew: p.client().ClientCredentials}
-		must(t, own.Store.Save("alexa.own", stored(-time.Second)))
+		testkit.NoError(t, own.Store.Save("alexa.own", stored(-time.Second)))
 		p.now(answering(400, jsonType, `{"error":"odd"}`))
 		for range 30 {
 			if e := refused(t, own); e.Probably {
@@ -214,9 +216,7 @@ func TestPKCEIsLeftOutWhereTheProviderRefusesIt(t *testing.T) {
 		client := c.client(p)
 		logins := &Logins{}
 		login := begin(t, logins, &Source{Name: "alexa", Store: &MemoryStore{}}, client)
-		if _, err := client.exchange(t.Context(), "code", login.verifier); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(client.exchange(t.Context(), "code", login.verifier))(t)
 		if asked := strings.Contains(login.URL, "code_challenge"); asked != c.pkce || p.last().Has("code_verifier") != c.pkce || !strings.Contains(login.URL, "state=") {
 			t.Errorf("%s, then %v", login.URL, p.last())
 		}

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // A hostile provider leads the browser on to an honest one, whose code comes back
@@ -26,10 +28,9 @@ func TestPromise2_ACodeGoesToNoOtherProvider(t *testing.T) {
 			p, logins := newProvider(), Logins{}
 			login := begin(t, &logins, &Source{Store: &MemoryStore{}}, p.client())
 			query.Set("state", login.state)
-			at, err := url.Parse(asked)
-			must(t, err)
+			at := testkit.Must(url.Parse(asked))(t)
 			at.RawQuery = query.Encode()
-			_, err = logins.Callback(t.Context(), at)
+			_, err := logins.Callback(t.Context(), at)
 			if sent := p.calls() == 1; sent != (good && query.Has("code")) {
 				t.Errorf("%s: the code was sent: %v", asked, sent)
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // A countingStore counts how often it is asked.
@@ -97,17 +98,13 @@ func TestTwoHundredCallersAtExpiryMakeOneTokenCall(t *testing.T) {
 	source := &Source{Name: "alexa", Store: FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Matches: client.Matches}
 	var logins Logins
 	login := begin(t, &logins, source, client)
-	if _, err := logins.Callback(t.Context(), calledBack(consent(t, login))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(logins.Callback(t.Context(), calledBack(consent(t, login))))(t)
 	old := mustToken(t, source)
 	source.mu.Lock()
 	source.grant.Expiry = wallNow()
 	expired := source.grant
 	source.mu.Unlock()
-	if err := source.Store.Save("alexa", expired); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, source.Store.Save("alexa", expired))
 	got := make([]Token, 200)
 	errs := make([]error, len(got))
 	var callers sync.WaitGroup
@@ -214,9 +211,7 @@ func TestPromise1_ALateAnswerIsReadAndKept(t *testing.T) {
 func TestSecondProcessAdoptsWhatTheFirstGot(t *testing.T) {
 	p, folder := newProvider(), t.TempDir()
 	p.delay = 50 * time.Millisecond
-	if err := (FileStore{Dir: folder}).Save("alexa", stored(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, (FileStore{Dir: folder}).Save("alexa", stored(-time.Second)))
 	outcomes := make(chan Outcome, 8)
 	var processes sync.WaitGroup
 	for range 8 {
@@ -243,10 +238,7 @@ func TestTheLockIsWaitedForWithoutShorteningTheCall(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(-time.Second))
 		p.delay = 25 * time.Second
 		source := open(t, p, store)
-		unlock, err := store.Lock(t.Context(), "alexa")
-		if err != nil {
-			t.Fatal(err)
-		}
+		unlock := testkit.Must(store.Lock(t.Context(), "alexa"))(t)
 		time.AfterFunc(20*time.Second, unlock)
 		if got := mustToken(t, source); got != "access-1" {
 			t.Error(got.Reveal())

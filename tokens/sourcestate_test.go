@@ -6,17 +6,17 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
-func TestForgetRemovesAndRevokes(t *testing.T) {
+func TestLogoutRemovesAndRevokes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(time.Hour))
 		source := open(t, p, store)
 		p.now(answering(200, "", ""))
 		source.Revoke = p.client().Revoke
-		if err := source.Logout(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, source.Logout(t.Context()))
 		if p.calls() != 1 || p.last().Get("token") != "refresh-0" || p.last().Get("client_secret") != canary {
 			t.Errorf("the provider was told %v", p.last())
 		}
@@ -29,7 +29,7 @@ func TestForgetRemovesAndRevokes(t *testing.T) {
 	})
 }
 
-func TestForgetSucceedsHereWhateverTheProviderSays(t *testing.T) {
+func TestLogoutSucceedsWhateverTheProviderSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, answer := range []func(*provider){
 			func(p *provider) { p.now(down) },
@@ -95,9 +95,7 @@ func TestRenewalUndoesNeitherLogoutNorLogin(t *testing.T) {
 					p.now(answering(400, jsonType, c.answer))
 				}
 				login.Renewed, login.Expiry, login.LoggedIn = wallNow(), wallNow().Add(time.Hour), wallNow()
-				if err := store.Save("alexa", stored(-time.Second)); err != nil {
-					t.Fatal(err)
-				}
+				testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 				source := open(t, p, store)
 				store.afterUnlock(func() {
 					if err := c.meanwhile(t.Context(), source); err != nil {
@@ -153,15 +151,15 @@ func TestReloadTakesOverAnotherProcessesLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), holding(t, stored(time.Hour))
 		source := open(t, p, store)
-		must(t, source.Reload(t.Context()))
+		testkit.NoError(t, source.Reload(t.Context()))
 		if got := mustToken(t, source); got != "access-0" {
 			t.Errorf("without another login: %s", got.Reveal())
 		}
 		time.Sleep(time.Second)
 		login := stored(2 * time.Hour)
 		login.Access, login.LoggedIn = "another", wallNow()
-		must(t, store.Save("alexa", login))
-		must(t, source.Reload(t.Context()))
+		testkit.NoError(t, store.Save("alexa", login))
+		testkit.NoError(t, source.Reload(t.Context()))
 		if got := mustToken(t, source); got != "another" || p.calls() != 0 {
 			t.Errorf("%s, %d calls", got.Reveal(), p.calls())
 		}
@@ -179,7 +177,7 @@ func TestImportKeepsOnlyWhatTheProviderTakes(t *testing.T) {
 			t.Errorf("%v; the store holds %v", err, load(t, store))
 		}
 		p.now(rotating)
-		must(t, source.Import(t.Context(), imported))
+		testkit.NoError(t, source.Import(t.Context(), imported))
 		if got := load(t, store); p.last().Get("refresh_token") != "Atzr|imported" || got.Refresh != "refresh-2" || mustToken(t, source) != "access-2" {
 			t.Errorf("the store holds %v", got)
 		}

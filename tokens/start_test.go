@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func starting(grant Grant) func() (Grant, error) {
@@ -17,9 +19,7 @@ func TestStaticTokenIsServedForEver(t *testing.T) {
 		for _, opened := range []bool{true, false} {
 			source := &Source{Name: "alexa", Kind: "static", Store: &MemoryStore{}, Seed: starting(Grant{Access: "fixed"})}
 			if opened {
-				if err := source.Load(); err != nil {
-					t.Fatal(err)
-				}
+				testkit.NoError(t, source.Load())
 			}
 			token, err := source.Fresh(t.Context(), 24*time.Hour)
 			if err != nil || token.Access != "fixed" || !token.Expiry.IsZero() {
@@ -39,9 +39,7 @@ func TestConfiguredRefreshTokenIsTheStart(t *testing.T) {
 		initial := Grant{Kind: "refresh_token", ClientID: "client", Issuer: p.client().TokenURL, Seed: "1", Refresh: "imported"}
 		begin := func() *Source {
 			source := &Source{Name: "alexa", Store: store, Renew: p.client().Refresh, Seed: starting(initial)}
-			if err := source.Load(); err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, source.Load())
 			return source
 		}
 		if got := mustToken(t, begin()); got != "access-1" || p.last().Get("refresh_token") != "imported" {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestSecretsAreThePresentTokensAndTheLastFew(t *testing.T) {
@@ -17,9 +19,7 @@ func TestSecretsAreThePresentTokensAndTheLastFew(t *testing.T) {
 	if got := source.Secrets(); len(got) != 0 {
 		t.Errorf("before the first: %d", len(got))
 	}
-	if err := source.SetGrant(t.Context(), Grant{Access: "access-0", Refresh: "refresh-0", Renewed: time.Now(), Expiry: time.Now().Add(time.Hour)}); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, source.SetGrant(t.Context(), Grant{Access: "access-0", Refresh: "refresh-0", Renewed: time.Now(), Expiry: time.Now().Add(time.Hour)}))
 	for range 20 {
 		token, err := source.Fresh(t.Context(), 2*time.Hour) // which none can be
 		if token.Access.IsZero() {
@@ -38,12 +38,8 @@ func TestSecretsAreThePresentTokensAndTheLastFew(t *testing.T) {
 
 func TestForgottenTokensAreStillSecret(t *testing.T) {
 	source := &Source{Name: "x", Store: &MemoryStore{}}
-	if err := source.SetGrant(t.Context(), Grant{Access: "a", Refresh: "r"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := source.Logout(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, source.SetGrant(t.Context(), Grant{Access: "a", Refresh: "r"}))
+	testkit.NoError(t, source.Logout(t.Context()))
 	if got := source.Secrets(); !slices.Contains(got, "a") || !slices.Contains(got, "r") {
 		t.Errorf("got %d", len(got))
 	}

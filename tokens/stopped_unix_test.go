@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // A renewal may be killed at any moment, and be stopped for longer than its callers
@@ -23,7 +24,7 @@ func TestPromise1_KilledAndStoppedAtRandomMoments(t *testing.T) {
 	for round := range rounds {
 		began := time.Now()
 		child := a.child("random")
-		must(t, child.Start())
+		testkit.NoError(t, child.Start())
 		stop, kill := round%20 == 0, round%40 != 0
 		time.Sleep(time.Duration(random.IntN(int(25 * time.Millisecond))))
 		if stop {

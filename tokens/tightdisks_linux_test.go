@@ -29,7 +29,7 @@ func TestPaddingThatDoesNotFitAFullDisk(t *testing.T) {
 		})
 		g := stored(-time.Second)
 		g.Access = Secret("access-0" + strings.Repeat("x", n))
-		must(t, store.Save("alexa", g))
+		testkit.NoError(t, store.Save("alexa", g))
 		for round := range 60 {
 			fill()
 			s := open(t, p, store)
@@ -54,7 +54,7 @@ func TestPartialOverwriteLeavesNoPreviousGeneration(t *testing.T) {
 	store := FileStore{Dir: folder}
 	g := stored(-time.Second)
 	g.Access = Secret(strings.Repeat("x", 2900))
-	must(t, store.Save("alexa", g))
+	testkit.NoError(t, store.Save("alexa", g))
 	fill()
 	g.Access = Secret(strings.Repeat("x", 4000)) // grows beyond the page
 	err := store.Save("alexa", g)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 var errFull = errors.New("no space left on device")
@@ -13,9 +15,7 @@ var errFull = errors.New("no space left on device")
 func unsaved(t *testing.T, p *provider) (*Source, *brokenStore) {
 	t.Helper()
 	store := &brokenStore{save: errFull}
-	if err := store.MemoryStore.Save("alexa", stored(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
 	source := open(t, p, store)
 	if got := mustToken(t, source); got != "access-1" || !errors.Is(source.Status().Unsaved, errFull) {
 		t.Fatalf("%s, %v", got.Reveal(), source.Status().Unsaved)
@@ -73,9 +73,7 @@ func TestUnsavedRenewalIsTheNewerOneWhateverTheClockSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), &brokenStore{save: errFull}
 		future := stored(1000 * time.Hour)
-		if err := store.MemoryStore.Save("alexa", future); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, store.MemoryStore.Save("alexa", future))
 		source := open(t, p, store)
 		mustToken(t, source)
 		synctest.Wait()
@@ -114,9 +112,7 @@ func TestUnsavedGrantGivesWayToWhatOthersDid(t *testing.T) {
 		source, store := unsaved(t, p)
 		login := stored(time.Hour)
 		login.Access, login.LoggedIn = "new login", wallNow()
-		if err := store.MemoryStore.Save("alexa", login); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, store.MemoryStore.Save("alexa", login))
 		time.Sleep(saveAgain)
 		mustToken(t, source)
 		synctest.Wait()
@@ -125,9 +121,7 @@ func TestUnsavedGrantGivesWayToWhatOthersDid(t *testing.T) {
 		}
 
 		source, store = unsaved(t, newProvider())
-		if err := store.Delete("alexa"); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, store.Delete("alexa"))
 		store.set(nil, nil, nil)
 		time.Sleep(2 * time.Hour)
 		if e := refused(t, source); e.Action != ActionLogin {
@@ -150,9 +144,7 @@ func TestLoginThatCannotBeSavedServesAndIsSavedLater(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					p, store := newProvider(), &brokenStore{}
 					if before {
-						if err := store.Save("alexa", stored(-time.Second)); err != nil {
-							t.Fatal(err)
-						}
+						testkit.NoError(t, store.Save("alexa", stored(-time.Second)))
 					}
 					source := open(t, p, store)
 					store.set(broken[0], broken[1], broken[2])
@@ -181,9 +173,7 @@ func TestRefusalThatCannotBeNotedIsNotAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := newProvider(), &brokenStore{save: errFull}
 		p.now(answering(400, jsonType, invalidGrant))
-		if err := store.MemoryStore.Save("alexa", stored(-time.Second)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, store.MemoryStore.Save("alexa", stored(-time.Second)))
 		source := open(t, p, store)
 		for range 20 {
 			if e := refused(t, source); e.Action != ActionLogin {

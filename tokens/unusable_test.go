@@ -26,21 +26,21 @@ var refusedFiles = map[string]struct {
 	"foreign":      {content(`{"version":1,"credential":"other"}`), `holds the login of "other"`},
 	"long foreign": {content(`{"version":1,"credential":"` + strings.Repeat("x", 999) + `"}`), `xxx"`},
 	"too big":      {content(strings.Repeat(" ", grantMaxBytes+1)), "too large"},
-	"folder":       {func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o700)) }, "is not a file"},
-	"open to all":  {func(t *testing.T, path string) { content("x")(t, path); must(t, os.Chmod(path, 0o644)) }, "can be read by others (mode 0644)"},
-	"open to group": {func(t *testing.T, path string) { content("x")(t, path); must(t, os.Chmod(path, 0o620)) },
+	"folder":       {func(t *testing.T, path string) { testkit.NoError(t, os.Mkdir(path, 0o700)) }, "is not a file"},
+	"open to all":  {func(t *testing.T, path string) { content("x")(t, path); testkit.NoError(t, os.Chmod(path, 0o644)) }, "can be read by others (mode 0644)"},
+	"open to group": {func(t *testing.T, path string) { content("x")(t, path); testkit.NoError(t, os.Chmod(path, 0o620)) },
 		"can be read by others (mode 0620)"},
 	"foreign owner": {func(t *testing.T, path string) {
 		testkit.NeedRoot(t)
 		content("x")(t, path)
-		must(t, os.Chown(path, 12345, -1))
+		testkit.NoError(t, os.Chown(path, 12345, -1))
 	}, "belongs to another user (uid 12345)"},
-	"dangling link":  {func(t *testing.T, path string) { must(t, os.Symlink(path+".gone", path)) }, "link to nothing"},
-	"link to itself": {func(t *testing.T, path string) { must(t, os.Symlink(path, path)) }, "cannot be read"},
+	"dangling link":  {func(t *testing.T, path string) { testkit.NoError(t, os.Symlink(path+".gone", path)) }, "link to nothing"},
+	"link to itself": {func(t *testing.T, path string) { testkit.NoError(t, os.Symlink(path, path)) }, "cannot be read"},
 }
 
 func content(text string) func(*testing.T, string) {
-	return func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte(text), 0o600)) }
+	return func(t *testing.T, path string) { testkit.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
 }
 
 func TestUnusableFilesAreRefusedAndNeverOverwritten(t *testing.T) {
@@ -77,7 +77,7 @@ func checkUnusable(t *testing.T, err error, path, says string) {
 		t.Errorf("error %v; should say %q", err, says)
 		return
 	}
-	if strings.Contains(err.Error(), "c4n4ry") || len(err.Error()) > 1000 {
+	if testkit.HasCanary(err.Error()) || len(err.Error()) > 1000 {
 		t.Errorf("the error quotes the file: %v", err)
 	}
 }
@@ -90,9 +90,8 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		store := FileStore{Dir: t.TempDir()}
 		path := store.Path("alexa")
 		c.make(t, path)
-		before, err := os.ReadFile(path)
-		must(t, err)
-		must(t, store.Save("alexa", stored(time.Hour)))
+		before := testkit.Must(os.ReadFile(path))(t)
+		testkit.NoError(t, store.Save("alexa", stored(time.Hour)))
 		if got := load(t, store); !got.sameTokens(stored(time.Hour)) {
 			t.Errorf("%s: the login was not saved", name)
 		}
@@ -100,7 +99,7 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 			t.Errorf("%s: %v, %d bytes", name, err, len(aside))
 		}
 		c.make(t, path)
-		must(t, (&Source{Name: "alexa", Store: store}).Logout(t.Context()))
+		testkit.NoError(t, (&Source{Name: "alexa", Store: store}).Logout(t.Context()))
 		if entries, _ := os.ReadDir(store.Dir); len(entries) != 1 { // the lock
 			t.Errorf("%s: left over after a logout: %v", name, entries)
 		}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestWarmRenewsWhileNobodyAsks(t *testing.T) {
@@ -46,7 +48,7 @@ func TestUnattendedSourceNeedsNoLogin(t *testing.T) {
 			now := wallNow()
 			return Grant{Access: "own", LoggedIn: now, Renewed: now, Expiry: now.Add(time.Hour)}, nil
 		}
-		must(t, source.Load())
+		testkit.NoError(t, source.Load())
 		if got := source.Status(); got.State != StateUnknown || !got.Renewable {
 			t.Errorf("%+v", got)
 		}
@@ -60,8 +62,7 @@ func TestUnattendedSourceNeedsNoLogin(t *testing.T) {
 		source.Renew = func(context.Context, Grant) (Grant, error) { return Grant{}, refusal("invalid_grant") }
 		time.Sleep(time.Hour)
 		e := refused(t, source)
-		kept, err := source.Store.Load("alexa.own")
-		must(t, err)
+		kept := testkit.Must(source.Store.Load("alexa.own"))(t)
 		if e.Code != "invalid_grant" || kept.Refused != "" {
 			t.Errorf("%v; %v", e, kept)
 		}
@@ -75,7 +76,7 @@ func TestConfiguredTokenIsReadAgainWhenItChanges(t *testing.T) {
 			reads++
 			return Grant{Access: text, Recheck: wallNow().Add(10 * time.Second)}, nil
 		}}
-		must(t, source.Load())
+		testkit.NoError(t, source.Load())
 		var outcomes []Outcome
 		source.Outcome = func(outcome Outcome) { outcomes = append(outcomes, outcome) }
 		for range 100 {
@@ -106,7 +107,7 @@ func TestAnOlderConfigurationDoesNotOverwriteANewerLogin(t *testing.T) {
 		with := func(seed Secret) *Source {
 			grant := Grant{ClientID: "client", Issuer: p.client().TokenURL, Seed: Fingerprint(seed), Refresh: seed, LoggedIn: wallNow()}
 			source := &Source{Name: "alexa", Store: store, Renew: p.client().Refresh, Seed: starting(grant)}
-			must(t, source.Load())
+			testkit.NoError(t, source.Load())
 			return source
 		}
 		older := with("older")

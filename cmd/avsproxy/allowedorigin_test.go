@@ -2,12 +2,9 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/testkit"
@@ -19,17 +16,8 @@ import (
 // programSocket opens a WebSocket as libraries do that send an Origin, like this one.
 func programSocket(t *testing.T, address, host string) (*websocket.Conn, error) {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	conf, err := websocket.NewConfig("ws://"+host+":"+app.PortOf(address)+"/", "http://"+host+":9744")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return websocket.NewClient(conf, conn)
+	conf := testkit.Must(websocket.NewConfig("ws://"+host+":"+app.PortOf(address)+"/", "http://"+host+":9744"))(t)
+	return websocket.NewClient(conf, testkit.Dial(t, address))
 }
 
 func TestProgramsMayHaveAnOrigin(t *testing.T) {
@@ -37,13 +25,8 @@ func TestProgramsMayHaveAnOrigin(t *testing.T) {
 	second := strings.Replace(route[strings.Index(route, "[[route]]"):], `"api"`, `"strict"`, 1)
 	proxy := serveBuilt(t, route+"allow_origin = [\"http://localhost:9744\"]\n"+second)
 	address := strings.TrimPrefix(proxy.Proxy[0], "http://")
-	socket, err := programSocket(t, address, "localhost")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(socket, "hello"); err != nil {
-		t.Fatal(err)
-	}
+	socket := testkit.Must(programSocket(t, address, "localhost"))(t)
+	testkit.Must(io.WriteString(socket, "hello"))(t)
 	if n, err := socket.Read(make([]byte, 99)); err != nil || n != len("hello") {
 		t.Errorf("%d, %v", n, err)
 	}
@@ -58,17 +41,16 @@ func TestProgramsMayHaveAnOrigin(t *testing.T) {
 func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
 	testkit.Heavy(t)
 	testkit.NeedTool(t, "chromium")
-	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	page := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		io.WriteString(w, "<!doctype html><title>allowed</title>")
 	}))
-	t.Cleanup(page.Close)
 	origin := "http://localhost:" + app.PortOf(page.Listener.Addr().String())
 	proxy := serveBuilt(t, echoUpstream(t)+"allow_origin = [\""+origin+"\"]\n")
 	port := app.PortOf(proxy.Proxy[0])
 
 	ctx := browserContext(t)
-	must(t, chromedp.Do(ctx, chromedp.Navigate(origin)))
+	testkit.NoError(t, chromedp.Do(ctx, chromedp.Navigate(origin)))
 	outcome := ask(t, ctx, chromedp.Evaluate[string](`(async () => {
 		const tell = async (url, options) => {
 			try { return (await fetch(url, options)).status } catch (e) { return "blocked" }
@@ -83,13 +65,8 @@ func TestPagesOfAnAllowedOriginAreKeptOut(t *testing.T) {
 	if outcome != "blocked 0 refused" {
 		t.Errorf("the page got %q", outcome)
 	}
-	resp, err := http.Get(proxy.Console + "/api/exchanges")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	exchanges, _ := io.ReadAll(resp.Body)
-	if n := strings.Count(string(exchanges), `origin_forbidden`); n < 3 {
+	exchanges := fetch(t, proxy.Console+"/api/exchanges")
+	if n := strings.Count(exchanges, `origin_forbidden`); n < 3 {
 		t.Errorf("%d refusals: %s", n, exchanges)
 	}
 }

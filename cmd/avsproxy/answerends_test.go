@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
 	"avsproxy/internal/sandbox/frames"
+	"avsproxy/internal/testkit"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -58,10 +57,7 @@ func TestA304MayTellTheLengthOfWhatItLeavesOut(t *testing.T) {
 	proxy := serveBuilt(t, shapesConfig(t))
 	for _, path := range []string{"/unchanged", "/unchanging"} {
 		for range 5 {
-			resp, err := http.Get(proxy.Proxy[0] + path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := testkit.Must(http.Get(proxy.Proxy[0] + path))(t)
 			resp.Body.Close()
 			if resp.StatusCode != 304 || resp.Header.Get("Etag") != `"x"` {
 				t.Errorf("%s: %s %v", path, resp.Status, resp.Header)
@@ -101,22 +97,10 @@ func TestPromise4_AnswersEndWithTheFrameThatTheUpstreamEndedThemWith(t *testing.
 // shapesConfig starts an upstream that has the answers.
 func shapesConfig(t *testing.T) string {
 	t.Helper()
-	authority, err := certs.New("test authority")
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := authority.Leaf(time.Hour, "localhost", "127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, authority.RootPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(certs.New("test authority"))(t)
+	leaf := testkit.Must(authority.Leaf(time.Hour, "localhost", "127.0.0.1"))(t)
+	roots := testkit.File(t, "roots.pem", authority.RootPEM())
+	ln := testkit.Must(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"h2"}}))(t)
 	server := &frames.Server{Handler: func(s *frames.Stream) {
 		path, whole := strings.CutSuffix(pathOf(s), "?whole")
 		if whole {
@@ -146,20 +130,12 @@ func pathOf(s *frames.Stream) string {
 
 func dialClear(t *testing.T, port string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn
+	return testkit.Dial(t, "127.0.0.1:"+port)
 }
 
 func dialHTTP2(t *testing.T, port string) net.Conn {
 	t.Helper()
-	conn, err := tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{NextProtos: []string{"h2"}, ServerName: "localhost", InsecureSkipVerify: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn
+	return testkit.Must(tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{NextProtos: []string{"h2"}, ServerName: "localhost", InsecureSkipVerify: true}))(t)
 }
 
 // answerFrames asks for path and returns the frames of the answer.

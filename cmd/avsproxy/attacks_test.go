@@ -1,18 +1,14 @@
 package main
 
 import (
-	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/cli"
@@ -34,20 +30,12 @@ func startTarget(t *testing.T, more string) *target { return startTargetOver(t, 
 func startTargetOver(t *testing.T, more string, http2 bool) *target {
 	t.Helper()
 	got := &target{}
-	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got.arrivals.Add(1)
 		if got.answer != nil {
 			got.answer(w, r)
 		}
-	}))
-	upstream.EnableHTTP2 = http2
-	upstream.StartTLS()
-	t.Cleanup(upstream.Close)
-	roots := filepath.Join(t.TempDir(), "upstream.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})
-	if err := os.WriteFile(roots, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	}), func(server *httptest.Server) { server.EnableHTTP2 = http2 })
 	got.runningProxy = startProxy(t, fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"
@@ -62,7 +50,7 @@ ca_file = %q
 [credential.fixed]
 grant = "static"
 token = "c4n4ry-token"
-`, more, upstream.URL, roots))
+`, more, upstream.URL, testkit.CertFile(t, upstream)))
 	got.addr = strings.TrimPrefix(got.Proxy[0], "http://")
 	return got
 }
@@ -70,15 +58,9 @@ token = "c4n4ry-token"
 // send writes text as it is and returns all that comes back.
 func (g *target) send(t *testing.T, text string) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Dial(t, g.addr)
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second)) // a bound for what should not happen
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(io.WriteString(conn, text))(t)
 	answer, _ := io.ReadAll(conn) // cut off is an answer, too
 	return string(answer)
 }
@@ -90,7 +72,7 @@ func (g *target) get(t *testing.T, host string, fields ...string) string {
 
 func (g *target) refuses(t *testing.T, what, answer, status, code string) {
 	t.Helper()
-	if !strings.HasPrefix(answer, "HTTP/1.1 "+status) || !strings.Contains(answer, "Avsproxy-Error: "+code) || strings.Contains(answer, "c4n4ry") {
+	if !strings.HasPrefix(answer, "HTTP/1.1 "+status) || !strings.Contains(answer, "Avsproxy-Error: "+code) || testkit.HasCanary(answer) {
 		t.Errorf("%s: %.200q", what, answer)
 	}
 	if n := g.arrivals.Swap(0); n != 0 {
@@ -99,7 +81,7 @@ func (g *target) refuses(t *testing.T, what, answer, status, code string) {
 }
 
 // A page on a name that was pointed at 127.0.0.1, or a name that only looks local.
-func TestC01_C03_ReboundAndCleverHosts(t *testing.T) {
+func TestC01_C03_HostsThatOnlyLookLocalAreRefused(t *testing.T) {
 	g := startTarget(t, "")
 	port := app.PortOf(g.addr)
 	for _, host := range []string{
@@ -136,44 +118,37 @@ func TestC02_WebPagesCannotSpendTheLogin(t *testing.T) {
 
 func TestC06_WiderListenersNeedAKey(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", "[::]:0", ":0", "192.0.2.1:0"} {
-		dir := t.TempDir()
-		file := filepath.Join(dir, "config.toml")
-		text := fmt.Sprintf("[proxy]\nlisten = %q\n[[route]]\nname = \"a\"\nupstream = \"https://api.example\"\n", addr)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		said := testkit.NewBuffer()
-		code := cli.Run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
-		if code != terminal.ExitUsage || !strings.Contains(said.String(), "client_key") {
-			t.Errorf("%s: exit %d, %s", addr, code, said.String())
+		code, said := serveInVain(t, fmt.Sprintf("[proxy]\nlisten = %q\n[[route]]\nname = \"a\"\nupstream = \"https://api.example\"\n", addr))
+		if code != terminal.ExitUsage || !strings.Contains(said, "client_key") {
+			t.Errorf("%s: exit %d, %s", addr, code, said)
 		}
 	}
+}
+
+// serveInVain runs "serve" with a configuration with which it does not start.
+func serveInVain(t *testing.T, config string) (code int, said string) {
+	dir := newHome(t, config)
+	stderr := testkit.NewBuffer()
+	code = cli.Run(t.Context(), []string{"serve", "--config", filepath.Join(dir, "config.toml")}, func(string) string { return dir }, http.NoBody, io.Discard, stderr)
+	return code, stderr.String()
 }
 
 // Whoever holds the port already would get our requests.
 func TestC07_ATakenPortIsAnErrorThatNamesItsHolder(t *testing.T) {
 	g := startTarget(t, "")
-	dir := t.TempDir()
-	file := filepath.Join(dir, "config.toml")
-	text := fmt.Sprintf("[proxy]\nlisten = \"localhost:%s\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://api.example\"\n", app.PortOf(g.addr))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	said := testkit.NewBuffer()
-	code := cli.Run(t.Context(), []string{"serve", "--config", file}, func(string) string { return dir }, http.NoBody, io.Discard, said)
-	if code == terminal.ExitDone || !strings.Contains(said.String(), app.PortOf(g.addr)) || strings.Contains(said.String(), "is ready") {
-		t.Errorf("exit %d, %s", code, said.String())
+	code, said := serveInVain(t, fmt.Sprintf("[proxy]\nlisten = \"localhost:%s\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://api.example\"\n", app.PortOf(g.addr)))
+	if code == terminal.ExitDone || !strings.Contains(said, app.PortOf(g.addr)) || strings.Contains(said, "is ready") {
+		t.Errorf("exit %d, %s", code, said)
 	}
 }
 
 func TestC10_OtherHostsGetNoToken(t *testing.T) {
 	seen := make(chan http.Header, 1)
-	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }))
-	defer other.Close()
+	other := testkit.Server(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header }))
 	g := startTarget(t, `others = "tunnel"`)
 	host := strings.TrimPrefix(other.URL, "http://")
 	answer := g.send(t, "GET "+other.URL+"/ HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
-	if header := <-seen; !strings.HasPrefix(answer, "HTTP/1.1 200") || header.Get("Authorization") != "" || strings.Contains(fmt.Sprint(header), "c4n4ry") {
+	if header := <-seen; !strings.HasPrefix(answer, "HTTP/1.1 200") || header.Get("Authorization") != "" || testkit.HasCanary(fmt.Sprint(header)) {
 		t.Errorf("%.100q; it got %v", answer, header)
 	}
 	if n := g.arrivals.Load(); n != 0 {
@@ -218,14 +193,9 @@ func TestC23_AnUpstreamThatNeverAnswersIsGivenUpWhereAsked(t *testing.T) {
 		case <-r.Context().Done(): // the client's end reaches the upstream
 		}
 	}
-	conn, err := net.Dial("tcp", g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Dial(t, g.addr)
 	io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	for g.arrivals.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Eventually(t, "the request to arrive", func() bool { return g.arrivals.Load() > 0 })
 	conn.Close()
 	if answer := g.get(t, "evil.example"); !strings.HasPrefix(answer, "HTTP/1.1 421") {
 		t.Errorf("others wait behind it: %.100q", answer)

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -11,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +17,7 @@ import (
 	"time"
 
 	"avsproxy/internal/app"
+	"avsproxy/internal/testkit"
 )
 
 // BenchmarkFirstByte measures what the proxy adds to the wait for the first byte of
@@ -36,7 +35,7 @@ func BenchmarkFirstByte(b *testing.B) {
 	proxy, off := startProxy(b, config), startProxy(b, config+"[capture]\nenabled = false\n")
 	bare := bareProxy(b, upstream)
 	f := firstByte{b, goOn}
-	direct := f.client(upstream.URL, "h2", rootsOf(upstream))
+	direct := f.client(upstream.URL, "h2", testkit.Pool(upstream))
 	for _, kind := range []string{"application/json", "multipart/related; boundary=b", "application/octet-stream", "text/event-stream"} {
 		without := f.doors(off, bare)
 		for i, door := range f.doors(proxy, bare) {
@@ -77,26 +76,17 @@ func quantile(all []time.Duration, q float64) time.Duration {
 // firstByteUpstream gives the first byte of an answer at once, and the last when it is
 // told so.
 func firstByteUpstream(b *testing.B, goOn <-chan struct{}) *httptest.Server {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.TLSServer(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", r.URL.Query().Get("kind"))
 		io.WriteString(w, "-")
 		http.NewResponseController(w).Flush()
 		<-goOn
 		io.WriteString(w, "-")
 	}))
-	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	b.Cleanup(server.Close)
 	return server
 }
 
 func firstByteConfig(b testing.TB, upstream *httptest.Server) string {
-	roots := filepath.Join(b.TempDir(), "roots.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})
-	if err := os.WriteFile(roots, text, 0o600); err != nil {
-		b.Fatal(err)
-	}
 	return fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"
@@ -112,16 +102,13 @@ hosts = [%q]
 [credential.fixed]
 grant = "static"
 token = "a-token"
-`, upstream.URL, roots, insisted)
+`, upstream.URL, testkit.CertFile(b, upstream), insisted)
 }
 
 // bareProxy serves clear text and TLS on ports of their own.
 func bareProxy(b *testing.B, upstream *httptest.Server) (addresses [2]*httptest.Server) {
-	target, err := url.Parse(upstream.URL)
-	if err != nil {
-		b.Fatal(err)
-	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: rootsOf(upstream)}, Protocols: protocols("h2"), DisableCompression: true}
+	target := testkit.Must(url.Parse(upstream.URL))(b)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: testkit.Pool(upstream)}, Protocols: protocols("h2"), DisableCompression: true}
 	b.Cleanup(transport.CloseIdleConnections)
 	handler := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Header.Set("Authorization", "Bearer a-token") },
@@ -165,7 +152,7 @@ type firstByteDoor struct {
 // doors are the ways in. The bare proxy knows no CONNECT: beside that stands its
 // TLS door.
 func (f firstByte) doors(proxy *runningProxy, bare [2]*httptest.Server) []firstByteDoor {
-	ours, theirs := trusted(f.b, filepath.Join(proxy.State, "ca.pem")), rootsOf(bare[1])
+	ours, theirs := trusted(f.b, filepath.Join(proxy.State, "ca.pem")), testkit.Pool(bare[1])
 	secure := "https://localhost:" + app.PortOf(proxy.Proxy[0])
 	through, _ := url.Parse(proxy.Proxy[0])
 	return []firstByteDoor{
@@ -175,12 +162,6 @@ func (f firstByte) doors(proxy *runningProxy, bare [2]*httptest.Server) []firstB
 		{"TLS-h2", f.client(secure, "h2", ours), f.client(bare[1].URL, "h2", theirs)},
 		{"CONNECT", f.clientThrough(through, "https://"+insisted, "h2", ours), f.client(bare[1].URL, "h2", theirs)},
 	}
-}
-
-func rootsOf(server *httptest.Server) *x509.CertPool {
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	return roots
 }
 
 func (f firstByte) client(base, protocol string, roots *x509.CertPool) asker {
@@ -195,14 +176,9 @@ func (f firstByte) clientThrough(proxy *url.URL, base, protocol string, roots *x
 	client := &http.Client{Transport: transport}
 	return func(b *testing.B, kind string) time.Duration {
 		began := time.Now()
-		resp, err := client.Get(base + "/first?kind=" + kind)
-		if err != nil {
-			b.Fatal(err)
-		}
+		resp := testkit.Must(client.Get(base + "/first?kind=" + kind))(b)
 		defer resp.Body.Close()
-		if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
-			b.Fatal(err)
-		}
+		testkit.Must(io.ReadFull(resp.Body, make([]byte, 1)))(b)
 		took := time.Since(began)
 		f.goOn <- struct{}{}
 		io.Copy(io.Discard, resp.Body) // so that the connection serves again

@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/testkit"
+	"avsproxy/internal/testkit/browser"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -21,14 +19,13 @@ import (
 // TLS, the page that says what to do next.
 func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 	testkit.Heavy(t)
-	testkit.NeedTool(t, "chromium")
 	proxy, _ := startBoth(t)
 
 	if status := get(t, proxy.Proxy[0]+"/ping"); status != http.StatusServiceUnavailable {
 		t.Fatalf("before the login /ping answered %d, want 503", status)
 	}
 	ctx := browserContext(t)
-	must(t, chromedp.Do(ctx, chromedp.Navigate(api.LocalhostURL(proxy.Console)+"/login")))
+	testkit.NoError(t, chromedp.Do(ctx, chromedp.Navigate(api.LocalhostURL(proxy.Console)+"/login")))
 	ask(t, ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Click(chromedp.CSS("button"))))
 	if text := ask(t, ctx, chromedp.Text(chromedp.CSS("main"))); !strings.Contains(text, "Logged in to alexa") {
 		t.Errorf("the last page says:\n%s", text)
@@ -45,14 +42,13 @@ func TestBrowserCompletesTheSandboxLogin(t *testing.T) {
 // to the proxy and to the console from another origin.
 func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
 	testkit.Heavy(t)
-	testkit.NeedTool(t, "chromium")
 	proxy, amazon := startBoth(t)
 	logIn(t, proxy, amazon)
 	evil := startEvilPage(t)
 	tokenCalls := len(amazon.TokenCalls())
 
 	ctx := browserContext(t)
-	must(t, chromedp.Do(ctx, chromedp.Navigate(evil)))
+	testkit.NoError(t, chromedp.Do(ctx, chromedp.Navigate(evil)))
 	outcome := ask(t, ctx, chromedp.Evaluate[string](`(async () => {
 		const tell = async (url, options) => {
 			try { return (await fetch(url, options)).status } catch (e) { return "blocked" }
@@ -78,43 +74,14 @@ func TestBrowserPagesCannotSpendTheLogin(t *testing.T) {
 	}
 }
 
-// browserContext is a headless chromium with a profile of its own that makes no
-// connections besides ours. It accepts our authority as a person would who reads
-// the fingerprint and goes on.
+// browserContext is a browser that makes no connections besides ours. It accepts our
+// authority as a person would who reads the fingerprint and goes on.
 func browserContext(t *testing.T) context.Context {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // CI runs as root, where chromium's own sandbox does not start
-		chromedp.UserDataDir(filepath.Join(t.TempDir(), "profile")),
-		chromedp.IgnoreCertErrors,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-	)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	must(t, chromedp.Do(ctx)) // starts the browser, which must not end with the time-out below
-	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	return browser.Start(t, chromedp.IgnoreCertErrors, chromedp.Flag("disable-quic", true))
 }
 
 func ask[T any](t *testing.T, ctx context.Context, action chromedp.Action[T]) T {
 	t.Helper()
-	value, err := chromedp.Run(ctx, action)
-	must(t, err)
-	return value
+	return testkit.Must(chromedp.Run(ctx, action))(t)
 }

@@ -23,9 +23,7 @@ func TestSystemTrust(t *testing.T) {
 	testkit.NeedTool(t, "curl", "update-ca-certificates")
 	work := t.TempDir()
 	config := filepath.Join(work, "config.toml")
-	if err := os.WriteFile(config, []byte("[[route]]\nname = \"api\"\nupstream = \"https://api.example.com\"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(config, []byte("[[route]]\nname = \"api\"\nupstream = \"https://api.example.com\"\n"), 0o600))
 	ca := func(verb string) string {
 		cmd := exec.Command(binary, "--config", config, "ca", verb)
 		cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+work)
@@ -54,9 +52,7 @@ func TestSystemTrust(t *testing.T) {
 		t.Errorf("after 'ca trust': %v", err)
 	}
 	for _, name := range []string{certs.RootFile, "ca-key.pem"} { // what was trusted is known all the same
-		if err := os.Remove(filepath.Join(state, name)); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.Remove(filepath.Join(state, name)))
 	}
 	t.Log(ca("untrust"))
 	if reach() == nil {
@@ -68,14 +64,8 @@ func TestSystemTrust(t *testing.T) {
 // serveBy answers over TLS with a leaf of the authority in the folder.
 func serveBy(t *testing.T, state string) (address string) {
 	t.Helper()
-	authority, err := certs.Open(state)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(certs.Open(state))(t)
+	ln := testkit.Listen(t)
 	server := httpserver.New(http.NotFoundHandler(), httpserver.DiscardLog())
 	httpserver.Serve(server, []net.Listener{ln}, authority.ServerConfig())
 	t.Cleanup(func() { server.Close() })

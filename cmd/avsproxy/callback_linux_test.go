@@ -2,24 +2,19 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"regexp"
 	"strings"
 	"testing"
 
 	"avsproxy/internal/app"
+	"avsproxy/internal/testkit"
 )
 
 // allow_users opens the proxy, not the console: not by way of the proxy either, to
 // which the callback's listener would answer as to the user it runs as.
 func TestC08_TheCallbacksListenerIsNotReachedThroughTheProxy(t *testing.T) {
 	needRoot(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := app.PortOf(free.Addr().String())
-	free.Close()
+	port := app.PortOf(testkit.ClosedPort(t))
 	proxy := startTunnelling(t, fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,10 +18,7 @@ var clientsElsewhere = []string{"avsproxy ca trust", "avsproxy ca untrust"}
 // beside a running proxy and without one. Only the ports differ.
 func TestClientsGuideCommands(t *testing.T) {
 	testkit.NeedTool(t, "curl", "sh", "python3")
-	repo, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	repo := testkit.Must(filepath.Abs("../.."))(t)
 	env := append(os.Environ(), "XDG_STATE_HOME="+t.TempDir(), "AVSPROXY_CONFIG="+shippedWithFreePorts(t, repo), "NO_COLOR=1",
 		"PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	commands := readmeCommands(t, filepath.Join(repo, "docs", "clients.md"))
@@ -31,7 +29,7 @@ func TestClientsGuideCommands(t *testing.T) {
 	}
 	_, port, _ := strings.Cut(runServe(t, repo, env, "avsproxy serve"), "http://localhost:")
 	for _, command := range commands {
-		if !contains(clientsElsewhere, command) {
+		if !slices.Contains(clientsElsewhere, command) {
 			runGuideLine(t, env, strings.ReplaceAll(command, "9744", port))
 		}
 	}

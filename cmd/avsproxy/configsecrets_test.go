@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // confided is what a configuration may hold in confidence besides the tokens, none of
@@ -18,7 +17,7 @@ import (
 const confided = `
 [proxy]
 listen = "localhost:0"
-client_key = "canary-client-key"
+client_key = "c4n4ry-client-key"
 [console]
 listen = "localhost:0"
 [[route]]
@@ -26,10 +25,10 @@ name = "plain"
 upstream = "UPSTREAM"
 ca_file = "ROOTS"
 [route.headers]
-X-Api-Key = "canary-api-key"
+X-Api-Key = "c4n4ry-api-key"
 Authorization = "Basic BASIC"
-Cookie = "session=canary-cookie; theme=dark"
-X-Session-Secret = "canary/with+escapes=="
+Cookie = "session=c4n4ry-cookie; theme=dark"
+X-Session-Secret = "c4n4ry/with+escapes=="
 Accept-Language = "not-a-secret"
 X-Keyspace = "neither-this"
 [[route]]
@@ -41,9 +40,9 @@ provider = "oauth2"
 grant = "refresh_token"
 token_url = "https://127.0.0.1:1/"
 client_id = "harmless-client"
-refresh_token = "canary-refresh-token"
-auth_params = { "password" = "canary-auth-param", "prompt" = "consent-please" }
-token_params = { "client_assertion" = "canary-token-param", "audience" = "the-audience" }
+refresh_token = "c4n4ry-refresh-token"
+auth_params = { "password" = "c4n4ry-auth-param", "prompt" = "consent-please" }
+token_params = { "client_assertion" = "c4n4ry-token-param", "audience" = "the-audience" }
 [[route]]
 name = "asked"
 upstream = "https://127.0.0.1:1"
@@ -61,74 +60,51 @@ credential = "paired"
 [credential.paired]
 grant = "static"
 format = "Basic {base64}"
-token = "canary-user:canary-password"
+token = "c4n4ry-user:c4n4ry-password"
 `
 
 var (
 	canaries = []string{
-		"canary-client-key", "canary-api-key", "canary-cookie", "canary/with+escapes==", "canary-file-secret", "canary-refresh-token",
-		"canary-auth-param", "canary-token-param", "canary-user:canary-password", "canary-basic:canary-pass", "canary-password", "canary-pass",
+		"c4n4ry-client-key", "c4n4ry-api-key", "c4n4ry-cookie", "c4n4ry/with+escapes==", "c4n4ry-file-secret", "c4n4ry-refresh-token",
+		"c4n4ry-auth-param", "c4n4ry-token-param", "c4n4ry-user:c4n4ry-password", "c4n4ry-basic:c4n4ry-pass", "c4n4ry-password", "c4n4ry-pass",
 	}
 	harmless = []string{"not-a-secret", "neither-this", "harmless-client", "consent-please", "the-audience", "dark"}
 )
 
 func TestSecretsOfTheConfigurationAreMasked(t *testing.T) {
-	told := append(slices.Clone(canaries), base64.StdEncoding.EncodeToString([]byte("canary-basic:canary-pass")), base64.StdEncoding.EncodeToString([]byte("canary-user:canary-password")))
+	told := append(slices.Clone(canaries), base64.StdEncoding.EncodeToString([]byte("c4n4ry-basic:c4n4ry-pass")), base64.StdEncoding.EncodeToString([]byte("c4n4ry-user:c4n4ry-password")))
 	proxy := startConfided(t, strings.Join(append(slices.Clone(told), harmless...), "\n"))
 	req, _ := http.NewRequestWithContext(t.Context(), "GET", proxy.Proxy[0]+"/all", nil)
-	req.Header.Set("Avsproxy-Key", "canary-client-key")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, _ := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if !strings.Contains(string(got), "canary-password") {
+	req.Header.Set("Avsproxy-Key", "c4n4ry-client-key")
+	resp := testkit.Must(http.DefaultClient.Do(req))(t)
+	got := testkit.Body(t, resp)
+	if !strings.Contains(got, "c4n4ry-password") {
 		t.Fatalf("the client got %s: %s", resp.Status, got)
 	}
 	record := recordOf(t, proxy, "/all")
 	body := fetch(t, fmt.Sprint(proxy.Console, "/api/exchanges/", record.ID, "/response/body"))
 	for _, path := range []string{"/api/exchanges", fmt.Sprint("/api/exchanges/", record.ID), fmt.Sprint("/api/exchanges/", record.ID, "/response/body"),
 		"/har", "/api/status", "/status", "/login", "/api/explain?url=/x", "/api/explain?url=http://seeded.localhost/", "/metrics"} {
-		said := fetch(t, proxy.Console+path)
-		for _, secret := range told {
-			if strings.Contains(said, secret) {
-				t.Errorf("%s shows %s", path, secret)
-			}
-		}
+		testkit.NoCanary(t, path, fetch(t, proxy.Console+path))
 	}
 	for _, text := range harmless {
 		if !strings.Contains(body, text) {
 			t.Errorf("%s was hidden: %s", text, body)
 		}
 	}
-	if said := proxy.Stderr.String(); strings.Contains(said, "canary") {
-		t.Errorf("the log: %s", said)
-	}
+	testkit.NoCanary(t, "the log", proxy.Stderr.String())
 }
 
 // startConfided serves an upstream that answers with text, in its header too.
 func startConfided(t *testing.T, text string) *runningProxy {
 	t.Helper()
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Echo", strings.ReplaceAll(text, "\n", ", "))
 		io.WriteString(w, text)
-	}))
-	t.Cleanup(upstream.Close)
-	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("canary-file-secret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	}), testkit.HTTP1)
+	secret := testkit.File(t, "secret", "c4n4ry-file-secret\n")
 	return startProxy(t, strings.NewReplacer(
-		"UPSTREAM", upstream.URL, "ROOTS", writeRoot(t, upstream), "SECRET", secret,
-		"BASIC", base64.StdEncoding.EncodeToString([]byte("canary-basic:canary-pass")),
+		"UPSTREAM", upstream.URL, "ROOTS", testkit.CertFile(t, upstream), "SECRET", secret,
+		"BASIC", base64.StdEncoding.EncodeToString([]byte("c4n4ry-basic:c4n4ry-pass")),
 	).Replace(confided))
-}
-
-// writeRoot leaves the certificate of a server for ca_file.
-func writeRoot(t *testing.T, upstream *httptest.Server) string {
-	t.Helper()
-	_, after, _ := strings.Cut(firstByteConfig(t, upstream), `ca_file = "`)
-	path, _, _ := strings.Cut(after, `"`)
-	return path
 }

@@ -4,13 +4,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/testkit"
 )
@@ -51,21 +49,17 @@ func startTunnelling(t *testing.T, text string) *runningProxy {
 	return startProxy(t, strings.Replace(text, "[proxy]\n", "[proxy]\nothers = \"tunnel\"\n", 1))
 }
 
-func TestOthersAreTunnelled(t *testing.T) {
+func TestRequestsWithoutARouteAreTunnelledWhereAllowed(t *testing.T) {
 	proxy := startTunnelling(t, "sandbox = true\n[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"avs\"\npreset = \"avs\"\nupstream = \"https://alexa.na.gateway.devices.a2z.com\"\ncredential = \"alexa\"\n[credential.alexa]\nprovider = \"amazon\"\nproduct_id = \"test_device\"\ndevice_serial_number = \"1\"\n")
-	other := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	other := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "untouched "+r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(other.Close)
+	}), testkit.HTTP1)
 	if got := curlThrough(t, proxy, "-k", other.URL); got != "untouched " {
 		t.Error(got)
 	}
 	host := strings.TrimPrefix(other.URL, "https://")
-	deadline := time.Now().Add(20 * time.Second)
-	for !strings.Contains(proxy.Stderr.String(), "CONNECT "+host) && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-	if said := proxy.Stderr.String(); !strings.Contains(said, "CONNECT "+host) || !strings.Contains(said, "tunnelled") {
+	testkit.Eventually(t, "the tunnel in the log", func() bool { return strings.Contains(proxy.Stderr.String(), "CONNECT "+host) })
+	if said := proxy.Stderr.String(); !strings.Contains(said, "tunnelled") {
 		t.Error(said)
 	}
 	_, console, _ := net.SplitHostPort(strings.TrimPrefix(proxy.Console, "http://"))

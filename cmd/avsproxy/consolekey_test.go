@@ -7,14 +7,13 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
-func TestWhereUsersAreToldApartThereIsNoKey(t *testing.T) {
+func TestConsoleHasNoKeyWhereTheSystemTellsUsersApart(t *testing.T) {
 	proxy := startProxy(t, onePlainRoute)
-	file, err := os.ReadFile(filepath.Join(proxy.State, "run.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := testkit.Must(os.ReadFile(filepath.Join(proxy.State, "run.json")))(t)
 	keyless := runtime.GOOS == "linux"
 	if strings.Contains(string(file), "console_key") == keyless || strings.Contains(proxy.Stderr.String(), "?key=") == keyless {
 		t.Errorf("run.json\n%s\nit said\n%s", file, proxy.Stderr)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -23,9 +22,7 @@ func crash(t *testing.T, env ...string) (soft string, dumped bool) {
 	cmd.Dir, cmd.Env = dir, append(env, "HOME="+dir, "GOTRACEBACK=crash", "PATH="+os.Getenv("PATH"))
 	ready := testkit.NewBuffer()
 	cmd.Stdout = ready
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	<-ready.Written
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", cmd.Process.Pid))
 	if err != nil {
@@ -57,20 +54,14 @@ func TestTokensAreInNoCoreDump(t *testing.T) {
 // hands them to may decline.
 func makesFiles(t *testing.T) bool {
 	t.Helper()
-	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pattern := testkit.Must(os.ReadFile("/proc/sys/kernel/core_pattern"))(t)
 	return !bytes.HasPrefix(pattern, []byte("|")) && !bytes.HasPrefix(pattern, []byte("/"))
 }
 
 // The command of "run" is somebody else's program: it may leave cores as before.
 func TestRunLeavesTheCommandItsLimits(t *testing.T) {
-	dir := t.TempDir()
 	config := "[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\n"
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := newHome(t, config)
 	for _, limit := range []string{"0", "1"} { // in blocks; everybody may lower it
 		cmd := exec.Command("sh", "-c", "ulimit -S -c "+limit+"; exec "+binary+` run -- sh -c 'ulimit -S -c'`)
 		cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}

@@ -16,7 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-const corporateUser = "user:canary-p@ss"
+const corporateUser = "user:c4n4ry-p@ss"
 
 // corporateCmd starts a proxy that wants a user name and password. It sets $CORPORATE,
 // with them, and $CORPORATE_BARE, and writes each host it connects to into

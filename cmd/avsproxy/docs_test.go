@@ -8,21 +8,16 @@ import (
 	"testing"
 
 	"avsproxy/internal/config"
+	"avsproxy/internal/testkit"
 )
 
 // TestExamplesInTheDocsAreValid reads each TOML example of the README and of docs/
 // as configuration, where need be with a route that makes it whole.
 func TestExamplesInTheDocsAreValid(t *testing.T) {
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pages := testkit.Must(filepath.Glob("../../docs/*.md"))(t)
 	examples := 0
 	for _, page := range append(pages, "../../README.md") {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(page))(t)
 		for _, block := range regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 			examples++
 			example := block[1]

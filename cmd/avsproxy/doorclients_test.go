@@ -14,7 +14,7 @@ import (
 func (d *doorway) run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	testkit.NeedTool(t, name)
-	cmd := exec.CommandContext(within(t), name, args...)
+	cmd := exec.CommandContext(testkit.Context(t), name, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -37,18 +37,18 @@ func (d *doorway) passed(t *testing.T, doors int, told string) {
 	}
 }
 
-func TestPythonPassesEachDoor(t *testing.T) {
+func TestPythonIsServedOnEveryListener(t *testing.T) {
 	d := openDoors(t)
 	d.passed(t, 9, d.run(t, "python3", "testdata/clients/doors.py", d.port, d.unix, d.root, insisted))
 }
 
-func TestNodePassesEachDoor(t *testing.T) {
+func TestNodeIsServedOnEveryListener(t *testing.T) {
 	d := openDoors(t)
 	d.passed(t, 10, d.run(t, "node", "testdata/clients/doors.js", d.port, d.unix, d.root, insisted))
 }
 
 // nghttp has no proxies and no unix sockets.
-func TestNghttpPassesEachDoor(t *testing.T) {
+func TestNghttpIsServedOnEveryListener(t *testing.T) {
 	d := openDoors(t)
 	for _, url := range []string{"http://localhost:", "https://localhost:", "http://[::1]:", "https://127.0.0.1:"} {
 		if out := d.run(t, "nghttp", "-nv", url+d.port+"/ping"); !regexp.MustCompile(`:status: .{0,9}204`).MatchString(out) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/testkit"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,10 +50,7 @@ func dialAs(uid int, addr string) (net.Conn, error) {
 func holdAs(t *testing.T, uid, n int, addr string, next func(i int) string) (all []net.Conn) {
 	t.Helper()
 	for i := range n {
-		conn, err := dialAs(uid, addr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := testkit.Must(dialAs(uid, addr))(t)
 		t.Cleanup(func() { conn.Close() })
 		io.WriteString(conn, next(i)) // which may be closed already
 		all = append(all, conn)
@@ -83,10 +81,7 @@ func needAnotherUser(t *testing.T) {
 // answerIn asks on a new connection and returns the status.
 func answerIn(t *testing.T, addr, request string) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Dial(t, addr)
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(8 * time.Second)) // less than what silence is given
 	io.WriteString(conn, request)
@@ -112,14 +107,12 @@ func TestPromise3_AnotherUserShutsNobodyOut(t *testing.T) {
 		}
 	}
 	var status api.Status
-	if err := json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/status")), &status); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/status")), &status))
 	if away := status.TurnedAway; away.Proxy < 100 || away.Console < 100 || away.Proxy > 200 || away.Console > 200 {
 		t.Errorf("turned away: %+v", away)
 	}
 	cmd := exec.Command(binary, "status")
-	cmd.Dir, cmd.Env = proxy.State, []string{"HOME=" + proxy.State, "NO_COLOR=1"}
+	cmd.Dir, cmd.Env = proxy.Home, []string{"HOME=" + proxy.Home, "NO_COLOR=1"}
 	if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), fmt.Sprintf("turned away       %d connections of other users to the proxy, %d to the console", status.TurnedAway.Proxy, status.TurnedAway.Console)) {
 		t.Errorf("status says\n%s", out)
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"avsproxy/internal/certs"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 // announcements are the ways in which an HTTP/1.1 request says that a body follows.
@@ -39,7 +41,7 @@ type aDoor struct {
 // refusing is a proxy, and requests that each of its doors answers by itself.
 func refusing(t *testing.T) map[string]aDoor {
 	t.Helper()
-	socket := openSocket(t)
+	socket := filepath.Join(testkit.SocketDir(t), "s")
 	proxy := startProxy(t, fmt.Sprintf(`
 [proxy]
 listen = ["localhost:0", "unix:%s"]
@@ -118,7 +120,7 @@ func inConnect(dial func() (net.Conn, error), secure bool) func() (net.Conn, err
 
 // What we answer by ourselves is there although its request goes on, and the connection
 // is closed although its client stays. No other request waits, and no place stays taken.
-func TestOurAnswersWaitForNoBody(t *testing.T) {
+func TestRefusalsDoNotWaitForTheRequestBody(t *testing.T) {
 	doors := refusing(t)
 	var asking sync.WaitGroup
 	for name, door := range doors {
@@ -174,7 +176,7 @@ func (d aDoor) ask(announced string) []error {
 }
 
 // A token request that is too long is no longer read.
-func TestTheStandInsRefusalWaitsForNoBody(t *testing.T) {
+func TestTokenEndpointRefusesWithoutWaitingForTheRequestBody(t *testing.T) {
 	door := refusing(t)["login"]
 	door.head, door.want = "POST /token HTTP/1.1\r\nHost: login.localhost\r\n", "400"
 	for _, fault := range door.ask("Content-Length: 200000\r\n\r\n" + strings.Repeat("x", 65<<10)) {
@@ -183,12 +185,9 @@ func TestTheStandInsRefusalWaitsForNoBody(t *testing.T) {
 }
 
 // Clients that send all before they read get their answer, too.
-func TestOurAnswersReachClientsThatSendFirst(t *testing.T) {
+func TestRefusalsReachClientsThatSendTheirWholeBodyFirst(t *testing.T) {
 	door := refusing(t)["unknown host"]
-	conn, err := door.dial()
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := testkit.Must(door.dial())(t)
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	fmt.Fprintf(conn, "%sContent-Length: %d\r\n\r\n", door.head, 8<<20)
@@ -202,35 +201,16 @@ func TestOurAnswersReachClientsThatSendFirst(t *testing.T) {
 
 // piped serves a handler over pipes, whose time is that of a synctest bubble.
 func piped(t *testing.T, handler http.Handler, secure *tls.Config) (dial func() net.Conn) {
-	ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+	ln := testkit.NewPipeListener()
 	server := httpserver.New(handler, httpserver.DiscardLog())
 	httpserver.Serve(server, []net.Listener{ln}, secure)
 	t.Cleanup(func() { server.Close() })
 	return func() net.Conn {
-		near, far := net.Pipe()
-		ln.conns <- near
-		t.Cleanup(func() { far.Close() })
-		return far
+		conn := ln.Dial()
+		t.Cleanup(func() { conn.Close() })
+		return conn
 	}
 }
-
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // answered sends a request and returns what came until the connection was cut, and when.
 func answered(conn net.Conn, request string) (answer string, after time.Duration) {
@@ -295,10 +275,7 @@ func TestUpstreamsAnswersAreNotCut(t *testing.T) {
 // A request that a handler still serves has no time limit. The limits are for bodies that no
 // handler reads.
 func TestLongRequestsAreNotCut(t *testing.T) {
-	authority, err := certs.New("test authority")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(certs.New("test authority"))(t)
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Hour)
 		text, err := io.ReadAll(r.Body)
@@ -338,22 +315,15 @@ func TestLongRequestsAreNotCut(t *testing.T) {
 }
 
 // A connection goes on behind an answer of ours, when its request is whole.
-func TestOurAnswersKeepConnectionsOfWholeRequests(t *testing.T) {
+func TestRefusalsOfWholeRequestsKeepTheConnection(t *testing.T) {
 	door := httpserver.NewPages(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %v", body, r.Trailer)
 	}), httpserver.DiscardLog())
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Listen(t)
 	httpserver.Serve(door, []net.Listener{ln}, nil)
 	defer door.Close()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := testkit.Dial(t, ln.Addr().String())
 	reader := bufio.NewReader(conn)
 	for range 3 {
 		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n0\r\nUnannounced: yes\r\n\r\n")

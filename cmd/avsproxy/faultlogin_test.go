@@ -20,14 +20,9 @@ import (
 // tryLogin strikes a login: by a code where the fault is about those, else by
 // browser.
 func tryLogin(t *testing.T, fault string) []string {
-	amazon, err := sandbox.Start(sandbox.Options{TimeScale: 10}) // a poll each 5 s, not each 30 s
-	if err != nil {
-		t.Fatal(err)
-	}
+	amazon := testkit.Must(sandbox.Start(sandbox.Options{TimeScale: 10}))(t) // a poll each 5 s, not each 30 s
 	t.Cleanup(func() { amazon.Close() })
-	if err := amazon.Faults().Replace(fault + "@1"); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, amazon.Faults().Replace(fault + "@1"))
 	dir, config := t.TempDir(), amazonConfig(t, amazon)
 	args := []string{"login", "--no-browser"}
 	if !byBrowser(fault) {
@@ -35,9 +30,7 @@ func tryLogin(t *testing.T, fault string) []string {
 		config += "device_url = \"" + amazon.LWA() + "/auth/O2/create/codepair\"\n"
 	}
 	file := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(file, []byte(config), 0o600))
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
 	out, in := io.Pipe()
 	said := testkit.NewBuffer()

@@ -166,14 +166,9 @@ func compareFile(t *testing.T, path, text string) {
 		return
 	}
 	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
-	written, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	written := testkit.Must(os.ReadFile(path))(t)
 	if !bytes.Equal(written, []byte(text)) {
 		t.Errorf("docs/faults.md is not what clients see (go test ./cmd/avsproxy -run Faults -update):\n%s", cmp.Diff(string(written), text))
 	}

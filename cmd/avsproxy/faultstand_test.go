@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // noticed is the time below which nothing has been waited for, however busy the
@@ -34,10 +35,7 @@ type faultStand struct {
 // newFaultStand logs in while the given faults strike.
 func newFaultStand(t *testing.T, atLogin string) *faultStand {
 	t.Helper()
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	amazon := testkit.Must(sandbox.Start(sandbox.Options{}))(t)
 	t.Cleanup(func() { amazon.Close() })
 	config := strings.Replace(amazonConfig(t, amazon), `preset = "avs"`, "preset = \"avs\"\nping_interval = \"1s\"\ndial_timeout = \"2s\"", 1)
 	s := &faultStand{runningProxy: startProxy(t, config), t: t, amazon: amazon}
@@ -54,9 +52,7 @@ func newFaultStand(t *testing.T, atLogin string) *faultStand {
 // strike puts a list of faults in the place of those before.
 func (s *faultStand) strike(list string) {
 	s.t.Helper()
-	if err := s.amazon.Faults().Replace(list); err != nil {
-		s.t.Fatal(err)
-	}
+	testkit.NoError(s.t, s.amazon.Faults().Replace(list))
 }
 
 // A sight is what a client sees of one exchange.
@@ -87,10 +83,7 @@ func (s *faultStand) see(client *http.Client, method, path string, body io.Reade
 		interim[code]++
 		return nil
 	}})
-	r, err := http.NewRequestWithContext(ctx, method, s.Proxy[0]+path, body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	r := testkit.Must(http.NewRequestWithContext(ctx, method, s.Proxy[0]+path, body))(s.t)
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	resp, err := client.Do(r)
 	seen := sight{text: broken(err)}

@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // A forwarder stands for "ssh -L" and "docker -p": clients name its port, and not that
@@ -20,19 +20,13 @@ type forwarder struct{ net.Listener }
 
 func newForwarder(t *testing.T) *forwarder {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	return &forwarder{ln}
+	return &forwarder{testkit.Listen(t)}
 }
 
 func (f *forwarder) port() string { return app.PortOf(f.Addr().String()) }
 
-func (f *forwarder) leadTo(address string) {
-	go eachConn(f, func(conn net.Conn) {
-		defer conn.Close()
+func (f *forwarder) leadTo(t *testing.T, address string) {
+	testkit.ServeConns(t, f, func(conn net.Conn) {
 		to, err := net.Dial("tcp", address)
 		if err != nil {
 			return
@@ -47,20 +41,16 @@ func (f *forwarder) leadTo(address string) {
 }
 
 func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { amazon.Close() })
+	amazon := startAmazon(t, sandbox.Options{})
 	proxied, pages, unnamed := newForwarder(t), newForwarder(t), newForwarder(t)
 	config := amazonConfig(t, amazon)
 	config = strings.Replace(config, "[console]\n", fmt.Sprintf("[console]\nhosts = [\"localhost:%s\"]\n", pages.port()), 1)
 	config = strings.Replace(config, `preset = "avs"`, fmt.Sprintf("preset = \"avs\"\nhosts = [\"localhost:%s\"]", proxied.port()), 1)
 	proxy := serveBuilt(t, config)
 	logIn(t, proxy, amazon)
-	proxied.leadTo(strings.TrimPrefix(proxy.Proxy[0], "http://"))
-	pages.leadTo(strings.TrimPrefix(proxy.Console, "http://"))
-	unnamed.leadTo(strings.TrimPrefix(proxy.Proxy[0], "http://"))
+	proxied.leadTo(t, strings.TrimPrefix(proxy.Proxy[0], "http://"))
+	pages.leadTo(t, strings.TrimPrefix(proxy.Console, "http://"))
+	unnamed.leadTo(t, strings.TrimPrefix(proxy.Proxy[0], "http://"))
 
 	client := &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true},
@@ -70,13 +60,8 @@ func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
 		r, _ := http.NewRequest(method, url, strings.NewReader("credential=alexa"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header["Origin"] = origin
-		resp, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		return resp, string(body)
+		resp := testkit.Must(client.Do(r))(t)
+		return resp, testkit.Body(t, resp)
 	}
 	if resp, body := ask("GET", "http://localhost:"+proxied.port()+"/ping"); resp.StatusCode != http.StatusNoContent {
 		t.Errorf("the proxy: %s %s", resp.Status, body)
@@ -103,12 +88,7 @@ func TestForwardedPortsServeByTheNameThatClientsSay(t *testing.T) {
 func TestProbesOfHTTP10(t *testing.T) {
 	proxy, _ := startBoth(t)
 	for path, want := range map[string]string{"/livez": " 200 ", "/readyz": " 503 ", "/status": " 421 ", "/login": " 421 ", "/metrics": " 421 "} {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(proxy.Console, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn := testkit.Dial(t, strings.TrimPrefix(proxy.Console, "http://"))
 		fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", path)
 		if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, want) {
 			t.Errorf("%s: %q, %v", path, line, err)

@@ -9,7 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // Broken framing of the client is not reported as a fault of the upstream, over HTTP/1.1 and HTTP/2.
@@ -41,11 +42,11 @@ func TestConnectionEndsWithARequestOfTwoLengths(t *testing.T) {
 	const both = "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 	const smuggled = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	ways := map[string]func() net.Conn{
-		"clear":   func() net.Conn { return dial(t, g.addr) },
-		"TLS":     func() net.Conn { return tls.Client(dial(t, g.addr), &tls.Config{InsecureSkipVerify: true}) },
-		"console": func() net.Conn { return dial(t, strings.TrimPrefix(g.Console, "http://")) },
+		"clear":   func() net.Conn { return testkit.Dial(t, g.addr) },
+		"TLS":     func() net.Conn { return tls.Client(testkit.Dial(t, g.addr), &tls.Config{InsecureSkipVerify: true}) },
+		"console": func() net.Conn { return testkit.Dial(t, strings.TrimPrefix(g.Console, "http://")) },
 		"CONNECT": func() net.Conn {
-			conn := dial(t, g.addr)
+			conn := testkit.Dial(t, g.addr)
 			io.WriteString(conn, "CONNECT api.localhost:80 HTTP/1.1\r\nHost: api.localhost:80\r\n\r\n")
 			if resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "CONNECT"}); err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatal(resp, err)
@@ -57,9 +58,7 @@ func TestConnectionEndsWithARequestOfTwoLengths(t *testing.T) {
 		conn := connect()
 		defer conn.Close()
 		host := map[string]string{"CONNECT": "api.localhost"}[name]
-		if _, err := io.WriteString(conn, strings.ReplaceAll(both+smuggled, "localhost", cmp.Or(host, "localhost"))); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(io.WriteString(conn, strings.ReplaceAll(both+smuggled, "localhost", cmp.Or(host, "localhost"))))(t)
 		text, _ := io.ReadAll(conn)
 		if strings.Count(string(text), "HTTP/1.1 ") != 1 || !strings.Contains(string(text), "\r\nConnection: close\r\n") {
 			t.Errorf("%s: %.400q", name, text)
@@ -68,14 +67,4 @@ func TestConnectionEndsWithARequestOfTwoLengths(t *testing.T) {
 			t.Errorf("%s: %d requests arrived", name, n)
 		}
 	}
-}
-
-func dial(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetDeadline(time.Now().Add(20 * time.Second)) // a bound for what should not happen
-	return conn
 }

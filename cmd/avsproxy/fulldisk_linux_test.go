@@ -34,10 +34,7 @@ provider = "amazon"
 			}
 			fill()
 			proxy := serveBuilt(t, config)
-			resp, err := http.Get(proxy.Proxy[0] + "/ping")
-			if err != nil {
-				t.Fatal(err)
-			}
+			resp := testkit.Must(http.Get(proxy.Proxy[0] + "/ping"))(t)
 			resp.Body.Close()
 			if resp.StatusCode != http.StatusNoContent || !strings.Contains(proxy.Stderr.String(), "the disk is full") {
 				t.Errorf("%s\n%s", resp.Status, proxy.Stderr)

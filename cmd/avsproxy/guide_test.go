@@ -60,10 +60,7 @@ func TestSandboxGuideCommands(t *testing.T) {
 // script.
 func guideScript(t *testing.T) (first, rest string) {
 	t.Helper()
-	text, err := os.ReadFile(sandboxGuide)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(sandboxGuide))(t)
 	var blocks []string
 	for i, part := range strings.Split(string(text), "```sh\n") {
 		if block, _, ok := strings.Cut(part, "```"); ok && i > 0 {
@@ -95,9 +92,7 @@ func startSandbox(t *testing.T, work string, args []string) sandboxAt {
 		t.Fatalf("the sandbox ended with %d:\n%s", code, stderr)
 	}
 	var ready sandboxAt
-	if err := json.Unmarshal(stdout.Bytes(), &ready); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal(stdout.Bytes(), &ready))
 	return ready
 }
 
@@ -107,10 +102,7 @@ func TestSandboxGuideListsEveryFault(t *testing.T) {
 	for _, kind := range faults.Kinds() {
 		fmt.Fprintf(&table, "| `%s` | %s |\n", strings.ReplaceAll(kind.Usage(), "|", "\\|"), kind.Does)
 	}
-	text, err := os.ReadFile(sandboxGuide)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(sandboxGuide))(t)
 	_, shown, _ := strings.Cut(string(text), "|---|---|\n| `")
 	shown, _, _ = strings.Cut(shown, "<!-- end of faults -->")
 	if "| `"+shown != table.String() {

@@ -37,7 +37,7 @@ func TestH2spec(t *testing.T) {
 func conform(t *testing.T, suite string, args []string) (cases int, failed []string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "report.xml")
-	out, runErr := exec.CommandContext(within(t), suite, append(args, "--strict", "-j", file)...).CombinedOutput()
+	out, runErr := exec.CommandContext(testkit.Context(t), suite, append(args, "--strict", "-j", file)...).CombinedOutput()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatalf("%v, %v\n%s", err, runErr, out)
@@ -51,9 +51,7 @@ func conform(t *testing.T, suite string, args []string) (cases int, failed []str
 			Skipped *struct{} `xml:"skipped"`
 		} `xml:"testsuite>testcase"`
 	}
-	if err := xml.Unmarshal(text, &report); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, xml.Unmarshal(text, &report))
 	for _, c := range report.Cases {
 		if c.Failure != nil || c.Error != nil || c.Skipped != nil {
 			failed = append(failed, c.Section+": "+c.Name)

@@ -47,15 +47,10 @@ func TestInspectorGuideCommands(t *testing.T) {
 // showsOneLine ends a command that does not end by itself once it has printed one.
 func showsOneLine(t *testing.T, command string, cmd *exec.Cmd) {
 	t.Helper()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out := testkit.Must(cmd.StdoutPipe())(t)
 	said := testkit.NewBuffer()
 	cmd.Stderr = said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	if !bufio.NewScanner(out).Scan() {
 		t.Errorf("%s shows nothing: %s", command, said)
 	}

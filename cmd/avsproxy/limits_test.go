@@ -3,16 +3,12 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -57,7 +53,7 @@ func TestPromise7_C24_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T
 
 // endlessUpstream is an API over HTTP/2 whose answers do not end, and its route.
 func endlessUpstream(t *testing.T) (config string) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		chunk := make([]byte, 64<<10)
 		for r.URL.Path == "/endless" {
 			if _, err := w.Write(chunk); err != nil {
@@ -65,40 +61,22 @@ func endlessUpstream(t *testing.T) (config string) {
 			}
 		}
 	}))
-	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\n", server.URL, roots)
+	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\n", server.URL, testkit.CertFile(t, server))
 }
 
 // startChild runs the built program, whose memory is its own.
 func startChild(t *testing.T, config string) (pid int, address string) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := newHome(t, config)
 	cmd := exec.Command(binary, "serve", "--json")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	out := testkit.Must(cmd.StdoutPipe())(t)
+	testkit.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
 	var ready servedAt
-	if err := json.NewDecoder(out).Decode(&ready); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.NewDecoder(out).Decode(&ready))
 	return cmd.Process.Pid, strings.TrimPrefix(ready.Proxy[0], "http://")
 }
 
@@ -131,10 +109,7 @@ func openMany(t *testing.T, address string, n int, request string) {
 // resident is how much memory a process holds, in bytes.
 func resident(t *testing.T, pid int) int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t)
 	found := regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB`).FindSubmatch(text)
 	if found == nil {
 		t.Fatalf("no VmRSS in %s", text)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -20,24 +19,20 @@ import (
 func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 	testkit.NeedTool(t, "curl")
 	var upstream *httptest.Server
-	upstream = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream = testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Token", r.Header.Get("Authorization"))
 		if r.URL.Path == "/v2/old" {
 			w.Header().Set("Location", upstream.URL+"/v2/new?a=%2f")
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}
-	}))
-	t.Cleanup(upstream.Close)
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	}), testkit.HTTP1)
+	roots := testkit.CertFile(t, upstream)
 	route := func(name, more string) string {
 		return fmt.Sprintf("[[route]]\nname = %q\nupstream = \"%s/v2\"\nca_file = %q\ncredential = \"fixed\"\n%s\n", name, upstream.URL, roots, more)
 	}
-	socket := filepath.Join(shortDir(t), "s")
+	socket := filepath.Join(testkit.SocketDir(t), "s")
 	proxy := serveBuilt(t, fmt.Sprintf("[proxy]\nlisten = [\"localhost:0\", \"unix:%s\"]\n[console]\nlisten = \"localhost:0\"\n", socket)+
-		route("api", "")+route("off", "rewrite_location = false")+"[credential.fixed]\ngrant = \"static\"\ntoken = \"canary\"\n")
+		route("api", "")+route("off", "rewrite_location = false")+"[credential.fixed]\ngrant = \"static\"\ntoken = \"c4n4ry\"\n")
 	port := app.PortOf(proxy.Proxy[0])
 	follow := func(args ...string) string {
 		args = append([]string{"-qsSiL", "--max-time", "20", "--cacert", filepath.Join(proxy.State, "ca.pem")}, args...)
@@ -52,7 +47,7 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 		{"-H", "Host: localhost", "http://localhost:" + port + "/old"}, {"-x", proxy.Proxy[0], "http://api.localhost/old"},
 		{"--unix-socket", socket, "http://localhost/old"},
 	} {
-		if got := follow(args...); strings.Count(strings.ToLower(got), "x-token: bearer canary") != 2 {
+		if got := follow(args...); strings.Count(strings.ToLower(got), "x-token: bearer c4n4ry") != 2 {
 			t.Errorf("%v:\n%s", args, got)
 		}
 	}
@@ -61,15 +56,4 @@ func TestRedirectsToTheUpstreamAreFollowedThroughTheProxy(t *testing.T) {
 			t.Errorf("%v:\n%s", args, got)
 		}
 	}
-}
-
-// shortDir is short enough for a socket's path.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "doors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }

@@ -20,6 +20,7 @@ import (
 
 	"avsproxy/internal/certs"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 
 	"github.com/elazarl/goproxy"
@@ -39,10 +40,8 @@ type oldHome struct {
 func openOldHome(t *testing.T) *oldHome {
 	t.Helper()
 	h := &oldHome{t: t, dir: filepath.Join(t.TempDir(), "old")}
-	if err := os.CopyFS(h.dir, os.DirFS("../../tokens/testdata/state-22a602f")); err != nil {
-		t.Fatal(err)
-	}
-	err := filepath.WalkDir(h.dir, func(path string, entry fs.DirEntry, err error) error { // git keeps no modes
+	testkit.NoError(t, os.CopyFS(h.dir, os.DirFS("../../tokens/testdata/state-22a602f")))
+	testkit.NoError(t, filepath.WalkDir(h.dir, func(path string, entry fs.DirEntry, err error) error { // git keeps no modes
 		if err != nil {
 			return err
 		}
@@ -50,27 +49,19 @@ func openOldHome(t *testing.T) *oldHome {
 			return os.Chmod(path, 0o700)
 		}
 		return os.Chmod(path, 0o600)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	h.env = []string{"HOME=" + h.dir, "NO_COLOR=1", "PATH=" + os.Getenv("PATH"), "HTTPS_PROXY=" + h.provider()}
 	return h
 }
 
 // provider starts lwa.example, and returns the proxy that leads there.
 func (h *oldHome) provider() string {
-	authority, err := certs.New("provider", "lwa.example")
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	authority := testkit.Must(certs.New("provider", "lwa.example"))(h.t)
 	leaf, err := authority.Leaf(time.Hour, "lwa.example")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(h.dir, "provider.pem"), authority.RootPEM(), 0o600)
 	}
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	testkit.NoError(h.t, err)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(h.answer))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{*leaf}}
 	server.StartTLS()
@@ -112,14 +103,11 @@ func (h *oldHome) run(args ...string) (stdout, stderr string, code int) {
 	return out.String(), said.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestStateOf22a602f has the built program go on from a configuration and a state folder
+// TestStateFolderOfAnEarlyVersionIsUsed has the built program go on from a configuration and a state folder
 // that an early version wrote, with every login that is in it.
-func TestStateOf22a602f(t *testing.T) {
+func TestStateFolderOfAnEarlyVersionIsUsed(t *testing.T) {
 	h := openOldHome(t)
-	root, err := os.ReadFile(filepath.Join(h.dir, "state", "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := testkit.Must(os.ReadFile(filepath.Join(h.dir, "state", "ca.pem")))(t)
 	if out, said, code := h.run("config", "check"); code != terminal.ExitDone || !strings.Contains(out, "8 routes, 8 credentials") {
 		t.Fatalf("config check: %d\n%s%s", code, out, said)
 	}

@@ -2,20 +2,19 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // A browser that has the inspector open sends its cookie to every port of localhost:
 // with a page that it asks of the proxy, too. The upstream is to have none of it.
 func TestTheInspectorsKeyGoesToNoUpstream(t *testing.T) {
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%q %q", r.Header["Cookie"], r.Header["Avsproxy-Console-Key"])
-	}))
-	t.Cleanup(upstream.Close)
+	}), testkit.HTTP1)
 	proxy := startProxy(t, firstByteConfig(t, upstream))
 	for cookie, want := range map[string]string{
 		"avsproxy_inspector=s3cr3t":                   `[] []`,
@@ -28,13 +27,9 @@ func TestTheInspectorsKeyGoesToNoUpstream(t *testing.T) {
 		req, _ := http.NewRequestWithContext(t.Context(), "GET", proxy.Proxy[0]+"/", nil)
 		req.Header.Set("Cookie", cookie)
 		req.Header.Set("Avsproxy-Console-Key", "s3cr3t")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if string(got) != want || strings.Contains(string(got), "s3cr3t") {
+		resp := testkit.Must(http.DefaultClient.Do(req))(t)
+		got := testkit.Body(t, resp)
+		if got != want || strings.Contains(got, "s3cr3t") {
 			t.Errorf("%s: the upstream got %s, want %s", cookie, got, want)
 		}
 	}

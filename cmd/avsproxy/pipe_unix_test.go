@@ -16,6 +16,7 @@ import (
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
 )
 
 // startUnread starts a command of the built program whose stdout and stderr, or one of
@@ -23,9 +24,7 @@ import (
 func startUnread(t *testing.T, dir string, stdout, stderr bool, args ...string) (cmd *exec.Cmd, first string) {
 	t.Helper()
 	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	cmd = exec.Command(binary, args...)
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
 	if stdout {
@@ -34,9 +33,7 @@ func startUnread(t *testing.T, dir string, stdout, stderr bool, args ...string) 
 	if stderr {
 		cmd.Stderr = write
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill() })
 	write.Close()
 	first, err = bufio.NewReader(read).ReadString('\n')
@@ -50,16 +47,13 @@ func startUnread(t *testing.T, dir string, stdout, stderr bool, args ...string) 
 // inSandbox is a home with a configuration for the sandbox, and where run.json is then.
 func inSandbox(t *testing.T) (dir, runFile string) {
 	t.Helper()
-	dir = t.TempDir()
 	config := "sandbox = true\n[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n" +
 		"[[route]]\nname = \"avs\"\npreset = \"avs\"\nupstream = \"https://alexa.na.gateway.devices.a2z.com\"\ncredential = \"alexa\"\n[credential.alexa]\nprovider = \"amazon\"\n"
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir = newHome(t, config)
 	return dir, filepath.Join(dir, ".local", "state", "avsproxy", "run.json")
 }
 
-func TestServeOutlivesWhoeverReadsItsLog(t *testing.T) {
+func TestServeGoesOnWhenTheReaderOfItsLogLeaves(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		stdout, stderr bool
@@ -77,14 +71,9 @@ func TestServeOutlivesWhoeverReadsItsLog(t *testing.T) {
 			if err == nil {
 				err = json.Unmarshal(text, &running)
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, err)
 			for range 20 { // each is a line of the log
-				resp, err := http.Get(running.Proxy[0] + "/ping")
-				if err != nil {
-					t.Fatal(err)
-				}
+				resp := testkit.Must(http.Get(running.Proxy[0] + "/ping"))(t)
 				resp.Body.Close()
 				if resp.StatusCode != http.StatusNoContent {
 					t.Fatalf("got %s", resp.Status)
@@ -102,36 +91,23 @@ func TestServeOutlivesWhoeverReadsItsLog(t *testing.T) {
 }
 
 // A login ends by its callback, whoever has stopped to listen to what it says.
-func TestLoginOutlivesWhoeverReadsWhatItSays(t *testing.T) {
-	dir := t.TempDir()
+func TestLoginGoesOnWhenTheReaderOfItsOutputLeaves(t *testing.T) {
 	config := "[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\ncredential = \"a\"\n" +
 		"[credential.a]\nprovider = \"oauth2\"\nauth_url = \"https://a.example/authorize\"\ntoken_url = \"https://a.example/token\"\nclient_id = \"x\"\nredirect_url = \"http://localhost:0/back\"\n"
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := newHome(t, config)
 	said, saying, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	cmd := exec.Command(binary, "login", "--no-browser")
 	cmd.Dir, cmd.Env, cmd.Stderr = dir, []string{"HOME=" + dir}, saying
 	stdout, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	saying.Close()
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	line := testkit.Must(bufio.NewReader(stdout).ReadString('\n'))(t)
 	said.Close()
-	authorize, err := url.Parse(strings.TrimSpace(line))
-	if err != nil {
-		t.Fatal(err)
-	}
+	authorize := testkit.Must(url.Parse(strings.TrimSpace(line)))(t)
 	asked := authorize.Query()
 	get(t, asked.Get("redirect_uri")+"?"+url.Values{"state": {asked.Get("state")}, "error": {"access_denied"}}.Encode())
 	cmd.Wait()
@@ -141,16 +117,11 @@ func TestLoginOutlivesWhoeverReadsWhatItSays(t *testing.T) {
 }
 
 // Commands whose whole work is to print end with their reader, as others do.
-func TestTokenEndsWithItsReader(t *testing.T) {
-	dir := t.TempDir()
+func TestTokenEndsWhenTheReaderOfItsOutputLeaves(t *testing.T) {
 	config := "[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\ncredential = \"a\"\n[credential.a]\ngrant = \"static\"\ntoken = \"t\"\n"
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := newHome(t, config)
 	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	read.Close()
 	cmd := exec.Command(binary, "token")
 	cmd.Dir, cmd.Env, cmd.Stdout = dir, []string{"HOME=" + dir}, write
@@ -162,7 +133,7 @@ func TestTokenEndsWithItsReader(t *testing.T) {
 }
 
 // After a second signal or a kill run.json can stay behind. Commands then see that no server runs.
-func TestRunFileAfterAnEndWithoutCare(t *testing.T) {
+func TestStatusIgnoresTheRunFileOfAKilledServe(t *testing.T) {
 	dir, left := inSandbox(t)
 	status := func() string {
 		cmd := exec.Command(binary, "status")
@@ -173,9 +144,7 @@ func TestRunFileAfterAnEndWithoutCare(t *testing.T) {
 	cmd, _ := startUnread(t, dir, true, false, "serve", "--json")
 	cmd.Process.Kill()
 	cmd.Wait()
-	if _, err := os.Stat(left); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(os.Stat(left))(t)
 	if out := status(); !strings.Contains(out, "not running") {
 		t.Errorf("after a kill:\n%s", out)
 	}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,21 +28,30 @@ type servedAt struct {
 // A runningProxy is the program serving in this process, or in one of its own.
 type runningProxy struct {
 	servedAt
+	Home           string // has config.toml
 	State          string
 	pid            int // of its own process
 	Stdout, Stderr *testkit.Buffer
 }
 
+// newHome returns a folder with the configuration.
+func newHome(t testing.TB, config string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600))
+	return dir
+}
+
+func newRunningProxy(home string) *runningProxy {
+	return &runningProxy{Home: home, State: filepath.Join(home, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
+}
+
 // startProxy runs "serve" with the configuration and ends it with the test.
 func startProxy(t testing.TB, config string) *runningProxy {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
-	proxy := &runningProxy{State: filepath.Join(dir, ".local", "state", "avsproxy"), Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
+	dir := newHome(t, config)
+	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": filepath.Join(dir, "config.toml"), "NO_COLOR": "1"}
+	proxy := newRunningProxy(dir)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
@@ -59,15 +68,15 @@ func startProxy(t testing.TB, config string) *runningProxy {
 	case code := <-ended:
 		ended <- code
 		t.Fatalf("serve ended with %d:\n%s", code, proxy.Stderr)
-	case <-time.After(30 * time.Second):
+	case <-time.After(testkit.Timeout):
 		t.Fatal("serve did not get ready")
 	}
 	proxy.read(t)
 	return proxy
 }
 
-// startWithEnv runs "serve" in a process of its own, with variables of ours.
-func startWithEnv(t *testing.T, config string, env ...string) *runningProxy {
+// serveBuilt runs "serve" of the built program, with variables of ours.
+func serveBuilt(t *testing.T, config string, env ...string) *runningProxy {
 	t.Helper()
 	return startCommand(t, config, exec.Command(binary, "serve", "--json"), env...)
 }
@@ -81,46 +90,57 @@ func startWithFiles(t *testing.T, files int, config string) *runningProxy {
 
 func startCommand(t *testing.T, config string, cmd *exec.Cmd, env ...string) *runningProxy {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer(), State: dir}
+	dir := newHome(t, config)
+	proxy := newRunningProxy(dir)
 	cmd.Dir, cmd.Env = dir, append([]string{"HOME=" + dir, "NO_COLOR=1", "PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	proxy.awaitAndEnd(t, cmd)
 	return proxy
+}
+
+// awaitAndEnd waits until a "serve --json" is ready, and has it end with the test.
+func (p *runningProxy) awaitAndEnd(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	p.pid = cmd.Process.Pid
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("serve: %v:\n%s", err, p.Stderr)
+		}
+	})
+	select {
+	case <-p.Stdout.Written:
+	case <-time.After(testkit.Timeout):
+		t.Fatalf("serve did not get ready:\n%s", p.Stderr)
+	}
+	p.read(t)
 }
 
 // read takes the line that tells where the program listens.
 func (p *runningProxy) read(t testing.TB) {
 	t.Helper()
-	if err := json.Unmarshal(p.Stdout.Bytes(), &p.servedAt); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal(p.Stdout.Bytes(), &p.servedAt))
+}
+
+func startAmazon(t *testing.T, options sandbox.Options) *sandbox.Sandbox {
+	t.Helper()
+	amazon := testkit.Must(sandbox.Start(options))(t)
+	t.Cleanup(func() { amazon.Close() })
+	return amazon
 }
 
 // startBoth runs a sandbox and a proxy that takes it for the real Amazon.
 func startBoth(t *testing.T) (*runningProxy, *sandbox.Sandbox) {
 	t.Helper()
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { amazon.Close() })
+	amazon := startAmazon(t, sandbox.Options{})
 	return startProxy(t, amazonConfig(t, amazon)), amazon
 }
 
 // amazonConfig is a configuration for which amazon is the real Amazon.
 func amazonConfig(t *testing.T, amazon *sandbox.Sandbox) string {
 	t.Helper()
-	roots := filepath.Join(t.TempDir(), "amazon.pem")
-	if err := os.WriteFile(roots, amazon.RootPEM(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	roots := testkit.File(t, "amazon.pem", amazon.RootPEM())
 	return fmt.Sprintf(`
 [proxy]
 listen = "localhost:0"
@@ -146,10 +166,7 @@ device_serial_number = "1"
 
 func get(t *testing.T, url string) int {
 	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.Get(url))(t)
 	defer resp.Body.Close()
 	io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode
@@ -157,10 +174,9 @@ func get(t *testing.T, url string) int {
 
 // startEvilPage serves a page of another origin.
 func startEvilPage(t *testing.T) string {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		io.WriteString(w, "<!doctype html><title>evil</title>")
 	}))
-	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -2,13 +2,15 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"avsproxy/internal/testkit"
 )
@@ -30,7 +32,7 @@ func TestReadmeCommands(t *testing.T) {
 	var proxy string
 	for _, command := range readmeCommands(t, filepath.Join(repo, "README.md")) {
 		switch {
-		case contains(readmeElsewhere, command):
+		case slices.Contains(readmeElsewhere, command):
 		case command == "go run ./cmd/avsproxy serve":
 			proxy = runServe(t, repo, env, command)
 		case strings.HasPrefix(command, "curl "):
@@ -41,22 +43,10 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-func contains(list []string, text string) bool {
-	for _, one := range list {
-		if one == text {
-			return true
-		}
-	}
-	return false
-}
-
 // readmeCommands are the lines of the blocks marked as sh.
 func readmeCommands(t *testing.T, path string) []string {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(path))(t)
 	var commands []string
 	inside := false
 	for line := range strings.Lines(string(text)) {
@@ -76,10 +66,7 @@ func readmeCommands(t *testing.T, path string) []string {
 
 func shippedWithFreePorts(t *testing.T, repo string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(repo, "config.toml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(filepath.Join(repo, "config.toml")))(t)
 	for _, port := range []string{"9744", "9745"} {
 		old := []byte(`# listen = "localhost:` + port + "\"\n")
 		if !bytes.Contains(text, old) {
@@ -87,10 +74,7 @@ func shippedWithFreePorts(t *testing.T, repo string) string {
 		}
 		text = bytes.Replace(text, old, []byte("listen = \"localhost:0\"\n"), 1)
 	}
-	path := filepath.Join(t.TempDir(), "config.toml")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := testkit.File(t, "config.toml", text)
 	return path
 }
 
@@ -101,21 +85,18 @@ func runServe(t *testing.T, repo string, env []string, command string) string {
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir, cmd.Env, cmd.Stderr = repo, env, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 		cmd.Wait()
 	})
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if _, rest, ok := strings.Cut(said.String(), "curl -i "); ok && strings.Contains(rest, "/ping\n") {
-			address, _, _ := strings.Cut(rest, "/ping\n")
-			return address
-		}
-	}
-	t.Fatalf("serve did not get ready:\n%s", said)
-	return ""
+	try := regexp.MustCompile(`curl -i (\S*)/ping\n`)
+	var found []string
+	testkit.Eventually(t, fmt.Stringer(said), func() bool { // go run compiles first
+		found = try.FindStringSubmatch(said.String())
+		return found != nil
+	})
+	return found[1]
 }
 
 // runCurl runs a command of the README. The downchannel does not end by itself,

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // BenchmarkCapture sends the same requests through two proxies that differ by capture
@@ -52,14 +54,11 @@ func BenchmarkCapture(b *testing.B) {
 }
 
 func mirrorUpstream(b *testing.B) *httptest.Server {
-	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		io.Copy(w, r.Body)
 		io.WriteString(w, `{"answer":"hello"}`)
 	}))
-	upstream.EnableHTTP2 = true
-	upstream.StartTLS()
-	b.Cleanup(upstream.Close)
 	return upstream
 }
 

@@ -4,29 +4,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 )
 
 // startPlain serves an upstream without a credential, with bounds on what is remembered.
 func startPlain(t *testing.T, bounds string, handler http.HandlerFunc) *runningProxy {
 	t.Helper()
-	upstream := httptest.NewTLSServer(handler)
-	t.Cleanup(upstream.Close)
+	upstream := testkit.TLSServer(t, handler, testkit.HTTP1)
 	config := strings.Replace(firstByteConfig(t, upstream), "[[route]]", "[capture]\n"+bounds+"\n[[route]]", 1)
 	return startProxy(t, config)
 }
 
 func thousandBytes(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Repeat("x", 1000)) }
 
-// TestZeroBytesAreNone: "0B" is no way to say "the default".
-func TestZeroBytesAreNone(t *testing.T) {
+// TestBodyLimitOfZeroKeepsNoBody: "0B" is no way to say "the default".
+func TestBodyLimitOfZeroKeepsNoBody(t *testing.T) {
 	proxy := startPlain(t, `body = "0B"`, thousandBytes)
 	if got := fetch(t, proxy.Proxy[0]+"/x"); len(got) != 1000 {
 		t.Fatalf("the client got %d bytes", len(got))
@@ -37,8 +35,8 @@ func TestZeroBytesAreNone(t *testing.T) {
 	}
 }
 
-// TestZeroInAllIsNone: exchanges are told of while they go on, and none is remembered.
-func TestZeroInAllIsNone(t *testing.T) {
+// TestTotalLimitOfZeroKeepsNoExchange: exchanges are told of while they go on, and none is remembered.
+func TestTotalLimitOfZeroKeepsNoExchange(t *testing.T) {
 	proxy := startPlain(t, "body = \"0B\"\ntotal = \"0B\"", thousandBytes)
 	for range 3 {
 		fetch(t, proxy.Proxy[0]+"/x")
@@ -58,15 +56,10 @@ func allEnded(t *testing.T, proxy *runningProxy, n int) api.Exchanges {
 // listed waits until the list is as wanted.
 func listed(t *testing.T, proxy *runningProxy, wanted func(api.Exchanges) bool) (list api.Exchanges) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	testkit.Eventually(t, "the wanted list of exchanges", func() bool {
 		list = api.Exchanges{}
-		if err := json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/exchanges")), &list); err != nil {
-			t.Fatal(err)
-		}
-		if wanted(list) {
-			return list
-		}
-	}
-	t.Fatalf("the list remains %+v", list)
+		testkit.NoError(t, json.Unmarshal([]byte(fetch(t, proxy.Console+"/api/exchanges")), &list))
+		return wanted(list)
+	})
 	return list
 }

@@ -6,29 +6,27 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 )
 
-// TestATokenIsHiddenFromItsFirstSecond: one request has the token renewed, and the
+// TestRenewedTokenIsMaskedAtOnce: one request has the token renewed, and the
 // upstream repeats the new one at once in the answer to another, which is under way for
 // long. Nothing is told of that request between the two.
-func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
+func TestRenewedTokenIsMaskedAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write := func(token string) {
-		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(file, []byte(token), 0o600))
 	}
-	write("canary-token-the-first")
+	write("c4n4ry-token-the-first")
 	streaming, said, end := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	told := make(chan string)
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/stream":
 			w.WriteHeader(http.StatusOK)
@@ -38,29 +36,22 @@ func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
 			http.NewResponseController(w).Flush()
 			<-end
 		case strings.HasSuffix(r.Header.Get("Authorization"), "first"):
-			write("canary-token-the-second")
+			write("c4n4ry-token-the-second")
 			w.WriteHeader(http.StatusUnauthorized)
 		default:
 			told <- r.Header.Get("Authorization")
 			<-said // so that the end of this answer tells nobody of the new token
 		}
-	}))
-	t.Cleanup(upstream.Close)
+	}), testkit.HTTP1)
 	proxy := startProxy(t, strings.Replace(firstByteConfig(t, upstream), "grant = \"static\"\ntoken = \"a-token\"", fmt.Sprintf("grant = \"command\"\ncommand = [\"cat\", %q]", file), 1))
-	resp, err := http.Get(proxy.Proxy[0] + "/stream")
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.Get(proxy.Proxy[0] + "/stream"))(t)
 	defer resp.Body.Close()
 	<-streaming
-	events, err := http.Get(proxy.Console + "/api/events?follow=1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	events := testkit.Must(http.Get(proxy.Console + "/api/events?follow=1"))(t)
 	defer events.Body.Close()
 	healed := make(chan int)
 	go func() { healed <- get(t, proxy.Proxy[0]+"/other") }()
-	line := make([]byte, len("Bearer canary-token-the-second\n"))
+	line := make([]byte, len("Bearer c4n4ry-token-the-second\n"))
 	if _, err := io.ReadFull(resp.Body, line); err != nil || !strings.Contains(string(line), "second") {
 		t.Errorf("the client got %q, %v", line, err)
 	}
@@ -70,7 +61,7 @@ func TestATokenIsHiddenFromItsFirstSecond(t *testing.T) {
 	if status := <-healed; status != 200 {
 		t.Errorf("the other request got %d", status)
 	}
-	if strings.Contains(body, "canary") || !strings.Contains(body, "***") {
+	if testkit.HasCanary(body) || !strings.Contains(body, "***") {
 		t.Errorf("the record has %q", body)
 	}
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +18,7 @@ import (
 // which "avsproxy run" sends clients to it.
 func runStand(t *testing.T) (env []string, dir string) {
 	t.Helper()
-	upstream := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/info/refs") { // what a git repository of plain files has
 			fmt.Fprintf(w, "%s\trefs/heads/main\n", strings.Repeat("a", 40))
 			return
@@ -30,18 +28,10 @@ func runStand(t *testing.T) (env []string, dir string) {
 			return
 		}
 		io.WriteString(w, "served to "+r.Header.Get("Authorization"))
-	}))
-	t.Cleanup(upstream.Close)
-	dir = t.TempDir()
-	for name, text := range map[string]string{
-		"roots.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: upstream.Certificate().Raw})),
-		"config.toml": fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = \"%s/roots.pem\"\nhosts = [%q]\n"+
-			"credential = \"fixed\"\n[credential.fixed]\ngrant = \"static\"\ntoken = \"canary\"\n", upstream.URL, dir, insisted),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	}), testkit.HTTP1)
+	config := fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\nhosts = [%q]\n"+
+		"credential = \"fixed\"\n[credential.fixed]\ngrant = \"static\"\ntoken = \"c4n4ry\"\n", upstream.URL, testkit.CertFile(t, upstream), insisted)
+	dir = newHome(t, config)
 	return []string{"HOME=" + dir, "NO_COLOR=1", "AVSPROXY_CONFIG=" + filepath.Join(dir, "config.toml"), "PATH=" + os.Getenv("PATH")}, dir
 }
 
@@ -53,15 +43,15 @@ func runBuilt(env []string, argv ...string) string {
 }
 
 // These clients ask neither for the system's roots nor for SSL_CERT_FILE.
-func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
+func TestRunServesClientsThatHaveTheirOwnRoots(t *testing.T) {
 	const php = `$c = curl_init("https://` + insisted + `/x"); curl_setopt($c, CURLOPT_RETURNTRANSFER, true); echo curl_exec($c), curl_error($c);`
 	for tool, test := range map[string]struct {
 		argv []string
 		want string
 	}{
 		"git":  {[]string{"git", "ls-remote", "https://" + insisted + "/repository"}, "refs/heads/main"},
-		"wget": {[]string{"wget", "-qO-", "https://" + insisted + "/x"}, "served to Bearer canary"},
-		"php":  {[]string{"php", "-r", php}, "served to Bearer canary"},
+		"wget": {[]string{"wget", "-qO-", "https://" + insisted + "/x"}, "served to Bearer c4n4ry"},
+		"php":  {[]string{"php", "-r", php}, "served to Bearer c4n4ry"},
 	} {
 		t.Run(tool, func(t *testing.T) {
 			testkit.NeedTool(t, tool)
@@ -77,7 +67,7 @@ func TestRunLeadsClientsWithRootsOfTheirOwn(t *testing.T) {
 }
 
 // grpc-js, like all that is made of gRPC's C-core, asks a variable of gRPC's own.
-func TestRunLeadsGRPC(t *testing.T) {
+func TestRunServesGRPC(t *testing.T) {
 	testkit.Heavy(t)
 	testkit.NeedTool(t, "node")
 	grpc := testkit.NeedVariable(t, "GRPC_JS", "the path of @grpc/grpc-js, from npm install @grpc/grpc-js")
@@ -91,30 +81,19 @@ func TestRunLeadsGRPC(t *testing.T) {
 }
 
 // A root that the person's own settings name is trusted by the command as before.
-func TestRunAddsToWhatIsThere(t *testing.T) {
+func TestRunKeepsTheRootsThatTheUserTrusts(t *testing.T) {
 	var own []string
 	folder := t.TempDir()
 	for i := range 4 {
-		authority, err := certs.New(fmt.Sprint("own authority ", i))
-		if err != nil {
-			t.Fatal(err)
-		}
+		authority := testkit.Must(certs.New(fmt.Sprint("own authority ", i)))(t)
 		own = append(own, strings.TrimSpace(string(authority.RootPEM())))
-		if err := os.WriteFile(filepath.Join(folder, fmt.Sprint(i, ".pem")), authority.RootPEM(), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(filepath.Join(folder, fmt.Sprint(i, ".pem")), authority.RootPEM(), 0o600))
 	}
 	env, dir := runStand(t)
 	state := filepath.Join(dir, ".local", "state", "avsproxy")
-	if err := os.WriteFile(filepath.Join(dir, ".wgetrc"), []byte("http_password = secret\nCA-Certificate = "+folder+"/3.pem"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(folder, "dir"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(filepath.Join(folder, "2.pem"), filepath.Join(folder, "dir", "2.pem")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(filepath.Join(dir, ".wgetrc"), []byte("http_password = secret\nCA-Certificate = "+folder+"/3.pem"), 0o600))
+	testkit.NoError(t, os.MkdirAll(filepath.Join(folder, "dir"), 0o700))
+	testkit.NoError(t, os.Rename(filepath.Join(folder, "2.pem"), filepath.Join(folder, "dir", "2.pem")))
 	env = append(env, "GIT_SSL_CAINFO="+folder+"/0.pem", "AWS_CA_BUNDLE="+folder+"/1.pem", "SSL_CERT_DIR="+filepath.Join(folder, "dir"), "PHP_INI_SCAN_DIR=/own")
 
 	roots := filepath.Join(state, "ca-bundle.pem")
@@ -129,14 +108,8 @@ func TestRunAddsToWhatIsThere(t *testing.T) {
 			t.Errorf("no %s:\n%s", line, told)
 		}
 	}
-	bundle, err := os.ReadFile(roots)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, err := os.ReadFile(filepath.Join(state, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	bundle := testkit.Must(os.ReadFile(roots))(t)
+	ours := testkit.Must(os.ReadFile(filepath.Join(state, "ca.pem")))(t)
 	for i, root := range append(own, strings.TrimSpace(string(ours))) {
 		if !strings.Contains(string(bundle), root) {
 			t.Errorf("root %d is not in the bundle", i)

@@ -39,10 +39,7 @@ import (
 //	corporate         start a proxy that is the only way to it (see corporate_test.go), set $CORPORATE
 func TestScripts(t *testing.T) {
 	testkit.NeedTool(t, "curl", "openssl", "sh")
-	repo, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	repo := testkit.Must(filepath.Abs("../.."))(t)
 	noneStops(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -75,15 +72,9 @@ func TestScripts(t *testing.T) {
 // whatever stands behind it.
 func noneStops(t *testing.T) {
 	t.Helper()
-	scripts, err := filepath.Glob("testdata/*.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	scripts := testkit.Must(filepath.Glob("testdata/*.txt"))(t)
 	for _, script := range scripts {
-		text, err := os.ReadFile(script)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := testkit.Must(os.ReadFile(script))(t)
 		if regexp.MustCompile(`(?m)^stop\b`).Match(text) {
 			t.Errorf("%s: write quit to end serve; stop ends the script", script)
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/testkit"
 )
 
 // TestC26_NoSecretInAnyOutput logs in, uses the token, lets it be refused and
@@ -36,10 +36,7 @@ func TestC26_NoSecretInAnyOutput(t *testing.T) {
 	for _, path := range []string{"/", "/status", "/login", "/metrics", "/api/status", "/readyz", "/api/exchanges", "/har"} {
 		said[path] = fetch(t, proxy.Console+path)
 	}
-	run, err := os.ReadFile(filepath.Join(proxy.State, "run.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := testkit.Must(os.ReadFile(filepath.Join(proxy.State, "run.json")))(t)
 	said["run.json"] = string(run)
 	for place, text := range said {
 		for _, secret := range secrets {
@@ -54,10 +51,7 @@ func TestC26_NoSecretInAnyOutput(t *testing.T) {
 func logIn(t *testing.T, proxy *runningProxy, amazon *sandbox.Sandbox) (code string) {
 	t.Helper()
 	roots := amazon.Pool()
-	own, err := os.ReadFile(filepath.Join(proxy.State, "ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := testkit.Must(os.ReadFile(filepath.Join(proxy.State, "ca.pem")))(t)
 	roots.AppendCertsFromPEM(own)
 	client := http.Client{
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true},
@@ -68,10 +62,7 @@ func logIn(t *testing.T, proxy *runningProxy, amazon *sandbox.Sandbox) (code str
 			return nil
 		},
 	}
-	resp, err := client.PostForm(proxy.Console+"/login", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.PostForm(proxy.Console+"/login", nil))(t)
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || code == "" {
 		t.Fatalf("the login ended with %s, code seen: %t", resp.Status, code != "")
@@ -81,17 +72,14 @@ func logIn(t *testing.T, proxy *runningProxy, amazon *sandbox.Sandbox) (code str
 
 func storedSecrets(t *testing.T, proxy *runningProxy) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(proxy.State, "alexa.grant.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(filepath.Join(proxy.State, "alexa.grant.json")))(t)
 	var file struct {
 		Grant struct {
 			Access  string `json:"access_token"`
 			Refresh string `json:"refresh_token"`
 		}
 	}
-	err = json.Unmarshal(text, &file)
+	err := json.Unmarshal(text, &file)
 	grant := file.Grant
 	if err != nil || grant.Access == "" || grant.Refresh == "" {
 		t.Fatalf("the store has no tokens: %v", err)
@@ -101,14 +89,6 @@ func storedSecrets(t *testing.T, proxy *runningProxy) []string {
 
 func fetch(t *testing.T, url string) string {
 	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
+	resp := testkit.Must(http.Get(url))(t)
+	return testkit.Body(t, resp)
 }

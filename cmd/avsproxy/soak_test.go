@@ -28,7 +28,6 @@ const (
 	soakTalkers      = 4
 	soakSamples      = 180 // at most; not more often than every 100 ms
 	soakWarm         = 400 // events before anything is judged, and all downchannels
-	soakWarmMost     = 3 * time.Minute
 	soakGrowth       = 1.25
 	soakBytes        = 16 << 20 // that memory may differ by besides
 	soakGoroutines   = 40
@@ -38,11 +37,7 @@ const (
 // that hear directives, and events without a pause. See docs/soak.md.
 func TestSoak(t *testing.T) {
 	testkit.Heavy(t)
-	amazon, err := sandbox.Start(sandbox.Options{MaxConcurrentStreams: 2 * soakDownchannels})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { amazon.Close() })
+	amazon := startAmazon(t, sandbox.Options{MaxConcurrentStreams: 2 * soakDownchannels})
 	proxy := serveBuilt(t, amazonConfig(t, amazon))
 	logIn(t, proxy, amazon)
 	s := &soaking{t: t, proxy: proxy, amazon: amazon}
@@ -151,12 +146,9 @@ func (s *soaking) direct(ctx context.Context) {
 // warmUp waits for the state that is to last: how long that takes is a matter of how
 // busy the machine is.
 func (s *soaking) warmUp() {
-	for deadline := time.Now().Add(soakWarmMost); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if s.events.Load() >= soakWarm && s.open() >= soakDownchannels {
-			return
-		}
-	}
-	s.t.Fatalf("after %v %d events got through, and not all downchannels are open", soakWarmMost, s.events.Load())
+	testkit.Eventually(s.t, "events, and all downchannels to be open", func() bool {
+		return s.events.Load() >= soakWarm && s.open() >= soakDownchannels
+	})
 }
 
 // open counts the downchannels, and the events under way: what the proxy has open to AVS.

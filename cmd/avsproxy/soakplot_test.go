@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // writeSoak draws the samples into an SVG and lists them in a CSV beside it.
@@ -20,9 +22,7 @@ func writeSoak(t *testing.T, path string, samples []soakSample) {
 	for name, text := range map[string]string{
 		path: soakDrawing(samples), strings.TrimSuffix(path, filepath.Ext(path)) + ".csv": csv.String(),
 	} {
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(name, []byte(text), 0o644))
 	}
 }
 

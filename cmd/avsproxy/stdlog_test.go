@@ -7,34 +7,24 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/certs"
+	"avsproxy/internal/testkit"
 )
 
 // What net/http says by the standard logger is not said: it quotes what upstreams send
 // unasked, and with http2debug every header.
 func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
-	authority, err := certs.New("test authority")
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := authority.Leaf(time.Hour, "localhost")
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, authority.RootPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(certs.New("test authority"))(t)
+	leaf := testkit.Must(authority.Leaf(time.Hour, "localhost"))(t)
+	roots := testkit.File(t, "roots.pem", authority.RootPEM())
 	closed := make(chan string, 1)
 	old := listenTLS(t, leaf, "http/1.1")
-	go eachConn(old, func(conn net.Conn) {
+	testkit.ServeConns(t, old, func(conn net.Conn) {
 		r, err := http.ReadRequest(bufio.NewReader(conn))
 		if err != nil {
 			return
@@ -54,40 +44,31 @@ func TestPromise2_TheStandardLoggerIsNotHeard(t *testing.T) {
 	for name, ln := range map[string]net.Listener{"old": old, "modern": modern} {
 		config += fmt.Sprintf("[[route]]\nname = %q\nupstream = \"https://localhost:%s\"\nca_file = %q\ncredential = \"c\"\n", name, app.PortOf(ln.Addr().String()), roots)
 	}
-	proxy := startWithEnv(t, config, "GODEBUG=http2debug=2")
+	proxy := serveBuilt(t, config, "GODEBUG=http2debug=2")
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
 	defer client.CloseIdleConnections()
 	for _, name := range []string{"old", "modern"} {
-		req, err := http.NewRequest("GET", proxy.Proxy[0], nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		req := testkit.Must(http.NewRequest("GET", proxy.Proxy[0], nil))(t)
 		req.Host = name + ".localhost:" + app.PortOf(proxy.Proxy[0])
 		req.Header.Set("X-Own", "c4n4ry-field")
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp := testkit.Must(client.Do(req))(t)
 		if resp.Body.Close(); resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
 	}
-	if sent := <-closed; !strings.Contains(sent, "c4n4ry") {
+	if sent := <-closed; !testkit.HasCanary(sent) {
 		t.Fatalf("the upstream got %q", sent)
 	}
-	if said := proxy.Stderr.String(); strings.Contains(said, "c4n4ry") || strings.Contains(said, "http2: ") || strings.Contains(said, "Unsolicited") {
+	if said := proxy.Stderr.String(); testkit.HasCanary(said) || strings.Contains(said, "http2: ") || strings.Contains(said, "Unsolicited") {
 		t.Errorf("it said\n%.2000s", said)
 	}
 }
 
 func listenTLS(t *testing.T, leaf *tls.Certificate, protocol string) net.Listener {
 	t.Helper()
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{protocol}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{protocol}}))(t)
 	t.Cleanup(func() { ln.Close() })
 	return ln
 }

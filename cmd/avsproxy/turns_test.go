@@ -8,7 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
+
+	"avsproxy/internal/testkit"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -18,11 +19,7 @@ func TestHalfClosedRequestsGetTheUpstreamsAnswerOrNone(t *testing.T) {
 	g := startTarget(t, "")
 	g.answer = func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("From", "upstream") }
 	for range 200 {
-		conn, err := net.Dial("tcp", g.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn := testkit.Dial(t, g.addr)
 		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		conn.(*net.TCPConn).CloseWrite()
 		if text, _ := io.ReadAll(conn); len(text) > 0 && !strings.Contains(string(text), "From: upstream") {
@@ -35,12 +32,7 @@ func TestHalfClosedRequestsGetTheUpstreamsAnswerOrNone(t *testing.T) {
 // What is inside CONNECT over HTTP/2 takes a place like any other connection.
 func TestPromise7_ConnectionsInsideConnectAreBounded(t *testing.T) {
 	proxy := startWithFiles(t, 128, "[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = \"https://api.example\"\n")
-	conn, err := net.Dial("tcp", strings.TrimPrefix(proxy.Proxy[0], "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn := testkit.Dial(t, strings.TrimPrefix(proxy.Proxy[0], "http://"))
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()
@@ -61,10 +53,7 @@ func TestPromise7_ConnectionsInsideConnectAreBounded(t *testing.T) {
 			t.Fatalf("after %v: %v", answers, err)
 		}
 		if frame, ok := frame.(*http2.HeadersFrame); ok {
-			fields, err := decoder.DecodeFull(frame.HeaderBlockFragment())
-			if err != nil {
-				t.Fatal(err)
-			}
+			fields := testkit.Must(decoder.DecodeFull(frame.HeaderBlockFragment()))(t)
 			answers[summary(fields)]++
 			n++
 		}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/exchange"
@@ -52,14 +51,9 @@ func needRoot(t *testing.T) {
 // openSocket is a path for a unix socket whose folder others may enter.
 func openSocket(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "users")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testkit.Must(os.MkdirTemp("/tmp", "users"))(t)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Chmod(dir, 0o755))
 	return filepath.Join(dir, "s")
 }
 
@@ -81,9 +75,7 @@ dial_timeout = "1s"
 // forms are the ways to ask the proxy: each must see the peer.
 func forms(t *testing.T, proxy *runningProxy, socket string) map[string][]string {
 	t.Helper()
-	if err := os.Chmod(socket, 0o777); err != nil { // as an administrator might
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Chmod(socket, 0o777)) // as an administrator might
 	port := app.PortOf(proxy.Proxy[0])
 	return map[string][]string{
 		"IPv4":       {"http://127.0.0.1:" + port + "/"},
@@ -170,7 +162,7 @@ func TestC04_OtherUsersOfTheConsole(t *testing.T) {
 }
 
 // The program runs as a user without rights: that user and root come in.
-func TestC04_TheUserItRunsAs(t *testing.T) {
+func TestC04_TheUserItRunsAsAndRootAreAdmitted(t *testing.T) {
 	needRoot(t)
 	proxy := serveAs(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}})
 	if want := " for you (uid 12345) and root\n"; !strings.Contains(proxy.Stderr.String(), want) {
@@ -203,19 +195,12 @@ func TestC04_UsersThatTheContainerDoesNotKnow(t *testing.T) {
 func serveAs(t *testing.T, as *syscall.SysProcAttr) *runningProxy {
 	t.Helper()
 	dir := filepath.Dir(openSocket(t))
-	program, err := os.ReadFile(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := testkit.Must(os.ReadFile(binary))(t)
 	for name, text := range map[string][]byte{"avsproxy": program, "config.toml": []byte(usersConfig(dir+"/s", ""))} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o755))
 	}
-	if err := os.Chown(dir, stranger, stranger); err != nil {
-		t.Fatal(err)
-	}
-	proxy := &runningProxy{Stdout: testkit.NewBuffer(), Stderr: testkit.NewBuffer()}
+	testkit.NoError(t, os.Chown(dir, stranger, stranger))
+	proxy := newRunningProxy(dir)
 	cmd := exec.Command(filepath.Join(dir, "avsproxy"), "serve", "--json")
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "NO_COLOR=1"}
 	cmd.Stdout, cmd.Stderr = proxy.Stdout, proxy.Stderr
@@ -226,9 +211,7 @@ func serveAs(t *testing.T, as *syscall.SysProcAttr) *runningProxy {
 		t.Fatal(err)
 	}
 	proxy.awaitAndEnd(t, cmd)
-	for tries := 5000; tries > 0 && !strings.Contains(proxy.Stderr.String(), "\nTry:"); tries-- { // said after that line
-		time.Sleep(time.Millisecond)
-	}
+	testkit.Eventually(t, "the last line of the start", func() bool { return strings.Contains(proxy.Stderr.String(), "\nTry:") })
 	return proxy
 }
 
@@ -240,14 +223,8 @@ func TestC04_ClientsThatAreGoneAreRefused(t *testing.T) {
 	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request came through") })
 	server := httpserver.New(httpexchange.Guard(rules, func(_ *exchange.Head, p problem.Problem) { told <- p }, reached), httpserver.DiscardLog())
 	defer server.Close()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Listen(t)
+	client := testkit.Dial(t, ln.Addr().String())
 	io.WriteString(client, "POST /spend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
 	client.Close()
 	httpserver.Serve(server, []net.Listener{ln}, nil)

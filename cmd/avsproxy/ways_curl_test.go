@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // ways are all ways in: curl's, and Go's for those that only the newest curl has.
@@ -95,23 +97,19 @@ func (d *doorway) curl(name, base string, args ...string) way {
 
 func startCurl(t *testing.T, dump string, upload bool, line []string) *reply {
 	t.Helper()
-	cmd := exec.CommandContext(within(t), "curl", line...)
+	cmd := exec.CommandContext(testkit.Context(t), "curl", line...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.DevNull}
 	said := &bytes.Buffer{}
 	cmd.Stderr = said
 	r := &reply{head: func() (int, http.Header) { return readDump(t, dump) }}
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	if upload {
 		if r.upload, err = cmd.StdinPipe(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, cmd.Start())
 	r.body = out
 	r.end = func() error {
 		if err := cmd.Wait(); err != nil {
@@ -129,10 +127,7 @@ func startCurl(t *testing.T, dump string, upload bool, line []string) *reply {
 // readDump reads the last head of those that curl was given.
 func readDump(t *testing.T, file string) (status int, header http.Header) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(file))(t)
 	head := text[max(0, bytes.LastIndex(text, []byte("HTTP/"))):]
 	reader := textproto.NewReader(bufio.NewReader(bytes.NewReader(head)))
 	line, err := reader.ReadLine()

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"os"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // goWays are those in which the connection to the proxy is HTTP/2 and CONNECT is a
@@ -55,13 +57,7 @@ func (d *doorway) inStream(name, scheme string, outer *http.Protocols, base stri
 
 func trusted(t testing.TB, root string) *x509.CertPool {
 	t.Helper()
-	pem, err := os.ReadFile(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	return pool
+	return testkit.PoolOf(t, testkit.Must(os.ReadFile(root))(t))
 }
 
 // A streamConn is what a CONNECT made of a stream.
@@ -97,16 +93,13 @@ func openStream(through *http.Transport, proxy *url.URL, target string) (net.Con
 // roundTrip begins an exchange of Go's client.
 func roundTrip(t *testing.T, through *http.Transport, base string, q question) *reply {
 	t.Helper()
-	ctx, hangUp := context.WithCancel(within(t))
+	ctx, hangUp := context.WithCancel(testkit.Context(t))
 	r := &reply{end: func() error { return nil }, hangUp: hangUp}
 	var up io.Reader
 	if q.upload {
 		up, r.upload = io.Pipe()
 	}
-	request, err := http.NewRequestWithContext(ctx, q.method, base+q.target, up)
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := testkit.Must(http.NewRequestWithContext(ctx, q.method, base+q.target, up))(t)
 	request.Header = q.header
 	body, answered := io.Pipe()
 	r.body = body

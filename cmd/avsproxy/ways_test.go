@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/testkit"
@@ -54,7 +52,7 @@ type seen struct {
 	Answer                                string // its SHA-256, or what else is to be compared
 }
 
-func TestAllWaysInAreOne(t *testing.T) {
+func TestEveryClientGetsTheSameAnswerOnEveryListener(t *testing.T) {
 	testkit.NeedTool(t, "curl")
 	d := openDoors(t)
 	for name, exchange := range map[string]func(*testing.T, *doorway, way) seen{
@@ -201,11 +199,4 @@ func (d *doorway) look(t *testing.T, w way, r *reply, path, answer string) seen 
 func hash(text []byte) string {
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
-}
-
-// within bounds what a test waits for.
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
 }

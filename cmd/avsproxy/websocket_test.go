@@ -4,17 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/cli"
@@ -35,38 +31,20 @@ func (c withoutOrigin) Write(p []byte) (int, error) {
 
 func openWebSocket(t *testing.T, address string) *websocket.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	conf, _ := websocket.NewConfig("ws://localhost:"+app.PortOf(address)+"/", "http://localhost")
-	socket, err := websocket.NewClient(conf, withoutOrigin{conn})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return socket
+	return testkit.Must(websocket.NewClient(conf, withoutOrigin{testkit.Dial(t, address)}))(t)
 }
 
 // echoUpstream is an API with nothing but a WebSocket, and its route.
 func echoUpstream(t *testing.T) (route string) {
 	echo := websocket.Server{Handler: func(conn *websocket.Conn) { io.Copy(conn, conn) }}
-	server := httptest.NewTLSServer(http.Handler(echo))
-	t.Cleanup(server.Close)
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	server := testkit.TLSServer(t, http.Handler(echo), testkit.HTTP1)
 	return fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n"+
-		"[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\nwebsocket = true\n", server.URL, roots)
+		"[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\nwebsocket = true\n", server.URL, testkit.CertFile(t, server))
 }
 
 func TestWebSocketsDrain(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(echoUpstream(t)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := newHome(t, echoUpstream(t))
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": filepath.Join(dir, "config.toml"), "NO_COLOR": "1"}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -77,22 +55,18 @@ func TestWebSocketsDrain(t *testing.T) {
 	}()
 	<-stdout.Written
 	var ready servedAt
-	if err := json.Unmarshal(stdout.Bytes(), &ready); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal(stdout.Bytes(), &ready))
 	address := strings.TrimPrefix(ready.Proxy[0], "http://")
 	socket := openWebSocket(t, address)
 	stop()
-	for open := true; open; { // there is no event to wait for
+	testkit.Eventually(t, "the listener to close", func() bool {
 		conn, err := net.Dial("tcp", address)
-		if open = err == nil; open {
+		if err == nil {
 			conn.Close()
-			time.Sleep(time.Millisecond)
 		}
-	}
-	if _, err := socket.Write([]byte("still there")); err != nil {
-		t.Fatal(err)
-	}
+		return err != nil
+	})
+	testkit.Must(socket.Write([]byte("still there")))(t)
 	if n, err := socket.Read(make([]byte, 99)); err != nil || n != len("still there") {
 		t.Errorf("%d, %v", n, err)
 	}

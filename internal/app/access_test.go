@@ -10,7 +10,7 @@ import (
 	"avsproxy/internal/peer"
 )
 
-func TestUsersAreTold(t *testing.T) {
+func TestAdmittedUsersAreDescribed(t *testing.T) {
 	own := &peer.Users{UIDs: []int{os.Geteuid()}}
 	blind := &peer.Users{TCP: fmt.Errorf("this system does not tell")}
 	var u userAccess

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -16,9 +17,7 @@ func TestReminderOfZeroRunsOnce(t *testing.T) {
 	source := &tokens.Source{Name: "alexa", Store: &tokens.MemoryStore{}, Renew: func(context.Context, tokens.Grant) (tokens.Grant, error) { panic("never") }}
 	r := &reminder{source: source, command: []string{"sh", "-c", "echo x >> " + out}, every: 0, log: slog.New(slog.DiscardHandler), needed: make(chan struct{}, 1)}
 	source.Outcome = r.notify
-	if err := source.Load(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, source.Load())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { r.run(ctx); close(done) }()

@@ -13,6 +13,7 @@ import (
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
+	"avsproxy/internal/testkit"
 	"avsproxy/internal/tunnel"
 	"avsproxy/proxy"
 
@@ -23,34 +24,23 @@ import (
 // A client of a tunnel over HTTP/2 that has granted every window and does not read:
 // no frame of ours gets out, the one that resets the stream neither.
 func TestDrainEndsThoughAClientDoesNotRead(t *testing.T) {
-	flood, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer flood.Close()
-	go func() {
-		conn, err := flood.Accept()
+	flood := testkit.Listen(t)
+	testkit.ServeConns(t, flood, func(conn net.Conn) {
+		var err error
 		for chunk := make([]byte, 1<<16); err == nil; {
 			_, err = conn.Write(chunk)
 		}
-	}()
+	})
 	tunnels := &tunnel.Group{}
 	others := proxy.NewUnrouted(proxy.UnroutedOptions{Dial: (&tunnel.Dialer{Loopback: true}).Dial, Tunnels: tunnels, ErrorLog: httpserver.DiscardLog()})
 	s := &Server{capture: &captureObserver{}}
 	rules := gate.Rules{Others: true, Host: func(exchange.Authority, exchange.Listener) bool { return false }}
 	handler := &proxy.Handler{Rules: rules, Table: &gate.Table{}, Unrouted: others, Enter: s.busy.Limit(maxRequests, maxWaiting)}
 	s.proxy = httpserver.New(handler, httpserver.DiscardLog())
-	door, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	door := testkit.Listen(t)
 	go s.proxy.Serve(listen.Sniff(door, nil, time.Second))
 	defer s.proxy.Close()
-	conn, err := net.Dial("tcp", door.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := testkit.Dial(t, door.Addr().String())
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})

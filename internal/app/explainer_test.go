@@ -8,6 +8,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/explain"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 const explained = `
@@ -121,10 +122,7 @@ func TestExplainTellsOfTunnels(t *testing.T) {
 		"http://evil.example/x":  {"", exchange.NoCredential, "", "http://evil.example/x", "over HTTP/1.1"},
 		"http://evil!example/x":  {"", exchange.Refused, problem.NotAllowed, "", "name the host in plain letters"},
 	} {
-		x, err := e.Explain("GET", target)
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := testkit.Must(e.Explain("GET", target))(t)
 		if got := (told{x.Route, x.Decision, x.Error, x.Upstream, want.words}); got != want || !strings.Contains(strings.Join(x.Text, "\n"), want.words) {
 			t.Errorf("%s: %+v, want %+v\n%s", target, got, want, x.Text)
 		}
@@ -143,18 +141,8 @@ func TestExplainRefusesWhatIsNoRequest(t *testing.T) {
 
 func explainerOf(t *testing.T, text string) *explain.Explainer {
 	t.Helper()
-	conf, err := config.Parse("config.toml", []byte(text), func(name string) string { return map[string]string{"HOME": t.TempDir()}[name] })
-	if err != nil {
-		t.Fatal(err)
-	}
+	conf := testkit.Must(config.Parse("config.toml", []byte(text), func(name string) string { return map[string]string{"HOME": t.TempDir()}[name] }))(t)
 	a := &Environment{Getenv: func(string) string { return "" }}
-	program, err := Build(a, conf, Resolved{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := NewExplainer(program, conf.Proxy.Listen, "you")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
+	program := testkit.Must(Build(a, conf, Resolved{}))(t)
+	return testkit.Must(NewExplainer(program, conf.Proxy.Listen, "you"))(t)
 }

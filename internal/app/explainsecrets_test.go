@@ -6,32 +6,28 @@ import (
 	"testing"
 
 	"avsproxy/internal/explain"
+	"avsproxy/internal/testkit"
 )
 
 // An explanation names the headers that are added, and says nothing of what is
 // confidential: in them, in the parameters of the login, or before the @ of the URL.
 func TestExplainTellsNothingConfidential(t *testing.T) {
 	text := strings.NewReplacer(
-		`headers = { "X-One" = "1" }`, `headers = { "X-Api-Key" = "canary-header" }`,
-		`client_id = "one"`, "client_id = \"one\"\nclient_secret = \"canary-secret\"\nauth_params = { \"password\" = \"canary-auth\" }\ntoken_params = { \"assertion\" = \"canary-token\" }",
+		`headers = { "X-One" = "1" }`, `headers = { "X-Api-Key" = "c4n4ry-header" }`,
+		`client_id = "one"`, "client_id = \"one\"\nclient_secret = \"c4n4ry-secret\"\nauth_params = { \"password\" = \"c4n4ry-auth\" }\ntoken_params = { \"assertion\" = \"c4n4ry-token\" }",
 	).Replace(explained)
 	e := explainerOf(t, text)
 	for request, words := range map[string]string{
-		"https://me:canary-password@plain.example/x?a=b#c": "X-Api-Key",
-		"http://canary-name@device.localhost:9744/":        "login missing",
-		"https://me:canary-password@evil.example/":         "no route belongs",
+		"https://me:c4n4ry-password@plain.example/x?a=b#c": "X-Api-Key",
+		"http://c4n4ry-name@device.localhost:9744/":        "login missing",
+		"https://me:c4n4ry-password@evil.example/":         "no route belongs",
 	} {
-		x, err := e.Explain("GET", request)
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := testkit.Must(e.Explain("GET", request))(t)
 		told, _ := json.Marshal(x)
 		var printed strings.Builder
-		if err := explain.Print(&printed, x); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, explain.Print(&printed, x))
 		for _, said := range []string{string(told), printed.String()} {
-			if strings.Contains(said, "canary") || !strings.Contains(said, words) {
+			if testkit.HasCanary(said) || !strings.Contains(said, words) {
 				t.Errorf("%s: %s", request, said)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpserver"
+	"avsproxy/internal/testkit"
 	"avsproxy/proxy"
 )
 
@@ -45,10 +46,7 @@ func TestReplaysEndAfterTenMinutes(t *testing.T) {
 			<-r.Context().Done()
 			panic(http.ErrAbortHandler)
 		})
-		id, err := r.send(t.Context(), anything, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := testkit.Must(r.send(t.Context(), anything, nil))(t)
 		synctest.Wait()
 		time.Sleep(replayTime - time.Second)
 		synctest.Wait()
@@ -66,9 +64,7 @@ func TestReplaysEndAfterTenMinutes(t *testing.T) {
 func TestReplaysAreBoundedAndEndWithTheProxy(t *testing.T) {
 	r, s := replaying(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	for range maxReplays {
-		if _, err := r.send(t.Context(), anything, nil); err != nil {
-			t.Fatal(err)
-		}
+		testkit.Must(r.send(t.Context(), anything, nil))(t)
 	}
 	if _, err := r.send(t.Context(), anything, nil); err != errTooManyReplays {
 		t.Errorf("one too many: %v", err)
@@ -84,7 +80,7 @@ func TestReplaysAreBoundedAndEndWithTheProxy(t *testing.T) {
 	}
 }
 
-func TestReplaysThatCannotBe(t *testing.T) {
+func TestReplaysThatAreNotPossibleFail(t *testing.T) {
 	r, s := replaying(t, func(http.ResponseWriter, *http.Request) { panic("a bug") })
 	if id, err := r.send(t.Context(), anything, nil); err != nil || id != 1 {
 		t.Errorf("one that panics: %d, %v", id, err)

@@ -11,16 +11,14 @@ import (
 	"avsproxy/internal/capture"
 	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
 )
 
 // A page that watches must not hold up the end of the process.
 func TestStreamsOfEventsEndWithServe(t *testing.T) {
 	s := begun(t)
 	s.console.Key, s.console.Exchanges = "", capture.New(capture.Options{})
-	resp, err := http.Get(s.console.Self + "/api/events")
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.Get(s.console.Self + "/api/events"))(t)
 	defer resp.Body.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), drainTimeout)
 	defer cancel()
@@ -38,21 +36,11 @@ func begun(t *testing.T) *Server {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
 	text := "[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"a\"\nupstream = \"https://a.example\"\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	getenv := func(name string) string { return map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file}[name] }
-	conf, err := config.Load("", getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := NewServer(&Environment{Getenv: getenv, UI: terminal.New(io.Discard, getenv)}, conf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conf := testkit.Must(config.Load("", getenv))(t)
+	s := testkit.Must(NewServer(&Environment{Getenv: getenv, UI: terminal.New(io.Discard, getenv)}, conf))(t)
 	t.Cleanup(s.Close)
-	if err := s.Begin(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, s.Begin(t.Context()))
 	return s
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 const (
@@ -39,27 +41,28 @@ var arrows = map[string]string{
 	"internal/config": "tokens internal/charset internal/durable internal/secretsource internal/suggest",
 	"internal/console": "tokens internal/api internal/avs internal/capture internal/charset" +
 		" internal/exchange internal/gate internal/httpexchange internal/peer internal/problem internal/redact",
-	"internal/durable":        "",
-	"internal/exchange":       "internal/peer",
-	"internal/explain":        "proxy tokens internal/charset internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
-	"internal/gate":           "internal/exchange internal/peer internal/problem",
-	"internal/h2":             "",
-	"internal/httpexchange":   "internal/exchange internal/gate internal/h2 internal/problem",
-	"internal/httpserver":     "internal/h2 internal/httpexchange internal/listen internal/netconn internal/peer internal/problem internal/tunnel",
-	"internal/listen":         "internal/charset internal/durable internal/netconn internal/peer",
-	"internal/netconn":        "",
-	"internal/peer":           "internal/netconn",
-	"internal/problem":        "",
-	"internal/redact":         "",
-	"internal/sandbox":        "internal/avs internal/certs internal/sandbox/faults internal/sandbox/frames",
-	"internal/sandbox/faults": "internal/suggest",
-	"internal/sandbox/frames": "",
-	"internal/secretsource":   "",
-	"internal/suggest":        "",
-	"internal/terminal":       "tokens",
-	"internal/testkit":        "",
-	"internal/tunnel":         "internal/exchange internal/netconn",
-	"internal/upstream":       "internal/exchange internal/h2 internal/netconn internal/problem internal/tunnel",
+	"internal/durable":         "",
+	"internal/exchange":        "internal/peer",
+	"internal/explain":         "proxy tokens internal/charset internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
+	"internal/gate":            "internal/exchange internal/peer internal/problem",
+	"internal/h2":              "",
+	"internal/httpexchange":    "internal/exchange internal/gate internal/h2 internal/problem",
+	"internal/httpserver":      "internal/h2 internal/httpexchange internal/listen internal/netconn internal/peer internal/problem internal/tunnel",
+	"internal/listen":          "internal/charset internal/durable internal/netconn internal/peer",
+	"internal/netconn":         "",
+	"internal/peer":            "internal/netconn",
+	"internal/problem":         "",
+	"internal/redact":          "",
+	"internal/sandbox":         "internal/avs internal/certs internal/sandbox/faults internal/sandbox/frames",
+	"internal/sandbox/faults":  "internal/suggest",
+	"internal/sandbox/frames":  "",
+	"internal/secretsource":    "",
+	"internal/suggest":         "",
+	"internal/terminal":        "tokens",
+	"internal/testkit":         "",
+	"internal/testkit/browser": "internal/testkit",
+	"internal/tunnel":          "internal/exchange internal/netconn",
+	"internal/upstream":        "internal/exchange internal/h2 internal/netconn internal/problem internal/tunnel",
 }
 
 // closed are packages that only those named may import, whatever the table above will
@@ -94,9 +97,7 @@ func packages(t *testing.T) []goPackage {
 		if errors.Is(err, io.EOF) {
 			return list
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, err)
 		p.ImportPath = strings.TrimPrefix(p.ImportPath, module+"/")
 		list = append(list, p)
 	}
@@ -162,9 +163,7 @@ func TestModulesStandOnTheirOwn(t *testing.T) {
 			Toolchain string
 			Replace   []struct{ Old struct{ Path string } }
 		}
-		if err := json.Unmarshal(goCommand(t, "mod", "edit", "-json", file), &mod); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, json.Unmarshal(goCommand(t, "mod", "edit", "-json", file), &mod))
 		for _, replaced := range mod.Replace {
 			t.Errorf("%s replaces %s", file, replaced.Old.Path)
 		}

@@ -6,6 +6,8 @@ import (
 	"go/token"
 	"path/filepath"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // public are the packages that other programs may use one day.
@@ -30,10 +32,7 @@ func undocumented(t *testing.T, dir string) (names []string) {
 		if matched, _ := filepath.Match("*_test.go", filepath.Base(path)); matched {
 			continue
 		}
-		file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
+		file := testkit.Must(parser.ParseFile(set, path, nil, parser.ParseComments))(t)
 		for _, decl := range file.Decls {
 			for _, ident := range bare(decl) {
 				names = append(names, set.Position(ident.Pos()).String()+": "+ident.Name)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the lists of tests in docs/invariants.md")
@@ -36,10 +38,7 @@ var (
 // TestInvariantsAndTestNamesAgree compares docs/invariants.md with the names of the
 // tests, both ways.
 func TestInvariantsAndTestNamesAgree(t *testing.T) {
-	text, err := os.ReadFile(invariantsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(invariantsFile))(t)
 	numbersOf := namedTests(t)
 	rows, inOrder := parseRows(string(text))
 	for name, numbers := range numbersOf {
@@ -51,9 +50,7 @@ func TestInvariantsAndTestNamesAgree(t *testing.T) {
 	}
 	if *update {
 		bringUpToDate(rows, numbersOf)
-		if err := os.WriteFile(invariantsFile, []byte(written(string(text), inOrder)), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(invariantsFile, []byte(written(string(text), inOrder)), 0o644))
 	}
 	for _, r := range inOrder {
 		r.check(t, numbersOf)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 // ended records a whole exchange with two bodies of n bytes.
@@ -15,7 +16,7 @@ func ended(r *Recorder, n int) *Exchange {
 	p := make([]byte, n)
 	e.RequestData(p)
 	e.RequestEnd(nil, nil)
-	e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "text/plain"}}))
+	e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "text/plain"))
 	e.ResponseData(p)
 	e.End(exchange.Facts{Decision: "injected"}, nil)
 	return e
@@ -82,7 +83,7 @@ func TestFieldsDoNotKeepTheirHeadInMemory(t *testing.T) {
 	for range 100 {
 		head := strings.Repeat("x", 256<<10)
 		e := r.Begin(Request{Target: head[:10], Header: []Field{{Name: head[:5], Value: head[5:10]}}})
-		e.RequestEnd(seq([]Field{{Name: head[:5], Value: head[5:10]}}), nil)
+		e.RequestEnd(testkit.Fields(head[:5], head[5:10]), nil)
 		e.End(exchange.Facts{Ended: head[:9]}, nil)
 	}
 	if used := heap() - before; used > 2<<20 {
@@ -101,7 +102,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		for range count {
 			e := post(r, Field{Name: "Content-Type", Value: "text/plain"}, Field{Name: "X-Long", Value: long})
 			e.RequestData(make([]byte, size))
-			e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "text/plain"}}))
+			e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "text/plain"))
 			e.ResponseData(make([]byte, size))
 			e.End(exchange.Facts{Decision: "injected", Ended: "the client hung up"}, nil)
 		}
@@ -166,7 +167,7 @@ func BenchmarkExchange(b *testing.B) {
 		e := post(r, Field{Name: "Content-Type", Value: "application/json"}, Field{Name: "User-Agent", Value: "curl/8.0"}, Field{Name: "Authorization", Value: "Bearer x"})
 		e.RequestData(p)
 		e.RequestEnd(nil, nil)
-		e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "application/json"}}))
+		e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "application/json"))
 		e.ResponseData(p)
 		e.End(exchange.Facts{}, nil)
 	}

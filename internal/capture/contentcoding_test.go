@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 func pack(t *testing.T, coding, text string) []byte {
@@ -20,9 +21,7 @@ func pack(t *testing.T, coding, text string) []byte {
 		w = zlib.NewWriter(&b)
 	}
 	io.WriteString(w, text)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, w.Close())
 	return b.Bytes()
 }
 
@@ -69,7 +68,7 @@ func TestC26_PackedBodiesShowNoSecret(t *testing.T) {
 			e := r.Begin(Request{Header: []Field{{Name: "Content-Encoding", Value: c.coding}}})
 			e.RequestData(c.body)
 			e.RequestEnd(nil, nil)
-			e.Response(head(200, ""), seq([]Field{{Name: "content-encoding", Value: c.coding}}))
+			e.Response(head(200, ""), testkit.Fields("content-encoding", c.coding))
 			e.ResponseData(c.body)
 			e.End(exchange.Facts{}, nil)
 			record, _ := r.Get(1)

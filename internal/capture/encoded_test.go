@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -54,8 +55,8 @@ func full(r *Recorder, size int) *Exchange {
 		Client: exchange.ConnInfo{Proto: "HTTP/1.1", Conn: 9, Address: "unix:/x"}, Header: []Field{multipart, {Name: "", Value: ""}, {Name: "A", Value: "\x00\xff"}}, ReplayOf: 1 << 50,
 	})
 	e.RequestData(body)
-	e.RequestEnd(seq([]Field{{Name: "T", Value: "1"}}), errors.New("cut"))
-	e.Interim(103, seq([]Field{{Name: "Link", Value: "x"}}))
+	e.RequestEnd(testkit.Fields("T", "1"), errors.New("cut"))
+	e.Interim(103, testkit.Fields("Link", "x"))
 	e.Interim(100, nil)
 	e.Response(head(200, "HTTP/2.0"), seq([]Field{multipart}))
 	e.ResponseData(body[:size/2])

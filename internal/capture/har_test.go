@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -26,11 +27,11 @@ func recorded(t *testing.T, request Request, facts exchange.Facts, do func(*Exch
 	return get(t, r, e)
 }
 
-func TestHARIsOfItsSchema(t *testing.T) {
+func TestHARMatchesItsSchema(t *testing.T) {
 	usual := Request{Method: "POST", Scheme: "https", Host: "localhost:9744", Target: "/events?a=1&b=%20x&&c", Proto: "HTTP/2.0", Header: []Field{{Name: "Content-Type", Value: "multipart/form-data; boundary=B"}}}
 	answer := func(e *Exchange) {
 		e.RequestData([]byte("--B\r\n\r\n{}\r\n--B--"))
-		e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "audio/mpeg"}, {Name: "Location", Value: "/x"}}))
+		e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "audio/mpeg", "Location", "/x"))
 		e.ResponseData([]byte{0xFF, 0xFB, 0x90})
 	}
 	hostile := "\x00\xff \"<>%zz\r\n"
@@ -39,13 +40,13 @@ func TestHARIsOfItsSchema(t *testing.T) {
 		recorded(t, Request{Host: "[[::1]:9744", Target: "http://:x:y/"}, exchange.Facts{}, func(*Exchange) {}),
 		recorded(t, Request{Method: "CONNECT", Scheme: "http", Host: "a:1", Target: "b:443"}, exchange.Facts{Ended: "the client hung up"}, func(*Exchange) {}),
 		recorded(t, Request{Method: hostile, Scheme: "http", Host: "h" + hostile, Target: "/" + hostile, Header: []Field{{Name: hostile, Value: hostile}}}, exchange.Facts{Ended: hostile}, func(e *Exchange) {
-			e.Interim(103, seq([]Field{{Name: hostile, Value: hostile}}))
+			e.Interim(103, testkit.Fields(hostile, hostile))
 			e.RequestData([]byte(hostile))
-			e.Response(head(-5, hostile), seq([]Field{{Name: "Content-Type", Value: hostile}}))
+			e.Response(head(-5, hostile), testkit.Fields("Content-Type", hostile))
 			e.ResponseData([]byte(strings.Repeat("é", 100)))
 		}),
 		recorded(t, Request{Scheme: "http", Host: "x", Target: "http://y.example/?q"}, exchange.Facts{}, func(e *Exchange) {
-			e.Response(head(200, "HTTP/1.1"), seq([]Field{{Name: "Content-Type", Value: "text/event-stream"}}))
+			e.Response(head(200, "HTTP/1.1"), testkit.Fields("Content-Type", "text/event-stream"))
 		}),
 	}
 	log := checkHAR(t, har(t, records...))["log"].(map[string]any)
@@ -59,7 +60,7 @@ func TestHARHasBodiesAndExtensions(t *testing.T) {
 	record := recorded(t, Request{Method: "POST", Scheme: "http", Host: "localhost", Target: "/e?a=1&b=%20x", Proto: "HTTP/1.1", Header: []Field{{Name: "Content-Type", Value: "text/x"}}},
 		exchange.Facts{Upstream: exchange.ConnInfo{Conn: 7}}, func(e *Exchange) {
 			e.RequestData([]byte(strings.Repeat("é", 100)))
-			e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "audio/mpeg"}}))
+			e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "audio/mpeg"))
 			e.ResponseData([]byte{0xFF, 0xFB, 0x90})
 		})
 	entry := newHAREntry(record)

@@ -11,11 +11,10 @@ import (
 	"time"
 
 	"avsproxy/internal/exchange"
-
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func live(secrets ...string) func() []string { return func() []string { return secrets } }
 
@@ -39,18 +38,13 @@ func get(t testing.TB, r *Recorder, e *Exchange) Record {
 func har(t testing.TB, records ...Record) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := WriteHAR(&out, "avsproxy 1.2", slices.Values(records)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, WriteHAR(&out, "avsproxy 1.2", slices.Values(records)))
 	return out.String()
 }
 
 func asJSON(t testing.TB, v any) string {
 	t.Helper()
-	text, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(json.Marshal(v))(t)
 	if !json.Valid(text) {
 		t.Fatalf("no JSON: %s", text)
 	}

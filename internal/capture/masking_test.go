@@ -8,6 +8,7 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/redact"
+	"avsproxy/internal/testkit"
 )
 
 // randomSecret has characters of tokens, and some that are escaped.
@@ -55,7 +56,7 @@ func checkCut(t *testing.T, secret, body string, cut int, want string) {
 		all.WriteString(everything(t, r))
 	}
 	e.RequestEnd(nil, nil)
-	e.End(exchange.Facts{Ended: "it said " + secret}, seq([]Field{{Name: "X-Trailer", Value: secret}}))
+	e.End(exchange.Facts{Ended: "it said " + secret}, testkit.Fields("X-Trailer", secret))
 	all.WriteString(everything(t, r))
 	followed := map[Side]string{}
 	for _, event := range watched() {
@@ -142,7 +143,7 @@ func TestSecretsAreThoseThatAreLiveWhenBytesCome(t *testing.T) {
 	r := New(Options{Secrets: func() []string { return []string{token} }})
 	e := post(r)
 	token = "second-token"
-	e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "X-Echo", Value: "first-token second-token"}}))
+	e.Response(head(200, "HTTP/2.0"), testkit.Fields("X-Echo", "first-token second-token"))
 	e.ResponseData([]byte("first-token second-token"))
 	record := get(t, r, e)
 	if body := string(record.Response.Body.Bytes); body != "*** ***" || record.Response.Header[0].Value != "*** ***" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -33,15 +34,15 @@ func TestAnExchangeIsRecorded(t *testing.T) {
 		e.RequestData([]byte("Recog"))
 		e.RequestData([]byte("nize"))
 		time.Sleep(20 * time.Millisecond)
-		e.Interim(103, seq([]Field{{Name: "Link", Value: "</x>"}}))
-		e.Response(head(200, "HTTP/2.0"), seq([]Field{{Name: "Content-Type", Value: "text/plain"}}))
+		e.Interim(103, testkit.Fields("Link", "</x>"))
+		e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "text/plain"))
 		e.ResponseData([]byte("answer"))
-		e.RequestEnd(seq([]Field{{Name: "Sum", Value: "1"}}), nil)
+		e.RequestEnd(testkit.Fields("Sum", "1"), nil)
 		time.Sleep(30 * time.Millisecond)
 		e.End(exchange.Facts{
 			Upstream: exchange.ConnInfo{Proto: "HTTP/2.0", Conn: 4, Stream: 5, Reused: true, Address: "https://example.com"}, Tries: 2, Replayed: true,
 			Decision: "injected", Credential: "alexa", TokenAge: time.Second, TokenLeft: -1, Token: 5 * time.Millisecond, FirstByte: 20 * time.Millisecond, Took: 50 * time.Millisecond,
-		}, seq([]Field{{Name: "End", Value: "2"}}))
+		}, testkit.Fields("End", "2"))
 		const want = `{"id":1,"route":"avs","method":"POST","scheme":"http","host":"localhost:9744","target":"/events?a=b",` +
 			`"status":200,"state":"done","began":"2000-01-01T00:00:00Z","took_ms":50,"proto":"HTTP/1.1","upstream_proto":"HTTP/2.0",` +
 			`"decision":"injected","error":"","ended":"","request_bytes":9,"response_bytes":6,"content_type":"text/plain",` +
@@ -242,9 +243,9 @@ func TestHostileBytesAreValidJSON(t *testing.T) {
 	e := r.Begin(Request{Began: time.Now(), Method: bad, Host: bad, Target: "/" + bad, Scheme: bad, Proto: bad, Header: []Field{{Name: bad, Value: bad}}})
 	e.RequestData([]byte(bad))
 	watched := watch(t, r, e.ID())
-	e.Response(head(999, bad), seq([]Field{{Name: "Content-Type", Value: bad}}))
+	e.Response(head(999, bad), testkit.Fields("Content-Type", bad))
 	e.ResponseData([]byte(bad))
-	e.End(exchange.Facts{Ended: bad, Error: bad}, seq([]Field{{Name: bad, Value: bad}}))
+	e.End(exchange.Facts{Ended: bad, Error: bad}, testkit.Fields(bad, bad))
 	everything(t, r)
 	for _, event := range watched() {
 		asJSON(t, event)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // The schema of HAR 1.2 from the npm package har-schema 2.0.0.
@@ -145,14 +147,9 @@ func formatted(format, v string) bool {
 
 func checkHAR(t *testing.T, text string) map[string]any {
 	t.Helper()
-	root, err := loadSchema("har.json#")
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := testkit.Must(loadSchema("har.json#"))(t)
 	var v map[string]any
-	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal([]byte(text), &v))
 	for _, wrong := range root.check("har", v) {
 		t.Error(wrong)
 	}
@@ -160,19 +157,14 @@ func checkHAR(t *testing.T, text string) map[string]any {
 }
 
 func TestTheSchemaRefusesWhatIsNoHAR(t *testing.T) {
-	root, err := loadSchema("har.json#")
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := testkit.Must(loadSchema("har.json#"))(t)
 	for _, text := range []string{
 		`{}`, `{"log":[]}`, `{"log":{"version":1.2,"creator":{"name":"a","version":"b"},"entries":[]}}`,
 		`{"log":{"version":"1.2","creator":{"name":"a"},"entries":[]}}`,
 		`{"log":{"version":"1.2","creator":{"name":"a","version":"b"},"entries":[{}]}}`,
 	} {
 		var v any
-		if err := json.Unmarshal([]byte(text), &v); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, json.Unmarshal([]byte(text), &v))
 		if len(root.check("har", v)) == 0 {
 			t.Errorf("%s is taken for HAR", text)
 		}

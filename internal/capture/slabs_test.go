@@ -39,7 +39,7 @@ func TestBodiesAreShownAsTheyCame(t *testing.T) {
 }
 
 // A follower sees the bytes after those in the record.
-func TestWhoFollowsLaterSeesTheRest(t *testing.T) {
+func TestLateWatchersSeeTheRestOfABody(t *testing.T) {
 	const secret = "s3cr3t/token"
 	text := strings.Repeat("x", 3*slabSize-6) + secret + "\n" + strings.Repeat("y", slabSize) + secret + strings.Repeat("z", 100)
 	want := strings.ReplaceAll(text, secret, redact.Mask)

@@ -21,22 +21,14 @@ import (
 
 func newAuthority(t *testing.T) *Authority {
 	t.Helper()
-	authority, err := New("test authority")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority
+	return testkit.Must(New("test authority"))(t)
 }
 
 // leafFor also signs for names that [Authority.Leaf] would refuse, as somebody
 // would who has stolen the key.
 func leafFor(t *testing.T, authority *Authority, names ...string) *tls.Certificate {
 	t.Helper()
-	leaf, err := authority.leaf(time.Now().Add(-backdate), time.Now().Add(LeafLife), names)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return leaf
+	return testkit.Must(authority.leaf(time.Now().Add(-backdate), time.Now().Add(LeafLife), names))(t)
 }
 
 // names are what a leaf may and may not be for.
@@ -84,10 +76,7 @@ func TestLeafWithOneForeignNameIsRefused(t *testing.T) {
 }
 
 func TestFurtherNamesAreAllowedWhereGiven(t *testing.T) {
-	authority, err := New("test authority", "upstream.example")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(New("test authority", "upstream.example"))(t)
 	for name, allowed := range map[string]bool{"upstream.example": true, "localhost": true, "other.example": false} {
 		leaf := leafFor(t, authority, name)
 		_, err := leaf.Leaf.Verify(x509.VerifyOptions{Roots: authority.Pool(), DNSName: name})
@@ -127,9 +116,7 @@ func TestNoIntermediateBelowTheRoot(t *testing.T) {
 	template := *below.root
 	template.Subject.CommonName = "below"
 	der, err := x509.CreateCertificate(rand.Reader, &template, above.root, &below.key.PublicKey, above.key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	if below.root, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
@@ -210,8 +197,6 @@ func writePEM(t *testing.T, dir, name string, der []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(path, text, 0o600))
 	return path
 }

@@ -13,25 +13,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
-func open(t *testing.T, dir string) *Authority {
+func open(t *testing.T, dir string, hosts ...string) *Authority {
 	t.Helper()
-	authority, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority
+	return testkit.Must(Open(dir, hosts...))(t)
 }
 
 // content is every file of the folder but the lock.
 func content(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := testkit.Must(os.ReadDir(dir))(t)
 	for _, entry := range entries {
 		if entry.Name() != "ca.lock" {
 			text, _ := os.ReadFile(filepath.Join(dir, entry.Name())) // unreadable ones are among the tests
@@ -65,9 +60,7 @@ func TestKeysAreReadableByTheirOwnerAlone(t *testing.T) {
 		t.Skip("no such modes")
 	}
 	dir := filepath.Join(t.TempDir(), "state")
-	if _, err := open(t, dir).Callback(dir); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(open(t, dir).Callback(dir))(t)
 	want := map[string]fs.FileMode{".": 0o700, rootKeyFile: 0o600, callbackFile: 0o600, "ca.lock": 0o600, RootFile: 0o644}
 	for name, mode := range want {
 		info, err := os.Stat(filepath.Join(dir, name))
@@ -84,14 +77,8 @@ func TestUnusableFilesAreRefusedAndKept(t *testing.T) {
 	other := t.TempDir()
 	open(t, other)
 	otherRoot := content(t, other)[RootFile]
-	leaf, err := open(t, other).Callback(other)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leafText, err := keyText(leaf.PrivateKey, leaf.Certificate...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	leaf := testkit.Must(open(t, other).Callback(other))(t)
+	leafText := testkit.Must(keyText(leaf.PrivateKey, leaf.Certificate...))(t)
 	cases := []struct {
 		name, file string
 		change     func(path string) error
@@ -119,9 +106,7 @@ func TestUnusableFilesAreRefusedAndKept(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			open(t, dir)
-			if err := c.change(filepath.Join(dir, c.file)); err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, c.change(filepath.Join(dir, c.file)))
 			before := content(t, dir)
 			authority, err := Open(dir)
 			if err == nil || authority != nil {
@@ -145,14 +130,8 @@ func overwrite(text string, mode fs.FileMode) func(path string) error {
 
 func rsaKey(t *testing.T) string {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := keyText(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := testkit.Must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	text := testkit.Must(keyText(key))(t)
 	return string(text)
 }
 
@@ -160,9 +139,7 @@ func rsaKey(t *testing.T) string {
 func TestARootThatWasNotWrittenIsWrittenLater(t *testing.T) {
 	dir := t.TempDir()
 	first := open(t, dir)
-	if err := os.Remove(filepath.Join(dir, RootFile)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Remove(filepath.Join(dir, RootFile)))
 	second := open(t, dir)
 	if !first.root.Equal(second.root) || content(t, dir)[RootFile] != string(first.RootPEM()) {
 		t.Error("the root did not come back")
@@ -170,10 +147,7 @@ func TestARootThatWasNotWrittenIsWrittenLater(t *testing.T) {
 }
 
 func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := testkit.File(t, "file", "")
 	if _, err := Open(filepath.Join(file, "state")); err == nil {
 		t.Error("no error")
 	}
@@ -181,10 +155,7 @@ func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
 
 func callback(t *testing.T, dir string, now time.Time) string {
 	t.Helper()
-	leaf, err := open(t, dir).callback(dir, now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	leaf := testkit.Must(open(t, dir).callback(dir, now))(t)
 	return Fingerprint(leaf.Leaf)
 }
 
@@ -212,10 +183,7 @@ func TestCallbackIsKeptUntilNearItsEnd(t *testing.T) {
 func TestCallbackIsForAllLoopbackNames(t *testing.T) {
 	dir := t.TempDir()
 	authority := open(t, dir)
-	leaf, err := authority.Callback(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	leaf := testkit.Must(authority.Callback(dir))(t)
 	for _, name := range []string{"localhost", "127.0.0.1", "::1"} {
 		if _, err := leaf.Leaf.Verify(x509.VerifyOptions{Roots: authority.Pool(), DNSName: name}); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -230,9 +198,7 @@ func TestACallbackThatDoesNotFitIsReplaced(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "damaged": "-----BEGIN CERTIFICATE-----\n", "of another authority": content(t, other)[callbackFile],
 	} {
-		if err := os.WriteFile(filepath.Join(dir, callbackFile), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(filepath.Join(dir, callbackFile), []byte(text), 0o600))
 		second := callback(t, dir, time.Now())
 		if second == first || callback(t, dir, time.Now()) != second {
 			t.Errorf("%s: it was not replaced for good", name)
@@ -244,10 +210,7 @@ func TestACallbackThatDoesNotFitIsReplaced(t *testing.T) {
 func TestTwoProcessesGetOneAuthority(t *testing.T) {
 	if dir := os.Getenv("CERTS_TEST_DIR"); dir != "" {
 		authority := open(t, dir)
-		leaf, err := authority.Callback(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		leaf := testkit.Must(authority.Callback(dir))(t)
 		os.Stdout.WriteString("root " + Fingerprint(authority.root) + " callback " + Fingerprint(leaf.Leaf) + "\n")
 		return
 	}
@@ -259,9 +222,7 @@ func TestTwoProcessesGetOneAuthority(t *testing.T) {
 		cmd.Env = append(os.Environ(), "CERTS_TEST_DIR="+dir)
 		out := &bytes.Buffer{}
 		cmd.Stdout, cmd.Stderr = out, out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, cmd.Start())
 		processes, outputs = append(processes, cmd), append(outputs, out)
 	}
 	said := map[string]bool{}

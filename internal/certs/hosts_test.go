@@ -14,25 +14,16 @@ import (
 	"avsproxy/internal/testkit"
 )
 
-func openFor(t *testing.T, dir string, hosts ...string) *Authority {
-	t.Helper()
-	authority, err := Open(dir, hosts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority
-}
-
 func TestARootIsKeptForAsLongAsItCoversTheHosts(t *testing.T) {
 	dir := t.TempDir()
-	first := openFor(t, dir, "api.example.com", "B.example.org.", "192.0.2.7", "localhost", "avs.localhost", "api.example.com")
+	first := open(t, dir, "api.example.com", "B.example.org.", "192.0.2.7", "localhost", "avs.localhost", "api.example.com")
 	if len(first.AddedHosts()) != 0 {
 		t.Errorf("the first one is called new to %v", first.AddedHosts())
 	}
 	for _, hosts := range [][]string{
 		{"b.example.org", "api.example.com", "192.0.2.7"}, {"API.example.com"}, {"below.api.example.com"}, {"::ffff:192.0.2.7"}, {"127.0.0.9"}, nil,
 	} {
-		if again := openFor(t, dir, hosts...); !again.root.Equal(first.root) || len(again.AddedHosts()) != 0 {
+		if again := open(t, dir, hosts...); !again.root.Equal(first.root) || len(again.AddedHosts()) != 0 {
 			t.Errorf("%v: another root, new to %v", hosts, again.AddedHosts())
 		}
 	}
@@ -40,18 +31,18 @@ func TestARootIsKeptForAsLongAsItCoversTheHosts(t *testing.T) {
 
 func TestANewHostBringsANewRoot(t *testing.T) {
 	dir := t.TempDir()
-	first := openFor(t, dir, "a.example", "192.0.2.7")
-	second := openFor(t, dir, "a.example", "xa.example", "2001:db8::1")
+	first := open(t, dir, "a.example", "192.0.2.7")
+	second := open(t, dir, "a.example", "xa.example", "2001:db8::1")
 	if second.key.Equal(first.key) || second.root.Equal(first.root) || !slices.Equal(second.AddedHosts(), []string{"2001:db8::1", "xa.example"}) {
 		t.Errorf("new to %v", second.AddedHosts())
 	}
 	if content(t, dir)[RootFile] != string(second.RootPEM()) {
 		t.Error("the root's file is not the new root")
 	}
-	if third := openFor(t, dir, "xa.example"); !third.root.Equal(second.root) || !third.key.Equal(second.key) {
+	if third := open(t, dir, "xa.example"); !third.root.Equal(second.root) || !third.key.Equal(second.key) {
 		t.Error("the new root was not kept")
 	}
-	if fourth := openFor(t, dir, "a.example", "192.0.2.7"); len(fourth.AddedHosts()) != 0 {
+	if fourth := open(t, dir, "a.example", "192.0.2.7"); len(fourth.AddedHosts()) != 0 {
 		t.Errorf("configurations that share the folder take turns: new to %v", fourth.AddedHosts())
 	}
 }
@@ -59,19 +50,15 @@ func TestANewHostBringsANewRoot(t *testing.T) {
 // The two writes of a replacement, interrupted after each step.
 func TestInterruptedReplacementDoesNoDamage(t *testing.T) {
 	dir := t.TempDir()
-	first := openFor(t, dir, "a.example")
+	first := open(t, dir, "a.example")
 	root := filepath.Join(dir, RootFile)
-	if err := os.Remove(root); err != nil { // before the new key
-		t.Fatal(err)
-	}
-	if again := openFor(t, dir, "a.example"); !again.root.Equal(first.root) {
+	testkit.NoError(t, os.Remove(root)) // before the new key
+	if again := open(t, dir, "a.example"); !again.root.Equal(first.root) {
 		t.Error("the old root did not come back")
 	}
-	second := openFor(t, dir, "b.example")
-	if err := os.Remove(root); err != nil { // before the new root
-		t.Fatal(err)
-	}
-	if again := openFor(t, dir, "b.example"); !again.root.Equal(second.root) || content(t, dir)[RootFile] != string(second.RootPEM()) {
+	second := open(t, dir, "b.example")
+	testkit.NoError(t, os.Remove(root)) // before the new root
+	if again := open(t, dir, "b.example"); !again.root.Equal(second.root) || content(t, dir)[RootFile] != string(second.RootPEM()) {
 		t.Error("the new root did not come back")
 	}
 }
@@ -79,11 +66,8 @@ func TestInterruptedReplacementDoesNoDamage(t *testing.T) {
 func TestACallbackOfTheFormerRootIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	first := callback(t, dir, time.Now())
-	authority := openFor(t, dir, "a.example")
-	leaf, err := authority.Callback(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := open(t, dir, "a.example")
+	leaf := testkit.Must(authority.Callback(dir))(t)
 	if Fingerprint(leaf.Leaf) == first {
 		t.Error("it was kept")
 	}
@@ -94,8 +78,8 @@ func TestACallbackOfTheFormerRootIsReplaced(t *testing.T) {
 
 func TestLeavesAreForExactlyTheHosts(t *testing.T) {
 	dir := t.TempDir()
-	openFor(t, dir, "old.example")
-	authority := openFor(t, dir, "api.example.com", "192.0.2.7")
+	open(t, dir, "old.example")
+	authority := open(t, dir, "api.example.com", "192.0.2.7")
 	for name, allowed := range map[string]bool{
 		"api.example.com": true, "API.example.com": true, "192.0.2.7": true, "localhost": true, "x.localhost": true, "127.1.2.3": true, "::1": true,
 		"below.api.example.com": false, "example.com": false, "old.example": false, "192.0.2.8": false, "": false, "*.localhost": false, ".localhost": false,
@@ -122,10 +106,7 @@ func TestInvalidHostsAreRefused(t *testing.T) {
 }
 
 func TestServerConfigServesTheHosts(t *testing.T) {
-	authority, err := New("test", "api.example.com", "192.0.2.7")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(New("test", "api.example.com", "192.0.2.7"))(t)
 	addr := serve(t, authority.ServerConfig())
 	for name, allowed := range map[string]bool{"api.example.com": true, "below.api.example.com": false, "example.org": false, "localhost": true} {
 		conn, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: authority.Pool(), ServerName: name})
@@ -148,10 +129,7 @@ func TestServerConfigServesTheHosts(t *testing.T) {
 // The constraints hold in OpenSSL too, whatever somebody with the key signs.
 func TestOpenSSLKeepsToTheHosts(t *testing.T) {
 	openssl := testkit.NeedTool(t, "openssl")
-	authority, err := New("test", "api.example.com", "192.0.2.7", "2001:db8::7")
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := testkit.Must(New("test", "api.example.com", "192.0.2.7", "2001:db8::7"))(t)
 	dir := t.TempDir()
 	root := writePEM(t, dir, "root.pem", authority.root.Raw)
 	for name, allowed := range map[string]bool{

@@ -21,10 +21,7 @@ import (
 // bring a certificate of their own for clients that name an address.
 func serve(t *testing.T, conf *tls.Config) (addr string) {
 	t.Helper()
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", conf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(tls.Listen("tcp", "127.0.0.1:0", conf))(t)
 	server := &http.Server{
 		Handler:  http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) }),
 		ErrorLog: log.New(io.Discard, "", 0), // refused handshakes are part of the tests
@@ -110,11 +107,7 @@ func TestCurlKeepsToTheLimit(t *testing.T) {
 
 func get(t *testing.T, m *minter, name string) *tls.Certificate {
 	t.Helper()
-	leaf, err := m.get(&tls.ClientHelloInfo{ServerName: name})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return leaf
+	return testkit.Must(m.get(&tls.ClientHelloInfo{ServerName: name}))(t)
 }
 
 func newMinter(t *testing.T) *minter {

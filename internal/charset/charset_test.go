@@ -5,10 +5,10 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func encode(text string, order binary.AppendByteOrder) string {
 	var out []byte

@@ -36,17 +36,10 @@ func startConsole(t *testing.T, exchanges *capture.Recorder) *besideTest {
 	t.Cleanup(b.server.Close)
 	state := filepath.Join(dir, "state")
 	text := "[store]\npath = \"" + state + "\"\n[[route]]\nname = \"avs\"\nupstream = \"https://api.example\"\n"
-	file, err := json.Marshal(api.RunFile{PID: os.Getpid(), Console: b.server.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := testkit.Must(json.Marshal(api.RunFile{PID: os.Getpid(), Console: b.server.URL}))(t)
 	for path, content := range map[string][]byte{b.env["AVSPROXY_CONFIG"]: []byte(text), filepath.Join(state, "run.json"): file} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		testkit.NoError(t, os.WriteFile(path, content, 0o600))
 	}
 	return b
 }

@@ -33,26 +33,16 @@ func startAmongStrangers(t *testing.T) (a *commands, folder string, r app.Readin
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(file, []byte(plainConfig), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(file, []byte(plainConfig), 0o600))
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": file, "NO_COLOR": "1"}
 	getenv := func(name string) string { return env[name] }
 	said = testkit.NewBuffer()
 	a = newCommands(getenv, http.NoBody, said, said)
-	conf, err := config.Load("", getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := app.NewServer(a.Environment, conf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	conf := testkit.Must(config.Load("", getenv))(t)
+	s := testkit.Must(app.NewServer(a.Environment, conf))(t)
 	s.Users.Console = &peer.Users{TCP: errors.New("this system does not tell")}
 	t.Cleanup(s.Close)
-	if err := s.Begin(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, s.Begin(t.Context()))
 	announceReady(a, conf, s.Readiness(), true)
 	return a, conf.Store.Path, s.Readiness(), said
 }
@@ -60,17 +50,11 @@ func startAmongStrangers(t *testing.T) (a *commands, folder string, r app.Readin
 // status asks the console, with a key where one is given.
 func status(t *testing.T, client *http.Client, method, address, key string) int {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := testkit.Must(http.NewRequestWithContext(t.Context(), method, address, nil))(t)
 	if key != "" {
 		req.Header.Set(api.KeyHeader, key)
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(client.Do(req))(t)
 	defer resp.Body.Close()
 	return resp.StatusCode
 }
@@ -103,9 +87,7 @@ func TestC04_PrintedAddressesOpenTheInspectorOnce(t *testing.T) {
 	a, _, _, said := startAmongStrangers(t)
 	command := a.rootCommand()
 	command.SetArgs([]string{"status"})
-	if err := command.ExecuteContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, command.ExecuteContext(t.Context()))
 	addresses := regexp.MustCompile(`http://localhost:\d+/\?key=\w+`).FindAllString(said.String(), -1)
 	if len(addresses) != 2 { // of serve and of status
 		t.Fatalf("it said\n%s", said)
@@ -127,10 +109,7 @@ func TestC04_PrintedAddressesOpenTheInspectorOnce(t *testing.T) {
 // newClient is a browser of its own.
 func newClient(t *testing.T) *http.Client {
 	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	jar := testkit.Must(cookiejar.New(nil))(t)
 	transport := &http.Transport{Proxy: nil}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Jar: jar}

@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,6 +10,7 @@ import (
 	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
 )
 
 func TestReplayTellsHowItEnded(t *testing.T) {
@@ -33,10 +32,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	if said := c.stderr.String(); !strings.Contains(said, "see it at http://localhost:") || !strings.HasSuffix(said, "/#2\n") {
 		t.Error(said)
 	}
-	file := filepath.Join(t.TempDir(), "body")
-	if err := os.WriteFile(file, []byte("from a file"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := testkit.File(t, "body", "from a file")
 	answer = 503
 	c = b.start(t, "replay", "#1", "--method", "post", "--target", "/other?x=1", "--header", "accept: text/plain", "--header", "X-One:", "--body", "@"+file)
 	c.wants("3")
@@ -56,7 +52,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	}
 }
 
-func TestReplayThatCannotBe(t *testing.T) {
+func TestReplayThatIsNotPossibleSaysWhy(t *testing.T) {
 	r := capture.New(capture.Options{Body: 2})
 	b := startConsole(t, r)
 	b.Replay = func(context.Context, console.ReplayRequest) (uint64, error) { t.Error("sent"); return 0, nil }

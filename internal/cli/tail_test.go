@@ -9,6 +9,7 @@ import (
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/terminal"
+	"avsproxy/internal/testkit"
 )
 
 // begins records an exchange up to the head of its answer.
@@ -18,7 +19,7 @@ func begins(r *capture.Recorder, method, target string, status int, contentType 
 		Header: []capture.Field{{Name: "Accept", Value: "*/*"}, {Name: "Authorization", Value: "Bearer secret"}, {Name: "X-One", Value: "1"}},
 	})
 	e.RequestEnd(nil, nil)
-	e.Response(head(status, "HTTP/2.0"), seq([]capture.Field{{Name: "Content-Type", Value: contentType}}))
+	e.Response(exchange.Facts{Status: status, Upstream: exchange.ConnInfo{Proto: "HTTP/2.0"}}, testkit.Fields("Content-Type", contentType))
 	return e
 }
 
@@ -119,7 +120,7 @@ func TestTailOfAPausedCapture(t *testing.T) {
 	c.stop()
 }
 
-func TestWhatIsNothingWithoutServe(t *testing.T) {
+func TestCommandsThatNeedServeSaySo(t *testing.T) {
 	off := startConsole(t, nil)
 	gone := startConsole(t, nil)
 	gone.server.Close()
@@ -148,21 +149,6 @@ func TestColoursOfStatuses(t *testing.T) {
 		}
 		if got := (lineWriter{}).status(status); strings.Contains(got, "\x1b") {
 			t.Errorf("%d: %q", status, got)
-		}
-	}
-}
-
-// head is what is known with the head of a response.
-func head(status int, proto string) exchange.Facts {
-	return exchange.Facts{Status: status, Upstream: exchange.ConnInfo{Proto: proto}}
-}
-
-func seq(fields []capture.Field) exchange.FieldSeq {
-	return func(yield func(name, value string) bool) {
-		for _, f := range fields {
-			if !yield(f.Name, f.Value) {
-				return
-			}
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // What passes through must not speak to the terminal of who watches: neither as a line
 // nor as JSON, which may hold DEL, C1 controls (U+009B begins what ESC [ does) and what
 // turns the writing around.
-func TestTailSpeaksToNoTerminal(t *testing.T) {
+func TestTailWritesNoControlCharacters(t *testing.T) {
 	const target = "/\u009b31m\u007f\u202e\u2028\u200b\U000e0041é\U0001f600"
 	for _, args := range []string{"tail", "tail --json"} {
 		r := capture.New(capture.Options{})

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"crypto/x509"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,20 +14,11 @@ import (
 func TestJavaStoreKeepsEveryRoot(t *testing.T) {
 	var roots []*x509.Certificate
 	for range 2 {
-		authority, err := certs.New("avsproxy local authority")
-		if err != nil {
-			t.Fatal(err)
-		}
+		authority := testkit.Must(certs.New("avsproxy local authority"))(t)
 		roots = append(roots, authority.Root())
 	}
-	store, err := javaStore(roots)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "roots.p12")
-	if err := os.WriteFile(path, store, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	store := testkit.Must(javaStore(roots))(t)
+	path := testkit.File(t, "roots.p12", store)
 	testkit.Heavy(t)
 	testkit.NeedTool(t, "keytool")
 	out, err := exec.Command("keytool", "-list", "-storetype", "PKCS12", "-storepass", javaPassword, "-keystore", path).CombinedOutput()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -26,11 +28,8 @@ func TestIssuesAreCompleteAndExact(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = Parse("config.toml", text, home)
+			text := testkit.Must(os.ReadFile(file))(t)
+			_, err := Parse("config.toml", text, home)
 			if err == nil {
 				t.Fatal("no issue")
 			}
@@ -42,14 +41,9 @@ func TestIssuesAreCompleteAndExact(t *testing.T) {
 func golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := testkit.Must(os.ReadFile(file))(t)
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got)\n%s", file, diff)
 	}
@@ -58,10 +52,7 @@ func golden(t *testing.T, file, got string) {
 // TestOneMistakeOneIssue: a wrong value must not cause issues about what
 // would follow from it.
 func TestOneMistakeOneIssue(t *testing.T) {
-	good, err := os.ReadFile("testdata/good/full.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	good := testkit.Must(os.ReadFile("testdata/good/full.toml"))(t)
 	for i, line := range strings.Split(string(good), "\n") {
 		key, _, found := strings.Cut(line, " = ")
 		if !found || strings.HasPrefix(line, "#") {
@@ -79,9 +70,9 @@ func TestOneMistakeOneIssue(t *testing.T) {
 
 func TestSyntaxIssuesDoNotQuoteValues(t *testing.T) {
 	for _, value := range []string{
-		`CANARY123`, `0123456789012`, `123456789012345678901234567890`, `1_2__3456`, `"CANARY\xZZ"`, `"CANARY`, `'CANARY`,
-		`"""CANARY`, `"CANARY" "CANARY"`, `[CANARY]`, `{CANARY}`, `{ env = CANARY }`, `1979-13-45`, `0xCANARY`, `+0xCANARY`, `1.CANARY`,
-		`true CANARY`, "\"CANARY\x01\"", `"CANARY\q"`, `"CANARY\ud800"`, `9.CANARY`, `1e9999999`,
+		`C4N4RY123`, `0123456789012`, `123456789012345678901234567890`, `1_2__3456`, `"C4N4RY\xZZ"`, `"C4N4RY`, `'C4N4RY`,
+		`"""C4N4RY`, `"C4N4RY" "C4N4RY"`, `[C4N4RY]`, `{C4N4RY}`, `{ env = C4N4RY }`, `1979-13-45`, `0xC4N4RY`, `+0xC4N4RY`, `1.C4N4RY`,
+		`true C4N4RY`, "\"C4N4RY\x01\"", `"C4N4RY\q"`, `"C4N4RY\ud800"`, `9.C4N4RY`, `1e9999999`,
 	} {
 		text := "[credential.a]\nclient_secret = " + value + "\n"
 		_, err := Parse("config.toml", []byte(text), home)
@@ -89,17 +80,14 @@ func TestSyntaxIssuesDoNotQuoteValues(t *testing.T) {
 			t.Errorf("%s: no issue", value)
 			continue
 		}
-		if said := err.Error(); leaks(said, "CANARY") || leaks(said, "123456789") || leaks(said, "1_2") || leaks(said, "1979") {
+		said := err.Error()
+		if testkit.HasCanary(said) || strings.Contains(said, "123456789") || strings.Contains(said, "1_2") || strings.Contains(said, "1979") {
 			t.Errorf("%s: quoted in %q", value, said)
 		}
-		if !strings.HasPrefix(err.Error(), "config.toml:") {
-			t.Errorf("%s: no place in %q", value, err)
+		if !strings.HasPrefix(said, "config.toml:") {
+			t.Errorf("%s: no place in %q", value, said)
 		}
 	}
-}
-
-func leaks(said, value string) bool {
-	return strings.Contains(strings.ToLower(said), strings.ToLower(value))
 }
 
 func TestIssuesAreFoundByType(t *testing.T) {

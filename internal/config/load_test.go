@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -19,12 +21,8 @@ upstream = "https://a.example.com"
 
 func write(t *testing.T, path, text string) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	testkit.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
 func TestLoadSearchesInOrder(t *testing.T) {
@@ -104,10 +102,7 @@ func TestStorePathNeedsSomeHome(t *testing.T) {
 }
 
 func TestEverySettingIsTaken(t *testing.T) {
-	c, err := Load("testdata/good/full.toml", home)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(Load("testdata/good/full.toml", home))(t)
 	sp, ads, files := c.Routes[0], c.Routes[1], c.Routes[len(c.Routes)-1]
 	want := Route{
 		Name: "sp", Upstream: "https://sandbox.sellingpartnerapi-eu.amazon.com", Credential: "alexa", Preset: "sp-api",
@@ -172,15 +167,12 @@ header = "X-Mine"
 
 func TestSandboxNeedsNoClient(t *testing.T) {
 	text := strings.Replace(shippedText(t), `# client_secret = ""`, `client_secret = { env = "UNSET" }`, 1)
-	c, err := Parse("config.toml", []byte(text), home)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(Parse("config.toml", []byte(text), home))(t)
 	if c.Credentials["alexa"].ClientID != "" {
 		t.Error("the test no longer tests")
 	}
 	text = strings.Replace(text, "sandbox = true", "sandbox = false", 1)
-	_, err = Parse("config.toml", []byte(text), home)
+	_, err := Parse("config.toml", []byte(text), home)
 	for _, key := range []string{"client_id: is missing", "client_secret: environment variable UNSET is not set"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("no issue of %s in %v", key, err)

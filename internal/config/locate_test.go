@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/BurntSushi/toml"
 )
 
@@ -140,9 +142,7 @@ g = 1
 """ } ] }
 `
 	values := map[string]any{}
-	if _, err := toml.Decode(text, &values); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(toml.Decode(text, &values))(t)
 	found := linesOf(text)
 	var walk func(at string, v any)
 	walk = func(at string, v any) {

@@ -3,8 +3,9 @@ package config
 import (
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/zalando/go-keyring"
-	"go.uber.org/goleak"
 )
 
 // TestMain puts a keyring in memory in the place of this machine's.
@@ -13,5 +14,5 @@ func TestMain(m *testing.M) {
 	if err := keyring.Set("https://service", "user", "from-the-keyring"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -14,10 +16,7 @@ const shipped = "../../config.toml"
 
 func shippedText(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(shipped)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(shipped))(t)
 	return string(text)
 }
 
@@ -62,10 +61,7 @@ func empty(v any) bool {
 }
 
 func TestShippedConfigLoads(t *testing.T) {
-	c, err := Load(shipped, func(name string) string { return map[string]string{"HOME": "/home/someone"}[name] })
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Must(Load(shipped, func(name string) string { return map[string]string{"HOME": "/home/someone"}[name] }))(t)
 	r := c.Routes[0]
 	if !c.Sandbox || len(c.Routes) != 1 || r.Name != "avs" || r.Preset != "avs" || r.Credential != "alexa" {
 		t.Errorf("not the shipped route: %+v", c)

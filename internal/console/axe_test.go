@@ -22,16 +22,11 @@ type violation struct {
 func TestInspectorIsAccessible(t *testing.T) {
 	testkit.Heavy(t)
 	path := testkit.NeedVariable(t, "AXE_CORE", "the path of axe.min.js, from npm install axe-core")
-	axe, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	axe := testkit.Must(os.ReadFile(path))(t)
 	v := inspect(t)
 	v.prefers("light", "reduce") // a colour that moves is judged anyhow
 	v.await(`!document.querySelector("#empty").hidden`)
-	if _, err := chromedp.Run(v.ctx, chromedp.Evaluate[chromedp.Void](string(axe))); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(chromedp.Run(v.ctx, chromedp.Evaluate[chromedp.Void](string(axe))))(t)
 	v.accessible("empty")
 	for _, turn := range day(t) {
 		v.pass(turn)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/testkit"
+	"avsproxy/internal/testkit/browser"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -40,7 +40,6 @@ func inspect(t *testing.T, turns ...turn) *visit {
 func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	t.Helper()
 	testkit.Heavy(t)
-	testkit.NeedTool(t, "chromium")
 	v := &visit{desk: start(t, setup{})}
 	v.login()
 	v.Exchanges = capture.New(capture.Options{EventName: avs.EventName})
@@ -51,7 +50,7 @@ func inspectWith(t *testing.T, change func(*Console), turns ...turn) *visit {
 	for _, turn := range turns {
 		v.pass(turn)
 	}
-	v.ctx = startChromium(t)
+	v.ctx = browser.Start(t)
 	v.listen()
 	v.do(chromedp.EmulateViewport(1400, 860), chromedp.Navigate(v.url+"/"))
 	return v
@@ -84,30 +83,6 @@ func (v *visit) again() []ReplayRequest {
 	return v.replayed
 }
 
-func startChromium(t *testing.T) context.Context {
-	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // CI runs as root, where chromium's own sandbox does not start
-		chromedp.UserDataDir(filepath.Join(t.TempDir(), "profile")),
-		chromedp.Flag("disable-component-update", true),
-	)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil { // starts the browser, which must not end with the time-out below
-		t.Fatal(err)
-	}
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // listen takes every complaint of the browser as a failure: an exception, a script or
 // a style that the policy forbids, a request that was refused.
 func (v *visit) listen() {
@@ -131,9 +106,7 @@ func (v *visit) listen() {
 
 func (v *visit) do(steps ...chromedp.Action[chromedp.Void]) {
 	v.t.Helper()
-	if err := chromedp.Do(v.ctx, steps...); err != nil {
-		v.t.Fatal(err)
-	}
+	testkit.NoError(v.t, chromedp.Do(v.ctx, steps...))
 }
 
 // js evaluates an expression, or waits for the promise that it is.
@@ -187,7 +160,7 @@ func (v *visit) open(id uint64) {
 	v.t.Helper()
 	v.await(fmt.Sprintf(`document.querySelector("#x%d") !== null`, id))
 	v.click(fmt.Sprintf("#x%d", id))
-	v.await(fmt.Sprintf(`document.querySelector(".about")?.textContent.endsWith("exchange %d")`, id))
+	v.await(fmt.Sprintf(`document.querySelector(".about")?.dataset.id === "%d"`, id))
 }
 
 func (v *visit) tab(name string) {
@@ -221,14 +194,7 @@ func (v *visit) shoot(name string) {
 	if folder == "" {
 		return
 	}
-	picture, err := chromedp.Run(v.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		v.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
-		v.t.Fatal(err)
-	}
+	picture := testkit.Must(chromedp.Run(v.ctx, chromedp.CaptureScreenshot()))(v.t)
+	testkit.NoError(v.t, os.MkdirAll(folder, 0o755))
+	testkit.NoError(v.t, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644))
 }

@@ -3,7 +3,6 @@ package console
 import (
 	"bufio"
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"avsproxy/internal/avs"
+	"avsproxy/internal/testkit"
 )
 
 func TestDirectivesAreEvents(t *testing.T) {
@@ -25,10 +25,7 @@ func TestDirectivesAreEvents(t *testing.T) {
 		asked <- ctx
 		return sent
 	}
-	resp, err := d.browser.Get(d.url + "/api/directives")
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(d.browser.Get(d.url + "/api/directives"))(t)
 	defer resp.Body.Close()
 	if h := resp.Header; resp.StatusCode != 200 || h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s %v", resp.Status, h)
@@ -45,12 +42,8 @@ func TestDirectivesAreEvents(t *testing.T) {
 		t.Error("the stream goes on")
 	}
 	<-(<-asked).Done()
-	resp, err = d.browser.Get(d.url + "/api/directives?route=plain")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusNotFound || !strings.Contains(string(text), `downchannel = \"keep\"`) {
+	resp = testkit.Must(d.browser.Get(d.url + "/api/directives?route=plain"))(t)
+	if text := testkit.Body(t, resp); resp.StatusCode != http.StatusNotFound || !strings.Contains(text, `downchannel = \"keep\"`) {
 		t.Errorf("%s %s", resp.Status, text)
 	}
 }

@@ -2,11 +2,9 @@ package console
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +14,7 @@ import (
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 // A stream is an open /api/events.
@@ -27,10 +26,7 @@ type stream struct {
 
 func (d *desk) watch(query string) *stream {
 	d.t.Helper()
-	resp, err := d.browser.Get(d.url + "/api/events" + query)
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	resp := testkit.Must(d.browser.Get(d.url + "/api/events" + query))(d.t)
 	d.t.Cleanup(func() { resp.Body.Close() })
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
 		d.t.Fatalf("%s %v", resp.Status, resp.Header)
@@ -85,7 +81,7 @@ func TestEventsFollowAnExchangeAsItGrows(t *testing.T) {
 	d := inspecting(t)
 	e, id := d.remember(told{method: "GET", target: "/down", requestOnly: true})
 	s := d.watch(fmt.Sprintf("?follow=%d", id))
-	e.Response(head(200, "HTTP/2.0"), seq(fields("Content-Type", "text/plain")))
+	e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "text/plain"))
 	s.wantExchange(id, "active", 200)
 	e.ResponseData([]byte("one\r\n"))
 	s.wantChunk(id, "response", "one\r\n", 0)
@@ -200,45 +196,19 @@ func TestEventsShowThatTheyLive(t *testing.T) {
 	})
 }
 
-// pipes is a listener without a network, so that a bubble's clock can run on.
-type pipes struct {
-	ctx   context.Context
-	conns chan net.Conn
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.ctx.Done():
-		return nil, net.ErrClosed
-	}
-}
-
-func (p pipes) Close() error   { return nil }
-func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-
-func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	p.conns <- theirs
-	return ours, nil
-}
-
 // The patience is with who does not read, not with a stream that has nothing to say:
 // over HTTP/2 a deadline ends the stream even while nothing is written.
-func TestQuietStreamsLive(t *testing.T) {
+func TestQuietStreamsAreNotCut(t *testing.T) {
 	for name, protocol := range map[string]func(*http.Protocols, bool){"HTTP/1.1": (*http.Protocols).SetHTTP1, "HTTP/2": (*http.Protocols).SetUnencryptedHTTP2} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
 				var protocols http.Protocols
 				protocol(&protocols, true)
-				door := pipes{ctx, make(chan net.Conn)}
+				door := testkit.NewPipeListener()
 				c := &Console{Exchanges: capture.New(capture.Options{})}
 				server := &http.Server{Handler: secure(c.handler()), Protocols: &protocols}
 				go server.Serve(door)
-				transport := &http.Transport{Protocols: &protocols, DialContext: door.dial}
+				transport := &http.Transport{Protocols: &protocols, DialContext: door.DialContext}
 				defer transport.CloseIdleConnections()
 				d := &desk{Console: c, t: t, url: "http://localhost", browser: &http.Client{Transport: transport}}
 				s := d.watch("")
@@ -247,7 +217,6 @@ func TestQuietStreamsLive(t *testing.T) {
 					s.wantExchange(id+1, "active", 0)
 				}
 				s.resp.Body.Close()
-				cancel()
 				server.Close()
 			})
 		})

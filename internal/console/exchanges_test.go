@@ -11,6 +11,7 @@ import (
 	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 // inspecting is a desk that remembers exchanges.
@@ -25,7 +26,8 @@ func inspecting(t *testing.T) *desk {
 type told struct {
 	route, method, target    string
 	request, response        string // bodies
-	requestHead, answerHead  []capture.Field
+	requestHead              []capture.Field
+	answerHead               exchange.FieldSeq
 	status                   int
 	requestOpen, requestOnly bool
 	facts                    exchange.Facts
@@ -45,7 +47,7 @@ func (d *desk) remember(x told) (*capture.Exchange, uint64) {
 	if x.requestOnly {
 		return e, e.ID()
 	}
-	e.Response(head(x.status, "HTTP/2.0"), seq(x.answerHead))
+	e.Response(head(x.status, "HTTP/2.0"), x.answerHead)
 	e.ResponseData([]byte(x.response))
 	x.facts.Upstream.Proto = "HTTP/2.0"
 	e.End(x.facts, nil)
@@ -68,7 +70,7 @@ func TestExchangesAreListedAndFiltered(t *testing.T) {
 	want(t, d.ask("GET", "/api/exchanges"), 200, `"exchanges": []`, `"paused": false`, `"dropped": 0`)
 	d.remember(told{route: "avs", method: "GET", target: "/ping", status: 204})
 	d.remember(told{route: "avs", method: "POST", target: "/v20160207/events", status: 403, facts: exchange.Facts{Decision: "injected"}})
-	d.remember(told{route: "plain", method: "GET", target: "/Pictures?of=cats", status: 200, answerHead: fields("Content-Type", "image/png")})
+	d.remember(told{route: "plain", method: "GET", target: "/Pictures?of=cats", status: 200, answerHead: testkit.Fields("Content-Type", "image/png")})
 	d.remember(told{route: "plain", method: "GET", target: "/cut", status: 200, facts: exchange.Facts{Ended: "the client hung up"}})
 	d.remember(told{route: "plain", method: "GET", target: "/open", requestOnly: true})
 	d.remember(told{route: "avs", method: "GET", target: "/down", status: 502, facts: exchange.Facts{Error: "upstream_unreachable"}})
@@ -102,19 +104,13 @@ func TestExchangesAreListedAndFiltered(t *testing.T) {
 	}
 }
 
-func fields(pairs ...string) []capture.Field {
-	var list []capture.Field
-	for i := 0; i < len(pairs); i += 2 {
-		list = append(list, capture.Field{Name: pairs[i], Value: pairs[i+1]})
-	}
-	return list
-}
+func fields(pairs ...string) []capture.Field { return capture.Fields(testkit.Fields(pairs...)) }
 
-func TestExchangeIsToldWhole(t *testing.T) {
+func TestExchangeDetailIsComplete(t *testing.T) {
 	d := inspecting(t)
 	d.remember(told{
 		route: "avs", method: "POST", target: "/x", request: "hello", response: "<script>alert(1)</script>", status: 200,
-		requestHead: fields("X-A", "1", "X-A", "2"), answerHead: fields("Content-Type", "text/html"),
+		requestHead: fields("X-A", "1", "X-A", "2"), answerHead: testkit.Fields("Content-Type", "text/html"),
 		facts: exchange.Facts{Decision: "injected", Credential: "alexa", Tries: 2},
 	})
 	a := d.ask("GET", "/api/exchanges/1")
@@ -125,9 +121,7 @@ func TestExchangeIsToldWhole(t *testing.T) {
 			Body    struct{ Size, Kept int }
 		}
 	}
-	if err := json.Unmarshal([]byte(a.text), &record); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal([]byte(a.text), &record))
 	if got := fmt.Sprint(record.Request.Headers); got != "[[X-A 1] [X-A 2]]" || record.Request.Body.Size != 5 {
 		t.Errorf("%+v", record)
 	}
@@ -143,7 +137,7 @@ func TestHostileBodiesAreHarmless(t *testing.T) {
 	d.remember(told{
 		method: "POST", target: "/\x1b]0;x\a<b>", request: page, response: page, status: 200,
 		requestHead: fields("Content-Type", "text/html", "X-\u202eName", "\x1b[31mred\r\nSet-Cookie: a=b"),
-		answerHead:  fields("Content-Type", "text/html; charset=utf-8", "Content-Disposition", "inline", "Content-Security-Policy", "default-src *"),
+		answerHead:  testkit.Fields("Content-Type", "text/html; charset=utf-8", "Content-Disposition", "inline", "Content-Security-Policy", "default-src *"),
 	})
 	for _, path := range []string{"/api/exchanges/1/request/body", "/api/exchanges/1/response/body", "/api/exchanges/1/response/body?plain=1"} {
 		a := d.ask("GET", path)
@@ -296,14 +290,4 @@ func TestExplainIsAskedOfTheProxy(t *testing.T) {
 // head is what is known with the head of a response.
 func head(status int, proto string) exchange.Facts {
 	return exchange.Facts{Status: status, Upstream: exchange.ConnInfo{Proto: proto}}
-}
-
-func seq(fields []capture.Field) exchange.FieldSeq {
-	return func(yield func(name, value string) bool) {
-		for _, f := range fields {
-			if !yield(f.Name, f.Value) {
-				return
-			}
-		}
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
 func TestWhoMayUseTheConsole(t *testing.T) {
@@ -144,7 +145,7 @@ func TestEveryAnswerIsSecure(t *testing.T) {
 	wantSecure(t, d.ask("GET", "/", "Host: evil.example"))
 }
 
-func TestRefusalsAreTold(t *testing.T) {
+func TestConsoleRefusalsAreReported(t *testing.T) {
 	d := start(t, setup{})
 	var told []problem.Code
 	handler := d.Guarded(func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) })
@@ -168,10 +169,7 @@ func TestC04_ABrowserOfAnotherUserEndsALogin(t *testing.T) {
 	callback := d.consent(d.begin())
 	d.Users = &peer.Users{UIDs: []int{1}}
 	handler := d.Guarded(nil)
-	redirect, err := url.Parse(d.client.RedirectURL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	redirect := testkit.Must(url.Parse(d.client.RedirectURL))(t)
 	port, _ := strconv.Atoi(redirect.Port())
 	ask := func(uid int, path string) *httptest.ResponseRecorder {
 		answer := httptest.NewRecorder()

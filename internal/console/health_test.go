@@ -17,6 +17,7 @@ import (
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 
 	dto "github.com/prometheus/client_model/go"
@@ -51,9 +52,7 @@ func TestReadinessTurnsRedWithTheProvider(t *testing.T) {
 		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL, Access: "ended", Refresh: "unknown",
 		Renewed: time.Now().Add(-2 * time.Hour), Expiry: time.Now().Add(-time.Hour),
 	}
-	if err := d.source.SetGrant(context.Background(), ended); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, d.source.SetGrant(context.Background(), ended))
 	want(t, d.ask("GET", "/readyz"), 503, "no longer accepts")
 	want(t, d.ask("GET", "/status"), 200, "login needed", "no longer accepts", "No token can be sent")
 	want(t, d.ask("GET", "/livez"), 200)
@@ -67,24 +66,21 @@ func TestRouteWithoutItsCredentialIsNotReady(t *testing.T) {
 	want(t, d.ask("GET", "/readyz"), 503, "nobody")
 }
 
-const canary = "CANARY"
-
 func TestStatusHoldsNoSecret(t *testing.T) {
 	d := start(t, setup{})
 	grant := tokens.Grant{
 		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL,
-		Access: canary + "access", Refresh: canary + "refresh", Scopes: []string{"alexa:all"},
+		Access: testkit.Canary + "access", Refresh: testkit.Canary + "refresh", Scopes: []string{"alexa:all"},
 		LoggedIn: time.Now(), Renewed: time.Now(), Expiry: time.Now().Add(time.Hour),
 	}
-	if err := d.source.SetGrant(context.Background(), grant); err != nil {
-		t.Fatal(err)
-	}
-	d.client.Secret = func() (tokens.Secret, error) { return canary + "client", nil }
+	testkit.NoError(t, d.source.SetGrant(context.Background(), grant))
+	d.client.Secret = func() (tokens.Secret, error) { return testkit.Canary + "client", nil }
 	authorize := d.begin()
 	for _, path := range []string{"/api/status", "/status", "/login", "/readyz", "/metrics", "/livez"} {
 		a := d.ask("GET", path)
 		want(t, a, 200)
-		for _, secret := range []string{canary, authorize.Query().Get("state"), authorize.Query().Get("code_challenge")} {
+		testkit.NoCanary(t, path, a.text)
+		for _, secret := range []string{authorize.Query().Get("state"), authorize.Query().Get("code_challenge")} {
 			if strings.Contains(a.text, secret) {
 				t.Errorf("%s shows a secret:\n%s", path, a.text)
 			}
@@ -106,11 +102,7 @@ func (d *desk) scrape() map[string]*dto.MetricFamily {
 	a := d.ask("GET", "/metrics")
 	want(d.t, a, 200)
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(a.text))
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return families
+	return testkit.Must(parser.TextToMetricFamilies(strings.NewReader(a.text)))(d.t)
 }
 
 func TestMetricsOfTheContract(t *testing.T) {
@@ -123,9 +115,7 @@ func TestMetricsOfTheContract(t *testing.T) {
 		t.Errorf("login_needed is %v before the login", got)
 	}
 	d.login()
-	if _, err := d.source.Fresh(context.Background(), 2*time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(d.source.Fresh(context.Background(), 2*time.Hour))(t)
 	d.Metrics.Connections("avs", 1)
 	d.Metrics.Began("avs")
 	d.Metrics.Began("avs")
@@ -182,9 +172,7 @@ func gaugeOf(families map[string]*dto.MetricFamily, name string) float64 {
 
 func TestTokensThatNeverEnd(t *testing.T) {
 	source := &tokens.Source{Name: "fixed", Store: &tokens.MemoryStore{}, Seed: func() (tokens.Grant, error) { return tokens.Grant{Access: "x"}, nil }}
-	if _, err := source.Token(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(source.Token(context.Background()))(t)
 	if got := secondsLeft(source.Status()); !math.IsInf(got, +1) {
 		t.Errorf("it ends in %v s", got)
 	}
@@ -205,9 +193,7 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 		Kind: "authorization_code", ClientID: d.client.ID, Issuer: d.client.TokenURL, Access: "ended", Refresh: "unknown",
 		Renewed: time.Now().Add(-2 * time.Hour), Expiry: time.Now().Add(-time.Hour),
 	}
-	if err := d.source.SetGrant(context.Background(), ended); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, d.source.SetGrant(context.Background(), ended))
 	d.Users = &peer.Users{UIDs: []int{1000}}
 	ask := func(p peer.Peer, key string) routeReadiness {
 		r := httptest.NewRequest("GET", "/readyz", nil)

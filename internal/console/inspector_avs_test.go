@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 
 	"github.com/chromedp/chromedp"
 )
@@ -53,15 +53,15 @@ func TestInspectorShowsPartsAsTheyArrive(t *testing.T) {
 	message := growth(directive("Speaker", "SetVolume", "", `{"volume":7}`))
 	half := len(message) / 2
 	stream.ResponseData(message[:half])
-	v.await(`document.querySelector(".part")?.textContent.includes("still arriving")`)
+	v.await(`document.querySelector(".part")?.dataset.lack === "arriving"`)
 	stream.ResponseData(message[half:])
-	v.await(`document.querySelector(".part h4").textContent.startsWith("Speaker.SetVolume") && !document.querySelector(".part").textContent.includes("still")`)
+	v.await(`document.querySelector(".part h4").textContent.startsWith("Speaker.SetVolume") && document.querySelector(".part").dataset.lack === undefined`)
 	stream.ResponseData([]byte(jsonPart + "\r\n\r\n{"))
 	cut := injected(40)
 	cut.Ended = "the client hung up"
 	stream.End(cut, nil)
-	v.await(`document.querySelectorAll(".part")[1]?.textContent.includes("without an end")`)
-	v.await(`document.querySelector("#panel-Response .tools").textContent.includes("cut off before its end")`)
+	v.await(`document.querySelectorAll(".part")[1]?.dataset.lack === "broken"`)
+	v.await(`document.querySelector("#panel-Response .tools[data-broken]") !== null`)
 }
 
 func TestInspectorPlaysAudio(t *testing.T) {
@@ -117,7 +117,7 @@ func TestInspectorPlaysBareOpus(t *testing.T) {
 }
 
 func TestInspectorSaysWhatCannotBePlayed(t *testing.T) {
-	x := turn{method: "GET", target: "/sound", route: "avs", status: 200, facts: injected(4), response: []capture.Field{{Name: "Content-Type", Value: "audio/x-unheard-of"}}, answered: []byte("no sound")}
+	x := turn{method: "GET", target: "/sound", route: "avs", status: 200, facts: injected(4), response: testkit.Fields("Content-Type", "audio/x-unheard-of"), answered: []byte("no sound")}
 	v := inspect(t, x)
 	v.quiet.Store(true)
 	v.open(1)

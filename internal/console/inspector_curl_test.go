@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,11 +46,10 @@ type arrival struct{ Method, Target, Host, ContentType, Quote, Authorization, Bo
 func TestInspectorCopiesCurlThatRuns(t *testing.T) {
 	testkit.NeedTool(t, "curl")
 	var arrived arrival
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := testkit.Server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		arrived = arrival{r.Method, r.RequestURI, r.Host, r.Header.Get("Content-Type"), r.Header.Get("X-Quote"), r.Header.Get("Authorization"), string(body)}
 	}))
-	t.Cleanup(server.Close)
 	turns := append(day(t), turn{method: "GET", target: "/a/../b?x[]=1&y={z}", host: "api.example", status: 200}, awkward(), words())
 	v := inspectWith(t, func(c *Console) { c.Proxy = []string{server.URL} })
 	address := strings.TrimPrefix(server.URL, "http://127.0.0.1")
@@ -96,9 +94,7 @@ func runIn(t *testing.T, shell, command string, body []byte) {
 	t.Helper()
 	testkit.NeedTool(t, shell)
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "body"), body, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.WriteFile(filepath.Join(folder, "body"), body, 0o600))
 	cmd := exec.CommandContext(context.Background(), shell, "-c", command+" -sS")
 	cmd.Dir = folder
 	if output, err := cmd.CombinedOutput(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 
 	"github.com/chromedp/cdproto/network"
@@ -84,14 +85,12 @@ func TestInspectorSaysWhyItsListIsEmpty(t *testing.T) {
 	v.do(chromedp.SendKeys(chromedp.CSS("#text"), "orders"))
 	emptyFor("filtered")
 	v.click("#relief")
-	v.await(rows + ` === 1 && document.querySelector("#text").value === "" && document.querySelector("#count").textContent === "1 exchange"`)
+	v.await(rows + ` === 1 && document.querySelector("#text").value === "" && document.querySelector("#count").dataset.shown === "1"`)
 }
 
 func TestInspectorSaysThatALoginComesFirst(t *testing.T) {
 	ads := &tokens.Source{Name: "ads", Kind: "authorization_code", Store: &tokens.MemoryStore{}}
-	if err := ads.Load(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, ads.Load())
 	v := inspectWith(t, func(c *Console) {
 		c.Credentials = append(c.Credentials, Credential{Source: ads, Client: c.Credentials[0].Client})
 	})

@@ -115,7 +115,7 @@ func TestWithoutAKeyNothingIsAsked(t *testing.T) {
 	want(t, d.ask("GET", "/api/exchanges"), 200)
 }
 
-func TestAWrongKeyIsTold(t *testing.T) {
+func TestWrongConsoleKeyIsReported(t *testing.T) {
 	d := withKey(t)
 	var told []problem.Code
 	handler := d.requireKey(func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) }, d.handler())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -220,10 +221,7 @@ func TestLoginByAPI(t *testing.T) {
 		t.Fatalf("it did not wait: %s", a.text)
 	case <-time.After(50 * time.Millisecond):
 	}
-	resp, err := d.browser.Get(begun.AuthorizeURL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(d.browser.Get(begun.AuthorizeURL))(t)
 	want(t, d.read(resp), 200, "Logged in")
 	a = <-ended
 	want(t, a, 200)
@@ -235,10 +233,7 @@ func TestLoginByAPI(t *testing.T) {
 func TestFailedLoginByAPI(t *testing.T) {
 	d := start(t, setup{})
 	begun := decode[api.LoginBegun](t, d.ask("POST", "/api/logins"))
-	authorize, err := url.Parse(begun.AuthorizeURL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	authorize := testkit.Must(url.Parse(begun.AuthorizeURL))(t)
 	d.ask("GET", "/authresponse?error=access_denied&state="+authorize.Query().Get("state"))
 	end := decode[api.LoginEnded](t, d.ask("GET", "/api/logins/"+begun.ID))
 	if !end.Over || end.Lasting || end.Problem == nil || end.Problem.Code != "access_denied" || end.Problem.Hint == "" {
@@ -246,7 +241,7 @@ func TestFailedLoginByAPI(t *testing.T) {
 	}
 }
 
-func TestAPIRefusals(t *testing.T) {
+func TestAPIRequestsForUnknownThingsGet404(t *testing.T) {
 	d := start(t, setup{})
 	d.Credentials = append(d.Credentials, Credential{Source: &tokens.Source{Name: "fixed", Store: &tokens.MemoryStore{}}})
 	for _, c := range []struct{ method, path string }{

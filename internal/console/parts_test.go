@@ -16,14 +16,12 @@ import (
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/testkit"
 )
 
 func example(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../examples/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile("../../examples/" + name))(t)
 	return string(text)
 }
 
@@ -32,32 +30,24 @@ const formData = "multipart/form-data; boundary=b"
 // recognize is the request of the examples, as curl sends it, and AVS's answer to it.
 func recognize(t *testing.T) told {
 	t.Helper()
-	speech, err := os.ReadFile("../sandbox/speech/speak.mp3")
-	if err != nil {
-		t.Fatal(err)
-	}
+	speech := testkit.Must(os.ReadFile("../sandbox/speech/speak.mp3"))(t)
 	var answer bytes.Buffer
 	related := avs.NewRelatedWriter(&answer, "answer")
 	speak := avs.Directive{
 		Header:  avs.Header{Namespace: "SpeechSynthesizer", Name: "Speak", MessageID: "m-2", DialogRequestID: "d-1"},
 		Payload: avs.SpeechPayload{ContentID: "speech", Token: "t"},
 	}
-	text, err := speak.MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(speak.MarshalJSON())(t)
 	for _, err := range []error{
 		related.Open(),
 		related.Write(avs.Part{ContentType: avs.JSONType, ContentID: related.StartID(), Body: text}),
 		related.Last(avs.Part{ContentType: avs.AudioType, ContentID: "speech", Body: speech}),
 	} {
-		if err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, err)
 	}
 	return told{
 		route: "avs", method: "POST", target: avs.PathEvents, status: 200,
-		requestHead: fields("Content-Type", formData), answerHead: fields("Content-Type", related.ContentType()),
+		requestHead: fields("Content-Type", formData), answerHead: testkit.Fields("Content-Type", related.ContentType()),
 		request:  form("metadata", "application/json; charset=UTF-8", example(t, "recognize.json"), "audio", "application/octet-stream", example(t, "what-time-is-it.wav")),
 		response: answer.String(),
 	}
@@ -186,10 +176,7 @@ func TestBareOpusIsPlayed(t *testing.T) {
 // opusPackets are a second of speech as devices send it.
 func opusPackets(t *testing.T) string {
 	t.Helper()
-	packets, err := os.ReadFile("../avs/testdata/what-time-is-it.opus")
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets := testkit.Must(os.ReadFile("../avs/testdata/what-time-is-it.opus"))(t)
 	return string(packets)
 }
 
@@ -207,9 +194,7 @@ func wantWAV(t *testing.T, text string, pcm []byte) {
 		_                    [4]byte
 		Data                 uint32
 	}
-	if err := binary.Read(strings.NewReader(text[16:44]), binary.LittleEndian, &head); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, binary.Read(strings.NewReader(text[16:44]), binary.LittleEndian, &head))
 	if head.Coding != 1 || head.Channels != 1 || head.Rate != 16000 || head.BytesPerSecond != 32000 || head.BlockAlign != 2 || head.Bits != 16 || int(head.Data) != len(pcm) {
 		t.Errorf("%+v", head)
 	}
@@ -219,7 +204,7 @@ func wantWAV(t *testing.T, text string, pcm []byte) {
 func TestPartsOfABodyThatGrows(t *testing.T) {
 	d := inspecting(t)
 	e, _ := d.remember(told{method: "GET", target: avs.PathDirectives, requestOnly: true})
-	e.Response(head(200, "HTTP/2.0"), seq(fields("Content-Type", "multipart/related; boundary=b")))
+	e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", "multipart/related; boundary=b"))
 	e.ResponseData([]byte("--b\r\nContent-Type: application/json\r\n\r\n{\"directive\":{\"header\":{\"namespace\":\"Speaker\",\"name\":\"SetVolume\",\"messageId\":\"m\"}}}\r\n--b\r\nContent-Type: application/json\r\n\r\n{\"direc"))
 	parts := d.partsOf("response")
 	if len(parts) != 2 || !parts[0].Complete || parts[1].Complete || parts[0].Message == nil || parts[0].Message.Name != "SetVolume" || parts[1].JSON != nil {
@@ -251,7 +236,7 @@ func TestPartsHaveTheTimeOfTheirFirstByte(t *testing.T) {
 func TestTimesOfPartsAreTold(t *testing.T) {
 	d := inspecting(t)
 	e, _ := d.remember(told{method: "GET", target: avs.PathDirectives, requestOnly: true})
-	e.Response(head(200, "HTTP/2.0"), seq(fields("Content-Type", formData)))
+	e.Response(head(200, "HTTP/2.0"), testkit.Fields("Content-Type", formData))
 	e.ResponseData([]byte("--b\r\n\r\ntext"))
 	want(t, d.ask("GET", "/api/exchanges/1/response/parts"), 200, `"at_ms":`)
 }
@@ -264,7 +249,7 @@ func TestBodiesThatAreNoMessageHaveNoParts(t *testing.T) {
 	}
 }
 
-func TestHostileParts(t *testing.T) {
+func TestHostilePartsAreHarmless(t *testing.T) {
 	d := withRoom(t)
 	deep := strings.Repeat("[", 501) + strings.Repeat("]", 501)
 	d.remember(told{
@@ -302,9 +287,7 @@ func packed(t *testing.T, coding, text string) string {
 		w = gzip.NewWriter(&b)
 	}
 	io.WriteString(w, text)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, w.Close())
 	return b.String()
 }
 

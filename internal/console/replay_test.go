@@ -34,7 +34,7 @@ var events = told{
 		"Expect", "100-continue", "X-A", "1", "X-A", "2", "Authorization", "Bearer ***", "Transfer-Encoding", "chunked", "TE", "trailers"),
 }
 
-func TestReplayIsAsItWas(t *testing.T) {
+func TestReplaySendsTheRequestUnchanged(t *testing.T) {
 	d, asked := replaying(t)
 	d.remember(events)
 	for _, edit := range []string{"", "{}"} {
@@ -132,7 +132,7 @@ func TestABodyThatWasNotKeptIsNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestReplayThatCannotBe(t *testing.T) {
+func TestReplayThatIsNotPossibleSaysWhy(t *testing.T) {
 	d := inspecting(t)
 	want(t, d.again(""), 404, "unknown_exchange")
 	d.remember(told{method: "GET", target: "/", status: 200})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -42,10 +41,7 @@ type setup struct {
 
 func start(t *testing.T, s setup) *desk {
 	t.Helper()
-	amazon, err := sandbox.Start(sandbox.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	amazon := testkit.Must(sandbox.Start(sandbox.Options{}))(t)
 	t.Cleanup(func() { amazon.Close() })
 	server := httptest.NewUnstartedServer(nil)
 	d := &desk{t: t, amazon: amazon}
@@ -53,10 +49,7 @@ func start(t *testing.T, s setup) *desk {
 	roots := amazon.Pool()
 	if s.https {
 		d.url = "https://localhost:" + port(server)
-		authority, err := certs.New("test")
-		if err != nil {
-			t.Fatal(err)
-		}
+		authority := testkit.Must(certs.New("test"))(t)
 		roots.AppendCertsFromPEM(authority.RootPEM())
 		server.TLS = authority.ServerConfig()
 	}
@@ -145,10 +138,7 @@ func (d *desk) ask(method, path string, header ...string) answer {
 
 func (d *desk) send(method, target, body string, header ...string) answer {
 	d.t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, target, strings.NewReader(body))
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	req := testkit.Must(http.NewRequestWithContext(context.Background(), method, target, strings.NewReader(body)))(d.t)
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		if name == "Host" {
@@ -157,21 +147,13 @@ func (d *desk) send(method, target, body string, header ...string) answer {
 			req.Header.Add(name, value)
 		}
 	}
-	resp, err := d.browser.Transport.RoundTrip(req)
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	resp := testkit.Must(d.browser.Transport.RoundTrip(req))(d.t)
 	return d.read(resp)
 }
 
 func (d *desk) read(resp *http.Response) answer {
 	d.t.Helper()
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return answer{resp, string(text)}
+	return answer{resp, testkit.Body(d.t, resp)}
 }
 
 const formType = "Content-Type: application/x-www-form-urlencoded"
@@ -181,11 +163,7 @@ func (d *desk) begin() (authorize *url.URL) {
 	d.t.Helper()
 	a := d.send("POST", d.url+"/login", "credential=alexa", formType, "Origin: "+d.url, "Sec-Fetch-Site: same-origin")
 	want(d.t, a, http.StatusSeeOther)
-	target, err := a.Location()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return target
+	return testkit.Must(a.Location())(d.t)
 }
 
 // consent is the sandbox's answer to the authorization request: the callback.
@@ -199,10 +177,7 @@ func (d *desk) consent(authorize *url.URL) (callback string) {
 // login goes the whole way.
 func (d *desk) login() answer {
 	d.t.Helper()
-	resp, err := d.browser.PostForm(d.url+"/login", url.Values{"credential": {"alexa"}})
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	resp := testkit.Must(d.browser.PostForm(d.url+"/login", url.Values{"credential": {"alexa"}}))(d.t)
 	return d.read(resp)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 // What the tests of the page let a recorder remember.
@@ -32,11 +33,7 @@ func tone() []byte {
 
 func speech(t *testing.T) []byte {
 	t.Helper()
-	sound, err := os.ReadFile("../sandbox/speech/speak.mp3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sound
+	return testkit.Must(os.ReadFile("../sandbox/speech/speak.mp3"))(t)
 }
 
 // bodyPart is one of a multipart body.
@@ -60,18 +57,19 @@ const jsonPart = "Content-Type: application/json; charset=UTF-8"
 type turn struct {
 	method, target, route string
 	host                  string // empty = localhost with the proxy's port
-	request, response     []capture.Field
+	request               []capture.Field
+	response, trailer     exchange.FieldSeq
 	sent, answered        []byte
 	status                int
 	interim               int
 	facts                 exchange.Facts
-	trailer               []capture.Field
 	open                  bool // has not ended
 }
 
+const related = `multipart/related; boundary=frontier; type="application/json"`
+
 var (
 	asMultipart = capture.Field{Name: "Content-Type", Value: "multipart/form-data; boundary=frontier"}
-	asRelated   = capture.Field{Name: "Content-Type", Value: `multipart/related; boundary=frontier; type="application/json"`}
 	asJSON      = capture.Field{Name: "Content-Type", Value: "application/json"}
 	fromCurl    = capture.Field{Name: "User-Agent", Value: "curl/8.14.1"}
 )
@@ -89,16 +87,16 @@ func (d *desk) pass(turn turn) *capture.Exchange {
 	e.RequestData(turn.sent)
 	e.RequestEnd(nil, nil)
 	if turn.interim != 0 {
-		e.Interim(turn.interim, seq([]capture.Field{{Name: "Link", Value: "</style.css>; rel=preload"}}))
+		e.Interim(turn.interim, testkit.Fields("Link", "</style.css>; rel=preload"))
 	}
 	turn.facts.Sent = int64(len(turn.sent))
 	if turn.status != 0 {
 		turn.facts.Status, turn.facts.Written = turn.status, int64(len(turn.answered))
-		e.Response(turn.facts, seq(turn.response))
+		e.Response(turn.facts, turn.response)
 		e.ResponseData(turn.answered)
 	}
 	if !turn.open {
-		e.End(turn.facts, seq(turn.trailer))
+		e.End(turn.facts, turn.trailer)
 	}
 	return e
 }
@@ -125,7 +123,7 @@ func recognition(t *testing.T) turn {
 		sent: multipart(
 			bodyPart{"Content-Disposition: form-data; name=\"metadata\"\r\n" + jsonPart, recognizeEvent},
 			bodyPart{"Content-Disposition: form-data; name=\"audio\"\r\nContent-Type: application/octet-stream", string(tone())}),
-		response: []capture.Field{asRelated, {Name: "X-Amzn-Requestid", Value: "0a2b-77"}, {Name: "Date", Value: "Sun, 22 Nov 2026 21:04:11 GMT"}},
+		response: testkit.Fields("Content-Type", related, "X-Amzn-Requestid", "0a2b-77", "Date", "Sun, 22 Nov 2026 21:04:11 GMT"),
 		answered: multipart(
 			bodyPart{jsonPart, directive("SpeechSynthesizer", "Speak", "dialog-7f31", `{"url":"cid:speak-1","format":"AUDIO_MPEG","token":"t-1","caption":"It is nine o’clock."}`)},
 			bodyPart{"Content-Type: application/octet-stream\r\nContent-ID: <speak-1>", string(speech(t))},
@@ -136,7 +134,7 @@ func recognition(t *testing.T) turn {
 // downchannel is the stream of directives, which has not ended.
 func downchannel() turn {
 	t := turn{method: "GET", target: "/v20160207/directives", route: "avs", status: 200, facts: injected(90), open: true,
-		request: []capture.Field{fromCurl}, response: []capture.Field{asRelated}}
+		request: []capture.Field{fromCurl}, response: testkit.Fields("Content-Type", related)}
 	t.facts.Took = 0
 	t.answered = growth(directive("Alerts", "SetAlert", "dialog-5b10", `{"token":"a-1","type":"TIMER","scheduledTime":"2026-11-22T21:10:00+0000"}`))
 	return t
@@ -162,13 +160,13 @@ func day(t *testing.T) []turn {
 		downchannel(),
 		{method: "POST", target: "/v20160207/events", route: "avs", status: 204, facts: injected(112), request: []capture.Field{asMultipart, fromCurl}, sent: multipart(state)},
 		{method: "GET", target: "/orders/v0/orders?MarketplaceIds=A1PA6795UKMFR9&CreatedAfter=2026-11-01", route: "selling", host: "selling.localhost:9744", status: 200, interim: 103, facts: healed,
-			request: []capture.Field{fromCurl, {Name: "Accept", Value: "application/json"}, {Name: "Authorization", Value: "Bearer dummy"}}, response: []capture.Field{asJSON, {Name: "X-Amzn-Ratelimit-Limit", Value: "0.0167"}}, answered: []byte(orders), trailer: []capture.Field{{Name: "Server-Timing", Value: "db;dur=53"}}},
-		{method: "GET", target: "/v2/profiles", route: "ads", host: "ads.localhost:9744", status: 503, facts: needed, request: []capture.Field{fromCurl}, response: []capture.Field{{Name: "Content-Type", Value: "application/problem+json"}}, answered: []byte(`{"code":"login_required","detail":"nobody has logged in to ads"}`)},
+			request: []capture.Field{fromCurl, {Name: "Accept", Value: "application/json"}, {Name: "Authorization", Value: "Bearer dummy"}}, response: testkit.Fields("Content-Type", "application/json", "X-Amzn-Ratelimit-Limit", "0.0167"), answered: []byte(orders), trailer: testkit.Fields("Server-Timing", "db;dur=53")},
+		{method: "GET", target: "/v2/profiles", route: "ads", host: "ads.localhost:9744", status: 503, facts: needed, request: []capture.Field{fromCurl}, response: testkit.Fields("Content-Type", "application/problem+json"), answered: []byte(`{"code":"login_required","detail":"nobody has logged in to ads"}`)},
 		{method: "PUT", target: "/things/7", route: "plain", host: "plain.localhost:9744", status: 201, facts: plain, request: []capture.Field{asJSON, fromCurl}, sent: []byte(`{"name":"it's 7","tags":["a","b"]}`)},
 		{method: "POST", target: "/v20160207/events", route: "avs", status: 400, facts: injected(97), request: []capture.Field{asMultipart, fromCurl},
 			sent:     []byte("--frontier\nContent-Disposition: form-data; name=\"metadata\"\nContent-Type: application/json\n\n{\"event\":{}}\n"),
-			response: []capture.Field{asJSON}, answered: []byte(`{"header":{"namespace":"System","name":"Exception","messageId":"e-1"},"payload":{"code":"INVALID_REQUEST_EXCEPTION","description":"The request was invalid"}}`)},
-		{method: "GET", target: "/v20160207/directives", route: "avs", status: 200, facts: cut, request: []capture.Field{fromCurl}, response: []capture.Field{asRelated}, answered: growth(directive("System", "SetEndpoint", "", `{"endpoint":"https://alexa.eu.gateway.devices.a2z.com"}`))},
+			response: testkit.Fields("Content-Type", "application/json"), answered: []byte(`{"header":{"namespace":"System","name":"Exception","messageId":"e-1"},"payload":{"code":"INVALID_REQUEST_EXCEPTION","description":"The request was invalid"}}`)},
+		{method: "GET", target: "/v20160207/directives", route: "avs", status: 200, facts: cut, request: []capture.Field{fromCurl}, response: testkit.Fields("Content-Type", related), answered: growth(directive("System", "SetEndpoint", "", `{"endpoint":"https://alexa.eu.gateway.devices.a2z.com"}`))},
 		recognition(t),
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestWriteFileCreatesAndReplaces(t *testing.T) {
@@ -26,9 +28,7 @@ func TestWriteFileLeavesUnchangedContentAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "grant.json")
 	mustWrite(t, path, "same", 0o600)
 	past := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(path, past, past); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Chtimes(path, past, past))
 	before := stat(t, path)
 
 	mustWrite(t, path, "same", 0o600)
@@ -55,10 +55,7 @@ func TestWriteFileFailedRenameLeavesTheOldFile(t *testing.T) {
 	mustWrite(t, path, "old", 0o600)
 	broken := errors.New("broken")
 
-	pending, err := Prepare(path, []byte("new"), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pending := testkit.Must(Prepare(path, []byte("new"), 0o600))(t)
 	if err := pending.commit(func(string, string) error { return broken }); !errors.Is(err, broken) {
 		t.Fatalf("got %v", err)
 	}
@@ -68,9 +65,7 @@ func TestWriteFileFailedRenameLeavesTheOldFile(t *testing.T) {
 
 func TestWriteFileRefusesAFolderInItsPlace(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(folder, "grant.json", "inside"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.MkdirAll(filepath.Join(folder, "grant.json", "inside"), 0o700))
 	if err := WriteFile(filepath.Join(folder, "grant.json"), []byte("new"), 0o600); err == nil {
 		t.Fatal("want an error")
 	}
@@ -113,10 +108,7 @@ func TestWriteFileReadersSeeWholeFiles(t *testing.T) {
 		})
 	}
 	for range 100 {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := testkit.Must(os.ReadFile(path))(t)
 		if len(data) > 0 && bytes.Count(data, data[:1]) != len(data) || len(data)%(64<<10) != 0 {
 			t.Fatalf("torn file of %d bytes", len(data))
 		}
@@ -129,9 +121,7 @@ func TestMkdirPrivate(t *testing.T) {
 	base := t.TempDir()
 	path := filepath.Join(base, "state", "avsproxy", "sandbox")
 	for range 2 {
-		if err := MkdirPrivate(path); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, MkdirPrivate(path))
 	}
 	wantMode(t, path, 0o700)
 	wantMode(t, filepath.Dir(path), 0o700)
@@ -139,12 +129,8 @@ func TestMkdirPrivate(t *testing.T) {
 
 func TestMkdirPrivateLeavesAnOldFolderAlone(t *testing.T) {
 	path := t.TempDir()
-	if err := os.Chmod(path, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := MkdirPrivate(path); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, os.Chmod(path, 0o755))
+	testkit.NoError(t, MkdirPrivate(path))
 	wantMode(t, path, 0o755)
 }
 
@@ -170,18 +156,12 @@ func TestMkdirPrivateRefusesADanglingLink(t *testing.T) {
 
 func mustWrite(t *testing.T, path, content string, perm fs.FileMode) {
 	t.Helper()
-	if err := WriteFile(path, []byte(content), perm); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, WriteFile(path, []byte(content), perm))
 }
 
 func stat(t *testing.T, path string) fs.FileInfo {
 	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info
+	return testkit.Must(os.Stat(path))(t)
 }
 
 func wantContent(t *testing.T, path, want string) {
@@ -200,26 +180,18 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 
 func wantOnly(t *testing.T, folder, name string) {
 	t.Helper()
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
+	entries := testkit.Must(os.ReadDir(folder))(t)
 	if len(entries) != 1 || entries[0].Name() != name {
 		t.Errorf("%s holds %v, want only %s", folder, entries, name)
 	}
 }
 func TestLeftoversAreOurOwnTemporaryFilesAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "grant.json")
-	ours, err := writeTemp(path, []byte("half"), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ours := testkit.Must(writeTemp(path, []byte("half"), 0o600))(t)
 	for _, name := range []string{".grant.json.mine.tmp", ".grant.json..tmp", ".grant.json.1.damaged.2.tmp", ".other.json.1.tmp", "grant.json.1.tmp", ".grant.json.1.tmp~"} {
 		mustWrite(t, filepath.Join(filepath.Dir(path), name), "somebody's", 0o600)
 	}
-	if err := MkdirPrivate(filepath.Join(filepath.Dir(path), ".grant.json.7.tmp")); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, MkdirPrivate(filepath.Join(filepath.Dir(path), ".grant.json.7.tmp")))
 	if got := Leftovers(path); !slices.Equal(got, []string{ours}) {
 		t.Errorf("got %v, want %s", got, ours)
 	}

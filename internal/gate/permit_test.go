@@ -3,10 +3,10 @@ package gate
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func FuzzGlob(f *testing.F) {
 	f.Add("/a/*/b*", "/a/x/bc")

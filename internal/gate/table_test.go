@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/testkit"
 )
 
 func table(t testing.TB) *Table {
@@ -14,9 +15,7 @@ func table(t testing.TB) *Table {
 		{"avs", "alexa.example.com"},
 		{"ads", "ads.example.com", "only.example.com:8443", "alexa.example.com:8443"},
 	} {
-		if err := table.Add(route[0], route[1:]...); err != nil {
-			t.Fatal(err)
-		}
+		testkit.NoError(t, table.Add(route[0], route[1:]...))
 	}
 	return table
 }

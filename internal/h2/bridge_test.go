@@ -1,9 +1,9 @@
 package h2
 
 import (
+	"avsproxy/internal/testkit"
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -83,11 +83,7 @@ type frameClient struct {
 
 func dialFrames(t *testing.T, addr string) *frameClient {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	conn := testkit.Dial(t, addr)
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	io.WriteString(conn, Preface)
 	c := &frameClient{Framer: http2.NewFramer(conn, conn)}

@@ -14,17 +14,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // A guarded server with what reached its handler.
 type guarded struct {
@@ -55,33 +53,12 @@ func serve(t *testing.T, rules gate.Rules, ln net.Listener) *guarded {
 	return g
 }
 
-func tcp(t *testing.T) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
-}
-
 // send sends a request over a connection of its own; fields end in CR LF.
 func (g *guarded) send(t *testing.T, line, fields string) *http.Response {
 	t.Helper()
-	network := "tcp"
-	if strings.HasPrefix(g.addr, "/") {
-		network = "unix"
-	}
-	conn, err := net.Dial(network, g.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn := testkit.Dial(t, g.addr)
 	fmt.Fprintf(conn, "%s\r\n%sConnection: close\r\n\r\n", line, fields)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(t)
 	resp.Body.Close()
 	return resp
 }
@@ -97,7 +74,7 @@ func local(a exchange.Authority, d exchange.Listener) bool {
 }
 
 func TestC01_ReboundNamesAreRefused(t *testing.T) {
-	g := serve(t, gate.Rules{Host: local, Names: "use localhost"}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, Names: "use localhost"}, testkit.Listen(t))
 	_, port, _ := net.SplitHostPort(g.addr)
 	for host, want := range map[string]int{
 		"localhost": 204, "localhost:" + port: 204, "127.0.0.1:" + port: 204, "[::1]:" + port: 204, "LOCALHOST.": 204,
@@ -119,7 +96,7 @@ func TestC01_ReboundNamesAreRefused(t *testing.T) {
 }
 
 func TestC11_ForwardRequestsToOtherHostsAreRefused(t *testing.T) {
-	g := serve(t, gate.Rules{Host: local, Names: "use localhost"}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, Names: "use localhost"}, testkit.Listen(t))
 	for line, want := range map[string]int{
 		"GET http://localhost/ HTTP/1.1": 204, "GET http://evil.com/ HTTP/1.1": 403, "CONNECT evil.com:443 HTTP/1.1": 403,
 		"GET http://169.254.169.254/ HTTP/1.1": 403, "GET http://[fe80::1]/ HTTP/1.1": 403,
@@ -133,7 +110,7 @@ func TestC11_ForwardRequestsToOtherHostsAreRefused(t *testing.T) {
 
 // Those who have not shown that they may be here keep no connection, even where their one
 // request may pass.
-func TestGuestsKeepNoConnection(t *testing.T) {
+func TestConnectionsOfUnknownClientsAreClosed(t *testing.T) {
 	rules := gate.Rules{Host: local, KeySum: gate.KeySum("key"), Users: &peer.Users{UIDs: []int{1}}, Public: func(_ *exchange.Conn, h *exchange.Head) bool { return h.Path == "/livez" }}
 	open := rules
 	open.KeySum = nil
@@ -162,7 +139,7 @@ func TestGuestsKeepNoConnection(t *testing.T) {
 }
 
 func TestC02_PagesAreRefused(t *testing.T) {
-	g := serve(t, gate.Rules{Host: local}, tcp(t))
+	g := serve(t, gate.Rules{Host: local}, testkit.Listen(t))
 	for fields, want := range map[string]int{
 		"":                                204,
 		"Sec-Fetch-Site: none\r\n":        204,
@@ -186,7 +163,7 @@ func TestC02_PagesAreRefused(t *testing.T) {
 	if n := len(g.told); n != 27 {
 		t.Errorf("%d refusals were told", n)
 	}
-	open := serve(t, gate.Rules{Host: local, Browser: func(_ *exchange.Conn, h *exchange.Head) bool { return h.Path == "/open" }}, tcp(t))
+	open := serve(t, gate.Rules{Host: local, Browser: func(_ *exchange.Conn, h *exchange.Head) bool { return h.Path == "/open" }}, testkit.Listen(t))
 	if a, b := open.send(t, "GET /open HTTP/1.1", "Host: localhost\r\nOrigin: x\r\n"), open.send(t, "GET / HTTP/1.1", "Host: localhost\r\nOrigin: x\r\n"); a.StatusCode != 204 || b.StatusCode != 403 {
 		t.Error(a.Status, b.Status)
 	}
@@ -198,7 +175,7 @@ func TestC02_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
 	const own = "http://localhost:9744"
 	g := serve(t, gate.Rules{Host: local, Origin: func(a exchange.Authority, _ exchange.Listener, origin string) bool {
 		return a.Host == "localhost" && origin == own
-	}}, tcp(t))
+	}}, testkit.Listen(t))
 	for fields, want := range map[string]int{
 		"": 204,
 		"Origin: " + own + "\r\nUser-Agent: Python/3.13 websockets/15\r\n":                       204,
@@ -248,7 +225,7 @@ func TestC02_AnAllowedOriginIsForProgramsAlone(t *testing.T) {
 
 func TestHTTP10WithoutAHostIsForProbes(t *testing.T) {
 	probe := func(h *exchange.Head) bool { return h.Path == "/livez" }
-	g := serve(t, gate.Rules{Host: local, Hostless: probe}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, Hostless: probe}, testkit.Listen(t))
 	for _, c := range []struct {
 		line, fields string
 		status       int
@@ -270,7 +247,7 @@ func TestHTTP10WithoutAHostIsForProbes(t *testing.T) {
 // The hint names what was understood of the Host, and names of this machine alone: a
 // page's name must not be recommended.
 func TestRefusalsSayWhereForwardedPortsAreNamed(t *testing.T) {
-	g := serve(t, gate.Rules{Host: local, Names: "use localhost", HostsHint: "hosts of x"}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, Names: "use localhost", HostsHint: "hosts of x"}, testkit.Listen(t))
 	for host, want := range map[string]string{
 		"LOCALHOST.:8080": `add "localhost:8080" to hosts of x`, "[::1]:8080": `add "[::1]:8080" to`, "avs.localhost:8080": `add "avs.localhost:8080" to`,
 		"evil.com:8080": "", "localhost.evil.com:8080": "", "localhost:8080\"": "", "localhost:\x1b[31m": "", "avs.localhost": "",
@@ -287,7 +264,7 @@ func TestRefusalsSayWhereForwardedPortsAreNamed(t *testing.T) {
 }
 
 func TestC16_TraceIsRefused(t *testing.T) {
-	g := serve(t, gate.Rules{Host: local}, tcp(t))
+	g := serve(t, gate.Rules{Host: local}, testkit.Listen(t))
 	// Some servers take methods in any case; CONNECT in another one would be a way round.
 	for _, method := range []string{"TRACE", "trace", "Trace", "connect", "Connect"} {
 		if resp := g.send(t, method+" / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 403 || len(g.got) > 0 {
@@ -302,16 +279,13 @@ func TestC16_TraceIsRefused(t *testing.T) {
 }
 
 func TestZeroRulesLetNothingIn(t *testing.T) {
-	if resp := serve(t, gate.Rules{}, tcp(t)).send(t, "GET / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 421 {
+	if resp := serve(t, gate.Rules{}, testkit.Listen(t)).send(t, "GET / HTTP/1.1", "Host: localhost\r\n"); resp.StatusCode != 421 {
 		t.Error(resp.Status)
 	}
 }
 
 func TestUnixSocketsIgnoreThePort(t *testing.T) {
-	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("unix", filepath.Join(t.TempDir(), "s")))(t)
 	g := serve(t, gate.Rules{Host: local}, ln)
 	for host, want := range map[string]int{"localhost": 204, "localhost:12345": 204, "evil.com": 421} {
 		if resp := g.send(t, "GET / HTTP/1.1", "Host: "+host+"\r\n"); resp.StatusCode != want {
@@ -323,7 +297,7 @@ func TestUnixSocketsIgnoreThePort(t *testing.T) {
 func TestC04_ClientKeyInItsFourPlaces(t *testing.T) {
 	const key = "correct horse: battery"
 	basic := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
-	g := serve(t, gate.Rules{Host: local, KeySum: gate.KeySum(key)}, tcp(t))
+	g := serve(t, gate.Rules{Host: local, KeySum: gate.KeySum(key)}, testkit.Listen(t))
 	for _, good := range []string{
 		"Avsproxy-Key: " + key,
 		"avsproxy-key: wrong\r\nAVSPROXY-KEY: " + key,
@@ -364,7 +338,7 @@ func TestC04_ClientKeyInItsFourPlaces(t *testing.T) {
 }
 
 func TestKeyHeaderNeverGoesOn(t *testing.T) {
-	g := serve(t, gate.Rules{Host: local}, tcp(t)) // no key is asked for
+	g := serve(t, gate.Rules{Host: local}, testkit.Listen(t)) // no key is asked for
 	g.send(t, "GET / HTTP/1.1", "Host: localhost\r\nAvsproxy-Key: x\r\nAuthorization: Bearer mine\r\n")
 	if h := g.last(); h[gate.KeyHeader] != nil || h.Get("Authorization") != "Bearer mine" {
 		t.Error(h)
@@ -372,7 +346,7 @@ func TestKeyHeaderNeverGoesOn(t *testing.T) {
 }
 
 func TestHostsAreQuotedAndClipped(t *testing.T) {
-	g := serve(t, gate.Rules{Host: local}, tcp(t))
+	g := serve(t, gate.Rules{Host: local}, testkit.Listen(t))
 	g.send(t, "GET / HTTP/1.1", "Host: "+strings.Repeat("a", 5000)+"\r\n")
 	if n := len(g.told[0].Detail); n > 400 {
 		t.Errorf("%d bytes", n)
@@ -385,7 +359,7 @@ func TestC04_StrangersAreRefusedFirst(t *testing.T) {
 	g := serve(t, gate.Rules{
 		Host: local, KeySum: gate.KeySum("the key"), Users: &peer.Users{}, UsersHint: "see allow_users",
 		Public: func(_ *exchange.Conn, h *exchange.Head) bool { return h.Path == "/open" },
-	}, tcp(t))
+	}, testkit.Listen(t))
 	for _, c := range []struct{ line, fields, code string }{
 		{"GET / HTTP/1.1", "", "user_forbidden"},
 		{"GET / HTTP/1.1", "Host: evil.example.com\r\n", "user_forbidden"},

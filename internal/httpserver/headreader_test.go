@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 const (
@@ -65,7 +67,7 @@ func TestNoHeadIsFoundInTheLargestChunk(t *testing.T) {
 }
 
 func TestConnectionEndsWhereTheNextRequestMayBePartOfThisOne(t *testing.T) {
-	serverConf, clientConf := certified(t)
+	serverConf, clientConf := testkit.TLSConfigs(t)
 	clientConf.NextProtos = nil
 	const last = "GET /x HTTP/1.1\r\nHost: x\r\nLast: yes\r\nConnection: close\r\n\r\n"
 	for name, c := range conversations {
@@ -77,14 +79,12 @@ func TestConnectionEndsWhereTheNextRequestMayBePartOfThisOne(t *testing.T) {
 				io.Copy(io.Discard, r.Body)
 				w.Header().Set("Last", r.Header.Get("Last"))
 			}))
-			conn, err := net.Dial("tcp", address)
-			must(t, err)
+			conn := testkit.Dial(t, address)
 			defer conn.Close()
 			if conf != nil {
 				conn = tls.Client(conn, clientConf)
 			}
-			_, err = io.WriteString(conn, c.text+last)
-			must(t, err)
+			testkit.Must(io.WriteString(conn, c.text+last))(t)
 			if answers, whole := answersOn(conn); whole != (c.ends == 0) || c.ends != 0 && answers != c.ends {
 				t.Errorf("%s, tls=%t: %d answers, the last request is answered: %t; it ends with number %d", name, conf != nil, answers, whole, c.ends)
 			}

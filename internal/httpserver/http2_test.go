@@ -16,7 +16,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"avsproxy/internal/h2"
-	"avsproxy/internal/netconn"
+	"avsproxy/internal/testkit"
 )
 
 // speaking returns a client that speaks one protocol in the clear.
@@ -34,11 +34,8 @@ func overHTTP2(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }
 func get(t *testing.T, client *http.Client, url string) string {
 	t.Helper()
 	resp, err := client.Get(url)
-	must(t, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	must(t, err)
-	return string(text)
+	testkit.NoError(t, err)
+	return testkit.Body(t, resp)
 }
 
 func TestRequestsKnowTheirProtocolAndStream(t *testing.T) {
@@ -55,7 +52,7 @@ func TestRequestsKnowTheirProtocolAndStream(t *testing.T) {
 			t.Errorf("%d: %s, want %s", i, got, step.want)
 		}
 	}
-	serverConf, clientConf := certified(t)
+	serverConf, clientConf := testkit.TLSConfigs(t)
 	address := serve(t, serverConf, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %d %s", r.Proto, h2.StreamID(r), r.TLS.ServerName)
 	}))
@@ -75,8 +72,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 		<-leave
 		io.WriteString(w, "whole")
 	}), DiscardLog())
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	ln := testkit.Listen(t)
 	Serve(server, []net.Listener{ln}, nil)
 	defer server.Close()
 	client, got := speaking(t, overHTTP2), make(chan string)
@@ -94,7 +90,7 @@ func TestShutdownLetsRequestsEnd(t *testing.T) {
 	if text := <-got; text != "whole" {
 		t.Error(text)
 	}
-	must(t, server.Shutdown(t.Context()))
+	testkit.NoError(t, server.Shutdown(t.Context()))
 }
 
 // Close cuts what is under way, and connections whose protocol nobody knows yet.
@@ -104,12 +100,9 @@ func TestCloseCutsEverything(t *testing.T) {
 		close(entered)
 		<-r.Context().Done()
 	}), DiscardLog())
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	ln := testkit.Listen(t)
 	Serve(server, []net.Listener{ln}, nil)
-	silent, err := net.Dial("tcp", ln.Addr().String())
-	must(t, err)
-	defer silent.Close()
+	silent := testkit.Dial(t, ln.Addr().String())
 	io.WriteString(silent, "PRI * HTTP/2.0\r\n")
 	client, ended := speaking(t, overHTTP2), make(chan error)
 	go func() {
@@ -127,20 +120,14 @@ func TestCloseCutsEverything(t *testing.T) {
 	}
 }
 
-// A pipeListener accepts ends of pipes, so that the time of a test can be its own.
-type pipeListener struct{ *netconn.Queue }
-
-func (pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
-
-// connectTo returns the other end of a connection that a server serves.
+// connectTo returns the other end of a connection that a server serves, without a socket, so
+// that the time of a test can be its own.
 func connectTo(t *testing.T, handler http.Handler) net.Conn {
-	ln := pipeListener{netconn.NewQueue()}
+	ln := testkit.NewPipeListener()
 	server := New(handler, DiscardLog())
 	go server.Serve(ln)
 	t.Cleanup(func() { server.Close() })
-	ours, theirs := net.Pipe()
-	go ln.Put(theirs)
-	return ours
+	return ln.Dial()
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {
@@ -153,7 +140,7 @@ func TestIdleConnectionsEnd(t *testing.T) {
 		framer := http2.NewFramer(io.Discard, conn)
 		for {
 			frame, err := framer.ReadFrame()
-			must(t, err)
+			testkit.NoError(t, err)
 			if away, ok := frame.(*http2.GoAwayFrame); ok {
 				if lasted := time.Since(began); lasted != time.Hour+idleTimeout || away.ErrCode != http2.ErrCodeNo {
 					t.Errorf("%v after %v", away, lasted)

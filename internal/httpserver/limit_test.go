@@ -8,27 +8,21 @@ import (
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
-	"time"
+
+	"avsproxy/internal/testkit"
 
 	"golang.org/x/net/http2"
 )
 
 // What docs/security.md says of HTTP/2 is what clients are told.
 func TestC22_SettingsAreAsDocumented(t *testing.T) {
-	conn, err := net.Dial("tcp", serve(t, nil, http.NotFoundHandler()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := testkit.Dial(t, serve(t, nil, http.NotFoundHandler()))
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
 	framer.WriteSettings()
 	window := 65535
 	for settings := false; !settings || window == 65535; {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
+		frame := testkit.Must(framer.ReadFrame())(t)
 		switch frame := frame.(type) {
 		case *http2.SettingsFrame:
 			settings = settings || !frame.IsAck()
@@ -99,12 +93,7 @@ func TestRequestsThatWereNeverSentAreNotAnswered(t *testing.T) {
 	address := serve(t, nil, handler)
 	defer close(leave)
 	ask := func(framing string) net.Conn {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conn := testkit.Dial(t, address)
 		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\n"+framing+"\r\n\r\n")
 		return conn
 	}

@@ -11,6 +11,7 @@ import (
 
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
+	"avsproxy/internal/testkit"
 )
 
 // The peer is that of the connection, for each of its requests.
@@ -19,25 +20,15 @@ func TestPeerStaysForEveryRequestOfAConnection(t *testing.T) {
 		fmt.Fprintf(w, "%+v", httpexchange.Conn(r).Peer)
 	}), DiscardLog())
 	defer server.Close()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Listen(t)
 	Serve(server, []net.Listener{ln}, nil)
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := testkit.Dial(t, ln.Addr().String())
 	reader := bufio.NewReader(client)
 	for range 2 {
 		io.WriteString(client, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		resp, err := http.ReadResponse(reader, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(resp.Body)
-		if want := fmt.Sprintf("%+v", peer.Peer{Transport: peer.Loopback, UID: os.Geteuid(), Known: true}); string(body) != want {
+		resp := testkit.Must(http.ReadResponse(reader, nil))(t)
+		body := testkit.Body(t, resp)
+		if want := fmt.Sprintf("%+v", peer.Peer{Transport: peer.Loopback, UID: os.Geteuid(), Known: true}); body != want {
 			t.Errorf("%s, want %s", body, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -16,14 +17,12 @@ func loggedIn(t *testing.T, server *httptest.Server, client *tokens.Client) *tok
 	t.Helper()
 	var logins tokens.Logins
 	source := sourceOf(t, client)
-	login, err := logins.Begin(t.Context(), source, client)
-	must(t, err)
+	login := testkit.Must(logins.Begin(t.Context(), source, client))(t)
 	callback := newBrowser(t, server).login(t, login.URL)
 	if !strings.HasPrefix(callback.String(), redirectURL+"?") {
 		t.Fatalf("sent to %s", callback)
 	}
-	_, err = logins.Callback(t.Context(), callback)
-	must(t, err)
+	testkit.Must(logins.Callback(t.Context(), callback))(t)
 	if !login.HasRefreshToken() {
 		t.Fatal("no refresh token")
 	}
@@ -32,19 +31,15 @@ func loggedIn(t *testing.T, server *httptest.Server, client *tokens.Client) *tok
 
 func stored(t *testing.T, source *tokens.Source) tokens.Grant {
 	t.Helper()
-	grant, err := source.Store.Load(source.Name)
-	must(t, err)
-	return grant
+	return testkit.Must(source.Store.Load(source.Name))(t)
 }
 
 // checkToken asks the provider whose token it is.
 func checkToken(t *testing.T, server *httptest.Server, token tokens.Token) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/userinfo", nil)
-	must(t, err)
+	req := testkit.Must(http.NewRequestWithContext(t.Context(), "GET", server.URL+"/userinfo", nil))(t)
 	req.Header.Set("Authorization", "Bearer "+token.Access.Reveal())
-	resp, err := server.Client().Do(req)
-	must(t, err)
+	resp := testkit.Must(server.Client().Do(req))(t)
 	defer resp.Body.Close()
 	if resp.StatusCode != 200 {
 		t.Errorf("the provider does not know its token: %s", resp.Status)
@@ -58,8 +53,7 @@ func TestLoginWithPKCEAndRotatingRefreshTokens(t *testing.T) {
 			source := loggedIn(t, server, clientOf(server, id, secret))
 			seen := map[tokens.Secret]bool{}
 			for range 3 {
-				token, err := source.Fresh(t.Context(), time.Hour) // the provider gives 5 minutes: each is a renewal
-				must(t, err)
+				token := testkit.Must(source.Fresh(t.Context(), time.Hour))(t) // the provider gives 5 minutes: each is a renewal
 				checkToken(t, server, token)
 				grant := stored(t, source)
 				if seen[grant.Access] || seen[grant.Refresh] || grant.Access != token.Access {
@@ -79,12 +73,9 @@ func TestCodeOfAnotherLoginIsRefused(t *testing.T) {
 	client := clientOf(server, "public", "")
 	source := sourceOf(t, client)
 	var victims, attackers tokens.Logins
-	login, err := victims.Begin(t.Context(), source, client)
-	must(t, err)
-	other, err := attackers.Begin(t.Context(), source, client)
-	must(t, err)
-	victim, err := url.Parse(login.URL)
-	must(t, err)
+	login := testkit.Must(victims.Begin(t.Context(), source, client))(t)
+	other := testkit.Must(attackers.Begin(t.Context(), source, client))(t)
+	victim := testkit.Must(url.Parse(login.URL))(t)
 	callback := newBrowser(t, server).login(t, other.URL)
 	query := callback.Query()
 	query.Set("state", victim.Query().Get("state")) // the code of one login, the verifier of another
@@ -99,8 +90,7 @@ func TestSpentRefreshTokenEndsInLoginNeeded(t *testing.T) {
 	client := clientOf(server, "public", "")
 	source := loggedIn(t, server, client)
 	spent := stored(t, source)
-	_, err := source.Fresh(t.Context(), time.Hour)
-	must(t, err)
+	testkit.Must(source.Fresh(t.Context(), time.Hour))(t)
 	if _, err := client.Refresh(t.Context(), spent); !tokens.LoginNeeded(err) {
 		t.Error(err)
 	}

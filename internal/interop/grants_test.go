@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -22,11 +23,10 @@ func TestDiscoveredProviderUntilItsRefreshTokenIsRevoked(t *testing.T) {
 	server := startProvider(t)
 	client := discovering(server, "secret", "s3cret")
 	source := loggedIn(t, server, client)
-	token, err := source.Fresh(t.Context(), time.Hour)
-	must(t, err)
+	token := testkit.Must(source.Fresh(t.Context(), time.Hour))(t)
 	checkToken(t, server, token)
 
-	must(t, client.Revoke(t.Context(), stored(t, source)))
+	testkit.NoError(t, client.Revoke(t.Context(), stored(t, source)))
 	if _, err := source.Fresh(t.Context(), time.Hour); !tokens.LoginNeeded(err) || stored(t, source).Refused != "invalid_grant" {
 		t.Error(err)
 	}
@@ -49,10 +49,8 @@ func TestClientCredentials(t *testing.T) {
 	for _, basic := range []bool{false, true} {
 		client := discovering(server, "sid1", "verysecret") // comes with the provider's storage
 		client.Basic, client.Scopes = basic, []string{"openid"}
-		first, err := client.ClientCredentials(t.Context(), tokens.Grant{})
-		must(t, err)
-		second, err := client.ClientCredentials(t.Context(), first)
-		must(t, err)
+		first := testkit.Must(client.ClientCredentials(t.Context(), tokens.Grant{}))(t)
+		second := testkit.Must(client.ClientCredentials(t.Context(), first))(t)
 		if first.Access == second.Access || !client.Matches(second) || !second.Refresh.IsZero() || time.Until(second.Expiry) > 5*time.Minute {
 			t.Errorf("basic %v: %+v", basic, second)
 		}
@@ -73,21 +71,19 @@ func TestDeviceLoginThatIsAllowedOrDenied(t *testing.T) {
 			client.Basic, client.Scopes = true, []string{"openid"}
 			source := sourceOf(t, client)
 			var logins tokens.Logins
-			login, err := logins.BeginDevice(t.Context(), source, client)
-			must(t, err)
+			login := testkit.Must(logins.BeginDevice(t.Context(), source, client))(t)
 			decide(t, server, login, action)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			err = login.Wait(ctx)
+			err := login.Wait(ctx)
 			if action == "denied" {
 				if !tokens.LoginNeeded(err) {
 					t.Error(err)
 				}
 				return
 			}
-			must(t, err)
-			token, err := source.Token(t.Context())
-			must(t, err)
+			testkit.NoError(t, err)
+			token := testkit.Must(source.Token(t.Context()))(t)
 			checkToken(t, server, token)
 		})
 	}

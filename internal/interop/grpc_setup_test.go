@@ -2,14 +2,13 @@ package interop
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"io"
-	"net"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -18,8 +17,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// grpcCanary is the token of the gRPC server's route.
-const grpcCanary = "grpc-canary-token"
+// grpcToken is the token of the gRPC server's route.
+const grpcToken = "grpc-token"
 
 // A textCodec has messages that are texts: no compiler of protocols is needed.
 type textCodec struct{}
@@ -49,30 +48,27 @@ type grpcServer struct {
 func startGRPC(t *testing.T) (*grpcServer, *program) {
 	t.Helper()
 	s := &grpcServer{ended: make(chan error, 2)}
-	certificate := httptest.NewUnstartedServer(nil)
-	certificate.StartTLS() // for its certificate alone
-	certificate.Close()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	certificate := testkit.TLSServer(t, nil) // for its certificate alone
+	listener := testkit.Listen(t)
 	server := grpc.NewServer(grpc.ForceServerCodec(textCodec{}), grpc.UnknownServiceHandler(s.handle),
 		grpc.Creds(credentials.NewServerTLSFromCert(&certificate.TLS.Certificates[0])))
 	go server.Serve(listener)
 	t.Cleanup(server.Stop)
-	return s, installWith(t, certificate.Certificate(), `
+	return s, installWith(t, certificate, `
 [[route]]
 name = "grpc"
 upstream = "https://`+listener.Addr().String()+`"
 credential = "grpc"
 [credential.grpc]
 grant = "static"
-token = "`+grpcCanary+`"
+token = "`+grpcToken+`"
 `)
 }
 
 // handle serves calls of all four kinds: on the wire they do not differ.
 func (s *grpcServer) handle(_ any, stream grpc.ServerStream) error {
 	asked, _ := metadata.FromIncomingContext(stream.Context())
-	if got := asked.Get("authorization"); len(got) != 1 || got[0] != "Bearer "+grpcCanary {
+	if got := asked.Get("authorization"); len(got) != 1 || got[0] != "Bearer "+grpcToken {
 		return status.Error(codes.Unauthenticated, "no token")
 	}
 	stream.SetTrailer(metadata.Pairs("x-end", "ended"))
@@ -118,13 +114,4 @@ func (s *grpcServer) obey(stream grpc.ServerStream, asked metadata.MD, message s
 func answer(stream grpc.ServerStream, asked metadata.MD, message string) error {
 	_ = stream.SetHeader(metadata.MD{"x-seen": asked.Get("x-word"), "x-binary-bin": asked.Get("x-binary-bin")}) // fails but for the first message
 	return stream.SendMsg(&message)
-}
-
-func poolOf(t *testing.T, pem []byte) *x509.CertPool {
-	t.Helper()
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		t.Fatal("no certificate")
-	}
-	return pool
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/testkit"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -32,14 +34,12 @@ type caller struct {
 func TestGRPCGo(t *testing.T) {
 	server, p := startGRPC(t)
 	address := "passthrough:///localhost:" + p.serve(t)
-	root, err := os.ReadFile(filepath.Join(p.folder, "ca.pem"))
-	must(t, err)
+	root := testkit.Must(os.ReadFile(filepath.Join(p.folder, "ca.pem")))(t)
 	for door, how := range map[string]credentials.TransportCredentials{
-		"h2c": insecure.NewCredentials(), "TLS": credentials.NewClientTLSFromCert(poolOf(t, root), "localhost"),
+		"h2c": insecure.NewCredentials(), "TLS": credentials.NewClientTLSFromCert(testkit.PoolOf(t, root), "localhost"),
 	} {
-		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(how), grpc.WithNoProxy(),
-			grpc.WithDefaultCallOptions(grpc.ForceCodec(textCodec{})))
-		must(t, err)
+		conn := testkit.Must(grpc.NewClient(address, grpc.WithTransportCredentials(how), grpc.WithNoProxy(),
+			grpc.WithDefaultCallOptions(grpc.ForceCodec(textCodec{}))))(t)
 		t.Cleanup(func() { conn.Close() })
 		c := caller{conn, server}
 		for name, test := range map[string]func(*testing.T){
@@ -55,20 +55,12 @@ func TestGRPCGo(t *testing.T) {
 // call begins a call of any kind.
 func (c caller) call(ctx context.Context, t *testing.T, options ...grpc.CallOption) grpc.ClientStream {
 	t.Helper()
-	stream, err := c.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/interop.Texts/Any", options...)
-	must(t, err)
-	return stream
-}
-
-func patient(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
+	return testkit.Must(c.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/interop.Texts/Any", options...))(t)
 }
 
 func send(t *testing.T, stream grpc.ClientStream, message string) {
 	t.Helper()
-	must(t, stream.SendMsg(&message))
+	testkit.NoError(t, stream.SendMsg(&message))
 }
 
 func receive(t *testing.T, stream grpc.ClientStream, want string) {
@@ -92,19 +84,19 @@ func ends(t *testing.T, stream grpc.ClientStream, code codes.Code, message strin
 }
 
 func (c caller) unary(t *testing.T) {
-	ctx := metadata.AppendToOutgoingContext(patient(t), "x-word", "hello", "x-binary-bin", "\x00\xff")
+	ctx := metadata.AppendToOutgoingContext(testkit.Context(t), "x-word", "hello", "x-binary-bin", "\x00\xff")
 	var head, trailer metadata.MD
 	said, heard := "hello", ""
-	must(t, c.Invoke(ctx, "/interop.Texts/One", &said, &heard, grpc.Header(&head), grpc.Trailer(&trailer)))
+	testkit.NoError(t, c.Invoke(ctx, "/interop.Texts/One", &said, &heard, grpc.Header(&head), grpc.Trailer(&trailer)))
 	if heard != said || fmt.Sprint(head["x-seen"], head["x-binary-bin"], trailer["x-end"]) != "[hello] [\x00\xff] [ended]" {
 		t.Errorf("%q, %v, %v", heard, head, trailer)
 	}
 }
 
 func (c caller) serverStreaming(t *testing.T) {
-	stream := c.call(patient(t), t)
+	stream := c.call(testkit.Context(t), t)
 	send(t, stream, "count 3")
-	must(t, stream.CloseSend())
+	testkit.NoError(t, stream.CloseSend())
 	for range 3 {
 		receive(t, stream, "counted")
 	}
@@ -115,24 +107,24 @@ func (c caller) serverStreaming(t *testing.T) {
 }
 
 func (c caller) clientStreaming(t *testing.T) {
-	stream := c.call(patient(t), t)
+	stream := c.call(testkit.Context(t), t)
 	for range 3 {
 		send(t, stream, "count 0")
 	}
 	send(t, stream, "all")
-	must(t, stream.CloseSend())
+	testkit.NoError(t, stream.CloseSend())
 	receive(t, stream, "all")
 	ends(t, stream, codes.OK, "")
 }
 
 func (c caller) bothStreaming(t *testing.T) {
-	stream := c.call(patient(t), t)
+	stream := c.call(testkit.Context(t), t)
 	for i := range 20 { // each comes back before the next one is sent
 		word := fmt.Sprint("word ", i)
 		send(t, stream, word)
 		receive(t, stream, word)
 	}
-	must(t, stream.CloseSend())
+	testkit.NoError(t, stream.CloseSend())
 	ends(t, stream, codes.OK, "")
 }
 
@@ -141,23 +133,23 @@ func (c caller) errorsFirst(t *testing.T) {
 	for range errorRounds {
 		said, heard := "fail 5 no such thing", ""
 		var trailer metadata.MD
-		err := c.Invoke(patient(t), "/interop.Texts/One", &said, &heard, grpc.Trailer(&trailer))
+		err := c.Invoke(testkit.Context(t), "/interop.Texts/One", &said, &heard, grpc.Trailer(&trailer))
 		if status.Code(err) != codes.NotFound || status.Convert(err).Message() != "no such thing" || len(trailer["x-end"]) != 1 {
 			t.Fatal(err, trailer)
 		}
-		stream := c.call(patient(t), t)
+		stream := c.call(testkit.Context(t), t)
 		send(t, stream, said)
-		must(t, stream.CloseSend())
+		testkit.NoError(t, stream.CloseSend())
 		ends(t, stream, codes.NotFound, "no such thing")
 	}
 }
 
 func (c caller) errorsLate(t *testing.T) {
 	for range errorRounds {
-		stream := c.call(patient(t), t)
+		stream := c.call(testkit.Context(t), t)
 		send(t, stream, "count 2")
 		send(t, stream, "fail 9 not now")
-		must(t, stream.CloseSend())
+		testkit.NoError(t, stream.CloseSend())
 		receive(t, stream, "counted")
 		receive(t, stream, "counted")
 		ends(t, stream, codes.FailedPrecondition, "not now")
@@ -168,10 +160,10 @@ func (c caller) errorsLate(t *testing.T) {
 func (c caller) errorsEarly(t *testing.T) {
 	began := time.Now()
 	for range errorRounds {
-		stream := c.call(patient(t), t)
+		stream := c.call(testkit.Context(t), t)
 		send(t, stream, "fail 8 too much")
 		ends(t, stream, codes.ResourceExhausted, "too much")
-		stream = c.call(patient(t), t)
+		stream = c.call(testkit.Context(t), t)
 		send(t, stream, "count 1")
 		receive(t, stream, "counted")
 		send(t, stream, "fail 8 too much")
@@ -202,14 +194,14 @@ func (c caller) served(t *testing.T) error {
 	select {
 	case why := <-c.server.ended:
 		return why
-	case <-patient(t).Done():
+	case <-testkit.Context(t).Done():
 		t.Fatal("the server was not told")
 	}
 	return nil
 }
 
 func (c caller) cancel(t *testing.T) {
-	ctx, cancel := context.WithCancel(patient(t))
+	ctx, cancel := context.WithCancel(testkit.Context(t))
 	stream := c.call(ctx, t)
 	send(t, stream, "wait")
 	receive(t, stream, "waiting")
@@ -221,12 +213,12 @@ func (c caller) cancel(t *testing.T) {
 }
 
 func (c caller) large(t *testing.T) {
-	stream := c.call(patient(t), t)
+	stream := c.call(testkit.Context(t), t)
 	word := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
 	for range 3 {
 		send(t, stream, word)
 		receive(t, stream, word)
 	}
-	must(t, stream.CloseSend())
+	testkit.NoError(t, stream.CloseSend())
 	ends(t, stream, codes.OK, "")
 }

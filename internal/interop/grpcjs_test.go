@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 // TestGRPCJS has @grpc/grpc-js call as TestGRPCGo does. GRPC_JS is its folder.
@@ -20,7 +22,7 @@ func TestGRPCJS(t *testing.T) {
 	address := "localhost:" + p.serve(t)
 	for door, root := range map[string]string{"h2c": "", "TLS": filepath.Join(p.folder, "ca.pem")} {
 		t.Run(door, func(t *testing.T) {
-			cmd := exec.CommandContext(patient(t), "node", "testdata/grpc.js", address, root)
+			cmd := exec.CommandContext(testkit.Context(t), "node", "testdata/grpc.js", address, root)
 			out, err := cmd.CombinedOutput()
 			if err != nil || strings.Count(string(out), "PASS") != 8 {
 				t.Fatalf("%v\n%s", err, out)

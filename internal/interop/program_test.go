@@ -4,11 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 )
 
@@ -32,7 +30,7 @@ type program struct {
 // its upstream.
 func install(t *testing.T, server *httptest.Server, redirect string) *program {
 	t.Helper()
-	return installWith(t, server.Certificate(), fmt.Sprintf(`
+	return installWith(t, server, fmt.Sprintf(`
 [[route]]
 name = "x"
 upstream = %[1]q
@@ -49,9 +47,9 @@ scopes = ["openid", "offline_access"]
 `, server.URL, redirect))
 }
 
-// installWith builds the program and configures its routes and credentials. root is
-// known to it only by SSL_CERT_FILE.
-func installWith(t *testing.T, root *x509.Certificate, config string) *program {
+// installWith builds the program and configures its routes and credentials. The
+// server's root is known to it only by SSL_CERT_FILE.
+func installWith(t *testing.T, server *httptest.Server, config string) *program {
 	t.Helper()
 	folder := t.TempDir()
 	p := &program{binary: filepath.Join(folder, "avsproxy"), folder: folder}
@@ -60,15 +58,13 @@ func installWith(t *testing.T, root *x509.Certificate, config string) *program {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})
-	must(t, os.WriteFile(filepath.Join(folder, "roots.pem"), roots, 0o600))
-	must(t, os.WriteFile(filepath.Join(folder, "config.toml"), fmt.Appendf(nil, `
+	testkit.NoError(t, os.WriteFile(filepath.Join(folder, "config.toml"), fmt.Appendf(nil, `
 sandbox = false
 proxy.listen = "localhost:0"
 console.listen = "localhost:0"
 store.path = %q
 `+config, folder), 0o600))
-	p.env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(folder, "roots.pem"), "AVSPROXY_CONFIG="+filepath.Join(folder, "config.toml"))
+	p.env = append(os.Environ(), "SSL_CERT_FILE="+testkit.CertFile(t, server), "AVSPROXY_CONFIG="+filepath.Join(folder, "config.toml"))
 	return p
 }
 
@@ -77,9 +73,8 @@ func (p *program) serve(t *testing.T) (port string) {
 	t.Helper()
 	ready, _ := p.start(t, "serve", "--json")
 	var addresses struct{ Proxy []string }
-	must(t, json.Unmarshal([]byte(ready), &addresses))
-	address, err := url.Parse(addresses.Proxy[0])
-	must(t, err)
+	testkit.NoError(t, json.Unmarshal([]byte(ready), &addresses))
+	address := testkit.Must(url.Parse(addresses.Proxy[0]))(t)
 	return address.Port()
 }
 
@@ -93,8 +88,8 @@ func (p *program) start(t *testing.T, args ...string) (line string, end func() s
 	var words bytes.Buffer
 	cmd.Stderr = &words
 	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	testkit.NoError(t, err)
+	testkit.NoError(t, cmd.Start())
 	t.Cleanup(func() { cmd.Wait() })
 	line, err = bufio.NewReader(out).ReadString('\n')
 	if err != nil {
@@ -111,8 +106,7 @@ func (p *program) start(t *testing.T, args ...string) (line string, end func() s
 
 func freeRedirect(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	must(t, err)
+	listener := testkit.Must(net.Listen("tcp", "localhost:0"))(t)
 	defer listener.Close()
 	return fmt.Sprintf("https://localhost:%d/authresponse", listener.Addr().(*net.TCPAddr).Port)
 }
@@ -122,10 +116,8 @@ func call(t *testing.T, callback *url.URL) {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Get(callback.String())
-	must(t, err)
-	defer resp.Body.Close()
-	if page, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 {
+	resp := testkit.Must((&http.Client{Transport: transport}).Get(callback.String()))(t)
+	if page := testkit.Body(t, resp); resp.StatusCode != 200 {
 		t.Fatalf("%s: %s", resp.Status, page)
 	}
 }
@@ -150,10 +142,8 @@ func TestProgramFromLoginToInjectedToken(t *testing.T) {
 	}
 	checkToken(t, server, tokens.Token{Access: tokens.Secret(renewed)})
 
-	resp, err := http.Get("http://localhost:" + p.serve(t) + "/userinfo") // knows no token
-	must(t, err)
-	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !strings.Contains(string(body), `"sub"`) {
+	resp := testkit.Must(http.Get("http://localhost:" + p.serve(t) + "/userinfo"))(t) // knows no token
+	if body := testkit.Body(t, resp); resp.StatusCode != 200 || !strings.Contains(body, `"sub"`) {
 		t.Errorf("%s: %s", resp.Status, body)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"avsproxy/internal/testkit"
 	"avsproxy/tokens"
 
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
@@ -80,15 +81,8 @@ func clientOf(server *httptest.Server, id string, secret tokens.Secret) *tokens.
 func sourceOf(t *testing.T, client *tokens.Client) *tokens.Source {
 	t.Helper()
 	source := &tokens.Source{Name: "x", Store: tokens.FileStore{Dir: t.TempDir()}, Renew: client.Refresh, Matches: client.Matches}
-	must(t, source.Load())
+	testkit.NoError(t, source.Load())
 	return source
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // A browser follows redirects as far as the provider's pages go.
@@ -99,8 +93,7 @@ type browser struct {
 
 func newBrowser(t *testing.T, server *httptest.Server) *browser {
 	t.Helper()
-	jar, err := cookiejar.New(nil)
-	must(t, err)
+	jar := testkit.Must(cookiejar.New(nil))(t)
 	b := &browser{Client: *server.Client(), home: server.URL}
 	b.Jar = jar
 	b.CheckRedirect = func(next *http.Request, _ []*http.Request) error {
@@ -114,16 +107,14 @@ func newBrowser(t *testing.T, server *httptest.Server) *browser {
 
 func (b *browser) get(t *testing.T, target string) *http.Response {
 	t.Helper()
-	resp, err := b.Get(target)
-	must(t, err)
+	resp := testkit.Must(b.Get(target))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	return resp
 }
 
 func (b *browser) post(t *testing.T, path string, form url.Values) *http.Response {
 	t.Helper()
-	resp, err := b.PostForm(b.home+path, form)
-	must(t, err)
+	resp := testkit.Must(b.PostForm(b.home+path, form))(t)
 	t.Cleanup(func() { resp.Body.Close() })
 	return resp
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // Whatever the first bytes are and however they are cut, none is lost, and TLS is
@@ -20,17 +22,17 @@ func FuzzSniff(f *testing.F) {
 		if len(sent) == 0 {
 			return
 		}
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := Sniff(pipes, &tls.Config{}, time.Minute)
 		defer ln.Close()
-		client := pipes.dial()
+		client := pipes.Dial()
 		cut = max(0, min(cut, len(sent)))
 		go func() {
 			defer client.Close()
 			client.Write(sent[:cut])
 			client.Write(sent[cut:])
 		}()
-		conn := mustAccept(t, ln)
+		conn := testkit.Must(ln.Accept())(t)
 		defer conn.Close()
 		secure, isTLS := conn.(*tls.Conn)
 		if isTLS != (sent[0] == 0x16) {

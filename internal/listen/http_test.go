@@ -7,11 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 // One port answers everything a client may start with.
@@ -47,10 +48,7 @@ func TestSilentConnectionIsClosedWhileOthersAreServed(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	urls, _ := serve(t, "127.0.0.1:0", timeout)
 	begin := time.Now()
-	silent, err := net.Dial("tcp", urls[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	silent := testkit.Dial(t, urls[0])
 	defer silent.Close()
 
 	tr := new(http.Transport)
@@ -83,18 +81,11 @@ func TestCloseResetsWaitingSockets(t *testing.T) {
 	}()
 	var clients []net.Conn
 	for _, hello := range []string{"", "x"} { // the silent one comes first, so it waits once the other is answered
-		c, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		c := testkit.Dial(t, ln.Addr().String())
 		io.WriteString(c, hello)
 		clients = append(clients, c)
 	}
-	if _, err := clients[1].Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Must(clients[1].Read(make([]byte, 1)))(t)
 	ln.Close()
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept: %v", err)
@@ -108,13 +99,9 @@ func TestClearConnectionKeepsItsMethods(t *testing.T) {
 	lns, _ := mustOpen(t, "127.0.0.1:0")
 	ln := Sniff(lns[0], nil, time.Minute)
 	defer ln.Close()
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := testkit.Dial(t, ln.Addr().String())
 	io.WriteString(client, "x")
-	c := mustAccept(t, ln)
+	c := testkit.Must(ln.Accept())(t)
 	defer c.Close()
 
 	if _, ok := c.(syscall.Conn); !ok {
@@ -140,21 +127,10 @@ func TestClearConnectionKeepsItsMethods(t *testing.T) {
 // what a client needs to trust the certificate.
 func serve(t *testing.T, addr string, timeout time.Duration) (hosts []string, client *tls.Config) {
 	t.Helper()
-	certified := httptest.NewUnstartedServer(nil) // for its certificate only
-	certified.EnableHTTP2 = true
-	certified.StartTLS()
-	certified.Close()
-	client = certified.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-	client.ServerName = "example.com"
+	conf, client := testkit.TLSConfigs(t)
 	client.NextProtos = nil
-
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
-	srv := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(echo)}
+	srv := &http.Server{Protocols: testkit.AllProtocols(), Handler: http.HandlerFunc(echo)}
 	t.Cleanup(func() { srv.Close() })
-	conf := &tls.Config{Certificates: certified.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}}
 	lns, _ := mustOpen(t, addr)
 	for _, ln := range lns {
 		hosts = append(hosts, ln.Addr().String())
@@ -170,15 +146,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 
 func post(t *testing.T, tr http.RoundTripper, url, body string) string {
 	t.Helper()
-	client := http.Client{Transport: tr, Timeout: 30 * time.Second}
-	resp, err := client.Post(url, "text/plain", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(got)
+	client := http.Client{Transport: tr, Timeout: testkit.Timeout}
+	resp := testkit.Must(client.Post(url, "text/plain", strings.NewReader(body)))(t)
+	return testkit.Body(t, resp)
 }

@@ -10,6 +10,7 @@ import (
 
 	"avsproxy/internal/netconn"
 	"avsproxy/internal/peer"
+	"avsproxy/internal/testkit"
 )
 
 // nobodysUsers lets nobody in whom it does not know, and knows nobody.
@@ -20,17 +21,19 @@ func TestOthersHavePlacesOfTheirOwn(t *testing.T) {
 		var closed atomic.Int64
 		limit := NewLimit(1)
 		limit.Apart(nobodysUsers, 2, func() { closed.Add(1) })
-		below := newPipes() // of whose ends nothing is known
+		below := testkit.NewPipeListener() // of whose ends nothing is known
 		conns := accepting(limit.Listener(below))
 		defer below.Close()
-		first, _ := below.dial(), below.dial()
+		first, _ := below.Dial(), below.Dial()
 		one, two := <-conns, <-conns
-		third := below.dial()
-		if _, err := third.Read(make([]byte, 1)); err != io.EOF || closed.Load() != 1 {
+		third := below.Dial()
+		_, err := third.Read(make([]byte, 1))
+		synctest.Wait() // the close comes before the count
+		if err != io.EOF || closed.Load() != 1 {
 			t.Errorf("the third got %v; %d were closed", err, closed.Load())
 		}
 		one.Close()
-		fourth := below.dial()
+		fourth := below.Dial()
 		again := <-conns
 		ours, theirs := net.Pipe()
 		counted, ok := limit.Count(theirs)
@@ -46,15 +49,15 @@ func TestOthersHavePlacesOfTheirOwn(t *testing.T) {
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limit := NewLimit(2)
-		below := newPipes()
+		below := testkit.NewPipeListener()
 		ln := limit.Listener(below)
 		conns := accepting(ln)
-		idle, busy := below.dial(), below.dial()
+		idle, busy := below.Dial(), below.Dial()
 		first, second := <-conns, <-conns
 		SetIdle(netconn.Prepend(first, []byte("x")), true) // as servers wrap it
 		SetIdle(second, true)
 		SetIdle(second, false)
-		next := below.dial()
+		next := below.Dial()
 		began := time.Now()
 		third := <-conns
 		if took := time.Since(began); took < minWait || took > 3*minWait {

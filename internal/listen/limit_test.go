@@ -13,27 +13,16 @@ import (
 
 	"avsproxy/internal/netconn"
 	"avsproxy/internal/peer"
+	"avsproxy/internal/testkit"
 )
 
 func openLimited(t *testing.T, limit *Limit, addr string) net.Listener {
 	t.Helper()
 	lns, _, err := Open(context.Background(), addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	ln := limit.Listener(lns[0])
 	t.Cleanup(func() { ln.Close() })
 	return ln
-}
-
-func dialTo(t *testing.T, ln net.Listener) net.Conn {
-	t.Helper()
-	conn, err := net.Dial(ln.Addr().Network(), ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
 }
 
 // accepting hands over what the listener accepts.
@@ -56,10 +45,10 @@ func TestLimitIsSharedAndFreedByClose(t *testing.T) {
 	limit := NewLimit(2)
 	tcp, unix := openLimited(t, limit, "127.0.0.1:0"), openLimited(t, limit, "unix:"+filepath.Join(t.TempDir(), "a.sock"))
 	fromTCP, fromUnix := accepting(tcp), accepting(unix)
-	dialTo(t, tcp)
-	dialTo(t, unix)
+	testkit.Dial(t, tcp.Addr().String())
+	testkit.Dial(t, unix.Addr().String())
 	first, second := <-fromTCP, <-fromUnix
-	dialTo(t, tcp)
+	testkit.Dial(t, tcp.Addr().String())
 	select {
 	case <-fromTCP:
 		t.Fatal("there is one too many")
@@ -68,7 +57,7 @@ func TestLimitIsSharedAndFreedByClose(t *testing.T) {
 	second.Close()
 	second.Close() // counts once
 	third := <-fromTCP
-	dialTo(t, unix)
+	testkit.Dial(t, unix.Addr().String())
 	select {
 	case <-fromUnix:
 		t.Fatal("closing twice made two places")
@@ -81,13 +70,10 @@ func TestLimitIsSharedAndFreedByClose(t *testing.T) {
 
 func TestLimitedListenerClosesWhileFull(t *testing.T) {
 	ln := openLimited(t, NewLimit(1), "127.0.0.1:0")
-	dialTo(t, ln)
-	conn, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Dial(t, ln.Addr().String())
+	conn := testkit.Must(ln.Accept())(t)
 	defer conn.Close()
-	waiting := dialTo(t, ln)
+	waiting := testkit.Dial(t, ln.Addr().String())
 	ended := make(chan error)
 	go func() {
 		_, err := ln.Accept()
@@ -107,11 +93,8 @@ func TestLimitedConnectionsKeepTheirMethods(t *testing.T) {
 	limit := NewLimit(9)
 	for _, addr := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "a.sock")} {
 		ln := openLimited(t, limit, addr)
-		client := dialTo(t, ln)
-		conn, err := ln.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := testkit.Dial(t, ln.Addr().String())
+		conn := testkit.Must(ln.Accept())(t)
 		half, ok := conn.(interface {
 			CloseWrite() error
 			syscall.Conn

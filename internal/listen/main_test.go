@@ -6,18 +6,16 @@ import (
 	"strconv"
 	"testing"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // mustOpen opens addr and closes everything at the end of the test.
 func mustOpen(t *testing.T, addr string) ([]net.Listener, []string) {
 	t.Helper()
 	lns, warnings, err := Open(t.Context(), addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	t.Cleanup(func() { closeAll(lns) })
 	return lns, warnings
 }

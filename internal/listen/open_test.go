@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestOpenLocalhostGivesBothFamiliesOnePort(t *testing.T) {
@@ -23,10 +25,7 @@ func TestOpenLocalhostGivesBothFamiliesOnePort(t *testing.T) {
 		if got := lns[i].Addr().String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		c, err := net.Dial("tcp", want)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testkit.Dial(t, want)
 		c.Close()
 	}
 }
@@ -74,10 +73,7 @@ func freePort(t *testing.T) int {
 
 func wantMyself(t *testing.T, inUse *InUse) {
 	t.Helper()
-	comm, err := os.ReadFile("/proc/self/comm")
-	if err != nil {
-		t.Fatal(err)
-	}
+	comm := testkit.Must(os.ReadFile("/proc/self/comm"))(t)
 	program := strings.TrimSpace(string(comm))
 	if inUse.PID != os.Getpid() || inUse.Program != program {
 		t.Errorf("holder is %q, pid %d; want %q, pid %d", inUse.Program, inUse.PID, program, os.Getpid())
@@ -94,9 +90,7 @@ func TestOpenSkipsAnAbsentFamily(t *testing.T) {
 		for _, absent := range []string{"tcp4", "tcp6"} {
 			o := opener{listen: failing(errno, absent)}
 			lns, warnings, err := o.open(t.Context(), "localhost:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			testkit.NoError(t, err)
 			closeAll(lns)
 			if len(lns) != 1 || len(warnings) != 1 || !strings.Contains(warnings[0], errno.Error()) {
 				t.Errorf("%s %v: got %v, warnings %q", absent, errno, lns, warnings)
@@ -126,9 +120,7 @@ func TestOpenPortZeroTriesAnotherPort(t *testing.T) {
 		return ln, err
 	}}
 	lns, _, err := o.open(t.Context(), "localhost:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, err)
 	defer closeAll(lns)
 	if len(lns) != 2 || portOf(lns[0]) != portOf(lns[1]) || len(seen) != 4 {
 		t.Errorf("got %v after %d listens", lns, len(seen))

@@ -10,18 +10,20 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestSniffGivesTheFirstByteBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := Sniff(pipes, nil, time.Second)
 		defer ln.Close()
-		client := pipes.dial()
+		client := pipes.Dial()
 		defer client.Close()
 		go io.WriteString(client, "GET /")
 
-		c := mustAccept(t, ln)
+		c := testkit.Must(ln.Accept())(t)
 		defer c.Close()
 		if n, err := c.Read(nil); n != 0 || err != nil {
 			t.Errorf("empty read: %d, %v", n, err)
@@ -30,7 +32,7 @@ func TestSniffGivesTheFirstByteBack(t *testing.T) {
 		if _, err := io.ReadFull(c, got); err != nil || string(got) != "GET /" {
 			t.Errorf("read %q, %v", got, err)
 		}
-		if _, ok := c.(interface{ NetConn() net.Conn }).NetConn().(*pipeEnd); !ok {
+		if _, ok := c.(interface{ NetConn() net.Conn }).NetConn().(*testkit.PipeEnd); !ok {
 			t.Error("NetConn is not what the listener accepted")
 		}
 		time.Sleep(time.Hour) // the deadline of the first byte is gone
@@ -43,11 +45,11 @@ func TestSniffGivesTheFirstByteBack(t *testing.T) {
 
 func TestSniffClosesSilentConnectionsWithoutBlockingOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := Sniff(pipes, nil, 10*time.Second)
 		defer ln.Close()
 		begin := time.Now()
-		silent, slow, quick := pipes.dial(), pipes.dial(), pipes.dial()
+		silent, slow, quick := pipes.Dial(), pipes.Dial(), pipes.Dial()
 		for _, c := range []net.Conn{silent, slow, quick} {
 			defer c.Close()
 		}
@@ -58,7 +60,7 @@ func TestSniffClosesSilentConnectionsWithoutBlockingOthers(t *testing.T) {
 		}()
 
 		for i, want := range []time.Duration{0, 9 * time.Second} {
-			defer mustAccept(t, ln).Close()
+			defer testkit.Must(ln.Accept())(t).Close()
 			if waited := time.Since(begin); waited != want {
 				t.Errorf("connection %d came after %v, want %v", i, waited, want)
 			}
@@ -74,11 +76,11 @@ func TestSniffClosesSilentConnectionsWithoutBlockingOthers(t *testing.T) {
 
 func TestSniffWaitsTenSecondsByDefault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := Sniff(pipes, nil, 0)
 		defer ln.Close()
 		go ln.Accept()
-		silent := pipes.dial()
+		silent := pipes.Dial()
 		begin := time.Now()
 		silent.Read(make([]byte, 1))
 		if waited := time.Since(begin); waited != 10*time.Second {
@@ -90,20 +92,20 @@ func TestSniffWaitsTenSecondsByDefault(t *testing.T) {
 func TestSniffSilentOnesMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 3
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := newSniffer(pipes, nil, time.Hour, limit)
 		defer ln.Close()
 		begin := time.Now()
 		var silent []net.Conn
 		for range limit {
-			silent = append(silent, pipes.dial())
+			silent = append(silent, pipes.Dial())
 		}
 		for _, c := range silent {
 			defer c.Close()
 		}
-		speaker := pipes.dial()
+		speaker := pipes.Dial()
 		go speaker.Write([]byte("x"))
-		mustAccept(t, ln).Close()
+		testkit.Must(ln.Accept())(t).Close()
 		if waited := time.Since(begin); waited != minWait {
 			t.Errorf("the speaker was kept waiting %v", waited)
 		}
@@ -111,7 +113,7 @@ func TestSniffSilentOnesMakeRoom(t *testing.T) {
 			t.Errorf("the oldest read %v", err)
 		}
 		go silent[1].Write([]byte("y"))
-		mustAccept(t, ln).Close()
+		testkit.Must(ln.Accept())(t).Close()
 	})
 }
 
@@ -119,33 +121,33 @@ func TestSniffSilentOnesMakeRoom(t *testing.T) {
 func TestSniffLosesNoClientOfABurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 2
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := newSniffer(pipes, nil, time.Hour, limit)
 		defer ln.Close()
 		for i := range 4 * limit {
-			client := pipes.dial()
+			client := pipes.Dial()
 			defer client.Close()
 			go client.Write([]byte{'a' + byte(i)})
 		}
-		defer mustAccept(t, ln).Close()
+		defer testkit.Must(ln.Accept())(t).Close()
 		time.Sleep(time.Minute)
 		if held := len(ln.places.taken); held != limit {
 			t.Errorf("%d are held, want %d", held, limit)
 		}
 		for range 4*limit - 1 {
-			defer mustAccept(t, ln).Close()
+			defer testkit.Must(ln.Accept())(t).Close()
 		}
 	})
 }
 
 func TestSniffCloseEndsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := Sniff(pipes, nil, time.Hour)
-		opened := pipes.dial()
+		opened := pipes.Dial()
 		go opened.Write([]byte("x"))
-		defer mustAccept(t, ln).Close()
-		silent, ready := pipes.dial(), pipes.dial()
+		defer testkit.Must(ln.Accept())(t).Close()
+		silent, ready := pipes.Dial(), pipes.Dial()
 		go ready.Write([]byte("x"))
 		synctest.Wait()
 
@@ -173,7 +175,7 @@ func TestSniffCloseWakesAccept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				pipes := newPipes()
+				pipes := testkit.NewPipeListener()
 				ln := Sniff(pipes, nil, time.Hour)
 				go func() {
 					time.Sleep(time.Second)
@@ -191,7 +193,7 @@ func TestSniffCloseWakesAccept(t *testing.T) {
 
 func TestSniffCloseBeforeAccept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ln := Sniff(newPipes(), nil, time.Hour)
+		ln := Sniff(testkit.NewPipeListener(), nil, time.Hour)
 		ln.Close()
 		if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("got %v", err)
@@ -201,15 +203,15 @@ func TestSniffCloseBeforeAccept(t *testing.T) {
 
 func TestSniffPassesErrorsOnOneForOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := Sniff(pipes, nil, time.Second)
 		defer ln.Close()
 		full := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 		go func() {
 			for range 3 {
-				pipes.errs <- full
+				pipes.Errors <- full
 			}
-			client := pipes.dial()
+			client := pipes.Dial()
 			client.Write([]byte("x"))
 		}()
 		for range 3 {
@@ -219,17 +221,17 @@ func TestSniffPassesErrorsOnOneForOne(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
-		mustAccept(t, ln).Close()
+		testkit.Must(ln.Accept())(t).Close()
 	})
 }
 
 func TestSniffClosesTLSWithoutConfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes := newPipes()
+		pipes := testkit.NewPipeListener()
 		ln := Sniff(pipes, nil, time.Hour)
 		defer ln.Close()
 		go ln.Accept()
-		client := pipes.dial()
+		client := pipes.Dial()
 		if err := tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil {
 			t.Error("want an error")
 		}

@@ -16,10 +16,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestUnixSocketIsPrivate(t *testing.T) {
-	path := filepath.Join(shortDir(t), "run", "avsproxy", "proxy.sock")
+	path := filepath.Join(testkit.SocketDir(t), "run", "avsproxy", "proxy.sock")
 	old := syscall.Umask(0) // not parallel: the umask belongs to the whole process
 	lns, warnings := mustOpen(t, "unix:"+path)
 	syscall.Umask(old)
@@ -29,10 +31,7 @@ func TestUnixSocketIsPrivate(t *testing.T) {
 	wantMode(t, path, fs.ModeSocket|0o600)
 	wantMode(t, filepath.Dir(path), fs.ModeDir|0o700)
 
-	c, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Dial(t, path)
 	c.Close()
 	lns[0].Close()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -41,10 +40,8 @@ func TestUnixSocketIsPrivate(t *testing.T) {
 }
 
 func TestUnixWarnsOfAnOpenFolder(t *testing.T) {
-	folder := shortDir(t)
-	if err := os.Chmod(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	folder := testkit.SocketDir(t)
+	testkit.NoError(t, os.Chmod(folder, 0o755))
 	_, warnings := mustOpen(t, "unix:"+filepath.Join(folder, "s"))
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "0755") {
 		t.Errorf("warnings %q", warnings)
@@ -54,18 +51,15 @@ func TestUnixWarnsOfAnOpenFolder(t *testing.T) {
 }
 
 func TestUnixReplacesADeadSocket(t *testing.T) {
-	path := filepath.Join(shortDir(t), "s")
+	path := filepath.Join(testkit.SocketDir(t), "s")
 	leaveDeadSocket(t, path)
 	mustOpen(t, "unix:"+path)
-	c, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testkit.Dial(t, path)
 	c.Close()
 }
 
 func TestUnixLeavesALiveSocket(t *testing.T) {
-	path := filepath.Join(shortDir(t), "s")
+	path := filepath.Join(testkit.SocketDir(t), "s")
 	mustOpen(t, "unix:"+path)
 	err := wantError(t, "unix:"+path)
 	var inUse *InUse
@@ -84,7 +78,7 @@ func TestUnixLeavesALiveSocket(t *testing.T) {
 
 // Of many that start at once over a dead socket exactly one gets it, and keeps it.
 func TestUnixOneOfManyReplacesADeadSocket(t *testing.T) {
-	path := filepath.Join(shortDir(t), "s")
+	path := filepath.Join(testkit.SocketDir(t), "s")
 	leaveDeadSocket(t, path)
 	var wg sync.WaitGroup
 	won := make(chan net.Listener, 20)
@@ -110,7 +104,7 @@ func TestUnixOneOfManyReplacesADeadSocket(t *testing.T) {
 }
 
 func TestUnixSocketServes(t *testing.T) {
-	path := filepath.Join(shortDir(t), "s")
+	path := filepath.Join(testkit.SocketDir(t), "s")
 	serve(t, "unix:"+path, time.Minute)
 	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
@@ -122,10 +116,8 @@ func TestUnixSocketServes(t *testing.T) {
 }
 
 func TestUnixLeavesOtherFilesAlone(t *testing.T) {
-	path := filepath.Join(shortDir(t), "precious")
-	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := filepath.Join(testkit.SocketDir(t), "precious")
+	testkit.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 	wantError(t, "unix:"+path)
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
@@ -133,40 +125,23 @@ func TestUnixLeavesOtherFilesAlone(t *testing.T) {
 }
 
 func TestUnixPathTooLong(t *testing.T) {
-	err := wantError(t, "unix:"+filepath.Join(shortDir(t), strings.Repeat("x", 120)))
+	err := wantError(t, "unix:"+filepath.Join(testkit.SocketDir(t), strings.Repeat("x", 120)))
 	if !strings.Contains(err.Error(), "100 bytes") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// shortDir keeps the path of a socket in it below the system's limit, which that of t.TempDir may pass.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "ln")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	return folder
-}
-
 // leaveDeadSocket does what a killed program does.
 func leaveDeadSocket(t *testing.T, path string) {
 	t.Helper()
-	ln, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Must(net.Listen("unix", path))(t)
 	ln.(*net.UnixListener).SetUnlinkOnClose(false)
 	ln.Close()
 }
 
 func wantMode(t *testing.T, path string, want fs.FileMode) {
 	t.Helper()
-	info, err := os.Lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	info := testkit.Must(os.Lstat(path))(t)
 	if info.Mode() != want {
 		t.Errorf("mode of %s is %v, want %v", path, info.Mode(), want)
 	}

@@ -4,22 +4,16 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 func tcpPair(t *testing.T) (server, client net.Conn) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if server, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close(); server.Close() })
+	ln := testkit.Listen(t)
+	client = testkit.Dial(t, ln.Addr().String())
+	server = testkit.Must(ln.Accept())(t)
+	t.Cleanup(func() { server.Close() })
 	return server, client
 }
 

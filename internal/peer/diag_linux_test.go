@@ -65,7 +65,7 @@ func TestParseDiag(t *testing.T) {
 	}
 }
 
-func TestOnlyLiveEndsCount(t *testing.T) {
+func TestOnlyConnectedStatesCount(t *testing.T) {
 	for state := range uint8(20) {
 		want := state == 1 || state == 4 || state == 5 || state == 8 || state == 9 || state == 11
 		if connected(state) != want {

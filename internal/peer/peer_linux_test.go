@@ -58,20 +58,14 @@ func dial(t testing.TB, network, addr string, from net.Addr) net.Conn {
 	reuse := func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
 	}
-	client, err := (&net.Dialer{LocalAddr: from, Control: reuse}).Dial(network, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := testkit.Must((&net.Dialer{LocalAddr: from, Control: reuse}).Dial(network, addr))(t)
 	t.Cleanup(func() { client.Close() })
 	return client
 }
 
 func accept(t testing.TB, ln net.Listener) net.Conn {
 	t.Helper()
-	server, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := testkit.Must(ln.Accept())(t)
 	t.Cleanup(func() { server.Close() })
 	return server
 }
@@ -133,9 +127,7 @@ func allowAll(t *testing.T, path string) {
 	for dir := filepath.Dir(path); dir != "/" && dir != "/tmp"; dir = filepath.Dir(dir) {
 		unix.Chmod(dir, 0o755)
 	}
-	if err := unix.Chmod(path, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, unix.Chmod(path, 0o777))
 }
 
 // A client may have a dual-stack socket of its own: its addresses are mapped then.
@@ -148,9 +140,7 @@ func TestC04_MappedClientsAreKnown(t *testing.T) {
 	defer unix.Close(fd)
 	mapped := unix.SockaddrInet6{Port: ln.Addr().(*net.TCPAddr).Port}
 	copy(mapped.Addr[:], net.IPv4(127, 0, 0, 1).To16())
-	if err := unix.Connect(fd, &mapped); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, unix.Connect(fd, &mapped))
 	if got := Of(accept(t, ln)); got != (Peer{Loopback, unix.Geteuid(), true}) {
 		t.Errorf("%+v", got)
 	}
@@ -213,7 +203,7 @@ func TestC04_NobodyInheritsAPort(t *testing.T) {
 
 // The way is decided by our address: a program may choose its own among all that
 // the machine has.
-func TestC04_AForeignSourceAddressIsNoWayAround(t *testing.T) {
+func TestC04_SourceAddressDoesNotChangeTheUser(t *testing.T) {
 	from := outerAddress(t)
 	ln := listen(t, "tcp", "127.0.0.1:0")
 	client := dial(t, "tcp", ln.Addr().String(), &net.TCPAddr{IP: from})
@@ -228,10 +218,7 @@ func TestC04_AForeignSourceAddressIsNoWayAround(t *testing.T) {
 
 func outerAddress(t *testing.T) net.IP {
 	t.Helper()
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addrs := testkit.Must(net.InterfaceAddrs())(t)
 	for _, addr := range addrs {
 		if ip, ok := addr.(*net.IPNet); ok && ip.IP.To4() != nil && !ip.IP.IsLoopback() {
 			return ip.IP
@@ -299,10 +286,7 @@ func TestC04_MultipathClientsAreKnown(t *testing.T) {
 	dialer := net.Dialer{}
 	dialer.SetMultipathTCP(true)
 	as(t, stranger, func() {
-		client, err := dialer.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := testkit.Must(dialer.Dial("tcp", ln.Addr().String()))(t)
 		defer client.Close()
 		multipath, err := client.(*net.TCPConn).MultipathTCP()
 		t.Log("multipath:", multipath, err)

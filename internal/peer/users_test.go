@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestUsers(t *testing.T) {
+func TestOnlyListedUsersAreAdmitted(t *testing.T) {
 	off := errors.New("not here")
 	for _, c := range []struct {
 		users Users

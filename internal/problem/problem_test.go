@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestCodesHaveTheirStatus(t *testing.T) {
 	for code, want := range map[Code]int{
@@ -38,9 +38,7 @@ func TestProblemIsWrittenAsRFC9457Says(t *testing.T) {
 		}
 	}
 	var members map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &members); err != nil {
-		t.Fatal(err)
-	}
+	testkit.NoError(t, json.Unmarshal(w.Body.Bytes(), &members))
 	for _, name := range []string{"type", "title", "status", "detail", "code", "hint", "login_url"} {
 		if members[name] == nil {
 			t.Errorf("%s is missing: %s", name, w.Body)

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"avsproxy/internal/testkit"
 )
 
 func TestCommandEndsWithItsChildrenInTime(t *testing.T) {
@@ -22,14 +24,8 @@ func TestCommandEndsWithItsChildrenInTime(t *testing.T) {
 	if !errors.Is(err, ErrTimeout) {
 		t.Error(err)
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	child, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := testkit.Must(os.ReadFile(file))(t)
+	child := testkit.Must(strconv.Atoi(strings.TrimSpace(string(text))))(t)
 	for range 100 {
 		status, err := os.ReadFile("/proc/" + strconv.Itoa(child) + "/stat")
 		if syscall.Kill(child, 0) != nil || err == nil && strings.Contains(string(status), ") Z ") {

@@ -4,10 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestNearestFindsSmallMistakesOnly(t *testing.T) {
 	known := []string{"name", "hosts", "refresh_token", "token", "scopes", "token-503", "rst", "N"}

@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"testing"
 
-	"go.uber.org/goleak"
+	"avsproxy/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestC11_AddressesThatAreNeverDialed(t *testing.T) {
 	dialer := &Dialer{Loopback: true}
@@ -57,15 +57,8 @@ func TestC08_OwnListenersAreNotDialed(t *testing.T) {
 			}
 		}
 	}
-	other, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	conn, err := (&Dialer{Loopback: true}).Dial(context.Background(), "tcp", other.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := testkit.Listen(t)
+	conn := testkit.Must((&Dialer{Loopback: true}).Dial(context.Background(), "tcp", other.Addr().String()))(t)
 	conn.Close()
 }
 
@@ -75,10 +68,7 @@ func thisMachine(t *testing.T, listen string) (hosts []string) {
 	if listen == "127.0.0.1:0" {
 		return nil
 	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addrs := testkit.Must(net.InterfaceAddrs())(t)
 	for _, a := range addrs {
 		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is4() && !prefix.Addr().IsLinkLocalUnicast() {
 			hosts = append(hosts, prefix.Addr().String())

@@ -11,27 +11,21 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/peer"
+	"avsproxy/internal/testkit"
 )
 
 // serve takes CONNECTs, and tells what is known of the other requests' connection.
 func serve(t *testing.T) (addr string, queue *ConnQueue) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := testkit.Listen(t)
 	queue = NewConnQueue()
 	intercept := Intercept(queue, func(conn net.Conn) (net.Conn, bool) { return conn, true })
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
-		Protocols: &protocols,
+		Protocols: testkit.AllProtocols(),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			known, inside := Inside(conn)
 			if !inside {
@@ -66,12 +60,7 @@ func TestInnerConnectionInherits(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn := testkit.Dial(t, addr)
 	io.WriteString(conn, "CONNECT avs.example:80 HTTP/1.1\r\n\r\nGET / HTTP/1.0\r\nHost: avs.example\r\n\r\n")
 	got, _ := io.ReadAll(conn)
 	check(conn.LocalAddr().String(), string(got))
@@ -85,17 +74,11 @@ func TestInnerConnectionInherits(t *testing.T) {
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	defer transport.CloseIdleConnections()
 	up, feed := io.Pipe()
-	resp, err := transport.RoundTrip(&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: addr}, Host: "avs.example:80", Header: http.Header{}, Body: up})
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := testkit.Must(transport.RoundTrip(&http.Request{Method: "CONNECT", URL: &url.URL{Scheme: "http", Host: addr}, Host: "avs.example:80", Header: http.Header{}, Body: up}))(t)
 	defer resp.Body.Close()
 	for range 2 { // a kept-alive connection: net/http has moved its deadlines by then
 		io.WriteString(feed, "GET / HTTP/1.1\r\nHost: avs.example\r\n\r\n")
-		inner, err := http.ReadResponse(bufio.NewReader(io.LimitReader(resp.Body, 1<<20)), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		inner := testkit.Must(http.ReadResponse(bufio.NewReader(io.LimitReader(resp.Body, 1<<20)), nil))(t)
 		got, _ := io.ReadAll(io.LimitReader(inner.Body, inner.ContentLength))
 		check(client, string(got))
 	}

@@ -66,6 +66,7 @@ export class BodyView {
     }
     if (!this.tools.contains(document.activeElement) || !this.tools.children.length) this.tools.replaceChildren(...told);
     else this.press(mode);
+    this.tools.toggleAttribute("data-broken", this.broken());
   }
 
   // press tells the choice without taking the focus away from who makes it.
@@ -74,13 +75,19 @@ export class BodyView {
     for (const b of this.tools.querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.textContent === mode));
   }
 
+  // broken says whether the body ended before its end.
+  broken() {
+    const about = this.about(), runs = this.record.state === "active";
+    return !about.complete && !runs && !about.masked && !isCut(about, runs);
+  }
+
   told() {
-    const { size: whole, kept, masked, complete } = this.about();
+    const { size: whole, kept, masked } = this.about();
     const runs = this.record.state === "active";
     if (!whole) return runs && this.side === "response" ? "No body yet." : "No body.";
     const cut = isCut(this.about(), runs);
     const told = [(cut ? `the first ${size(kept)} of ${size(whole)}` : size(whole)) + (runs ? " so far" : "")];
-    if (!complete && !runs && !cut && !masked) told.push("cut off before its end");
+    if (this.broken()) told.push("cut off before its end");
     if (this.coding) told.push(/^(x-)?gzip$|^deflate$/i.test(this.coding) ? `unpacked from ${line(this.coding)}` : `packed as ${line(this.coding)}`);
     if (masked) told.push("secrets in it stand as ***");
     return told.join(", ");

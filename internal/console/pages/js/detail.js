@@ -107,6 +107,7 @@ export class Detail {
 
   update() {
     const r = this.record, k = this.kept;
+    k.about.element.dataset.id = r.id;
     k.title.show([r.method, r.target, r.status, r.ended, r.error], () => [
       el("span", { class: "method" }, line(r.method)), " ", el("span", { class: "target" }, line(r.target)), " ", el("span", { class: mood(r) }, r.status ? String(r.status) : "running")]);
     k.about.show([r.host, r.began, r.route], () => [`${line(r.scheme)}://${line(r.host)}`, clock(r.began), `exchange ${r.id}`].join(" · "));
@@ -203,7 +204,7 @@ function trailers(list) {
 }
 
 function responseHeads(r) {
-  const interim = (r.interim || []).map((i) => el("div", null, el("h3", null, `Interim ${i.status}`), fields(i.headers, `Headers of the interim answer ${i.status}`)));
+  const interim = (r.interim || []).map((i) => el("div", { "data-interim": i.status }, el("h3", null, `Interim ${i.status}`), fields(i.headers, `Headers of the interim answer ${i.status}`)));
   const title = interim.length && r.status ? el("h3", null, `Answer ${r.status}`) : null;
   return [...interim, title, fields(r.response.headers, "Response headers") || none(r.status ? "No headers." : "No answer yet.")];
 }

@@ -40,7 +40,7 @@ export class Explainer {
   async ask() {
     const { method, url } = this.form.elements;
     const asked = (this.asked = {});
-    const answer = await explain(method.value.trim(), url.value.trim()).then(verdict, (error) => el("p", { class: "bad" }, error.sentence));
+    const answer = await explain(method.value.trim(), url.value.trim()).then(verdict, (error) => el("p", { class: "bad", "data-code": error.code }, error.sentence));
     if (this.asked === asked) byId("answer").replaceChildren(...[answer].flat());
   }
 }

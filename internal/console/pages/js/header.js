@@ -45,6 +45,6 @@ function chip([name, state, login, remaining, problem]) {
   const [kind, word] = states[state] || ["soft", state];
   const text = [el("code", null, line(name)), " ", el("span", { class: kind }, word), remaining ? el("span", { class: "soft" }, ` ${remaining} left`) : null];
   const title = problem ? line(problem) : null;
-  if (login && kind === "bad") return el("li", { title }, el("a", { href: loginOf(name) }, ...text));
-  return el("li", { title }, ...text);
+  if (login && kind === "bad") return el("li", { title, "data-state": state }, el("a", { href: loginOf(name) }, ...text));
+  return el("li", { title, "data-state": state }, ...text);
 }

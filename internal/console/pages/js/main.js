@@ -98,6 +98,7 @@ function emptiness() {
 
 function count(all, shown) {
   const unit = el("span", { class: "unit" }, all === 1 ? " exchange" : " exchanges");
+  Object.assign(byId("count").dataset, { all, shown });
   byId("count").replaceChildren(...(all ? [shown === all ? `${all}` : `${shown} of ${all}`, unit] : []));
 }
 

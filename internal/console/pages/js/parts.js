@@ -4,6 +4,9 @@ import { hex, isCut, jsonOf, textOf } from "./bytes.js";
 import { clock, line, size, span, visible } from "./format.js";
 import { tree } from "./json.js";
 
+// lacks says why a part is not whole.
+const lacks = { dropped: "the rest was not kept", arriving: "still arriving", broken: "without an end" };
+
 // Parts are those of one side's multipart body as they arrive.
 export class Parts {
   constructor(id, side) {
@@ -21,7 +24,8 @@ export class Parts {
   update(record) {
     this.began = new Date(record.began).getTime();
     const body = record[this.side].body, runs = record.state === "active";
-    this.unfinished = isCut(body, runs) ? "the rest was not kept" : runs ? "still arriving" : "without an end";
+    this.lack = isCut(body, runs) ? "dropped" : runs ? "arriving" : "broken";
+    this.unfinished = lacks[this.lack];
     const has = `${body.kept} ${body.complete} ${runs}`;
     if (has !== this.has && this.loaded) this.renew();
     this.has = has;
@@ -69,7 +73,7 @@ export class PartsView {
 }
 
 function partCard(parts, part) {
-  return el("article", { class: "part" },
+  return el("article", { class: "part", "data-lack": part.complete ? null : parts.lack },
     el("h4", null, partTitle(part), el("span", { class: "soft" }, ` ${[line(part.content_type || ""), size(part.size), arrived(parts, part), part.complete ? "" : parts.unfinished].filter(Boolean).join(" · ")}`)),
     part.audio && player(parts, part),
     part.json !== undefined && part.json !== null ? tree(part.json) : null,
