@@ -22,7 +22,7 @@ import (
 func tryLogin(t *testing.T, fault string) []string {
 	amazon := testkit.Must(sandbox.Start(sandbox.Options{TimeScale: 10}))(t) // a poll each 5 s, not each 30 s
 	t.Cleanup(func() { amazon.Close() })
-	testkit.NoError(t, amazon.Faults().Replace(fault + "@1"))
+	testkit.NoError(t, amazon.Faults().Replace(fault+"@1"))
 	dir, config := t.TempDir(), amazonConfig(t, amazon)
 	args := []string{"login", "--no-browser"}
 	if !byBrowser(fault) {
