@@ -19,7 +19,6 @@ import (
 	"avsproxy/internal/certs"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
-	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/testkit"
@@ -230,9 +229,4 @@ func inside(t *testing.T, conn net.Conn, proto, sni string, roots *x509.CertPool
 	transport.Protocols.SetUnencryptedHTTP2(proto == "h2c")
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
-}
-
-func connContext(ctx context.Context, conn net.Conn) context.Context {
-	known, _ := tunnel.Inside(conn)
-	return httpexchange.WithConn(ctx, &known)
 }
