@@ -311,8 +311,11 @@ func (w *answer) sendHead(fin bool) {
 // sendLocked sends a head. Behind it no 100 is to be sent.
 func (w *answer) sendLocked(status int, h http.Header, fin bool) {
 	w.locked(func() {
-		if status >= 200 || status == http.StatusContinue {
+		switch {
+		case status >= 200 || status == http.StatusContinue:
 			w.body.ask = nil
+		case len(w.st.s.out) > maxOut:
+			return // the client does not read, and can do without
 		}
 		w.st.SendHead(answerFields(status, h), fin)
 	})

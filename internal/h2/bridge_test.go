@@ -3,9 +3,12 @@ package h2
 import (
 	"avsproxy/internal/testkit"
 	"bytes"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -86,6 +89,10 @@ func dialFrames(t *testing.T, addr string) *frameClient {
 	conn := testkit.Dial(t, addr)
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	io.WriteString(conn, Preface)
+	return framesOn(conn)
+}
+
+func framesOn(conn net.Conn) *frameClient {
 	c := &frameClient{Framer: http2.NewFramer(conn, conn)}
 	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.fields = hpack.NewEncoder(&c.block)
@@ -115,4 +122,29 @@ func (c *frameClient) status(t *testing.T) string {
 			return head.PseudoValue("status")
 		}
 	}
+}
+
+// A client that reads nothing cannot have answers pile up: who has not seen the end of
+// earlier ones has no place for others.
+func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		served := 0
+		bridge := &Bridge{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			served++
+			w.WriteHeader(http.StatusNoContent)
+		})}
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		s := new(Group).Server(theirs, Config{Accept: bridge.Accept, MaxStreams: 10})
+		go s.Serve()
+		io.WriteString(ours, Preface)
+		c := framesOn(ours)
+		for id := uint32(1); s.Err() == nil; id += 2 {
+			c.write(id, true, ":method", "GET", ":scheme", "http", ":authority", "x", ":path", "/")
+			synctest.Wait()
+		}
+		if served != 20 || !errors.As(s.Err(), new(ConnError)) {
+			t.Errorf("%d answers were written to nobody; %v", served, s.Err())
+		}
+	})
 }

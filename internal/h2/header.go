@@ -110,7 +110,8 @@ func (s *Session) onRequest(id uint32, fin bool) error {
 		s.resets.add(id)
 		return s.wasteful()
 	}
-	if len(s.streams) >= int(s.config.MaxStreams) {
+	most := int(s.config.MaxStreams)
+	if len(s.streams) >= most || s.unwritten >= 2*most { // a client that has not seen an end cannot count on it
 		return streamError{id, RefusedStream, "too many streams"}
 	}
 	st := s.newStream(id)

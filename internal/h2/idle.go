@@ -2,6 +2,9 @@ package h2
 
 import "time"
 
+// goodbyeTime is how long an idle connection has for its GOAWAY, before it is cut.
+const goodbyeTime = 5 * time.Second
+
 // setIdle notes that a client's connection has no request under way any more, or again.
 func (s *Session) setIdle(idle bool) {
 	if !s.server || s.err != nil {
@@ -14,11 +17,24 @@ func (s *Session) setIdle(idle bool) {
 	case s.config.IdleTimeout <= 0:
 	case s.idleTimer == nil:
 		if idle {
-			s.idleTimer = time.AfterFunc(s.config.IdleTimeout, s.Shutdown)
+			s.idleTimer = time.AfterFunc(s.config.IdleTimeout, s.endIdle)
 		}
 	case idle:
 		s.idleTimer.Reset(s.config.IdleTimeout)
 	default:
 		s.idleTimer.Stop()
 	}
+}
+
+// endIdle says goodbye. Who does not read what it is sent is cut off.
+func (s *Session) endIdle() {
+	s.Shutdown()
+	time.AfterFunc(goodbyeTime, func() {
+		s.group.mu.Lock()
+		idle := len(s.streams) == 0
+		s.group.mu.Unlock()
+		if idle {
+			s.Close()
+		}
+	})
 }

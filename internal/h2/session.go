@@ -103,6 +103,7 @@ type Session struct {
 	leaving    bool   // we have said GOAWAY, or will not use the connection any more
 	closing    bool   // nothing more will be sent
 	writing    bool   // the writer writes
+	unwritten  int    // answers whose end is in out, or being written
 	sent       uint32 // the stream whose head was written last, of a client
 	wellIdle   bool   // the other side closed it between frames, while nothing was under way
 	limits     limits

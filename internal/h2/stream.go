@@ -197,6 +197,7 @@ func (st *Stream) sendEnd() {
 
 func (st *Stream) endOut() {
 	st.outEnded = true
+	st.s.unwritten++
 	st.endIfDone()
 }
 

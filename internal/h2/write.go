@@ -31,7 +31,7 @@ func (s *Session) write() {
 		}
 		out := s.out
 		s.out = spare[:0]
-		opened := s.unflushed
+		opened, ended := s.unflushed, s.unwritten
 		s.unflushed = nil
 		for _, st := range opened {
 			st.flushed = true
@@ -57,6 +57,7 @@ func (s *Session) write() {
 			g.mu.Lock()
 			return
 		}
+		s.unwritten -= ended
 		if len(opened) > 0 {
 			s.sent = opened[len(opened)-1].id
 		}
@@ -116,6 +117,7 @@ func (s *Session) appendBlock(id uint32, fin bool) {
 }
 
 func (s *Session) appendReset(id uint32, code ErrCode) {
+	s.unwritten++
 	s.out = appendFrameHead(s.out, 4, frameRSTStream, 0, id)
 	s.out = binary.BigEndian.AppendUint32(s.out, uint32(code))
 	s.touch()
