@@ -62,8 +62,6 @@ func (b *body) Read(p []byte) (int, error) {
 		switch {
 		case b.closed:
 			return 0, http.ErrBodyReadAfterClose
-		case b.expired():
-			return 0, os.ErrDeadlineExceeded
 		case b.data.size > 0:
 			n := min(len(p), b.data.first())
 			b.data.take(p[:0], n)
@@ -74,6 +72,8 @@ func (b *body) Read(p []byte) (int, error) {
 			return n, nil
 		case b.err != nil:
 			return 0, b.ended()
+		case b.expired():
+			return 0, os.ErrDeadlineExceeded
 		case len(p) == 0:
 			return 0, nil
 		}

@@ -140,7 +140,9 @@ type answer struct {
 	// Of the handler's goroutine.
 	status   int // 0 = WriteHeader was not called
 	sentHead bool
+	sent     http.Header // as it was when WriteHeader was called
 	buffer   []byte
+	unsent   int   // bytes that were written to a HEAD
 	left     int64 // of Content-Length; -1 = unknown
 	trailers []string
 
@@ -149,6 +151,7 @@ type answer struct {
 	broken   error   // why nothing can be sent any more
 	code     ErrCode // with which a broken answer ends; 0 = INTERNAL_ERROR
 	deadline time.Time
+	timer    *time.Timer // of the deadline
 }
 
 const answerBuffer = 4 << 10
@@ -190,23 +193,23 @@ func (w *answer) Header() http.Header { return w.header }
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *answer) WriteHeader(status int) {
+	if w.status != 0 {
+		return
+	}
 	if status < 200 && status != http.StatusSwitchingProtocols {
 		w.sendLocked(status, w.header, false)
 		return
 	}
-	if w.status != 0 {
-		return
-	}
-	w.status, w.left = status, -1
-	if text := w.header.Get("Content-Length"); text != "" {
+	w.status, w.left, w.sent = status, -1, w.header.Clone()
+	if text := w.sent.Get("Content-Length"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n < 0 {
-			w.header.Del("Content-Length")
+			w.sent.Del("Content-Length")
 		} else {
 			w.left = n
 		}
 	}
-	for name := range announced(w.header) {
+	for name := range announced(w.sent) {
 		w.trailers = append(w.trailers, name)
 	}
 }
@@ -231,7 +234,8 @@ func (w *answer) Write(p []byte) (int, error) {
 		w.left -= int64(len(p))
 	}
 	if w.head {
-		w.buffer = append(w.buffer, p[:min(len(p), answerBuffer-min(len(w.buffer), answerBuffer))]...)
+		w.unsent += len(p)
+		w.buffer = append(w.buffer, p[:min(len(p), answerBuffer-len(w.buffer))]...)
 		return len(p), nil
 	}
 	if len(w.buffer)+len(p) <= answerBuffer {
@@ -298,14 +302,14 @@ func (w *answer) sendHead(fin bool) {
 		return
 	}
 	w.sentHead = true
-	h := w.header
+	h := w.sent
 	if _, set := h["Date"]; !set {
 		h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}
 	if _, set := h["Content-Type"]; !set && w.hasBody() && len(w.buffer) > 0 {
 		h.Set("Content-Type", http.DetectContentType(w.buffer))
 	}
-	w.sendLocked(w.status, withoutTrailers(h), fin)
+	w.sendLocked(w.status, h, fin)
 }
 
 // sendLocked sends a head. Behind it no 100 is to be sent.
@@ -319,22 +323,6 @@ func (w *answer) sendLocked(status int, h http.Header, fin bool) {
 		}
 		w.st.SendHead(answerFields(status, h), fin)
 	})
-}
-
-// withoutTrailers is a header without what goes behind the body.
-func withoutTrailers(h http.Header) http.Header {
-	for name := range h {
-		if len(name) > len(http.TrailerPrefix) && name[:len(http.TrailerPrefix)] == http.TrailerPrefix {
-			rest := h.Clone()
-			for name := range rest {
-				if len(name) > len(http.TrailerPrefix) && name[:len(http.TrailerPrefix)] == http.TrailerPrefix {
-					delete(rest, name)
-				}
-			}
-			return rest
-		}
-	}
-	return h
 }
 
 // trailerFields are the fields behind the body.
@@ -358,13 +346,15 @@ func (w *answer) finish(returned bool) {
 	if returned && w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	if !returned || w.left > 0 && !w.head && w.hasBody() {
+	late := false
+	w.locked(func() { late = w.expired() })
+	if !returned || late || w.left > 0 && !w.head && w.hasBody() {
 		w.abort()
 		return
 	}
 	trailer := w.trailerFields()
-	if !w.sentHead && len(trailer) == 0 && w.hasBody() && w.left < 0 && (!w.head || len(w.buffer) > 0) {
-		w.header.Set("Content-Length", strconv.Itoa(len(w.buffer)))
+	if !w.sentHead && len(trailer) == 0 && w.hasBody() && w.left < 0 && (!w.head || len(w.buffer) > 0 && w.unsent == len(w.buffer)) {
+		w.sent.Set("Content-Length", strconv.Itoa(len(w.buffer)))
 	}
 	last := w.head || !w.hasBody() || len(w.buffer) == 0 && len(trailer) == 0
 	w.sendHead(last && !w.sentHead)
@@ -402,10 +392,14 @@ func (w *answer) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline is what [http.ResponseController] calls.
 func (w *answer) SetWriteDeadline(t time.Time) error {
-	w.locked(func() { w.deadline = t })
-	if !t.IsZero() {
-		time.AfterFunc(time.Until(t), func() { w.locked(w.drained.Broadcast) })
-	}
+	w.locked(func() {
+		if w.timer != nil {
+			w.timer.Stop()
+		}
+		if w.deadline = t; !t.IsZero() {
+			w.timer = time.AfterFunc(time.Until(t), func() { w.locked(w.drained.Broadcast) })
+		}
+	})
 	return nil
 }
 

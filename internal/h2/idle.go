@@ -5,6 +5,14 @@ import "time"
 // goodbyeTime is how long an idle connection has for its GOAWAY, before it is cut.
 const goodbyeTime = 5 * time.Second
 
+// noteIdle looks whether a client's connection has no request under way any more, and no
+// answer to be written.
+func (s *Session) noteIdle() {
+	if len(s.streams) == 0 && s.unwritten == 0 {
+		s.setIdle(true)
+	}
+}
+
 // setIdle notes that a client's connection has no request under way any more, or again.
 func (s *Session) setIdle(idle bool) {
 	if !s.server || s.err != nil {
@@ -31,7 +39,7 @@ func (s *Session) endIdle() {
 	s.Shutdown()
 	time.AfterFunc(goodbyeTime, func() {
 		s.group.mu.Lock()
-		idle := len(s.streams) == 0
+		idle := len(s.streams) == 0 && s.unwritten == 0
 		s.group.mu.Unlock()
 		if idle {
 			s.Close()

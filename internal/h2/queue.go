@@ -62,6 +62,12 @@ func (t *turns) add(st *Stream) {
 	t.list = append(t.list, st)
 }
 
+func (t *turns) remove(st *Stream) {
+	st.inTurn = false
+	at := slices.Index(t.list, st)
+	t.list = slices.Delete(t.list, at, at+1)
+}
+
 // next returns the stream whose turn it is; nil = there is none.
 func (t *turns) next() *Stream {
 	if len(t.list) == 0 {

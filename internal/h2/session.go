@@ -201,6 +201,7 @@ func (s *Session) end(err error) {
 	var broken ConnError
 	if errors.As(err, &broken) {
 		s.appendGoAway(s.last, broken.Code, broken.Text)
+		_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // the other side may not read any more
 	}
 	for _, st := range s.streams {
 		st.close(&ResetError{Code: InternalError, Err: s.cause(), Unprocessed: s.unprocessed(st, err)})

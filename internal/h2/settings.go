@@ -81,9 +81,7 @@ func (s *Session) onSettings(f *frame) error {
 		s.peer.mentioned = true
 		_ = s.conn.SetReadDeadline(time.Time{}) // that of Serve
 		close(s.settled)
-		if len(s.streams) == 0 {
-			s.setIdle(true)
-		}
+		s.noteIdle()
 	}
 	s.config.stateChanged(s)
 	return nil

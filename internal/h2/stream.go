@@ -52,6 +52,7 @@ type Stream struct {
 	inTurn   bool
 	flushed  bool // the head was given to the connection
 	gone     bool // it has ended
+	lingers  bool // see Linger
 
 	noBody bool // the answer has none, whatever Content-Length says: to a HEAD, 204, 304
 }
@@ -131,7 +132,14 @@ func (st *Stream) Linger() {
 	if st.gone || st.inEnded {
 		return
 	}
-	st.end = discard{st}
+	st.end, st.lingers = discard{st}, true
+	if st.outEnded {
+		st.endLingering()
+	}
+}
+
+// endLingering resets the stream when its time is over, which begins with the answer's end.
+func (st *Stream) endLingering() {
 	time.AfterFunc(lingerTime, func() {
 		st.s.group.mu.Lock()
 		defer st.s.group.mu.Unlock()
@@ -139,29 +147,22 @@ func (st *Stream) Linger() {
 	})
 }
 
-// takeTurn puts the stream among those that send, if it has something and may.
+// takeTurn puts the stream among those that send, if it has something and may. An end
+// without DATA needs no window, and waits for no turn.
 func (st *Stream) takeTurn() {
-	if st.inTurn || st.gone || st.outEnded {
-		return
-	}
-	if st.queue.size > 0 && st.window > 0 || st.queue.size == 0 && st.fin {
+	switch {
+	case st.inTurn || st.gone || st.outEnded:
+	case st.queue.size > 0 && st.window > 0:
 		st.s.turns.add(st)
 		st.s.touch()
+	case st.queue.size == 0 && st.fin:
+		st.sendEnd()
 	}
 }
 
 // sendQueued sends one frame.
 func (st *Stream) sendQueued() {
-	if st.gone || st.outEnded {
-		return
-	}
 	s := st.s
-	if st.queue.size == 0 {
-		if st.fin {
-			st.sendEnd()
-		}
-		return
-	}
 	n := int(min(int64(st.queue.first()), maxPayload, st.window, s.window))
 	if n <= 0 {
 		return
@@ -185,12 +186,13 @@ func (st *Stream) sendQueued() {
 	st.takeTurn()
 }
 
-// sendEnd ends the body when nothing is queued any more. An empty DATA needs no window.
+// sendEnd ends the body when nothing is queued any more.
 func (st *Stream) sendEnd() {
 	if st.trailer != nil {
 		st.s.appendHead(st.id, st.trailer, true)
 	} else {
 		st.s.out = appendFrameHead(st.s.out, 0, frameData, flagEndStream, st.id)
+		st.s.touch()
 	}
 	st.endOut()
 }
@@ -199,6 +201,9 @@ func (st *Stream) endOut() {
 	st.outEnded = true
 	st.s.unwritten++
 	st.endIfDone()
+	if st.lingers && !st.gone {
+		st.endLingering()
+	}
 }
 
 // endIfDone forgets a stream that has ended both ways.
@@ -224,10 +229,12 @@ func (st *Stream) close(err *ResetError) {
 func (st *Stream) forget() {
 	st.gone = true
 	st.s.extra -= st.limit - streamWindow
-	if delete(st.s.streams, st.id); len(st.s.streams) == 0 {
-		st.s.setIdle(true)
-	}
+	delete(st.s.streams, st.id)
+	st.s.noteIdle()
 	st.queue.drop()
+	if st.inTurn {
+		st.s.turns.remove(st)
+	}
 	if st.s.over() {
 		st.s.touch()
 	}

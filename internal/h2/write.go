@@ -37,11 +37,7 @@ func (s *Session) write() {
 			st.flushed = true
 		}
 		s.lastSent, s.writing = time.Now(), true
-		ending := s.err != nil
 		g.mu.Unlock()
-		if ending { // the other side may not read any more
-			_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second))
-		}
 		n, err := s.conn.Write(out)
 		g.mu.Lock()
 		s.writing = false
@@ -57,7 +53,9 @@ func (s *Session) write() {
 			g.mu.Lock()
 			return
 		}
-		s.unwritten -= ended
+		if s.unwritten -= ended; ended > 0 {
+			s.noteIdle()
+		}
 		if len(opened) > 0 {
 			s.sent = opened[len(opened)-1].id
 		}

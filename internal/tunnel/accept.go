@@ -19,7 +19,7 @@ import (
 
 // Accept answers a CONNECT with 200 and returns the connection inside. Over HTTP/1.x
 // it is the client's connection, which the caller must close. Over HTTP/2 it is one
-// stream, until the handler returns; net/http ends all of it at CloseWrite. Accept
+// stream, until the handler returns; CloseWrite ends all of it. Accept
 // returns when the answer is sent.
 func Accept(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	if r.ProtoMajor >= 2 {

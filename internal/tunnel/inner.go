@@ -29,7 +29,7 @@ func Intercept(queue *ConnQueue, place func(net.Conn) (_ net.Conn, ok bool)) fun
 			queue.Put(inside(client, client, x))
 			return true
 		}
-		// net/http changes the deadlines of its connections. A stream does not allow that;
+		// Servers change the deadlines of their connections. A stream does not allow that;
 		// a pipe does.
 		ours, theirs := net.Pipe()
 		counted, ok := place(theirs)

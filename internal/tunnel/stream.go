@@ -48,7 +48,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, s.Flush()
 }
 
-// CloseWrite ends reading too: net/http sends END_STREAM when the handler returns.
+// CloseWrite ends reading too: END_STREAM goes out when the handler returns.
 func (s *stream) CloseWrite() error {
 	s.ended.Store(true)
 	return s.SetReadDeadline(past())
@@ -59,7 +59,7 @@ func (s *stream) Close() error {
 	if s.ended.Load() {
 		return nil
 	}
-	err := s.SetWriteDeadline(past()) // resets it
+	err := s.SetWriteDeadline(past()) // the stream is reset when the handler returns
 	return errors.Join(err, s.SetReadDeadline(past()))
 }
 
