@@ -101,6 +101,29 @@ func TestFramesOfAnHTTP2Connect(t *testing.T) {
 	}
 }
 
+// A target that is cut is no target that ended well.
+func TestCutTargetsResetTheStreamOfTheirConnect(t *testing.T) {
+	ln := testkit.Listen(t)
+	testkit.ServeConns(t, ln, func(conn net.Conn) {
+		io.WriteString(conn, "half of it")
+		io.ReadFull(conn, make([]byte, 1))
+		conn.(*net.TCPConn).SetLinger(0) // Close is a RST
+	})
+	f := forwarding(t, "tunnel", false)
+	c := frames(t, testkit.Dial(t, f.addr))
+	c.open(1, false, ":method", "CONNECT", ":authority", ln.Addr().String())
+	if got := c.status(1); got != "200" {
+		t.Fatal(got)
+	}
+	if data, ok := c.next(1).(*http2.DataFrame); !ok || string(data.Data()) != "half of it" {
+		t.Fatalf("%v", data)
+	}
+	c.WriteData(1, false, []byte("x"))
+	if reset, ok := c.next(1).(*http2.RSTStreamFrame); !ok || reset.ErrCode != http2.ErrCodeInternal {
+		t.Errorf("%v", reset)
+	}
+}
+
 // Over HTTP/2 a request may have a Host besides its :authority, and servers differ
 // about which one counts.
 func TestC09_HostBesideAuthority(t *testing.T) {
