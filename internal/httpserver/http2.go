@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"slices"
 
 	"avsproxy/internal/h2"
@@ -13,6 +14,7 @@ import (
 
 // serveHTTP2 serves a connection until it ends.
 func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
+	defer s.recoverPanic(conn)
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), http.ServerContextKey, s.Server))
 	defer cancel()
 	ctx = s.ConnContext(context.WithValue(ctx, http.LocalAddrContextKey, conn.LocalAddr()), conn)
@@ -26,7 +28,16 @@ func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
 		return
 	}
 	defer s.removeSession(session)
-	_ = session.Serve() // its client knows why
+	defer session.Close() // also behind a panic
+	_ = session.Serve()   // its client knows why
+}
+
+// recoverPanic keeps a fault of ours in one connection, as net/http does.
+func (s *Server) recoverPanic(conn net.Conn) {
+	if fault := recover(); fault != nil {
+		s.ErrorLog.Printf("http2: panic serving %s: %v\n%s", conn.RemoteAddr(), fault, debug.Stack())
+		conn.Close()
+	}
 }
 
 // addSession notes a session that begins; false = the server takes none any more.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -166,4 +167,22 @@ func TestHalfAPrefaceIsNotWaitedForWithoutEnd(t *testing.T) {
 			t.Errorf("it lasted %v", lasted)
 		}
 	})
+}
+
+// A fault of ours costs one connection, not the program.
+func TestPanicsStayInTheirConnection(t *testing.T) {
+	said := testkit.NewBuffer()
+	server := New(http.NotFoundHandler(), log.New(said, "", 0))
+	server.ConnContext = func(context.Context, net.Conn) context.Context { panic("a fault") }
+	ln := testkit.Listen(t)
+	Serve(server, []net.Listener{ln}, nil)
+	defer server.Close()
+	for range 2 {
+		if resp, err := speaking(t, overHTTP2).Get("http://" + ln.Addr().String()); err == nil {
+			t.Error(resp.Status)
+		}
+	}
+	if text := said.String(); !strings.Contains(text, "a fault") || !strings.Contains(text, "serveHTTP2") {
+		t.Errorf("it said %q", text)
+	}
 }

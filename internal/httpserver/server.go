@@ -2,6 +2,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -43,7 +44,7 @@ type Server struct {
 	serving  sync.WaitGroup // of sessions
 }
 
-// New answers HTTP/1.x and HTTP/2, in the clear and over TLS.
+// New answers HTTP/1.x and HTTP/2, in the clear and over TLS. errorLog nil = log.Default().
 func New(handler http.Handler, errorLog *log.Logger) *Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -57,7 +58,7 @@ func New(handler http.Handler, errorLog *log.Logger) *Server {
 		MaxHeaderBytes:               maxHeader,
 		ConnContext:                  connContext(&atomic.Uint64{}),
 		ConnState:                    connState,
-		ErrorLog:                     errorLog,
+		ErrorLog:                     cmp.Or(errorLog, log.Default()),
 	}}
 }
 

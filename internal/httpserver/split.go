@@ -91,10 +91,11 @@ func (l *splitter) settle(conn net.Conn) bool {
 
 func (l *splitter) split(conn net.Conn) {
 	sniffed, isHTTP2, err := sniffHTTP2(conn)
-	if !l.settle(conn) || err != nil {
-		if err != nil && l.server.ErrorLog != nil {
-			l.server.ErrorLog.Printf("http: TLS handshake error from %s: %v", conn.RemoteAddr(), err)
-		}
+	open := l.settle(conn)
+	if err != nil {
+		l.server.ErrorLog.Printf("http: TLS handshake error from %s: %v", conn.RemoteAddr(), err)
+	}
+	if err != nil || !open {
 		conn.Close()
 		return
 	}
