@@ -15,7 +15,6 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -297,8 +296,11 @@ func TestH2Spec(t *testing.T) {
 }
 
 func TestGracefulShutdown(t *testing.T) {
-	release := make(chan struct{})
-	server := goServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-release }))
+	entered, release := make(chan struct{}), make(chan struct{})
+	server := goServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-release
+	}))
 	s := dialH2(t, server)
 	answered := make(chan error, 1)
 	r, _ := http.NewRequest("GET", server.URL, nil)
@@ -309,7 +311,7 @@ func TestGracefulShutdown(t *testing.T) {
 		}
 		answered <- err
 	}()
-	time.Sleep(50 * time.Millisecond)
+	<-entered
 	s.Shutdown()
 	if _, err := s.RoundTrip(r.Clone(t.Context())); !errors.Is(err, ErrGone) {
 		t.Errorf("%v", err)
@@ -324,5 +326,3 @@ func TestGracefulShutdown(t *testing.T) {
 		t.Error("the connection goes on")
 	}
 }
-
-var _ = os.Stdout
