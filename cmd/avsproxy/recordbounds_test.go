@@ -35,7 +35,7 @@ func TestBodyLimitOfZeroKeepsNoBody(t *testing.T) {
 	}
 }
 
-// TestTotalLimitOfZeroKeepsNoExchange: exchanges are told of while they go on, and none is remembered.
+// TestTotalLimitOfZeroKeepsNoExchange: exchanges are shown while they go on, and none is kept.
 func TestTotalLimitOfZeroKeepsNoExchange(t *testing.T) {
 	proxy := startPlain(t, "body = \"0B\"\ntotal = \"0B\"", thousandBytes)
 	for range 3 {

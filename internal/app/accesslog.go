@@ -55,8 +55,8 @@ func newObservers(log *slog.Logger, refusals *pacedLog, metrics *console.Metrics
 	}
 }
 
-// logExchange prints the path without the query, which may hold anything; with the host
-// where no route's name tells that.
+// logExchange prints the path without the query, which may hold anything. It adds the host
+// where the exchange has no route.
 func logExchange(log *slog.Logger, head *exchange.Head, f exchange.Facts) {
 	path := head.Path
 	if f.Route == "" {

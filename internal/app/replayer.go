@@ -115,8 +115,8 @@ func (r *replayer) begin(f func()) error {
 	return nil
 }
 
-// serve records a request, tells the ID, and sends it. It does for a panic what net/http's
-// server does.
+// serve records a request, sends its ID to begun, and sends the request. It recovers a panic,
+// as net/http's server does.
 func (r *replayer) serve(route int, again *http.Request, request capture.Request, begun chan<- uint64) {
 	ctx, cancel := context.WithTimeout(r.running, replayTime)
 	defer cancel()

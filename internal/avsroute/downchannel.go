@@ -267,7 +267,7 @@ func (d *Downchannel) Run(ctx context.Context) {
 	}
 }
 
-// fail notes why the channel is not open, and tells of it once.
+// fail notes why the channel is not open. With tell it calls OnEvent.
 func (d *Downchannel) fail(err error, news DownchannelEvent, tell bool) {
 	d.change(func(s *channelState) { s.failed, s.failure = s.failed+1, err })
 	if tell {
@@ -275,7 +275,7 @@ func (d *Downchannel) fail(err error, news DownchannelEvent, tell bool) {
 	}
 }
 
-// end leaves nobody waiting.
+// end wakes everybody who waits for the channel.
 func (d *Downchannel) end() {
 	d.change(func(s *channelState) { s.open, s.ended, s.failure = false, true, errClosed })
 	d.clients.end()

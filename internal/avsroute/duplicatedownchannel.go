@@ -9,8 +9,8 @@ import (
 
 const secondDownchannel = `another downchannel of this device is open; AVS speaks on one of them only; set downchannel = "keep" to share one`
 
-// A DuplicateDownchannel tells clients that open a second downchannel that AVS knows of one
-// for a device: their answer has a [exchange.NoticeHeader]. The bytes of both are left as they are.
+// A DuplicateDownchannel warns clients that open a second downchannel of a device, since AVS
+// uses one: their answer has a [exchange.NoticeHeader]. The bytes of both are left as they are.
 type DuplicateDownchannel struct {
 	Second func() // is called for each second one
 	open   atomic.Int64

@@ -18,8 +18,8 @@ import (
 const moveGrace = 30 * time.Second
 
 const (
-	addressesMost = 16 // are remembered as told
-	formerMost    = 4  // upstreams are ending at a time
+	addressesMost = 16 // addresses are remembered, so that OnRedirect hears each once
+	formerMost    = 4  // former upstreams exist at a time
 )
 
 // GatewayOptions are for a [Gateway].
@@ -31,7 +31,7 @@ type GatewayOptions struct {
 	// OnRedirect hears of each origin that AVS asks for, once, and of each move. Neither it
 	// nor OnFallback may call the gateway.
 	OnRedirect func(Redirection)
-	// OnFallback, if set, hears that nobody was to be reached after a move, so that the
+	// OnFallback, if set, hears that no connection was possible after a move: the
 	// route is back at First's origin.
 	OnFallback func(from *url.URL)
 }
@@ -119,8 +119,8 @@ func (f *gatewayFollower) End(err error) {
 	}
 }
 
-// heard looks at a directive that came from an upstream; what a former one still says is
-// of no account.
+// heard looks at a directive that came from an upstream. It ignores those of former
+// upstreams.
 func (g *Gateway) heard(at *currentUpstream, p avs.ReceivedDirective) {
 	address, ok := avs.Endpoint(p.Header, p.Payload)
 	if !ok {
@@ -172,8 +172,8 @@ func (g *Gateway) follow(origin *url.URL) (moved bool, why string) {
 	return true, ""
 }
 
-// fallBack goes back from where nobody was to be reached: a wrong address must not be
-// the end of the route.
+// fallBack returns to First's origin from one where no connection was possible: a wrong
+// address must not end the route.
 func (g *Gateway) fallBack(at *currentUpstream) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
