@@ -155,10 +155,25 @@ func (v *visit) click(selector string) {
 	v.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// open opens an exchange as a click does.
+// open opens an exchange as a click does. It waits until the row is at rest and
+// nothing lies over it: a click goes to a place, and the row of an exchange that
+// has just come still moves.
 func (v *visit) open(id uint64) {
 	v.t.Helper()
 	v.await(fmt.Sprintf(`document.querySelector("#x%d") !== null`, id))
+	js[bool](v, fmt.Sprintf(`new Promise((done) => {
+		let last = "";
+		const look = () => {
+			const row = document.querySelector("#x%d");
+			row.scrollIntoView({block: "nearest"});
+			const {x, y, width, height} = row.getBoundingClientRect();
+			const now = [x, y, width, height].join();
+			if (now === last && row.contains(document.elementFromPoint(x + width / 2, y + height / 2))) return done(true);
+			last = now;
+			setTimeout(() => requestAnimationFrame(look), 50);
+		};
+		look();
+	})`, id))
 	v.click(fmt.Sprintf("#x%d", id))
 	v.await(fmt.Sprintf(`document.querySelector(".about")?.dataset.id === "%d"`, id))
 }
