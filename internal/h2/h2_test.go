@@ -280,7 +280,7 @@ func TestResetsPass(t *testing.T) {
 
 // h2spec judges the server, also what it does with pieces that break the rules.
 func TestH2Spec(t *testing.T) {
-	h2spec := testkit.NeedTool(t, "h2spec")
+	h2spec := testkit.H2spec(t)
 	addr := serveH2(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Length", "300")
