@@ -54,7 +54,7 @@ func forwarding(t *testing.T, others string, keyed bool) *forwardLine {
 	if f.roots, err = certs.New("test", "avs.example", "other.example"); err != nil {
 		t.Fatal(err)
 	}
-	f.line.upstream = upstream.New(upstream.Options{Origin: target, Roots: roots})
+	f.line.upstream = upstream.New(upstream.Options{Origin: target, Roots: roots, Group: &f.line.group})
 	table := &gate.Table{}
 	testkit.NoError(t, table.Add("avs", "avs.example", "listed.example:8443"))
 	rules := gate.Rules{Host: table.Knows, Names: table.Names(), Others: others == "tunnel"}
@@ -108,6 +108,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	f.addr, f.url = ln.Addr().String(), "http://"+ln.Addr().String()
 	f.dialer.Own = func() []net.Addr { return []net.Addr{ln.Addr()} }
 	f.server = httpserver.New(handler, log.New(&f.line, "", 0))
+	relayStreams(f.server, handler, &f.line.group)
 	var serving sync.WaitGroup
 	conf := tunnel.ByTarget(f.roots.ServerConfig())
 	for _, ln := range []net.Listener{ln, f.inbox} {

@@ -74,10 +74,14 @@ func (c *Credential) keeps(f exchange.Fields) bool {
 // earlier step meant to.
 func CheckOrigin(req *http.Request, origin *url.URL) error {
 	sameHost := req.Host == "" || req.Host == origin.Host
-	if req.URL.Opaque != "" { // it goes before host and path in the request line, and may be an absolute form
+	if req.URL.Opaque != "" || !sameHost { // Opaque goes before host and path in the request line, and may be an absolute form
 		return ErrWrongOrigin
 	}
-	if origin.Scheme != "https" || req.URL.Scheme != "https" || req.URL.Host != origin.Host || !sameHost {
+	return checkOrigin(req.URL.Scheme, req.URL.Host, origin)
+}
+
+func checkOrigin(scheme, host string, origin *url.URL) error {
+	if origin.Scheme != "https" || scheme != "https" || host != origin.Host {
 		return ErrWrongOrigin
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/h2"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/upstream"
 )
 
@@ -23,6 +24,7 @@ const copyBuffer = 32 << 10
 type relay struct {
 	*exchange.Exchange
 	answer *responseWriter
+	begun  *begun // what was done of it before; nil = nothing
 }
 
 type relayKey struct{}
@@ -34,7 +36,7 @@ func relayOf(ctx context.Context) relay { return ctx.Value(relayKey{}).(relay) }
 // to follow. Hop-by-hop fields end here (RFC 9110 section 7.6.1).
 func newReverse(
 	rewrite func(*httputil.ProxyRequest),
-	send func(*exchange.Exchange, *http.Request) (*http.Response, error),
+	send func(*exchange.Exchange, *http.Request, *begun) (*http.Response, error),
 	fail func(http.ResponseWriter, *http.Request, *exchange.Exchange, error),
 	errorLog *log.Logger,
 ) *httputil.ReverseProxy {
@@ -52,16 +54,17 @@ func newReverse(
 }
 
 // A relayTransport is an [http.RoundTripper] for httputil.ReverseProxy.
-type relayTransport func(*exchange.Exchange, *http.Request) (*http.Response, error)
+type relayTransport func(*exchange.Exchange, *http.Request, *begun) (*http.Response, error)
 
 // RoundTrip implements [http.RoundTripper].
 func (send relayTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	return send(relayOf(req.Context()).Exchange, req)
+	relayed := relayOf(req.Context())
+	return send(relayed.Exchange, req, relayed.begun)
 }
 
-// forward has an exchange relayed. strip names what is no trailer of the request; adapt
+// forward has an exchange relayed, of which something may have been done before. strip names what is no trailer of the request; adapt
 // changes the heads of the answers.
-func forward(reverse *httputil.ReverseProxy, w *responseWriter, r *http.Request, x *exchange.Exchange, strip []string, adapt func(http.Header)) {
+func forward(reverse *httputil.ReverseProxy, w *responseWriter, r *http.Request, x *exchange.Exchange, before *begun, strip []string, adapt func(http.Header)) {
 	if r.ProtoMajor == 1 {
 		// Without it net/http reads the rest of an upload before it lets an answer
 		// out. The only error is ErrNotSupported; then half-duplex remains.
@@ -74,7 +77,7 @@ func forward(reverse *httputil.ReverseProxy, w *responseWriter, r *http.Request,
 		defer abortResponse(w)
 	}
 	w.relay(adapt)
-	reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), relayKey{}, relay{x, w})))
+	reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), relayKey{}, relay{x, w, before})))
 }
 
 // receive prepares an upstream's answer for its client.
@@ -92,7 +95,7 @@ func receive(resp *http.Response) error {
 	if client := resp.Request; len(resp.Trailer) > 0 && client.ProtoMajor == 1 && client.Method != http.MethodHead {
 		resp.Header.Del("Content-Length") // HTTP/1.1 has trailers on chunked bodies only
 	}
-	dropOurs(resp.Trailer) // as announced
+	dropOurs(httpexchange.Fields(resp.Trailer)) // as announced
 	sent := resp.Request.Body
 	resp.Body = &answerBody{resp.Body, resp, to, sent != nil && sent != http.NoBody}
 	return nil
@@ -111,7 +114,7 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	switch ctx := b.answer.Request.Context(); {
 	case err == io.EOF:
-		if dropOurs(b.answer.Trailer); n > 0 && len(b.answer.Trailer) == 0 {
+		if dropOurs(httpexchange.Fields(b.answer.Trailer)); n > 0 && len(b.answer.Trailer) == 0 {
 			b.to.answer.last.Store(true)
 		}
 	case err != nil && ctx.Err() == nil:

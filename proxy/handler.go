@@ -25,6 +25,8 @@ type Handler struct {
 	// Enter waits for a place among the requests under way; false = too many wait. Nil =
 	// there is no bound.
 	Enter func(*http.Request) (leave func(), ok bool)
+	// TryEnter takes a place that is free; nil = there is no bound.
+	TryEnter func() (leave func(), ok bool)
 	// Withhold takes out of a request what is for other servers of ours; nil = nothing.
 	Withhold func(exchange.Fields)
 	Observer Observer

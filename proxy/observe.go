@@ -39,31 +39,47 @@ func (h *Handler) observe(w http.ResponseWriter, r *http.Request, x *exchange.Ex
 	if x.Recorder == nil && h.Observer.Record != nil {
 		x.Recorder = h.Observer.Record(x)
 	}
+	h.watch(w, withBody(r, x), x, serve)
+}
+
+// watch has an exchange answered whose begin was told.
+func (h *Handler) watch(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, serve func(*responseWriter, *http.Request, *exchange.Exchange)) {
 	answer := newResponseWriter(w, r, x, h.Observer.DecisionHeader)
 	whole := false
 	defer func() { h.end(answer, r, whole) }() // also when serve panics with http.ErrAbortHandler
-	serve(answer, withBody(r, x), x)
+	serve(answer, r, x)
 	whole = true
 }
 
 // end says how an exchange ended. whole = serve returned.
 func (h *Handler) end(w *responseWriter, r *http.Request, whole bool) {
 	x := w.exchange
+	var answered bool
+	x.Note(func(f *exchange.Facts) {
+		w.count(f)
+		answered = w.status != 0 || w.switched != nil || f.Decision == exchange.Tunnelled
+	})
+	gone := r.Context().Err() != nil || w.failed != nil
+	h.finish(x, whole && answered && w.failed == nil, gone, httpexchange.Fields(trailersOf(w.Header())).All())()
+}
+
+// finish notes how an exchange ended. It returns what tells of it, which may wait.
+func (h *Handler) finish(x *exchange.Exchange, whole, clientGone bool, trailer exchange.FieldSeq) (tell func()) {
 	x.Note(func(f *exchange.Facts) {
 		f.Took = time.Since(f.Began)
-		w.count(f)
-		answered := w.status != 0 || w.switched != nil || f.Decision == exchange.Tunnelled
-		f.Ended = ending(f, whole && answered && w.failed == nil, r.Context().Err() != nil || w.failed != nil)
+		f.Ended = ending(f, whole, clientGone)
 		if f.Ended != "" && h.Observer.ShuttingDown != nil && h.Observer.ShuttingDown() {
 			f.Ended = "cut at shutdown"
 		}
 	})
 	facts := x.Facts()
 	if x.Recorder != nil {
-		x.Recorder.End(facts, httpexchange.Fields(trailersOf(w.Header())).All())
+		x.Recorder.End(facts, trailer)
 	}
-	if h.Observer.Ended != nil {
-		h.Observer.Ended(x, facts)
+	return func() {
+		if h.Observer.Ended != nil {
+			h.Observer.Ended(x, facts)
+		}
 	}
 }
 
@@ -86,6 +102,19 @@ func withBody(r *http.Request, x *exchange.Exchange) *http.Request {
 	return out
 }
 
+// withRestOfBody is withBody for a request of whose body the first bytes were told of, or
+// all of it.
+func withRestOfBody(r *http.Request, x *exchange.Exchange, told int, whole bool) *http.Request {
+	if hasNoBody(r) {
+		return r
+	}
+	out := r.WithContext(r.Context())
+	body := &requestBody{ReadCloser: r.Body, trailer: r.Trailer, recorder: x.Recorder, told: told}
+	body.ended.Store(whole)
+	out.Body = body
+	return out
+}
+
 func hasNoBody(r *http.Request) bool { return r.ContentLength == 0 || r.Body == nil }
 
 // A requestBody is the body of a client's request. Closing net/http's own for HTTP/1.x
@@ -97,6 +126,7 @@ type requestBody struct {
 	trailer  http.Header
 	strip    []string          // what is no trailer either
 	recorder exchange.Recorder // nil = none
+	told     int               // how many of the bytes to come were told of before
 	ended    atomic.Bool
 	closed   atomic.Bool
 }
@@ -121,8 +151,9 @@ func (b *requestBody) record(p []byte, err error) {
 	if b.recorder == nil {
 		return
 	}
-	if len(p) > 0 {
-		b.recorder.RequestData(p)
+	again := min(b.told, len(p))
+	if b.told -= again; len(p) > again {
+		b.recorder.RequestData(p[again:])
 	}
 	switch {
 	case err == nil || b.ended.Swap(true):

@@ -22,8 +22,8 @@ func TargetURL(origin, asked *url.URL) *url.URL {
 }
 
 // setFields makes of the fields of a request, without those that are hop-by-hop, what the
-// upstream gets. in is what the client sent.
-func (p *Policy) setFields(out, in exchange.Fields, websocket bool) {
+// upstream gets.
+func (p *Policy) setFields(out exchange.Fields, websocket bool) {
 	if !websocket {
 		// "Upgrade: h2c" would be a tunnel past everything that is decided here
 		// (golang/go#80416).
@@ -31,7 +31,6 @@ func (p *Policy) setFields(out, in exchange.Fields, websocket bool) {
 		exchange.Delete(out, "Connection")
 	}
 	exchange.Delete(out, "Http2-Settings")
-	keepForwarded(out, in)
 	out.DeleteFunc(func(name, _ string) bool { return isNamed(p.Strip, name) })
 	for name, value := range p.Headers {
 		exchange.Set(out, name, value)
@@ -65,15 +64,19 @@ func keepForwarded(out, in exchange.Fields) {
 // them.
 func dropTrailers(trailer http.Header, strip []string) {
 	for name := range trailer {
-		if isNamed(strip, name) || !httpguts.ValidTrailerHeader(name) {
+		if !isTrailer(name, strip) {
 			delete(trailer, name)
 		}
 	}
 }
 
+func isTrailer(name string, strip []string) bool {
+	return !isNamed(strip, name) && httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name))
+}
+
 // dropOurs keeps an upstream from speaking for us in its answer, or behind it.
-func dropOurs(fields http.Header) {
+func dropOurs(fields exchange.Fields) {
 	for _, name := range []string{problem.Header, DecisionHeader, exchange.NoticeHeader} {
-		delete(fields, name)
+		exchange.Delete(fields, name)
 	}
 }

@@ -98,22 +98,26 @@ func (w *responseWriter) begin(status int) {
 			w.last.Store(true)
 		}
 	}
-	w.noteHead(status, h)
+	noteAnswer(w.exchange, status, httpexchange.Fields(h), w.decisionHeader)
 }
 
-// noteHead adds to an answer's head what the client may know.
-func (w *responseWriter) noteHead(status int, h http.Header) {
-	x := w.exchange
+// noteAnswer notes the head of an answer. It adds what was decided, where the client is to
+// know that.
+func noteAnswer(x *exchange.Exchange, status int, h exchange.Fields, decisionHeader bool) {
+	code := ""
+	if values := h.Values(problem.Header); len(values) > 0 {
+		code = values[0]
+	}
 	x.Note(func(f *exchange.Facts) {
-		f.Status, f.FirstByte, f.Error = status, time.Since(f.Began), h.Get(problem.Header)
+		f.Status, f.FirstByte, f.Error = status, time.Since(f.Began), code
 	})
-	if w.decisionHeader {
+	if decisionHeader {
 		if said := decisionOf(x.Facts()); said != "" {
-			h.Set(DecisionHeader, said)
+			exchange.Set(h, DecisionHeader, said)
 		}
 	}
 	if x.Recorder != nil {
-		x.Recorder.Response(x.Facts(), httpexchange.Fields(h).All())
+		x.Recorder.Response(x.Facts(), h.All())
 	}
 }
 

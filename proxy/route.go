@@ -60,7 +60,7 @@ func (route *Route) serve(w *responseWriter, r *http.Request, x *exchange.Exchan
 			route.fail(w, r, x, errConnect)
 			return
 		}
-		forward(route.reverse, w, r, x, route.Strip, func(h http.Header) { route.adapt(h, x) })
+		route.forward(w, r, x, nil)
 		return
 	case AnswerToken:
 		answerer = route.TokenEndpoint
@@ -74,6 +74,11 @@ func (route *Route) serve(w *responseWriter, r *http.Request, x *exchange.Exchan
 	if err := answerer.Answer(w, r, x); err != nil {
 		route.fail(w, r, x, err)
 	}
+}
+
+// forward relays an exchange, of which something may have been done before.
+func (route *Route) forward(w *responseWriter, r *http.Request, x *exchange.Exchange, before *begun) {
+	forward(route.reverse, w, r, x, before, route.Strip, func(h http.Header) { route.adapt(httpexchange.Fields(h), x) })
 }
 
 // fail answers in the upstream's place.
@@ -106,7 +111,7 @@ func answerProblem(w http.ResponseWriter, r *http.Request, x *exchange.Exchange,
 
 // Start makes the route ready to serve. Its fields stay as they are from then on.
 func (route *Route) Start() *Route {
-	route.reverse = newReverse(route.rewrite, route.Send, route.fail, route.ErrorLog)
+	route.reverse = newReverse(route.rewrite, route.send, route.fail, route.ErrorLog)
 	return route
 }
 
@@ -116,19 +121,18 @@ func (route *Route) rewrite(pr *httputil.ProxyRequest) {
 	dropTrailers(pr.In.Trailer, route.Strip)
 	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
 	websocket := route.WebSocket && opensWebSocket(pr.In)
-	route.setFields(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header), websocket)
+	keepForwarded(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header))
+	route.setFields(httpexchange.Fields(pr.Out.Header), websocket)
 }
 
 // adapt changes the head of an upstream's answer for a client that has us in the
 // upstream's place.
-func (route *Route) adapt(h http.Header, x *exchange.Exchange) {
-	h.Del("Alt-Svc") // leads past us (RFC 7838)
-	if !route.RewriteLocation || len(h["Location"]) == 0 {
+func (route *Route) adapt(h exchange.Fields, x *exchange.Exchange) {
+	exchange.Delete(h, "Alt-Svc") // leads past us (RFC 7838)
+	if !route.RewriteLocation || len(h.Values("Location")) == 0 {
 		return
 	}
 	if d, ok := doorOf(x, route.Origin); ok {
-		for i, location := range h["Location"] {
-			h["Location"][i] = d.rewrite(location)
-		}
+		exchange.Replace(h, "Location", d.rewrite)
 	}
 }

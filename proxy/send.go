@@ -23,21 +23,24 @@ const maxStale = 3
 // Send sends a request of an exchange to the upstream, with the route's credential. The
 // route's stages follow the exchange. What req has is for the configured origin.
 func (route *Route) Send(x *exchange.Exchange, req *http.Request) (*http.Response, error) {
-	followers, err := route.follow(req.Context(), x)
-	if err != nil {
-		followers.end(err)
-		return nil, upstream.Refuse(req, err)
+	return route.send(x, req, nil)
+}
+
+// send is Send for a request of which something may have been done before.
+func (route *Route) send(x *exchange.Exchange, req *http.Request, before *begun) (*http.Response, error) {
+	if before == nil {
+		before = &begun{}
+		if err := route.begin(req.Context(), x, before); err != nil {
+			return nil, upstream.Refuse(req, err)
+		}
 	}
-	to, follower := route.Upstream()
-	if follower != nil {
-		followers = append(followers, follower)
-	}
-	resp, err := route.authorize(x, aim(req, route.Origin, to.Origin()), to)
+	followers, to := before.followers, before.to
+	resp, err := route.authorize(x, aim(req, route.Origin, to.Origin()), before)
 	if err != nil {
 		followers.end(err)
 		return nil, err
 	}
-	dropOurs(resp.Header)
+	dropOurs(httpexchange.Fields(resp.Header))
 	followers.feed(resp)
 	return resp, nil
 }
@@ -58,7 +61,8 @@ func aim(req *http.Request, from, to *url.URL) *http.Request {
 }
 
 // authorize decides about the credential, and sends the request.
-func (route *Route) authorize(x *exchange.Exchange, req *http.Request, to upstream.Sender) (*http.Response, error) {
+func (route *Route) authorize(x *exchange.Exchange, req *http.Request, before *begun) (*http.Response, error) {
+	to := before.to
 	if err := CheckOrigin(req, to.Origin()); err != nil {
 		return nil, upstream.Refuse(req, err)
 	}
@@ -68,16 +72,16 @@ func (route *Route) authorize(x *exchange.Exchange, req *http.Request, to upstre
 		return nil, upstream.Refuse(req, err)
 	case decision != exchange.Injected:
 		x.Decide(decision)
-		return to.Send(x, req, nil)
+		return before.send(x, req, nil)
 	}
-	return (&injection{&route.Credential, x, to}).send(req)
+	return (&injection{&route.Credential, x, before}).send(req)
 }
 
 // An injection sends one request with a token.
 type injection struct {
 	*Credential
 	exchange *exchange.Exchange
-	to       upstream.Sender
+	*begun
 }
 
 // send sends the request. Where the upstream refuses the token, it is renewed once for
@@ -87,7 +91,7 @@ type injection struct {
 func (i *injection) send(req *http.Request) (*http.Response, error) {
 	body := upstream.NewReplayableBody(req)
 	defer body.Forget()
-	resp, token, err := i.sendOnce(req, body)
+	resp, token, err := i.first(req, body)
 	if err != nil || !i.refused(resp) || !replayable(req) || !atHand(body, resp) {
 		return resp, err
 	}
@@ -99,6 +103,17 @@ func (i *injection) send(req *http.Request) (*http.Response, error) {
 	i.exchange.Note(func(f *exchange.Facts) { f.Replayed = true })
 	resp, _, err = i.sendOnce(req, body)
 	return resp, err
+}
+
+// first returns the answer that there is, or else sends the request.
+func (i *injection) first(req *http.Request, body *upstream.ReplayableBody) (*http.Response, tokens.Token, error) {
+	if i.answer == nil {
+		return i.sendOnce(req, body)
+	}
+	answer := *i.answer
+	answer.Request = req
+	body.Fill(i.kept)
+	return &answer, i.used, nil
 }
 
 // sendOnce waits for a token first, so that nothing is dialed where there is none. The
@@ -117,7 +132,7 @@ func (i *injection) sendOnce(req *http.Request, body *upstream.ReplayableBody) (
 			return nil, token, upstream.Refuse(req, fmt.Errorf("getting the token: %w", err))
 		}
 		i.exchange.Decide(exchange.Injected)
-		resp, err := i.to.Send(i.exchange, body.Attempt(req), authorize)
+		resp, err := i.begun.send(i.exchange, body.Attempt(req), authorize)
 		if err == nil && i.refused(resp) {
 			i.Source.Reject(token)
 		}
@@ -125,7 +140,11 @@ func (i *injection) sendOnce(req *http.Request, body *upstream.ReplayableBody) (
 			return resp, token, err
 		}
 	}
-	return nil, token, upstream.Refuse(req, &tokens.Error{Action: tokens.ActionRetry, Message: upstream.ErrStale.Error(), Hint: "try again"})
+	return nil, token, upstream.Refuse(req, staleError())
+}
+
+func staleError() error {
+	return &tokens.Error{Action: tokens.ActionRetry, Message: upstream.ErrStale.Error(), Hint: "try again"}
 }
 
 // withToken returns a copy: who sends a request must not change it.
@@ -156,14 +175,18 @@ func (i *injection) token(ctx context.Context) (tokens.Token, error) {
 
 // liveToken returns the token that lives now. It does not wait for one.
 func (i *injection) liveToken() (tokens.Token, error) {
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
-	token, err := i.token(over)
+	token, err := i.token(waitsForNothing)
 	if err != nil {
 		return token, upstream.ErrStale
 	}
 	return token, nil
 }
+
+var waitsForNothing = func() context.Context {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	return over
+}()
 
 func (i *injection) refused(resp *http.Response) bool {
 	return slices.Contains(i.HealOn, resp.StatusCode)
@@ -173,9 +196,12 @@ func (i *injection) refused(resp *http.Response) bool {
 // it comes a little later. Speech that was streamed while somebody spoke does not,
 // and what a WebSocket's client sent behind its handshake is gone.
 func replayable(req *http.Request) bool {
-	kind := strings.ToLower(strings.TrimSpace(req.Header.Get("Content-Type")))
-	streamed := req.ContentLength < 0 && strings.HasPrefix(kind, "multipart/")
+	streamed := req.ContentLength < 0 && isMultipart(req.Header.Get("Content-Type"))
 	return !streamed && req.Header.Get("Upgrade") == ""
+}
+
+func isMultipart(contentType string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "multipart/")
 }
 
 // atHand reports whether the whole body is. A refusal stops net/http's upload over
@@ -194,16 +220,47 @@ func discard(resp *http.Response) {
 	go resp.Body.Close() // see answerBody.Close
 }
 
-// follow asks the stages, in their order.
-func (route *Route) follow(ctx context.Context, x *exchange.Exchange) (all followers, err error) {
+// A begun is what was done of an exchange so far. Once there is a failure or an answer, one
+// try to send it was made.
+type begun struct {
+	followers followers
+	to        upstream.Sender
+	failed    error          // how the first try ended; nil = it did not
+	answer    *http.Response // to it, which refuses the token; nil = none
+	used      tokens.Token   // in it
+	kept      int            // bytes of the body that came before the answer
+}
+
+// begin asks the stages, in their order, and chooses the upstream.
+func (route *Route) begin(ctx context.Context, x *exchange.Exchange, b *begun) error {
 	for _, stage := range route.Stages {
 		follower, err := stage.Follow(ctx, x)
 		if err != nil {
-			return all, err
+			b.followers.end(err)
+			return err
 		}
-		if follower != nil {
-			all = append(all, follower)
-		}
+		b.follow(follower)
 	}
-	return all, nil
+	var follower exchange.Follower
+	b.to, follower = route.Upstream()
+	b.follow(follower)
+	return nil
+}
+
+func (b *begun) follow(follower exchange.Follower) {
+	if follower != nil {
+		b.followers = append(b.followers, follower)
+	}
+}
+
+// send sends the request, the first time as one whose first try has failed, if it has.
+func (b *begun) send(x *exchange.Exchange, req *http.Request, authorize upstream.Authorize) (*http.Response, error) {
+	again, ok := b.to.(interface {
+		SendAgain(*exchange.Exchange, *http.Request, upstream.Authorize, error) (*http.Response, error)
+	})
+	if failed := b.failed; failed != nil && ok {
+		b.failed = nil
+		return again.SendAgain(x, req, authorize, failed)
+	}
+	return b.to.Send(x, req, authorize)
 }

@@ -23,6 +23,8 @@ import (
 // A signal is a stage that says when an event comes to it.
 type signal chan struct{}
 
+func (s signal) Concerns(*exchange.Exchange) bool { return true }
+
 func (s signal) Follow(_ context.Context, x *exchange.Exchange) (exchange.Follower, error) {
 	if x.Head.Method == http.MethodPost {
 		s <- struct{}{}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
+	"avsproxy/internal/h2"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/problem"
@@ -44,6 +46,7 @@ type line struct {
 	upstream  *upstream.Upstream
 	source    *tokens.Source
 	route     *Route
+	group     h2.Group
 	conns     *dialed             // to the upstream
 	opened    chan *io.PipeWriter // the channels of [spoken]
 	mu        sync.Mutex
@@ -99,6 +102,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	target := testkit.Must(url.Parse(origin))(t)
 	l := &line{source: p.source}
 	p.options.Origin, p.options.Roots = target, roots
+	p.options.Group = &l.group
 	l.conns = &dialed{dial: p.options.Dial, control: p.options.Control}
 	p.options.Dial = l.conns.Dial
 	l.upstream = upstream.New(p.options)
@@ -216,6 +220,14 @@ const (
 	upstreamLost  = "the upstream's connection was lost"
 )
 
+// relayStreams has a server relay the streams of HTTP/2, unless the standard engine is tested
+// (AVSPROXY_ENGINE=standard go test ./proxy).
+func relayStreams(server *httpserver.Server, handler http.Handler, group *h2.Group) {
+	if h, ok := handler.(*Handler); ok && os.Getenv("AVSPROXY_ENGINE") != "standard" {
+		server.Relay, server.Group = h.Acceptor, group
+	}
+}
+
 func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	t.Helper()
 	if ln == nil {
@@ -223,6 +235,7 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 	}
 	l.handler = handler
 	server := httpserver.New(handler, log.New(l, "", 0))
+	relayStreams(server, handler, &l.group)
 	var serving sync.WaitGroup
 	serving.Go(func() { server.Serve(ln) })
 	t.Cleanup(func() {

@@ -61,7 +61,7 @@ func (o *Unrouted) serve(w *responseWriter, r *http.Request, x *exchange.Exchang
 		o.tunnel(w, r, x)
 	case r.URL.Scheme == "http":
 		x.Decide(exchange.NoCredential)
-		forward(o.plain, w, r, x, nil, func(http.Header) {})
+		forward(o.plain, w, r, x, nil, nil, func(http.Header) {})
 	default:
 		o.fail(w, r, x, errAbsoluteTLS)
 	}
@@ -71,15 +71,16 @@ func (o *Unrouted) rewrite(pr *httputil.ProxyRequest) {
 	dropTrailers(pr.In.Trailer, nil)
 	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
 	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
-	(&Policy{}).setFields(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header), false)
+	keepForwarded(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header))
+	(&Policy{}).setFields(httpexchange.Fields(pr.Out.Header), false)
 }
 
 // send tells the client to go on before it sends, as [upstream.Upstream] does.
-func (o *Unrouted) send(x *exchange.Exchange, req *http.Request) (*http.Response, error) {
+func (o *Unrouted) send(x *exchange.Exchange, req *http.Request, _ *begun) (*http.Response, error) {
 	x.SendContinue()
 	resp, err := o.transport.RoundTrip(upstream.WithConnTrace(x, req))
 	if err == nil {
-		dropOurs(resp.Header)
+		dropOurs(httpexchange.Fields(resp.Header))
 	}
 	return resp, err
 }
@@ -122,7 +123,7 @@ func (o *Unrouted) tunnel(w *responseWriter, r *http.Request, x *exchange.Exchan
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 	if r.ProtoMajor == 1 {
-		w.noteHead(http.StatusOK, http.Header{}) // which went past our writer
+		noteAnswer(x, http.StatusOK, httpexchange.Fields{}, w.decisionHeader) // which went past our writer
 	}
 	up, down := o.options.Tunnels.Relay(client, target)
 	x.Note(func(f *exchange.Facts) { f.Sent, f.Written = up, down })

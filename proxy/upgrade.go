@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/net/http/httpguts"
+
+	"avsproxy/internal/httpexchange"
 )
 
 // An unaskedError is an answer of 101 that nobody asked for.
@@ -37,7 +39,7 @@ func (to relay) switchProtocols(resp *http.Response) error {
 	}
 	taken := &switched{ReadWriteCloser: backend}
 	to.answer.switched = taken
-	to.answer.noteHead(resp.StatusCode, resp.Header)
+	noteAnswer(to.Exchange, resp.StatusCode, httpexchange.Fields(resp.Header), to.answer.decisionHeader)
 	resp.Body = taken
 	return nil
 }

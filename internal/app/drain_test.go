@@ -35,7 +35,8 @@ func TestDrainEndsThoughAClientDoesNotRead(t *testing.T) {
 	others := proxy.NewUnrouted(proxy.UnroutedOptions{Dial: (&tunnel.Dialer{Loopback: true}).Dial, Tunnels: tunnels, ErrorLog: httpserver.DiscardLog()})
 	s := &Server{capture: &captureObserver{}}
 	rules := gate.Rules{Others: true, Host: func(exchange.Authority, exchange.Listener) bool { return false }}
-	handler := &proxy.Handler{Rules: rules, Table: &gate.Table{}, Unrouted: others, Enter: s.busy.Limit(maxRequests, maxWaiting)}
+	enter, _ := s.busy.Limit(maxRequests, maxWaiting)
+	handler := &proxy.Handler{Rules: rules, Table: &gate.Table{}, Unrouted: others, Enter: enter}
 	s.proxy = httpserver.New(handler, httpserver.DiscardLog())
 	door := testkit.Listen(t)
 	go s.proxy.Serve(listen.Sniff(door, nil, time.Second))

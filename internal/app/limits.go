@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/h2"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/peer"
 	"avsproxy/proxy"
@@ -74,8 +75,10 @@ type serverHooks struct {
 	// place counts a connection inside CONNECT that has none of its own below; ok is
 	// false where there is no place.
 	place func(net.Conn) (_ net.Conn, ok bool)
-	// enter bounds the requests under way; see [proxy.Handler].
-	enter func(*http.Request) (leave func(), ok bool)
+	// enter and tryEnter bound the requests under way; see [proxy.Handler].
+	enter    func(*http.Request) (leave func(), ok bool)
+	tryEnter func() (leave func(), ok bool)
+	group    *h2.Group // of the HTTP/2 connections; nil = nothing is relayed by streams
 }
 
 // A pacedLog prints what others can cause without end, in a [proxy.Pace].

@@ -13,6 +13,7 @@ import (
 	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
+	"avsproxy/internal/h2"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/tunnel"
 	"avsproxy/proxy"
@@ -22,6 +23,7 @@ import (
 type pipeline struct {
 	handler     *proxy.Handler
 	dialer      *tunnel.Dialer
+	group       *h2.Group
 	placeholder proxy.PlaceholderToken // the zero value: no route has token_endpoint
 	inbox       *tunnel.ConnQueue      // what came inside CONNECT, for the server of handler to serve as well
 	tunnels     *tunnel.Group
@@ -34,7 +36,7 @@ type pipeline struct {
 // pipeline joins the parts. loginURL is the page on which a person logs in to a credential.
 func (p *Program) pipeline(watch observers, loginURL func(credential string) string, around serverHooks) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf.Proxy)}
-	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, channels: map[string]*avsroute.Downchannel{}}
+	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, group: around.group, channels: map[string]*avsroute.Downchannel{}}
 	table, err := routeTable(p.conf)
 	if err != nil {
 		return nil, err
@@ -51,6 +53,7 @@ func (p *Program) pipeline(watch observers, loginURL func(credential string) str
 		Unrouted:  proxy.NewUnrouted(proxy.UnroutedOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: maxTunnels(OpenFiles()), ErrorLog: watch.errorLog}),
 		Intercept: tunnel.Intercept(line.inbox, around.place),
 		Enter:     around.enter,
+		TryEnter:  around.tryEnter,
 		Withhold:  console.StripConsoleCredentials,
 	}
 	for _, route := range p.conf.Routes {

@@ -100,6 +100,7 @@ func (b *routeBuilder) upstreamOptions() (upstream.Options, error) {
 		DialTimeout:      route.DialTimeout,
 		HeaderTimeout:    route.HeaderTimeout,
 		Proxy:            b.program.proxy,
+		Group:            b.pipeline.group,
 		Control:          b.pipeline.dialer.NotOwn,
 		Connections:      func(delta int) { metrics.Connections(route.Name, delta) },
 	}

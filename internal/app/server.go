@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/durable"
+	"avsproxy/internal/h2"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/sandbox"
@@ -167,7 +168,9 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	o := newObservers(s.env.UI.Log, s.refusals, metrics, s.capture)
 	o.DecisionHeader = s.Conf.Proxy.DecisionHeader
-	s.pipeline, err = program.pipeline(o, s.loginURL, serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, enter: s.busy.Limit(maxRequests, maxWaiting)})
+	hooks := serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, group: new(h2.Group)}
+	hooks.enter, hooks.tryEnter = s.busy.Limit(maxRequests, maxWaiting)
+	s.pipeline, err = program.pipeline(o, s.loginURL, hooks)
 	if err != nil {
 		return err
 	}
@@ -225,6 +228,7 @@ func (s *Server) buildHandlers(o observers, ended func()) {
 	s.pages = httpserver.NewPages(s.callbacks.handler, o.errorLog)
 	s.pages.RegisterOnShutdown(sync.OnceFunc(ended))
 	s.proxy = httpserver.New(s.pipeline.handler, o.errorLog)
+	s.proxy.Relay, s.proxy.Group = s.pipeline.handler.Acceptor, s.pipeline.group
 }
 
 func (s *Server) start(context.Context) error {

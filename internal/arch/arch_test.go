@@ -29,7 +29,7 @@ var arrows = map[string]string{
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/terminal",
 	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/capture internal/certs internal/charset internal/config internal/console internal/durable internal/exchange internal/explain" +
-		" internal/gate internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/terminal internal/tunnel internal/upstream",
+		" internal/gate internal/h2 internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/terminal internal/tunnel internal/upstream",
 	"internal/arch":     "",
 	"internal/avs":      "",
 	"internal/avsroute": "tokens internal/avs internal/exchange internal/upstream",
@@ -47,7 +47,7 @@ var arrows = map[string]string{
 	"internal/gate":            "internal/exchange internal/peer internal/problem",
 	"internal/h2":              "",
 	"internal/httpexchange":    "internal/exchange internal/gate internal/h2 internal/problem",
-	"internal/httpserver":      "internal/h2 internal/httpexchange internal/listen internal/netconn internal/peer internal/problem internal/tunnel",
+	"internal/httpserver":      "internal/exchange internal/h2 internal/httpexchange internal/listen internal/netconn internal/peer internal/problem internal/tunnel",
 	"internal/listen":          "internal/charset internal/durable internal/netconn internal/peer",
 	"internal/netconn":         "",
 	"internal/peer":            "internal/netconn",

@@ -16,6 +16,9 @@ type DuplicateDownchannel struct {
 	open   atomic.Int64
 }
 
+// Concerns implements [exchange.Stage].
+func (d *DuplicateDownchannel) Concerns(x *exchange.Exchange) bool { return asksDownchannel(x) }
+
 // Follow implements [exchange.Stage].
 func (d *DuplicateDownchannel) Follow(_ context.Context, x *exchange.Exchange) (exchange.Follower, error) {
 	if !asksDownchannel(x) {

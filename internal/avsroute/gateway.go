@@ -51,6 +51,7 @@ type Redirection struct {
 type Gateway struct {
 	options GatewayOptions
 
+	// mu is taken while the lock of HTTP/2 sessions is held, so upstreams are closed without it.
 	mu      sync.Mutex
 	present *currentUpstream
 	former  map[*currentUpstream]*time.Timer // what is ending, and when
@@ -175,17 +176,24 @@ func (g *Gateway) follow(origin *url.URL) (moved bool, why string) {
 // fallBack returns to First's origin from one where no connection was possible: a wrong
 // address must not end the route.
 func (g *Gateway) fallBack(at *currentUpstream) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	first := g.options.First.Origin()
-	if g.present != at || g.closed || sameOrigin(at.Origin(), first) {
+	if !g.moveBack(at) {
 		return
 	}
-	g.move(first)
 	at.Close() // on which nothing is under way
 	if g.options.OnFallback != nil {
 		g.options.OnFallback(at.Origin())
 	}
+}
+
+func (g *Gateway) moveBack(at *currentUpstream) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first := g.options.First.Origin()
+	if g.present != at || g.closed || sameOrigin(at.Origin(), first) {
+		return false
+	}
+	g.move(first)
+	return true
 }
 
 func (g *Gateway) move(origin *url.URL) {
@@ -195,8 +203,8 @@ func (g *Gateway) move(origin *url.URL) {
 
 func (g *Gateway) end(former *currentUpstream) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	delete(g.former, former)
+	g.mu.Unlock()
 	former.Close()
 }
 
@@ -224,13 +232,16 @@ func (g *Gateway) Keep(ctx context.Context) {
 // Close ends all upstreams, with whatever is under way on them.
 func (g *Gateway) Close() {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.closed = true
+	all := []*currentUpstream{g.present}
 	for former, ending := range g.former {
 		ending.Stop()
-		former.Close()
+		all = append(all, former)
 	}
-	g.present.Close()
+	g.mu.Unlock()
+	for _, u := range all {
+		u.Close()
+	}
 }
 
 // Trouble tells it of the upstream where the route is now.

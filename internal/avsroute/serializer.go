@@ -22,9 +22,14 @@ type Serializer struct {
 // NewSerializer returns a serializer for one route.
 func NewSerializer() *Serializer { return &Serializer{turn: make(chan struct{}, 1)} }
 
+// Concerns implements [exchange.Stage].
+func (s *Serializer) Concerns(x *exchange.Exchange) bool {
+	return x.Head.Method == "POST" && x.Head.DecodedPath() == avs.PathEvents
+}
+
 // Follow implements [exchange.Stage].
 func (s *Serializer) Follow(ctx context.Context, x *exchange.Exchange) (exchange.Follower, error) {
-	if x.Head.Method != "POST" || x.Head.DecodedPath() != avs.PathEvents {
+	if !s.Concerns(x) {
 		return nil, nil
 	}
 	select {

@@ -56,6 +56,9 @@ func NewSynchronizer(options SynchronizeOptions) *Synchronizer {
 	return s
 }
 
+// Concerns implements [exchange.Stage].
+func (s *Synchronizer) Concerns(x *exchange.Exchange) bool { return asksDownchannel(x) }
+
 // Follow implements [exchange.Stage].
 func (s *Synchronizer) Follow(ctx context.Context, x *exchange.Exchange) (exchange.Follower, error) {
 	if !asksDownchannel(x) {

@@ -82,6 +82,8 @@ type Recorder interface {
 // A Stage is a rule about some requests of a route. It is asked about each exchange before
 // that gets its credential.
 type Stage interface {
+	// Concerns reports whether Follow may return a follower, or wait.
+	Concerns(x *Exchange) bool
 	// Follow returns who follows the exchange; nil = nobody. It may wait, until ctx ends,
 	// whose error it then returns.
 	Follow(ctx context.Context, x *Exchange) (Follower, error)

@@ -12,14 +12,15 @@ import (
 // A body is what comes in on a stream, for a goroutine that reads it. Its fields are under
 // the group's lock.
 type body struct {
-	st      *Stream
-	changed sync.Cond
-	data    queue
-	err     error // behind the data; nil = more comes
-	closed  bool
-	ask     func()      // asks for the body when it is first read; nil = it comes unasked
-	came    http.Header // the trailer that came; nil = none
-	trailer http.Header // who reads finds it here with io.EOF; nil = nobody asks
+	st       *Stream
+	changed  sync.Cond
+	data     queue
+	err      error // behind the data; nil = more comes
+	closed   bool
+	credited int         // of the first bytes, for which the stream was given its window back already
+	ask      func()      // asks for the body when it is first read; nil = it comes unasked
+	came     http.Header // the trailer that came; nil = none
+	trailer  http.Header // who reads finds it here with io.EOF; nil = nobody asks
 
 	deadline time.Time
 	timer    *time.Timer
@@ -65,7 +66,7 @@ func (b *body) Read(p []byte) (int, error) {
 		case b.data.size > 0:
 			n := min(len(p), b.data.first())
 			b.data.take(p[:0], n)
-			b.st.Credit(n)
+			b.credit(n)
 			if b.whole() {
 				return n, b.ended() // so that who passes it on can end with it
 			}
@@ -103,9 +104,15 @@ func (b *body) closeLocked() {
 		return
 	}
 	b.closed = true
-	b.st.Credit(b.data.size)
+	b.credit(b.data.size)
 	b.data.drop()
 	b.changed.Broadcast()
+}
+
+func (b *body) credit(n int) {
+	already := min(n, b.credited)
+	b.credited -= already
+	b.st.Credit(n - already)
 }
 
 // whole reports whether all has come and was read.

@@ -23,10 +23,19 @@ type Bridge struct {
 
 // Accept is an [Acceptor].
 func (b *Bridge) Accept(st *Stream, h *Head, fin bool) {
-	r, err := h.request()
+	w, r, err := b.newAnswer(st, h, fin)
 	if err != nil {
 		st.Reset(ProtocolError)
 		return
+	}
+	b.running.Go(func() { b.serve(w, func() { b.Handler.ServeHTTP(w, r) }, r) })
+}
+
+// newAnswer makes of the head of a stream a request, and what takes its answer.
+func (b *Bridge) newAnswer(st *Stream, h *Head, fin bool) (*answer, *http.Request, error) {
+	r, err := h.request()
+	if err != nil {
+		return nil, nil, err
 	}
 	ctx := context.Background()
 	if b.Context != nil {
@@ -48,7 +57,7 @@ func (b *Bridge) Accept(st *Stream, h *Head, fin bool) {
 	}
 	st.SetEnd(w)
 	st.SetSource(w)
-	b.running.Go(func() { b.serve(w, r.WithContext(ctx)) })
+	return w, r.WithContext(ctx), nil
 }
 
 type answerKey struct{}
@@ -83,7 +92,8 @@ func SetResetCode(r *http.Request, code ErrCode) {
 // Wait waits for the handlers that run.
 func (b *Bridge) Wait() { b.running.Wait() }
 
-func (b *Bridge) serve(w *answer, r *http.Request) {
+// serve calls handle, and ends the answer when that returns.
+func (b *Bridge) serve(w *answer, handle func(), r *http.Request) {
 	defer w.cancel()
 	defer func() {
 		broken := recover()
@@ -92,7 +102,7 @@ func (b *Bridge) serve(w *answer, r *http.Request) {
 		}
 		w.finish(broken == nil)
 	}()
-	b.Handler.ServeHTTP(w, r)
+	handle()
 }
 
 func (b *Bridge) logPanic(r *http.Request, broken any) {

@@ -31,6 +31,26 @@ type call struct {
 	drained  sync.Cond
 }
 
+func newCall(req *http.Request) *call {
+	return &call{req: req, news: make(chan struct{}, 1), noHead: req.Method == http.MethodHead}
+}
+
+// attach gives the call its stream.
+func (c *call) attach(st *Stream) {
+	c.st, c.body = st, newBody(st)
+	c.drained.L = &st.s.group.mu
+	st.SetEnd(c)
+	st.SetSource(c)
+}
+
+// returned is the answer as the caller gets it; ctx ends its body.
+func (c *call) returned(ctx context.Context) *http.Response {
+	if c.resp.Body != http.NoBody {
+		c.resp.Body = &answerBody{body: c.body, call: c, stop: context.AfterFunc(ctx, func() { c.cancel(ctx.Err()) })}
+	}
+	return c.resp
+}
+
 // wait returns the answer's head. From then on the request's context ends the body.
 func (c *call) wait(bound time.Duration) (*http.Response, error) {
 	ctx := c.req.Context()
@@ -51,10 +71,7 @@ func (c *call) wait(bound time.Duration) (*http.Response, error) {
 		resp, err := c.heard()
 		switch {
 		case resp != nil:
-			if resp.Body != http.NoBody {
-				resp.Body = &answerBody{body: c.body, call: c, stop: context.AfterFunc(ctx, func() { c.cancel(ctx.Err()) })}
-			}
-			return resp, nil
+			return c.returned(ctx), nil
 		case err != nil:
 			c.cancel(err)
 			return nil, err

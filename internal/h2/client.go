@@ -30,6 +30,12 @@ func (s *Session) open() error {
 	return nil
 }
 
+// Ready reports whether a stream can be opened and something has come within quiet. It is for
+// who holds the group's lock.
+func (s *Session) Ready(quiet time.Duration) bool {
+	return s.open() == nil && wallSince(s.lastRead) < quiet
+}
+
 // Release gives a place back that Reserve took.
 func (s *Session) Release() {
 	s.group.mu.Lock()
@@ -95,6 +101,13 @@ func (s *Session) EndedWell() bool {
 	return s.wellIdle
 }
 
+// Answered reports whether the head of an answer has come.
+func (s *Session) Answered() bool {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	return s.answered
+}
+
 // Processed reports whether the server said with GOAWAY that it has looked at requests.
 func (s *Session) Processed() bool {
 	s.group.mu.Lock()
@@ -113,6 +126,10 @@ func (s *Session) WriteIdle() time.Duration { return s.since(&s.lastSent) }
 func (s *Session) since(at *time.Time) time.Duration {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
+	return wallSince(*at)
+}
+
+func wallSince(at time.Time) time.Duration {
 	passed := time.Now().Round(0).Sub(at.Round(0))
 	return max(passed, -passed) // the clock may have been set back
 }

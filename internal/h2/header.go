@@ -187,7 +187,7 @@ func (st *Stream) onAnswer(fin bool) error {
 		st.end.Head(h, false)
 		return nil
 	}
-	st.headIn = true
+	st.headIn, s.answered = true, true
 	st.noBody = st.noBody || h.Status == 204 || h.Status == 304
 	st.rest = h.Length
 	if st.noBody {

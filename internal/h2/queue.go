@@ -1,6 +1,9 @@
 package h2
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // A queue holds the bytes of DATA frames that wait to be sent, with the borders between
 // them. Small frames that wait behind many others lose their borders: they must not cost
@@ -50,6 +53,22 @@ func (q *queue) take(out []byte, n int) []byte {
 	}
 	return out
 }
+
+// frames yields what is held, and whether it is the last piece.
+func (q *queue) frames() iter.Seq2[[]byte, bool] {
+	return func(yield func([]byte, bool) bool) {
+		at := q.start
+		for i, n := range q.borders {
+			if !yield(q.data[at:at+n], i == len(q.borders)-1) {
+				return
+			}
+			at += n
+		}
+	}
+}
+
+// reset empties the queue. It keeps its memory.
+func (q *queue) reset() { *q = queue{data: q.data[:0], borders: q.borders[:0]} }
 
 // drop frees what is held.
 func (q *queue) drop() { *q = queue{} }

@@ -15,7 +15,36 @@ import (
 // A Group has sessions that share one lock, so that a stream of one can be joined to a
 // stream of another. The zero value is ready.
 type Group struct {
-	mu sync.Mutex
+	mu      sync.Mutex
+	pending []func() // see later
+	running bool     // a goroutine calls them
+}
+
+// later has f called soon without the lock, behind what was given before.
+func (g *Group) later(f func()) {
+	g.pending = append(g.pending, f)
+	if !g.running {
+		g.running = true
+		go g.callPending()
+	}
+}
+
+func (g *Group) callPending() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var spare []func()
+	for len(g.pending) > 0 {
+		all := g.pending
+		g.pending = spare[:0]
+		g.mu.Unlock()
+		for _, f := range all {
+			f()
+		}
+		clear(all)
+		spare = all
+		g.mu.Lock()
+	}
+	g.running, g.pending = false, nil
 }
 
 // Config is how a session behaves. Zero values are those of the comments.
@@ -104,6 +133,7 @@ type Session struct {
 	closing    bool   // nothing more will be sent
 	writing    bool   // the writer writes
 	unwritten  int    // answers whose end is in out, or being written
+	answered   bool   // the head of an answer has come, of a client
 	sent       uint32 // the stream whose head was written last, of a client
 	wellIdle   bool   // the other side closed it between frames, while nothing was under way
 	limits     limits

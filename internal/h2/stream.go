@@ -22,7 +22,7 @@ type End interface {
 
 // A Source is where the bytes come from that a stream sends.
 type Source interface {
-	// Credit says that n bytes were sent on.
+	// Credit says that n bytes were sent on, maybe with the stream's end.
 	Credit(n int)
 }
 
@@ -47,6 +47,8 @@ type Stream struct {
 	window   int64
 	queue    queue
 	fin      bool // END_STREAM goes out behind the queue
+	cut      bool // RST_STREAM with cutCode does
+	cutCode  ErrCode
 	trailer  []hpack.HeaderField
 	outEnded bool
 	inTurn   bool
@@ -112,6 +114,21 @@ func (st *Stream) SendTrailer(fields []hpack.HeaderField) {
 	st.takeTurn()
 }
 
+// sendEndWith ends the body, with a trailer where there is one.
+func (st *Stream) sendEndWith(trailer []hpack.HeaderField) {
+	if len(trailer) == 0 {
+		st.SendData(nil, true)
+		return
+	}
+	st.SendTrailer(trailer)
+}
+
+// resetBehind resets the stream when what is queued has gone out.
+func (st *Stream) resetBehind(code ErrCode) {
+	st.cut, st.cutCode = true, code
+	st.takeTurn()
+}
+
 // Reset ends the stream both ways. The other side hears the code.
 func (st *Stream) Reset(code ErrCode) {
 	if st.gone {
@@ -155,6 +172,8 @@ func (st *Stream) takeTurn() {
 	case st.queue.size > 0 && st.window > 0:
 		st.s.turns.add(st)
 		st.s.touch()
+	case st.queue.size == 0 && st.cut:
+		st.Reset(st.cutCode)
 	case st.queue.size == 0 && st.fin:
 		st.sendEnd()
 	}
@@ -176,14 +195,14 @@ func (st *Stream) sendQueued() {
 	s.out = st.queue.take(s.out, n)
 	st.window -= int64(n)
 	s.window -= int64(n)
+	if last {
+		st.endOut()
+	} else {
+		st.takeTurn()
+	}
 	if st.source != nil {
 		st.source.Credit(n)
 	}
-	if last {
-		st.endOut()
-		return
-	}
-	st.takeTurn()
 }
 
 // sendEnd ends the body when nothing is queued any more.
@@ -239,4 +258,11 @@ func (st *Stream) forget() {
 		st.s.touch()
 	}
 	st.s.config.stateChanged(st.s)
+}
+
+// Locked calls f with the group's lock held, for who does not hold it.
+func (st *Stream) Locked(f func()) {
+	st.s.group.mu.Lock()
+	defer st.s.group.mu.Unlock()
+	f()
 }

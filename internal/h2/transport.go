@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -36,6 +37,9 @@ func sizeOf(fields []hpack.HeaderField) (n uint64) {
 func (s *Session) Open(fields []hpack.HeaderField, fin bool, end End, noBody bool) (*Stream, error) {
 	if err := s.open(); err != nil {
 		return nil, err
+	}
+	if s.peer.header < math.MaxUint32 && sizeOf(fields) > uint64(s.peer.header) {
+		return nil, ErrHeaderTooLarge
 	}
 	if s.last == 0 {
 		s.last = 1
@@ -88,15 +92,9 @@ func (s *Session) Send(req *http.Request, options SendOptions) (*http.Response, 
 		closeBody(req)
 		return nil, err
 	}
-	c := &call{req: req, news: make(chan struct{}, 1), noHead: req.Method == http.MethodHead}
+	c := newCall(req)
 	g := s.group
 	g.mu.Lock()
-	if sizeOf(fields) > uint64(s.peer.header) {
-		s.release()
-		g.mu.Unlock()
-		closeBody(req)
-		return nil, ErrHeaderTooLarge
-	}
 	s.reserved--
 	st, err := s.Open(fields, noBody, c, c.noHead)
 	if err != nil {
@@ -104,11 +102,12 @@ func (s *Session) Send(req *http.Request, options SendOptions) (*http.Response, 
 		s.release()
 		g.mu.Unlock()
 		closeBody(req)
+		if err == ErrHeaderTooLarge {
+			return nil, err
+		}
 		return nil, &ResetError{Code: RefusedStream, Unprocessed: true, Err: err}
 	}
-	c.st, c.body = st, newBody(st)
-	c.drained.L = &g.mu
-	st.SetSource(c)
+	c.attach(st)
 	c.uploaded = noBody
 	g.mu.Unlock()
 	if options.Opened != nil {

@@ -4,6 +4,7 @@ package httpexchange
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"strings"
@@ -52,11 +53,16 @@ func ConnOf(ctx context.Context) exchange.Conn {
 
 // Conn is the connection of a request.
 func Conn(r *http.Request) *exchange.Conn {
-	c := ConnOf(r.Context())
-	addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	c.Listener, c.Address = exchange.ListenerAt(addr, r.TLS != nil), addressOf(addr)
-	if r.TLS != nil {
-		c.TLS, c.TLSName = true, r.TLS.ServerName
+	return ConnIn(r.Context(), r.TLS)
+}
+
+// ConnIn is the connection whose requests have the context ctx; secure = it has TLS.
+func ConnIn(ctx context.Context, secure *tls.ConnectionState) *exchange.Conn {
+	c := ConnOf(ctx)
+	addr, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+	c.Listener, c.Address = exchange.ListenerAt(addr, secure != nil), addressOf(addr)
+	if secure != nil {
+		c.TLS, c.TLSName = true, secure.ServerName
 	}
 	return &c
 }

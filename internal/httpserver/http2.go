@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"crypto/tls"
 	"maps"
 	"net"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"slices"
 
 	"avsproxy/internal/h2"
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
 )
 
@@ -19,8 +21,12 @@ func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
 	defer cancel()
 	ctx = s.ConnContext(context.WithValue(ctx, http.LocalAddrContextKey, conn.LocalAddr()), conn)
 	bridge := &h2.Bridge{Handler: s.Handler, Context: func(*h2.Session) context.Context { return ctx }, ErrorLog: s.ErrorLog}
-	session := new(h2.Group).Server(conn, h2.Config{
-		Accept: bridge.Accept, MaxStreams: maxStreams, MaxHeader: maxHeader, FirstTimeout: HeaderTimeout,
+	accept, group := bridge.Accept, new(h2.Group)
+	if s.Relay != nil {
+		accept, group = s.Relay(httpexchange.ConnIn(ctx, stateOf(conn)), bridge), s.Group
+	}
+	session := group.Server(conn, h2.Config{
+		Accept: accept, MaxStreams: maxStreams, MaxHeader: maxHeader, FirstTimeout: HeaderTimeout,
 		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead,
 	})
 	if !s.addSession(session) {
@@ -30,6 +36,15 @@ func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
 	defer s.removeSession(session)
 	defer session.Close() // also behind a panic
 	_ = session.Serve()   // its client knows why
+}
+
+// stateOf is that of TLS; nil = the connection has none.
+func stateOf(conn net.Conn) *tls.ConnectionState {
+	if secure, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		state := secure.ConnectionState()
+		return &state
+	}
+	return nil
 }
 
 // recoverPanic keeps a fault of ours in one connection, as net/http does.

@@ -14,10 +14,20 @@ type InFlight struct{ sync.WaitGroup }
 
 // Limit returns how a request enters: most at a time, so many others wait for their turn,
 // and false is for the rest. A CONNECT takes no place: what is inside it would wait
-// for that very place.
-func (u *InFlight) Limit(most, waiting int) func(*http.Request) (leave func(), ok bool) {
+// for that very place. try does not wait.
+func (u *InFlight) Limit(most, waiting int) (enter func(*http.Request) (leave func(), ok bool), try func() (leave func(), ok bool)) {
 	places, queue := make(chan struct{}, most), make(chan struct{}, waiting)
-	return func(r *http.Request) (leave func(), ok bool) {
+	leave := func() { u.Done(); <-places }
+	try = func() (func(), bool) {
+		select {
+		case places <- struct{}{}:
+			u.Add(1)
+			return leave, true
+		default:
+			return nil, false
+		}
+	}
+	enter = func(r *http.Request) (func(), bool) {
 		if r.Method == http.MethodConnect {
 			u.Add(1)
 			return u.Done, true
@@ -26,8 +36,9 @@ func (u *InFlight) Limit(most, waiting int) func(*http.Request) (leave func(), o
 			return nil, false
 		}
 		u.Add(1)
-		return func() { u.Done(); <-places }, true
+		return leave, true
 	}
+	return enter, try
 }
 
 // acquire waits in the queue for a place; false = the queue is full. Where the client

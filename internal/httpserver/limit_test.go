@@ -47,7 +47,7 @@ func TestC22_SettingsAreAsDocumented(t *testing.T) {
 
 // limited lets one request in at a time, which says so and waits.
 func limited(busy *InFlight, entered chan<- struct{}, leave <-chan struct{}) http.HandlerFunc {
-	enter := busy.Limit(1, 9)
+	enter, _ := busy.Limit(1, 9)
 	return func(_ http.ResponseWriter, r *http.Request) {
 		done, ok := enter(r)
 		if !ok {
@@ -138,7 +138,7 @@ func TestThoseWhoAreGoneLeaveTheQueue(t *testing.T) {
 
 func TestRequestsBeyondThoseThatWaitDoNotEnter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		enter := (&InFlight{}).Limit(1, 2)
+		enter, _ := (&InFlight{}).Limit(1, 2)
 		over := make(chan func(), 3)
 		for range 3 {
 			go func() {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/h2"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
@@ -37,6 +38,10 @@ func DiscardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 // A Server serves HTTP/1.x by net/http and HTTP/2 by sessions of package h2.
 type Server struct {
 	*http.Server
+	// Relay returns who takes the requests of an HTTP/2 connection in the place of Handler,
+	// which the bridge calls; nil = Handler gets them all. Group has the sessions then.
+	Relay func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor
+	Group *h2.Group
 
 	mu       sync.Mutex
 	sessions map[*h2.Session]bool

@@ -4,14 +4,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"time"
 
 	"avsproxy/internal/exchange"
 )
 
 // noteConn notes that a request is given to a connection, after it waited.
-func noteConn(x *exchange.Exchange, req *http.Request, conn *upstreamConn, reused bool, waited time.Duration) {
-	to := exchange.ConnInfo{Address: req.URL.Scheme + "://" + req.URL.Host, TLS: req.URL.Scheme == "https", Reused: reused}
+func noteConn(x *exchange.Exchange, origin *url.URL, conn *upstreamConn, reused bool, waited time.Duration) {
+	to := exchange.ConnInfo{Address: origin.Scheme + "://" + origin.Host, TLS: origin.Scheme == "https", Reused: reused}
 	var handshake time.Duration
 	if conn != nil {
 		to.Conn, handshake = conn.number, conn.handshake
@@ -32,7 +33,7 @@ func WithConnTrace(x *exchange.Exchange, req *http.Request) *http.Request {
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GetConn: func(string) { began = time.Now() }, // again where a connection turns out to be dead
 		GotConn: func(info httptrace.GotConnInfo) {
-			noteConn(x, req, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
+			noteConn(x, req.URL, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
 		},
 	}))
 }

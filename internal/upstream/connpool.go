@@ -6,8 +6,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"avsproxy/internal/exchange"
@@ -36,9 +38,10 @@ type connPool struct {
 	connected chan struct{}
 
 	mu      sync.Mutex
-	open    []*pooledConn // that take requests
-	leaving []*pooledConn // that finish what they have
-	dialing *pendingDial  // nil = no dial under way
+	open    []*pooledConn                 // that take requests
+	ready   atomic.Pointer[[]*pooledConn] // what open was last
+	leaving []*pooledConn                 // that finish what they have
+	dialing *pendingDial                  // nil = no dial under way
 	back    backOff
 	reached bool // there was a connection
 	kept    bool // keep runs
@@ -175,6 +178,7 @@ func (s *connPool) reserve(l *pooledConn) bool {
 
 // sortOutLocked parts what takes no more requests from what does.
 func (s *connPool) sortOutLocked() {
+	before := len(s.open)
 	s.open = slices.DeleteFunc(s.open, func(l *pooledConn) bool {
 		retired := l.retired() // asked once: it may become so meanwhile
 		if retired {
@@ -182,7 +186,16 @@ func (s *connPool) sortOutLocked() {
 		}
 		return retired
 	})
+	if len(s.open) < before {
+		s.publishLocked()
+	}
 	s.leaving = slices.DeleteFunc(s.leaving, (*pooledConn).lost)
+}
+
+// publishLocked lets the connections be found without the lock.
+func (s *connPool) publishLocked() {
+	open := slices.Clone(s.open)
+	s.ready.Store(&open)
 }
 
 func (s *connPool) close() {
@@ -218,11 +231,16 @@ func (s *connPool) place(ctx context.Context, l *pooledConn) (bool, error) {
 
 // send sends a request again where that is safe: the upstream did not look at it and its
 // body can begin anew, or the connection was lost under a request that only asks. What
-// authorize adds is added to each attempt once it has a place on a connection.
-func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
+// authorize adds is added to each attempt once it has a place on a connection. failed is how
+// an attempt before ended; nil = there was none.
+func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Authorize, failed error) (*http.Response, error) {
 	body, retry := NewReplayableBody(req), retry{most: s.most()}
+	if failed != nil && !retry.permits(req, body, failed) {
+		body.close()
+		return nil, retry.last
+	}
 	for {
-		l, err := s.connection(x, req)
+		l, err := s.connection(req.Context(), x, req.URL)
 		if err == errNotHTTP2 && retry.tries == 0 {
 			return nil, err // the caller sends the request, body and all, in another way
 		}
@@ -246,9 +264,7 @@ func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Autho
 			l.callDraining(req.Context(), x)
 			return resp, nil
 		}
-		result := retry.outcome(req, err)
-		retry.last = result.wrap(err)
-		if result == maybeProcessed || !body.restartable() || !retry.again(req.Context()) {
+		if !retry.permits(req, body, err) {
 			body.close()
 			return nil, retry.last
 		}
@@ -256,15 +272,15 @@ func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Autho
 }
 
 // connection gets a place for a request, and notes how long that took.
-func (s *connPool) connection(x *exchange.Exchange, req *http.Request) (*pooledConn, error) {
+func (s *connPool) connection(ctx context.Context, x *exchange.Exchange, origin *url.URL) (*pooledConn, error) {
 	began := time.Now()
-	l, err := s.get(req.Context())
+	l, err := s.get(ctx)
 	waited := time.Since(began)
 	if err != nil {
 		x.Note(func(f *exchange.Facts) { f.Connect += waited })
 		return nil, err
 	}
-	noteConn(x, req, l.base, l.used.Swap(true), waited)
+	noteConn(x, origin, l.base, l.used.Swap(true), waited)
 	x.SendContinue()
 	return l, nil
 }

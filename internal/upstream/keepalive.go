@@ -236,6 +236,7 @@ func (s *connPool) connect(d *pendingDial) {
 		made.listed, made.tried, made.wanted = true, d.tried, d.wanted
 		d.link = made
 		s.open = append(s.open, made)
+		s.publishLocked()
 		s.reached = true
 	}
 	s.dialing = nil

@@ -15,16 +15,15 @@ import (
 
 // A pooledConn is one HTTP/2 connection to the upstream.
 type pooledConn struct {
-	session  *h2.Session
-	header   time.Duration // bounds the wait for an answer's head; 0 = it does not
-	base     *upstreamConn // below TLS
-	used     atomic.Bool   // it had a request
-	answered atomic.Bool   // one of them
-	waiting  atomic.Int64  // requests, for a stream
-	turn     chan struct{} // full = one of them is at the head of the queue
-	freed    chan struct{} // has one when a stream may be free
-	gone     chan struct{} // closed when the connection takes no more requests
-	off      sync.Once
+	session *h2.Session
+	header  time.Duration // bounds the wait for an answer's head; 0 = it does not
+	base    *upstreamConn // below TLS
+	used    atomic.Bool   // it had a request
+	waiting atomic.Int64  // requests, for a stream
+	turn    chan struct{} // full = one of them is at the head of the queue
+	freed   chan struct{} // has one when a stream may be free
+	gone    chan struct{} // closed when the connection takes no more requests
+	off     sync.Once
 
 	// Under the lock of the pool:
 	listed bool      // among them
@@ -88,14 +87,10 @@ func (l *pooledConn) lost() bool {
 
 // roundTrip sends a request on the place that it has.
 func (l *pooledConn) roundTrip(x *exchange.Exchange, req *http.Request) (*http.Response, error) {
-	resp, err := l.session.Send(req, h2.SendOptions{
+	return l.session.Send(req, h2.SendOptions{
 		HeadTimeout: l.header,
 		Opened:      func(id uint32) { x.Note(func(f *exchange.Facts) { f.Upstream.Stream = id }) },
 	})
-	if err == nil {
-		l.answered.Store(true)
-	}
-	return resp, err
 }
 
 // callDraining calls x.Draining when the connection takes no more requests.
@@ -134,7 +129,7 @@ func (l *pooledConn) settle(ctx context.Context) error {
 func (l *pooledConn) endLocked(cause error) connEnd {
 	return connEnd{
 		cause: cmp.Or(cause, errGoodbye), tried: l.tried,
-		used: l.wanted || l.used.Load(), served: l.answered.Load() || l.session.Processed(), well: l.session.EndedWell(),
+		used: l.wanted || l.used.Load(), served: l.session.Answered() || l.session.Processed(), well: l.session.EndedWell(),
 	}
 }
 

@@ -98,6 +98,13 @@ func (s *ReplayableBody) Complete(ctx context.Context) bool {
 	return s.Whole()
 }
 
+// Fill reads the first n bytes, which are there, and the end, if that is.
+func (s *ReplayableBody) Fill(n int) {
+	if s.body != nil {
+		_, _ = io.CopyN(io.Discard, s.body.begin(), int64(n))
+	}
+}
+
 // Forget ends the copying and frees what is kept: nobody will ask for another
 // attempt. The present one goes on where it is. Whoever was lent the body by an
 // earlier step cannot know that, and changes nothing.

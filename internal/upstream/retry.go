@@ -55,6 +55,18 @@ func (r *retry) outcome(req *http.Request, err error) outcome {
 	return result
 }
 
+// permits reports whether a request that ended with err is to be sent again. It waits until
+// then.
+func (r *retry) permits(req *http.Request, body *ReplayableBody, err error) bool {
+	result := r.outcome(req, err)
+	r.last = result.wrap(err)
+	return result != maybeProcessed && body.restartable() && r.again(req.Context())
+}
+
+// Failure is what is told of a request whose try by [Place.Relay] failed, and which cannot be
+// sent again.
+func Failure(req *http.Request, err error) error { return outcomeOf(req, err).wrap(err) }
+
 // again waits until the next try is due; false = there is none.
 func (r *retry) again(ctx context.Context) bool {
 	if r.tries++; r.tries == 1 {

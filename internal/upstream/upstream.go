@@ -48,6 +48,9 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Connections, if set, hears +1 and -1 as connections come and go.
 	Connections func(delta int)
+	// Group has the HTTP/2 sessions, so that streams of clients in the same group can be
+	// relayed; nil = one of its own.
+	Group *h2.Group
 	// OnEvent, if set, hears what becomes of HTTP/2 connections, with the cause where there
 	// is one. It must not wait.
 	OnEvent func(event Event, cause error)
@@ -70,7 +73,7 @@ const (
 type Upstream struct {
 	options   Options
 	tls       *tls.Config
-	group     h2.Group        // of the HTTP/2 sessions
+	group     *h2.Group       // of the HTTP/2 sessions
 	pool      *connPool       // over HTTP/2
 	transport *http.Transport // over HTTP/1.x
 	upgrading *http.Transport
@@ -102,8 +105,11 @@ func New(options Options) *Upstream {
 	if options.Dial == nil {
 		options.Dial = (&net.Dialer{ControlContext: options.Control}).DialContext
 	}
+	if options.Group == nil {
+		options.Group = new(h2.Group)
+	}
 	u := &Upstream{
-		options: options,
+		options: options, group: options.Group,
 		tls: &tls.Config{
 			RootCAs:    options.Roots,
 			ServerName: options.Origin.Hostname(),
@@ -163,11 +169,16 @@ func (u *Upstream) Origin() *url.URL { return u.options.Origin }
 
 // Send implements [Sender].
 func (u *Upstream) Send(x *exchange.Exchange, req *http.Request, authorize Authorize) (*http.Response, error) {
+	return u.SendAgain(x, req, authorize, nil)
+}
+
+// SendAgain sends a request whose first try, by [Place.Relay], has failed, if that may be.
+func (u *Upstream) SendAgain(x *exchange.Exchange, req *http.Request, authorize Authorize, failed error) (*http.Response, error) {
 	if req.Header.Get("Upgrade") != "" {
 		return u.pooled(u.upgrading, x, req, authorize)
 	}
 	if !u.http1.Load() {
-		resp, err := u.pool.send(x, req, authorize)
+		resp, err := u.pool.send(x, req, authorize, failed)
 		if err != errNotHTTP2 {
 			return resp, err
 		}

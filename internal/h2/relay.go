@@ -1,0 +1,324 @@
+package h2
+
+import (
+	"io"
+	"net/http"
+	"sync"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// maxKept is how many bytes of a request's body are kept until the head of its answer, for
+// who takes the request over.
+const maxKept = 64 << 10
+
+// A Tap hears what passes on a [Relay], and says in which form it goes on. Its methods are
+// called with the group's lock held, must not wait, and must not keep what they are given
+// but for its texts.
+type Tap interface {
+	// RequestData gets a piece of the request's body.
+	RequestData(p []byte)
+	// RequestEnd comes behind the last piece. It returns the trailer that goes on.
+	RequestEnd(trailer Fields) Fields
+	// RequestReset says that the client gave up before that.
+	RequestReset(err *ResetError)
+	// Interim returns the fields of a 1xx that goes on.
+	Interim(h *Head) Fields
+	// Answer returns the fields of the final head that goes on. false = the tap has
+	// handed the relay over ([Relay.HandOver]).
+	Answer(h *Head, fin bool) (Fields, bool)
+	// AnswerData gets a piece of the answer's body.
+	AnswerData(p []byte)
+	// AnswerEnd comes behind the last piece. It returns the trailer that goes on.
+	AnswerEnd(trailer Fields) Fields
+	// Failed says that the request ended before the final head of its answer. It hands
+	// the relay over.
+	Failed(err *ResetError)
+	// Ended says that nothing more comes: all of the answer was sent (nil), the
+	// upstream cut it, or, where clientGone is set, the client did.
+	Ended(err *ResetError, clientGone bool)
+}
+
+// A Relay joins the stream of a request that came in to one of a client session in the same
+// [Group]. Frames pass as they come: the borders of DATA, resets with their codes, ends.
+type Relay struct {
+	tap Tap
+	in  *Stream
+	out *Stream // nil = the relay has not started: what comes waits here
+
+	kept     *queue // of the request's body; nil = nothing, or no more
+	lost     bool   // some of it is not kept
+	sentOn   int    // bytes of it that left for the upstream
+	whole    bool   // all of the request has come
+	trailer  Fields // of the request
+	headed   bool   // the final head has passed
+	answered bool   // all of the answer has come
+	over     bool   // Ended was called, or the relay was handed over
+}
+
+// keptBodies are for bodies that are kept.
+var keptBodies = sync.Pool{New: func() any { return new(queue) }}
+
+// Relay makes a relay for the request; fin = it is whole. It is for who holds the group's
+// lock, as all methods of relays are.
+func (st *Stream) Relay(fin bool, tap Tap) *Relay {
+	r := &Relay{tap: tap, in: st, whole: fin}
+	st.SetEnd((*relayedRequest)(r))
+	st.SetSource((*relayedAnswer)(r))
+	return r
+}
+
+// Start sends the request on with these fields. noBody = its answer has no body, being to a
+// HEAD. reserved = [Session.Reserve] has taken a place for it. An error is that of
+// [Session.Open]; the relay has not started then.
+func (r *Relay) Start(to *Session, fields Fields, noBody, reserved bool) error {
+	if reserved {
+		to.reserved--
+	}
+	out, err := to.Open(fields, r.whole && r.kept == nil && r.trailer == nil, (*relayedAnswer)(r), noBody)
+	if err != nil {
+		if reserved {
+			to.reserved++
+			to.release()
+		}
+		return err
+	}
+	r.out = out
+	out.SetSource((*relayedRequest)(r))
+	if r.kept != nil {
+		for p, last := range r.kept.frames() {
+			out.SendData(p, last && r.whole && r.trailer == nil)
+		}
+	}
+	if r.trailer != nil {
+		out.sendEndWith(r.trailer)
+	}
+	return nil
+}
+
+// A relayedRequest is what passes to the upstream.
+type relayedRequest Relay
+
+// Head implements [End]; no head comes behind a request's.
+func (r *relayedRequest) Head(*Head, bool) {}
+
+// Data implements [End]. Behind a whole answer nobody needs more of the request.
+func (r *relayedRequest) Data(p []byte, fin bool) {
+	r.tap.RequestData(p)
+	(*Relay)(r).keep(p)
+	if r.whole = fin; fin {
+		r.tap.RequestEnd(nil)
+	}
+	switch {
+	case r.out == nil:
+	case r.answered || r.out.gone:
+		r.in.Credit(len(p))
+	default:
+		r.out.SendData(p, fin)
+	}
+}
+
+// Trailer implements [End].
+func (r *relayedRequest) Trailer(fields []hpack.HeaderField) {
+	r.whole = true
+	r.trailer = append(Fields{}, r.tap.RequestEnd(fields)...)
+	if r.out != nil {
+		r.out.sendEndWith(r.trailer)
+	}
+}
+
+// Reset implements [End].
+func (r *relayedRequest) Reset(err *ResetError) {
+	if !r.whole {
+		r.tap.RequestReset(err)
+	}
+	if r.out != nil {
+		r.out.Reset(passedCode(err, Cancel))
+	}
+	(*Relay)(r).end(nil, true)
+}
+
+// Credit implements [Source] of the stream to the upstream.
+func (r *relayedRequest) Credit(n int) {
+	r.sentOn += n
+	r.in.Credit(n)
+}
+
+// keep copies what may have to be sent again. What waits for the start fits: the window of
+// its stream is no larger.
+func (r *Relay) keep(p []byte) {
+	switch {
+	case r.headed || r.lost || len(p) == 0:
+		return
+	case r.kept == nil && len(p) <= maxKept:
+		r.kept = keptBodies.Get().(*queue)
+		r.kept.add(p)
+	case r.kept != nil && r.kept.size+len(p) <= maxKept:
+		r.kept.add(p)
+	default:
+		r.lost = true
+		r.forget()
+	}
+}
+
+// forget frees what was kept.
+func (r *Relay) forget() {
+	if r.kept != nil {
+		r.kept.reset()
+		keptBodies.Put(r.kept)
+		r.kept = nil
+	}
+}
+
+// passedCode is the code of a reset that passes on; otherwise is for what was none, and for
+// NO_ERROR, which would make of a broken answer a whole one (RFC 9113 section 8.1).
+func passedCode(err *ResetError, otherwise ErrCode) ErrCode {
+	if err.Err != nil || err.ByUs || err.Code == NoError {
+		return otherwise
+	}
+	return err.Code
+}
+
+// A relayedAnswer is what passes to the client.
+type relayedAnswer Relay
+
+// Head implements [End].
+func (r *relayedAnswer) Head(h *Head, fin bool) {
+	if h.Status < 200 {
+		if len(r.in.s.out) <= maxOut { // else the client does not read, and can do without
+			r.in.SendHead(r.tap.Interim(h), false)
+		}
+		return
+	}
+	fields, pass := r.tap.Answer(h, fin)
+	if !pass {
+		return
+	}
+	r.headed = true
+	(*Relay)(r).forget()
+	r.in.SendHead(fields, fin)
+	if fin {
+		r.tap.AnswerEnd(nil)
+		(*Relay)(r).answerEnded()
+	}
+}
+
+// Data implements [End].
+func (r *relayedAnswer) Data(p []byte, fin bool) {
+	r.tap.AnswerData(p)
+	if fin {
+		r.tap.AnswerEnd(nil)
+	}
+	r.in.SendData(p, fin)
+	if fin {
+		(*Relay)(r).answerEnded()
+	}
+}
+
+// Trailer implements [End].
+func (r *relayedAnswer) Trailer(fields []hpack.HeaderField) {
+	r.in.sendEndWith(r.tap.AnswerEnd(fields))
+	(*Relay)(r).answerEnded()
+}
+
+// Reset implements [End]. What has come of an answer goes out before its reset.
+func (r *relayedAnswer) Reset(err *ResetError) {
+	switch {
+	case r.over || r.answered:
+	case !r.headed:
+		r.tap.Failed(err)
+	default:
+		r.in.SetEnd(discard{r.in})
+		r.in.resetBehind(passedCode(err, InternalError))
+		(*Relay)(r).end(err, false)
+	}
+}
+
+// Credit implements [Source] of the stream to the client.
+func (r *relayedAnswer) Credit(n int) {
+	r.out.Credit(n)
+	(*Relay)(r).endIfSent()
+}
+
+// answerEnded ends the request with its answer (RFC 9113 section 8.1).
+func (r *Relay) answerEnded() {
+	r.answered = true
+	if !r.out.outEnded {
+		r.out.Reset(NoError)
+	}
+	r.endIfSent()
+}
+
+func (r *Relay) endIfSent() {
+	if r.answered && r.in.outEnded && !r.over {
+		r.end(nil, false)
+		r.in.Linger()
+	}
+}
+
+func (r *Relay) end(err *ResetError, clientGone bool) {
+	if r.over {
+		return
+	}
+	r.over = true
+	r.forget()
+	r.tap.Ended(err, clientGone)
+}
+
+// Locked calls f with the group's lock held, for who does not hold it.
+func (r *Relay) Locked(f func()) { r.in.Locked(f) }
+
+// Cancel gives the upstream's stream up.
+func (r *Relay) Cancel() { r.out.Reset(Cancel) }
+
+// In reports whether the relay can start on sessions of the group.
+func (r *Relay) In(g *Group) bool { return r.in.s.group == g }
+
+// Over reports whether the relay has ended, or was handed over.
+func (r *Relay) Over() bool { return r.over }
+
+// UpstreamID is the number of the stream to the upstream.
+func (r *Relay) UpstreamID() uint32 { return r.out.id }
+
+// Later has f called soon without the lock: f may wait.
+func (r *Relay) Later(f func()) { r.in.s.group.later(f) }
+
+// Kept reports whether all of the request's body that has come is there for who takes the
+// request over.
+func (r *Relay) Kept() bool { return !r.lost }
+
+// HandOver gives the request to a handler of net/http, which reads it from its first byte, as
+// far as that is kept. Its head is request. answer is the head of an answer that has come,
+// with fin as in [Tap.Answer]; nil = there is none. serve runs on a goroutine of its own.
+func (r *Relay) HandOver(b *Bridge, request, answer *Head, fin bool, serve func(http.ResponseWriter, *http.Request, *http.Response)) {
+	r.over = true
+	w, req, err := b.newAnswer(r.in, request, r.whole && r.kept == nil && r.trailer == nil)
+	if err != nil { // its head was good before
+		r.in.Reset(InternalError)
+		return
+	}
+	if r.kept != nil {
+		w.body.data, r.kept = *r.kept, nil
+		w.body.credited = r.sentOn
+	}
+	if r.whole && w.body.err == nil {
+		if len(r.trailer) > 0 {
+			w.body.came = headerOf(r.trailer)
+		}
+		w.body.end(io.EOF)
+	}
+	resp := r.response(req, answer, fin)
+	b.running.Go(func() { b.serve(w, func() { serve(w, req, resp) }, req) })
+}
+
+// response is the answer that has come, for net/http's callers.
+func (r *Relay) response(req *http.Request, answer *Head, fin bool) *http.Response {
+	if answer == nil {
+		return nil
+	}
+	c := newCall(req)
+	c.attach(r.out)
+	c.uploaded, c.closed = true, true // by the relay; what is missing is not sent
+	c.Head(answer, fin)
+	return c.returned(req.Context())
+}

@@ -1,0 +1,66 @@
+package upstream
+
+import (
+	"context"
+	"time"
+
+	"avsproxy/internal/exchange"
+	"avsproxy/internal/h2"
+)
+
+// A Place is room for one request on a connection.
+type Place struct {
+	conn     *pooledConn
+	reserved bool
+}
+
+// Place finds room for a request that nothing has to wait for. It is for who holds the lock
+// of the upstream's [h2.Group], and says what is so at this moment. false = there is none, or
+// something is to be done first: [Upstream.AwaitPlace] does that.
+func (u *Upstream) Place(x *exchange.Exchange) (Place, bool) {
+	open := u.pool.ready.Load()
+	if open == nil {
+		return Place{}, false
+	}
+	for _, l := range *open {
+		if !l.retired() && l.waiting.Load() == 0 && l.session.Ready(staleAfter) {
+			noteConn(x, u.options.Origin, l.base, l.used.Swap(true), 0)
+			return Place{conn: l}, true
+		}
+	}
+	return Place{}, false
+}
+
+// AwaitPlace waits for room, and reserves it. Its error is one of [Upstream.Send]; see also
+// [IsNotHTTP2].
+func (u *Upstream) AwaitPlace(ctx context.Context, x *exchange.Exchange) (Place, error) {
+	if u.http1.Load() {
+		return Place{}, errNotHTTP2
+	}
+	l, err := u.pool.connection(ctx, x, u.options.Origin)
+	return Place{conn: l, reserved: true}, err
+}
+
+// IsNotHTTP2 reports whether the upstream does not speak HTTP/2, by an error of
+// [Upstream.AwaitPlace]. [Upstream.Send] sends the request all the same.
+func IsNotHTTP2(err error) bool { return err == errNotHTTP2 }
+
+// CanRelay reports whether the streams of a relay and of the upstream can be joined: they are
+// in the same [h2.Group].
+func (u *Upstream) CanRelay(relay *h2.Relay) bool { return relay.In(u.group) }
+
+// Release gives a place back that was reserved.
+func (p Place) Release() { p.conn.release() }
+
+// Start sends the request of a relay; see [h2.Relay.Start].
+func (p Place) Start(x *exchange.Exchange, relay *h2.Relay, fields h2.Fields, noBody bool) error {
+	if err := relay.Start(p.conn.session, fields, noBody, p.reserved); err != nil {
+		return err
+	}
+	x.Note(func(f *exchange.Facts) { f.Upstream.Stream, f.Upstream.Proto = relay.UpstreamID(), "HTTP/2.0" })
+	return nil
+}
+
+// HeaderTimeout bounds the wait for the head of an answer, from the end of the request. Zero =
+// it is not bounded.
+func (u *Upstream) HeaderTimeout() time.Duration { return u.options.HeaderTimeout }
