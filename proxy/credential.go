@@ -1,12 +1,14 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"avsproxy/internal/exchange"
 	"avsproxy/tokens"
@@ -39,6 +41,8 @@ type Credential struct {
 	// good. It is renewed then, and the request sent once more, if its body is short
 	// and was read whole; otherwise the next request renews it first.
 	HealOn []int
+
+	last *atomic.Pointer[filledToken] // nil = nothing is kept; see Route.Start
 }
 
 var (
@@ -98,11 +102,25 @@ func (c *Credential) Apply(f exchange.Fields, token tokens.Token) {
 	c.Placeholder.replace(f, token)
 }
 
+// filled is what the field of the credential says. A route that has started keeps it until the
+// token changes.
 func (c *Credential) filled(token tokens.Token) string {
-	if c.Format == "" {
-		return token.Fill("Bearer {token}")
+	format := cmp.Or(c.Format, "Bearer {token}")
+	if c.last == nil {
+		return token.Fill(format)
 	}
-	return token.Fill(c.Format)
+	if last := c.last.Load(); last != nil && last.token == token.Access {
+		return last.value
+	}
+	value := token.Fill(format)
+	c.last.Store(&filledToken{token.Access, value})
+	return value
+}
+
+// A filledToken is a token in the form of its field.
+type filledToken struct {
+	token tokens.Secret
+	value string
 }
 
 func (c *Credential) header() string {

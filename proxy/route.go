@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync/atomic"
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
@@ -111,6 +112,7 @@ func answerProblem(w http.ResponseWriter, r *http.Request, x *exchange.Exchange,
 
 // Start makes the route ready to serve. Its fields stay as they are from then on.
 func (route *Route) Start() *Route {
+	route.Credential.last = new(atomic.Pointer[filledToken])
 	route.reverse = newReverse(route.rewrite, route.send, route.fail, route.ErrorLog)
 	return route
 }

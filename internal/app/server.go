@@ -166,7 +166,7 @@ func (s *Server) build(ctx context.Context) error {
 		metrics.Credential(credential.Source)
 		s.background = append(s.background, credentialTask(s, credential, metrics))
 	}
-	o := newObservers(s.env.UI.Log, s.refusals, metrics, s.capture)
+	o := newObservers(s.env.UI, s.refusals, metrics, s.capture)
 	o.DecisionHeader = s.Conf.Proxy.DecisionHeader
 	hooks := serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, group: new(h2.Group)}
 	hooks.enter, hooks.tryEnter = s.busy.Limit(maxRequests, maxWaiting)

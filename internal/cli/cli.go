@@ -48,6 +48,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	defer cancel(nil)
 
 	a := newCommands(getenv, stdin, stdout, stderr)
+	defer a.UI.Flush()
 	defer a.Cleanup.Run()
 	root := a.rootCommand()
 	root.SetArgs(args)

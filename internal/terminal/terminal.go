@@ -21,13 +21,17 @@ type Terminal struct {
 	Log   *slog.Logger
 	Level *slog.LevelVar // the least that log prints
 	plain bool
+	lines *lines // Out writes to it
 }
+
+const timeFormat = "15:04:05"
 
 func New(out io.Writer, getenv func(string) string) *Terminal {
 	plain := getenv("NO_COLOR") != "" || !IsTerminal(out)
 	level := new(slog.LevelVar)
-	handler := tint.NewTextHandler(out, &tint.Options{TimeFormat: "15:04:05", NoColor: plain, Level: level})
-	return &Terminal{Out: out, Log: slog.New(handler), Level: level, plain: plain}
+	lines := &lines{out: out}
+	handler := tint.NewTextHandler(lines, &tint.Options{TimeFormat: timeFormat, NoColor: plain, Level: level})
+	return &Terminal{Out: lines, Log: slog.New(handler), Level: level, plain: plain, lines: lines}
 }
 
 // IsTerminal reports whether a stream is a terminal.
