@@ -22,13 +22,13 @@ type Arrival struct {
 // noteArrival notes the time before bytes of a multipart body are kept: each part is a
 // message of its own and may come an hour after the one before. In a coded body the
 // begin of a part is unknown.
-func (e *Exchange) noteArrival(s *side) {
+func (e *recording) noteArrival(s *side) {
 	b := &s.body
 	n := len(b.arrivals)
 	if n == maxArrivals || s.coding != "" || !isMultipart(s.contentType) {
 		return
 	}
-	at := time.Since(e.head.Began)
+	at := e.at.Sub(e.head.Began)
 	if n > 0 && at-b.arrivals[n-1].At < minInterval {
 		return
 	}

@@ -20,7 +20,7 @@ const (
 )
 
 // overhead is the memory of an exchange itself and of its map entry.
-const overhead = int(unsafe.Sizeof(Exchange{})) + 128
+const overhead = int(unsafe.Sizeof(recording{})) + 128
 
 // keepFields returns masked copies of the fields, up to the limits.
 func keepFields(fields []Field, set *redact.Patterns) (kept []Field, cut bool) {
@@ -36,8 +36,8 @@ func keepFields(fields []Field, set *redact.Patterns) (kept []Field, cut bool) {
 		}
 		name := set.Text(f.Name)
 		value, masked := set.Field(f.Name, f.Value)
-		one := Field{Name: truncate(name, min(room, maxWord)), Value: truncate(value, room), Masked: masked || name != f.Name}
-		one.Cut = len(one.Name) != len(name) || len(one.Value) != len(value)
+		one := Field{Name: truncate(name, min(room, maxWord)), Value: truncate(value, room), Masked: f.Masked || masked || name != f.Name}
+		one.Cut = f.Cut || len(one.Name) != len(name) || len(one.Value) != len(value)
 		cut = cut || len(value) > room
 		kept = append(kept, one)
 		room -= len(one.Name) + len(one.Value)
@@ -94,12 +94,18 @@ func costOf(fields []Field) int {
 // setRequest copies the texts that came with the request. The others are shared by many
 // exchanges.
 func (s *state) setRequest(q Request, set *redact.Patterns) {
-	method, target := set.Text(q.Method), set.Text(q.Target)
-	s.methodMasked, s.targetMasked, s.targetCut = method != q.Method, target != q.Target, len(target) > maxTarget
-	q.Method, q.Target = clip(method, maxWord), clip(target, maxTarget)
-	q.Host, q.Proto = clip(set.Text(q.Host), maxWord), clip(q.Proto, maxWord)
+	q.bound(set)
 	q.Header = nil
 	s.head = q
+}
+
+// bound masks and clips the texts.
+func (q *Request) bound(set *redact.Patterns) {
+	method, target := set.Text(q.Method), set.Text(q.Target)
+	q.methodMasked, q.targetMasked = q.methodMasked || method != q.Method, q.targetMasked || target != q.Target
+	q.targetCut = q.targetCut || len(target) > maxTarget
+	q.Method, q.Target = clip(method, maxWord), clip(target, maxTarget)
+	q.Host, q.Proto = clip(set.Text(q.Host), maxWord), clip(q.Proto, maxWord)
 }
 
 func (q Request) cost() int {

@@ -2,7 +2,7 @@ package capture
 
 // makeRoom frees memory if too much is in use. The caller holds no lock.
 func (r *Recorder) makeRoom() {
-	if r.used.Load() <= r.options.Total {
+	if r.used.Load() <= r.budget {
 		return
 	}
 	r.mu.Lock()
@@ -15,7 +15,7 @@ func (r *Recorder) makeRoom() {
 	}
 }
 
-func (r *Recorder) overdrawn() bool { return r.used.Load() > r.options.Total }
+func (r *Recorder) overdrawn() bool { return r.used.Load() > r.budget }
 
 func (r *Recorder) evictEnded() (removed []uint64) {
 	for len(r.ended) > 0 && r.overdrawn() {
@@ -28,13 +28,13 @@ func (r *Recorder) evictEnded() (removed []uint64) {
 // that is not enough. What remains cannot be dropped, so the exchanges are not examined
 // again until the memory in use has changed enough.
 func (r *Recorder) cutActive() {
-	near := max(r.options.Total/16, minChange)
+	near := max(r.budget/16, minChange)
 	if change := r.used.Load() - r.floor; !r.overdrawn() || r.floor > 0 && change <= near && change >= -near {
 		return
 	}
 	active := r.sorted()
 	r.floor = 0
-	for _, cut := range []func(*Exchange){(*Exchange).cutBodies, (*Exchange).cutHeads} {
+	for _, cut := range []func(*recording){(*recording).cutBodies, (*recording).cutHeads} {
 		for _, e := range active {
 			if !r.overdrawn() {
 				return

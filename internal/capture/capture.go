@@ -17,8 +17,8 @@ type Options struct {
 	// exchanges may use. Zero means 64 KiB and 32 MiB, a negative value none: then
 	// exchanges are evicted when they end.
 	Body, Total int64
-	// Secrets returns the live tokens and secrets. It is called for each head, when an
-	// exchange is shown, and at most once a second otherwise unless
+	// Secrets returns the live tokens and secrets. It is called for each head that is read
+	// from the journal, when an exchange is shown, and at most once a second otherwise unless
 	// [Recorder.SecretsChanged] is, so it should answer from memory. It may be nil.
 	Secrets func() []string
 	// EventName returns the name of the event in a multipart request body, which may be
@@ -37,4 +37,6 @@ type Request struct {
 	Header                                     []Field
 	// ReplayOf is the ID of the exchange that this one repeats; 0 means none.
 	ReplayOf uint64
+
+	methodMasked, targetMasked, targetCut bool
 }

@@ -10,30 +10,51 @@ import (
 
 // code visits all fields, to write them or to read them.
 func (s *state) code(c *codec) {
-	c.time(&s.head.Began)
-	c.time(&s.head.Arrived)
-	for _, text := range []*string{
-		&s.head.Route, &s.head.Method, &s.head.Scheme, &s.head.Host, &s.head.Target, &s.head.Proto, &s.event, (*string)(&s.facts.Decision), &s.facts.Credential, &s.facts.Ended, &s.facts.Error,
-	} {
-		c.text(text)
-	}
-	for _, d := range []*time.Duration{&s.facts.TokenAge, &s.facts.TokenLeft, &s.facts.Token, &s.facts.Connect, &s.facts.TLS, &s.facts.FirstByte, &s.facts.Took} {
-		number(c, d)
-	}
-	number(c, &s.head.ReplayOf)
+	codeRequest(c, &s.head)
+	c.text(&s.event)
 	number(c, &s.status)
-	number(c, &s.facts.Tries)
-	number(c, &s.facts.Sent)
-	number(c, &s.facts.Written)
-	c.flags(&s.done, &s.facts.Replayed, &s.methodMasked, &s.targetMasked, &s.targetCut)
-	connInfo(c, &s.head.Client)
-	connInfo(c, &s.facts.Upstream)
+	c.flags(&s.done, &s.head.methodMasked, &s.head.targetMasked, &s.head.targetCut)
+	codeFacts(c, &s.facts)
 	s.request.code(c)
 	s.response.code(c)
 	list(c, &s.interim, func(i *Interim) {
 		number(c, &i.Status)
 		fields(c, &i.Header)
 	})
+}
+
+// codeRequest visits a head but for its fields.
+func codeRequest(c *codec, q *Request) {
+	c.time(&q.Began)
+	c.time(&q.Arrived)
+	c.text(&q.Route)
+	c.text(&q.Method)
+	c.text(&q.Scheme)
+	c.text(&q.Host)
+	c.text(&q.Target)
+	c.text(&q.Proto)
+	number(c, &q.ReplayOf)
+	connInfo(c, &q.Client)
+}
+
+// codeFacts visits what is kept of the facts.
+func codeFacts(c *codec, f *exchange.Facts) {
+	c.text((*string)(&f.Decision))
+	c.text(&f.Credential)
+	c.text(&f.Ended)
+	c.text(&f.Error)
+	number(c, &f.TokenAge)
+	number(c, &f.TokenLeft)
+	number(c, &f.Token)
+	number(c, &f.Connect)
+	number(c, &f.TLS)
+	number(c, &f.FirstByte)
+	number(c, &f.Took)
+	number(c, &f.Tries)
+	number(c, &f.Sent)
+	number(c, &f.Written)
+	c.flags(&f.Replayed)
+	connInfo(c, &f.Upstream)
 }
 
 func connInfo(c *codec, i *exchange.ConnInfo) {
@@ -70,7 +91,7 @@ func number[T ~int | ~int64 | ~uint64 | ~uint32](c *codec, n *T) {
 		return
 	}
 	value, size := binary.Varint([]byte(c.in[:min(len(c.in), binary.MaxVarintLen64)]))
-	*n, c.in = T(value), c.in[size:]
+	*n, c.in = T(value), c.in[max(size, 0):]
 }
 
 func (c *codec) text(text *string) {
@@ -80,6 +101,7 @@ func (c *codec) text(text *string) {
 		c.out = append(c.out, *text...)
 		return
 	}
+	n = max(0, min(n, len(c.in))) // what was written is whole; a reader must not end the program
 	*text, c.in = c.in[:n], c.in[n:]
 }
 

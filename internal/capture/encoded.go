@@ -17,7 +17,7 @@ type encoded struct {
 }
 
 // encode replaces the state by its encoded form. The caller holds mu.
-func (e *Exchange) encode() {
+func (e *recording) encode() {
 	buffer := scratch.Get().(*[]byte)
 	defer scratch.Put(buffer)
 	c := &codec{out: (*buffer)[:0]}
@@ -45,7 +45,7 @@ func (e *Exchange) encode() {
 
 // decoded returns the state, after End a copy that shares only large bodies. The caller
 // holds mu.
-func (e *Exchange) decoded() *state {
+func (e *recording) decoded() *state {
 	if e.state != nil {
 		return e.state
 	}

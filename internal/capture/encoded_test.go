@@ -25,7 +25,8 @@ func TestEncodedExchangesKeepEverything(t *testing.T) {
 				Decision: "injected", Credential: "alexa", TokenAge: -1, TokenLeft: time.Hour, Token: 2, Connect: 3, TLS: 1, FirstByte: 5,
 				Took: 2 * time.Second, Ended: "cut", Error: "code", Sent: 1 << 40, Written: 7,
 			}
-			e.change(func() { e.setFacts(facts) })
+			recorded := known(t, r, e)
+			recorded.change(func() { recorded.setFacts(facts) })
 			before := get(t, r, e)
 			e.End(facts, nil)
 			after := get(t, r, e)
@@ -69,9 +70,9 @@ func full(r *Recorder, size int) *Exchange {
 func TestAnEvictedExchangeShowsNoBody(t *testing.T) {
 	r := New(Options{})
 	for _, size := range []int{100, 40 << 10} {
-		e := ended(r, size)
+		e := known(t, r, ended(r, size))
 		r.Clear()
-		ended(r, size)
+		known(t, r, ended(r, size))
 		if record := e.record(); len(record.Request.Body.Bytes) != 0 || record.Request.Body.Complete || record.Request.Body.Size != int64(size) {
 			t.Errorf("%d bytes: %+v", size, record.Request.Body)
 		}

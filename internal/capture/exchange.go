@@ -1,51 +1,24 @@
 package capture
 
 import (
-	"strings"
 	"sync"
-	"sync/atomic"
-	"unsafe"
+	"time"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/redact"
 )
 
-// An Exchange records one request and its response. Its methods may be called at the
-// same time, wait for no watcher, and do nothing on a nil Exchange or after End. It is an
+// An Exchange writes one request and its response into the journal. Its methods may be called
+// at the same time, wait for nobody, and do nothing on a nil Exchange or after End. It is an
 // [exchange.Recorder].
 type Exchange struct {
 	r    *Recorder
 	id   uint64
-	cost atomic.Int64 // bytes of the budget; changed while mu is held
+	slot uint32
 
-	mu      sync.Mutex
-	*state          // nil after End
-	encoded encoded // the state after End
-}
-
-// state is all that is recorded of an exchange.
-type state struct {
-	head     Request // without Header
-	facts    exchange.Facts
-	status   int // of the response head; facts may have another where there is none
-	request  side
-	response side
-	interim  []Interim
-	event    string
-	tried    int // size of the body in which no event was found
-	done     bool
-
-	methodMasked, targetMasked, targetCut bool
-}
-
-func (s *state) sides() [2]*side { return [...]*side{&s.request, &s.response} }
-
-func newExchange(r *Recorder, request Request) *Exchange {
-	e := &Exchange{r: r, state: &state{facts: exchange.Facts{TokenAge: -1, TokenLeft: -1}}}
-	set := r.secrets.Now()
-	e.setRequest(request, set)
-	e.spend(overhead + int(unsafe.Sizeof(state{})) + e.head.cost())
-	e.spend(e.request.setHeader(request.Header, set))
-	return e
+	mu   sync.Mutex
+	done bool
+	room [2]int64 // for what comes of each body
 }
 
 // ID identifies the exchange. IDs begin with 1 and grow. It is 0 for nil.
@@ -56,108 +29,143 @@ func (e *Exchange) ID() uint64 {
 	return e.id
 }
 
-// change calls f to change the exchange, unless it has ended, and makes room.
-func (e *Exchange) change(f func()) {
+// write appends an entry, unless the exchange has ended. It calls code to write what is in it.
+func (e *Exchange) write(kind entryKind, code func(*codec)) {
 	if e == nil {
 		return
 	}
 	e.mu.Lock()
-	if e.state != nil {
-		f()
+	defer e.mu.Unlock()
+	if e.done {
+		return
 	}
-	e.mu.Unlock()
-	e.r.makeRoom()
-}
-
-// spend adds n, which may be negative, to the memory in use. The caller holds mu.
-func (e *Exchange) spend(n int) {
-	e.cost.Add(int64(n))
-	e.r.used.Add(int64(n))
+	e.done = kind == entryEnd
+	e.r.journal.add(entry{kind: kind, slot: e.slot, id: e.id, at: time.Now()}, code)
+	e.r.readSoon()
 }
 
 // RequestData adds a chunk of the request body. It does not keep p.
-func (e *Exchange) RequestData(p []byte) {
-	e.change(func() { e.addBody(&e.request, p) })
+func (e *Exchange) RequestData(p []byte) { e.data(entryRequestData, 0, p) }
+
+// ResponseData adds a chunk of the response body. It does not keep p.
+func (e *Exchange) ResponseData(p []byte) { e.data(entryResponseData, 1, p) }
+
+// data writes a piece of a body: its size, and as many of its bytes as are kept.
+func (e *Exchange) data(kind entryKind, side int, p []byte) {
+	if e == nil || len(p) == 0 {
+		return
+	}
+	followed := e.r.watch.follows(e.id)
+	for len(p) > 0 {
+		piece := p[:min(len(p), maxPiece)]
+		p = p[len(piece):]
+		e.write(kind, func(c *codec) {
+			n := len(piece)
+			number(c, &n)
+			keeps := piece
+			if !followed {
+				keeps = piece[:min(int64(n), e.room[side])]
+			}
+			e.room[side] -= int64(len(keeps))
+			c.out = append(c.out, keeps...)
+		})
+	}
 }
 
 // RequestEnd ends the request body, with an error if it is incomplete.
 func (e *Exchange) RequestEnd(trailer exchange.FieldSeq, err error) {
-	e.change(func() {
-		e.spend(e.request.setTrailer(Fields(trailer), e.r.secrets.Recent()))
-		e.endBody(&e.request, err == nil)
+	e.write(entryRequestEnd, func(c *codec) {
+		whole := err == nil
+		c.flags(&whole)
+		e.writeFields(c, trailer)
 	})
 }
 
 // Interim adds a 1xx response head.
 func (e *Exchange) Interim(status int, header exchange.FieldSeq) {
-	e.change(func() {
-		if len(e.interim) == maxInterim {
-			return
-		}
-		fields, _ := keepFields(Fields(header), e.r.secrets.Now())
-		e.interim = append(e.interim, Interim{Status: status, Header: fields})
-		e.spend(costOf(fields))
+	e.write(entryInterim, func(c *codec) {
+		number(c, &status)
+		e.writeFields(c, header)
 	})
 }
 
 // Response adds the response head, with the facts known by then: streams last long.
 func (e *Exchange) Response(soFar exchange.Facts, header exchange.FieldSeq) {
-	e.change(func() {
-		e.status = soFar.Status
-		e.setFacts(soFar)
-		e.spend(e.response.setHeader(Fields(header), e.r.secrets.Now()))
-		e.publish()
+	e.write(entryResponse, func(c *codec) {
+		e.writeFacts(c, soFar)
+		e.writeFields(c, header)
 	})
-}
-
-// ResponseData adds a chunk of the response body. It does not keep p.
-func (e *Exchange) ResponseData(p []byte) {
-	e.change(func() { e.addBody(&e.response, p) })
 }
 
 // WithoutBodies drops both bodies, and what follows of them. It still counts their
 // sizes.
-func (e *Exchange) WithoutBodies() { e.change(e.dropBodies) }
+func (e *Exchange) WithoutBodies() {
+	e.write(entryWithoutBodies, func(*codec) { e.room = [2]int64{} })
+}
 
-// cutBodies is WithoutBodies for the recorder, which is already making room.
-func (e *Exchange) cutBodies() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.state == nil {
-		e.spend(-e.encoded.dropBodies())
+// End ends the exchange. Only the first call has an effect.
+func (e *Exchange) End(facts exchange.Facts, trailer exchange.FieldSeq) {
+	e.write(entryEnd, func(c *codec) {
+		e.writeFacts(c, facts)
+		e.writeFields(c, trailer)
+	})
+}
+
+func (e *Exchange) writeFacts(c *codec, f exchange.Facts) {
+	if len(f.Ended)+len(f.Error)+len(f.Upstream.Proto) > maxWord {
+		f = boundFacts(f, e.r.secrets.Now())
+	}
+	number(c, &f.Status)
+	codeFacts(c, &f)
+}
+
+// writeFields writes fields, of large heads only what will be kept of them. What is secret by
+// the name of its field stays out.
+func (e *Exchange) writeFields(c *codec, all exchange.FieldSeq) {
+	if all == nil {
 		return
 	}
-	e.dropBodies()
-}
-
-func (e *Exchange) dropBodies() {
-	for _, s := range e.sides() {
-		e.spend(-s.body.drop())
+	count, size := 0, 0
+	for name, value := range all {
+		count++
+		size += len(name) + len(value)
 	}
-}
-
-// cutHeads drops the fields of the heads.
-func (e *Exchange) cutHeads() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.state == nil {
+	cut := false
+	if count > maxFields || size > maxHeadBytes/2 {
+		var kept []Field
+		kept, cut = keepFields(Fields(all), e.r.secrets.Now())
+		c.flags(&cut)
+		for _, f := range kept {
+			writeField(c, f)
+		}
 		return
 	}
-	for _, s := range e.sides() {
-		e.spend(-costOf(s.header) - costOf(s.trailer))
-		s.cut = s.cut || len(s.header)+len(s.trailer) > 0
-		s.header, s.trailer, s.contentType = nil, nil, strings.Clone(s.contentType)
+	c.flags(&cut)
+	for name, value := range all {
+		writeField(c, Field{Name: name, Value: value})
 	}
-	for _, interim := range e.interim {
-		e.spend(-costOf(interim.Header))
-	}
-	e.interim = nil
 }
 
-func (e *Exchange) setFacts(facts exchange.Facts) {
-	before := costOfFacts(e.facts)
-	e.facts = boundFacts(facts, e.r.secrets.Recent())
-	e.spend(costOfFacts(e.facts) - before)
+func writeField(c *codec, f Field) {
+	f.Value, _ = redact.FieldByName(f.Name, f.Value)
+	c.text(&f.Name)
+	c.text(&f.Value)
+	c.flags(&f.Masked, &f.Cut)
+}
+
+// readFields reads what is left; cut says that there were more fields.
+func readFields(c *codec) (list []Field, cut bool) {
+	if len(c.in) > 0 {
+		c.flags(&cut)
+	}
+	for len(c.in) > 0 {
+		var f Field
+		c.text(&f.Name)
+		c.text(&f.Value)
+		c.flags(&f.Masked, &f.Cut)
+		list = append(list, f)
+	}
+	return list, cut
 }
 
 // Fields collects what an [exchange.Recorder] is given.
@@ -171,23 +179,13 @@ func Fields(fields exchange.FieldSeq) (list []Field) {
 	return list
 }
 
-// End ends the exchange. Only the first call has an effect.
-func (e *Exchange) End(facts exchange.Facts, trailer exchange.FieldSeq) {
-	first := false
-	e.change(func() {
-		first = true
-		e.setFacts(facts)
-		e.spend(e.response.setTrailer(Fields(trailer), e.r.secrets.Recent()))
-		e.endBody(&e.request, false)
-		e.endBody(&e.response, facts.Ended == "")
-		e.done = true
-		e.publish()
-		e.encode()
-	})
-	if first {
-		e.r.mu.Lock()
-		e.r.ended = append(e.r.ended, e)
-		e.r.mu.Unlock()
-		e.r.makeRoom()
+// allOf yields fields.
+func allOf(list []Field) exchange.FieldSeq {
+	return func(yield func(string, string) bool) {
+		for _, f := range list {
+			if !yield(f.Name, f.Value) {
+				return
+			}
+		}
 	}
 }

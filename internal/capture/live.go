@@ -11,7 +11,7 @@ type liveView struct {
 }
 
 // emit shows p, the next piece of a body, to the followers.
-func (e *Exchange) emit(s *side, p []byte) {
+func (e *recording) emit(s *side, p []byte) {
 	b, set := &s.body, e.r.secrets.Recent()
 	b.advance(set)
 	buffer := scratch.Get().(*[]byte)
@@ -24,13 +24,13 @@ func (e *Exchange) emit(s *side, p []byte) {
 }
 
 // emitEnd shows what was pending until the end of the body.
-func (e *Exchange) emitEnd(s *side, whole bool) {
+func (e *recording) emitEnd(s *side, whole bool) {
 	b, set := &s.body, e.r.secrets.Recent()
 	b.advance(set)
 	e.emitMasked(s, b.live.mask.End(nil, set, whole))
 }
 
-func (e *Exchange) emitMasked(s *side, out []byte) {
+func (e *recording) emitMasked(s *side, out []byte) {
 	if len(out) > 0 && s.coding == "" { // no masker finds secrets in a coded body
 		name := ResponseSide
 		if s == &e.request {

@@ -35,6 +35,18 @@ func get(t testing.TB, r *Recorder, e *Exchange) Record {
 	return record
 }
 
+// known is the recording of an exchange.
+func known(t testing.TB, r *Recorder, e *Exchange) *recording {
+	t.Helper()
+	r.readAll()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all[e.ID()] == nil {
+		t.Fatalf("exchange %d is gone", e.ID())
+	}
+	return r.all[e.ID()]
+}
+
 func har(t testing.TB, records ...Record) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -69,6 +81,7 @@ func watch(t testing.TB, r *Recorder, follow uint64) (end func() []Event) {
 	ctx, cancel := context.WithCancel(t.Context())
 	events := r.Watch(ctx, follow)
 	return func() (list []Event) {
+		r.readAll()
 		cancel()
 		for event := range events {
 			list = append(list, event)

@@ -143,6 +143,7 @@ func TestSecretsAreThoseThatAreLiveWhenBytesCome(t *testing.T) {
 	r := New(Options{Secrets: func() []string { return []string{token} }})
 	e := post(r)
 	token = "second-token"
+	r.SecretsChanged()
 	e.Response(head(200, "HTTP/2.0"), testkit.Fields("X-Echo", "first-token second-token"))
 	e.ResponseData([]byte("first-token second-token"))
 	record := get(t, r, e)
@@ -150,6 +151,7 @@ func TestSecretsAreThoseThatAreLiveWhenBytesCome(t *testing.T) {
 		t.Errorf("%q, %v", body, record.Response.Header)
 	}
 	token = "third-token"
+	r.SecretsChanged()
 	if next := get(t, r, post(r, Field{Name: "X-Echo", Value: token})); next.Request.Header[0].Value != redact.Mask {
 		t.Errorf("the next request: %v", next.Request.Header)
 	}

@@ -18,30 +18,40 @@ const (
 	defaultTotal = 32 << 20
 )
 
-// A Recorder records exchanges. A nil Recorder records nothing. Locks are taken in the
-// order Recorder, Exchange, watchers.
+// A Recorder records exchanges. A nil Recorder records nothing. Exchanges are written into a
+// journal, which costs next to nothing; what is shown of them is read from there later. Locks
+// are taken in the order reader, Recorder, recording, watchers; journal is taken last.
 type Recorder struct {
 	options Options
+	budget  int64 // of all recordings
 	secrets *redact.Live
 	watch   watchers
 	paused  atomic.Bool
-	used    atomic.Int64 // bytes of all exchanges
+	last    atomic.Uint64
+	journal journal
+	reader  reader
+	used    atomic.Int64 // bytes of all recordings
 	dropped atomic.Uint64
 
-	mu   sync.Mutex
-	last uint64
-	all  map[uint64]*Exchange
+	mu  sync.Mutex
+	all map[uint64]*recording
 	// floor is what was in use when nothing more could be dropped; 0 if something can.
 	floor int64
 	// ended are the exchanges that can be evicted, in the order of their ends.
-	ended []*Exchange
+	ended []*recording
 }
 
 // New returns a Recorder that records.
 func New(options Options) *Recorder {
 	options.Body = min(cmp.Or(options.Body, defaultBody), math.MaxInt) // so that it fits an int of 32 bits
 	options.Total = cmp.Or(options.Total, defaultTotal)
-	return &Recorder{options: options, secrets: redact.NewLive(options.Secrets), all: map[uint64]*Exchange{}}
+	r := &Recorder{options: options, budget: options.Total, secrets: redact.NewLive(options.Secrets), all: map[uint64]*recording{}}
+	r.secrets.Now() // so that the first ones are known when they have changed
+	r.journal.size = int(min(max(options.Total/4, minJournal), maxJournal))
+	if options.Total >= 4*minJournal {
+		r.budget -= int64(r.journal.size)
+	}
+	return r
 }
 
 // Begin starts to record an exchange. It returns nil, whose methods do nothing,
@@ -51,16 +61,16 @@ func (r *Recorder) Begin(request Request) *Exchange {
 	if r == nil || r.paused.Load() {
 		return nil
 	}
-	e := newExchange(r, request)
-	r.mu.Lock()
-	r.last++
-	e.id = r.last
-	r.all[e.id] = e
-	r.mu.Unlock()
-	e.mu.Lock()
-	e.publish()
-	e.mu.Unlock()
-	r.makeRoom()
+	e := &Exchange{r: r, id: r.last.Add(1), slot: r.journal.open()}
+	e.room = [2]int64{max(r.options.Body, 0), max(r.options.Body, 0)}
+	if len(request.Method)+len(request.Target)+len(request.Host) > maxHeadBytes/2 {
+		request.bound(r.secrets.Now())
+	}
+	e.write(entryBegin, func(c *codec) {
+		codeRequest(c, &request)
+		c.flags(&request.methodMasked, &request.targetMasked, &request.targetCut)
+		e.writeFields(c, allOf(request.Header))
+	})
 	return e
 }
 
@@ -69,6 +79,7 @@ func (r *Recorder) Begin(request Request) *Exchange {
 // them.
 func (r *Recorder) SecretsChanged() {
 	if r != nil {
+		r.readAll() // with the former secrets
 		r.secrets.Now()
 	}
 }
@@ -76,6 +87,7 @@ func (r *Recorder) SecretsChanged() {
 // Pause stops or resumes the recording of new exchanges. Active ones are recorded to
 // their end.
 func (r *Recorder) Pause(paused bool) {
+	r.readAll()
 	r.paused.Store(paused)
 	r.watch.publish(Event{Kind: KindPaused, Paused: paused})
 }
@@ -84,7 +96,10 @@ func (r *Recorder) Pause(paused bool) {
 func (r *Recorder) Paused() bool { return r.paused.Load() }
 
 // Dropped returns how many exchanges were evicted.
-func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
+func (r *Recorder) Dropped() uint64 {
+	r.readAll()
+	return r.dropped.Load() + r.journal.lostSoFar()
+}
 
 // List returns all recorded exchanges, oldest first.
 func (r *Recorder) List() []Summary {
@@ -96,6 +111,7 @@ func (r *Recorder) List() []Summary {
 // Newest yields the exchanges, newest first. A caller that needs only a few can stop.
 func (r *Recorder) Newest() iter.Seq[Summary] {
 	return func(yield func(Summary) bool) {
+		r.readAll()
 		for _, e := range slices.Backward(r.snapshot()) {
 			if !yield(e.summary()) {
 				return
@@ -106,6 +122,7 @@ func (r *Recorder) Newest() iter.Seq[Summary] {
 
 // Get returns a copy of an exchange, which may still be active.
 func (r *Recorder) Get(id uint64) (Record, bool) {
+	r.readAll()
 	r.mu.Lock()
 	e := r.all[id]
 	r.mu.Unlock()
@@ -118,6 +135,7 @@ func (r *Recorder) Get(id uint64) (Record, bool) {
 // Clear removes all exchanges that have ended. The active ones are sent to the watchers
 // again, after the event that clears their list.
 func (r *Recorder) Clear() {
+	r.readAll()
 	r.mu.Lock()
 	for len(r.ended) > 0 {
 		r.evictOldest()
@@ -132,13 +150,13 @@ func (r *Recorder) Clear() {
 }
 
 // snapshot returns the exchanges, oldest first.
-func (r *Recorder) snapshot() []*Exchange {
+func (r *Recorder) snapshot() []*recording {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.sorted()
 }
 
 // sorted is snapshot for a caller that holds mu.
-func (r *Recorder) sorted() []*Exchange {
-	return slices.SortedFunc(maps.Values(r.all), func(a, b *Exchange) int { return cmp.Compare(a.id, b.id) })
+func (r *Recorder) sorted() []*recording {
+	return slices.SortedFunc(maps.Values(r.all), func(a, b *recording) int { return cmp.Compare(a.id, b.id) })
 }

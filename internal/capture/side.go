@@ -25,18 +25,19 @@ type side struct {
 	body            body
 }
 
-func (s *side) setHeader(header []Field, set *redact.Patterns) (cost int) {
+// setHeader takes the fields of a head; cut = there were more.
+func (s *side) setHeader(header []Field, cut bool, set *redact.Patterns) (cost int) {
 	s.coding = codingOf(header)
 	s.body.declared = lengthOf(header)
 	s.header, s.cut = keepFields(header, set)
+	s.cut = s.cut || cut
 	s.contentType = FieldValue(s.header, "Content-Type")
 	return costOf(s.header)
 }
 
-func (s *side) setTrailer(trailer []Field, set *redact.Patterns) (cost int) {
-	var cut bool
-	s.trailer, cut = keepFields(trailer, set)
-	s.cut = s.cut || cut
+func (s *side) setTrailer(trailer []Field, cut bool, set *redact.Patterns) (cost int) {
+	kept, more := keepFields(trailer, set)
+	s.trailer, s.cut = kept, s.cut || cut || more
 	return costOf(s.trailer)
 }
 
@@ -79,15 +80,16 @@ func (b *body) keep(p []byte, limit int64) (cost int) {
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-func (e *Exchange) addBody(s *side, p []byte) {
+func (e *recording) addBody(s *side, p []byte, size int) {
 	b := &s.body
-	if len(p) == 0 || b.ended {
+	if size == 0 || b.ended {
 		return
 	}
 	if e.r.watch.follows(e.id) {
 		e.emit(s, p)
 	}
-	b.size += int64(len(p))
+	b.size += int64(size)
+	b.partial = b.partial || len(p) < size
 	if b.room(e.r.options.Body) > 0 {
 		b.set = e.r.secrets.Recent()
 		e.noteArrival(s)
@@ -98,7 +100,7 @@ func (e *Exchange) addBody(s *side, p []byte) {
 	}
 }
 
-func (e *Exchange) endBody(s *side, whole bool) {
+func (e *recording) endBody(s *side, whole bool) {
 	if s.body.ended {
 		return
 	}
@@ -113,7 +115,7 @@ func (e *Exchange) endBody(s *side, whole bool) {
 
 // findEvent looks for the name of the posted event: in the first piece of the body each
 // time its size has doubled, and in the whole body at its end.
-func (e *Exchange) findEvent(end bool) {
+func (e *recording) findEvent(end bool) {
 	s := &e.request
 	b := &s.body
 	if e.r.options.EventName == nil || e.event != "" || b.kept.size == 0 || !isMultipart(s.contentType) {

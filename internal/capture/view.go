@@ -7,7 +7,7 @@ import (
 	"avsproxy/internal/redact"
 )
 
-func (e *Exchange) publish() {
+func (e *recording) publish() {
 	if !e.r.watch.any() {
 		return
 	}
@@ -15,7 +15,7 @@ func (e *Exchange) publish() {
 	e.r.watch.publish(Event{Kind: KindExchange, Summary: &summary})
 }
 
-func (e *Exchange) summary() Summary {
+func (e *recording) summary() Summary {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.decoded().summary(e.id)
@@ -51,7 +51,7 @@ func (q *Request) guard() time.Duration {
 }
 
 // record masks the bodies after the exchange is unlocked.
-func (e *Exchange) record() Record {
+func (e *recording) record() Record {
 	record, request, response := e.copy()
 	now := e.r.secrets.Now()
 	record.Request.Body = request.masked(record.Request.coding, now)
@@ -59,13 +59,13 @@ func (e *Exchange) record() Record {
 	return record
 }
 
-func (e *Exchange) copy() (_ Record, request, response rawBody) {
+func (e *recording) copy() (_ Record, request, response rawBody) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.decoded()
 	return Record{
 		Summary: s.summary(e.id), Arrived: s.head.Arrived, Client: s.head.Client, Upstream: s.facts.Upstream, Tries: s.facts.Tries,
-		MethodMasked: s.methodMasked, TargetMasked: s.targetMasked, TargetCut: s.targetCut,
+		MethodMasked: s.head.methodMasked, TargetMasked: s.head.targetMasked, TargetCut: s.head.targetCut,
 		Token: Token{Credential: s.facts.Credential, Decision: s.facts.Decision, Age: seconds(s.facts.TokenAge), Left: seconds(s.facts.TokenLeft)},
 		Timing: Timing{
 			Guard: ms(s.head.guard()), Token: ms(s.facts.Token), Connect: ms(s.facts.Connect), TLS: ms(s.facts.TLS),

@@ -26,6 +26,7 @@ type watcher struct {
 // Watch returns events from now on, with the chunks of the exchange follow (0 means
 // none). The channel is closed when ctx is done, or when 256 events wait in it.
 func (r *Recorder) Watch(ctx context.Context, follow uint64) <-chan Event {
+	r.readAll() // so that events from before do not come
 	w := &watcher{follow: follow, events: make(chan Event, watcherQueue)}
 	r.watch.add(w)
 	context.AfterFunc(ctx, func() { r.watch.remove(w) })

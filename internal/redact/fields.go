@@ -18,21 +18,28 @@ func (s *Patterns) Text(text string) string {
 // Field returns the value of a header field without the secrets in it, and whether it
 // had any.
 func (s *Patterns) Field(name, value string) (_ string, masked bool) {
+	known, masked := FieldByName(name, value)
+	text := s.Text(known)
+	return text, masked || text != value
+}
+
+// FieldByName returns the value of a header field without what is secret by the field's name,
+// and whether it had any. Other secrets stay.
+func FieldByName(name, value string) (_ string, masked bool) {
 	switch {
 	case value == "":
 		return "", false
 	case strings.EqualFold(name, "Cookie"):
-		return s.Text(maskCookies(value)), true
+		return maskCookies(value), true
 	case strings.EqualFold(name, "Set-Cookie"):
 		end := strings.IndexByte(value+";", ';')
-		return s.Text(maskCookies(value[:end]) + value[end:]), true
+		return maskCookies(value[:end]) + value[end:], true
 	case endsIn(name, "authorization"):
 		return maskCredentials(value), true
 	case HoldsSecret(name):
 		return Mask, true
 	}
-	text := s.Text(value)
-	return text, text != value
+	return value, false
 }
 
 // schemes are the authentication schemes that are shown. The first word of any other

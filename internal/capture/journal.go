@@ -1,0 +1,194 @@
+package capture
+
+import (
+	"encoding/binary"
+	"sync"
+	"time"
+)
+
+// Kinds of entries.
+type entryKind byte
+
+const (
+	entryBegin entryKind = iota + 1
+	entryRequestData
+	entryRequestEnd
+	entryWithoutBodies
+	entryInterim
+	entryResponse
+	entryResponseData
+	entryEnd
+	entryGap // nothing follows up to the end of the ring
+)
+
+const (
+	maxJournal = 8 << 20   // bytes
+	minJournal = 128 << 10 // has room for some of the largest entries
+	entryHead  = 4 + 1 + 4 + 8 + 8
+	maxPiece   = 8 << 10 // of a body in an entry
+	maxCarried = 1 << 20 // bytes of entries that were carried forward
+	maxEntry   = minJournal / 2
+)
+
+// Flags of an exchange in the journal. None = it has ended, and nothing of it was read.
+const (
+	slotOpen = 1 << iota // it is under way
+	slotRead             // some of its entries were read
+)
+
+// An entry is one event of an exchange. What is in it stands behind it in the ring.
+type entry struct {
+	kind entryKind
+	slot uint32
+	id   uint64
+	at   time.Time
+}
+
+// A journal is a ring of entries in the order in which they came. Writing to it allocates
+// nothing and waits for nobody: where the reader is behind, the oldest entries are lost. They
+// are carried forward only for exchanges that are under way, or of which the reader has begun
+// to read: those must not lose their end.
+type journal struct {
+	mu         sync.Mutex
+	size       int
+	ring       []byte // nil = nothing was written yet
+	start, end uint64 // of what was not read
+	carried    []byte // entries that come before those
+	slots      []byte // flags of the exchanges that have entries, or are under way
+	free       []uint32
+	c          codec  // of the entry that is written
+	lost       uint64 // exchanges
+}
+
+// open gives a new exchange its slot.
+func (j *journal) open() (slot uint32) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := len(j.free); n > 0 {
+		slot, j.free = j.free[n-1], j.free[:n-1]
+	} else {
+		slot, j.slots = uint32(len(j.slots)), append(j.slots, 0)
+	}
+	j.slots[slot] = slotOpen
+	return slot
+}
+
+// add appends an entry. code writes what is in it.
+func (j *journal) add(e entry, code func(*codec)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.c.out = appendEntryHead(j.c.out[:0], e)
+	code(&j.c)
+	if len(j.c.out) > maxEntry {
+		j.c.out = j.c.out[:maxEntry]
+	}
+	binary.LittleEndian.PutUint32(j.c.out, uint32(len(j.c.out)))
+	if e.kind == entryEnd {
+		j.slots[e.slot] &^= slotOpen
+	}
+	copy(j.reserve(len(j.c.out)), j.c.out)
+}
+
+func appendEntryHead(out []byte, e entry) []byte {
+	out = append(out, 0, 0, 0, 0, byte(e.kind))
+	out = binary.LittleEndian.AppendUint32(out, e.slot)
+	out = binary.LittleEndian.AppendUint64(out, e.id)
+	return binary.LittleEndian.AppendUint64(out, uint64(e.at.UnixNano()))
+}
+
+// parseEntry returns the first entry in p, what is in it, and its size.
+func parseEntry(p []byte) (e entry, content []byte, size int) {
+	size = int(binary.LittleEndian.Uint32(p))
+	e = entry{
+		kind: entryKind(p[4]), slot: binary.LittleEndian.Uint32(p[5:]), id: binary.LittleEndian.Uint64(p[9:]),
+		at: time.Unix(0, int64(binary.LittleEndian.Uint64(p[17:]))),
+	}
+	return e, p[entryHead:size], size
+}
+
+// reserve makes room for n bytes in one piece.
+func (j *journal) reserve(n int) []byte {
+	if j.ring == nil {
+		j.ring = make([]byte, j.size)
+	}
+	at := int(j.end % uint64(j.size))
+	if rest := j.size - at; rest < n {
+		j.makeRoom(rest)
+		if rest >= entryHead {
+			gap := appendEntryHead(j.ring[at:at], entry{kind: entryGap})
+			binary.LittleEndian.PutUint32(gap, uint32(rest))
+		}
+		j.end += uint64(rest)
+		at = 0
+	}
+	j.makeRoom(n)
+	j.end += uint64(n)
+	return j.ring[at : at+n]
+}
+
+func (j *journal) makeRoom(n int) {
+	for j.end+uint64(n)-j.start > uint64(j.size) {
+		e, whole := j.next()
+		if whole == nil {
+			continue
+		}
+		switch flags := j.slots[e.slot]; {
+		case flags == 0:
+			if e.kind == entryEnd {
+				j.lost++
+			}
+		case len(j.carried)+len(whole) <= maxCarried || e.kind != entryRequestData && e.kind != entryResponseData:
+			j.carried = append(j.carried, whole...)
+			j.slots[e.slot] |= slotRead
+		}
+		j.release(e)
+	}
+}
+
+// next takes the oldest entry; nil = it was a gap.
+func (j *journal) next() (e entry, whole []byte) {
+	at := int(j.start % uint64(j.size))
+	if rest := j.size - at; rest < entryHead {
+		j.start += uint64(rest)
+		return entry{}, nil
+	}
+	e, _, size := parseEntry(j.ring[at:])
+	j.start += uint64(size)
+	if e.kind == entryGap {
+		return e, nil
+	}
+	return e, j.ring[at : at+size]
+}
+
+// release gives the slot back with the last entry of an exchange.
+func (j *journal) release(e entry) {
+	if e.kind == entryEnd {
+		j.slots[e.slot] = 0
+		j.free = append(j.free, e.slot)
+	}
+}
+
+// take appends the oldest entries to p, at least limit bytes where there are so many.
+func (j *journal) take(p []byte, limit int) []byte {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	p = append(p, j.carried...)
+	j.carried = j.carried[:0]
+	for j.start < j.end && len(p) < limit {
+		e, whole := j.next()
+		if whole == nil {
+			continue
+		}
+		j.slots[e.slot] |= slotRead
+		j.release(e)
+		p = append(p, whole...)
+	}
+	return p
+}
+
+// lostSoFar is how many exchanges nobody will read.
+func (j *journal) lostSoFar() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lost
+}
