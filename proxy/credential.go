@@ -42,7 +42,20 @@ type Credential struct {
 	// and was read whole; otherwise the next request renews it first.
 	HealOn []int
 
-	last *atomic.Pointer[filledToken] // nil = nothing is kept; see Route.Start
+	ready *preparedCredential // nil = made for each request; see Route.Start
+}
+
+// A preparedCredential is what would be made anew for each request.
+type preparedCredential struct {
+	deletes func(name, value string) bool // what the client's own credential is
+	last    atomic.Pointer[filledToken]
+}
+
+func (c *Credential) prepared() *preparedCredential {
+	if c.ready != nil {
+		return c.ready
+	}
+	return &preparedCredential{deletes: func(name, _ string) bool { return c.isCredential(name) }}
 }
 
 var (
@@ -96,7 +109,7 @@ func checkOrigin(scheme, host string, origin *url.URL) error {
 // of the placeholder.
 func (c *Credential) Apply(f exchange.Fields, token tokens.Token) {
 	if !c.keeps(f) {
-		f.DeleteFunc(func(name, _ string) bool { return c.isCredential(name) })
+		f.DeleteFunc(c.prepared().deletes)
 		f.Add(c.header(), c.filled(token))
 	}
 	c.Placeholder.replace(f, token)
@@ -105,15 +118,12 @@ func (c *Credential) Apply(f exchange.Fields, token tokens.Token) {
 // filled is what the field of the credential says. A route that has started keeps it until the
 // token changes.
 func (c *Credential) filled(token tokens.Token) string {
-	format := cmp.Or(c.Format, "Bearer {token}")
-	if c.last == nil {
-		return token.Fill(format)
-	}
-	if last := c.last.Load(); last != nil && last.token == token.Access {
+	kept := &c.prepared().last
+	if last := kept.Load(); last != nil && last.token == token.Access {
 		return last.value
 	}
-	value := token.Fill(format)
-	c.last.Store(&filledToken{token.Access, value})
+	value := token.Fill(cmp.Or(c.Format, "Bearer {token}"))
+	kept.Store(&filledToken{token.Access, value})
 	return value
 }
 
@@ -162,6 +172,9 @@ func (d PlaceholderToken) in(value string) bool {
 
 // replace puts the real token into the place of the placeholder, in whichever field.
 func (d PlaceholderToken) replace(f exchange.Fields, token tokens.Token) {
+	if d.Access == "" {
+		return
+	}
 	var names []string
 	for name, value := range f.All() {
 		if d.in(value) && !slices.Contains(names, name) {

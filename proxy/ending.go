@@ -18,7 +18,7 @@ const (
 // cause says nothing about the upstream.
 func ending(e *exchange.Facts, whole, clientGone bool) string {
 	why := ""
-	if !errors.As(e.Fault, new(*tokens.Error)) { // then nothing was sent
+	if e.Fault != nil && !errors.As(e.Fault, new(*tokens.Error)) { // then nothing was sent
 		why = upstream.EndOf(e.Fault)
 	}
 	switch {

@@ -60,11 +60,12 @@ func (h *Handler) end(w *responseWriter, r *http.Request, whole bool) {
 		answered = w.status != 0 || w.switched != nil || f.Decision == exchange.Tunnelled
 	})
 	gone := r.Context().Err() != nil || w.failed != nil
-	h.finish(x, whole && answered && w.failed == nil, gone, httpexchange.Fields(trailersOf(w.Header())).All())()
+	h.finish(x, whole && answered && w.failed == nil, gone, httpexchange.Fields(trailersOf(w.Header())).All())
+	h.tell(x)
 }
 
-// finish notes how an exchange ended. It returns what tells of it, which may wait.
-func (h *Handler) finish(x *exchange.Exchange, whole, clientGone bool, trailer exchange.FieldSeq) (tell func()) {
+// finish notes how an exchange ended.
+func (h *Handler) finish(x *exchange.Exchange, whole, clientGone bool, trailer exchange.FieldSeq) {
 	x.Note(func(f *exchange.Facts) {
 		f.Took = time.Since(f.Began)
 		f.Ended = ending(f, whole, clientGone)
@@ -72,14 +73,15 @@ func (h *Handler) finish(x *exchange.Exchange, whole, clientGone bool, trailer e
 			f.Ended = "cut at shutdown"
 		}
 	})
-	facts := x.Facts()
 	if x.Recorder != nil {
-		x.Recorder.End(facts, trailer)
+		x.Recorder.End(x.Facts(), trailer)
 	}
-	return func() {
-		if h.Observer.Ended != nil {
-			h.Observer.Ended(x, facts)
-		}
+}
+
+// tell tells of an exchange that has ended. It may wait.
+func (h *Handler) tell(x *exchange.Exchange) {
+	if h.Observer.Ended != nil {
+		h.Observer.Ended(x, x.Facts())
 	}
 }
 

@@ -27,11 +27,13 @@ func (p *Policy) setFields(out exchange.Fields, websocket bool) {
 	if !websocket {
 		// "Upgrade: h2c" would be a tunnel past everything that is decided here
 		// (golang/go#80416).
-		exchange.Delete(out, "Upgrade")
-		exchange.Delete(out, "Connection")
+		out.Del("Upgrade")
+		out.Del("Connection")
 	}
-	exchange.Delete(out, "Http2-Settings")
-	out.DeleteFunc(func(name, _ string) bool { return isNamed(p.Strip, name) })
+	out.Del("Http2-Settings")
+	if len(p.Strip) > 0 {
+		out.DeleteFunc(func(name, _ string) bool { return isNamed(p.Strip, name) })
+	}
 	for name, value := range p.Headers {
 		exchange.Set(out, name, value)
 	}
@@ -77,6 +79,6 @@ func isTrailer(name string, strip []string) bool {
 // dropOurs keeps an upstream from speaking for us in its answer, or behind it.
 func dropOurs(fields exchange.Fields) {
 	for _, name := range []string{problem.Header, DecisionHeader, exchange.NoticeHeader} {
-		exchange.Delete(fields, name)
+		fields.Del(name)
 	}
 }

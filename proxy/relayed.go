@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
@@ -17,57 +18,77 @@ import (
 	"avsproxy/internal/upstream"
 )
 
-// Acceptor returns who takes the requests of one HTTP/2 connection. Those that go on at once
-// are relayed stream by stream, when the upstream's connection is in the same group; all
-// others go to the bridge.
+// A relayer takes the requests of one HTTP/2 connection.
+type relayer struct {
+	handler *Handler
+	conn    *exchange.Conn
+	bridge  *h2.Bridge
+	fields  h2.Fields // that are sent next
+}
+
+// Acceptor returns who takes the requests of one HTTP/2 connection. They are relayed stream
+// by stream, where the upstream's connection is in the same group. Those that are answered
+// here go to the bridge.
 func (h *Handler) Acceptor(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
+	r := &relayer{handler: h, conn: conn, bridge: bridge}
 	return func(st *h2.Stream, head *h2.Head, fin bool) {
-		if !h.relay(conn, bridge, st, head, fin) {
+		e := exchanges.Get().(*relayed)
+		e.relayer, e.head, e.whole = r, *head, fin
+		if !e.admit(st.ID()) {
+			e.free()
 			bridge.Accept(st, head, fin)
+			return
 		}
+		e.begin(st, fin)
 	}
 }
 
-// relay takes the steps of ServeHTTP. false = nothing was done: the request is to be answered
+// admit takes the steps of ServeHTTP up to the relay. false = the request is to be answered
 // here, or not one that a stream can relay.
-func (h *Handler) relay(conn *exchange.Conn, bridge *h2.Bridge, st *h2.Stream, head *h2.Head, fin bool) bool {
-	if head.Method == http.MethodConnect || head.Authority == "" || !isPlainTarget(head.Path) {
+func (e *relayed) admit(stream uint32) bool {
+	h, conn := e.handler, e.conn
+	if e.head.Method == http.MethodConnect || e.head.Authority == "" || !isPlainTarget(e.head.Path) {
 		return false
 	}
-	e := &relayed{handler: h, bridge: bridge, head: *head, whole: fin}
-	e.fields = append(make(h2.Fields, 0, len(head.Fields)), head.Fields...)
-	x := exchange.New(conn, e.exchangeHead(st.ID()))
-	e.x = x
-	if p, _ := h.Rules.Admit(conn, x.Head); p != nil || x.Head.Has("Expect") {
+	e.fields = append(e.fields[:0], e.head.Fields...)
+	e.setHead(stream)
+	e.x.Init(conn, &e.request)
+	if p, _ := h.Rules.Admit(conn, &e.request); p != nil || e.fields.Has("Expect") {
 		return false
 	}
 	if h.Withhold != nil {
-		h.Withhold(x.Head.Fields)
+		h.Withhold(&e.fields)
 	}
-	authority, _ := conn.Authority(x.Head)
-	index, known := h.Table.Choose(authority, conn.ListenerFor(x.Head))
+	authority, _ := conn.Authority(&e.request)
+	index, known := h.Table.Choose(authority, conn.ListenerFor(&e.request))
 	if !known {
 		return false
 	}
 	e.route = h.Routes[index]
-	if e.route.Judge(x.Head).Action != Forward || !e.decide() || !e.enter() {
-		return false
-	}
-	e.begin(st, fin)
-	return true
+	return e.route.Judge(&e.request).Action == Forward && e.decide() && e.enter()
+}
+
+// exchanges are free for the next ones.
+var exchanges = sync.Pool{New: func() any { return new(relayed) }}
+
+// free gives the exchange back, of which nobody knows any more.
+func (e *relayed) free() {
+	*e = relayed{fields: e.fields[:0]}
+	exchanges.Put(e)
 }
 
 // A relayed is an exchange whose streams are joined, and what hears and changes what passes.
 type relayed struct {
-	handler  *Handler
-	bridge   *h2.Bridge
-	route    *Route
-	x        *exchange.Exchange
-	head     h2.Head
-	fields   h2.Fields // of the request, after admission
-	leave    func()    // nil = it did not enter
-	relay    *h2.Relay
-	begun    begun
+	*relayer
+	route   *Route
+	x       exchange.Exchange
+	request exchange.Head
+	head    h2.Head
+	fields  h2.Fields // of the request, after admission
+	leave   func()    // nil = it did not enter
+	relay   h2.Relay
+	begun   begun
+
 	cancel   context.CancelFunc // of what waits; nil = nothing does
 	patience time.Duration      // with an answer's head, once the request has ended; zero = endless
 	timer    *time.Timer        // of that; nil = none
@@ -80,16 +101,16 @@ type relayed struct {
 	trailer  h2.Fields // of the answer
 }
 
-func (e *relayed) exchangeHead(stream uint32) *exchange.Head {
+func (e *relayed) setHead(stream uint32) {
 	path, query := cutTarget(e.head.Path)
-	return &exchange.Head{
+	e.request = exchange.Head{
 		Method: e.head.Method, Authority: e.head.Authority, Path: path, Query: query, Target: e.head.Path,
 		Proto: "HTTP/2.0", Stream: stream, Fields: &e.fields,
 	}
 }
 
 func (e *relayed) decide() bool {
-	decision, err := e.route.Credential.Decide(e.x.Head.Fields)
+	decision, err := e.route.Credential.Decide(&e.fields)
 	e.injects = decision == exchange.Injected
 	e.x.Decide(decision)
 	return err == nil
@@ -110,9 +131,9 @@ func (e *relayed) begin(st *h2.Stream, fin bool) {
 		began(e.route.Name)
 	}
 	if record := e.handler.Observer.Record; record != nil {
-		e.x.Recorder = record(e.x)
+		e.x.Recorder = record(&e.x)
 	}
-	e.relay = st.Relay(fin, e)
+	st.Relay(&e.relay, fin, e)
 	if fin {
 		e.endRequest(nil)
 	}
@@ -125,7 +146,7 @@ func (e *relayed) begin(st *h2.Stream, fin bool) {
 
 // startNow starts the relay where nothing has to be waited for. false = nothing was done.
 func (e *relayed) startNow() bool {
-	if slices.ContainsFunc(e.route.Stages, func(s exchange.Stage) bool { return s.Concerns(e.x) }) {
+	if slices.ContainsFunc(e.route.Stages, func(s exchange.Stage) bool { return s.Concerns(&e.x) }) {
 		return false
 	}
 	if e.injects && !e.hasToken() {
@@ -133,10 +154,10 @@ func (e *relayed) startNow() bool {
 	}
 	to, follower := e.route.Upstream()
 	sender, ok := to.(*upstream.Upstream)
-	if !ok || !sender.CanRelay(e.relay) {
+	if !ok || !sender.CanRelay(&e.relay) {
 		return false
 	}
-	place, ok := sender.Place(e.x)
+	place, ok := sender.Place(&e.x)
 	if !ok {
 		return false
 	}
@@ -150,7 +171,7 @@ func (e *relayed) startNow() bool {
 
 // hasToken gets the token that lives now.
 func (e *relayed) hasToken() bool {
-	i := injection{&e.route.Credential, e.x, &e.begun}
+	i := injection{&e.route.Credential, &e.x, &e.begun}
 	var err error
 	e.begun.used, err = i.liveToken()
 	return err == nil
@@ -162,7 +183,7 @@ func (e *relayed) start(to *upstream.Upstream, place upstream.Place) error {
 	if err != nil {
 		return err
 	}
-	if err := place.Start(e.x, e.relay, out, e.head.Method == http.MethodHead); err != nil {
+	if err := place.Start(&e.x, &e.relay, out, e.head.Method == http.MethodHead); err != nil {
 		return err
 	}
 	e.patience = to.HeaderTimeout()
@@ -173,11 +194,11 @@ func (e *relayed) start(to *upstream.Upstream, place upstream.Place) error {
 // wait gets what the request needs, and starts the relay.
 func (e *relayed) wait(ctx context.Context) {
 	var b begun
-	err := e.route.begin(ctx, e.x, &b)
+	err := e.route.begin(ctx, &e.x, &b)
 	sender, ok := b.to.(*upstream.Upstream)
 	switch {
 	case err != nil:
-	case ok && sender.CanRelay(e.relay):
+	case ok && sender.CanRelay(&e.relay):
 		err = e.startWhenReady(ctx, sender, &b)
 	default:
 		err = errNotRelayed
@@ -203,12 +224,12 @@ var errNotRelayed = errors.New("the upstream cannot be relayed to")
 func (e *relayed) startWhenReady(ctx context.Context, to *upstream.Upstream, b *begun) error {
 	for range maxStale {
 		if e.injects {
-			i := injection{&e.route.Credential, e.x, b}
+			i := injection{&e.route.Credential, &e.x, b}
 			if _, err := i.token(ctx); err != nil {
 				return fmt.Errorf("getting the token: %w", err)
 			}
 		}
-		place, err := to.AwaitPlace(ctx, e.x)
+		place, err := to.AwaitPlace(ctx, &e.x)
 		if upstream.IsNotHTTP2(err) {
 			return errNotRelayed
 		}
@@ -264,28 +285,28 @@ func (e *relayed) outgoing(origin *url.URL) (h2.Fields, error) {
 		}
 		path = TargetURL(e.route.Origin, target).RequestURI()
 	}
-	const pseudo = 4
-	out := make(h2.Fields, pseudo, pseudo+len(e.fields)+len(e.route.Headers)+1)
-	out[0] = hpack.HeaderField{Name: ":authority", Value: origin.Host}
-	out[1] = hpack.HeaderField{Name: ":method", Value: e.head.Method}
-	out[2] = hpack.HeaderField{Name: ":path", Value: path}
-	out[3] = hpack.HeaderField{Name: ":scheme", Value: origin.Scheme}
-	regular := append(out[pseudo:], e.fields...)
-	regular.DeleteFunc(func(name, _ string) bool { return isHopByHop(name) })
-	e.route.setFields(&regular, false)
+	e.relayer.fields = append(e.relayer.fields[:0],
+		hpack.HeaderField{Name: ":authority", Value: origin.Host}, hpack.HeaderField{Name: ":method", Value: e.head.Method},
+		hpack.HeaderField{Name: ":path", Value: path}, hpack.HeaderField{Name: ":scheme", Value: origin.Scheme})
+	e.relayer.fields = append(e.relayer.fields, e.fields...)
+	out := &e.relayer.fields
+	dropHopByHop(out)
+	e.route.setFields(out, false)
 	if e.injects {
-		e.route.Credential.Apply(&regular, e.begun.used)
+		e.route.Credential.Apply(out, e.begun.used)
 	}
 	if e.route.Credential.Source == nil {
-		return append(out[:pseudo], regular...), nil
+		return *out, nil
 	}
-	return append(out[:pseudo], regular...), checkOrigin(out[3].Value, out[0].Value, origin)
+	return *out, checkOrigin((*out)[3].Value, (*out)[0].Value, origin)
 }
 
-// isHopByHop reports whether a field of HTTP/2 goes no further (RFC 9110 section 7.6.1), or
-// says what a pseudo-header field says.
-func isHopByHop(name string) bool {
-	return name == "proxy-authorization" || name == "proxy-authenticate" || name == "host"
+// dropHopByHop removes the fields of HTTP/2 that go no further (RFC 9110 section 7.6.1), and
+// the one that says what a pseudo-header field says.
+func dropHopByHop(fields *h2.Fields) {
+	for _, name := range []string{"proxy-authorization", "proxy-authenticate", "host"} {
+		fields.Del(name)
+	}
 }
 
 // RequestData implements [h2.Tap].
@@ -298,6 +319,14 @@ func (e *relayed) RequestData(p []byte) {
 
 // RequestEnd implements [h2.Tap].
 func (e *relayed) RequestEnd(trailer h2.Fields) h2.Fields {
+	if len(trailer) == 0 {
+		e.endRequest(nil)
+		return nil
+	}
+	return e.endWithTrailer(trailer)
+}
+
+func (e *relayed) endWithTrailer(trailer h2.Fields) h2.Fields {
 	trailer.DeleteFunc(func(name, _ string) bool { return !isTrailer(name, e.route.Strip) })
 	e.endRequest(nilWithout(trailer))
 	return trailer
@@ -328,13 +357,21 @@ func nilWithout(trailer h2.Fields) exchange.FieldSeq {
 
 // Interim implements [h2.Tap].
 func (e *relayed) Interim(h *h2.Head) h2.Fields {
-	fields := h2.Fields(h.Fields)
-	e.route.adapt(&fields, e.x)
-	dropOurs(&fields)
+	fields := e.answerFields(h)
+	e.route.adapt(fields, &e.x)
 	if e.x.Recorder != nil {
 		e.x.Recorder.Interim(h.Status, fields.All())
 	}
 	return withStatus(h.Status, fields)
+}
+
+// answerFields are the fields of an answer, behind room for its status.
+func (e *relayed) answerFields(h *h2.Head) *h2.Fields {
+	e.relayer.fields = append(e.relayer.fields[:0], h.Fields...)
+	fields := &e.relayer.fields
+	dropHopByHop(fields)
+	dropOurs(fields)
+	return fields
 }
 
 // Answer implements [h2.Tap].
@@ -342,20 +379,27 @@ func (e *relayed) Answer(h *h2.Head, fin bool) (h2.Fields, bool) {
 	if e.injects && slices.Contains(e.route.Credential.HealOn, h.Status) && e.heal(h, fin) {
 		return nil, false
 	}
-	fields := h2.Fields(h.Fields)
-	fields.DeleteFunc(func(name, _ string) bool { return isHopByHop(name) })
-	dropOurs(&fields)
+	fields := e.answerFields(h)
 	for _, f := range e.begun.followers {
-		f.Head(h.Status, &fields)
+		f.Head(h.Status, fields)
 	}
-	e.route.adapt(&fields, e.x)
+	e.route.adapt(fields, &e.x)
 	e.status = h.Status
-	noteAnswer(e.x, h.Status, &fields, e.handler.Observer.DecisionHeader)
+	noteAnswer(&e.x, h.Status, fields, e.handler.Observer.DecisionHeader)
 	return withStatus(h.Status, fields), true
 }
 
-func withStatus(status int, fields h2.Fields) h2.Fields {
-	return append(h2.Fields{{Name: ":status", Value: strconv.Itoa(status)}}, fields...)
+// withStatus puts the status before the fields.
+func withStatus(status int, fields *h2.Fields) h2.Fields {
+	*fields = slices.Insert(*fields, 0, hpack.HeaderField{Name: ":status", Value: statusText(status)})
+	return *fields
+}
+
+func statusText(status int) string {
+	if status == http.StatusOK {
+		return "200"
+	}
+	return strconv.Itoa(status)
 }
 
 // AnswerData implements [h2.Tap].
@@ -373,6 +417,13 @@ func (e *relayed) AnswerData(p []byte) {
 func (e *relayed) AnswerEnd(trailer h2.Fields) h2.Fields {
 	e.begun.followers.end(nil)
 	e.begun.followers = nil
+	if len(trailer) == 0 {
+		return nil
+	}
+	return e.keepTrailer(trailer)
+}
+
+func (e *relayed) keepTrailer(trailer h2.Fields) h2.Fields {
 	dropOurs(&trailer)
 	e.trailer = slices.Clone(trailer)
 	return trailer
@@ -396,19 +447,29 @@ func (e *relayed) endPatience() {
 func (e *relayed) Ended(err *h2.ResetError, clientGone bool) {
 	e.stop()
 	e.begun.followers.end(nil)
+	if err != nil {
+		e.noteFault(err)
+	}
 	e.x.Note(func(f *exchange.Facts) {
-		if err != nil {
-			f.Fault = upstream.Cause(err)
-		}
 		if f.Status, f.Written = e.status, e.written; e.status == 0 {
 			f.Status = statusClientGone
 		}
 	})
-	tell := e.handler.finish(e.x, err == nil && !clientGone, clientGone, nilWithout(e.trailer))
-	e.relay.Later(func() {
-		tell()
-		e.exit()
-	})
+	e.handler.finish(&e.x, err == nil && !clientGone, clientGone, nilWithout(e.trailer))
+	e.relay.Later(e)
+}
+
+func (e *relayed) noteFault(err error) {
+	e.x.Note(func(f *exchange.Facts) { f.Fault = upstream.Cause(err) })
+}
+
+// Tell implements [h2.Teller].
+func (e *relayed) Tell() {
+	e.handler.tell(&e.x)
+	e.exit()
+	if e.cancel == nil && e.timer == nil { // else somebody may still look at it
+		e.free()
+	}
 }
 
 // stop ends what waits.
@@ -432,7 +493,7 @@ func (e *relayed) exit() {
 func (e *relayed) heal(h *h2.Head, fin bool) bool {
 	e.route.Credential.Source.Reject(e.begun.used)
 	streamed := e.head.Length < 0 && !(e.whole && e.uploaded == 0)
-	if !e.relay.Kept() || streamed && isMultipart(e.x.Head.Get("Content-Type")) {
+	if !e.relay.Kept() || streamed && isMultipart(e.request.Get("Content-Type")) {
 		return false
 	}
 	e.begun.kept = e.uploaded
@@ -468,7 +529,7 @@ func (e *relayed) kept() *h2.Head {
 func (e *relayed) resume(w http.ResponseWriter, r *http.Request, wrong error) {
 	defer e.exit()
 	defer e.stop()
-	e.handler.watch(w, withRestOfBody(r, e.x, e.uploaded, e.whole), e.x, func(w *responseWriter, r *http.Request, x *exchange.Exchange) {
+	e.handler.watch(w, withRestOfBody(r, &e.x, e.uploaded, e.whole), &e.x, func(w *responseWriter, r *http.Request, x *exchange.Exchange) {
 		if wrong != nil {
 			e.begun.followers.end(wrong)
 			e.route.fail(w, r, x, wrong)

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"sync/atomic"
 
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/httpexchange"
@@ -112,7 +111,7 @@ func answerProblem(w http.ResponseWriter, r *http.Request, x *exchange.Exchange,
 
 // Start makes the route ready to serve. Its fields stay as they are from then on.
 func (route *Route) Start() *Route {
-	route.Credential.last = new(atomic.Pointer[filledToken])
+	route.Credential.ready = route.Credential.prepared()
 	route.reverse = newReverse(route.rewrite, route.send, route.fail, route.ErrorLog)
 	return route
 }
@@ -130,7 +129,7 @@ func (route *Route) rewrite(pr *httputil.ProxyRequest) {
 // adapt changes the head of an upstream's answer for a client that has us in the
 // upstream's place.
 func (route *Route) adapt(h exchange.Fields, x *exchange.Exchange) {
-	exchange.Delete(h, "Alt-Svc") // leads past us (RFC 7838)
+	h.Del("Alt-Svc") // leads past us (RFC 7838)
 	if !route.RewriteLocation || len(h.Values("Location")) == 0 {
 		return
 	}

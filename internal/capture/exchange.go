@@ -40,7 +40,11 @@ func (e *Exchange) write(kind entryKind, code func(*codec)) {
 		return
 	}
 	e.done = kind == entryEnd
-	e.r.journal.add(entry{kind: kind, slot: e.slot, id: e.id, at: time.Now()}, code)
+	at := time.Time{}
+	if kind == entryRequestData || kind == entryResponseData { // the other times are facts
+		at = time.Now()
+	}
+	e.r.journal.add(entry{kind: kind, slot: e.slot, id: e.id, at: at}, code)
 	e.r.readSoon()
 }
 

@@ -149,7 +149,7 @@ func (c *Console) newTicket(r *http.Request) (any, error) {
 // Cookies ignore ports, so a browser that is logged in would also send ours to the proxy,
 // and the proxy would forward it upstream.
 func StripConsoleCredentials(f exchange.Fields) {
-	exchange.Delete(f, api.KeyHeader)
+	f.Del(api.KeyHeader)
 	if len(f.Values("Cookie")) == 0 {
 		return
 	}

@@ -51,26 +51,37 @@ func (a Authority) String() string {
 }
 
 func isPort(text string) bool {
-	if text == "" || len(text) > 5 {
-		return false
-	}
-	return strings.Trim(text, "0123456789") == ""
-}
-
-func isHostName(text string) bool {
-	if text == "" || len(text) > 253 {
-		return false
-	}
-	for _, label := range strings.Split(text, ".") {
-		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
 			return false
 		}
 	}
-	return true
+	return text != "" && len(text) <= 5
+}
+
+func isHostName(text string) bool {
+	if len(text) > 253 {
+		return false
+	}
+	label := 0 // bytes of it so far
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+			label++
+		case c == '.' && label > 0:
+			label = 0
+		default:
+			return false
+		}
+	}
+	return label > 0
 }
 
 // Lower maps ASCII letters only: strings.ToLower would map U+212A KELVIN SIGN to "k".
 func Lower(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return 'A' <= r && r <= 'Z' }) {
+		return text
+	}
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'

@@ -28,7 +28,15 @@ type Exchange struct {
 // New returns an exchange that has just arrived. conn is nil for a request of the
 // proxy's own.
 func New(conn *Conn, head *Head) *Exchange {
-	return &Exchange{Conn: conn, Head: head, facts: Facts{Arrived: time.Now(), TokenAge: -1, TokenLeft: -1}}
+	x := new(Exchange)
+	x.Init(conn, head)
+	return x
+}
+
+// Init makes of the zero value what New returns.
+func (x *Exchange) Init(conn *Conn, head *Head) {
+	x.Conn, x.Head = conn, head
+	x.facts = Facts{Arrived: time.Now(), TokenAge: -1, TokenLeft: -1}
 }
 
 // Note calls f to change the facts. f must not wait.

@@ -4,7 +4,6 @@ import (
 	"iter"
 	"net/url"
 	"slices"
-	"strings"
 )
 
 // A Head is the head of a request, as the client sent it.
@@ -30,20 +29,18 @@ type Fields interface {
 	// All returns all fields, name and value, one by one. They are in the order of the
 	// wire, or in that of their names where the engine does not know any other.
 	All() iter.Seq2[string, string]
+	// Has reports whether there is a field of that name, Del removes it.
+	Has(name string) bool
+	Del(name string)
 	// DeleteFunc removes the values for which del reports true.
 	DeleteFunc(del func(name, value string) bool)
 	// Add adds a field behind those of the same name.
 	Add(name, value string)
 }
 
-// Delete removes a field.
-func Delete(f Fields, name string) {
-	f.DeleteFunc(func(other, _ string) bool { return strings.EqualFold(other, name) })
-}
-
 // Set makes value the only one of a field.
 func Set(f Fields, name, value string) {
-	Delete(f, name)
+	f.Del(name)
 	f.Add(name, value)
 }
 
@@ -64,7 +61,7 @@ func (h *Head) Address() string {
 }
 
 // Has reports whether the head has a field of that name.
-func (h *Head) Has(name string) bool { return len(h.Fields.Values(name)) > 0 }
+func (h *Head) Has(name string) bool { return h.Fields.Has(name) }
 
 // DecodedPath is the path without percent-encoding; a path that cannot be decoded
 // stays as it is.
@@ -115,7 +112,7 @@ func (c *Conn) ListenerFor(h *Head) Listener {
 // Replace changes each value of a field. They come behind all others.
 func Replace(f Fields, name string, change func(string) string) {
 	values := slices.Clone(f.Values(name))
-	Delete(f, name)
+	f.Del(name)
 	for _, value := range values {
 		f.Add(name, change(value))
 	}

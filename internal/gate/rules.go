@@ -49,7 +49,7 @@ type Rules struct {
 // even where this one request may pass.
 func (rules Rules) Admit(c *exchange.Conn, h *exchange.Head) (p *problem.Problem, guest bool) {
 	found := rules.KeySum != nil && takeKey(h.Fields, *rules.KeySum)
-	exchange.Delete(h.Fields, KeyHeader) // ours alone, right or wrong
+	h.Fields.Del(KeyHeader) // ours alone, right or wrong
 	if found || c.Tunnel != nil {
 		return rules.judge(c, h), false
 	}

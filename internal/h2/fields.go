@@ -22,6 +22,23 @@ func (f *Fields) Values(name string) (values []string) {
 	return values
 }
 
+// Has reports whether there is a field of that name.
+func (f *Fields) Has(name string) bool {
+	for i := range *f {
+		if sameName((*f)[i].Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Del removes a field.
+func (f *Fields) Del(name string) {
+	if f.Has(name) {
+		f.DeleteFunc(func(other, _ string) bool { return sameName(other, name) })
+	}
+}
+
 // All returns all fields, name and value, in the order of the wire.
 func (f *Fields) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
@@ -40,7 +57,11 @@ func (f *Fields) DeleteFunc(del func(name, value string) bool) {
 
 // Add adds a field behind all others.
 func (f *Fields) Add(name, value string) {
-	*f = append(*f, hpack.HeaderField{Name: strings.ToLower(name), Value: value})
+	lower := "authorization" // as most often
+	if name != "Authorization" {
+		lower = strings.ToLower(name)
+	}
+	*f = append(*f, hpack.HeaderField{Name: lower, Value: value})
 }
 
 // sameName compares a name of HTTP/2's, which is in lower case, with one in any case.

@@ -93,6 +93,9 @@ func (s *Session) take(f *frame, length int) error {
 		return ConnError{ProtocolError, "another frame within a block of fields"}
 	}
 	err := s.dispatch(f, length)
+	if err == nil {
+		return nil
+	}
 	var broken streamError
 	if errors.As(err, &broken) {
 		return s.breakStream(broken)

@@ -39,6 +39,9 @@ type Tap interface {
 	Ended(err *ResetError, clientGone bool)
 }
 
+// A Teller tells somebody of something.
+type Teller interface{ Tell() }
+
 // A Relay joins the stream of a request that came in to one of a client session in the same
 // [Group]. Frames pass as they come: the borders of DATA, resets with their codes, ends.
 type Relay struct {
@@ -59,13 +62,12 @@ type Relay struct {
 // keptBodies are for bodies that are kept.
 var keptBodies = sync.Pool{New: func() any { return new(queue) }}
 
-// Relay makes a relay for the request; fin = it is whole. It is for who holds the group's
+// Relay makes r the relay of the request; fin = it is whole. It is for who holds the group's
 // lock, as all methods of relays are.
-func (st *Stream) Relay(fin bool, tap Tap) *Relay {
-	r := &Relay{tap: tap, in: st, whole: fin}
+func (st *Stream) Relay(r *Relay, fin bool, tap Tap) {
+	*r = Relay{tap: tap, in: st, whole: fin}
 	st.SetEnd((*relayedRequest)(r))
 	st.SetSource((*relayedAnswer)(r))
-	return r
 }
 
 // Start sends the request on with these fields. noBody = its answer has no body, being to a
@@ -262,6 +264,7 @@ func (r *Relay) end(err *ResetError, clientGone bool) {
 	}
 	r.over = true
 	r.forget()
+	r.in.SetSource(nil)
 	r.tap.Ended(err, clientGone)
 }
 
@@ -280,8 +283,8 @@ func (r *Relay) Over() bool { return r.over }
 // UpstreamID is the number of the stream to the upstream.
 func (r *Relay) UpstreamID() uint32 { return r.out.id }
 
-// Later has f called soon without the lock: f may wait.
-func (r *Relay) Later(f func()) { r.in.s.group.later(f) }
+// Later has t called soon without the lock: it may wait.
+func (r *Relay) Later(t Teller) { r.in.s.group.later(t) }
 
 // Kept reports whether all of the request's body that has come is there for who takes the
 // request over.

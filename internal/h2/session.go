@@ -16,13 +16,13 @@ import (
 // stream of another. The zero value is ready.
 type Group struct {
 	mu      sync.Mutex
-	pending []func() // see later
+	pending []Teller // see later
 	running bool     // a goroutine calls them
 }
 
-// later has f called soon without the lock, behind what was given before.
-func (g *Group) later(f func()) {
-	g.pending = append(g.pending, f)
+// later has t called soon without the lock, behind what was given before.
+func (g *Group) later(t Teller) {
+	g.pending = append(g.pending, t)
 	if !g.running {
 		g.running = true
 		go g.callPending()
@@ -32,13 +32,13 @@ func (g *Group) later(f func()) {
 func (g *Group) callPending() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var spare []func()
+	var spare []Teller
 	for len(g.pending) > 0 {
 		all := g.pending
 		g.pending = spare[:0]
 		g.mu.Unlock()
-		for _, f := range all {
-			f()
+		for _, t := range all {
+			t.Tell()
 		}
 		clear(all)
 		spare = all

@@ -101,8 +101,42 @@ func (st *Stream) SendData(p []byte, fin bool) {
 		return
 	}
 	st.fin = fin
+	if st.sendNow(p) {
+		return
+	}
 	st.queue.add(p)
 	st.takeTurn()
+}
+
+// sendNow sends a piece at once, as a frame of its own, where nothing waits before it and the
+// windows allow.
+func (st *Stream) sendNow(p []byte) bool {
+	s, n := st.s, int64(len(p))
+	if n == 0 || st.queue.size > 0 || n > min(maxPayload, st.window, s.window) || len(s.turns.list) > 0 || len(s.out) >= maxOut {
+		return false
+	}
+	flags := byte(0)
+	if st.fin {
+		flags = flagEndStream
+	}
+	s.out = append(appendFrameHead(s.out, len(p), frameData, flags, st.id), p...)
+	s.touch()
+	st.sent(len(p), st.fin)
+	return true
+}
+
+// sent notes n bytes that went out; last = with the end of the stream.
+func (st *Stream) sent(n int, last bool) {
+	st.window -= int64(n)
+	st.s.window -= int64(n)
+	if last {
+		st.endOut()
+	} else {
+		st.takeTurn()
+	}
+	if st.source != nil {
+		st.source.Credit(n)
+	}
 }
 
 // SendTrailer ends the body.
@@ -193,16 +227,7 @@ func (st *Stream) sendQueued() {
 	}
 	s.out = appendFrameHead(s.out, n, frameData, flags, st.id)
 	s.out = st.queue.take(s.out, n)
-	st.window -= int64(n)
-	s.window -= int64(n)
-	if last {
-		st.endOut()
-	} else {
-		st.takeTurn()
-	}
-	if st.source != nil {
-		st.source.Credit(n)
-	}
+	st.sent(n, last)
 }
 
 // sendEnd ends the body when nothing is queued any more.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // Fields implements [avsproxy/internal/exchange.Fields] by net/http's header.
@@ -15,6 +16,19 @@ func (f Fields) Values(name string) []string { return http.Header(f).Values(name
 
 // Add adds a value to a field.
 func (f Fields) Add(name, value string) { http.Header(f).Add(name, value) }
+
+// Has reports whether there is a field of that name.
+func (f Fields) Has(name string) bool { return len(http.Header(f).Values(name)) > 0 }
+
+// Del removes a field.
+func (f Fields) Del(name string) {
+	delete(f, http.CanonicalHeaderKey(name))
+	for other := range f { // what net/http did not make canonical
+		if strings.EqualFold(other, name) {
+			delete(f, other)
+		}
+	}
+}
 
 // All returns all fields in the order of their names: net/http does not know that of the
 // wire.

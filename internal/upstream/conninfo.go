@@ -5,14 +5,15 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"time"
 
 	"avsproxy/internal/exchange"
 )
 
 // noteConn notes that a request is given to a connection, after it waited.
-func noteConn(x *exchange.Exchange, origin *url.URL, conn *upstreamConn, reused bool, waited time.Duration) {
-	to := exchange.ConnInfo{Address: origin.Scheme + "://" + origin.Host, TLS: origin.Scheme == "https", Reused: reused}
+func noteConn(x *exchange.Exchange, address string, conn *upstreamConn, reused bool, waited time.Duration) {
+	to := exchange.ConnInfo{Address: address, TLS: strings.HasPrefix(address, "https:"), Reused: reused}
 	var handshake time.Duration
 	if conn != nil {
 		to.Conn, handshake = conn.number, conn.handshake
@@ -27,13 +28,15 @@ func noteConn(x *exchange.Exchange, origin *url.URL, conn *upstreamConn, reused 
 	})
 }
 
+func originOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
 // WithConnTrace is for requests whose connections net/http chooses: it tells which.
 func WithConnTrace(x *exchange.Exchange, req *http.Request) *http.Request {
 	began := time.Now()
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GetConn: func(string) { began = time.Now() }, // again where a connection turns out to be dead
 		GotConn: func(info httptrace.GotConnInfo) {
-			noteConn(x, req.URL, upstreamConnOf(info.Conn), info.Reused, time.Since(began))
+			noteConn(x, originOf(req.URL), upstreamConnOf(info.Conn), info.Reused, time.Since(began))
 		},
 	}))
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -240,7 +239,7 @@ func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Autho
 		return nil, retry.last
 	}
 	for {
-		l, err := s.connection(req.Context(), x, req.URL)
+		l, err := s.connection(req.Context(), x, originOf(req.URL))
 		if err == errNotHTTP2 && retry.tries == 0 {
 			return nil, err // the caller sends the request, body and all, in another way
 		}
@@ -272,7 +271,7 @@ func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Autho
 }
 
 // connection gets a place for a request, and notes how long that took.
-func (s *connPool) connection(ctx context.Context, x *exchange.Exchange, origin *url.URL) (*pooledConn, error) {
+func (s *connPool) connection(ctx context.Context, x *exchange.Exchange, address string) (*pooledConn, error) {
 	began := time.Now()
 	l, err := s.get(ctx)
 	waited := time.Since(began)
@@ -280,7 +279,7 @@ func (s *connPool) connection(ctx context.Context, x *exchange.Exchange, origin 
 		x.Note(func(f *exchange.Facts) { f.Connect += waited })
 		return nil, err
 	}
-	noteConn(x, origin, l.base, l.used.Swap(true), waited)
+	noteConn(x, address, l.base, l.used.Swap(true), waited)
 	x.SendContinue()
 	return l, nil
 }

@@ -182,9 +182,12 @@ const (
 
 // EndOf says what an error tells about the upstream; "" = there was none.
 func EndOf(err error) string {
+	if err == nil {
+		return ""
+	}
 	var reset *h2.ResetError
 	switch {
-	case err == nil, errors.As(err, new(connectError)): // nothing was sent
+	case errors.As(err, new(connectError)): // nothing was sent
 		return ""
 	case errors.As(err, new(h2.GoAwayError)):
 		return connLeft

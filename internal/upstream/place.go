@@ -24,7 +24,7 @@ func (u *Upstream) Place(x *exchange.Exchange) (Place, bool) {
 	}
 	for _, l := range *open {
 		if !l.retired() && l.waiting.Load() == 0 && l.session.Ready(staleAfter) {
-			noteConn(x, u.options.Origin, l.base, l.used.Swap(true), 0)
+			noteConn(x, u.address, l.base, l.used.Swap(true), 0)
 			return Place{conn: l}, true
 		}
 	}
@@ -37,7 +37,7 @@ func (u *Upstream) AwaitPlace(ctx context.Context, x *exchange.Exchange) (Place,
 	if u.http1.Load() {
 		return Place{}, errNotHTTP2
 	}
-	l, err := u.pool.connection(ctx, x, u.options.Origin)
+	l, err := u.pool.connection(ctx, x, u.address)
 	return Place{conn: l, reserved: true}, err
 }
 

@@ -72,6 +72,7 @@ const (
 // never following a redirect, never changing a body.
 type Upstream struct {
 	options   Options
+	address   string // of the origin
 	tls       *tls.Config
 	group     *h2.Group       // of the HTTP/2 sessions
 	pool      *connPool       // over HTTP/2
@@ -109,7 +110,7 @@ func New(options Options) *Upstream {
 		options.Group = new(h2.Group)
 	}
 	u := &Upstream{
-		options: options, group: options.Group,
+		options: options, address: originOf(options.Origin), group: options.Group,
 		tls: &tls.Config{
 			RootCAs:    options.Roots,
 			ServerName: options.Origin.Hostname(),
