@@ -134,7 +134,7 @@ type filledToken struct {
 }
 
 func (c *Credential) header() string {
-	if c.Header == "" {
+	if c.Header == "" || c.Header == "Authorization" {
 		return "Authorization"
 	}
 	return textproto.CanonicalMIMEHeaderKey(c.Header)

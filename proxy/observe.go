@@ -60,14 +60,14 @@ func (h *Handler) end(w *responseWriter, r *http.Request, whole bool) {
 		answered = w.status != 0 || w.switched != nil || f.Decision == exchange.Tunnelled
 	})
 	gone := r.Context().Err() != nil || w.failed != nil
-	h.finish(x, whole && answered && w.failed == nil, gone, httpexchange.Fields(trailersOf(w.Header())).All())
+	h.finish(x, time.Now(), whole && answered && w.failed == nil, gone, httpexchange.Fields(trailersOf(w.Header())).All())
 	h.tell(x)
 }
 
 // finish notes how an exchange ended.
-func (h *Handler) finish(x *exchange.Exchange, whole, clientGone bool, trailer exchange.FieldSeq) {
+func (h *Handler) finish(x *exchange.Exchange, now time.Time, whole, clientGone bool, trailer exchange.FieldSeq) {
 	x.Note(func(f *exchange.Facts) {
-		f.Took = time.Since(f.Began)
+		f.Took = now.Sub(f.Began)
 		f.Ended = ending(f, whole, clientGone)
 		if f.Ended != "" && h.Observer.ShuttingDown != nil && h.Observer.ShuttingDown() {
 			f.Ended = "cut at shutdown"

@@ -33,7 +33,7 @@ func (h *Handler) Acceptor(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
 	r := &relayer{handler: h, conn: conn, bridge: bridge}
 	return func(st *h2.Stream, head *h2.Head, fin bool) {
 		e := exchanges.Get().(*relayed)
-		e.relayer, e.head, e.whole = r, *head, fin
+		e.relayer, e.head, e.whole, e.began = r, *head, fin, st.Now()
 		if !e.admit(st.ID()) {
 			e.free()
 			bridge.Accept(st, head, fin)
@@ -52,7 +52,7 @@ func (e *relayed) admit(stream uint32) bool {
 	}
 	e.fields = append(e.fields[:0], e.head.Fields...)
 	e.setHead(stream)
-	e.x.Init(conn, &e.request)
+	e.x.Init(conn, &e.request, e.began)
 	if p, _ := h.Rules.Admit(conn, &e.request); p != nil || e.fields.Has("Expect") {
 		return false
 	}
@@ -88,6 +88,7 @@ type relayed struct {
 	leave   func()    // nil = it did not enter
 	relay   h2.Relay
 	begun   begun
+	began   time.Time
 
 	cancel   context.CancelFunc // of what waits; nil = nothing does
 	patience time.Duration      // with an answer's head, once the request has ended; zero = endless
@@ -126,7 +127,7 @@ func (e *relayed) enter() (ok bool) {
 
 // begin begins to relay, which may have to wait.
 func (e *relayed) begin(st *h2.Stream, fin bool) {
-	e.x.Note(func(f *exchange.Facts) { f.Route, f.Began = e.route.Name, time.Now() })
+	e.x.Note(func(f *exchange.Facts) { f.Route, f.Began = e.route.Name, e.began })
 	if began := e.handler.Observer.Began; began != nil {
 		began(e.route.Name)
 	}
@@ -157,7 +158,7 @@ func (e *relayed) startNow() bool {
 	if !ok || !sender.CanRelay(&e.relay) {
 		return false
 	}
-	place, ok := sender.Place(&e.x)
+	place, ok := sender.Place(&e.x, e.began)
 	if !ok {
 		return false
 	}
@@ -171,10 +172,12 @@ func (e *relayed) startNow() bool {
 
 // hasToken gets the token that lives now.
 func (e *relayed) hasToken() bool {
-	i := injection{&e.route.Credential, &e.x, &e.begun}
-	var err error
-	e.begun.used, err = i.liveToken()
-	return err == nil
+	token, err := e.route.Credential.Source.Token(waitsForNothing)
+	if e.begun.used = token; err != nil {
+		return false
+	}
+	e.x.Note(func(f *exchange.Facts) { noteToken(f, e.route.Credential.Source.Name, token, e.began) })
+	return true
 }
 
 // start sends the request on.
@@ -385,7 +388,7 @@ func (e *relayed) Answer(h *h2.Head, fin bool) (h2.Fields, bool) {
 	}
 	e.route.adapt(fields, &e.x)
 	e.status = h.Status
-	noteAnswer(&e.x, h.Status, fields, e.handler.Observer.DecisionHeader)
+	noteAnswer(&e.x, e.relay.Now(), h.Status, fields, e.handler.Observer.DecisionHeader)
 	return withStatus(h.Status, fields), true
 }
 
@@ -455,7 +458,7 @@ func (e *relayed) Ended(err *h2.ResetError, clientGone bool) {
 			f.Status = statusClientGone
 		}
 	})
-	e.handler.finish(&e.x, err == nil && !clientGone, clientGone, nilWithout(e.trailer))
+	e.handler.finish(&e.x, time.Now(), err == nil && !clientGone, clientGone, nilWithout(e.trailer))
 	e.relay.Later(e)
 }
 

@@ -98,18 +98,18 @@ func (w *responseWriter) begin(status int) {
 			w.last.Store(true)
 		}
 	}
-	noteAnswer(w.exchange, status, httpexchange.Fields(h), w.decisionHeader)
+	noteAnswer(w.exchange, time.Now(), status, httpexchange.Fields(h), w.decisionHeader)
 }
 
 // noteAnswer notes the head of an answer. It adds what was decided, where the client is to
 // know that.
-func noteAnswer(x *exchange.Exchange, status int, h exchange.Fields, decisionHeader bool) {
+func noteAnswer(x *exchange.Exchange, now time.Time, status int, h exchange.Fields, decisionHeader bool) {
 	code := ""
 	if values := h.Values(problem.Header); len(values) > 0 {
 		code = values[0]
 	}
 	x.Note(func(f *exchange.Facts) {
-		f.Status, f.FirstByte, f.Error = status, time.Since(f.Began), code
+		f.Status, f.FirstByte, f.Error = status, now.Sub(f.Began), code
 	})
 	if decisionHeader {
 		if said := decisionOf(x.Facts()); said != "" {

@@ -162,15 +162,20 @@ func (i *injection) token(ctx context.Context) (tokens.Token, error) {
 	now := time.Now()
 	i.exchange.Note(func(f *exchange.Facts) {
 		f.Token += now.Sub(began)
-		f.Credential, f.TokenAge, f.TokenLeft = i.Source.Name, -1, -1
-		if err == nil && !token.Obtained.IsZero() {
-			f.TokenAge = max(0, now.Sub(token.Obtained))
-		}
-		if err == nil && !token.Expiry.IsZero() {
-			f.TokenLeft = max(0, token.Expiry.Sub(now))
-		}
+		noteToken(f, i.Source.Name, token, now)
 	})
 	return token, err
+}
+
+// noteToken notes a token; the zero value = there is none.
+func noteToken(f *exchange.Facts, name string, token tokens.Token, now time.Time) {
+	f.Credential, f.TokenAge, f.TokenLeft = name, -1, -1
+	if !token.Obtained.IsZero() {
+		f.TokenAge = max(0, now.Sub(token.Obtained))
+	}
+	if !token.Expiry.IsZero() {
+		f.TokenLeft = max(0, token.Expiry.Sub(now))
+	}
 }
 
 // liveToken returns the token that lives now. It does not wait for one.

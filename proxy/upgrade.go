@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -39,7 +40,7 @@ func (to relay) switchProtocols(resp *http.Response) error {
 	}
 	taken := &switched{ReadWriteCloser: backend}
 	to.answer.switched = taken
-	noteAnswer(to.Exchange, resp.StatusCode, httpexchange.Fields(resp.Header), to.answer.decisionHeader)
+	noteAnswer(to.Exchange, time.Now(), resp.StatusCode, httpexchange.Fields(resp.Header), to.answer.decisionHeader)
 	resp.Body = taken
 	return nil
 }

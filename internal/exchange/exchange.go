@@ -29,14 +29,14 @@ type Exchange struct {
 // proxy's own.
 func New(conn *Conn, head *Head) *Exchange {
 	x := new(Exchange)
-	x.Init(conn, head)
+	x.Init(conn, head, time.Now())
 	return x
 }
 
 // Init makes of the zero value what New returns.
-func (x *Exchange) Init(conn *Conn, head *Head) {
+func (x *Exchange) Init(conn *Conn, head *Head, now time.Time) {
 	x.Conn, x.Head = conn, head
-	x.facts = Facts{Arrived: time.Now(), TokenAge: -1, TokenLeft: -1}
+	x.facts = Facts{Arrived: now, TokenAge: -1, TokenLeft: -1}
 }
 
 // Note calls f to change the facts. f must not wait.

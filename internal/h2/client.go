@@ -30,10 +30,10 @@ func (s *Session) open() error {
 	return nil
 }
 
-// Ready reports whether a stream can be opened and something has come within quiet. It is for
-// who holds the group's lock.
-func (s *Session) Ready(quiet time.Duration) bool {
-	return s.open() == nil && wallSince(s.lastRead) < quiet
+// Ready reports whether a stream can be opened and something has come within quiet, now. It is
+// for who holds the group's lock.
+func (s *Session) Ready(now time.Time, quiet time.Duration) bool {
+	return s.open() == nil && wallBetween(s.lastRead, now) < quiet
 }
 
 // Release gives a place back that Reserve took.
@@ -129,7 +129,9 @@ func (s *Session) since(at *time.Time) time.Duration {
 	return wallSince(*at)
 }
 
-func wallSince(at time.Time) time.Duration {
-	passed := time.Now().Round(0).Sub(at.Round(0))
+func wallSince(at time.Time) time.Duration { return wallBetween(at, time.Now()) }
+
+func wallBetween(at, now time.Time) time.Duration {
+	passed := now.Round(0).Sub(at.Round(0))
 	return max(passed, -passed) // the clock may have been set back
 }

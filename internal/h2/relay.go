@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -273,6 +274,14 @@ func (r *Relay) Locked(f func()) { r.in.Locked(f) }
 
 // Cancel gives the upstream's stream up.
 func (r *Relay) Cancel() { r.out.Reset(Cancel) }
+
+// Now is when the last frames of either side came.
+func (r *Relay) Now() time.Time {
+	if now := r.in.Now(); r.out == nil || now.After(r.out.Now()) {
+		return now
+	}
+	return r.out.Now()
+}
 
 // In reports whether the relay can start on sessions of the group.
 func (r *Relay) In(g *Group) bool { return r.in.s.group == g }

@@ -71,6 +71,10 @@ func (s *Session) newStream(id uint32) *Stream {
 // ID is the stream's number (RFC 9113 section 5.1.1).
 func (st *Stream) ID() uint32 { return st.id }
 
+// Now is when the frames came that are taken now. It is the time of one read, for which nobody
+// has to ask the clock again.
+func (st *Stream) Now() time.Time { return st.s.lastRead }
+
 // Session is the session that the stream belongs to.
 func (st *Stream) Session() *Session { return st.s }
 

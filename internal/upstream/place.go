@@ -17,13 +17,13 @@ type Place struct {
 // Place finds room for a request that nothing has to wait for. It is for who holds the lock
 // of the upstream's [h2.Group], and says what is so at this moment. false = there is none, or
 // something is to be done first: [Upstream.AwaitPlace] does that.
-func (u *Upstream) Place(x *exchange.Exchange) (Place, bool) {
+func (u *Upstream) Place(x *exchange.Exchange, now time.Time) (Place, bool) {
 	open := u.pool.ready.Load()
 	if open == nil {
 		return Place{}, false
 	}
 	for _, l := range *open {
-		if !l.retired() && l.waiting.Load() == 0 && l.session.Ready(staleAfter) {
+		if !l.retired() && l.waiting.Load() == 0 && l.session.Ready(now, staleAfter) {
 			noteConn(x, u.address, l.base, l.used.Swap(true), 0)
 			return Place{conn: l}, true
 		}
