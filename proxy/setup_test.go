@@ -220,12 +220,17 @@ const (
 	upstreamLost  = "the upstream's connection was lost"
 )
 
-// relayStreams has a server relay the streams of HTTP/2, unless the standard engine is tested
-// (AVSPROXY_ENGINE=standard go test ./proxy).
-func relayStreams(server *httpserver.Server, handler http.Handler, group *h2.Group) {
-	if h, ok := handler.(*Handler); ok && os.Getenv("AVSPROXY_ENGINE") != "standard" {
+// isStandard reports whether the standard engine is tested: AVSPROXY_ENGINE=standard go test
+// ./proxy.
+func isStandard() bool { return os.Getenv("AVSPROXY_ENGINE") == "standard" }
+
+// newServer is the server of a handler by the engine that is tested.
+func newServer(handler http.Handler, log *log.Logger, group *h2.Group) *httpserver.Server {
+	server := httpserver.New(handler, log)
+	if h, ok := handler.(*Handler); ok && !isStandard() {
 		server.Relay, server.Group = h.Acceptor, group
 	}
+	return server
 }
 
 func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
@@ -234,8 +239,7 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 		ln = testkit.Listen(t)
 	}
 	l.handler = handler
-	server := httpserver.New(handler, log.New(l, "", 0))
-	relayStreams(server, handler, &l.group)
+	server := newServer(handler, log.New(l, "", 0), &l.group)
 	var serving sync.WaitGroup
 	serving.Go(func() { server.Serve(ln) })
 	t.Cleanup(func() {

@@ -169,6 +169,9 @@ func (s *Server) build(ctx context.Context) error {
 	o := newObservers(s.env.UI, s.refusals, metrics, s.capture)
 	o.DecisionHeader = s.Conf.Proxy.DecisionHeader
 	hooks := serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, group: new(h2.Group)}
+	if s.Conf.Proxy.Engine == "standard" {
+		hooks.group = nil
+	}
 	hooks.enter, hooks.tryEnter = s.busy.Limit(maxRequests, maxWaiting)
 	s.pipeline, err = program.pipeline(o, s.loginURL, hooks)
 	if err != nil {
@@ -228,7 +231,9 @@ func (s *Server) buildHandlers(o observers, ended func()) {
 	s.pages = httpserver.NewPages(s.callbacks.handler, o.errorLog)
 	s.pages.RegisterOnShutdown(sync.OnceFunc(ended))
 	s.proxy = httpserver.New(s.pipeline.handler, o.errorLog)
-	s.proxy.Relay, s.proxy.Group = s.pipeline.handler.Acceptor, s.pipeline.group
+	if s.pipeline.group != nil {
+		s.proxy.Relay, s.proxy.Group = s.pipeline.handler.Acceptor, s.pipeline.group
+	}
 }
 
 func (s *Server) start(context.Context) error {

@@ -30,7 +30,7 @@ func (d *decoder) config(root *table) *Config {
 }
 
 func (t *table) proxy() Proxy {
-	p := Proxy{Listen: t.listen(), Others: "reject"}
+	p := Proxy{Listen: t.listen(), Others: "reject", Engine: "auto"}
 	t.decode(&p)
 	t.checkExposure(p)
 	t.requireReadable("client_key", p.ClientKey)
