@@ -107,7 +107,7 @@ func (f *forwardLine) listen(t *testing.T, handler http.Handler) {
 	ln := testkit.Listen(t)
 	f.addr, f.url = ln.Addr().String(), "http://"+ln.Addr().String()
 	f.dialer.Own = func() []net.Addr { return []net.Addr{ln.Addr()} }
-	f.server = newServer(handler, log.New(&f.line, "", 0), &f.line.group)
+	f.server = f.line.newServer(handler)
 	var serving sync.WaitGroup
 	conf := tunnel.ByTarget(f.roots.ServerConfig())
 	for _, ln := range []net.Listener{ln, f.inbox} {

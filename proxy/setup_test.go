@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -47,6 +48,7 @@ type line struct {
 	source    *tokens.Source
 	route     *Route
 	group     h2.Group
+	bridged   atomic.Int64        // requests over HTTP/2 that the relay left to the handler
 	conns     *dialed             // to the upstream
 	opened    chan *io.PipeWriter // the channels of [spoken]
 	mu        sync.Mutex
@@ -224,11 +226,19 @@ const (
 // ./proxy.
 func isStandard() bool { return os.Getenv("AVSPROXY_ENGINE") == "standard" }
 
-// newServer is the server of a handler by the engine that is tested.
-func newServer(handler http.Handler, log *log.Logger, group *h2.Group) *httpserver.Server {
-	server := httpserver.New(handler, log)
+// newServer is the server of a handler, with the engine that is tested.
+func (l *line) newServer(handler http.Handler) *httpserver.Server {
+	server := httpserver.New(handler, log.New(l, "", 0))
 	if h, ok := handler.(*Handler); ok && !isStandard() {
-		server.Relay, server.Group = h.Acceptor, group
+		server.Group = &l.group
+		server.Relay = func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
+			inner := bridge.Handler
+			bridge.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				l.bridged.Add(1)
+				inner.ServeHTTP(w, r)
+			})
+			return h.Acceptor(conn, bridge)
+		}
 	}
 	return server
 }
@@ -239,7 +249,7 @@ func (l *line) serve(t testing.TB, ln net.Listener, handler http.Handler) {
 		ln = testkit.Listen(t)
 	}
 	l.handler = handler
-	server := newServer(handler, log.New(l, "", 0), &l.group)
+	server := l.newServer(handler)
 	var serving sync.WaitGroup
 	serving.Go(func() { server.Serve(ln) })
 	t.Cleanup(func() {

@@ -91,7 +91,10 @@ func number[T ~int | ~int64 | ~uint64 | ~uint32](c *codec, n *T) {
 		return
 	}
 	value, size := binary.Varint([]byte(c.in[:min(len(c.in), binary.MaxVarintLen64)]))
-	*n, c.in = T(value), c.in[max(size, 0):]
+	if size <= 0 { // cut off
+		size = len(c.in)
+	}
+	*n, c.in = T(value), c.in[size:]
 }
 
 func (c *codec) text(text *string) {

@@ -134,7 +134,7 @@ func (j *journal) makeRoom(n int) {
 		}
 		switch flags := j.slots[e.slot]; {
 		case flags == 0:
-			if e.kind == entryEnd {
+			if e.kind == entryBegin {
 				j.lost++
 			}
 		case len(j.carried)+len(whole) <= maxCarried || e.kind != entryRequestData && e.kind != entryResponseData:
