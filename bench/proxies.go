@@ -19,7 +19,8 @@ type proxy struct {
 	version string
 	address string
 	program *exec.Cmd
-	ready   time.Duration // from its start until it listens
+	began   time.Time
+	ready   time.Duration // until it listens
 }
 
 func (p *proxy) url(path string) string { return "http://" + p.address + path }
@@ -33,7 +34,7 @@ func (r *rig) proxies(wanted func(name string) bool) (all []*proxy, missing []st
 		start func(*proxy) error
 	}{
 		{"avsproxy", func(p *proxy) error { return r.startOurs(p, true) }},
-		{"avsproxy-plain", func(p *proxy) error { return r.startOurs(p, false) }},
+		{"avsproxy, no capture", func(p *proxy) error { return r.startOurs(p, false) }},
 		{"haproxy", r.startHAProxy},
 		{"nghttpx", r.startNghttpx},
 		{"nginx", r.startNginx},
@@ -43,12 +44,11 @@ func (r *rig) proxies(wanted func(name string) bool) (all []*proxy, missing []st
 			continue
 		}
 		p := &proxy{name: kind.name, address: r.address()}
-		began := time.Now()
 		err := kind.start(p)
 		if err == nil {
 			err = awaitPort(p.address)
 		}
-		if p.ready = time.Since(began); err != nil {
+		if p.ready = time.Since(p.began); err != nil {
 			log.Printf("%s: %v", kind.name, err)
 			missing = append(missing, kind.name)
 			continue
@@ -58,8 +58,8 @@ func (r *rig) proxies(wanted func(name string) bool) (all []*proxy, missing []st
 	return all, missing
 }
 
-// startOurs starts avsproxy with all features, or with capture and the log off.
-func (r *rig) startOurs(p *proxy, features bool) error {
+// startOurs starts avsproxy, with capture or without.
+func (r *rig) startOurs(p *proxy, capture bool) error {
 	program := filepath.Join(r.folder, "avsproxy")
 	build := exec.Command("go", "build", "-o", program, "./cmd/avsproxy")
 	build.Dir = r.root
@@ -86,16 +86,12 @@ ca_file = %q
 provider = "oauth2"
 grant = "static"
 token = %q
-`, p.address, console, filepath.Join(r.folder, p.name), features, r.upstream, r.ca, token))
+`, p.address, console, filepath.Join(r.folder, "state-"+p.name), capture, r.upstream, r.ca, token))
 	if err != nil {
 		return err
 	}
 	p.version = strings.TrimPrefix(firstLine(program, "version"), "avsproxy ")
-	args := []string{"serve", "--config", conf}
-	if !features {
-		args = append(args, "--quiet")
-	}
-	p.program, err = r.start(proxyCore, program, args...)
+	p.program, p.began, err = r.start(proxyCore, program, "serve", "--config", conf)
 	return err
 }
 
@@ -105,7 +101,7 @@ func (r *rig) startBare(p *proxy) (err error) {
 		return err
 	}
 	p.version = "net/http/httputil"
-	p.program, err = r.start(proxyCore, self, "bare", p.address, r.upstream, r.ca)
+	p.program, p.began, err = r.start(proxyCore, self, "bare", p.address, r.upstream, r.ca)
 	return err
 }
 
@@ -114,6 +110,7 @@ func (r *rig) startHAProxy(p *proxy) error {
 global
   nbthread 1
   maxconn 4000
+  tune.maxrewrite 4096
   tune.h2.initial-window-size 262144
 defaults
   mode http
@@ -131,7 +128,7 @@ backend back
 		return err
 	}
 	p.version = firstLine("haproxy", "-v")
-	p.program, err = r.start(proxyCore, "haproxy", "-db", "-f", conf)
+	p.program, p.began, err = r.start(proxyCore, "haproxy", "-db", "-f", conf)
 	return err
 }
 
@@ -139,8 +136,8 @@ func (r *rig) startNghttpx(p *proxy) (err error) {
 	host, port, _ := strings.Cut(p.address, ":")
 	backend := strings.Replace(r.upstream, ":", ",", 1)
 	p.version = firstLine("nghttpx", "--version")
-	p.program, err = r.start(proxyCore, "nghttpx", "-n1", "--conf=/dev/null", "--accesslog-file=/dev/null", "--errorlog-file=/dev/null",
-		"-f"+host+","+port+";no-tls", "-b"+backend+";;proto=h2;tls", "--cacert="+r.ca,
+	p.program, p.began, err = r.start(proxyCore, "nghttpx", "-n1", "--conf=/dev/null", "--accesslog-file=/dev/null", "--errorlog-file=/dev/null",
+		"-f"+host+","+port+";no-tls", "-b"+backend+";;proto=h2;tls;sni=localhost", "--cacert="+r.ca,
 		"--add-request-header=authorization: Bearer "+token, "--no-via", "--no-add-x-forwarded-proto")
 	return err
 }
@@ -182,7 +179,7 @@ http {
 		return err
 	}
 	p.version = firstLine("nginx", "-v")
-	p.program, err = r.start(proxyCore, "nginx", "-c", conf)
+	p.program, p.began, err = r.start(proxyCore, "nginx", "-c", conf)
 	return err
 }
 

@@ -33,7 +33,6 @@ type rig struct {
 	upstream string // its address, of HTTP/2
 	old      string // of HTTP/1.1, for who speaks no other to upstreams
 	programs []*exec.Cmd
-	port     int
 }
 
 // The proxy has a core of its own; load and upstream share the other.
@@ -43,7 +42,7 @@ const (
 )
 
 func newRig(folder, root string) (*rig, error) {
-	r := &rig{folder: folder, root: root, port: 29700, ca: filepath.Join(folder, "ca.pem"), cert: filepath.Join(folder, "cert.pem")}
+	r := &rig{folder: folder, root: root, ca: filepath.Join(folder, "ca.pem"), cert: filepath.Join(folder, "cert.pem")}
 	if err := makeCertificate(r.ca, r.cert); err != nil {
 		return nil, err
 	}
@@ -52,7 +51,7 @@ func newRig(folder, root string) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = r.start(loadCore, self, "upstream", r.upstream, r.old, r.cert)
+	_, _, err = r.start(loadCore, self, "upstream", r.upstream, r.old, r.cert)
 	if err != nil {
 		return nil, err
 	}
@@ -61,25 +60,30 @@ func newRig(folder, root string) (*rig, error) {
 
 // address is a free one.
 func (r *rig) address() string {
-	r.port++
-	return fmt.Sprintf("127.0.0.1:%d", r.port)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
 }
 
 // start starts a program on one core.
-func (r *rig) start(core, program string, args ...string) (*exec.Cmd, error) {
-	cmd := exec.Command("taskset", append([]string{"-c", core, program}, args...)...)
+func (r *rig) start(core, program string, args ...string) (cmd *exec.Cmd, began time.Time, err error) {
+	cmd = exec.Command("taskset", append([]string{"-c", core, program}, args...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "XDG_STATE_HOME="+r.folder, "HOME="+r.folder)
 	out, err := os.Create(filepath.Join(r.folder, fmt.Sprintf("log-%d", len(r.programs))))
 	if err != nil {
-		return nil, err
+		return nil, began, err
 	}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	began = time.Now()
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, began, err
 	}
 	r.programs = append(r.programs, cmd)
-	return cmd, nil
+	return cmd, began, nil
 }
 
 func (r *rig) stop() {
@@ -147,7 +151,7 @@ func makeCertificate(caFile, certFile string) error {
 		return err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
 	}
