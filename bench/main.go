@@ -72,5 +72,8 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	return writePage(filepath.Join(root, o.out), report{options: o, proxies: proxies, missing: missing, results: results})
+	if !filepath.IsAbs(o.out) {
+		o.out = filepath.Join(root, o.out)
+	}
+	return writePage(o.out, report{options: o, proxies: proxies, missing: missing, results: results})
 }
