@@ -48,6 +48,7 @@ type line struct {
 	source    *tokens.Source
 	route     *Route
 	group     h2.Group
+	standard  bool                // the engine
 	bridged   atomic.Int64        // requests over HTTP/2 that the relay left to the handler
 	conns     *dialed             // to the upstream
 	opened    chan *io.PipeWriter // the channels of [spoken]
@@ -95,6 +96,7 @@ type plan struct {
 	front      net.Listener                     // nil = a free port
 
 	rewriteLocation bool
+	standard        bool     // the engine
 	observe         Observer // Record and DecisionHeader are taken
 }
 
@@ -102,7 +104,7 @@ type plan struct {
 func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	t.Helper()
 	target := testkit.Must(url.Parse(origin))(t)
-	l := &line{source: p.source}
+	l := &line{source: p.source, standard: p.standard}
 	p.options.Origin, p.options.Roots = target, roots
 	p.options.Group = &l.group
 	l.conns = &dialed{dial: p.options.Dial, control: p.options.Control}
@@ -229,7 +231,7 @@ func isStandard() bool { return os.Getenv("AVSPROXY_ENGINE") == "standard" }
 // newServer is the server of a handler, with the engine that is tested.
 func (l *line) newServer(handler http.Handler) *httpserver.Server {
 	server := httpserver.New(handler, log.New(l, "", 0))
-	if h, ok := handler.(*Handler); ok && !isStandard() {
+	if h, ok := handler.(*Handler); ok && !isStandard() && !l.standard {
 		server.Group = &l.group
 		server.Relay = func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
 			inner := bridge.Handler

@@ -37,7 +37,7 @@ var answerShapes = map[string]struct {
 	}, "HEADERS."},
 	// Go's net/http refuses a 304 whose Content-Length is not zero.
 	"/unchanged":  {func(s *frames.Stream) { s.Head(304, contentLength, true) }, "HEADERS."},
-	"/unchanging": {func(s *frames.Stream) { s.Head(304, contentLength, false); s.Data(nil, true) }, "HEADERS."},
+	"/unchanging": {func(s *frames.Stream) { s.Head(304, contentLength, false); s.Data(nil, true) }, "HEADERS DATA(0)."},
 	"/refused":    {func(s *frames.Stream) { s.Head(403, grpcStatus, true) }, "HEADERS."},
 	"/data":       {func(s *frames.Stream) { s.Head(200, nil, false); s.Data([]byte("hi"), true) }, "HEADERS DATA(2)."},
 	"/pieces": {func(s *frames.Stream) {
