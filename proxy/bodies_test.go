@@ -82,7 +82,7 @@ func TestBodiesAreIdenticalDownwards(t *testing.T) {
 
 // Memory is bounded whatever is sent: neither direction keeps what went through.
 func TestPromise7_BodiesLeaveNoMemoryBehind(t *testing.T) {
-	const most = 24 << 20 // windows and buffers of both sides, and garbage not collected yet
+	const most = 32 << 20 // windows and buffers of both sides, and garbage not collected yet
 	size := int64(256 << 20)
 	if raceEnabled { // which makes it slow
 		size = 64 << 20

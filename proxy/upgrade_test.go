@@ -262,3 +262,81 @@ func FuzzC14_CredentialFields(f *testing.F) {
 		}
 	})
 }
+
+// openOver2 opens a WebSocket by RFC 8441, frame by frame.
+func (l *line) openOver2(t *testing.T, path string) (*http2.Framer, *http2.MetaHeadersFrame) {
+	t.Helper()
+	conn := testkit.Dial(t, l.addr)
+	io.WriteString(conn, http2.ClientPreface)
+	framer := http2.NewFramer(conn, conn)
+	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	framer.WriteSettings()
+	var block bytes.Buffer
+	fields := hpack.NewEncoder(&block)
+	for _, f := range [][2]string{
+		{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "http"}, {":authority", "localhost"}, {":path", path},
+		{"sec-websocket-version", "13"}, {"authorization", "Bearer forged"},
+	} {
+		fields.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	}
+	for offered := false; ; {
+		frame := testkit.Must(framer.ReadFrame())(t)
+		switch f := frame.(type) {
+		case *http2.SettingsFrame:
+			if value, _ := f.Value(http2.SettingEnableConnectProtocol); value == 1 && !offered {
+				offered = true
+				framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true})
+			}
+		case *http2.MetaHeadersFrame:
+			return framer, f
+		}
+	}
+}
+
+func TestWebSocketsPassOverHTTP2(t *testing.T) {
+	origin, roots, arrived := sockets(t)
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
+	framer, head := l.openOver2(t, "/socket?x=1")
+	if head.PseudoValue("status") != "200" || head.StreamEnded() {
+		t.Fatalf("%v", head)
+	}
+	for _, f := range head.RegularFields() {
+		if f.Name == "connection" || f.Name == "upgrade" || f.Name == "sec-websocket-accept" {
+			t.Errorf("%v", f)
+		}
+	}
+	if r := <-arrived; r.Method != "GET" || r.URL.RawQuery != "x=1" || r.Header.Get("Authorization") != "Bearer "+canary || r.Header.Get("Sec-Websocket-Version") != "13" {
+		t.Errorf("%s %s %v", r.Method, r.URL, r.Header)
+	}
+	framer.WriteData(1, false, []byte("\x81\x85\x00\x00\x00\x00hello")) // a text, masked with zeros
+	var got []byte
+	for len(got) < 7 {
+		if f, ok := testkit.Must(framer.ReadFrame())(t).(*http2.DataFrame); ok {
+			got = append(got, f.Data()...)
+		}
+	}
+	if string(got) != "\x81\x05hello" {
+		t.Errorf("%q", got)
+	}
+	framer.WriteData(1, true, nil)
+	for {
+		if frame := testkit.Must(framer.ReadFrame())(t); frame.Header().StreamID == 1 {
+			if f, ok := frame.(*http2.RSTStreamFrame); ok && f.ErrCode != http2.ErrCodeNo {
+				t.Errorf("it ends with %v", f.ErrCode)
+			}
+			break
+		}
+	}
+	if e := l.ended(t, 1); e.Status != 101 || e.Path != "/socket" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// An answer that is no WebSocket must not look like one.
+func TestARouteWithoutWebSocketsOpensNoneOverHTTP2(t *testing.T) {
+	origin, roots, _ := sockets(t)
+	l := build(t, origin, roots, plan{source: static()})
+	if _, head := l.openOver2(t, "/plain"); head.PseudoValue("status") != "501" {
+		t.Errorf("%v", head)
+	}
+}

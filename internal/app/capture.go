@@ -40,7 +40,7 @@ func (s *captureObserver) markShutdown() {
 
 // begin is for [proxy.Observer].
 func (s *captureObserver) begin(x *exchange.Exchange) exchange.Recorder {
-	if recorded := s.recorder.Begin(requestOf(x)); recorded != nil {
+	if recorded := s.recorder.BeginWith(requestOf(x), x.Head.Fields.All()); recorded != nil {
 		return recorded
 	}
 	return nil
@@ -55,7 +55,7 @@ func requestOf(x *exchange.Exchange) capture.Request {
 	}
 	return capture.Request{
 		Began: facts.Began, Arrived: facts.Arrived, Route: facts.Route,
-		Method: head.Method, Scheme: scheme, Host: head.Authority, Target: head.Target, Proto: head.Proto, Header: capture.Fields(head.Fields.All()),
+		Method: head.Method, Scheme: scheme, Host: head.Authority, Target: head.Target, Proto: head.Proto,
 		Client: exchange.ConnInfo{Proto: head.Proto, Conn: x.Conn.Number, Stream: head.Stream, TLS: x.Conn.TLS, Address: x.Conn.Address},
 	}
 }

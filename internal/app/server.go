@@ -231,6 +231,7 @@ func (s *Server) buildHandlers(o observers, ended func()) {
 	s.pages = httpserver.NewPages(s.callbacks.handler, o.errorLog)
 	s.pages.RegisterOnShutdown(sync.OnceFunc(ended))
 	s.proxy = httpserver.New(s.pipeline.handler, o.errorLog)
+	s.proxy.WebSockets = slices.ContainsFunc(s.Conf.Routes, func(r config.Route) bool { return r.WebSocket })
 	if s.pipeline.group != nil {
 		s.proxy.Relay, s.proxy.Group = s.pipeline.handler.Acceptor, s.pipeline.group
 	}

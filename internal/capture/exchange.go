@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"sync"
 	"time"
 
 	"avsproxy/internal/exchange"
@@ -16,7 +15,7 @@ type Exchange struct {
 	id   uint64
 	slot uint32
 
-	mu   sync.Mutex
+	// Under the journal's lock.
 	done bool
 	room [2]int64 // for what comes of each body
 }
@@ -34,17 +33,10 @@ func (e *Exchange) write(kind entryKind, code func(*codec)) {
 	if e == nil {
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.done {
-		return
-	}
-	e.done = kind == entryEnd
-	at := time.Time{}
-	if kind == entryRequestData || kind == entryResponseData { // the other times are facts
-		at = time.Now()
-	}
-	e.r.journal.add(entry{kind: kind, slot: e.slot, id: e.id, at: at}, code)
+	e.r.journal.add(e, entry{kind: kind, slot: e.slot, id: e.id}, func(c *codec) []byte { // its time is among the facts
+		code(c)
+		return nil
+	})
 	e.r.readSoon()
 }
 
@@ -60,10 +52,11 @@ func (e *Exchange) data(kind entryKind, side int, p []byte) {
 		return
 	}
 	followed := e.r.watch.follows(e.id)
+	at := time.Now()
 	for len(p) > 0 {
 		piece := p[:min(len(p), maxPiece)]
 		p = p[len(piece):]
-		e.write(kind, func(c *codec) {
+		e.r.journal.add(e, entry{kind: kind, slot: e.slot, id: e.id, at: at}, func(c *codec) []byte {
 			n := len(piece)
 			number(c, &n)
 			keeps := piece
@@ -71,9 +64,10 @@ func (e *Exchange) data(kind entryKind, side int, p []byte) {
 				keeps = piece[:min(int64(n), e.room[side])]
 			}
 			e.room[side] -= int64(len(keeps))
-			c.out = append(c.out, keeps...)
+			return keeps
 		})
 	}
+	e.r.readSoon()
 }
 
 // RequestEnd ends the request body, with an error if it is incomplete.

@@ -25,8 +25,8 @@ const (
 	maxJournal = 8 << 20   // bytes
 	minJournal = 128 << 10 // has room for some of the largest entries
 	entryHead  = 4 + 1 + 4 + 8 + 8
-	maxPiece   = 8 << 10 // of a body in an entry
-	maxCarried = 1 << 20 // bytes of entries that were carried forward
+	maxPiece   = 16 << 10 // of a body in an entry
+	maxCarried = 1 << 20  // bytes of entries that were carried forward
 	maxEntry   = minJournal / 2
 )
 
@@ -73,20 +73,27 @@ func (j *journal) open() (slot uint32) {
 	return slot
 }
 
-// add appends an entry. code writes what is in it.
-func (j *journal) add(e entry, code func(*codec)) {
+// add appends an entry of an exchange, unless that has ended. code writes what is in it, and
+// returns what stands behind that as it is.
+func (j *journal) add(of *Exchange, e entry, code func(*codec) []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if of.done {
+		return
+	}
+	of.done = e.kind == entryEnd
 	j.c.out = appendEntryHead(j.c.out[:0], e)
-	code(&j.c)
+	plain := code(&j.c)
 	if len(j.c.out) > maxEntry {
 		j.c.out = j.c.out[:maxEntry]
 	}
-	binary.LittleEndian.PutUint32(j.c.out, uint32(len(j.c.out)))
+	size := len(j.c.out) + len(plain)
+	binary.LittleEndian.PutUint32(j.c.out, uint32(size))
 	if e.kind == entryEnd {
 		j.slots[e.slot] &^= slotOpen
 	}
-	copy(j.reserve(len(j.c.out)), j.c.out)
+	room := j.reserve(size)
+	copy(room[copy(room, j.c.out):], plain)
 }
 
 func appendEntryHead(out []byte, e entry) []byte {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/redact"
 )
 
@@ -58,6 +59,11 @@ func New(options Options) *Recorder {
 // while the recorder is paused, and if r is nil. The exchange is active until its
 // End.
 func (r *Recorder) Begin(request Request) *Exchange {
+	return r.BeginWith(request, allOf(request.Header))
+}
+
+// BeginWith is Begin with the fields of a head as its engine has them.
+func (r *Recorder) BeginWith(request Request, header exchange.FieldSeq) *Exchange {
 	if r == nil || r.paused.Load() {
 		return nil
 	}
@@ -69,7 +75,7 @@ func (r *Recorder) Begin(request Request) *Exchange {
 	e.write(entryBegin, func(c *codec) {
 		codeRequest(c, &request)
 		c.flags(&request.methodMasked, &request.targetMasked, &request.targetCut)
-		e.writeFields(c, allOf(request.Header))
+		e.writeFields(c, header)
 	})
 	return e
 }

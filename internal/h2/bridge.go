@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+
+	"golang.org/x/net/http2/hpack"
 )
 
 // A Bridge answers requests by a handler of net/http, each on a goroutine of its own.
@@ -23,12 +25,25 @@ type Bridge struct {
 
 // Accept is an [Acceptor].
 func (b *Bridge) Accept(st *Stream, h *Head, fin bool) {
+	if h.Protocol != "" && !h.isWebSocket() { // RFC 9220 section 3
+		st.SetEnd(discard{st})
+		st.SendHead([]hpack.HeaderField{{Name: ":status", Value: "501"}}, true)
+		return
+	}
 	w, r, err := b.newAnswer(st, h, fin)
 	if err != nil {
 		st.Reset(ProtocolError)
 		return
 	}
-	b.running.Go(func() { b.serve(w, func() { b.Handler.ServeHTTP(w, r) }, r) })
+	var writer http.ResponseWriter = w
+	if h.Protocol != "" {
+		if err := h.handshake(r); err != nil {
+			st.Reset(ProtocolError)
+			return
+		}
+		writer = &handshakeAnswer{answer: w}
+	}
+	b.running.Go(func() { b.serve(w, func() { b.Handler.ServeHTTP(writer, r) }, r) })
 }
 
 // newAnswer makes of the head of a stream a request, and what takes its answer.

@@ -27,7 +27,7 @@ func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
 	}
 	session := group.Server(conn, h2.Config{
 		Accept: accept, MaxStreams: maxStreams, MaxHeader: maxHeader, FirstTimeout: HeaderTimeout,
-		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead,
+		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead, ExtendedConnect: s.WebSockets,
 	})
 	if !s.addSession(session) {
 		conn.Close()

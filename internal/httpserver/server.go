@@ -42,6 +42,8 @@ type Server struct {
 	// which the bridge calls; nil = Handler gets them all. Group has the sessions then.
 	Relay func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor
 	Group *h2.Group
+	// WebSockets lets clients open them over HTTP/2 (RFC 8441).
+	WebSockets bool
 
 	mu       sync.Mutex
 	sessions map[*h2.Session]bool

@@ -88,9 +88,25 @@ var (
 // HoldsSecret reports whether a header field or a parameter of that name holds a
 // secret.
 func HoldsSecret(name string) bool {
-	return slices.ContainsFunc(secretWords, func(word string) bool { return endsIn(name, word) }) &&
-		!slices.ContainsFunc(publicNames, func(public string) bool { return strings.EqualFold(public, name) })
+	if name == "" {
+		return false
+	}
+	for _, word := range secretWordsBy[name[len(name)-1]|0x20] {
+		if endsIn(name, word) {
+			return !slices.ContainsFunc(publicNames, func(public string) bool { return strings.EqualFold(public, name) })
+		}
+	}
+	return false
 }
+
+// secretWordsBy are the words by their last letter.
+var secretWordsBy = func() (by [256][]string) {
+	for _, word := range secretWords {
+		last := word[len(word)-1]
+		by[last] = append(by[last], word)
+	}
+	return by
+}()
 
 // mayHoldSecret is HoldsSecret for each word of a name, as in X-Key-Value.
 func mayHoldSecret(name string) bool {
