@@ -152,19 +152,21 @@ func (j *journal) makeRoom(n int) {
 	}
 }
 
-// next takes the oldest entry; nil = it was a gap.
+// next takes the oldest entry, of whose head it reads kind and slot; nil = it was a gap.
 func (j *journal) next() (e entry, whole []byte) {
 	at := int(j.start % uint64(j.size))
 	if rest := j.size - at; rest < entryHead {
 		j.start += uint64(rest)
 		return entry{}, nil
 	}
-	e, _, size := parseEntry(j.ring[at:])
+	p := j.ring[at:]
+	size := int(binary.LittleEndian.Uint32(p))
+	e.kind, e.slot = entryKind(p[4]), binary.LittleEndian.Uint32(p[5:])
 	j.start += uint64(size)
 	if e.kind == entryGap {
 		return e, nil
 	}
-	return e, j.ring[at : at+size]
+	return e, p[:size]
 }
 
 // release gives the slot back with the last entry of an exchange.
