@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -231,8 +232,9 @@ func isStandard() bool { return os.Getenv("AVSPROXY_ENGINE") == "standard" }
 // newServer is the server of a handler, with the engine that is tested.
 func (l *line) newServer(handler http.Handler) *httpserver.Server {
 	server := httpserver.New(handler, log.New(l, "", 0))
-	server.WebSockets = true
-	if h, ok := handler.(*Handler); ok && !isStandard() && !l.standard {
+	h, ok := handler.(*Handler)
+	server.WebSockets = ok && slices.ContainsFunc(h.Routes, func(route *Route) bool { return route.WebSocket })
+	if ok && !isStandard() && !l.standard {
 		server.Group = &l.group
 		server.Relay = func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
 			inner := bridge.Handler

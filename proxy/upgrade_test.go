@@ -335,7 +335,8 @@ func TestWebSocketsPassOverHTTP2(t *testing.T) {
 // An answer that is no WebSocket must not look like one.
 func TestARouteWithoutWebSocketsOpensNoneOverHTTP2(t *testing.T) {
 	origin, roots, _ := sockets(t)
-	l := build(t, origin, roots, plan{source: static()})
+	l := build(t, origin, roots, plan{source: static(), policy: Policy{WebSocket: true}})
+	l.route.WebSocket = false // as that of another route
 	if _, head := l.openOver2(t, "/plain"); head.PseudoValue("status") != "501" {
 		t.Errorf("%v", head)
 	}
