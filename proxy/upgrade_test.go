@@ -177,10 +177,10 @@ func TestC15_UpstreamsCannotSwitchUnasked(t *testing.T) {
 	}
 }
 
-// RFC 8441 lets CONNECT carry WebSockets over HTTP/2 where the server says so,
-// which this one does not.
+// RFC 8441 lets CONNECT carry WebSockets over HTTP/2 where the server says so, which it does
+// if a route may have them.
 func TestC15_ExtendedConnectIsRefused(t *testing.T) {
-	l, s := toSandbox(t, sandbox.Options{}, plan{policy: Policy{WebSocket: true}})
+	l, s := toSandbox(t, sandbox.Options{}, plan{})
 	conn := testkit.Dial(t, l.addr)
 	io.WriteString(conn, http2.ClientPreface)
 	framer := http2.NewFramer(conn, conn)
