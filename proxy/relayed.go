@@ -154,19 +154,27 @@ func (e *relayed) startNow() bool {
 	}
 	to, follower := e.route.Upstream()
 	sender, ok := to.(*upstream.Upstream)
-	if !ok || !sender.CanRelay(&e.relay) {
-		return false
-	}
-	place, ok := sender.Place(&e.x, e.began)
-	if !ok {
-		return false
-	}
-	if err := e.start(sender, place); err != nil {
+	if !ok || !e.startAtOnce(sender) {
+		if follower != nil {
+			follower.End(nil) // another one is asked for later
+		}
 		return false
 	}
 	e.begun.to = sender
 	e.begun.follow(follower)
 	return true
+}
+
+func (e *relayed) startAtOnce(to *upstream.Upstream) bool {
+	if !to.CanRelay(&e.relay) {
+		return false
+	}
+	place, ok := to.Place(&e.x, e.began)
+	if !ok {
+		return false
+	}
+	out, err := e.outgoing(to.Origin())
+	return err == nil && e.start(to, place, out) == nil
 }
 
 // hasToken gets the token that lives now.
@@ -180,11 +188,7 @@ func (e *relayed) hasToken() bool {
 }
 
 // start sends the request on.
-func (e *relayed) start(to *upstream.Upstream, place upstream.Place) error {
-	out, err := e.outgoing(to.Origin())
-	if err != nil {
-		return err
-	}
+func (e *relayed) start(to *upstream.Upstream, place upstream.Place, out h2.Fields) error {
 	if err := place.Start(&e.x, &e.relay, out, e.head.Method == http.MethodHead); err != nil {
 		return err
 	}
@@ -223,42 +227,52 @@ func (e *relayed) wait(ctx context.Context) {
 // errNotRelayed says that the request has to go another way.
 var errNotRelayed = errors.New("the upstream cannot be relayed to")
 
-func (e *relayed) startWhenReady(ctx context.Context, to *upstream.Upstream, b *begun) error {
+func (e *relayed) startWhenReady(ctx context.Context, to *upstream.Upstream, b *begun) (err error) {
 	for range maxStale {
 		if e.injects {
 			i := injection{&e.route.Credential, &e.x, b}
-			if _, err := i.token(ctx); err != nil {
+			if _, err = i.token(ctx); err != nil {
 				return fmt.Errorf("getting the token: %w", err)
 			}
 		}
-		place, err := to.AwaitPlace(ctx, &e.x)
+		var place upstream.Place
+		place, err = to.AwaitPlace(ctx, &e.x)
 		if upstream.IsNotHTTP2(err) {
 			return errNotRelayed
 		}
 		if err != nil {
 			return err
 		}
-		if err = e.startAt(to, place, b); err != upstream.ErrStale && err != h2.ErrGone {
+		switch err = e.startAt(to, place, b); err {
+		case upstream.ErrStale:
+			err = staleError()
+		case h2.ErrGone, h2.ErrFull: // since the place was reserved
+		default:
 			return err
 		}
 	}
-	return staleError()
+	return err
 }
 
 // startAt starts the relay at a place that was reserved.
 func (e *relayed) startAt(to *upstream.Upstream, place upstream.Place, b *begun) (err error) {
 	started := false
 	e.relay.Locked(func() {
-		switch {
-		case e.relay.Over():
+		if e.relay.Over() {
 			err = context.Canceled
-		case e.injects && !e.hasToken():
+			return
+		}
+		if e.injects && !e.hasToken() {
 			err = upstream.ErrStale
-		default:
-			started = true
-			if err = e.start(to, place); err == nil {
-				e.begun.to, e.begun.followers = b.to, b.followers
-			}
+			return
+		}
+		var out h2.Fields
+		if out, err = e.outgoing(to.Origin()); err != nil {
+			return
+		}
+		started = true
+		if err = e.start(to, place, out); err == nil {
+			e.begun.to, e.begun.followers = b.to, b.followers
 		}
 	})
 	if !started {

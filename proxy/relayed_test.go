@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -141,5 +142,20 @@ func TestRelaysTakeTheTokenOfTheMoment(t *testing.T) {
 			do(t, client, request(t, "GET", l.url, nil))
 			return seen.Load() == "Bearer "+token.Reveal()
 		})
+	}
+}
+
+// What net/http refuses is refused before anything is done: a TAB would be found when the
+// request is handed over, in a query too.
+func TestTargetsThatNetHTTPRefusesAreNotRelayed(t *testing.T) {
+	for _, target := range []string{"/a?b\tc", "/a\tb", "/a?b c", "/a?\x7f", "/%4", "/%zz", "a", "", "*", "/a#b", "/\x80"} {
+		if isPlainTarget(target) {
+			t.Errorf("%q", target)
+		}
+	}
+	for _, target := range []string{"/", "/a?b#c", "/a?%zz", "/?", "/%2f;x=1"} {
+		if _, err := url.ParseRequestURI(target); !isPlainTarget(target) || err != nil {
+			t.Errorf("%q: %v", target, err)
+		}
 	}
 }

@@ -242,6 +242,7 @@ func (route *Route) begin(ctx context.Context, x *exchange.Exchange, b *begun) e
 		follower, err := stage.Follow(ctx, x)
 		if err != nil {
 			b.followers.end(err)
+			b.followers = nil
 			return err
 		}
 		b.follow(follower)

@@ -3,9 +3,12 @@ package proxy
 import "strings"
 
 // isPlainTarget reports whether net/url passes a :path on as it is: the path has no byte that
-// it would write in another way (RFC 3986 section 3.3).
+// it would write in another way (RFC 3986 section 3.3), and the query none that it refuses.
 func isPlainTarget(target string) bool {
-	path, _ := cutTarget(target)
+	path, query := cutTarget(target)
+	if strings.ContainsFunc(query, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+		return false
+	}
 	if path == "" || path[0] != '/' {
 		return false
 	}

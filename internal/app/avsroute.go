@@ -37,7 +37,7 @@ func (b *routeBuilder) addUpstream(route *proxy.Route, options upstream.Options)
 	if conf.SerializeEvents {
 		route.Stages = append(route.Stages, avsroute.NewSerializer())
 	}
-	route.Stages = append(route.Stages, &avsroute.DuplicateDownchannel{Second: log.second})
+	route.Stages = append(route.Stages, &avsroute.DuplicateDownchannel{Second: func() { go log.second() }})
 	return routeState{trouble: gateway.Trouble, present: func() string {
 		now := *route.Origin
 		now.Host = gateway.Origin().Host
@@ -46,7 +46,9 @@ func (b *routeBuilder) addUpstream(route *proxy.Route, options upstream.Options)
 }
 
 func (b *routeBuilder) gateway(first *upstream.Upstream, options upstream.Options, log avsLog) *avsroute.Gateway {
-	moving := avsroute.GatewayOptions{First: first, OnRedirect: log.asked, OnFallback: log.returned}
+	// What a relay calls must not wait, as a log may that nobody reads.
+	tell := func(to avsroute.Redirection) { go log.asked(to) }
+	moving := avsroute.GatewayOptions{First: first, OnRedirect: tell, OnFallback: log.returned}
 	if b.route.FollowGateway {
 		moving.Next = func(origin *url.URL) *upstream.Upstream {
 			next := options

@@ -12,7 +12,7 @@ const secondDownchannel = `another downchannel of this device is open; AVS speak
 // A DuplicateDownchannel warns clients that open a second downchannel of a device, since AVS
 // uses one: their answer has a [exchange.NoticeHeader]. The bytes of both are left as they are.
 type DuplicateDownchannel struct {
-	Second func() // is called for each second one
+	Second func() // is called for each second one, and must not wait
 	open   atomic.Int64
 }
 

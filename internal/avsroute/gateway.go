@@ -28,8 +28,8 @@ type GatewayOptions struct {
 	First *upstream.Upstream
 	// Next makes the upstream at another origin; nil = the route stays where it is.
 	Next func(origin *url.URL) *upstream.Upstream
-	// OnRedirect hears of each origin that AVS asks for, once, and of each move. Neither it
-	// nor OnFallback may call the gateway.
+	// OnRedirect hears of each origin that AVS asks for, once, and of each move. It must not
+	// wait. Neither it nor OnFallback may call the gateway.
 	OnRedirect func(Redirection)
 	// OnFallback, if set, hears that no connection was possible after a move: the
 	// route is back at First's origin.

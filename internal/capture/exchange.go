@@ -63,7 +63,7 @@ func (e *Exchange) data(kind entryKind, side int, p []byte) {
 			if !followed {
 				keeps = piece[:min(int64(n), e.room[side])]
 			}
-			e.room[side] -= int64(len(keeps))
+			e.room[side] = max(0, e.room[side]-int64(len(keeps))) // who follows gets more than is kept
 			return keeps
 		})
 	}

@@ -144,12 +144,25 @@ func (j *journal) makeRoom(n int) {
 			if e.kind == entryBegin {
 				j.lost++
 			}
-		case len(j.carried)+len(whole) <= maxCarried || e.kind != entryRequestData && e.kind != entryResponseData:
-			j.carried = append(j.carried, whole...)
-			j.slots[e.slot] |= slotRead
+		default:
+			j.carry(e, whole)
 		}
 		j.release(e)
 	}
+}
+
+// carry carries an entry forward. Of pieces of bodies the sizes alone are, where there are too
+// many.
+func (j *journal) carry(e entry, whole []byte) {
+	j.slots[e.slot] |= slotRead
+	isData := e.kind == entryRequestData || e.kind == entryResponseData
+	if isData && len(j.carried)+len(whole) > maxCarried {
+		_, n := binary.Varint(whole[entryHead:])
+		whole = whole[:entryHead+n]
+	}
+	at := len(j.carried)
+	j.carried = append(j.carried, whole...)
+	binary.LittleEndian.PutUint32(j.carried[at:], uint32(len(whole)))
 }
 
 // next takes the oldest entry, of whose head it reads kind and slot; nil = it was a gap.
@@ -193,6 +206,20 @@ func (j *journal) take(p []byte, limit int) []byte {
 		p = append(p, whole...)
 	}
 	return p
+}
+
+// written is how much was written so far.
+func (j *journal) written() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.end
+}
+
+// unreadBefore reports whether something before that was not read.
+func (j *journal) unreadBefore(end uint64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.start < end
 }
 
 // lostSoFar is how many exchanges nobody will read.

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,6 +104,62 @@ func TestTheJournalHoldsWhatIsKept(t *testing.T) {
 			t.Errorf("%+v", body)
 		}
 	})
+}
+
+// Who follows gets bytes beyond the bound. Behind them the rest is counted as before.
+func TestTheJournalGoesOnBehindAFollower(t *testing.T) {
+	for _, limit := range []int64{-1, 100} {
+		r := New(Options{Body: limit})
+		e := post(r)
+		ctx, cancel := context.WithCancel(t.Context())
+		r.Watch(ctx, e.ID())
+		e.ResponseData(make([]byte, 5000))
+		cancel()
+		testkit.Eventually(t, "the watcher to be gone", func() bool { return !r.watch.any() })
+		e.ResponseData(make([]byte, 5000))
+		e.RequestData(make([]byte, 10))
+		if b := get(t, r, e).Response.Body; b.Size != 10_000 || b.Kept != max(limit, 0) {
+			t.Errorf("%d: %+v", limit, b)
+		}
+	}
+}
+
+// A body of which pieces were lost is not shown as a whole one.
+func TestTheJournalShowsNoHolesAsBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := New(Options{Body: 8 << 20, Total: 16 << 20})
+		e := post(r)
+		for range 1000 {
+			e.ResponseData(make([]byte, 10_000))
+		}
+		e.End(exchange.Facts{}, nil)
+		if b := get(t, r, e).Response.Body; b.Size != 10_000_000 || b.Complete {
+			t.Errorf("%+v", b)
+		}
+	})
+}
+
+// Looking ends, however much comes meanwhile.
+func TestReadingTheJournalEnds(t *testing.T) {
+	r := New(Options{})
+	stop, flood := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(flood)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				post(r).End(exchange.Facts{}, nil)
+			}
+		}
+	}()
+	for range 20 {
+		r.List()
+	}
+	r.Pause(true)
+	close(stop)
+	<-flood
 }
 
 // FuzzJournalReader reads entries with any content.

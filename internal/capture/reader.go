@@ -46,7 +46,7 @@ func (r *Recorder) readSome() {
 
 // readAll reads all that is in the journal now.
 func (r *Recorder) readAll() {
-	for r.read(readMost) {
+	for end := r.journal.written(); r.read(readMost) && r.journal.unreadBefore(end); {
 	}
 }
 

@@ -93,8 +93,8 @@ func (r *Recorder) SecretsChanged() {
 // Pause stops or resumes the recording of new exchanges. Active ones are recorded to
 // their end.
 func (r *Recorder) Pause(paused bool) {
-	r.readAll()
 	r.paused.Store(paused)
+	r.readAll()
 	r.watch.publish(Event{Kind: KindPaused, Paused: paused})
 }
 

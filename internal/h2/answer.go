@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -33,6 +34,7 @@ type answer struct {
 	unsent   int   // bytes that were written to a HEAD
 	left     int64 // of Content-Length; -1 = unknown
 	trailers []string
+	taken    bool // the handler has taken the stream over, and ends it
 
 	// Under the group's lock.
 	drained  sync.Cond
@@ -234,6 +236,10 @@ func (w *answer) finish(returned bool) {
 	if returned && w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
+	if w.taken && returned {
+		w.locked(w.endTaken)
+		return
+	}
 	late := false
 	w.locked(func() { late = w.expired() })
 	if !returned || late || w.left > 0 && !w.head && w.hasBody() {
@@ -260,6 +266,19 @@ func (w *answer) finish(returned bool) {
 			w.st.Linger()
 		}
 	})
+}
+
+// endTaken ends a stream that was taken over. Whoever writes to it still must not wait.
+func (w *answer) endTaken() {
+	w.st.SendData(nil, true)
+	w.body.closeLocked()
+	if w.broken == nil {
+		w.broken = net.ErrClosed
+	}
+	w.drained.Broadcast()
+	if w.body.err == nil {
+		w.st.Linger()
+	}
 }
 
 func (w *answer) abort() {

@@ -28,6 +28,7 @@ type Relay struct {
 	headed   bool   // the final head has passed
 	answered bool   // all of the answer has come
 	over     bool   // Ended was called, or the relay was handed over
+	held     int    // of the upstream session's extra, for an answer that waits for its client
 }
 
 // keptBodies are for bodies that are kept.
@@ -83,6 +84,9 @@ func (r *relayedRequest) Data(p []byte, fin bool) {
 		r.tap.RequestEnd(nil)
 	}
 	switch {
+	case r.out == nil && r.lost: // padding has made its window larger
+		r.in.Reset(EnhanceYourCalm)
+		(*Relay)(r).end(nil, true)
 	case r.out == nil:
 	case r.answered || r.out.gone:
 		r.in.Credit(len(p))
@@ -216,6 +220,10 @@ func (r *relayedAnswer) Credit(n int) {
 // answerEnded ends the request with its answer (RFC 9113 section 8.1).
 func (r *Relay) answerEnded() {
 	r.answered = true
+	if r.in.queue.size > 0 { // else the next stream could fill as much again
+		r.held = r.out.limit - streamWindow
+		r.out.s.extra += r.held
+	}
 	if !r.out.outEnded {
 		r.out.Reset(NoError)
 	}
@@ -235,6 +243,9 @@ func (r *Relay) end(err *ResetError, clientGone bool) {
 	}
 	r.over = true
 	r.forget()
+	if r.held > 0 {
+		r.out.s.extra -= r.held
+	}
 	r.in.SetSource(nil)
 	r.tap.Ended(err, clientGone)
 }
@@ -273,12 +284,13 @@ func (r *Relay) Kept() bool { return !r.lost }
 // far as that is kept. Its head is request. answer is the head of an answer that has come,
 // with fin as in [Tap.Answer]; nil = there is none. serve runs on a goroutine of its own.
 func (r *Relay) HandOver(b *Bridge, request, answer *Head, fin bool, serve func(http.ResponseWriter, *http.Request, *http.Response)) {
-	r.over = true
 	w, req, err := b.newAnswer(r.in, request, r.whole && r.kept == nil && r.trailer == nil)
-	if err != nil { // its head was good before
+	if err != nil { // net/http takes no such head
 		r.in.Reset(InternalError)
+		r.end(&ResetError{Code: InternalError, ByUs: true}, false)
 		return
 	}
+	r.over = true
 	if r.kept != nil {
 		w.body.data, r.kept = *r.kept, nil
 		w.body.credited = r.sentOn

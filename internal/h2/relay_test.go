@@ -293,3 +293,36 @@ func TestRelaysAreHandedOver(t *testing.T) {
 	}
 	bridge.Wait()
 }
+
+// A head that net/http does not take ends the exchange with the hand-over.
+func TestARelayThatCannotBeHandedOverEnds(t *testing.T) {
+	rig := newRelayRig(t, true)
+	rig.post(1)
+	r := <-rig.relays
+	r.Locked(func() { r.HandOver(&Bridge{}, &Head{Method: "GET", Path: "/\x01"}, nil, false, nil) })
+	if got := rig.client.script(t, 1); !slices.Equal(got, []string{"RST INTERNAL_ERROR"}) {
+		t.Errorf("the client gets %v", got)
+	}
+	rig.await(t, "ended, false false")
+}
+
+// Padding makes the window larger than what is kept: a request that waits is not sent with a
+// hole in it.
+func TestARequestThatWaitsIsNotCutShort(t *testing.T) {
+	rig := newRelayRig(t, true)
+	rig.post(1)
+	<-rig.relays
+	go func() {
+		for range 6000 {
+			if rig.client.WriteDataPadded(1, false, []byte("x"), make([]byte, 255)) != nil {
+				return
+			}
+		}
+		for range 10 {
+			rig.client.WriteData(1, false, make([]byte, 16000))
+		}
+	}()
+	if got := rig.client.script(t, 1); len(got) != 1 || got[0] != "RST ENHANCE_YOUR_CALM" && got[0] != "RST FLOW_CONTROL_ERROR" {
+		t.Errorf("the client gets %v", got)
+	}
+}

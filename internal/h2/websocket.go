@@ -59,7 +59,7 @@ func (w *handshakeAnswer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if w.taken != nil {
 		return nil, nil, http.ErrHijacked
 	}
-	w.taken = &handshakeConn{answer: w}
+	w.taken, w.answer.taken = &handshakeConn{answer: w}, true
 	return w.taken, bufio.NewReadWriter(bufio.NewReader(w.taken), bufio.NewWriter(w.taken)), nil
 }
 
@@ -130,10 +130,8 @@ func (c *handshakeConn) CloseWrite() error {
 
 // Close ends the stream: in good order, if what is sent has ended, or nothing is on its way.
 func (c *handshakeConn) Close() error {
-	return c.answer.locked(func() {
-		c.answer.body.closeLocked()
-		c.answer.st.SendData(nil, true)
-	})
+	_ = c.answer.locked(c.answer.endTaken)
+	return nil
 }
 
 // LocalAddr implements [net.Conn].

@@ -24,7 +24,10 @@ func (s *Session) write() {
 			}
 			if s.over() && !s.closing {
 				s.closing = true
-				s.closeWhenRead()
+				g.mu.Unlock()
+				s.closeWhenRead() // TLS writes, and the other side may not read
+				g.mu.Lock()
+				continue
 			}
 			s.wake.Wait()
 			continue

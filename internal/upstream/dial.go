@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"time"
 
 	"avsproxy/internal/h2"
@@ -39,7 +40,7 @@ func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*pooled
 		turn: make(chan struct{}, 1), freed: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	l.session = u.group.Client(conn, h2.Config{MaxHeader: headMost, FirstTimeout: u.options.DialTimeout, StateChanged: l.stateChanged})
-	go l.session.Serve()
+	go u.serve(l.session)
 	if err := l.settle(ctx); err != nil {
 		return l, err
 	}
@@ -48,6 +49,18 @@ func (u *Upstream) newLink(ctx context.Context, conn net.Conn, gone func(*pooled
 		gone(l, l.session.Cause())
 	}()
 	return l, nil
+}
+
+// serve runs a session. A panic of what is told of its frames ends the connection, not the
+// program.
+func (u *Upstream) serve(session *h2.Session) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			u.options.ErrorLog.Printf("http2: panic on the connection to %s: %v\n%s", u.options.Origin.Host, fault, debug.Stack())
+			session.Close()
+		}
+	}()
+	_ = session.Serve() // the pool asks why
 }
 
 func AddressOf(origin *url.URL) string {

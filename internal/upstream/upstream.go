@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -48,6 +49,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Connections, if set, hears +1 and -1 as connections come and go.
 	Connections func(delta int)
+	// ErrorLog gets the faults of this program; nil = log's default.
+	ErrorLog *log.Logger
 	// Group has the HTTP/2 sessions, so that streams of clients in the same group can be
 	// relayed; nil = one of its own.
 	Group *h2.Group
@@ -105,6 +108,9 @@ func New(options Options) *Upstream {
 	}
 	if options.Dial == nil {
 		options.Dial = (&net.Dialer{ControlContext: options.Control}).DialContext
+	}
+	if options.ErrorLog == nil {
+		options.ErrorLog = log.Default()
 	}
 	if options.Group == nil {
 		options.Group = new(h2.Group)
