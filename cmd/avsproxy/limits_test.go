@@ -18,6 +18,8 @@ import (
 
 	"avsproxy/internal/app"
 	"avsproxy/internal/testkit"
+
+	"golang.org/x/net/http2"
 )
 
 // The figure of docs/security.md.
@@ -48,6 +50,34 @@ func TestPromise7_C24_IdleConnectionsAndSlowReadersStayWithinMemory(t *testing.T
 	t.Logf("%d MiB at the start, %d with %d idle connections, %d with %d slow readers besides", before>>20, idle>>20, many, most>>20, slow)
 	if most > memoryMost {
 		t.Errorf("%d bytes", most)
+	}
+}
+
+// Over HTTP/2 a client that reads nothing costs what its window says.
+func TestPromise7_C24_ClientsOverHTTP2ThatReadNothingStayWithinMemory(t *testing.T) {
+	testkit.Heavy(t)
+	if raceEnabled || app.OpenFiles() < 4<<10 {
+		t.Skip("needs a plain build and 4,096 files")
+	}
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("the system does not tell how much memory a process holds")
+	}
+	pid, address := startChild(t, endlessUpstream(t))
+	before, n := resident(t, pid), min(5_000, app.ProxyConnections(app.OpenFiles())-20)
+	request := http2.ClientPreface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + // SETTINGS
+		"\x00\x00\x17\x01\x05\x00\x00\x00\x01\x82\x86\x04\x08/endless\x01\x09localhost"
+	for range n {
+		conn := testkit.Dial(t, address)
+		io.WriteString(conn, request)
+	}
+	most := 0
+	for range 40 { // the buffers fill up meanwhile
+		time.Sleep(100 * time.Millisecond)
+		most = max(most, resident(t, pid))
+	}
+	t.Logf("%d MiB at the start, %d with %d clients, %d KiB each", before>>20, most>>20, n, (most-before)/n>>10)
+	if limit := n * 120_000; most > limit { // 600 MB for 5,000
+		t.Errorf("%d MiB of %d", most>>20, limit>>20)
 	}
 }
 

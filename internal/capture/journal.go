@@ -50,9 +50,11 @@ type entry struct {
 // to read: those must not lose their end.
 type journal struct {
 	mu         sync.Mutex
-	size       int
+	size       int    // that the ring may have
 	ring       []byte // nil = nothing was written yet
 	start, end uint64 // of what was not read
+	wrote      uint64 // bytes of entries
+	taken      uint64 // of these, by the reader or lost
 	carried    []byte // entries that come before those
 	slots      []byte // flags of the exchanges that have entries, or are under way
 	free       []uint32
@@ -93,6 +95,7 @@ func (j *journal) add(of *Exchange, e entry, code func(*codec) []byte) {
 		j.slots[e.slot] &^= slotOpen
 	}
 	room := j.reserve(size)
+	j.wrote += uint64(size)
 	copy(room[copy(room, j.c.out):], plain)
 }
 
@@ -115,11 +118,11 @@ func parseEntry(p []byte) (e entry, content []byte, size int) {
 
 // reserve makes room for n bytes in one piece.
 func (j *journal) reserve(n int) []byte {
-	if j.ring == nil {
-		j.ring = make([]byte, j.size)
+	for len(j.ring) < j.size && j.end+uint64(2*n)-j.start > uint64(len(j.ring)) { // twice: a gap may be as large
+		j.grow()
 	}
-	at := int(j.end % uint64(j.size))
-	if rest := j.size - at; rest < n {
+	at := int(j.end % uint64(len(j.ring)))
+	if rest := len(j.ring) - at; rest < n {
 		j.makeRoom(rest)
 		if rest >= entryHead {
 			gap := appendEntryHead(j.ring[at:at], entry{kind: entryGap})
@@ -133,8 +136,21 @@ func (j *journal) reserve(n int) []byte {
 	return j.ring[at : at+n]
 }
 
+// grow doubles the ring, up to its size: few ever fill it.
+func (j *journal) grow() {
+	ring := make([]byte, min(max(2*len(j.ring), minJournal), j.size))
+	base := (j.end/uint64(len(ring)) + 1) * uint64(len(ring)) // positions only grow
+	n, taken := 0, j.taken
+	for j.start < j.end {
+		if _, whole := j.next(); whole != nil {
+			n += copy(ring[n:], whole)
+		}
+	}
+	j.ring, j.start, j.end, j.taken = ring, base, base+uint64(n), taken
+}
+
 func (j *journal) makeRoom(n int) {
-	for j.end+uint64(n)-j.start > uint64(j.size) {
+	for j.end+uint64(n)-j.start > uint64(len(j.ring)) {
 		e, whole := j.next()
 		if whole == nil {
 			continue
@@ -167,8 +183,8 @@ func (j *journal) carry(e entry, whole []byte) {
 
 // next takes the oldest entry, of whose head it reads kind and slot; nil = it was a gap.
 func (j *journal) next() (e entry, whole []byte) {
-	at := int(j.start % uint64(j.size))
-	if rest := j.size - at; rest < entryHead {
+	at := int(j.start % uint64(len(j.ring)))
+	if rest := len(j.ring) - at; rest < entryHead {
 		j.start += uint64(rest)
 		return entry{}, nil
 	}
@@ -179,6 +195,7 @@ func (j *journal) next() (e entry, whole []byte) {
 	if e.kind == entryGap {
 		return e, nil
 	}
+	j.taken += uint64(size)
 	return e, p[:size]
 }
 
@@ -212,14 +229,14 @@ func (j *journal) take(p []byte, limit int) []byte {
 func (j *journal) written() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.end
+	return j.wrote
 }
 
-// unreadBefore reports whether something before that was not read.
-func (j *journal) unreadBefore(end uint64) bool {
+// unreadBefore reports whether something of what was written by then was not read.
+func (j *journal) unreadBefore(wrote uint64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.start < end
+	return j.taken < wrote
 }
 
 // lostSoFar is how many exchanges nobody will read.

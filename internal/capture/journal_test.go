@@ -93,11 +93,11 @@ func TestTheJournalHoldsWhatIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{Body: 1000})
 		e := post(r)
-		before := r.journal.end
+		before := r.journal.written()
 		for range 100 {
 			e.ResponseData(make([]byte, 20_000))
 		}
-		if n := r.journal.end - before; n > 100*4*(entryHead+8)+1000 {
+		if n := r.journal.written() - before; n > 100*4*(entryHead+8)+1000 {
 			t.Errorf("2 MB take %d bytes", n)
 		}
 		if body := get(t, r, e).Response.Body; body.Size != 2_000_000 || body.Kept != 1000 {

@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -122,8 +121,8 @@ type Session struct {
 	extra      int   // what streams may send us beyond streamWindow, together
 	out        []byte
 	wake       sync.Cond // of the writer
-	encoder    *hpack.Encoder
-	encoded    bytes.Buffer
+	encoder    *encoder
+	encoded    []byte       // the block that is sent
 	unflushed  []*Stream    // whose heads are in out
 	turns      turns        // streams that have DATA to send and may
 	goAway     *GoAwayError // that the other side sent; nil = none
@@ -168,7 +167,7 @@ func (g *Group) session(conn net.Conn, config Config, server bool) *Session {
 		lastRead: now, lastSent: now,
 	}
 	s.wake.L = &g.mu
-	s.encoder = hpack.NewEncoder(&s.encoded)
+	s.encoder = newEncoder()
 	s.decoder = hpack.NewDecoder(maxTable, s.takeField)
 	s.decoder.SetMaxStringLength(config.MaxHeader)
 	s.hello()

@@ -90,8 +90,7 @@ func (s *Session) onSettings(f *frame) error {
 func (s *Session) onSetting(id uint16, value uint32) error {
 	switch id {
 	case settingHeaderTableSize:
-		s.encoder.SetMaxDynamicTableSizeLimit(min(value, maxTable))
-		s.encoder.SetMaxDynamicTableSize(min(value, maxTable))
+		s.encoder.setMax(int(min(value, maxTable)))
 	case settingEnablePush:
 		if value > 1 || !s.server && value != 0 {
 			return ConnError{ProtocolError, "ENABLE_PUSH"}

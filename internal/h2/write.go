@@ -90,15 +90,12 @@ func (s *Session) pump() {
 
 // appendHead appends HEADERS, and CONTINUATION where one frame does not do.
 func (s *Session) appendHead(id uint32, fields []hpack.HeaderField, fin bool) {
-	s.encoded.Reset()
-	for i := range fields {
-		_ = s.encoder.WriteField(fields[i]) // to a buffer
-	}
+	s.encoded = s.encoder.block(s.encoded[:0], fields)
 	s.appendBlock(id, fin)
 }
 
 func (s *Session) appendBlock(id uint32, fin bool) {
-	block := s.encoded.Bytes()
+	block := s.encoded
 	kind, flags := byte(frameHeaders), byte(0)
 	if fin {
 		flags = flagEndStream
