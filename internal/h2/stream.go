@@ -123,6 +123,7 @@ func (st *Stream) sendNow(p []byte) bool {
 	if st.fin {
 		flags = flagEndStream
 	}
+	s.makeRoom(frameHead + len(p))
 	s.out = append(appendFrameHead(s.out, len(p), frameData, flags, st.id), p...)
 	s.touch()
 	st.sent(len(p), st.fin)
@@ -229,6 +230,7 @@ func (st *Stream) sendQueued() {
 	if last {
 		flags = flagEndStream
 	}
+	s.makeRoom(frameHead + n)
 	s.out = appendFrameHead(s.out, n, frameData, flags, st.id)
 	s.out = st.queue.take(s.out, n)
 	st.sent(n, last)

@@ -2,13 +2,39 @@ package h2
 
 import (
 	"encoding/binary"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
 )
 
-// maxOut is how many bytes wait for the writer before no more DATA is added.
-const maxOut = 256 << 10
+const (
+	maxOut   = 256 << 10 // bytes that wait for the writer before no more DATA is added
+	smallOut = 4 << 10   // a buffer that a quiet session keeps
+	largeOut = maxOut + 32<<10
+)
+
+// outBuffers are for sessions that send much. A quiet one has none.
+var outBuffers = sync.Pool{New: func() any { return new([largeOut]byte) }}
+
+// makeRoom makes room for n bytes in what is sent.
+func (s *Session) makeRoom(n int) {
+	if cap(s.out) < largeOut && len(s.out)+n > max(cap(s.out), smallOut) {
+		s.out = append(outBuffers.Get().(*[largeOut]byte)[:0], s.out...)
+	}
+}
+
+// release returns what a quiet session keeps of a buffer.
+func release(buffer []byte) []byte {
+	switch {
+	case cap(buffer) == largeOut:
+		outBuffers.Put((*[largeOut]byte)(buffer[:largeOut]))
+		return nil
+	case cap(buffer) > smallOut:
+		return nil
+	}
+	return buffer[:0]
+}
 
 // write sends what there is until the connection has ended.
 func (s *Session) write() {
@@ -29,6 +55,7 @@ func (s *Session) write() {
 				g.mu.Lock()
 				continue
 			}
+			s.out, spare = release(s.out), release(spare)
 			s.wake.Wait()
 			continue
 		}
@@ -62,7 +89,7 @@ func (s *Session) write() {
 		if len(opened) > 0 {
 			s.sent = opened[len(opened)-1].id
 		}
-		if spare = out; cap(spare) > maxOut {
+		if spare = out; cap(spare) > largeOut {
 			spare = nil
 		}
 	}
