@@ -48,14 +48,15 @@ func (s *captureObserver) begin(x *exchange.Exchange) exchange.Recorder {
 
 // requestOf is the head of an exchange as it is recorded.
 func requestOf(x *exchange.Exchange) capture.Request {
-	head, facts := x.Head, x.Facts()
+	head := x.Head
 	scheme := cmp.Or(head.Scheme, "http")
 	if head.Scheme == "" && x.Conn.TLS {
 		scheme = "https"
 	}
-	return capture.Request{
-		Began: facts.Began, Arrived: facts.Arrived, Route: facts.Route,
+	request := capture.Request{
 		Method: head.Method, Scheme: scheme, Host: head.Authority, Target: head.Target, Proto: head.Proto,
 		Client: exchange.ConnInfo{Proto: head.Proto, Conn: x.Conn.Number, Stream: head.Stream, TLS: x.Conn.TLS, Address: x.Conn.Address},
 	}
+	x.Note(func(f *exchange.Facts) { request.Began, request.Arrived, request.Route = f.Began, f.Arrived, f.Route })
+	return request
 }

@@ -123,24 +123,23 @@ func (e *Exchange) writeFields(c *codec, all exchange.FieldSeq) {
 	if all == nil {
 		return
 	}
-	count, size := 0, 0
-	for name, value := range all {
-		count++
-		size += len(name) + len(value)
-	}
-	cut := false
-	if count > maxFields || size > maxHeadBytes/2 {
-		var kept []Field
-		kept, cut = keepFields(Fields(all), e.r.secrets.Now())
-		c.flags(&cut)
-		for _, f := range kept {
-			writeField(c, f)
-		}
-		return
-	}
+	begin, count, cut := len(c.out), 0, false
 	c.flags(&cut)
 	for name, value := range all {
+		if count++; count > maxFields || len(c.out)-begin+len(name)+len(value) > maxHeadBytes/2 {
+			c.out = c.out[:begin]
+			e.writeLargeHead(c, all)
+			return
+		}
 		writeField(c, Field{Name: name, Value: value})
+	}
+}
+
+func (e *Exchange) writeLargeHead(c *codec, all exchange.FieldSeq) {
+	kept, cut := keepFields(Fields(all), e.r.secrets.Now())
+	c.flags(&cut)
+	for _, f := range kept {
+		writeField(c, f)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"avsproxy/tokens"
@@ -24,6 +25,22 @@ type Metrics struct {
 	refreshes   *prometheus.CounterVec
 	connections *prometheus.GaugeVec
 	streams     *prometheus.GaugeVec
+
+	mu    sync.RWMutex
+	known map[outcome]*series // that were counted before: looking labels up takes longer than counting
+}
+
+// An outcome is what requests have in common whose ends are counted alike.
+type outcome struct {
+	route, decision string
+	status          int
+}
+
+// A series has what counts an outcome.
+type series struct {
+	requests prometheus.Counter
+	injected prometheus.Counter // nil = nothing was decided
+	streams  prometheus.Gauge
 }
 
 // NewMetrics returns metrics that count nothing yet.
@@ -76,12 +93,33 @@ func (m *Metrics) Began(route string) { m.streams.WithLabelValues(route).Inc() }
 
 // Done notes the end of a request that Began noted.
 func (m *Metrics) Done(route string, status int, took time.Duration, decision string) {
-	m.streams.WithLabelValues(route).Dec()
-	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	s := m.seriesOf(outcome{route, decision, status})
+	s.streams.Dec()
+	s.requests.Inc()
 	m.seconds.Observe(took.Seconds())
-	if decision != "" {
-		m.injected.WithLabelValues(route, decision).Inc()
+	if s.injected != nil {
+		s.injected.Inc()
 	}
+}
+
+func (m *Metrics) seriesOf(o outcome) *series {
+	m.mu.RLock()
+	s := m.known[o]
+	m.mu.RUnlock()
+	if s != nil {
+		return s
+	}
+	s = &series{requests: m.requests.WithLabelValues(o.route, strconv.Itoa(o.status)), streams: m.streams.WithLabelValues(o.route)}
+	if o.decision != "" {
+		s.injected = m.injected.WithLabelValues(o.route, o.decision)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil {
+		m.known = map[outcome]*series{}
+	}
+	m.known[o] = s
+	return s
 }
 
 // Refused counts a request that the gate refused, before it had a route.
