@@ -76,7 +76,7 @@ func TestPromise7_C24_ClientsOverHTTP2ThatReadNothingStayWithinMemory(t *testing
 		most = max(most, resident(t, pid))
 	}
 	t.Logf("%d MiB at the start, %d with %d clients, %d KiB each", before>>20, most>>20, n, (most-before)/n>>10)
-	if limit := n * 120_000; most > limit { // 600 MB for 5,000
+	if limit := n * 140_000; most > limit { // 700 MB for 5,000, garbage included; a quiet machine takes 550
 		t.Errorf("%d MiB of %d", most>>20, limit>>20)
 	}
 }

@@ -28,6 +28,10 @@ func (q *queue) add(p []byte) {
 	if q.start > 0 && len(q.data)+len(p) > cap(q.data) {
 		q.data, q.start = append(q.data[:0], q.data[q.start:]...), 0
 	}
+	if need := len(q.data) + len(p); need > cap(q.data) && need <= streamWindow {
+		// Step by step: many streams wait with a full window, and append would give them more.
+		q.data = append(make([]byte, 0, (need+maxPayload-1)/maxPayload*maxPayload), q.data...)
+	}
 	q.data = append(q.data, p...)
 	q.size += len(p)
 	if n := len(q.borders); n >= maxBorders && q.borders[n-1]+len(p) <= maxPayload {
