@@ -149,7 +149,7 @@ func (e *relayed) startNow() bool {
 	if slices.ContainsFunc(e.route.Stages, func(s exchange.Stage) bool { return s.Concerns(&e.x) }) {
 		return false
 	}
-	if e.injects && !e.hasToken() {
+	if e.injects && !e.hasToken(e.began) {
 		return false
 	}
 	to, follower := e.route.Upstream()
@@ -178,12 +178,12 @@ func (e *relayed) startAtOnce(to *upstream.Upstream) bool {
 }
 
 // hasToken gets the token that lives now.
-func (e *relayed) hasToken() bool {
+func (e *relayed) hasToken(now time.Time) bool {
 	token, err := e.route.Credential.Source.Token(waitsForNothing)
 	if e.begun.used = token; err != nil {
 		return false
 	}
-	e.x.Note(func(f *exchange.Facts) { noteToken(f, e.route.Credential.Source.Name, token, e.began) })
+	e.x.Note(func(f *exchange.Facts) { noteToken(f, e.route.Credential.Source.Name, token, now) })
 	return true
 }
 
@@ -262,7 +262,7 @@ func (e *relayed) startAt(to *upstream.Upstream, place upstream.Place, b *begun)
 			err = context.Canceled
 			return
 		}
-		if e.injects && !e.hasToken() {
+		if e.injects && !e.hasToken(time.Now()) {
 			err = upstream.ErrStale
 			return
 		}
