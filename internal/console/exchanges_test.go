@@ -27,7 +27,7 @@ type told struct {
 	route, method, target    string
 	request, response        string // bodies
 	requestHead              []capture.Field
-	answerHead               exchange.FieldSeq
+	answerHead               exchange.FieldList
 	status                   int
 	requestOpen, requestOnly bool
 	facts                    exchange.Facts

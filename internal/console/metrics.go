@@ -3,8 +3,6 @@ package console
 import (
 	"math"
 	"net/http"
-	"strconv"
-	"sync"
 	"time"
 
 	"avsproxy/tokens"
@@ -19,28 +17,9 @@ import (
 type Metrics struct {
 	registry    *prometheus.Registry
 	ours        promauto.Factory // its names begin with avsproxy_
-	requests    *prometheus.CounterVec
-	seconds     prometheus.Histogram
-	injected    *prometheus.CounterVec
+	requests    *requestMetrics
 	refreshes   *prometheus.CounterVec
 	connections *prometheus.GaugeVec
-	streams     *prometheus.GaugeVec
-
-	mu    sync.RWMutex
-	known map[outcome]*series // that were counted before: looking labels up takes longer than counting
-}
-
-// An outcome is what requests have in common whose ends are counted alike.
-type outcome struct {
-	route, decision string
-	status          int
-}
-
-// A series has what counts an outcome.
-type series struct {
-	requests prometheus.Counter
-	injected prometheus.Counter // nil = nothing was decided
-	streams  prometheus.Gauge
 }
 
 // NewMetrics returns metrics that count nothing yet.
@@ -48,18 +27,14 @@ func NewMetrics() *Metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	ours := promauto.With(prometheus.WrapRegistererWithPrefix("avsproxy_", registry))
+	requests := newRequestMetrics()
+	registry.MustRegister(requests)
 	return &Metrics{
 		registry:    registry,
 		ours:        ours,
-		requests:    ours.NewCounterVec(prometheus.CounterOpts{Name: "requests_total", Help: "Requests answered, by route and status; 499 is a client that hung up."}, []string{"route", "code"}),
-		injected:    ours.NewCounterVec(prometheus.CounterOpts{Name: "injected_total", Help: "What was done about the credential of requests."}, []string{"route", "decision"}),
+		requests:    requests,
 		refreshes:   ours.NewCounterVec(prometheus.CounterOpts{Name: "refresh_total", Help: "Renewals of tokens, by how they ended."}, []string{"credential", "outcome"}),
 		connections: ours.NewGaugeVec(prometheus.GaugeOpts{Name: "upstream_connections", Help: "Open connections to the upstream."}, []string{"route"}),
-		streams:     ours.NewGaugeVec(prometheus.GaugeOpts{Name: "streams_open", Help: "Requests under way."}, []string{"route"}),
-		seconds: ours.NewHistogram(prometheus.HistogramOpts{
-			Name: "request_seconds", Help: "How long requests took until the end of the answer.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 600, 3600},
-		}),
 	}
 }
 
@@ -67,9 +42,7 @@ func NewMetrics() *Metrics {
 // before the first request.
 func (m *Metrics) Route(route string) {
 	m.connections.WithLabelValues(route)
-	m.streams.WithLabelValues(route)
-	m.requests.WithLabelValues(route, "200")
-	m.injected.WithLabelValues(route, "injected")
+	m.requests.show(route)
 }
 
 // Credential exports the state of a credential.
@@ -89,41 +62,15 @@ func (m *Metrics) Credential(source *tokens.Source) {
 }
 
 // Began notes a request of a route; Done its end.
-func (m *Metrics) Began(route string) { m.streams.WithLabelValues(route).Inc() }
+func (m *Metrics) Began(route string) { m.requests.began(route) }
 
 // Done notes the end of a request that Began noted.
 func (m *Metrics) Done(route string, status int, took time.Duration, decision string) {
-	s := m.seriesOf(outcome{route, decision, status})
-	s.streams.Dec()
-	s.requests.Inc()
-	m.seconds.Observe(took.Seconds())
-	if s.injected != nil {
-		s.injected.Inc()
-	}
-}
-
-func (m *Metrics) seriesOf(o outcome) *series {
-	m.mu.RLock()
-	s := m.known[o]
-	m.mu.RUnlock()
-	if s != nil {
-		return s
-	}
-	s = &series{requests: m.requests.WithLabelValues(o.route, strconv.Itoa(o.status)), streams: m.streams.WithLabelValues(o.route)}
-	if o.decision != "" {
-		s.injected = m.injected.WithLabelValues(o.route, o.decision)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.known == nil {
-		m.known = map[outcome]*series{}
-	}
-	m.known[o] = s
-	return s
+	m.requests.done(route, status, took, decision)
 }
 
 // Refused counts a request that the gate refused, before it had a route.
-func (m *Metrics) Refused(status int) { m.requests.WithLabelValues("", strconv.Itoa(status)).Inc() }
+func (m *Metrics) Refused(status int) { m.requests.refused(status) }
 
 // Refreshed notes how a renewal ended.
 func (m *Metrics) Refreshed(credential string, outcome tokens.Outcome) {

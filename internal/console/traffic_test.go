@@ -58,7 +58,7 @@ type turn struct {
 	method, target, route string
 	host                  string // empty = localhost with the proxy's port
 	request               []capture.Field
-	response, trailer     exchange.FieldSeq
+	response, trailer     exchange.FieldList
 	sent, answered        []byte
 	status                int
 	interim               int
