@@ -147,7 +147,7 @@ func (c *Credential) isCredential(name string) bool {
 
 // bringsOwn reports whether the client sent a credential that is not our placeholder.
 func (c *Credential) bringsOwn(f exchange.Fields) bool {
-	for name, value := range f.All() {
+	for name, value := range f.Each {
 		if c.isCredential(name) && !c.Placeholder.in(value) {
 			return true
 		}
@@ -157,7 +157,7 @@ func (c *Credential) bringsOwn(f exchange.Fields) bool {
 
 // bringsPlaceholder reports whether any field of the client's has the placeholder in it.
 func (c *Credential) bringsPlaceholder(f exchange.Fields) bool {
-	for _, value := range f.All() {
+	for _, value := range f.Each {
 		if c.Placeholder.in(value) {
 			return true
 		}
@@ -176,7 +176,7 @@ func (d PlaceholderToken) replace(f exchange.Fields, token tokens.Token) {
 		return
 	}
 	var names []string
-	for name, value := range f.All() {
+	for name, value := range f.Each {
 		if d.in(value) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}

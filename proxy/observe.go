@@ -60,12 +60,12 @@ func (h *Handler) end(w *responseWriter, r *http.Request, whole bool) {
 		answered = w.status != 0 || w.switched != nil || f.Decision == exchange.Tunnelled
 	})
 	gone := r.Context().Err() != nil || w.failed != nil
-	h.finish(x, time.Now(), whole && answered && w.failed == nil, gone, httpexchange.Fields(trailersOf(w.Header())).All())
+	h.finish(x, time.Now(), whole && answered && w.failed == nil, gone, httpexchange.Fields(trailersOf(w.Header())))
 	h.tell(x)
 }
 
 // finish notes how an exchange ended.
-func (h *Handler) finish(x *exchange.Exchange, now time.Time, whole, clientGone bool, trailer exchange.FieldSeq) {
+func (h *Handler) finish(x *exchange.Exchange, now time.Time, whole, clientGone bool, trailer exchange.FieldList) {
 	x.Note(func(f *exchange.Facts) {
 		f.Took = now.Sub(f.Began)
 		f.Ended = ending(f, whole, clientGone)
@@ -88,10 +88,7 @@ func (h *Handler) tell(x *exchange.Exchange) {
 // withBody returns r with a body that tells of itself. net/http's server goes by what the
 // body of its own request is.
 func withBody(r *http.Request, x *exchange.Exchange) *http.Request {
-	if hasNoBody(r) || r.Method == http.MethodConnect { // what is inside of a CONNECT is no body
-		if x.Recorder != nil && r.Method != http.MethodConnect {
-			x.Recorder.RequestEnd(nil, nil)
-		}
+	if x.Head.NoBody || r.Method == http.MethodConnect { // what is inside of a CONNECT is no body
 		return r
 	}
 	if r.Trailer == nil && r.ContentLength < 0 {
@@ -160,7 +157,7 @@ func (b *requestBody) record(p []byte, err error) {
 	switch {
 	case err == nil || b.ended.Swap(true):
 	case err == io.EOF:
-		b.recorder.RequestEnd(httpexchange.Fields(b.trailer).All(), nil)
+		b.recorder.RequestEnd(httpexchange.Fields(b.trailer), nil)
 	default:
 		b.recorder.RequestEnd(nil, err)
 	}

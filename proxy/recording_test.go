@@ -32,15 +32,15 @@ func (d *takenDown) RequestData(p []byte) {
 	d.request.Write(p)
 }
 
-func (d *takenDown) RequestEnd(trailer exchange.FieldSeq, err error) {
+func (d *takenDown) RequestEnd(trailer exchange.FieldList, err error) {
 	d.say("request ended%s, %v", shown(trailer), err)
 }
 
 func (d *takenDown) WithoutBodies() { d.say("without bodies") }
 
-func (d *takenDown) Interim(status int, h exchange.FieldSeq) { d.say("%d%s", status, shown(h)) }
+func (d *takenDown) Interim(status int, h exchange.FieldList) { d.say("%d%s", status, shown(h)) }
 
-func (d *takenDown) Response(e exchange.Facts, h exchange.FieldSeq) {
+func (d *takenDown) Response(e exchange.Facts, h exchange.FieldList) {
 	d.say("%d%s", e.Status, shown(h))
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +53,7 @@ func (d *takenDown) ResponseData(p []byte) {
 	d.response.Write(p)
 }
 
-func (d *takenDown) End(e exchange.Facts, trailer exchange.FieldSeq) {
+func (d *takenDown) End(e exchange.Facts, trailer exchange.FieldList) {
 	d.say("ended%s", shown(trailer))
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -61,10 +61,10 @@ func (d *takenDown) End(e exchange.Facts, trailer exchange.FieldSeq) {
 }
 
 // shown leaves out what every answer has.
-func shown(fields exchange.FieldSeq) string {
+func shown(fields exchange.FieldList) string {
 	text, h := "", http.Header{}
 	if fields != nil {
-		for name, value := range fields {
+		for name, value := range fields.Each {
 			h.Add(name, value)
 		}
 	}

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/http2/hpack"
-
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/h2"
 	"avsproxy/internal/upstream"
@@ -105,7 +103,7 @@ func (e *relayed) setHead(stream uint32) {
 	path, query := cutTarget(e.head.Path)
 	e.request = exchange.Head{
 		Method: e.head.Method, Authority: e.head.Authority, Path: path, Query: query, Target: e.head.Path,
-		Proto: "HTTP/2.0", Stream: stream, Fields: &e.fields,
+		Proto: "HTTP/2.0", Stream: stream, Fields: &e.fields, NoBody: e.whole,
 	}
 }
 
@@ -135,7 +133,7 @@ func (e *relayed) begin(st *h2.Stream, fin bool) {
 	}
 	st.Relay(&e.relay, fin, e)
 	if fin {
-		e.endRequest(nil)
+		e.endBodiless()
 	}
 	if !e.startNow() {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -179,11 +177,16 @@ func (e *relayed) startAtOnce(to *upstream.Upstream) bool {
 
 // hasToken gets the token that lives now.
 func (e *relayed) hasToken(now time.Time) bool {
-	token, err := e.route.Credential.Source.Token(waitsForNothing)
-	if e.begun.used = token; err != nil {
-		return false
+	source := e.route.Credential.Source
+	token, ok := source.Live(now)
+	if !ok {
+		var err error
+		if token, err = source.Token(waitsForNothing); err != nil {
+			return false
+		}
 	}
-	e.x.Note(func(f *exchange.Facts) { noteToken(f, e.route.Credential.Source.Name, token, now) })
+	e.begun.used = token
+	e.x.Note(func(f *exchange.Facts) { noteToken(f, source.Name, token, now) })
 	return true
 }
 
@@ -302,8 +305,8 @@ func (e *relayed) outgoing(origin *url.URL) (h2.Fields, error) {
 		path = TargetURL(e.route.Origin, target).RequestURI()
 	}
 	e.relayer.fields = append(e.relayer.fields[:0],
-		hpack.HeaderField{Name: ":authority", Value: origin.Host}, hpack.HeaderField{Name: ":method", Value: e.head.Method},
-		hpack.HeaderField{Name: ":path", Value: path}, hpack.HeaderField{Name: ":scheme", Value: origin.Scheme})
+		h2.Field{Name: ":authority", Value: origin.Host}, h2.Field{Name: ":method", Value: e.head.Method},
+		h2.Field{Name: ":path", Value: path}, h2.Field{Name: ":scheme", Value: origin.Scheme})
 	e.relayer.fields = append(e.relayer.fields, e.fields...)
 	out := &e.relayer.fields
 	dropHopByHop(out)

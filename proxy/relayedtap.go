@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // The methods by which a relay tells of what passes.
@@ -33,7 +31,7 @@ func (e *relayed) RequestEnd(trailer h2.Fields) h2.Fields {
 
 func (e *relayed) endWithTrailer(trailer h2.Fields) h2.Fields {
 	trailer.DeleteFunc(func(name, _ string) bool { return !isTrailer(name, e.route.Strip) })
-	e.endRequest(nilWithout(trailer))
+	e.endRequest(nilWithout(&trailer))
 	return trailer
 }
 
@@ -45,7 +43,13 @@ func (e *relayed) RequestReset(err *h2.ResetError) {
 	}
 }
 
-func (e *relayed) endRequest(trailer exchange.FieldSeq) {
+// endBodiless is for a request that ended with its head, which the recorder knows.
+func (e *relayed) endBodiless() {
+	e.whole = true
+	e.boundAnswer()
+}
+
+func (e *relayed) endRequest(trailer exchange.FieldList) {
 	e.whole = true
 	if e.x.Recorder != nil {
 		e.x.Recorder.RequestEnd(trailer, nil)
@@ -53,11 +57,11 @@ func (e *relayed) endRequest(trailer exchange.FieldSeq) {
 	e.boundAnswer()
 }
 
-func nilWithout(trailer h2.Fields) exchange.FieldSeq {
-	if len(trailer) == 0 {
+func nilWithout(trailer *h2.Fields) exchange.FieldList {
+	if len(*trailer) == 0 {
 		return nil
 	}
-	return exchange.FieldSeq(trailer.All())
+	return trailer
 }
 
 // Interim implements [h2.Tap].
@@ -65,7 +69,7 @@ func (e *relayed) Interim(h *h2.Head) h2.Fields {
 	fields := e.answerFields(h)
 	e.route.adapt(fields, &e.x)
 	if e.x.Recorder != nil {
-		e.x.Recorder.Interim(h.Status, fields.All())
+		e.x.Recorder.Interim(h.Status, fields)
 	}
 	return withStatus(h.Status, fields)
 }
@@ -96,7 +100,7 @@ func (e *relayed) Answer(h *h2.Head, fin bool) (h2.Fields, bool) {
 
 // withStatus puts the status before the fields.
 func withStatus(status int, fields *h2.Fields) h2.Fields {
-	*fields = slices.Insert(*fields, 0, hpack.HeaderField{Name: ":status", Value: statusText(status)})
+	*fields = slices.Insert(*fields, 0, h2.Field{Name: ":status", Value: statusText(status)})
 	return *fields
 }
 
@@ -160,7 +164,7 @@ func (e *relayed) Ended(err *h2.ResetError, clientGone bool) {
 			f.Status = statusClientGone
 		}
 	})
-	e.handler.finish(&e.x, time.Now(), err == nil && !clientGone, clientGone, nilWithout(e.trailer))
+	e.handler.finish(&e.x, e.relay.Now(), err == nil && !clientGone, clientGone, nilWithout(&e.trailer))
 	e.relay.Later(e)
 }
 
@@ -172,7 +176,12 @@ func (e *relayed) noteFault(err error) {
 func (e *relayed) Tell() {
 	e.handler.tell(&e.x)
 	e.exit()
+}
+
+// Told implements [h2.Teller].
+func (e *relayed) Told() {
 	if e.cancel == nil && e.timer == nil { // else somebody may still look at it
+		e.relay.Free()
 		e.free()
 	}
 }

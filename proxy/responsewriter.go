@@ -117,7 +117,7 @@ func noteAnswer(x *exchange.Exchange, now time.Time, status int, h exchange.Fiel
 		}
 	}
 	if x.Recorder != nil {
-		x.Recorder.Response(x.Facts(), h.All())
+		x.Recorder.Response(x.Facts(), h)
 	}
 }
 
@@ -129,7 +129,7 @@ func (w *responseWriter) interim(status int) {
 	h.Del(problem.Header)
 	h.Del(DecisionHeader)
 	if w.exchange.Recorder != nil {
-		w.exchange.Recorder.Interim(status, httpexchange.Fields(h).All())
+		w.exchange.Recorder.Interim(status, httpexchange.Fields(h))
 	}
 }
 

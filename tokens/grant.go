@@ -79,14 +79,14 @@ const (
 
 // live reports whether the access token may still be sent. Times are compared as
 // wall-clock times, so a suspended machine does not make a token live longer.
-func (g Grant) live(now time.Time) bool {
+func (g *Grant) live(now time.Time) bool {
 	return g.Access != "" && (g.Expiry.IsZero() || now.Before(g.Expiry))
 }
 
 // due reports whether the access token should be renewed by now. One from the future
 // is due: the clock was set back, and its age is unknown. So is one with a mark: the
 // sooner the refresh token is sent again, the more likely the provider accepts that.
-func (g Grant) due(now time.Time) bool {
+func (g *Grant) due(now time.Time) bool {
 	switch {
 	case !g.PendingSince.IsZero():
 		return true

@@ -131,6 +131,17 @@ func (s *Source) Token(ctx context.Context) (Token, error) {
 	return flight.wait(ctx)
 }
 
+// Live is Token for who does not wait, at the time now. false = Token may have to wait, or to
+// begin a renewal.
+func (s *Source) Live(now time.Time) (token Token, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure != nil || !s.usableLocked(now) || s.grant.due(now) {
+		return Token{}, false
+	}
+	return s.grant.token(), true
+}
+
 // Fresh returns a token that lives for at least minTTL more, renewing it if need
 // be. Where that fails but a token is still live, it returns both that token and
 // the error. The provider may still give less life than was asked for.

@@ -64,7 +64,7 @@ func logExchange(ui *terminal.Terminal, head *exchange.Head, f exchange.Facts) {
 	if f.Route == "" {
 		path = head.Address()
 	}
-	if isOrdinary(&f) && ui.LogLine(func(line []byte) []byte { return appendExchange(line, head.Method, path, head.Proto, &f) }) {
+	if isOrdinary(&f) && path != "" && ui.LogLine(f.Began.Add(f.Took), func(line []byte) []byte { return appendExchange(line, head.Method, path, head.Proto, &f) }) {
 		return
 	}
 	level := slog.LevelInfo
@@ -89,7 +89,7 @@ func isOrdinary(f *exchange.Facts) bool {
 
 // appendExchange appends what the log prints of most exchanges, many times as fast.
 func appendExchange(line []byte, method, path, proto string, f *exchange.Facts) []byte {
-	line = append(line, requestLine(method, path)...)
+	line = append(append(append(line, charset.Printable(method)...), ' '), charset.Printable(path)...)
 	line = strconv.AppendInt(append(line, " status="...), int64(f.Status), 10)
 	line = append(append(line, " route="...), f.Route...)
 	line = append(append(line, " took="...), terminal.Rounded(f.Took).String()...)

@@ -40,7 +40,7 @@ func (s *captureObserver) markShutdown() {
 
 // begin is for [proxy.Observer].
 func (s *captureObserver) begin(x *exchange.Exchange) exchange.Recorder {
-	if recorded := s.recorder.BeginWith(requestOf(x), x.Head.Fields.All()); recorded != nil {
+	if recorded := s.recorder.BeginWith(requestOf(x), x.Head.Fields); recorded != nil {
 		return recorded
 	}
 	return nil
@@ -54,7 +54,7 @@ func requestOf(x *exchange.Exchange) capture.Request {
 		scheme = "https"
 	}
 	request := capture.Request{
-		Method: head.Method, Scheme: scheme, Host: head.Authority, Target: head.Target, Proto: head.Proto,
+		Method: head.Method, Scheme: scheme, Host: head.Authority, Target: head.Target, Proto: head.Proto, NoBody: head.NoBody,
 		Client: exchange.ConnInfo{Proto: head.Proto, Conn: x.Conn.Number, Stream: head.Stream, TLS: x.Conn.TLS, Address: x.Conn.Address},
 	}
 	x.Note(func(f *exchange.Facts) { request.Began, request.Arrived, request.Route = f.Began, f.Arrived, f.Route })

@@ -1,4 +1,4 @@
-package upstream_test
+package app
 
 import (
 	"bytes"
@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/config"
+	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/h2"
+	"avsproxy/internal/terminal"
 	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
 	"avsproxy/tokens"
@@ -85,8 +88,18 @@ func appendFrame(out []byte, kind http2.FrameType, flags http2.Flags, stream uin
 }
 
 // BenchmarkRelay is what a small GET costs without sockets and TLS: both heads and the body
-// are taken apart, judged, given a token, recorded and put together.
+// are taken apart, judged, given a token and put together. With all features on, it is
+// recorded, counted and logged as well.
 func BenchmarkRelay(b *testing.B) {
+	b.Run("all", func(b *testing.B) {
+		recording := newCaptureObserver(config.Capture{Enabled: true}, func() []string { return nil })
+		ui := terminal.New(io.Discard, func(string) string { return "" })
+		benchmarkRelay(b, newObservers(ui, nil, console.NewMetrics(), recording).Observer)
+	})
+	b.Run("bare", func(b *testing.B) { benchmarkRelay(b, proxy.Observer{}) })
+}
+
+func benchmarkRelay(b *testing.B, observer proxy.Observer) {
 	const batch = 80
 	var group h2.Group
 	origin := &url.URL{Scheme: "https", Host: "api.example.com"}
@@ -108,7 +121,7 @@ func BenchmarkRelay(b *testing.B) {
 	if err := table.Add("avs"); err != nil {
 		b.Fatal(err)
 	}
-	h := &proxy.Handler{Rules: gate.Rules{Host: table.Knows}, Table: table, Routes: []*proxy.Route{route.Start()}}
+	h := &proxy.Handler{Rules: gate.Rules{Host: table.Knows}, Table: table, Observer: observer, Routes: []*proxy.Route{route.Start()}}
 	client := newMemoryConn()
 	answered := make(chan int, 1024)
 	client.taken = func(p []byte) {

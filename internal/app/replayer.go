@@ -62,7 +62,7 @@ func (r *replayer) close() {
 // replay is for [console.Console].
 func (r *replayer) replay(ctx context.Context, a console.ReplayRequest) (id uint64, err error) {
 	return r.send(ctx, capture.Request{
-		Route: a.Route, Method: a.Method, Scheme: a.Scheme, Host: a.Host, Target: a.Target, Header: a.Header, ReplayOf: a.Of,
+		Route: a.Route, Method: a.Method, Scheme: a.Scheme, Host: a.Host, Target: a.Target, Header: a.Header, ReplayOf: a.Of, NoBody: len(a.Body) == 0,
 	}, a.Body)
 }
 

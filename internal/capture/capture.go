@@ -35,6 +35,8 @@ type Request struct {
 	Route, Method, Scheme, Host, Target, Proto string
 	Client                                     exchange.ConnInfo
 	Header                                     []Field
+	// NoBody = the request ends with its head: nobody calls RequestEnd.
+	NoBody bool
 	// ReplayOf is the ID of the exchange that this one repeats; 0 means none.
 	ReplayOf uint64
 

@@ -39,20 +39,30 @@ func codeRequest(c *codec, q *Request) {
 
 // codeFacts visits what is kept of the facts.
 func codeFacts(c *codec, f *exchange.Facts) {
-	c.text((*string)(&f.Decision))
-	c.text(&f.Credential)
+	codeEnd(c, f)
+	codeWay(c, f)
+}
+
+// codeEnd visits what is known at the end alone.
+func codeEnd(c *codec, f *exchange.Facts) {
 	c.text(&f.Ended)
 	c.text(&f.Error)
+	number(c, &f.Took)
+	number(c, &f.Sent)
+	number(c, &f.Written)
+}
+
+// codeWay visits what a [way] has.
+func codeWay(c *codec, f *exchange.Facts) {
+	c.text((*string)(&f.Decision))
+	c.text(&f.Credential)
 	number(c, &f.TokenAge)
 	number(c, &f.TokenLeft)
 	number(c, &f.Token)
 	number(c, &f.Connect)
 	number(c, &f.TLS)
 	number(c, &f.FirstByte)
-	number(c, &f.Took)
 	number(c, &f.Tries)
-	number(c, &f.Sent)
-	number(c, &f.Written)
 	c.flags(&f.Replayed)
 	connInfo(c, &f.Upstream)
 }
@@ -83,29 +93,51 @@ type codec struct {
 	out     []byte
 	in      string
 	reading bool
+	wide    bool // numbers have all their bytes, which is faster, and takes more room
 }
 
 func number[T ~int | ~int64 | ~uint64 | ~uint32](c *codec, n *T) {
-	if !c.reading {
-		c.out = binary.AppendVarint(c.out, int64(*n))
-		return
+	if c.reading {
+		*n = T(c.readNumber())
+	} else {
+		c.writeNumber(int64(*n))
 	}
-	value, size := binary.Varint([]byte(c.in[:min(len(c.in), binary.MaxVarintLen64)]))
-	if size <= 0 { // cut off
+}
+
+func (c *codec) writeNumber(n int64) {
+	if c.wide {
+		c.out = binary.LittleEndian.AppendUint64(c.out, uint64(n))
+	} else {
+		c.out = binary.AppendVarint(c.out, n)
+	}
+}
+
+const wideNumber = 8 // bytes
+
+// readNumber reads nothing behind what was cut off.
+func (c *codec) readNumber() (n int64) {
+	size := min(len(c.in), binary.MaxVarintLen64)
+	if c.wide {
+		var all [wideNumber]byte
+		size = copy(all[:], c.in)
+		n = int64(binary.LittleEndian.Uint64(all[:]))
+	} else if value, used := binary.Varint([]byte(c.in[:size])); used > 0 {
+		n, size = value, used
+	} else {
 		size = len(c.in)
 	}
-	*n, c.in = T(value), c.in[size:]
+	c.in = c.in[size:]
+	return n
 }
 
 func (c *codec) text(text *string) {
-	n := len(*text)
-	number(c, &n)
-	if !c.reading {
-		c.out = append(c.out, *text...)
+	if c.reading {
+		n := int(max(0, min(c.readNumber(), int64(len(c.in))))) // what was written is whole; a reader must not end the program
+		*text, c.in = c.in[:n], c.in[n:]
 		return
 	}
-	n = max(0, min(n, len(c.in))) // what was written is whole; a reader must not end the program
-	*text, c.in = c.in[:n], c.in[n:]
+	c.writeNumber(int64(len(*text)))
+	c.out = append(c.out, *text...)
 }
 
 func (c *codec) bytes(pieces ...[]byte) {
@@ -138,13 +170,25 @@ func (c *codec) time(at *time.Time) {
 }
 
 func (c *codec) flags(flags ...*bool) {
-	bits := 0
+	if c.reading {
+		c.readFlags(flags)
+		return
+	}
+	bits := byte(0)
 	for i, flag := range flags {
 		if *flag {
 			bits |= 1 << i
 		}
 	}
-	number(c, &bits)
+	c.out = append(c.out, bits)
+}
+
+func (c *codec) readFlags(flags []*bool) {
+	if len(c.in) == 0 {
+		return
+	}
+	bits := c.in[0]
+	c.in = c.in[1:]
 	for i, flag := range flags {
 		*flag = bits>>i&1 == 1
 	}

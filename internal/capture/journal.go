@@ -59,13 +59,13 @@ type journal struct {
 	slots      []byte // flags of the exchanges that have entries, or are under way
 	free       []uint32
 	c          codec  // of the entry that is written
+	slot       uint32 // of its exchange
+	fields     fieldWriter
 	lost       uint64 // exchanges
 }
 
 // open gives a new exchange its slot.
 func (j *journal) open() (slot uint32) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	if n := len(j.free); n > 0 {
 		slot, j.free = j.free[n-1], j.free[:n-1]
 	} else {
@@ -75,35 +75,50 @@ func (j *journal) open() (slot uint32) {
 	return slot
 }
 
-// add appends an entry of an exchange, unless that has ended. code writes what is in it, and
-// returns what stands behind that as it is.
-func (j *journal) add(of *Exchange, e entry, code func(*codec) []byte) {
+// beginEntry begins an entry of an exchange. What goes into it is written to c, until endEntry, which
+// unlocks the journal. false = the exchange has ended, and the journal is not locked.
+func (j *journal) beginEntry(of *Exchange, kind entryKind) bool {
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	if of.done {
-		return
+		j.mu.Unlock()
+		return false
 	}
-	of.done = e.kind == entryEnd
-	j.c.out = appendEntryHead(j.c.out[:0], e)
-	plain := code(&j.c)
+	of.done = kind == entryEnd
+	if kind == entryBegin {
+		of.slot = j.open()
+	}
+	j.slot = of.slot
+	j.c.out = appendEntryHead(j.c.out[:0], kind, of.slot, of.id)
+	return true
+}
+
+// setTime gives the entry its time, where that matters.
+func (j *journal) setTime(at time.Time) {
+	binary.LittleEndian.PutUint64(j.c.out[entryHead-8:], uint64(at.UnixNano()))
+}
+
+// endEntry appends the entry, and what stands behind it as it is.
+func (j *journal) endEntry(kind entryKind, plain []byte) {
 	if len(j.c.out) > maxEntry {
 		j.c.out = j.c.out[:maxEntry]
 	}
 	size := len(j.c.out) + len(plain)
 	binary.LittleEndian.PutUint32(j.c.out, uint32(size))
-	if e.kind == entryEnd {
-		j.slots[e.slot] &^= slotOpen
+	if kind == entryEnd {
+		j.slots[j.slot] &^= slotOpen
 	}
 	room := j.reserve(size)
 	j.wrote += uint64(size)
 	copy(room[copy(room, j.c.out):], plain)
+	j.mu.Unlock()
 }
 
-func appendEntryHead(out []byte, e entry) []byte {
-	out = append(out, 0, 0, 0, 0, byte(e.kind))
-	out = binary.LittleEndian.AppendUint32(out, e.slot)
-	out = binary.LittleEndian.AppendUint64(out, e.id)
-	return binary.LittleEndian.AppendUint64(out, uint64(e.at.UnixNano()))
+func appendEntryHead(out []byte, kind entryKind, slot uint32, id uint64) []byte {
+	var head [entryHead]byte
+	head[4] = byte(kind)
+	binary.LittleEndian.PutUint32(head[5:], slot)
+	binary.LittleEndian.PutUint64(head[9:], id)
+	return append(out, head[:]...)
 }
 
 // parseEntry returns the first entry in p, what is in it, and its size.
@@ -125,7 +140,7 @@ func (j *journal) reserve(n int) []byte {
 	if rest := len(j.ring) - at; rest < n {
 		j.makeRoom(rest)
 		if rest >= entryHead {
-			gap := appendEntryHead(j.ring[at:at], entry{kind: entryGap})
+			gap := appendEntryHead(j.ring[at:at], entryGap, 0, 0)
 			binary.LittleEndian.PutUint32(gap, uint32(rest))
 		}
 		j.end += uint64(rest)
@@ -173,8 +188,7 @@ func (j *journal) carry(e entry, whole []byte) {
 	j.slots[e.slot] |= slotRead
 	isData := e.kind == entryRequestData || e.kind == entryResponseData
 	if isData && len(j.carried)+len(whole) > maxCarried {
-		_, n := binary.Varint(whole[entryHead:])
-		whole = whole[:entryHead+n]
+		whole = whole[:entryHead+wideNumber]
 	}
 	at := len(j.carried)
 	j.carried = append(j.carried, whole...)

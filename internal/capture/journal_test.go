@@ -171,8 +171,8 @@ func FuzzJournalReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind byte, content []byte) {
 		r := New(Options{})
 		r.begin(1, Request{}, false)
-		r.tell(entry{kind: entryKind(kind), id: 1, at: time.Now()}, &codec{in: string(content), reading: true})
-		r.tell(entry{kind: entryBegin, id: 2, at: time.Now()}, &codec{in: string(content), reading: true})
+		r.tell(entry{kind: entryKind(kind), id: 1, at: time.Now()}, &codec{in: string(content), reading: true, wide: true})
+		r.tell(entry{kind: entryBegin, id: 2, at: time.Now()}, &codec{in: string(content), reading: true, wide: true})
 		asJSON(t, r.List())
 		r.Get(1)
 	})

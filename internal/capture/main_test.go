@@ -95,12 +95,4 @@ func head(status int, proto string) exchange.Facts {
 	return exchange.Facts{Status: status, Upstream: exchange.ConnInfo{Proto: proto}}
 }
 
-func seq(fields []Field) exchange.FieldSeq {
-	return func(yield func(name, value string) bool) {
-		for _, f := range fields {
-			if !yield(f.Name, f.Value) {
-				return
-			}
-		}
-	}
-}
+func seq(fields []Field) exchange.FieldList { return fieldList(fields) }

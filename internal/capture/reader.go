@@ -4,8 +4,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"avsproxy/internal/exchange"
 )
 
 const (
@@ -57,7 +55,7 @@ func (r *Recorder) read(most int) bool {
 	r.reader.buffer = r.journal.take(r.reader.buffer[:0], most)
 	for p := r.reader.buffer; len(p) > 0; {
 		e, content, size := parseEntry(p)
-		r.tell(e, &codec{in: string(content), reading: true})
+		r.tell(e, &codec{in: string(content), reading: true, wide: true})
 		p = p[size:]
 	}
 	return len(r.reader.buffer) >= most
@@ -68,7 +66,7 @@ func (r *Recorder) tell(e entry, c *codec) {
 	if e.kind == entryBegin {
 		var q Request
 		codeRequest(c, &q)
-		c.flags(&q.methodMasked, &q.targetMasked, &q.targetCut)
+		c.flags(&q.methodMasked, &q.targetMasked, &q.targetCut, &q.NoBody)
 		var cut bool
 		q.Header, cut = readFields(c)
 		r.begin(e.id, q, cut)
@@ -115,20 +113,14 @@ func (e *recording) add(at entry, c *codec) {
 		header, _ := readFields(c)
 		e.addInterim(status, header)
 	case entryResponse:
-		facts := readFacts(c)
+		facts := readFacts(c, e.factsSoFar())
 		header, cut := readFields(c)
 		e.addResponse(facts, header, cut)
 	case entryEnd:
-		facts := readFacts(c)
+		facts := readFacts(c, e.factsSoFar())
 		trailer, cut := readFields(c)
 		e.end(facts, trailer, cut)
 	}
-}
-
-func readFacts(c *codec) (f exchange.Facts) {
-	number(c, &f.Status)
-	codeFacts(c, &f)
-	return f
 }
 
 // addData adds a piece of a body, of which fewer bytes may have been written than it had.

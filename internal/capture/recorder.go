@@ -48,6 +48,7 @@ func New(options Options) *Recorder {
 	options.Total = cmp.Or(options.Total, defaultTotal)
 	r := &Recorder{options: options, budget: options.Total, secrets: redact.NewLive(options.Secrets), all: map[uint64]*recording{}}
 	r.secrets.Now() // so that the first ones are known when they have changed
+	r.journal.c.wide = true
 	r.journal.size = int(min(max(options.Total/4, minJournal), maxJournal))
 	if options.Total >= 4*minJournal {
 		r.budget -= int64(r.journal.size)
@@ -59,24 +60,23 @@ func New(options Options) *Recorder {
 // while the recorder is paused, and if r is nil. The exchange is active until its
 // End.
 func (r *Recorder) Begin(request Request) *Exchange {
-	return r.BeginWith(request, allOf(request.Header))
+	return r.BeginWith(request, fieldList(request.Header))
 }
 
 // BeginWith is Begin with the fields of a head as its engine has them.
-func (r *Recorder) BeginWith(request Request, header exchange.FieldSeq) *Exchange {
+func (r *Recorder) BeginWith(request Request, header exchange.FieldList) *Exchange {
 	if r == nil || r.paused.Load() {
 		return nil
 	}
-	e := &Exchange{r: r, id: r.last.Add(1), slot: r.journal.open()}
-	e.room = [2]int64{max(r.options.Body, 0), max(r.options.Body, 0)}
+	e := &Exchange{r: r, id: r.last.Add(1), room: [2]int64{max(r.options.Body, 0), max(r.options.Body, 0)}}
 	if len(request.Method)+len(request.Target)+len(request.Host) > maxHeadBytes/2 {
 		request.bound(r.secrets.Now())
 	}
-	e.write(entryBegin, func(c *codec) {
-		codeRequest(c, &request)
-		c.flags(&request.methodMasked, &request.targetMasked, &request.targetCut)
-		e.writeFields(c, header)
-	})
+	c := e.begin(entryBegin)
+	codeRequest(c, &request)
+	c.flags(&request.methodMasked, &request.targetMasked, &request.targetCut, &request.NoBody)
+	e.timed[0] = e.writeFields(header)
+	e.end(entryBegin)
 	return e
 }
 

@@ -43,7 +43,20 @@ func newRecording(r *Recorder, id uint64, request Request, cut bool) *recording 
 	e.setRequest(request, set)
 	e.spend(overhead + int(unsafe.Sizeof(state{})) + e.head.cost())
 	e.spend(e.request.setHeader(request.Header, cut, set))
+	if request.NoBody {
+		e.request.body.ended, e.request.body.whole = true, true
+	}
 	return e
+}
+
+// factsSoFar are those of the head of the answer; the zero value after the end.
+func (e *recording) factsSoFar() (f exchange.Facts) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.state != nil {
+		f = e.facts
+	}
+	return f
 }
 
 // change calls f to change the exchange, unless it has ended, and makes room.

@@ -133,6 +133,6 @@ func (e *recording) findEvent(end bool) {
 }
 
 func isMultipart(contentType string) bool {
-	kind, _, _ := strings.Cut(contentType, "/")
-	return strings.EqualFold(kind, "multipart")
+	const kind = "multipart/"
+	return len(contentType) >= len(kind) && strings.EqualFold(contentType[:len(kind)], kind)
 }

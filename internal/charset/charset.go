@@ -56,6 +56,9 @@ func Printable(text string) string { return PrintableN(text, 256) }
 
 // PrintableN is [Printable] with another limit.
 func PrintableN(text string, limit int) string {
+	if len(text) <= limit && isPlain(text) { // as most
+		return text
+	}
 	end, count := "", 0
 	for i := range text {
 		if count++; count > limit {
@@ -64,6 +67,16 @@ func PrintableN(text string, limit int) string {
 		}
 	}
 	return strings.Map(printable, text) + end
+}
+
+// isPlain reports whether a text is of ASCII characters that can be printed.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func printable(c rune) rune {

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"iter"
 	"sync"
 	"time"
 )
@@ -65,8 +64,12 @@ func (x *Exchange) Decide(decision Decision) {
 	x.Note(func(f *Facts) { f.Decision = decision })
 }
 
-// A FieldSeq yields fields, name and value. Nil = there are none.
-type FieldSeq = iter.Seq2[string, string]
+// A FieldList has fields in their order. Nil = there are none.
+type FieldList interface {
+	// Each calls yield for each field, name and value, until that returns false. It is
+	// an [iter.Seq2].
+	Each(yield func(name, value string) bool)
+}
 
 // A Recorder takes one exchange down while it goes on. Its methods must not wait, and
 // must keep neither the bytes nor the fields that they are given. Requests and answers
@@ -75,16 +78,16 @@ type FieldSeq = iter.Seq2[string, string]
 type Recorder interface {
 	RequestData(p []byte)
 	// RequestEnd says that the body has ended: nil = it is whole. A nil trailer is none.
-	RequestEnd(trailer FieldSeq, err error)
+	RequestEnd(trailer FieldList, err error)
 	// WithoutBodies says that the bodies hold secrets of the client's. It comes before
 	// either body does.
 	WithoutBodies()
-	Interim(status int, fields FieldSeq)
+	Interim(status int, fields FieldList)
 	// Response tells the head of the answer, with what is known so far.
-	Response(soFar Facts, fields FieldSeq)
+	Response(soFar Facts, fields FieldList)
 	// ResponseData comes before the client has the bytes. What follows a 101 does not come.
 	ResponseData(p []byte)
-	End(facts Facts, trailer FieldSeq)
+	End(facts Facts, trailer FieldList)
 }
 
 // A Stage is a rule about some requests of a route. It is asked about each exchange before

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"iter"
 	"net/url"
 	"slices"
 )
@@ -18,6 +17,7 @@ type Head struct {
 	Stream    uint32 // of HTTP/2; 0 = unknown, or HTTP/1.x
 	Forward   bool   // a CONNECT or the absolute form: the client uses us as its forward proxy
 	HTTP10    bool   // the client speaks HTTP/1.0 or older
+	NoBody    bool   // no body comes behind it, and no inside of a CONNECT
 	Fields    Fields
 }
 
@@ -26,9 +26,9 @@ type Head struct {
 type Fields interface {
 	// Values returns the values of a field, in their order.
 	Values(name string) []string
-	// All returns all fields, name and value, one by one. They are in the order of the
-	// wire, or in that of their names where the engine does not know any other.
-	All() iter.Seq2[string, string]
+	// Each has them in the order of the wire, or in that of their names where the engine
+	// does not know any other.
+	FieldList
 	// Has reports whether there is a field of that name, Del removes it.
 	Has(name string) bool
 	Del(name string)

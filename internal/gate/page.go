@@ -25,7 +25,7 @@ func (rules Rules) program(c *exchange.Conn, h *exchange.Head) bool {
 // WebSockets, and Safari before 16.4), client hints and preflights, and the name that
 // they all go by.
 func browserOnly(f exchange.Fields) bool {
-	for name, value := range f.All() {
+	for name, value := range f.Each {
 		name = exchange.Lower(name)
 		if strings.HasPrefix(name, "sec-fetch-") || strings.HasPrefix(name, "sec-ch-") || strings.HasPrefix(name, "access-control-request-") {
 			return true

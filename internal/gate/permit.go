@@ -44,7 +44,7 @@ func covering(rules []string, method, path string) string {
 // overrides reports whether a field tells some server to act on another method or
 // path than those of the request line.
 func overrides(f exchange.Fields) bool {
-	for name := range f.All() {
+	for name := range f.Each {
 		for _, field := range []string{
 			"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
 			"X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Method",

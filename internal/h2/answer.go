@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
-	"golang.org/x/net/http2/hpack"
 )
 
 // maxUnsent is how many bytes of an answer wait to be sent before its handler has to.
@@ -58,7 +57,7 @@ func (w *answer) Data(p []byte, fin bool) {
 }
 
 // Trailer implements [End].
-func (w *answer) Trailer(fields []hpack.HeaderField) {
+func (w *answer) Trailer(fields []Field) {
 	w.body.came = headerOf(fields)
 	w.body.end(io.EOF)
 }
@@ -216,7 +215,7 @@ func (w *answer) sendLocked(status int, h http.Header, fin bool) {
 }
 
 // trailerFields are the fields behind the body.
-func (w *answer) trailerFields() []hpack.HeaderField {
+func (w *answer) trailerFields() []Field {
 	trailer := http.Header{}
 	for _, name := range w.trailers {
 		if values := w.header[name]; len(values) > 0 {
@@ -332,6 +331,6 @@ func (w *answer) expectBody(r *http.Request) {
 	r.Body, w.body.trailer = w.body, r.Trailer
 	if httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue") {
 		delete(r.Header, "Expect")
-		w.body.ask = func() { w.st.SendHead([]hpack.HeaderField{{Name: ":status", Value: "100"}}, false) }
+		w.body.ask = func() { w.st.SendHead([]Field{{Name: ":status", Value: "100"}}, false) }
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // A Bridge answers requests by a handler of net/http, each on a goroutine of its own.
@@ -27,7 +25,7 @@ type Bridge struct {
 func (b *Bridge) Accept(st *Stream, h *Head, fin bool) {
 	if h.Protocol != "" && !h.isWebSocket() { // RFC 9220 section 3
 		st.SetEnd(discard{st})
-		st.SendHead([]hpack.HeaderField{{Name: ":status", Value: "501"}}, true)
+		st.SendHead([]Field{{Name: ":status", Value: "501"}}, true)
 		return
 	}
 	w, r, err := b.newAnswer(st, h, fin)

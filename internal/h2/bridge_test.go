@@ -276,7 +276,7 @@ func TestEndsPassWhereTheWindowIsUsedUp(t *testing.T) {
 		s := session.Load()
 		s.group.mu.Lock()
 		defer s.group.mu.Unlock()
-		return len(s.turns.list) <= 1 && len(s.streams) == 1
+		return len(s.turns.list) <= 1 && s.streams.len() == 1
 	})
 }
 

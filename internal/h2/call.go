@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // A call is one request of [Session.RoundTrip], and the end of its stream.
@@ -204,7 +202,7 @@ func (c *call) Data(p []byte, fin bool) {
 }
 
 // Trailer implements [End].
-func (c *call) Trailer(fields []hpack.HeaderField) {
+func (c *call) Trailer(fields []Field) {
 	c.body.came = headerOf(fields)
 	c.body.end(io.EOF)
 	c.stopUpload()

@@ -24,7 +24,7 @@ func (s *Session) open() error {
 	case s.last >= maxStreamID-1:
 		s.stop()
 		return ErrGone
-	case len(s.streams)+s.reserved >= int(s.peer.streams):
+	case s.streams.len()+s.reserved >= int(s.peer.streams):
 		return ErrFull
 	}
 	return nil
@@ -55,7 +55,7 @@ func (s *Session) release() {
 func (s *Session) InFlight() int {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
-	return len(s.streams) + s.reserved
+	return s.streams.len() + s.reserved
 }
 
 // MaxStreams is how many streams the server allows; said is false where it did not say.

@@ -8,12 +8,11 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
-	"golang.org/x/net/http2/hpack"
 )
 
 // headerOf is a block of fields in net/http's form. The crumbs of cookies become one (RFC
 // 9113 section 8.2.3).
-func headerOf(fields []hpack.HeaderField) http.Header {
+func headerOf(fields []Field) http.Header {
 	h := make(http.Header, len(fields))
 	for i := range fields {
 		name := http.CanonicalHeaderKey(fields[i].Name)
@@ -28,7 +27,7 @@ func headerOf(fields []hpack.HeaderField) http.Header {
 
 // appendHeader appends a header of net/http's, without what HTTP/2 does not have (RFC 9113
 // section 8.2.2).
-func appendHeader(fields []hpack.HeaderField, h http.Header) []hpack.HeaderField {
+func appendHeader(fields []Field, h http.Header) []Field {
 	for name, values := range h {
 		lower := strings.ToLower(name)
 		switch lower {
@@ -41,7 +40,7 @@ func appendHeader(fields []hpack.HeaderField, h http.Header) []hpack.HeaderField
 		for _, value := range values {
 			value = textproto.TrimString(value)
 			if validValue(value) && (lower != "te" || value == "trailers") {
-				fields = append(fields, hpack.HeaderField{Name: lower, Value: value, Sensitive: lower == "cookie" && len(value) < 20})
+				fields = append(fields, Field{Name: lower, Value: value, Sensitive: lower == "cookie" && len(value) < 20})
 			}
 		}
 	}
@@ -90,8 +89,8 @@ func (h *Head) request() (*http.Request, error) {
 }
 
 // answerFields is the head of an answer.
-func answerFields(status int, h http.Header) []hpack.HeaderField {
-	fields := make([]hpack.HeaderField, 1, len(h)+1)
-	fields[0] = hpack.HeaderField{Name: ":status", Value: strconv.Itoa(status)}
+func answerFields(status int, h http.Header) []Field {
+	fields := make([]Field, 1, len(h)+1)
+	fields[0] = Field{Name: ":status", Value: strconv.Itoa(status)}
 	return appendHeader(fields, h)
 }

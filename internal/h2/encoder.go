@@ -9,10 +9,10 @@ import (
 // fields are compared, and the same text is one look. Fields that change with each request are
 // not indexed, so that the table keeps the others.
 type encoder struct {
-	table   []hpack.HeaderField // the dynamic one; the newest entry is the last
-	size    int                 // of it, as section 4.1 counts
-	most    int                 // that we may use
-	changed bool                // most has, since the last block
+	table   []Field // the dynamic one; the newest entry is the last
+	size    int     // of it, as section 4.1 counts
+	most    int     // that we may use
+	changed bool    // most has, since the last block
 }
 
 func newEncoder() *encoder { return &encoder{most: maxTable} }
@@ -32,7 +32,7 @@ func (e *encoder) setMax(most int) {
 func (e *encoder) evict(n int) {
 	gone := 0
 	for e.size+n > e.most && gone < len(e.table) {
-		e.size -= int(e.table[gone].Size())
+		e.size -= e.table[gone].size()
 		gone++
 	}
 	if gone > 0 {
@@ -52,7 +52,7 @@ func (e *encoder) begin(out []byte) []byte {
 }
 
 // block appends a whole block.
-func (e *encoder) block(out []byte, fields []hpack.HeaderField) []byte {
+func (e *encoder) block(out []byte, fields []Field) []byte {
 	out = e.begin(out)
 	for i := range fields {
 		out = e.append(out, &fields[i])
@@ -61,7 +61,7 @@ func (e *encoder) block(out []byte, fields []hpack.HeaderField) []byte {
 }
 
 // append appends a field.
-func (e *encoder) append(out []byte, f *hpack.HeaderField) []byte {
+func (e *encoder) append(out []byte, f *Field) []byte {
 	name := 0 // index of an entry with that name
 	if !f.Sensitive {
 		for i := len(e.table) - 1; i >= 0; i-- {
@@ -85,13 +85,13 @@ func (e *encoder) append(out []byte, f *hpack.HeaderField) []byte {
 	switch {
 	case f.Sensitive: // section 7.1.3
 		out = appendInteger(out, 0x10, 4, uint64(name))
-	case isFleeting(f.Name) || int(f.Size()) > e.most:
+	case isFleeting(f.Name) || f.size() > e.most:
 		out = appendInteger(out, 0, 4, uint64(name))
 	default:
 		out = appendInteger(out, 0x40, 6, uint64(name))
-		e.evict(int(f.Size()))
-		e.table = append(e.table, hpack.HeaderField{Name: f.Name, Value: f.Value})
-		e.size += int(f.Size())
+		e.evict(f.size())
+		e.table = append(e.table, Field{Name: f.Name, Value: f.Value})
+		e.size += f.size()
 	}
 	if name == 0 {
 		out = appendText(out, f.Name)
@@ -130,13 +130,15 @@ func appendText(out []byte, text string) []byte {
 }
 
 // staticFields is the table of RFC 7541 Appendix A, as x/net reads it.
-var staticFields = func() (all []hpack.HeaderField) {
+var staticFields = func() (all []Field) {
 	for i := byte(1); i <= 61; i++ {
 		one, err := hpack.NewDecoder(0, nil).DecodeFull([]byte{0x80 | i})
 		if err != nil {
 			panic(err)
 		}
-		all = append(all, one...)
+		f := Field{Name: one[0].Name, Value: one[0].Value}
+		f.check()
+		all = append(all, f)
 	}
 	return all
 }()

@@ -3,8 +3,6 @@ package h2
 import (
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // A Head is the head of a request or of an answer (RFC 9113 section 8.3).
@@ -14,7 +12,7 @@ type Head struct {
 	Status                          int    // of an answer
 	// Fields are the regular fields, in their order and spelling. They are not to be kept
 	// longer than the call that gets them, but for their texts.
-	Fields []hpack.HeaderField
+	Fields []Field
 	// Length is what Content-Length says; -1 = there is none.
 	Length int64
 }
@@ -35,15 +33,16 @@ type malformed string
 func (m malformed) Error() string { return "malformed: " + string(m) }
 
 // parseHead reads a block of fields in the order of the wire. server = it is a request's.
-func (h *Head) parse(block []hpack.HeaderField, server bool) error {
-	*h = Head{Length: -1, Fields: h.Fields[:0]}
-	seen := 0
+func (h *Head) parse(block []Field, server bool) error {
+	*h = Head{Length: -1}
+	seen, first := 0, 0 // first = the first regular field
 	for i := range block {
 		f := &block[i]
-		if strings.HasPrefix(f.Name, ":") {
-			if len(h.Fields) > 0 {
+		if f.isPseudo() {
+			if first < i {
 				return malformed("a pseudo-header field behind others")
 			}
+			first++
 			bit, err := h.pseudo(f, server)
 			if err != nil {
 				return err
@@ -54,16 +53,18 @@ func (h *Head) parse(block []hpack.HeaderField, server bool) error {
 			seen |= bit
 			continue
 		}
-		if err := checkField(f); err != nil {
-			return err
+		if !f.valid {
+			if err := checkField(f); err != nil {
+				return err
+			}
 		}
 		if f.Name == "content-length" {
 			if err := h.setLength(f.Value); err != nil {
 				return err
 			}
 		}
-		h.Fields = append(h.Fields, *f)
 	}
+	h.Fields = block[first:]
 	if server {
 		return h.checkRequest(seen)
 	}
@@ -83,8 +84,8 @@ const (
 )
 
 // pseudo takes a pseudo-header field (RFC 9113 section 8.3).
-func (h *Head) pseudo(f *hpack.HeaderField, server bool) (bit int, err error) {
-	if !validValue(f.Value) {
+func (h *Head) pseudo(f *Field, server bool) (bit int, err error) {
+	if !f.valid && !validValue(f.Value) {
 		return 0, malformed("a value with bytes that are not allowed")
 	}
 	if !server {
@@ -153,7 +154,7 @@ func (h *Head) setLength(text string) error {
 }
 
 // checkField is RFC 9113 section 8.2.
-func checkField(f *hpack.HeaderField) error {
+func checkField(f *Field) error {
 	switch {
 	case !validName(f.Name):
 		return malformed("a field name with bytes that are not allowed")
@@ -172,7 +173,7 @@ func checkField(f *hpack.HeaderField) error {
 }
 
 // checkTrailer is for a block behind a body (RFC 9113 section 8.1).
-func checkTrailer(block []hpack.HeaderField) error {
+func checkTrailer(block []Field) error {
 	for i := range block {
 		if strings.HasPrefix(block[i].Name, ":") {
 			return malformed("a pseudo-header field in a trailer")

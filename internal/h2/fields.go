@@ -1,16 +1,36 @@
 package h2
 
 import (
-	"iter"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/http2/hpack"
 )
+
+// A Field is a header field. Its name is in lower case.
+type Field struct {
+	Name, Value string
+	// Sensitive fields go into no table of either side (RFC 7541 section 7.1.3).
+	Sensitive bool
+
+	valid bool // it was checked; false = it has to be
+}
+
+// size is that of RFC 7541 section 4.1, and of RFC 9113 section 6.5.2.
+func (f *Field) size() int { return len(f.Name) + len(f.Value) + 32 }
+
+// check notes whether the field is one that may be sent.
+func (f *Field) check() {
+	if f.isPseudo() {
+		f.valid = validValue(f.Value)
+	} else {
+		f.valid = checkField(f) == nil
+	}
+}
+
+func (f *Field) isPseudo() bool { return len(f.Name) > 0 && f.Name[0] == ':' }
 
 // Fields are the regular fields of a head in the order of the wire. The methods are those of
 // [avsproxy/internal/exchange.Fields].
-type Fields []hpack.HeaderField
+type Fields []Field
 
 // Values returns the values of a field, in their order.
 func (f *Fields) Values(name string) (values []string) {
@@ -39,20 +59,18 @@ func (f *Fields) Del(name string) {
 	}
 }
 
-// All returns all fields, name and value, in the order of the wire.
-func (f *Fields) All() iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		for i := range *f {
-			if field := &(*f)[i]; !yield(field.Name, field.Value) {
-				return
-			}
+// Each calls yield for all fields in the order of the wire; see [iter.Seq2].
+func (f *Fields) Each(yield func(name, value string) bool) {
+	for i := range *f {
+		if field := &(*f)[i]; !yield(field.Name, field.Value) {
+			return
 		}
 	}
 }
 
 // DeleteFunc removes the fields for which del reports true.
 func (f *Fields) DeleteFunc(del func(name, value string) bool) {
-	*f = slices.DeleteFunc(*f, func(field hpack.HeaderField) bool { return del(field.Name, field.Value) })
+	*f = slices.DeleteFunc(*f, func(field Field) bool { return del(field.Name, field.Value) })
 }
 
 // Add adds a field behind all others.
@@ -61,10 +79,10 @@ func (f *Fields) Add(name, value string) {
 	if name != "Authorization" {
 		lower = strings.ToLower(name)
 	}
-	*f = append(*f, hpack.HeaderField{Name: lower, Value: value})
+	*f = append(*f, Field{Name: lower, Value: value})
 }
 
 // sameName compares a name of HTTP/2's, which is in lower case, with one in any case.
 func sameName(lower, name string) bool {
-	return len(lower) == len(name) && (lower == name || strings.EqualFold(lower, name))
+	return len(lower) == len(name) && len(name) > 0 && lower[0] == name[0]|0x20 && strings.EqualFold(lower, name)
 }

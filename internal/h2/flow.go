@@ -38,7 +38,7 @@ func (s *Session) onWindowUpdate(f *frame) error {
 		s.touch()
 		return nil
 	}
-	st := s.streams[f.stream]
+	st := s.streams.get(f.stream)
 	if st == nil {
 		if s.isIdle(f.stream) {
 			return ConnError{ProtocolError, "WINDOW_UPDATE on an idle stream"}
@@ -63,7 +63,7 @@ func flowCode(n int64) ErrCode {
 // widen changes the windows of all streams, which may become negative (RFC 9113 section
 // 6.9.2).
 func (s *Session) widen(delta int64) error {
-	for _, st := range s.streams {
+	for st := range s.streams.all {
 		if st.window += delta; st.window > maxWindow {
 			return ConnError{FlowControlError, "a stream's window"}
 		}

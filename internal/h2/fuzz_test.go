@@ -97,7 +97,7 @@ func fuzzSession(t *testing.T, begin func(*Group, net.Conn) *Session, sent []byt
 	case <-time.After(10 * time.Second):
 		t.Fatal("the session goes on behind its connection")
 	}
-	if len(s.streams) != 0 {
-		t.Errorf("%d streams are left", len(s.streams))
+	if s.streams.len() != 0 {
+		t.Errorf("%d streams are left", s.streams.len())
 	}
 }

@@ -2,8 +2,6 @@ package h2
 
 import (
 	"encoding/binary"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // maxContinuations bounds the frames of one block: each costs more than its bytes.
@@ -72,14 +70,11 @@ func (s *Session) onContinuation(f *frame) error {
 // onBlock takes a whole block. It is decoded whatever becomes of it, since it changes the
 // state of the compression.
 func (s *Session) onBlock(id uint32, fin bool, block []byte) error {
-	s.fields, s.size = s.fields[:0], 0
-	if _, err := s.decoder.Write(block); err != nil {
+	var err error
+	if s.fields, s.size, err = s.decoder.block(s.fields[:0], block, s.config.MaxHeader); err != nil {
 		return ConnError{CompressionError, "HPACK"}
 	}
-	if err := s.decoder.Close(); err != nil {
-		return ConnError{CompressionError, "HPACK"}
-	}
-	st := s.streams[id]
+	st := s.streams.get(id)
 	switch {
 	case st != nil && s.server:
 		return st.onTrailer(fin)
@@ -93,13 +88,6 @@ func (s *Session) onBlock(id uint32, fin bool, block []byte) error {
 	return s.onRequest(id, fin)
 }
 
-// takeField is called for each field of a block. What is too much is counted, and dropped.
-func (s *Session) takeField(f hpack.HeaderField) {
-	if s.size += len(f.Name) + len(f.Value) + 32; s.size <= s.config.MaxHeader {
-		s.fields = append(s.fields, f)
-	}
-}
-
 func (s *Session) tooLarge() bool { return s.size > s.config.MaxHeader }
 
 // onRequest opens a stream for a client.
@@ -111,7 +99,7 @@ func (s *Session) onRequest(id uint32, fin bool) error {
 		return s.wasteful()
 	}
 	most := int(s.config.MaxStreams)
-	if len(s.streams) >= most || s.unwritten >= 2*most { // a client that has not seen an end cannot count on it
+	if s.streams.len() >= most || s.unwritten >= 2*most { // a client that has not seen an end cannot count on it
 		return streamError{id, RefusedStream, "too many streams"}
 	}
 	st := s.newStream(id)

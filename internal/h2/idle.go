@@ -8,7 +8,7 @@ const goodbyeTime = 5 * time.Second
 // noteIdle looks whether a client's connection has no request under way any more, and no
 // answer to be written.
 func (s *Session) noteIdle() {
-	if len(s.streams) == 0 && s.unwritten == 0 {
+	if s.streams.len() == 0 && s.unwritten == 0 {
 		s.setIdle(true)
 	}
 }
@@ -39,7 +39,7 @@ func (s *Session) endIdle() {
 	s.Shutdown()
 	time.AfterFunc(goodbyeTime, func() {
 		s.group.mu.Lock()
-		idle := len(s.streams) == 0 && s.unwritten == 0
+		idle := s.streams.len() == 0 && s.unwritten == 0
 		s.group.mu.Unlock()
 		if idle {
 			s.Close()

@@ -2,8 +2,6 @@ package h2
 
 import (
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // What the other side may cost without getting anything done (RFC 9113 section 10.5).
@@ -64,16 +62,16 @@ func (s *Session) answerTooLarge(st *Stream) {
 		return
 	}
 	st.SetEnd(discard{st})
-	st.SendHead([]hpack.HeaderField{{Name: ":status", Value: "431"}, {Name: "content-length", Value: "0"}}, true)
+	st.SendHead([]Field{{Name: ":status", Value: "431"}, {Name: "content-length", Value: "0"}}, true)
 }
 
 // A discard end takes all and keeps nothing.
 type discard struct{ st *Stream }
 
-func (d discard) Head(*Head, bool)            {}
-func (d discard) Data(p []byte, _ bool)       { d.st.Credit(len(p)) }
-func (d discard) Trailer([]hpack.HeaderField) {}
-func (d discard) Reset(*ResetError)           {}
+func (d discard) Head(*Head, bool)      {}
+func (d discard) Data(p []byte, _ bool) { d.st.Credit(len(p)) }
+func (d discard) Trailer([]Field)       {}
+func (d discard) Reset(*ResetError)     {}
 
 // A resetLog remembers the streams that we reset last: frames for them may be under way.
 type resetLog struct {

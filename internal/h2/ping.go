@@ -68,8 +68,8 @@ func (s *Session) onGoAway(f *frame) error {
 	s.goAway = &GoAwayError{ErrCode(binary.BigEndian.Uint32(f.payload[4:]))}
 	s.stop()
 	if !s.server {
-		for id, st := range s.streams {
-			if id > last {
+		for st := range s.streams.all {
+			if st.id > last {
 				st.close(&ResetError{Code: RefusedStream, Unprocessed: true, Err: *s.goAway})
 			}
 		}

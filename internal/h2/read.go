@@ -42,9 +42,9 @@ func (s *Session) ended(err error) error {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
 	switch {
-	case s.closing && len(s.streams) == 0:
+	case s.closing && s.streams.len() == 0:
 		return io.EOF
-	case errors.Is(err, io.EOF) && len(s.streams) > 0:
+	case errors.Is(err, io.EOF) && s.streams.len() > 0:
 		return io.ErrUnexpectedEOF
 	}
 	s.wellIdle = errors.Is(err, io.EOF)
@@ -68,7 +68,8 @@ func (s *Session) process(p []byte) (used int, err error) {
 	if s.err != nil { // writing failed
 		return 0, s.err
 	}
-	s.lastRead = time.Now()
+	s.group.now = time.Now()
+	s.lastRead = s.group.now
 	for {
 		f, size, length := parseFrame(p[used:])
 		if length > maxPayload {
@@ -131,7 +132,7 @@ func (s *Session) dispatch(f *frame, length int) error {
 
 // breakStream ends a stream whose other side broke the rules.
 func (s *Session) breakStream(broken streamError) error {
-	st := s.streams[broken.id]
+	st := s.streams.get(broken.id)
 	if st == nil {
 		s.appendReset(broken.id, broken.code)
 		s.resets.add(broken.id)
@@ -159,7 +160,7 @@ func (s *Session) onData(f *frame, length int) error {
 	if err := s.receive(length); err != nil {
 		return err
 	}
-	st := s.streams[f.stream]
+	st := s.streams.get(f.stream)
 	switch {
 	case st == nil && s.isIdle(f.stream):
 		return ConnError{ProtocolError, "DATA on an idle stream"}
@@ -238,7 +239,7 @@ func (s *Session) onReset(f *frame) error {
 	case s.isIdle(f.stream):
 		return ConnError{ProtocolError, "RST_STREAM on an idle stream"}
 	}
-	st := s.streams[f.stream]
+	st := s.streams.get(f.stream)
 	if st == nil {
 		return s.futile()
 	}

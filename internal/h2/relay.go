@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // maxKept is how many bytes of a request's body are kept until the head of its answer, for
@@ -96,7 +94,7 @@ func (r *relayedRequest) Data(p []byte, fin bool) {
 }
 
 // Trailer implements [End].
-func (r *relayedRequest) Trailer(fields []hpack.HeaderField) {
+func (r *relayedRequest) Trailer(fields []Field) {
 	r.whole = true
 	r.trailer = append(Fields{}, r.tap.RequestEnd(fields)...)
 	if r.out != nil {
@@ -193,7 +191,7 @@ func (r *relayedAnswer) Data(p []byte, fin bool) {
 }
 
 // Trailer implements [End].
-func (r *relayedAnswer) Trailer(fields []hpack.HeaderField) {
+func (r *relayedAnswer) Trailer(fields []Field) {
 	r.in.sendEndWith(r.tap.AnswerEnd(fields))
 	(*Relay)(r).answerEnded()
 }
@@ -250,19 +248,26 @@ func (r *Relay) end(err *ResetError, clientGone bool) {
 	r.tap.Ended(err, clientGone)
 }
 
+// Free gives the streams back of a relay that has ended. Nobody may use it any more.
+func (r *Relay) Free() {
+	g := r.in.s.group
+	for _, st := range [...]*Stream{r.in, r.out} {
+		if st != nil && st.gone && !st.lingers && len(g.free) < maxFree {
+			st.end, st.source = nil, nil
+			g.free = append(g.free, st)
+		}
+	}
+	*r = Relay{}
+}
+
 // Locked calls f with the group's lock held, for who does not hold it.
 func (r *Relay) Locked(f func()) { r.in.Locked(f) }
 
 // Cancel gives the upstream's stream up.
 func (r *Relay) Cancel() { r.out.Reset(Cancel) }
 
-// Now is when the last frames of either side came.
-func (r *Relay) Now() time.Time {
-	if now := r.in.Now(); r.out == nil || now.After(r.out.Now()) {
-		return now
-	}
-	return r.out.Now()
-}
+// Now is [Stream.Now].
+func (r *Relay) Now() time.Time { return r.in.Now() }
 
 // In reports whether the relay can start on sessions of the group.
 func (r *Relay) In(g *Group) bool { return r.in.s.group == g }

@@ -14,7 +14,6 @@ import (
 	"avsproxy/internal/testkit"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // A loggingTap lets all pass as it is, and writes down what it hears.
@@ -263,7 +262,7 @@ func TestRelaysAreHandedOver(t *testing.T) {
 	bridge := &Bridge{}
 	var relay *Relay
 	rig.failed = func(*ResetError) {
-		head := &Head{Method: "POST", Scheme: "http", Authority: "x", Path: "/p", Length: -1, Fields: []hpack.HeaderField{{Name: "a", Value: "b"}}}
+		head := &Head{Method: "POST", Scheme: "http", Authority: "x", Path: "/p", Length: -1, Fields: []Field{{Name: "a", Value: "b"}}}
 		relay.HandOver(bridge, head, nil, false, func(w http.ResponseWriter, r *http.Request, _ *http.Response) {
 			body, err := io.ReadAll(r.Body)
 			fmt.Fprintf(w, "%s %s %s %s %v %s", r.Method, r.URL.Path, r.Header.Get("A"), body, err, r.Trailer.Get("Sum"))

@@ -7,16 +7,29 @@ import (
 	"net"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // A Group has sessions that share one lock, so that a stream of one can be joined to a
 // stream of another. The zero value is ready.
 type Group struct {
 	mu      sync.Mutex
-	pending []Teller // see later
-	running bool     // a goroutine calls them
+	now     time.Time // when what is done now began; whoever takes the lock to do much sets it
+	pending []Teller  // see later
+	running bool      // a goroutine calls them
+	free    []*Stream // nobody knows them any more
+}
+
+const maxFree = 1024 // streams
+
+// stream returns a stream to be filled in.
+func (g *Group) stream() *Stream {
+	n := len(g.free)
+	if n == 0 {
+		return new(Stream)
+	}
+	st := g.free[n-1]
+	g.free = g.free[:n-1]
+	return st
 }
 
 // later has t called soon without the lock, behind what was given before.
@@ -39,9 +52,12 @@ func (g *Group) callPending() {
 		for _, t := range all {
 			t.Tell()
 		}
+		g.mu.Lock()
+		for _, t := range all {
+			t.Told()
+		}
 		clear(all)
 		spare = all
-		g.mu.Lock()
 	}
 	g.running, g.pending = false, nil
 }
@@ -105,15 +121,15 @@ type Session struct {
 
 	// Of the reader alone.
 	block    headBlock
-	decoder  *hpack.Decoder
-	fields   []hpack.HeaderField // of the block that is decoded
-	size     int                 // of them
-	received Head                // reused
+	decoder  *decoder
+	fields   []Field // of the block that is decoded
+	size     int     // of them
+	received Head    // reused
 
 	// Under the group's lock.
 	err        error // why the connection ended; nil = it has not
 	peer       peerSettings
-	streams    map[uint32]*Stream
+	streams    streamTable
 	last       uint32 // the stream that was opened last, by the client
 	resets     resetLog
 	window     int64 // that the other side gives to the connection
@@ -123,7 +139,6 @@ type Session struct {
 	wake       sync.Cond // of the writer
 	encoder    *encoder
 	encoded    []byte       // the block that is sent
-	unflushed  []*Stream    // whose heads are in out
 	turns      turns        // streams that have DATA to send and may
 	goAway     *GoAwayError // that the other side sent; nil = none
 	goAwayLast uint32
@@ -133,7 +148,8 @@ type Session struct {
 	writing    bool   // the writer writes
 	unwritten  int    // answers whose end is in out, or being written
 	answered   bool   // the head of an answer has come, of a client
-	sent       uint32 // the stream whose head was written last, of a client
+	given      uint32 // the last stream whose head was given to the connection, of a client
+	sent       uint32 // the last one whose head was written
 	wellIdle   bool   // the other side closed it between frames, while nothing was under way
 	limits     limits
 	pings      map[[8]byte]chan struct{}
@@ -162,14 +178,13 @@ func (g *Group) session(conn net.Conn, config Config, server bool) *Session {
 	s := &Session{
 		group: g, conn: conn, server: server, config: config,
 		done: make(chan struct{}), settled: make(chan struct{}), gone: make(chan struct{}),
-		peer:    peerSettings{streams: maxStreamID, window: defaultWindow, header: math.MaxUint32},
-		streams: map[uint32]*Stream{}, window: defaultWindow, allowed: connWindow,
+		peer:   peerSettings{streams: maxStreamID, window: defaultWindow, header: math.MaxUint32},
+		window: defaultWindow, allowed: connWindow,
 		lastRead: now, lastSent: now,
 	}
 	s.wake.L = &g.mu
 	s.encoder = newEncoder()
-	s.decoder = hpack.NewDecoder(maxTable, s.takeField)
-	s.decoder.SetMaxStringLength(config.MaxHeader)
+	s.decoder = newDecoder()
 	s.hello()
 	return s
 }
@@ -226,13 +241,13 @@ func (s *Session) end(err error) {
 	if s.err != nil {
 		return
 	}
-	s.err = err
+	s.err, s.group.now = err, time.Now()
 	var broken ConnError
 	if errors.As(err, &broken) {
 		s.appendGoAway(s.last, broken.Code, broken.Text)
 		_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // the other side may not read any more
 	}
-	for _, st := range s.streams {
+	for st := range s.streams.all {
 		st.close(&ResetError{Code: InternalError, Err: s.cause(), Unprocessed: s.unprocessed(st, err)})
 	}
 	s.stop()
@@ -264,7 +279,7 @@ func (s *Session) stop() {
 // unprocessed reports whether the other side certainly has not seen the request of a stream
 // of ours: its head is still here.
 func (s *Session) unprocessed(st *Stream, err error) bool {
-	return !s.server && !st.flushed && err != nil
+	return !s.server && st.id > s.given && err != nil
 }
 
 // Close ends the connection at once, with whatever is under way on it.
@@ -295,7 +310,7 @@ func (s *Session) Err() error {
 // over reports whether nothing more will come or go: it was said goodbye, and nothing is under
 // way.
 func (s *Session) over() bool {
-	return (s.leaving || s.goAway != nil) && len(s.streams) == 0 && s.reserved == 0
+	return (s.leaving || s.goAway != nil) && s.streams.len() == 0 && s.reserved == 0
 }
 
 // touch has the writer look for what is to be sent.

@@ -2,8 +2,6 @@ package h2
 
 import (
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // An End gets what comes in on a stream. Its methods are called with the group's lock held,
@@ -15,7 +13,7 @@ type End interface {
 	// bytes when it has taken them.
 	Data(p []byte, fin bool)
 	// Trailer ends a body.
-	Trailer(fields []hpack.HeaderField)
+	Trailer(fields []Field)
 	// Reset says that nothing more comes, before a fin.
 	Reset(err *ResetError)
 }
@@ -49,10 +47,9 @@ type Stream struct {
 	fin      bool // END_STREAM goes out behind the queue
 	cut      bool // RST_STREAM with cutCode does
 	cutCode  ErrCode
-	trailer  []hpack.HeaderField
+	trailer  []Field
 	outEnded bool
 	inTurn   bool
-	flushed  bool // the head was given to the connection
 	gone     bool // it has ended
 	lingers  bool // see Linger
 
@@ -60,8 +57,9 @@ type Stream struct {
 }
 
 func (s *Session) newStream(id uint32) *Stream {
-	st := &Stream{s: s, id: id, rest: -1, allowed: streamWindow, limit: streamWindow, window: s.peer.window}
-	if s.streams[id] = st; len(s.streams) == 1 {
+	st := s.group.stream()
+	*st = Stream{s: s, id: id, rest: -1, allowed: streamWindow, limit: streamWindow, window: s.peer.window}
+	if s.streams.add(st); s.streams.len() == 1 {
 		s.setIdle(false)
 	}
 	s.config.stateChanged(s)
@@ -71,9 +69,8 @@ func (s *Session) newStream(id uint32) *Stream {
 // ID is the stream's number (RFC 9113 section 5.1.1).
 func (st *Stream) ID() uint32 { return st.id }
 
-// Now is when the frames came that are taken now. It is the time of one read, for which nobody
-// has to ask the clock again.
-func (st *Stream) Now() time.Time { return st.s.lastRead }
+// Now is when what is done now began. It is asked for once for many frames.
+func (st *Stream) Now() time.Time { return st.s.group.now }
 
 // Session is the session that the stream belongs to.
 func (st *Stream) Session() *Session { return st.s }
@@ -88,7 +85,7 @@ func (st *Stream) SetSource(source Source) { st.source = source }
 func (st *Stream) Queued() int { return st.queue.size }
 
 // SendHead sends the head of an answer. fin = it is all of the answer.
-func (st *Stream) SendHead(fields []hpack.HeaderField, fin bool) {
+func (st *Stream) SendHead(fields []Field, fin bool) {
 	if st.gone || st.outEnded {
 		return
 	}
@@ -145,16 +142,16 @@ func (st *Stream) sent(n int, last bool) {
 }
 
 // SendTrailer ends the body.
-func (st *Stream) SendTrailer(fields []hpack.HeaderField) {
+func (st *Stream) SendTrailer(fields []Field) {
 	if st.gone || st.outEnded || st.fin {
 		return
 	}
-	st.fin, st.trailer = true, append([]hpack.HeaderField{}, fields...)
+	st.fin, st.trailer = true, append([]Field{}, fields...)
 	st.takeTurn()
 }
 
 // sendEndWith ends the body, with a trailer where there is one.
-func (st *Stream) sendEndWith(trailer []hpack.HeaderField) {
+func (st *Stream) sendEndWith(trailer []Field) {
 	if len(trailer) == 0 {
 		st.SendData(nil, true)
 		return
@@ -279,7 +276,7 @@ func (st *Stream) close(err *ResetError) {
 func (st *Stream) forget() {
 	st.gone = true
 	st.s.extra -= st.limit - streamWindow
-	delete(st.s.streams, st.id)
+	st.s.streams.remove(st)
 	st.s.noteIdle()
 	st.queue.drop()
 	if st.inTurn {
@@ -295,5 +292,6 @@ func (st *Stream) forget() {
 func (st *Stream) Locked(f func()) {
 	st.s.group.mu.Lock()
 	defer st.s.group.mu.Unlock()
+	st.s.group.now = time.Now()
 	f()
 }

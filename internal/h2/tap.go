@@ -27,5 +27,9 @@ type Tap interface {
 	Ended(err *ResetError, clientGone bool)
 }
 
-// A Teller tells somebody of something.
-type Teller interface{ Tell() }
+// A Teller tells somebody of something. Told is called behind Tell, with the group's lock
+// held.
+type Teller interface {
+	Tell()
+	Told()
+}

@@ -9,8 +9,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 // ErrFull means that no stream is free: the server allows no more, or there are no numbers
@@ -25,16 +23,16 @@ var ErrGone = errors.New("h2: the connection takes no more requests")
 var ErrHeaderTooLarge = errors.New("h2: the fields of the request are more than the server takes")
 
 // sizeOf is that of RFC 9113 section 6.5.2.
-func sizeOf(fields []hpack.HeaderField) (n uint64) {
+func sizeOf(fields []Field) (n uint64) {
 	for i := range fields {
-		n += uint64(fields[i].Size())
+		n += uint64(fields[i].size())
 	}
 	return n
 }
 
 // Open opens a stream with a request's head. end gets the answer. It is for who holds the
 // group's lock. fin = the request has no body; noBody = the answer has none, being to a HEAD.
-func (s *Session) Open(fields []hpack.HeaderField, fin bool, end End, noBody bool) (*Stream, error) {
+func (s *Session) Open(fields []Field, fin bool, end End, noBody bool) (*Stream, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -48,7 +46,6 @@ func (s *Session) Open(fields []hpack.HeaderField, fin bool, end End, noBody boo
 	}
 	st := s.newStream(s.last)
 	st.end, st.noBody = end, noBody
-	s.unflushed = append(s.unflushed, st)
 	s.appendHead(st.id, fields, fin)
 	if fin {
 		st.outEnded = true
@@ -128,19 +125,19 @@ func closeBody(req *http.Request) {
 }
 
 // requestFields is the head of a request.
-func requestFields(req *http.Request, noBody bool) ([]hpack.HeaderField, error) {
+func requestFields(req *http.Request, noBody bool) ([]Field, error) {
 	authority := req.Host
 	if authority == "" {
 		authority = req.URL.Host
 	}
-	fields := make([]hpack.HeaderField, 0, len(req.Header)+6)
-	fields = append(fields, hpack.HeaderField{Name: ":authority", Value: authority}, hpack.HeaderField{Name: ":method", Value: req.Method})
+	fields := make([]Field, 0, len(req.Header)+6)
+	fields = append(fields, Field{Name: ":authority", Value: authority}, Field{Name: ":method", Value: req.Method})
 	if req.Method != http.MethodConnect {
 		path := req.URL.RequestURI()
 		if path == "" || path[0] != '/' && path != "*" {
 			return nil, errors.New("h2: the request has no path")
 		}
-		fields = append(fields, hpack.HeaderField{Name: ":path", Value: path}, hpack.HeaderField{Name: ":scheme", Value: req.URL.Scheme})
+		fields = append(fields, Field{Name: ":path", Value: path}, Field{Name: ":scheme", Value: req.URL.Scheme})
 	}
 	for i := range fields {
 		if !validValue(fields[i].Value) || fields[i].Name == ":method" && !isToken(fields[i].Value) {
@@ -154,10 +151,10 @@ func requestFields(req *http.Request, noBody bool) ([]hpack.HeaderField, error) 
 	}
 	fields = appendHeader(fields, header)
 	if req.Header.Get("Content-Length") == "" && (req.ContentLength > 0 || noBody && (req.Method == "POST" || req.Method == "PUT" || req.Method == "PATCH")) {
-		fields = append(fields, hpack.HeaderField{Name: "content-length", Value: strconv.FormatInt(req.ContentLength, 10)})
+		fields = append(fields, Field{Name: "content-length", Value: strconv.FormatInt(req.ContentLength, 10)})
 	}
 	for name := range req.Trailer {
-		fields = append(fields, hpack.HeaderField{Name: "trailer", Value: http.CanonicalHeaderKey(name)})
+		fields = append(fields, Field{Name: "trailer", Value: http.CanonicalHeaderKey(name)})
 	}
 	return fields, nil
 }

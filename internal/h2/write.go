@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2/hpack"
 )
 
 const (
@@ -43,6 +41,7 @@ func (s *Session) write() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for {
+		g.now = time.Now()
 		s.pump()
 		if len(s.out) == 0 {
 			if s.err != nil {
@@ -61,20 +60,17 @@ func (s *Session) write() {
 		}
 		out := s.out
 		s.out = spare[:0]
-		opened, ended := s.unflushed, s.unwritten
-		s.unflushed = nil
-		for _, st := range opened {
-			st.flushed = true
-		}
-		s.lastSent, s.writing = time.Now(), true
+		before, ended := s.given, s.unwritten
+		s.given = s.last
+		s.lastSent, s.writing = g.now, true
 		g.mu.Unlock()
 		n, err := s.conn.Write(out)
 		g.mu.Lock()
 		s.writing = false
 		s.wake.Broadcast()
 		if err != nil {
-			for _, st := range opened {
-				st.flushed = n > 0 // else nobody has seen any of it
+			if n == 0 {
+				s.given = before // nobody has seen any of it
 			}
 			s.out = nil
 			g.mu.Unlock()
@@ -86,9 +82,7 @@ func (s *Session) write() {
 		if s.unwritten -= ended; ended > 0 {
 			s.noteIdle()
 		}
-		if len(opened) > 0 {
-			s.sent = opened[len(opened)-1].id
-		}
+		s.sent = s.given
 		if spare = out; cap(spare) > largeOut {
 			spare = nil
 		}
@@ -116,7 +110,7 @@ func (s *Session) pump() {
 }
 
 // appendHead appends HEADERS, and CONTINUATION where one frame does not do.
-func (s *Session) appendHead(id uint32, fields []hpack.HeaderField, fin bool) {
+func (s *Session) appendHead(id uint32, fields []Field, fin bool) {
 	s.encoded = s.encoder.block(s.encoded[:0], fields)
 	s.appendBlock(id, fin)
 }

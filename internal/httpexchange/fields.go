@@ -1,7 +1,6 @@
 package httpexchange
 
 import (
-	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -30,15 +29,13 @@ func (f Fields) Del(name string) {
 	}
 }
 
-// All returns all fields in the order of their names: net/http does not know that of the
-// wire.
-func (f Fields) All() iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		for _, name := range slices.Sorted(maps.Keys(f)) {
-			for _, value := range f[name] {
-				if !yield(name, value) {
-					return
-				}
+// Each calls yield for all fields in the order of their names: net/http does not know that of
+// the wire.
+func (f Fields) Each(yield func(name, value string) bool) {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		for _, value := range f[name] {
+			if !yield(name, value) {
+				return
 			}
 		}
 	}

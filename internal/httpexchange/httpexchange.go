@@ -83,6 +83,7 @@ func Head(r *http.Request) *exchange.Head {
 		Method: r.Method, Scheme: r.URL.Scheme, Authority: r.Host,
 		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Target: targetOf(r), Proto: r.Proto, Stream: h2.StreamID(r),
 		Forward: isForward(r), HTTP10: !r.ProtoAtLeast(1, 1), Fields: Fields(r.Header),
+		NoBody: r.Method != http.MethodConnect && (r.ContentLength == 0 || r.Body == nil),
 	}
 }
 

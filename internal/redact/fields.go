@@ -29,6 +29,8 @@ func FieldByName(name, value string) (_ string, masked bool) {
 	switch {
 	case value == "":
 		return "", false
+	case !mayEnd(name): // as most
+		return value, false
 	case strings.EqualFold(name, "Cookie"):
 		return maskCookies(value), true
 	case strings.EqualFold(name, "Set-Cookie"):
@@ -106,6 +108,20 @@ var secretWordsBy = func() (by [256][]string) {
 		by[last] = append(by[last], word)
 	}
 	return by
+}()
+
+// mayEnd reports whether a name ends in the last two letters of one of secretWords.
+func mayEnd(name string) bool {
+	n := len(name)
+	return n > 1 && lastLetters[name[n-2]&31][name[n-1]&31]
+}
+
+var lastLetters = func() (all [32][32]bool) {
+	for _, word := range secretWords {
+		n := len(word)
+		all[word[n-2]&31][word[n-1]&31] = true
+	}
+	return all
 }()
 
 // mayHoldSecret is HoldsSecret for each word of a name, as in X-Key-Value.

@@ -33,12 +33,11 @@ func (l *lines) Write(p []byte) (int, error) {
 }
 
 // add lets a line wait that text appends behind the time.
-func (l *lines) add(text func([]byte) []byte) {
+func (l *lines) add(at time.Time, text func([]byte) []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
-	if second := now.Unix(); second != l.second {
-		l.second, l.stamp = second, append(now.AppendFormat(l.stamp[:0], timeFormat), " INF "...)
+	if second := at.Unix(); second != l.second {
+		l.second, l.stamp = second, append(at.AppendFormat(l.stamp[:0], timeFormat), " INF "...)
 	}
 	if len(l.wait) == 0 {
 		l.startTimer()
@@ -70,14 +69,14 @@ func (l *lines) flushLocked() {
 	}
 }
 
-// LogLine prints a line of the level INFO as Log does, but up to 100 ms later: text appends
-// the message and its attributes. false = the line is one for Log, since it has colors.
-func (v *Terminal) LogLine(text func([]byte) []byte) bool {
+// LogLine prints a line of the level INFO as Log does, with the time at, but up to 100 ms
+// later: text appends the message and its attributes. false = the line is one for Log, since it has colors.
+func (v *Terminal) LogLine(at time.Time, text func([]byte) []byte) bool {
 	if !v.plain {
 		return false
 	}
 	if v.Level.Level() <= slog.LevelInfo {
-		v.lines.add(text)
+		v.lines.add(at, text)
 	}
 	return true
 }

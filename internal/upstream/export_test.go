@@ -1,8 +1,6 @@
 package upstream
 
 import (
-	"context"
-	"net"
 	"testing"
 	"time"
 
@@ -18,13 +16,6 @@ type FakeNet = fakeNet
 func NewFakeNet(t *testing.T, single bool) *FakeNet { return newFakeNet(t, single) }
 
 func (u *Upstream) SpeakHTTP1() { u.http1.Store(true) }
-
-// UseConn has the upstream use a connection that there is.
-func (u *Upstream) UseConn(conn net.Conn) {
-	u.pool.dial = func(gone func(*pooledConn, error)) (*pooledConn, error) {
-		return u.newLink(context.Background(), conn, gone)
-	}
-}
 
 func (f *fakeNet) Upstream() *Upstream                       { return f.upstream }
 func (f *fakeNet) Allowing(streams uint32)                   { f.allowing(streams) }

@@ -171,6 +171,14 @@ func (c *upstreamConn) Close() error {
 	return c.Conn.Close()
 }
 
+// UseConn has the upstream speak HTTP/2 over a connection to its origin that there is, instead
+// of dialing. It is for who measures the rest.
+func (u *Upstream) UseConn(conn net.Conn) {
+	u.pool.dial = func(gone func(*pooledConn, error)) (*pooledConn, error) {
+		return u.newLink(context.Background(), conn, gone)
+	}
+}
+
 // Origin implements [Sender].
 func (u *Upstream) Origin() *url.URL { return u.options.Origin }
 
