@@ -84,7 +84,7 @@ func (h *Handler) Serve(index int, w http.ResponseWriter, r *http.Request, x *ex
 
 // refuse answers a request that is not let in, and tells of it.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, p problem.Problem) {
-	h.recordRefusal(r, x, p)
+	h.recordRefusal(x, p)
 	if h.Observer.Refused != nil {
 		h.Observer.Refused(x.Head, p)
 	}
@@ -93,7 +93,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, x *exchange.Exc
 
 // recordRefusal writes down refusals in a [Pace]. What the request would have sent is not
 // looked at.
-func (h *Handler) recordRefusal(r *http.Request, x *exchange.Exchange, p problem.Problem) {
+func (h *Handler) recordRefusal(x *exchange.Exchange, p problem.Problem) {
 	if h.Observer.Record == nil {
 		return
 	}
@@ -109,9 +109,6 @@ func (h *Handler) recordRefusal(r *http.Request, x *exchange.Exchange, p problem
 		return
 	}
 	recorder.WithoutBodies()
-	if hasNoBody(r) {
-		recorder.RequestEnd(nil, nil)
-	}
 	recorder.Response(x.Facts(), nil)
 	recorder.End(x.Facts(), nil)
 }

@@ -54,27 +54,26 @@ func (h *Handler) watch(w http.ResponseWriter, r *http.Request, x *exchange.Exch
 // end says how an exchange ended. whole = serve returned.
 func (h *Handler) end(w *responseWriter, r *http.Request, whole bool) {
 	x := w.exchange
-	var answered bool
+	gone := r.Context().Err() != nil || w.failed != nil
+	var facts exchange.Facts
 	x.Note(func(f *exchange.Facts) {
 		w.count(f)
-		answered = w.status != 0 || w.switched != nil || f.Decision == exchange.Tunnelled
+		answered := w.status != 0 || w.switched != nil || f.Decision == exchange.Tunnelled
+		h.noteEnd(f, time.Now(), whole && answered && w.failed == nil, gone)
+		facts = *f
 	})
-	gone := r.Context().Err() != nil || w.failed != nil
-	h.finish(x, time.Now(), whole && answered && w.failed == nil, gone, httpexchange.Fields(trailersOf(w.Header())))
+	if x.Recorder != nil {
+		x.Recorder.End(facts, httpexchange.Fields(trailersOf(w.Header())))
+	}
 	h.tell(x)
 }
 
-// finish notes how an exchange ended.
-func (h *Handler) finish(x *exchange.Exchange, now time.Time, whole, clientGone bool, trailer exchange.FieldList) {
-	x.Note(func(f *exchange.Facts) {
-		f.Took = now.Sub(f.Began)
-		f.Ended = ending(f, whole, clientGone)
-		if f.Ended != "" && h.Observer.ShuttingDown != nil && h.Observer.ShuttingDown() {
-			f.Ended = "cut at shutdown"
-		}
-	})
-	if x.Recorder != nil {
-		x.Recorder.End(x.Facts(), trailer)
+// noteEnd notes how an exchange ended.
+func (h *Handler) noteEnd(f *exchange.Facts, now time.Time, whole, clientGone bool) {
+	f.Took = now.Sub(f.Began)
+	f.Ended = ending(f, whole, clientGone)
+	if f.Ended != "" && h.Observer.ShuttingDown != nil && h.Observer.ShuttingDown() {
+		f.Ended = "cut at shutdown"
 	}
 }
 

@@ -21,6 +21,10 @@ type relayer struct {
 	conn    *exchange.Conn
 	bridge  *h2.Bridge
 	fields  h2.Fields // that are sent next
+	last    struct {  // the route of the latest request
+		authority string
+		route     *Route
+	}
 }
 
 // Acceptor returns who takes the requests of one HTTP/2 connection. They are relayed stream
@@ -56,13 +60,24 @@ func (e *relayed) admit(stream uint32) bool {
 	if h.Withhold != nil {
 		h.Withhold(&e.fields)
 	}
-	authority, _ := conn.Authority(&e.request)
-	index, known := h.Table.Choose(authority, conn.ListenerFor(&e.request))
-	if !known {
+	if !e.choose() {
 		return false
 	}
-	e.route = h.Routes[index]
 	return e.route.Judge(&e.request).Action == Forward && e.decide() && e.enter()
+}
+
+// choose finds the route. Most requests of a connection are for one authority.
+func (e *relayed) choose() bool {
+	if asked := e.head.Authority; e.last.route == nil || e.last.authority != asked {
+		authority, _ := e.conn.Authority(&e.request)
+		index, known := e.handler.Table.Choose(authority, e.conn.ListenerFor(&e.request))
+		if !known {
+			return false
+		}
+		e.last.authority, e.last.route = asked, e.handler.Routes[index]
+	}
+	e.route = e.last.route
+	return true
 }
 
 // exchanges are free for the next ones.
@@ -91,6 +106,7 @@ type relayed struct {
 	patience time.Duration      // with an answer's head, once the request has ended; zero = endless
 	timer    *time.Timer        // of that; nil = none
 
+	decision exchange.Decision
 	injects  bool
 	uploaded int // bytes of the request that have come
 	whole    bool
@@ -109,8 +125,7 @@ func (e *relayed) setHead(stream uint32) {
 
 func (e *relayed) decide() bool {
 	decision, err := e.route.Credential.Decide(&e.fields)
-	e.injects = decision == exchange.Injected
-	e.x.Decide(decision)
+	e.decision, e.injects = decision, decision == exchange.Injected
 	return err == nil
 }
 
@@ -124,7 +139,7 @@ func (e *relayed) enter() (ok bool) {
 
 // begin begins to relay, which may have to wait.
 func (e *relayed) begin(st *h2.Stream, fin bool) {
-	e.x.Note(func(f *exchange.Facts) { f.Route, f.Began = e.route.Name, e.began })
+	e.x.Note(func(f *exchange.Facts) { f.Route, f.Began, f.Decision = e.route.Name, e.began, e.decision })
 	if began := e.handler.Observer.Began; began != nil {
 		began(e.route.Name)
 	}
@@ -167,7 +182,7 @@ func (e *relayed) startAtOnce(to *upstream.Upstream) bool {
 	if !to.CanRelay(&e.relay) {
 		return false
 	}
-	place, ok := to.Place(&e.x, e.began)
+	place, ok := to.Place(e.began)
 	if !ok {
 		return false
 	}

@@ -159,12 +159,17 @@ func (e *relayed) Ended(err *h2.ResetError, clientGone bool) {
 	if err != nil {
 		e.noteFault(err)
 	}
+	var facts exchange.Facts
 	e.x.Note(func(f *exchange.Facts) {
 		if f.Status, f.Written = e.status, e.written; e.status == 0 {
 			f.Status = statusClientGone
 		}
+		e.handler.noteEnd(f, e.relay.Now(), err == nil && !clientGone, clientGone)
+		facts = *f
 	})
-	e.handler.finish(&e.x, e.relay.Now(), err == nil && !clientGone, clientGone, nilWithout(&e.trailer))
+	if e.x.Recorder != nil {
+		e.x.Recorder.End(facts, nilWithout(&e.trailer))
+	}
 	e.relay.Later(e)
 }
 

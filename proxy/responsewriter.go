@@ -108,16 +108,18 @@ func noteAnswer(x *exchange.Exchange, now time.Time, status int, h exchange.Fiel
 	if values := h.Values(problem.Header); len(values) > 0 {
 		code = values[0]
 	}
+	var soFar exchange.Facts
 	x.Note(func(f *exchange.Facts) {
 		f.Status, f.FirstByte, f.Error = status, now.Sub(f.Began), code
+		soFar = *f
 	})
 	if decisionHeader {
-		if said := decisionOf(x.Facts()); said != "" {
+		if said := decisionOf(soFar); said != "" {
 			exchange.Set(h, DecisionHeader, said)
 		}
 	}
 	if x.Recorder != nil {
-		x.Recorder.Response(x.Facts(), h)
+		x.Recorder.Response(soFar, h)
 	}
 }
 

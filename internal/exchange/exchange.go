@@ -41,15 +41,16 @@ func (x *Exchange) Init(conn *Conn, head *Head, now time.Time) {
 // Note calls f to change the facts. f must not wait.
 func (x *Exchange) Note(f func(*Facts)) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	f(&x.facts)
+	x.mu.Unlock()
 }
 
 // Facts returns what is known so far.
 func (x *Exchange) Facts() Facts {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.facts
+	facts := x.facts
+	x.mu.Unlock()
+	return facts
 }
 
 // SendContinue lets the client go on: nothing more is in the way of its request here.

@@ -12,6 +12,7 @@ import (
 type Table struct {
 	routes []string
 	byName map[exchange.Authority]int // without a port: any that the listener accepts
+	ported bool                       // one of them has a port
 }
 
 // Add appends a route. Its hosts are further names that mean it; one with a port
@@ -35,6 +36,7 @@ func (t *Table) Add(name string, hosts ...string) error {
 			return fmt.Errorf("route %s: the host %s belongs to route %s already", name, host, t.routes[other])
 		}
 		t.byName[authority] = index
+		t.ported = t.ported || authority.Port != ""
 	}
 	return nil
 }
@@ -42,8 +44,10 @@ func (t *Table) Add(name string, hosts ...string) error {
 // Choose returns the index of the route that a request for authority means,
 // coming in at the listener.
 func (t *Table) Choose(authority exchange.Authority, l exchange.Listener) (index int, ok bool) {
-	if index, ok := t.byName[authority]; ok && authority.Port != "" {
-		return index, true
+	if t.ported && authority.Port != "" {
+		if index, ok := t.byName[authority]; ok {
+			return index, true
+		}
 	}
 	if !l.AcceptsPort(authority) || len(t.routes) == 0 {
 		return 0, false

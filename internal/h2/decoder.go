@@ -40,65 +40,67 @@ func (d *decoder) block(fields []Field, block []byte, most int) (_ []Field, size
 			continue
 		}
 		begins = false
-		var f Field
-		if f, block, err = d.field(block); err != nil {
+		fields = append(fields, Field{})
+		f := &fields[len(fields)-1]
+		if block, err = d.field(f, block); err != nil {
 			return fields, size, err
 		}
-		if size += f.size(); size <= most {
-			fields = append(fields, f)
+		if size += f.size(); size > most {
+			fields = fields[:len(fields)-1]
 		}
 	}
 	return fields, size, nil
 }
 
-// field reads one field.
-func (d *decoder) field(p []byte) (f Field, rest []byte, err error) {
+// field reads one field into f.
+func (d *decoder) field(f *Field, p []byte) (rest []byte, err error) {
 	var n int
 	switch first := p[0]; {
 	case first&0x80 != 0: // section 6.1
 		if n, rest, err = readInteger(p, 7); err == nil {
-			f, err = d.entry(n)
+			err = d.entry(f, n)
 		}
-		return f, rest, err
+		return rest, err
 	case first&0x40 != 0: // section 6.2.1
-		if f, rest, err = d.literal(p, 6); err == nil {
+		if rest, err = d.literal(f, p, 6); err == nil {
 			f.check()
-			d.add(f)
+			d.add(*f)
 		}
-		return f, rest, err
+		return rest, err
 	default: // sections 6.2.2 and 6.2.3
-		f, rest, err = d.literal(p, 4)
+		rest, err = d.literal(f, p, 4)
 		f.Sensitive = p[0]&0x10 != 0
-		return f, rest, err
+		return rest, err
 	}
 }
 
-// entry returns an entry of the tables (section 2.3.3).
-func (d *decoder) entry(n int) (Field, error) {
+// entry copies an entry of the tables (section 2.3.3) to f.
+func (d *decoder) entry(f *Field, n int) error {
 	switch at := len(d.table) - (n - len(staticFields)); {
 	case n < 1 || at < 0:
-		return Field{}, errCompression
+		return errCompression
 	case n <= len(staticFields):
-		return staticFields[n-1], nil
+		*f = staticFields[n-1]
 	default:
-		return d.table[at], nil
+		*f = d.table[at]
 	}
+	return nil
 }
 
-func (d *decoder) literal(p []byte, bits int) (f Field, rest []byte, err error) {
+func (d *decoder) literal(f *Field, p []byte, bits int) (rest []byte, err error) {
 	n, rest, err := readInteger(p, bits)
-	if err != nil {
-		return f, rest, err
-	}
-	if n == 0 {
+	switch {
+	case err != nil:
+	case n == 0:
 		f.Name, rest, err = d.string(rest)
-	} else if f, err = d.entry(n); err == nil {
-		f = Field{Name: f.Name}
+	default:
+		err = d.entry(f, n)
+		f.Sensitive, f.valid = false, false
 	}
 	if err == nil {
 		f.Value, rest, err = d.string(rest)
 	}
-	return f, rest, err
+	return rest, err
 }
 
 // string reads a text (section 5.2).

@@ -13,6 +13,8 @@ type encoder struct {
 	size    int     // of it, as section 4.1 counts
 	most    int     // that we may use
 	changed bool    // most has, since the last block
+	added   int     // how many entries ever came into the table
+	guesses [16]int // numbers of the entries that stood for the fields of the last block; see find
 }
 
 func newEncoder() *encoder { return &encoder{most: maxTable} }
@@ -55,45 +57,83 @@ func (e *encoder) begin(out []byte) []byte {
 func (e *encoder) block(out []byte, fields []Field) []byte {
 	out = e.begin(out)
 	for i := range fields {
-		out = e.append(out, &fields[i])
+		out = e.append(out, &fields[i], &e.guesses[i%len(e.guesses)])
 	}
 	return out
 }
 
-// append appends a field.
-func (e *encoder) append(out []byte, f *Field) []byte {
-	name := 0 // index of an entry with that name
-	if !f.Sensitive {
-		for i := len(e.table) - 1; i >= 0; i-- {
-			if known := &e.table[i]; known.Name == f.Name {
-				index := len(staticFields) + len(e.table) - i
-				if known.Value == f.Value {
-					return appendInteger(out, 0x80, 7, uint64(index))
-				}
-				name = index
-			}
+// append appends a field. What stood for the one in its place in the block before is tried
+// first.
+func (e *encoder) append(out []byte, f *Field, guess *int) []byte {
+	if known, index := e.entry(*guess); index > 0 && known.Name == f.Name && !f.Sensitive {
+		switch {
+		case known.Value == f.Value:
+			return appendInteger(out, 0x80, 7, uint64(index))
+		case isFleeting(f.Name):
+			return appendLiteral(out, 0, 4, index, f)
 		}
 	}
-	if first := staticNames[f.Name]; first > 0 {
-		name = first
-		for i := first; !f.Sensitive && i <= len(staticFields) && staticFields[i-1].Name == f.Name; i++ {
-			if staticFields[i-1].Value == f.Value {
-				return appendInteger(out, 0x80, 7, uint64(i))
-			}
-		}
+	name, same := e.find(f) // numbers
+	if *guess = name; same {
+		_, index := e.entry(name)
+		return appendInteger(out, 0x80, 7, uint64(index))
 	}
+	_, index := e.entry(name)
 	switch {
 	case f.Sensitive: // section 7.1.3
-		out = appendInteger(out, 0x10, 4, uint64(name))
+		return appendLiteral(out, 0x10, 4, index, f)
 	case isFleeting(f.Name) || f.size() > e.most:
-		out = appendInteger(out, 0, 4, uint64(name))
-	default:
-		out = appendInteger(out, 0x40, 6, uint64(name))
-		e.evict(f.size())
-		e.table = append(e.table, Field{Name: f.Name, Value: f.Value})
-		e.size += f.size()
+		return appendLiteral(out, 0, 4, index, f)
 	}
-	if name == 0 {
+	out = appendLiteral(out, 0x40, 6, index, f)
+	e.evict(f.size())
+	e.table = append(e.table, Field{Name: f.Name, Value: f.Value})
+	e.size += f.size()
+	e.added++
+	*guess = e.added
+	return out
+}
+
+// find returns the number of an entry with the field's name, and whether its value is the
+// same; 0 = there is none. Numbers of the static table are negative; others count the entries
+// of the dynamic one since its begin.
+func (e *encoder) find(f *Field) (number int, same bool) {
+	for i := len(e.table) - 1; i >= 0 && !f.Sensitive; i-- {
+		if known := &e.table[i]; known.Name == f.Name {
+			number = e.added - (len(e.table) - 1 - i)
+			if known.Value == f.Value {
+				return number, true
+			}
+		}
+	}
+	first := staticNames[f.Name]
+	if first == 0 {
+		return number, false
+	}
+	for i := first; !f.Sensitive && i <= len(staticFields) && staticFields[i-1].Name == f.Name; i++ {
+		if staticFields[i-1].Value == f.Value {
+			return -i, true
+		}
+	}
+	return -first, false
+}
+
+// entry returns the entry of that number, and its index now (section 2.3.3); 0 = it has gone.
+func (e *encoder) entry(number int) (known *Field, index int) {
+	if number < 0 {
+		return &staticFields[-number-1], -number
+	}
+	back := e.added - number // entries that came behind it
+	if number == 0 || back >= len(e.table) {
+		return nil, 0
+	}
+	return &e.table[len(e.table)-1-back], len(staticFields) + 1 + back
+}
+
+// appendLiteral is sections 6.2.1 to 6.2.3; first holds the bits before the index of the name,
+// which is 0 for one that is in no table.
+func appendLiteral(out []byte, first byte, bits, name int, f *Field) []byte {
+	if out = appendInteger(out, first, bits, uint64(name)); name == 0 {
 		out = appendText(out, f.Name)
 	}
 	return appendText(out, f.Value)

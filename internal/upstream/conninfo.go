@@ -13,7 +13,17 @@ import (
 
 // noteConn notes that a request is given to a connection, after it waited.
 func noteConn(x *exchange.Exchange, address string, conn *upstreamConn, reused bool, waited time.Duration) {
-	to := exchange.ConnInfo{Address: address, TLS: strings.HasPrefix(address, "https:"), Reused: reused}
+	noteSent(x, address, conn, reused, waited, sentOn{})
+}
+
+// A sentOn is the stream of HTTP/2 that a request is sent on.
+type sentOn struct {
+	stream uint32
+	proto  string
+}
+
+func noteSent(x *exchange.Exchange, address string, conn *upstreamConn, reused bool, waited time.Duration, on sentOn) {
+	to := exchange.ConnInfo{Address: address, TLS: strings.HasPrefix(address, "https:"), Reused: reused, Stream: on.stream, Proto: on.proto}
 	var handshake time.Duration
 	if conn != nil {
 		to.Conn, handshake = conn.number, conn.handshake

@@ -12,20 +12,20 @@ import (
 type Place struct {
 	conn     *pooledConn
 	reserved bool
+	address  string // of the upstream; empty = the exchange knows its connection
 }
 
 // Place finds room for a request that nothing has to wait for. It is for who holds the lock
 // of the upstream's [h2.Group], and says what is so at this moment. false = there is none, or
 // something is to be done first: [Upstream.AwaitPlace] does that.
-func (u *Upstream) Place(x *exchange.Exchange, now time.Time) (Place, bool) {
+func (u *Upstream) Place(now time.Time) (Place, bool) {
 	open := u.pool.ready.Load()
 	if open == nil {
 		return Place{}, false
 	}
 	for _, l := range *open {
 		if !l.retired() && l.waiting.Load() == 0 && l.session.Ready(now, staleAfter) {
-			noteConn(x, u.address, l.base, l.used.Swap(true), 0)
-			return Place{conn: l}, true
+			return Place{conn: l, address: u.address}, true
 		}
 	}
 	return Place{}, false
@@ -57,7 +57,12 @@ func (p Place) Start(x *exchange.Exchange, relay *h2.Relay, fields h2.Fields, no
 	if err := relay.Start(p.conn.session, fields, noBody, p.reserved); err != nil {
 		return err
 	}
-	x.Note(func(f *exchange.Facts) { f.Upstream.Stream, f.Upstream.Proto = relay.UpstreamID(), "HTTP/2.0" })
+	sent := sentOn{relay.UpstreamID(), "HTTP/2.0"}
+	if p.address != "" {
+		noteSent(x, p.address, p.conn.base, p.conn.used.Swap(true), 0, sent)
+	} else {
+		x.Note(func(f *exchange.Facts) { f.Upstream.Stream, f.Upstream.Proto = sent.stream, sent.proto })
+	}
 	return nil
 }
 
