@@ -48,7 +48,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.Enter != nil {
 		leave, ok := h.Enter(r)
 		if !ok {
-			h.refuse(w, r, x, busy("20,000 requests are under way, and more wait"))
+			h.refuse(w, r, x, busy("20,000 requests are under way and more wait, or the memory for them is full"))
 			return
 		}
 		defer leave()

@@ -236,7 +236,13 @@ func (o *oracle) play(t *testing.T, client *http.Client, url, key string, s *scr
 func TestOracle_EnginesDoTheSame(t *testing.T) {
 	o := &oracle{scripts: map[string]*script{}, seen: map[string]*sighting{}}
 	origin, roots := upstreamTLS(t, o)
-	lines := map[string]*line{
+	var lines map[string]*line
+	t.Cleanup(func() { // when all is closed
+		for name, l := range lines {
+			testkit.Eventually(t, name+" to hold no memory", func() bool { return l.group.Held() == 0 })
+		}
+	})
+	lines = map[string]*line{
 		"relayed":  build(t, origin, roots, plan{source: static()}),
 		"standard": build(t, origin, roots, plan{source: static(), standard: true}),
 	}

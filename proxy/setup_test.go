@@ -234,8 +234,8 @@ func (l *line) newServer(handler http.Handler) *httpserver.Server {
 	server := httpserver.New(handler, log.New(l, "", 0))
 	h, ok := handler.(*Handler)
 	server.WebSockets = ok && slices.ContainsFunc(h.Routes, func(route *Route) bool { return route.WebSocket })
+	server.Group = &l.group
 	if ok && !isStandard() && !l.standard {
-		server.Group = &l.group
 		server.Relay = func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
 			inner := bridge.Handler
 			bridge.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -78,6 +79,82 @@ func TestPromise7_C24_ClientsOverHTTP2ThatReadNothingStayWithinMemory(t *testing
 	t.Logf("%d MiB at the start, %d with %d clients, %d KiB each", before>>20, most>>20, n, (most-before)/n>>10)
 	if limit := n * 140_000; most > limit { // 700 MB for 5,000, garbage included; a quiet machine takes 550
 		t.Errorf("%d MiB of %d", most>>20, limit>>20)
+	}
+}
+
+// What clients do not read stays within [proxy] memory, however large they say their windows
+// are. Those that hold most are ended; a client that reads is served meanwhile.
+func TestPromise7_C24_TheMemoryOfAllConnectionsHasABound(t *testing.T) {
+	if raceEnabled || app.OpenFiles() < 4<<10 {
+		t.Skip("needs a plain build and 4,096 files")
+	}
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		t.Skip("the system does not tell how much memory a process holds")
+	}
+	const memory, slack = 64 << 20, 56 << 20 // what the program takes besides
+	conf := strings.Replace(endlessUpstream(t), "[proxy]", "[proxy]\nmemory = \"64MiB\"", 1)
+	pid, address := startChild(t, conf+"[capture]\nenabled = false\n")
+	var using sync.WaitGroup
+	for range 20 {
+		using.Go(func() {
+			for range 20 {
+				if resp, err := http.Get("http://" + address + "/small"); err == nil {
+					resp.Body.Close()
+				}
+			}
+		})
+	}
+	using.Wait()
+	before := resident(t, pid)
+	request := http2.ClientPreface + "\x00\x00\x06\x04\x00\x00\x00\x00\x00" + "\x00\x04\x7f\xff\xff\xff" + // SETTINGS: the largest window
+		"\x00\x00\x04\x08\x00\x00\x00\x00\x00" + "\x7f\xff\x00\x00" // and the connection's
+	for _, id := range "\x01\x03\x05\x07" {
+		request += "\x00\x00\x17\x01\x05\x00\x00\x00" + string(id) + "\x82\x86\x04\x08/endless\x01\x09localhost"
+	}
+	most, answered, ended := 0, 0, 0
+	var conns []net.Conn
+	for i := range 400 {
+		conn := testkit.Dial(t, address)
+		io.WriteString(conn, request)
+		conns = append(conns, conn)
+		if i%20 == 19 {
+			time.Sleep(20 * time.Millisecond) // the buffers fill up meanwhile
+			most = max(most, resident(t, pid))
+			if resp, err := http.Get("http://" + address + "/small"); err == nil {
+				resp.Body.Close()
+				if answered++; resp.StatusCode != http.StatusOK && resp.Header.Get("Avsproxy-Error") != "busy" {
+					t.Errorf("%s", resp.Status)
+				}
+			}
+		}
+	}
+	for _, conn := range conns {
+		conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := io.Copy(io.Discard, conn); err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			ended++
+		}
+		conn.Close()
+	}
+	t.Logf("%d MiB at the start, %d with 400 clients, of which %d were ended; %d requests besides", before>>20, most>>20, ended, answered)
+	if most > memory+slack || answered < 20 || ended == 0 {
+		t.Errorf("%d MiB of %d, %d of 20 answered, %d ended", most>>20, (memory+slack)>>20, answered, ended)
+	}
+	testkit.Eventually(t, "a request to be answered again", func() bool {
+		resp, err := http.Get("http://" + address + "/small")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	if !testkit.IsHeavy() {
+		return
+	}
+	time.Sleep(time.Minute)
+	if after := resident(t, pid); after > before+before/5 {
+		t.Errorf("a minute later %d KiB are held, %d were before", after>>10, before>>10)
+	} else {
+		t.Logf("a minute later %d KiB, %d before", after>>10, before>>10)
 	}
 }
 

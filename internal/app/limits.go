@@ -18,9 +18,10 @@ import (
 const (
 	maxConnections        = 16 << 10 // to the proxy
 	maxConsoleConnections = 4 << 10
-	maxRefused            = 64     // connections to each listener that get a refusal
-	maxRequests           = 20_000 // under way through the proxy
-	maxWaiting            = 1_000  // further ones that wait for their turn, each with its head
+	maxRefused            = 64       // connections to each listener that get a refusal
+	maxRequests           = 20_000   // under way through the proxy
+	maxWaiting            = 1_000    // further ones that wait for their turn, each with its head
+	requestPrice          = 80 << 10 // memory of one that net/http's handlers relay
 )
 
 // ProxyConnections leaves half of the files that this process may open to the
@@ -78,7 +79,37 @@ type serverHooks struct {
 	// enter and tryEnter bound the requests under way; see [proxy.Handler].
 	enter    func(*http.Request) (leave func(), ok bool)
 	tryEnter func() (leave func(), ok bool)
-	group    *h2.Group // of the HTTP/2 connections; nil = nothing is relayed by streams
+	group    *h2.Group // of the HTTP/2 connections
+	relays   bool      // their requests are relayed by streams
+}
+
+// within has requests enter only while there is memory for them.
+func (h *serverHooks) within(group *h2.Group) {
+	enter, tryEnter := h.enter, h.tryEnter
+	h.enter = func(r *http.Request) (func(), bool) {
+		if group.Full() {
+			return nil, false
+		}
+		leave, ok := enter(r)
+		if !ok {
+			return nil, false
+		}
+		group.Hold(requestPrice)
+		return func() { group.Hold(-requestPrice); leave() }, true
+	}
+	h.tryEnter = func() (func(), bool) {
+		if group.Full() {
+			return nil, false
+		}
+		return tryEnter()
+	}
+}
+
+// newGroup is that of the HTTP/2 connections.
+func (s *Server) newGroup() *h2.Group {
+	return &h2.Group{Memory: s.Conf.Proxy.Memory, Relieved: func(n int) {
+		s.refusals.warn("memory", "the memory for connections is full; those that held most of it were ended", "connections", n, "memory", s.Conf.Proxy.Memory)
+	}}
 }
 
 // A pacedLog prints what others can cause without end, in a [proxy.Pace].

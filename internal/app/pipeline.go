@@ -24,6 +24,7 @@ type pipeline struct {
 	handler     *proxy.Handler
 	dialer      *tunnel.Dialer
 	group       *h2.Group
+	relays      bool
 	placeholder proxy.PlaceholderToken // the zero value: no route has token_endpoint
 	inbox       *tunnel.ConnQueue      // what came inside CONNECT, for the server of handler to serve as well
 	tunnels     *tunnel.Group
@@ -36,7 +37,7 @@ type pipeline struct {
 // pipeline joins the parts. loginURL is the page on which a person logs in to a credential.
 func (p *Program) pipeline(watch observers, loginURL func(credential string) string, around serverHooks) (*pipeline, error) {
 	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf.Proxy)}
-	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, group: around.group, channels: map[string]*avsroute.Downchannel{}}
+	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, group: around.group, relays: around.relays, channels: map[string]*avsroute.Downchannel{}}
 	table, err := routeTable(p.conf)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,6 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/durable"
-	"avsproxy/internal/h2"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/sandbox"
@@ -168,15 +167,15 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	o := newObservers(s.env.UI, s.refusals, metrics, s.capture)
 	o.DecisionHeader = s.Conf.Proxy.DecisionHeader
-	hooks := serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, group: new(h2.Group)}
-	if s.Conf.Proxy.Engine == "standard" {
-		hooks.group = nil
-	}
+	hooks := serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, group: s.newGroup(), relays: s.Conf.Proxy.Engine != "standard"}
 	hooks.enter, hooks.tryEnter = s.busy.Limit(maxRequests, maxWaiting)
+	hooks.within(hooks.group)
+	boundMemory(s.env.Getenv, s.Conf)
 	s.pipeline, err = program.pipeline(o, s.loginURL, hooks)
 	if err != nil {
 		return err
 	}
+	s.background = append(s.background, new(trimmer).keep)
 	s.background = append(s.background, s.pipeline.background...)
 	s.replayer = newReplayer(s.capture.recorder, s.pipeline.handler, o.errorLog)
 	s.closers = append(s.closers, s.pipeline.close, s.replayer.close)
@@ -232,8 +231,9 @@ func (s *Server) buildHandlers(o observers, ended func()) {
 	s.pages.RegisterOnShutdown(sync.OnceFunc(ended))
 	s.proxy = httpserver.New(s.pipeline.handler, o.errorLog)
 	s.proxy.WebSockets = slices.ContainsFunc(s.Conf.Routes, func(r config.Route) bool { return r.WebSocket })
-	if s.pipeline.group != nil {
-		s.proxy.Relay, s.proxy.Group = s.pipeline.handler.Acceptor, s.pipeline.group
+	s.proxy.Group = s.pipeline.group
+	if s.pipeline.relays {
+		s.proxy.Relay = s.pipeline.handler.Acceptor
 	}
 }
 

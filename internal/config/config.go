@@ -33,6 +33,7 @@ type Proxy struct {
 	Listen     []string  // each "host:port" (port 0: any free one) or "unix:/path"
 	Others     string    `toml:"others" oneof:"reject tunnel"` // forward requests to hosts without a route: "reject" or "tunnel"
 	Engine     string    `toml:"engine" oneof:"auto standard"` // what relays HTTP/2: "auto" or "standard"
+	Memory     int64     `toml:"memory"`                       // bytes that connections and requests may hold together
 	ClientKey  SecretRef `toml:"client_key"`                   // zero: callers need no key; never zero when a Listen is not loopback
 	AllowUsers []string  `toml:"allow_users"`                  // names or numeric IDs of further local users; the user it runs as and root are always allowed
 	// DecisionHeader adds the decision about a request to its answer.

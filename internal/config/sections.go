@@ -29,9 +29,12 @@ func (d *decoder) config(root *table) *Config {
 	return c
 }
 
+const minMemory = 64 << 20
+
 func (t *table) proxy() Proxy {
-	p := Proxy{Listen: t.listen(), Others: "reject", Engine: "auto"}
+	p := Proxy{Listen: t.listen(), Others: "reject", Engine: "auto", Memory: 1 << 30}
 	t.decode(&p)
+	t.reportIf(p.Memory < minMemory, "memory", "is too little", "write at least \"64MiB\"; without the line it is \"1GiB\"")
 	t.checkExposure(p)
 	t.requireReadable("client_key", p.ClientKey)
 	t.requireUsers("allow_users", p.AllowUsers)

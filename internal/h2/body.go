@@ -28,6 +28,7 @@ type body struct {
 
 func newBody(st *Stream) *body {
 	b := &body{st: st}
+	b.data.owner = st.s
 	b.changed.L = &st.s.group.mu
 	return b
 }

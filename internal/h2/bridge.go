@@ -68,6 +68,7 @@ func (b *Bridge) newAnswer(st *Stream, h *Head, fin bool) (*answer, *http.Reques
 	} else {
 		w.expectBody(r)
 	}
+	st.addPrice(bridgePrice)
 	st.SetEnd(w)
 	st.SetSource(w)
 	return w, r.WithContext(ctx), nil

@@ -53,11 +53,13 @@ func FuzzServer(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
+		var group Group
 		bridge := &Bridge{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(w, r.Body)
 		})}
-		fuzzSession(t, func(g *Group, conn net.Conn) *Session { return g.Server(conn, Config{Accept: bridge.Accept}) }, append([]byte(Preface), sent...))
+		fuzzSession(t, func(conn net.Conn) *Session { return group.Server(conn, Config{Accept: bridge.Accept}) }, append([]byte(Preface), sent...))
 		bridge.Wait()
+		holdsNothing(t, &group)
 	})
 }
 
@@ -67,9 +69,10 @@ func FuzzClient(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
+		var group Group
 		asked := make(chan struct{})
-		fuzzSession(t, func(g *Group, conn net.Conn) *Session {
-			s := g.Client(conn, Config{})
+		fuzzSession(t, func(conn net.Conn) *Session {
+			s := group.Client(conn, Config{})
 			go func() {
 				defer close(asked)
 				if resp, err := get(t, s); err == nil {
@@ -80,12 +83,21 @@ func FuzzClient(f *testing.F) {
 			return s
 		}, sent)
 		<-asked
+		holdsNothing(t, &group)
 	})
 }
 
-func fuzzSession(t *testing.T, begin func(*Group, net.Conn) *Session, sent []byte) {
+// holdsNothing is for a group whose sessions have ended.
+func holdsNothing(t *testing.T, g *Group) {
+	t.Helper()
+	if n := g.Held(); n != 0 {
+		t.Errorf("%d bytes are counted for sessions that have ended", n)
+	}
+}
+
+func fuzzSession(t *testing.T, begin func(net.Conn) *Session, sent []byte) {
 	near, far := net.Pipe()
-	s := begin(&Group{}, near)
+	s := begin(near)
 	served := make(chan struct{})
 	go func() { defer close(served); s.Serve() }()
 	go io.Copy(io.Discard, far)

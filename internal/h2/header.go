@@ -103,6 +103,7 @@ func (s *Session) onRequest(id uint32, fin bool) error {
 		return streamError{id, RefusedStream, "too many streams"}
 	}
 	st := s.newStream(id)
+	st.addPrice(min(s.size, s.config.MaxHeader))
 	if s.tooLarge() {
 		st.inEnded = fin
 		s.answerTooLarge(st)

@@ -12,7 +12,15 @@ type queue struct {
 	size    int
 	data    []byte // from start
 	start   int
-	borders []int // sizes of the frames in it
+	borders []int    // sizes of the frames in it
+	owner   *Session // for whose client it is held; nil = it is not counted
+}
+
+// count counts the memory that is more, or less, than before.
+func (q *queue) count(before int) {
+	if after := cap(q.data); after != before && q.owner != nil {
+		q.owner.charge(after - before)
+	}
 }
 
 // maxBorders is how many frames keep their borders.
@@ -22,6 +30,7 @@ func (q *queue) add(p []byte) {
 	if len(p) == 0 {
 		return
 	}
+	defer q.count(cap(q.data))
 	if q.size == 0 {
 		q.data, q.start = q.data[:0], 0
 	}
@@ -71,11 +80,26 @@ func (q *queue) frames() iter.Seq2[[]byte, bool] {
 	}
 }
 
-// reset empties the queue. It keeps its memory.
-func (q *queue) reset() { *q = queue{data: q.data[:0], borders: q.borders[:0]} }
+// reset empties the queue. It keeps its memory, which nobody is counted for.
+func (q *queue) reset() {
+	if q.owner != nil {
+		q.owner.charge(-cap(q.data))
+	}
+	*q = queue{data: q.data[:0], borders: q.borders[:0]}
+}
+
+// own says for whose client the queue is held.
+func (q *queue) own(s *Session) {
+	q.owner = s
+	q.count(0)
+}
 
 // drop frees what is held.
-func (q *queue) drop() { *q = queue{} }
+func (q *queue) drop() {
+	before := cap(q.data)
+	*q = queue{owner: q.owner}
+	q.count(before)
+}
 
 // turns are the streams that have something to send, in the order in which they may.
 type turns struct{ list []*Stream }

@@ -28,7 +28,7 @@ func (s *Session) read() error {
 		if err := in.more(); err != nil {
 			return s.ended(err)
 		}
-		used, err := s.process(in.bytes())
+		used, err := s.process(in.bytes(), in.large != nil)
 		if err != nil {
 			return err
 		}
@@ -62,9 +62,16 @@ func (s *Session) readPreface() error {
 }
 
 // process takes all whole frames in p and returns how many bytes they are.
-func (s *Session) process(p []byte) (used int, err error) {
+func (s *Session) process(p []byte, large bool) (used int, err error) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
+	s.group.awaitRoom()
+	if reading := 0; large != (s.reading > 0) {
+		if large {
+			reading = largeRead
+		}
+		s.countReading(reading)
+	}
 	if s.err != nil { // writing failed
 		return 0, s.err
 	}
@@ -76,6 +83,9 @@ func (s *Session) process(p []byte) (used int, err error) {
 			return used, ConnError{FrameSizeError, "a frame that is too large"}
 		}
 		if size == 0 {
+			if large && used == len(p) && len(p) < smallRead { // the reader gives its buffer back
+				s.countReading(0)
+			}
 			return used, nil
 		}
 		used += size

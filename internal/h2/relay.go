@@ -56,6 +56,7 @@ func (r *Relay) Start(to *Session, fields Fields, noBody, reserved bool) error {
 		return err
 	}
 	r.out = out
+	out.queue.own(r.in.s)
 	out.SetSource((*relayedRequest)(r))
 	if r.kept != nil {
 		for p, last := range r.kept.frames() {
@@ -127,6 +128,7 @@ func (r *Relay) keep(p []byte) {
 		return
 	case r.kept == nil && len(p) <= maxKept:
 		r.kept = keptBodies.Get().(*queue)
+		r.kept.own(r.in.s)
 		r.kept.add(p)
 	case r.kept != nil && r.kept.size+len(p) <= maxKept:
 		r.kept.add(p)

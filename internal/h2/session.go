@@ -6,20 +6,35 @@ import (
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // A Group has sessions that share one lock, so that a stream of one can be joined to a
 // stream of another. The zero value is ready.
 type Group struct {
+	// Memory bounds what the sessions hold for their clients, in bytes. Zero = it is not
+	// bounded.
+	Memory int64
+	// Relieved hears how many connections were ended because that was full; nil = nobody
+	// does.
+	Relieved func(connections int)
+
 	mu      sync.Mutex
 	now     time.Time // when what is done now began; whoever takes the lock to do much sets it
 	pending []Teller  // see later
 	running bool      // a goroutine calls them
 	free    []*Stream // nobody knows them any more
+
+	held      int64 // bytes, by the prices of memory.go
+	isFull    atomic.Bool
+	relieving bool
+	rounds    int                   // of relieving
+	room      *sync.Cond            // of who waits for it; nil = nobody ever did
+	served    map[*Session]struct{} // those of clients
 }
 
-const maxFree = 1024 // streams
+const maxFree = 256 // streams
 
 // stream returns a stream to be filled in.
 func (g *Group) stream() *Stream {
@@ -132,6 +147,9 @@ type Session struct {
 	streams    streamTable
 	last       uint32 // the stream that was opened last, by the client
 	resets     resetLog
+	held       int   // bytes that the group counts for it, with those of its streams elsewhere
+	reading    int   // of these, the buffer of the reader
+	buffered   int   // those of the writer
 	window     int64 // that the other side gives to the connection
 	allowed    int64 // that we give
 	extra      int   // what streams may send us beyond streamWindow, together
@@ -193,6 +211,8 @@ func (g *Group) session(conn net.Conn, config Config, server bool) *Session {
 // were done with it.
 func (s *Session) Serve() error {
 	written := make(chan struct{})
+	s.serve(true)
+	defer s.serve(false)
 	_ = s.conn.SetReadDeadline(time.Now().Add(s.config.FirstTimeout)) // without deadlines the other side's own end must do
 	go func() {
 		defer close(written)
@@ -238,6 +258,10 @@ func (s *Session) drain() {
 func (s *Session) end(err error) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
+	s.endLocked(err)
+}
+
+func (s *Session) endLocked(err error) {
 	if s.err != nil {
 		return
 	}
@@ -245,7 +269,9 @@ func (s *Session) end(err error) {
 	var broken ConnError
 	if errors.As(err, &broken) {
 		s.appendGoAway(s.last, broken.Code, broken.Text)
-		_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // the other side may not read any more
+		if err != errFull {
+			_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // the other side may not read any more
+		}
 	}
 	for st := range s.streams.all {
 		st.close(&ResetError{Code: InternalError, Err: s.cause(), Unprocessed: s.unprocessed(st, err)})

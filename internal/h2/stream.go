@@ -52,6 +52,7 @@ type Stream struct {
 	inTurn   bool
 	gone     bool // it has ended
 	lingers  bool // see Linger
+	price    int  // that is counted for it
 
 	noBody bool // the answer has none, whatever Content-Length says: to a HEAD, 204, 304
 }
@@ -59,11 +60,19 @@ type Stream struct {
 func (s *Session) newStream(id uint32) *Stream {
 	st := s.group.stream()
 	*st = Stream{s: s, id: id, rest: -1, allowed: streamWindow, limit: streamWindow, window: s.peer.window}
+	st.queue.owner = s
+	st.addPrice(streamPrice)
 	if s.streams.add(st); s.streams.len() == 1 {
 		s.setIdle(false)
 	}
 	s.config.stateChanged(s)
 	return st
+}
+
+// addPrice counts n bytes for what the stream is.
+func (st *Stream) addPrice(n int) {
+	st.price += n
+	st.s.charge(n)
 }
 
 // ID is the stream's number (RFC 9113 section 5.1.1).
@@ -277,6 +286,7 @@ func (st *Stream) forget() {
 	st.gone = true
 	st.s.extra -= st.limit - streamWindow
 	st.s.streams.remove(st)
+	st.addPrice(-st.price)
 	st.s.noteIdle()
 	st.queue.drop()
 	if st.inTurn {

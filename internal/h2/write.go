@@ -19,6 +19,8 @@ var outBuffers = sync.Pool{New: func() any { return new([largeOut]byte) }}
 func (s *Session) makeRoom(n int) {
 	if cap(s.out) < largeOut && len(s.out)+n > max(cap(s.out), smallOut) {
 		s.out = append(outBuffers.Get().(*[largeOut]byte)[:0], s.out...)
+		s.charge(largeOut)
+		s.buffered += largeOut
 	}
 }
 
@@ -55,6 +57,7 @@ func (s *Session) write() {
 				continue
 			}
 			s.out, spare = release(s.out), release(spare)
+			s.countBuffers(s.out, spare)
 			s.wake.Wait()
 			continue
 		}
@@ -63,6 +66,7 @@ func (s *Session) write() {
 		before, ended := s.given, s.unwritten
 		s.given = s.last
 		s.lastSent, s.writing = g.now, true
+		s.countBuffers(out, s.out)
 		g.mu.Unlock()
 		n, err := s.conn.Write(out)
 		g.mu.Lock()

@@ -21,8 +21,12 @@ const maxLinger = 16 << 20
 // for others. One with a request has HeaderTimeout until a handler begins: an Expect that
 // net/http does not know it answers alone, and reads the body behind that. Sessions of
 // HTTP/2 do not come here.
-func connState(conn net.Conn, state http.ConnState) {
+func (s *Server) connState(conn net.Conn, state http.ConnState) {
 	switch state {
+	case http.StateNew:
+		s.Group.Hold(connPrice)
+	case http.StateClosed, http.StateHijacked:
+		s.Group.Hold(-connPrice)
 	case http.StateIdle:
 		listen.SetIdle(conn, true)
 	case http.StateActive:
@@ -30,6 +34,9 @@ func connState(conn net.Conn, state http.ConnState) {
 		_ = conn.SetReadDeadline(time.Now().Add(HeaderTimeout))
 	}
 }
+
+// connPrice is what a connection of HTTP/1.x takes: a goroutine, and net/http's buffers.
+const connPrice = 24 << 10
 
 // answerEarly sends our own responses to HTTP/1.x requests before their body has come.
 // Left to itself net/http reads up to 256 KiB of the body before it lets such an

@@ -12,6 +12,7 @@ import (
 	"avsproxy/internal/h2"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
+	"avsproxy/internal/problem"
 )
 
 // serveHTTP2 serves a connection until it ends.
@@ -21,13 +22,13 @@ func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
 	defer cancel()
 	ctx = s.ConnContext(context.WithValue(ctx, http.LocalAddrContextKey, conn.LocalAddr()), conn)
 	bridge := &h2.Bridge{Handler: s.Handler, Context: func(*h2.Session) context.Context { return ctx }, ErrorLog: s.ErrorLog}
-	accept, group := bridge.Accept, new(h2.Group)
+	accept := bridge.Accept
 	if s.Relay != nil {
-		accept, group = s.Relay(httpexchange.ConnIn(ctx, stateOf(conn)), bridge), s.Group
+		accept = s.Relay(httpexchange.ConnIn(ctx, stateOf(conn)), bridge)
 	}
-	session := group.Server(conn, h2.Config{
+	session := s.Group.Server(conn, h2.Config{
 		Accept: accept, MaxStreams: maxStreams, MaxHeader: maxHeader, FirstTimeout: HeaderTimeout,
-		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead, ExtendedConnect: s.WebSockets,
+		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead, ExtendedConnect: s.WebSockets, TooLarge: answerTooLarge,
 	})
 	if !s.addSession(session) {
 		conn.Close()
@@ -36,6 +37,17 @@ func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
 	defer s.removeSession(session)
 	defer session.Close() // also behind a panic
 	_ = session.Serve()   // its client knows why
+}
+
+// answerTooLarge refuses a request whose fields are too many, and were not kept.
+func answerTooLarge(st *h2.Stream) {
+	bridge := &h2.Bridge{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		problem.Problem{
+			Code: problem.HeadTooLarge, Title: "the head of the request is too large",
+			Detail: "its fields are more than 64 KiB", Hint: "send fewer or shorter ones; cookies are the longest, as a rule",
+		}.Write(w)
+	})}
+	bridge.Accept(st, &h2.Head{Method: "GET", Scheme: "http", Authority: "-", Path: "/", Length: -1}, false)
 }
 
 // stateOf is that of TLS; nil = the connection has none.

@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"avsproxy/internal/h2"
 	"avsproxy/internal/testkit"
@@ -37,6 +39,41 @@ func get(t *testing.T, client *http.Client, url string) string {
 	resp, err := client.Get(url)
 	testkit.NoError(t, err)
 	return testkit.Body(t, resp)
+}
+
+// A head that is too large gets a problem, which says what to do.
+func TestHeadsThatAreTooLargeGetAProblem(t *testing.T) {
+	address := serve(t, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was passed on") }))
+	conn := testkit.Dial(t, address)
+	io.WriteString(conn, http2.ClientPreface)
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", address}, {":path", "/"}, {"x-long", strings.Repeat("x", 70<<10)}} {
+		_ = encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	}
+	framer := http2.NewFramer(conn, conn)
+	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	framer.WriteSettings()
+	framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndStream: true, BlockFragment: block.Next(16 << 10)})
+	for block.Len() > 0 {
+		framer.WriteContinuation(1, block.Len() <= 16<<10, block.Next(16<<10))
+	}
+	for text := ""; ; {
+		frame := testkit.Must(framer.ReadFrame())(t)
+		switch f := frame.(type) {
+		case *http2.MetaHeadersFrame:
+			if status, code := f.PseudoValue("status"), f.RegularFields(); status != "431" {
+				t.Fatalf("%s, %v", status, code)
+			}
+		case *http2.DataFrame:
+			if text += string(f.Data()); f.StreamEnded() {
+				if !strings.Contains(text, `"head_too_large"`) {
+					t.Error(text)
+				}
+				return
+			}
+		}
+	}
 }
 
 func TestRequestsKnowTheirProtocolAndStream(t *testing.T) {

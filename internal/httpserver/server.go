@@ -39,8 +39,9 @@ func DiscardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 type Server struct {
 	*http.Server
 	// Relay returns who takes the requests of an HTTP/2 connection in the place of Handler,
-	// which the bridge calls; nil = Handler gets them all. Group has the sessions then.
+	// which the bridge calls; nil = Handler gets them all.
 	Relay func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor
+	// Group has the sessions, and counts what they and other connections hold.
 	Group *h2.Group
 	// WebSockets lets clients open them over HTTP/2 (RFC 8441).
 	WebSockets bool
@@ -55,7 +56,8 @@ type Server struct {
 func New(handler http.Handler, errorLog *log.Logger) *Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	return &Server{Server: &http.Server{
+	s := &Server{Group: new(h2.Group)}
+	s.Server = &http.Server{
 		Handler: endWhereUnclear(answerEarly(handler)),
 		// "OPTIONS *" is for the guard to judge too.
 		DisableGeneralOptionsHandler: true,
@@ -64,9 +66,10 @@ func New(handler http.Handler, errorLog *log.Logger) *Server {
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeader,
 		ConnContext:                  connContext(&atomic.Uint64{}),
-		ConnState:                    connState,
+		ConnState:                    s.connState,
 		ErrorLog:                     cmp.Or(errorLog, log.Default()),
-	}}
+	}
+	return s
 }
 
 // NewPages is [New] for a handler that relays nothing: all responses are our own.

@@ -30,6 +30,7 @@ const (
 	NotAllowed          Code = "not_allowed"
 	ClientKeyRequired   Code = "client_key_required"
 	BadRequest          Code = "bad_request"
+	HeadTooLarge        Code = "head_too_large"
 	Busy                Code = "busy" // a limit of ours is reached
 )
 
@@ -44,6 +45,7 @@ var statuses = map[Code]int{
 	NotAllowed:          http.StatusForbidden,
 	ClientKeyRequired:   http.StatusProxyAuthRequired,
 	BadRequest:          http.StatusBadRequest,
+	HeadTooLarge:        http.StatusRequestHeaderFieldsTooLarge,
 	Busy:                http.StatusServiceUnavailable,
 }
 
