@@ -3,6 +3,7 @@ package h2
 import (
 	"errors"
 	"hash/maphash"
+	"math/rand/v2"
 )
 
 // A decoder reads blocks of fields (RFC 7541). What an entry of a table is checked for is found
@@ -13,7 +14,7 @@ type decoder struct {
 	size   int     // of it, as section 4.1 counts
 	most   int     // that the other side uses
 	text   []byte  // that is read
-	recent [16]string
+	recent [32]recentText // each text has two places
 }
 
 func newDecoder() *decoder { return &decoder{most: maxTable} }
@@ -128,11 +129,27 @@ func (d *decoder) textOf(p []byte) string {
 	if len(p) == 0 || len(p) > maxRecent {
 		return string(p)
 	}
-	known := &d.recent[maphash.Bytes(recentSeed, p)%uint64(len(d.recent))]
-	if *known != string(p) {
-		*known = string(p)
+	hash := maphash.Bytes(recentSeed, p)
+	first, second := &d.recent[hash%uint64(len(d.recent))], &d.recent[hash>>32%uint64(len(d.recent))]
+	for _, place := range [...]*recentText{first, second} {
+		if place.text == string(p) {
+			place.again = true
+			return place.text
+		}
 	}
-	return *known
+	place := first
+	if first.again == second.again && rand.Uint32()&1 == 0 || first.again && !second.again {
+		place = second
+	}
+	first.again, second.again = false, false // so that what does not come again makes room
+	*place = recentText{text: string(p)}
+	return place.text
+}
+
+// A recentText is one that may come again.
+type recentText struct {
+	text  string
+	again bool // it did
 }
 
 // add is section 4.4.

@@ -151,7 +151,9 @@ func (s *Session) serve(runs bool) {
 	if !runs {
 		s.charge(-connPrice - s.reading - s.buffered)
 		s.reading, s.buffered = 0, 0
-		delete(s.group.served, s)
+		if delete(s.group.served, s); len(s.group.served) == 0 {
+			s.group.free = nil
+		}
 		return
 	}
 	s.charge(connPrice)

@@ -34,7 +34,7 @@ type Group struct {
 	served    map[*Session]struct{} // those of clients
 }
 
-const maxFree = 256 // streams
+const maxFree = 1024 // streams
 
 // stream returns a stream to be filled in.
 func (g *Group) stream() *Stream {
