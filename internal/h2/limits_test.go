@@ -113,6 +113,27 @@ func TestFloodsEndTheConnection(t *testing.T) {
 }
 
 // What is too large is refused, and the connection goes on.
+// Who gives up an upload since it was answered has done nothing in vain.
+func TestUploadsThatAreGivenUpBehindTheirAnswerAreNoFlood(t *testing.T) {
+	a := attack(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) })
+	for id := uint32(1); id < 2000; id += 2 {
+		a.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: a.get, EndHeaders: true})
+		for answered := false; !answered; {
+			frame, err := a.ReadFrame()
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch f := frame.(type) {
+			case *http2.GoAwayFrame:
+				t.Fatalf("stream %d: %v", id, f)
+			case *http2.HeadersFrame:
+				answered = f.StreamEnded()
+			}
+		}
+		a.WriteRSTStream(id, http2.ErrCodeCancel)
+	}
+}
+
 func TestHeadersThatAreTooLargeAreRefused(t *testing.T) {
 	a := attack(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	pairs := []string{":method", "GET", ":scheme", "http", ":authority", "h", ":path", "/"}

@@ -134,6 +134,8 @@ func (s *Session) dispatch(f *frame, length int) error {
 		return s.onPing(f)
 	case frameGoAway:
 		return s.onGoAway(f)
+	case framePriorityUpdate:
+		return s.onPriorityUpdate(f)
 	case frameWindowUpdate:
 		return s.onWindowUpdate(f)
 	}
@@ -254,8 +256,9 @@ func (s *Session) onReset(f *frame) error {
 		return s.futile()
 	}
 	code := ErrCode(uint32(f.payload[0])<<24 | uint32(f.payload[1])<<16 | uint32(f.payload[2])<<8 | uint32(f.payload[3]))
+	answered := st.outEnded // early, so that the client gives up its upload
 	st.close(&ResetError{Code: code, Unprocessed: !s.server && code == RefusedStream})
-	if s.server {
+	if s.server && !answered {
 		return s.wasteful()
 	}
 	return nil

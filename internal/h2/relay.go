@@ -26,6 +26,7 @@ type Relay struct {
 	headed   bool   // the final head has passed
 	answered bool   // all of the answer has come
 	over     bool   // Ended was called, or the relay was handed over
+	priority string // that came before the start; empty = none did
 	held     int    // of the upstream session's extra, for an answer that waits for its client
 }
 
@@ -58,6 +59,9 @@ func (r *Relay) Start(to *Session, fields Fields, noBody, reserved bool) error {
 	r.out = out
 	out.queue.own(r.in.s)
 	out.SetSource((*relayedRequest)(r))
+	if r.priority != "" {
+		to.appendPriorityUpdate(out.id, r.priority)
+	}
 	if r.kept != nil {
 		for p, last := range r.kept.frames() {
 			out.SendData(p, last && r.whole && r.trailer == nil)

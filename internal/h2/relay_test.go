@@ -179,6 +179,39 @@ func TestRelaysKeepFrames(t *testing.T) {
 	}
 }
 
+// The priority that a client gives to a request passes (RFC 9218), also before the relay could
+// start.
+func TestRelaysPassPriorities(t *testing.T) {
+	for _, parked := range []bool{false, true} {
+		rig := newRelayRig(t, parked)
+		rig.post(1)
+		update := func(id byte, text string) {
+			testkit.NoError(t, rig.client.WriteRawFrame(framePriorityUpdate, 0, 0, append([]byte{0, 0, 0, id}, text...)))
+		}
+		update(1, "u=1, i")
+		update(3, "u=7") // of no stream yet
+		update(1, "\x00")
+		rig.client.WriteData(1, true, []byte("body"))
+		if parked {
+			r := <-rig.relays
+			rig.await(t, "request ends, 0")
+			r.Locked(func() { testkit.NoError(t, rig.start(r)) })
+		}
+		var got []string
+		for len(got) == 0 || got[len(got)-1] != "DATA" {
+			switch f := testkit.Must(rig.upstream.ReadFrame())(t).(type) {
+			case *http2.PriorityUpdateFrame:
+				got = append(got, fmt.Sprint(f.PrioritizedStreamID, " ", f.Priority))
+			case *http2.DataFrame:
+				got = append(got, "DATA")
+			}
+		}
+		if !slices.Equal(got, []string{"1 u=1, i", "DATA"}) {
+			t.Errorf("parked %t: the upstream gets %q", parked, got)
+		}
+	}
+}
+
 func TestRelaysPassResets(t *testing.T) {
 	for _, code := range []http2.ErrCode{http2.ErrCodeCancel, http2.ErrCodeNo, http2.ErrCodeEnhanceYourCalm, 0x1234} {
 		rig := newRelayRig(t, false)

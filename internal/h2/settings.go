@@ -14,6 +14,7 @@ const (
 	settingMaxFrameSize         = 0x5
 	settingMaxHeaderListSize    = 0x6
 	settingEnableConnect        = 0x8
+	settingNoRFC7540Priorities  = 0x9 // RFC 9218 section 2.1
 )
 
 const (
@@ -39,6 +40,7 @@ func (s *Session) hello() {
 	var p []byte
 	if s.server {
 		p = appendSetting(p, settingMaxConcurrentStreams, s.config.MaxStreams)
+		p = appendSetting(p, settingNoRFC7540Priorities, 1)
 		if s.config.ExtendedConnect {
 			p = appendSetting(p, settingEnableConnect, 1)
 		}
