@@ -6,7 +6,7 @@ toolchain go1.27.4
 
 require avsproxy v0.0.0
 
-require golang.org/x/net v0.62.0
+require golang.org/x/net v0.62.0 // indirect
 
 require golang.org/x/text v0.43.0 // indirect
 

@@ -18,7 +18,8 @@ const (
 	rowUp    = "large body up"
 	rowIdle  = "memory, idle"
 	rowAfter = "memory, after all loads"
-	rowOpen  = "memory for each idle downchannel"
+	rowOpen  = "memory for each idle downchannel, 100 on a connection"
+	rowConn  = "memory for each idle connection"
 	rowReady = "from start to listening"
 )
 
@@ -44,6 +45,7 @@ func probe(p *proxy, o options, all results) {
 		f.add(time.Since(began))
 		f.cpu = append(f.cpu, float64((cpu(p.pid()) - used).Microseconds()))
 	}
+	idleConnections(p, o.idle, all.at(rowConn, p.name))
 	idleStreams(p, o.idle, all.at(rowOpen, p.name))
 }
 
@@ -109,17 +111,31 @@ func upload(client *http.Client, url string, size int64) error {
 	return err
 }
 
-// idleStreams opens downchannels, 10 on a connection, and notes what each costs.
+// idleConnections notes what connections cost that have sent a request each.
+func idleConnections(p *proxy, n int, f *figure) {
+	before := rss(p.pid())
+	for range n {
+		client, end := newClient()
+		defer end()
+		if err := download(client, p.url("/small"), 13); err != nil {
+			f.fail(err)
+			return
+		}
+	}
+	f.kib = append(f.kib, float64(rss(p.pid())-before)/float64(n))
+}
+
+// idleStreams opens downchannels, 100 on a connection, and notes what each costs.
 func idleStreams(p *proxy, n int, f *figure) {
 	before := rss(p.pid())
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var opened, closed sync.WaitGroup
 	failures := make(chan error, n)
-	for range n / 10 {
+	for range (n + 99) / 100 {
 		client, end := newClient()
 		defer end()
-		for range 10 {
+		for range min(100, n) {
 			opened.Add(1)
 			closed.Go(func() {
 				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, p.url("/downchannel"), nil)

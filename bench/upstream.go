@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/http2/hpack"
-
 	"avsproxy/internal/h2"
 )
 
@@ -51,12 +49,12 @@ const (
 )
 
 var (
-	plainType  = hpack.HeaderField{Name: "content-type", Value: "text/plain"}
-	statusOK   = hpack.HeaderField{Name: ":status", Value: "200"}
+	plainType  = h2.Field{Name: "content-type", Value: "text/plain"}
+	statusOK   = h2.Field{Name: ":status", Value: "200"}
 	small      = []byte("hello, world\n")
-	smallHead  = []hpack.HeaderField{statusOK, plainType, {Name: "content-length", Value: strconv.Itoa(len(small))}}
-	openHead   = []hpack.HeaderField{statusOK, plainType}
-	partsHead  = []hpack.HeaderField{statusOK, {Name: "content-type", Value: "multipart/related; boundary=b"}}
+	smallHead  = []h2.Field{statusOK, plainType, {Name: "content-length", Value: strconv.Itoa(len(small))}}
+	openHead   = []h2.Field{statusOK, plainType}
+	partsHead  = []h2.Field{statusOK, {Name: "content-type", Value: "multipart/related; boundary=b"}}
 	piece      = make([]byte, 16<<10)
 	bodyAnswer = 32 << 10
 )
@@ -86,7 +84,7 @@ func answer(st *h2.Stream, head *h2.Head, fin bool) {
 		sendBytes(st, n)
 	default:
 		st.SetEnd(sink{st, nil})
-		st.SendHead([]hpack.HeaderField{{Name: ":status", Value: "404"}}, true)
+		st.SendHead([]h2.Field{{Name: ":status", Value: "404"}}, true)
 	}
 }
 
@@ -134,7 +132,7 @@ func (s sink) Data(p []byte, fin bool) {
 	}
 }
 
-func (s sink) Trailer([]hpack.HeaderField) {
+func (s sink) Trailer([]h2.Field) {
 	if s.then != nil {
 		s.then()
 	}
