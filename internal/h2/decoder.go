@@ -10,16 +10,23 @@ import (
 // out once, not each time it is named. A text that comes again without an entry, as many paths
 // do, is the same string again.
 type decoder struct {
-	table  []Field // the dynamic one; the newest entry is the last
-	size   int     // of it, as section 4.1 counts
-	most   int     // that the other side uses
-	text   []byte  // that is read
+	table  []Field        // the dynamic one; the newest entry is the last
+	size   int            // of it, as section 4.1 counts
+	most   int            // that the other side uses
+	text   []byte         // that is read
 	recent [32]recentText // each text has two places
 }
 
 func newDecoder() *decoder { return &decoder{most: maxTable} }
 
 var errCompression = errors.New("h2: not a block of fields (RFC 7541)")
+
+// errBomb says that a block stands for much more than it is: a byte may name an entry of 4 KiB.
+var errBomb = errors.New("h2: a block of fields that becomes too large")
+
+// maxBomb is how many times as much as may be in a block is counted before the rest is not read
+// any more.
+const maxBomb = 16
 
 var recentSeed = maphash.MakeSeed()
 
@@ -48,6 +55,9 @@ func (d *decoder) block(fields []Field, block []byte, most int) (_ []Field, size
 		}
 		if size += f.size(); size > most {
 			fields = fields[:len(fields)-1]
+			if size > maxBomb*most {
+				return fields, size, errBomb
+			}
 		}
 	}
 	return fields, size, nil

@@ -72,6 +72,9 @@ func (s *Session) onContinuation(f *frame) error {
 func (s *Session) onBlock(id uint32, fin bool, block []byte) error {
 	var err error
 	if s.fields, s.size, err = s.decoder.block(s.fields[:0], block, s.config.MaxHeader); err != nil {
+		if err == errBomb {
+			return ConnError{EnhanceYourCalm, "a block of fields that becomes too large"}
+		}
 		return ConnError{CompressionError, "HPACK"}
 	}
 	st := s.streams.get(id)
@@ -102,8 +105,7 @@ func (s *Session) onRequest(id uint32, fin bool) error {
 	if s.streams.len() >= most || s.unwritten >= 2*most { // a client that has not seen an end cannot count on it
 		return streamError{id, RefusedStream, "too many streams"}
 	}
-	st := s.newStream(id)
-	st.addPrice(min(s.size, s.config.MaxHeader))
+	st := s.newStream(id, min(s.size, s.config.MaxHeader))
 	if s.tooLarge() {
 		st.inEnded = fin
 		s.answerTooLarge(st)

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -89,6 +90,12 @@ func TestFloodsEndTheConnection(t *testing.T) {
 			}
 			return a.WriteData(1, false, nil)
 		},
+		"HPACK bomb": func(a *attacker, i int) error { // each byte names an entry of 4 KB
+			entry := []byte("\x40\x01x\x7f\xbd\x1d" + strings.Repeat("x", 3900))
+			return a.WriteHeaders(http2.HeadersFrameParam{
+				StreamID: uint32(2*i + 1), BlockFragment: append(entry, bytes.Repeat([]byte{0xbe}, 12_000)...), EndHeaders: true, EndStream: true,
+			})
+		},
 		"CONTINUATION": func(a *attacker, i int) error {
 			if i == 0 {
 				a.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: a.get})
@@ -112,7 +119,6 @@ func TestFloodsEndTheConnection(t *testing.T) {
 	}
 }
 
-// What is too large is refused, and the connection goes on.
 // Who gives up an upload since it was answered has done nothing in vain.
 func TestUploadsThatAreGivenUpBehindTheirAnswerAreNoFlood(t *testing.T) {
 	a := attack(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) })
@@ -134,6 +140,7 @@ func TestUploadsThatAreGivenUpBehindTheirAnswerAreNoFlood(t *testing.T) {
 	}
 }
 
+// What is too large is refused, and the connection goes on.
 func TestHeadersThatAreTooLargeAreRefused(t *testing.T) {
 	a := attack(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	pairs := []string{":method", "GET", ":scheme", "http", ":authority", "h", ":path", "/"}

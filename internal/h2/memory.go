@@ -47,9 +47,8 @@ func (s *Session) charge(n int) {
 }
 
 func (g *Group) hold(n int) {
-	g.held += int64(n)
-	if g.Memory == 0 {
-		return
+	if g.held += int64(n); g.Memory == 0 || g.held <= g.enough() && !g.isFull.Load() {
+		return // as most often
 	}
 	if full := g.held > g.enough(); full != g.isFull.Load() {
 		g.isFull.Store(full)

@@ -57,11 +57,12 @@ type Stream struct {
 	noBody bool // the answer has none, whatever Content-Length says: to a HEAD, 204, 304
 }
 
-func (s *Session) newStream(id uint32) *Stream {
+// newStream opens a stream. more is what its head holds, in bytes.
+func (s *Session) newStream(id uint32, more int) *Stream {
 	st := s.group.stream()
 	*st = Stream{s: s, id: id, rest: -1, allowed: streamWindow, limit: streamWindow, window: s.peer.window}
 	st.queue.owner = s
-	st.addPrice(streamPrice)
+	st.addPrice(streamPrice + more)
 	if s.streams.add(st); s.streams.len() == 1 {
 		s.setIdle(false)
 	}

@@ -44,7 +44,7 @@ func (s *Session) Open(fields []Field, fin bool, end End, noBody bool) (*Stream,
 	} else {
 		s.last += 2
 	}
-	st := s.newStream(s.last)
+	st := s.newStream(s.last, 0)
 	st.end, st.noBody = end, noBody
 	s.appendHead(st.id, fields, fin)
 	if fin {
