@@ -109,11 +109,16 @@ func checkOrigin(scheme, host string, origin *url.URL) error {
 // of the placeholder.
 func (c *Credential) Apply(f exchange.Fields, token tokens.Token) {
 	if !c.keeps(f) {
-		f.DeleteFunc(c.prepared().deletes)
-		f.Add(c.header(), c.filled(token))
+		c.remove(f)
+		c.add(f, token)
 	}
 	c.Placeholder.replace(f, token)
 }
+
+// remove removes what some server would read as the credential.
+func (c *Credential) remove(f exchange.Fields) { f.DeleteFunc(c.prepared().deletes) }
+
+func (c *Credential) add(f exchange.Fields, token tokens.Token) { f.Add(c.header(), c.filled(token)) }
 
 // filled is what the field of the credential says. A route that has started keeps it until the
 // token changes.

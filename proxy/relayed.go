@@ -21,10 +21,7 @@ type relayer struct {
 	conn    *exchange.Conn
 	bridge  *h2.Bridge
 	fields  h2.Fields // that are sent next
-	last    struct {  // the route of the latest request
-		authority string
-		route     *Route
-	}
+	templates
 }
 
 // Acceptor returns who takes the requests of one HTTP/2 connection. They are relayed stream
@@ -47,36 +44,39 @@ func (h *Handler) Acceptor(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
 // admit takes the steps of ServeHTTP up to the relay. false = the request is to be answered
 // here, or not one that a stream can relay.
 func (e *relayed) admit(stream uint32) bool {
-	h, conn := e.handler, e.conn
 	if e.head.Method == http.MethodConnect || e.head.Authority == "" || !isPlainTarget(e.head.Path) {
 		return false
 	}
-	e.fields = append(e.fields[:0], e.head.Fields...)
 	e.setHead(stream)
-	e.x.Init(conn, &e.request, e.began)
-	if p, _ := h.Rules.Admit(conn, &e.request); p != nil || e.fields.Has("Expect") {
+	e.x.Init(e.conn, &e.request, e.began)
+	if t := e.templates.find(&e.head); t != nil {
+		e.follow(t)
+	} else if !e.judge() {
+		return false
+	}
+	return e.route.Judge(&e.request).Action == Forward && e.enter()
+}
+
+// judge does what does not depend on the path.
+func (e *relayed) judge() bool {
+	h := e.handler
+	e.fields = append(e.fields[:0], e.head.Fields...)
+	if p, _ := h.Rules.Admit(e.conn, &e.request); p != nil || e.fields.Has("Expect") {
 		return false
 	}
 	if h.Withhold != nil {
 		h.Withhold(&e.fields)
 	}
-	if !e.choose() {
+	authority, _ := e.conn.Authority(&e.request)
+	index, known := h.Table.Choose(authority, e.conn.ListenerFor(&e.request))
+	if !known {
 		return false
 	}
-	return e.route.Judge(&e.request).Action == Forward && e.decide() && e.enter()
-}
-
-// choose finds the route. Most requests of a connection are for one authority.
-func (e *relayed) choose() bool {
-	if asked := e.head.Authority; e.last.route == nil || e.last.authority != asked {
-		authority, _ := e.conn.Authority(&e.request)
-		index, known := e.handler.Table.Choose(authority, e.conn.ListenerFor(&e.request))
-		if !known {
-			return false
-		}
-		e.last.authority, e.last.route = asked, e.handler.Routes[index]
+	e.route = h.Routes[index]
+	if !e.decide() {
+		return false
 	}
-	e.route = e.last.route
+	e.keepTemplate()
 	return true
 }
 
@@ -106,6 +106,7 @@ type relayed struct {
 	patience time.Duration      // with an answer's head, once the request has ended; zero = endless
 	timer    *time.Timer        // of that; nil = none
 
+	template *template // nil = there is none
 	decision exchange.Decision
 	injects  bool
 	uploaded int // bytes of the request that have come
@@ -125,8 +126,12 @@ func (e *relayed) setHead(stream uint32) {
 
 func (e *relayed) decide() bool {
 	decision, err := e.route.Credential.Decide(&e.fields)
-	e.decision, e.injects = decision, decision == exchange.Injected
+	e.setDecision(decision)
 	return err == nil
+}
+
+func (e *relayed) setDecision(decision exchange.Decision) {
+	e.decision, e.injects = decision, decision == exchange.Injected
 }
 
 func (e *relayed) enter() (ok bool) {
@@ -151,6 +156,7 @@ func (e *relayed) begin(st *h2.Stream, fin bool) {
 		e.endBodiless()
 	}
 	if !e.startNow() {
+		e.template = nil // who is waited for may change the fields
 		ctx, cancel := context.WithCancel(context.Background())
 		e.cancel = cancel
 		go e.wait(ctx)
@@ -322,17 +328,34 @@ func (e *relayed) outgoing(origin *url.URL) (h2.Fields, error) {
 	e.relayer.fields = append(e.relayer.fields[:0],
 		h2.Field{Name: ":authority", Value: origin.Host}, h2.Field{Name: ":method", Value: e.head.Method},
 		h2.Field{Name: ":path", Value: path}, h2.Field{Name: ":scheme", Value: origin.Scheme})
-	e.relayer.fields = append(e.relayer.fields, e.fields...)
 	out := &e.relayer.fields
-	dropHopByHop(out)
-	e.route.setFields(out, false)
-	if e.injects {
-		e.route.Credential.Apply(out, e.begun.used)
+	if t := e.template; t != nil && t.sent != nil {
+		*out = append(*out, t.sent...)
+		e.route.Credential.add(out, e.begun.used)
+	} else {
+		*out = append(*out, e.fields...)
+		e.adaptRequest(out)
 	}
 	if e.route.Credential.Source == nil {
 		return *out, nil
 	}
 	return *out, checkOrigin((*out)[3].Value, (*out)[0].Value, origin)
+}
+
+// adaptRequest makes of the fields of the request those that go out, and keeps them in the
+// template, but for the token.
+func (e *relayed) adaptRequest(out *h2.Fields) {
+	dropHopByHop(out)
+	e.route.setFields(out, false)
+	if !e.injects {
+		return
+	}
+	credential := &e.route.Credential
+	if e.template != nil && credential.Placeholder.Access == "" {
+		credential.remove(out)
+		e.template.sent = slices.Clone((*out)[4:]) // behind the pseudo-header fields
+	}
+	credential.Apply(out, e.begun.used)
 }
 
 // dropHopByHop removes the fields of HTTP/2 that go no further (RFC 9110 section 7.6.1), and

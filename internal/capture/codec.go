@@ -13,7 +13,7 @@ func (s *state) code(c *codec) {
 	codeRequest(c, &s.head)
 	c.text(&s.event)
 	number(c, &s.status)
-	c.flags(&s.done, &s.head.methodMasked, &s.head.targetMasked, &s.head.targetCut)
+	c.flags(&s.done)
 	codeFacts(c, &s.facts)
 	s.request.code(c)
 	s.response.code(c)
@@ -25,16 +25,31 @@ func (s *state) code(c *codec) {
 
 // codeRequest visits a head but for its fields.
 func codeRequest(c *codec, q *Request) {
+	codeOwn(c, q)
+	codeShared(c, q)
+}
+
+// codeOwn visits what differs in heads of one connection that are the same else.
+func codeOwn(c *codec, q *Request) {
 	c.time(&q.Began)
 	c.time(&q.Arrived)
+	c.text(&q.Target)
+	number(c, &q.Client.Stream)
+	c.flags(&q.targetMasked, &q.targetCut)
+}
+
+// codeShared visits the rest.
+func codeShared(c *codec, q *Request) {
 	c.text(&q.Route)
 	c.text(&q.Method)
 	c.text(&q.Scheme)
 	c.text(&q.Host)
-	c.text(&q.Target)
 	c.text(&q.Proto)
 	number(c, &q.ReplayOf)
-	connInfo(c, &q.Client)
+	c.text(&q.Client.Proto)
+	c.text(&q.Client.Address)
+	number(c, &q.Client.Conn)
+	c.flags(&q.methodMasked, &q.NoBody, &q.Client.TLS, &q.Client.Reused)
 }
 
 // codeFacts visits what is kept of the facts.

@@ -66,7 +66,6 @@ func (r *Recorder) tell(e entry, c *codec) {
 	if e.kind == entryBegin {
 		var q Request
 		codeRequest(c, &q)
-		c.flags(&q.methodMasked, &q.targetMasked, &q.targetCut, &q.NoBody)
 		var cut bool
 		q.Header, cut = readFields(c)
 		r.begin(e.id, q, cut)

@@ -10,7 +10,7 @@ import (
 )
 
 // tools has a line for each program that tests call, with the Debian package that
-// brings it. .ci/run installs them.
+// brings it; python3:NAME is a module of Python's. .ci/run installs them.
 //
 //go:embed tools.txt
 var tools string
@@ -20,7 +20,7 @@ var tools string
 func NeedTool(t testing.TB, names ...string) (path string) {
 	t.Helper()
 	for _, name := range names {
-		found, err := exec.LookPath(name)
+		found, err := find(name)
 		if err != nil {
 			missing(t, name+" is missing", packageOf(name))
 		}
@@ -29,6 +29,14 @@ func NeedTool(t testing.TB, names ...string) (path string) {
 		}
 	}
 	return path
+}
+
+// find returns the path of a program, or a module of Python's.
+func find(name string) (string, error) {
+	if module, ok := strings.CutPrefix(name, "python3:"); ok {
+		return name, exec.Command("python3", "-c", "import "+module).Run()
+	}
+	return exec.LookPath(name)
 }
 
 // NeedVariable is [NeedTool] for what an environment variable says the place of. hint
