@@ -61,7 +61,7 @@ func (r results) at(row, name string) *figure {
 func measure(r *rig, proxies []*proxy, o options) (results, error) {
 	all := results{}
 	for _, p := range proxies {
-		all.at(rowIdle, p.name).kib = []float64{float64(rss(p.pid()))}
+		probeMemory(p, o, all)
 		all.at(rowReady, p.name).seconds = []float64{p.ready.Seconds()}
 	}
 	body, err := r.file("body", strings.Repeat("x", 64<<10))

@@ -45,8 +45,21 @@ func probe(p *proxy, o options, all results) {
 		f.add(time.Since(began))
 		f.cpu = append(f.cpu, float64((cpu(p.pid()) - used).Microseconds()))
 	}
-	idleConnections(p, o.idle, all.at(rowConn, p.name))
+}
+
+// probeMemory measures what is left open, before anything else has made the process larger.
+func probeMemory(p *proxy, o options, all results) {
+	all.at(rowIdle, p.name).kib = []float64{float64(rss(p.pid()))}
+	client, end := newClient()
+	defer end()
+	for range 2000 { // what is needed once is there then
+		if err := download(client, p.url("/small"), 13); err != nil {
+			all.at(rowOpen, p.name).fail(err)
+			return
+		}
+	}
 	idleStreams(p, o.idle, all.at(rowOpen, p.name))
+	idleConnections(p, o.idle, all.at(rowConn, p.name))
 }
 
 func (f *figure) fail(err error) {

@@ -92,7 +92,7 @@ func appendFrame(out []byte, kind http2.FrameType, flags http2.Flags, stream uin
 // recorded, counted and logged as well.
 func BenchmarkRelay(b *testing.B) {
 	b.Run("all", func(b *testing.B) {
-		recording := newCaptureObserver(config.Capture{Enabled: true}, func() []string { return nil })
+		recording := newCaptureObserver(config.Capture{Enabled: true, Body: 64 << 10, Total: 32 << 20}, func() []string { return nil })
 		ui := terminal.New(io.Discard, func(string) string { return "" })
 		benchmarkRelay(b, newObservers(ui, nil, console.NewMetrics(), recording).Observer)
 	})

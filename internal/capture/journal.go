@@ -226,7 +226,9 @@ func (j *journal) take(p []byte, limit int) []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	p = append(p, j.carried...)
-	j.carried = j.carried[:0]
+	if j.carried = j.carried[:0]; cap(j.carried) > readMost {
+		j.carried = nil
+	}
 	for j.start < j.end && len(p) < limit {
 		e, whole := j.next()
 		if whole == nil {

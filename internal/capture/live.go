@@ -10,15 +10,23 @@ type liveView struct {
 	offset  int64 // of the next byte that is shown
 }
 
+// view returns the view, which few bodies have.
+func (b *body) view() *liveView {
+	if b.live == nil {
+		b.live = new(liveView)
+	}
+	return b.live
+}
+
 // emit shows p, the next piece of a body, to the followers.
 func (e *recording) emit(s *side, p []byte) {
 	b, set := &s.body, e.r.secrets.Recent()
 	b.advance(set)
 	buffer := scratch.Get().(*[]byte)
 	defer scratch.Put(buffer)
-	out, skipped := b.live.mask.Add((*buffer)[:0], p, set)
-	b.live.scanned += int64(len(p))
-	b.live.offset += int64(skipped)
+	out, skipped := b.view().mask.Add((*buffer)[:0], p, set)
+	b.view().scanned += int64(len(p))
+	b.view().offset += int64(skipped)
 	e.emitMasked(s, out)
 	*buffer = out[:0]
 }
@@ -27,7 +35,7 @@ func (e *recording) emit(s *side, p []byte) {
 func (e *recording) emitEnd(s *side, whole bool) {
 	b, set := &s.body, e.r.secrets.Recent()
 	b.advance(set)
-	e.emitMasked(s, b.live.mask.End(nil, set, whole))
+	e.emitMasked(s, b.view().mask.End(nil, set, whole))
 }
 
 func (e *recording) emitMasked(s *side, out []byte) {
@@ -36,21 +44,21 @@ func (e *recording) emitMasked(s *side, out []byte) {
 		if s == &e.request {
 			name = RequestSide
 		}
-		e.r.watch.chunk(e.id, name, s.body.live.offset, out)
+		e.r.watch.chunk(e.id, name, s.body.view().offset, out)
 	}
-	s.body.live.offset += int64(len(out))
+	s.body.view().offset += int64(len(out))
 }
 
 // advance gives the masker what passed while there was no follower. A new follower gets
 // those bytes from the record.
 func (b *body) advance(set *redact.Patterns) {
-	for p := range b.kept.from(int(min(b.live.scanned, int64(b.kept.size)))) {
-		out, skipped := b.live.mask.Add(nil, p, set)
-		b.live.offset += int64(len(out) + skipped)
-		b.live.scanned += int64(len(p))
+	for p := range b.kept.from(int(min(b.view().scanned, int64(b.kept.size)))) {
+		out, skipped := b.view().mask.Add(nil, p, set)
+		b.view().offset += int64(len(out) + skipped)
+		b.view().scanned += int64(len(p))
 	}
-	if missing := b.size - b.live.scanned; missing > 0 {
-		b.live.offset += b.live.mask.Skip(missing)
-		b.live.scanned = b.size
+	if missing := b.size - b.view().scanned; missing > 0 {
+		b.view().offset += b.view().mask.Skip(missing)
+		b.view().scanned = b.size
 	}
 }

@@ -58,7 +58,11 @@ func (r *Recorder) read(most int) bool {
 		r.tell(e, &codec{in: string(content), reading: true, wide: true})
 		p = p[size:]
 	}
-	return len(r.reader.buffer) >= most
+	more := len(r.reader.buffer) >= most
+	if cap(r.reader.buffer) > 2*readMost {
+		r.reader.buffer = nil
+	}
+	return more
 }
 
 // tell makes an entry part of its recording.

@@ -49,9 +49,9 @@ type body struct {
 	kept     stored
 	arrivals []Arrival        // of kept
 	set      *redact.Patterns // what was secret when kept last grew
-	live     liveView
-	dropped  bool // nothing is kept
-	partial  bool // not all bytes are in kept
+	live     *liveView        // nil = nobody has followed it
+	dropped  bool             // nothing is kept
+	partial  bool             // not all bytes are in kept
 	ended    bool
 	whole    bool // it ended regularly
 }
