@@ -2,6 +2,7 @@ package h2
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -59,6 +60,11 @@ func (s *Session) write() {
 			s.out, spare = release(s.out), release(spare)
 			s.countBuffers(s.out, spare)
 			s.wake.Wait()
+			if s.err == nil { // who else was woken may add more: one write for all
+				g.mu.Unlock()
+				runtime.Gosched()
+				g.mu.Lock()
+			}
 			continue
 		}
 		out := s.out
