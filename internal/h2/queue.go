@@ -3,6 +3,7 @@ package h2
 import (
 	"iter"
 	"slices"
+	"sync"
 )
 
 // A queue holds the bytes of DATA frames that wait to be sent, with the borders between
@@ -37,9 +38,8 @@ func (q *queue) add(p []byte) {
 	if q.start > 0 && len(q.data)+len(p) > cap(q.data) {
 		q.data, q.start = append(q.data[:0], q.data[q.start:]...), 0
 	}
-	if need := len(q.data) + len(p); need > cap(q.data) && need <= streamWindow {
-		// Step by step: many streams wait with a full window, and append would give them more.
-		q.data = append(make([]byte, 0, (need+maxPayload-1)/maxPayload*maxPayload), q.data...)
+	if need := len(q.data) + len(p); need > cap(q.data) {
+		q.move(bufferFor(need))
 	}
 	q.data = append(q.data, p...)
 	q.size += len(p)
@@ -47,6 +47,34 @@ func (q *queue) add(p []byte) {
 		q.borders[n-1] += len(p)
 	} else {
 		q.borders = append(q.borders, len(p))
+	}
+}
+
+// queueBuffers have room for a window: what waits longer is as much, as a rule.
+var queueBuffers = sync.Pool{New: func() any { return new([streamWindow]byte) }}
+
+// bufferFor returns an empty buffer. Many streams may wait with a full window, so it is not
+// much larger than what is needed.
+func bufferFor(need int) []byte {
+	switch {
+	case need <= maxPayload:
+		return make([]byte, 0, maxPayload)
+	case need <= streamWindow:
+		return queueBuffers.Get().(*[streamWindow]byte)[:0]
+	}
+	return make([]byte, 0, need+need/4)
+}
+
+// move copies what is held into a buffer that takes the place of its own.
+func (q *queue) move(to []byte) {
+	before := q.data
+	q.data = append(to, before...)
+	giveBack(before)
+}
+
+func giveBack(buffer []byte) {
+	if cap(buffer) == streamWindow {
+		queueBuffers.Put((*[streamWindow]byte)(buffer[:streamWindow]))
 	}
 }
 
@@ -96,9 +124,10 @@ func (q *queue) own(s *Session) {
 
 // drop frees what is held.
 func (q *queue) drop() {
-	before := cap(q.data)
+	before := q.data
 	*q = queue{owner: q.owner}
-	q.count(before)
+	q.count(cap(before))
+	giveBack(before)
 }
 
 // turns are the streams that have something to send, in the order in which they may.
