@@ -58,39 +58,30 @@ func (g *Group) hold(n int) {
 	}
 	if n >= 0 && g.held > g.tooMuch() && !g.relieving {
 		g.relieving = true
-		g.later((*reliever)(g))
+		go g.makeRoom()
 	}
 }
 
-// A reliever ends connections where a group is full.
-type reliever Group
-
-// Tell implements [Teller].
-func (r *reliever) Tell() {
-	g := (*Group)(r)
-	if n := g.relieve(); n > 0 && g.Relieved != nil {
-		g.Relieved(n)
+// makeRoom ends connections where a group is full, and looks again when they are gone. It has a
+// goroutine of its own: who is told may wait.
+func (g *Group) makeRoom() {
+	ended := g.relieve()
+	time.AfterFunc(stalledTime/10, g.endRound)
+	if ended > 0 && g.Relieved != nil {
+		g.Relieved(ended)
 	}
-}
-
-// Told implements [Teller].
-func (r *reliever) Told() {
-	time.AfterFunc(stalledTime/10, func() { // what was ended is free then
-		g := (*Group)(r)
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.endRound()
-		g.hold(0)
-	})
 }
 
 // endRound has those go on that wait in awaitRoom.
 func (g *Group) endRound() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.relieving = false
 	g.rounds++
 	if g.room != nil {
 		g.room.Broadcast()
 	}
+	g.hold(0)
 }
 
 // awaitRoom has who reads wait while connections are ended for there is too much, but not for
