@@ -13,7 +13,7 @@ import (
 
 // Python's h2 is a client of HTTP/2 that others wrote, which looks closely at each frame.
 func TestPythonsH2IsServed(t *testing.T) {
-	testkit.NeedTool(t, "python3", "python3:h2")
+	python := testkit.NeedTool(t, "python3:h2")
 	server := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for r.URL.Path == "/endless" {
 			if _, err := w.Write(make([]byte, 10_000)); err != nil {
@@ -31,7 +31,7 @@ func TestPythonsH2IsServed(t *testing.T) {
 		"[credential.fixed]\nprovider = \"oauth2\"\ngrant = \"static\"\ntoken = \"secret-of-the-test\"\n", server.URL, testkit.CertFile(t, server))
 	_, address := startChild(t, config)
 	_, port, _ := strings.Cut(address, ":")
-	out, err := exec.CommandContext(testkit.Context(t), "python3", "testdata/clients/h2client.py", port).CombinedOutput()
+	out, err := exec.CommandContext(testkit.Context(t), python, "testdata/clients/h2client.py", port).CombinedOutput()
 	if err != nil || strings.Count(string(out), "PASS") != 6 {
 		t.Errorf("%v\n%s", err, out)
 	}

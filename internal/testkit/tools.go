@@ -31,12 +31,19 @@ func NeedTool(t testing.TB, names ...string) (path string) {
 	return path
 }
 
-// find returns the path of a program, or a module of Python's.
-func find(name string) (string, error) {
-	if module, ok := strings.CutPrefix(name, "python3:"); ok {
-		return name, exec.Command("python3", "-c", "import "+module).Run()
+// find returns the path of a program, or of the Python that has a module: Debian's may not be
+// the first one.
+func find(name string) (path string, err error) {
+	module, ok := strings.CutPrefix(name, "python3:")
+	if !ok {
+		return exec.LookPath(name)
 	}
-	return exec.LookPath(name)
+	for _, path = range []string{"python3", "/usr/bin/python3"} {
+		if err = exec.Command(path, "-c", "import "+module).Run(); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
 }
 
 // NeedVariable is [NeedTool] for what an environment variable says the place of. hint

@@ -46,7 +46,8 @@ def pump():
 def begin(method, path, end):
     stream = CONN.get_next_available_stream_id()
     SEEN[stream] = {"interims": [], "head": None, "body": b"", "trailer": None, "ended": False, "reset": False}
-    CONN.send_headers(stream, [(":method", method), (":scheme", "http"), (":authority", "localhost:%d" % PORT), (":path", path)], end_stream=end)
+    fields = [(":method", method), (":scheme", "http"), (":authority", "localhost:%d" % PORT), (":path", path)]
+    CONN.send_headers(stream, fields + ([] if end else [("trailer", "sum")]), end_stream=end)
     flush()
     return stream, SEEN[stream]
 
