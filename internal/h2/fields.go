@@ -84,5 +84,5 @@ func (f *Fields) Add(name, value string) {
 
 // sameName compares a name of HTTP/2's, which is in lower case, with one in any case.
 func sameName(lower, name string) bool {
-	return len(lower) == len(name) && len(name) > 0 && lower[0] == name[0]|0x20 && strings.EqualFold(lower, name)
+	return len(lower) == len(name) && len(name) > 0 && lower[0]|0x20 == name[0]|0x20 && strings.EqualFold(lower, name)
 }

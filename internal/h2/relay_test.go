@@ -179,6 +179,19 @@ func TestRelaysKeepFrames(t *testing.T) {
 	}
 }
 
+// A name may begin with any byte of a token.
+func TestFieldsAreFoundByTheirNames(t *testing.T) {
+	for _, name := range []string{"a", "_x", "^x", "~x", "!x", "x-y"} {
+		f := Fields{{Name: "x"}, {Name: name, Value: "v"}}
+		if !f.Has(strings.ToUpper(name)) || len(f.Values(name)) != 1 {
+			t.Errorf("%s is not found", name)
+		}
+		if f.Del(name); len(f) != 1 {
+			t.Errorf("%s is still there", name)
+		}
+	}
+}
+
 // The priority that a client gives to a request passes (RFC 9218), also before the relay could
 // start.
 func TestRelaysPassPriorities(t *testing.T) {
