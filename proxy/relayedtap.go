@@ -177,14 +177,14 @@ func (e *relayed) noteFault(err error) {
 	e.x.Note(func(f *exchange.Facts) { f.Fault = upstream.Cause(err) })
 }
 
-// Tell implements [h2.Teller].
-func (e *relayed) Tell() {
+// Report implements [h2.Reporter].
+func (e *relayed) Report() {
 	e.handler.tell(&e.x)
 	e.exit()
 }
 
-// Told implements [h2.Teller].
-func (e *relayed) Told() {
+// Release implements [h2.Reporter].
+func (e *relayed) Release() {
 	if e.cancel == nil && e.timer == nil { // else somebody may still look at it
 		e.relay.Free()
 		e.free()

@@ -18,7 +18,7 @@ type template struct {
 	route                     *Route
 	decision                  exchange.Decision
 	sent                      h2.Fields // what goes out, but for the token; nil = not known yet
-	again                     exchange.Again
+	cache                     exchange.HeadCache
 }
 
 // templates are those of one connection.
@@ -47,7 +47,7 @@ func (t *templates) comesAgain(h *h2.Head) bool {
 
 // follow takes from the template what was decided.
 func (e *relayed) follow(t *template) {
-	e.template, e.x.Again = t, &t.again
+	e.template, e.x.HeadCache = t, &t.cache
 	e.fields = append(e.fields[:0], t.admitted...)
 	e.route = t.route
 	e.setDecision(t.decision)

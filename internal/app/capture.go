@@ -40,7 +40,7 @@ func (s *captureObserver) markShutdown() {
 
 // begin is for [proxy.Observer].
 func (s *captureObserver) begin(x *exchange.Exchange) exchange.Recorder {
-	if recorded := s.recorder.BeginWith(requestOf(x), x.Head.Fields, x.Again); recorded != nil {
+	if recorded := s.recorder.BeginWith(requestOf(x), x.Head.Fields, x.HeadCache); recorded != nil {
 		return recorded
 	}
 	return nil

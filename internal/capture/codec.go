@@ -35,7 +35,7 @@ func codeOwn(c *codec, q *Request) {
 	c.time(&q.Arrived)
 	c.text(&q.Target)
 	number(c, &q.Client.Stream)
-	c.flags(&q.targetMasked, &q.targetCut)
+	c.flags(&q.targetMasked, &q.targetCut, &q.NoBody)
 }
 
 // codeShared visits the rest.
@@ -49,7 +49,7 @@ func codeShared(c *codec, q *Request) {
 	c.text(&q.Client.Proto)
 	c.text(&q.Client.Address)
 	number(c, &q.Client.Conn)
-	c.flags(&q.methodMasked, &q.NoBody, &q.Client.TLS, &q.Client.Reused)
+	c.flags(&q.methodMasked, &q.Client.TLS, &q.Client.Reused)
 }
 
 // codeFacts visits what is kept of the facts.

@@ -139,6 +139,27 @@ func TestTheJournalShowsNoHolesAsBodies(t *testing.T) {
 	})
 }
 
+// Heads that come again may be followed by a body or not, and each has its own path.
+func TestHeadsThatComeAgainAreRecordedEach(t *testing.T) {
+	r, cache := New(Options{}), &exchange.HeadCache{}
+	for i, noBody := range []bool{true, false, true} {
+		target := fmt.Sprint("/", i)
+		e := r.BeginWith(Request{Began: time.Now(), Method: "POST", Target: target, NoBody: noBody}, testkit.Fields("A", "b"), cache)
+		if !noBody {
+			e.RequestData([]byte("body"))
+			e.RequestEnd(nil, nil)
+		}
+		e.End(exchange.Facts{Status: 200}, nil)
+		got := get(t, r, e)
+		if body := string(got.Request.Body.Bytes); got.Target != target || got.Method != "POST" || len(got.Request.Header) != 1 || !got.Request.Body.Complete || (body == "body") == noBody {
+			t.Errorf("%d: %+v, %q", i, got, body)
+		}
+	}
+	if cache.Recorded == nil {
+		t.Error("nothing was kept")
+	}
+}
+
 // Looking ends, however much comes meanwhile.
 func TestReadingTheJournalEnds(t *testing.T) {
 	r := New(Options{})

@@ -64,28 +64,28 @@ func (r *Recorder) Begin(request Request) *Exchange {
 	return r.BeginWith(request, fieldList(request.Header), nil)
 }
 
-// BeginWith is Begin with the fields of a head as its engine has them. again is for heads that
+// BeginWith is Begin with the fields of a head as its engine has them. cache is for heads that
 // are the same but for what codeOwn visits; nil = none are known.
-func (r *Recorder) BeginWith(request Request, header exchange.FieldList, again *exchange.Again) *Exchange {
+func (r *Recorder) BeginWith(request Request, header exchange.FieldList, cache *exchange.HeadCache) *Exchange {
 	if r == nil || r.paused.Load() {
 		return nil
 	}
 	e := &Exchange{r: r, id: r.last.Add(1), room: [2]int64{max(r.options.Body, 0), max(r.options.Body, 0)}}
 	if len(request.Method)+len(request.Target)+len(request.Host) > maxHeadBytes/2 {
 		request.bound(r.secrets.Now())
-		again = nil
+		cache = nil
 	}
 	c := e.begin(entryBegin)
 	codeOwn(c, &request)
-	if again != nil && again.Recorded != nil {
-		c.out = append(c.out, again.Recorded...)
-		e.timed[0] = again.Multipart
+	if cache != nil && cache.Recorded != nil {
+		c.out = append(c.out, cache.Recorded...)
+		e.timed[0] = cache.Multipart
 	} else {
 		shared := len(c.out)
 		codeShared(c, &request)
 		e.timed[0] = e.writeFields(header)
-		if again != nil && !r.journal.fields.over { // else they depend on what is secret now
-			again.Recorded, again.Multipart = bytes.Clone(c.out[shared:]), e.timed[0]
+		if cache != nil && !r.journal.fields.over { // else they depend on what is secret now
+			cache.Recorded, cache.Multipart = bytes.Clone(c.out[shared:]), e.timed[0]
 		}
 	}
 	e.end(entryBegin)

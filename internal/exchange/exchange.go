@@ -13,9 +13,9 @@ type Exchange struct {
 	Conn     *Conn
 	Head     *Head
 	Recorder Recorder // nil = it is not recorded
-	// Again is shared by exchanges whose heads are the same but for their paths and numbers;
+	// HeadCache is shared by exchanges whose heads are the same but for their paths and numbers;
 	// nil = none are known.
-	Again *Again
+	HeadCache *HeadCache
 	// Continue is called before the request is sent, when nothing is waited for any more;
 	// nil = nobody waits for that.
 	Continue func()
@@ -27,9 +27,9 @@ type Exchange struct {
 	facts Facts
 }
 
-// An Again has what need not be made anew for a head that comes again. Only who begins
+// A HeadCache has what need not be made anew for a head that comes again. Only who begins
 // exchanges of one connection uses it, one after the other.
-type Again struct {
+type HeadCache struct {
 	Recorded  []byte // the form that the recorder has of it; nil = none yet
 	Multipart bool   // the body is
 }

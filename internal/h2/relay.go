@@ -285,7 +285,7 @@ func (r *Relay) Over() bool { return r.over }
 func (r *Relay) UpstreamID() uint32 { return r.out.id }
 
 // Later has t called soon without the lock: it may wait.
-func (r *Relay) Later(t Teller) { r.in.s.group.later(t) }
+func (r *Relay) Later(t Reporter) { r.in.s.group.later(t) }
 
 // Kept reports whether all of the request's body that has come is there for who takes the
 // request over.

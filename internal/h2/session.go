@@ -21,10 +21,10 @@ type Group struct {
 	Relieved func(connections int)
 
 	mu      sync.Mutex
-	now     time.Time // when what is done now began; whoever takes the lock to do much sets it
-	pending []Teller  // see later
-	running bool      // a goroutine calls them
-	free    []*Stream // nobody knows them any more
+	now     time.Time  // when what is done now began; whoever takes the lock to do much sets it
+	pending []Reporter // see later
+	running bool       // a goroutine calls them
+	free    []*Stream  // nobody knows them any more
 
 	held      int64 // bytes, by the prices of memory.go
 	isFull    atomic.Bool
@@ -48,7 +48,7 @@ func (g *Group) stream() *Stream {
 }
 
 // later has t called soon without the lock, behind what was given before.
-func (g *Group) later(t Teller) {
+func (g *Group) later(t Reporter) {
 	g.pending = append(g.pending, t)
 	if !g.running {
 		g.running = true
@@ -59,17 +59,17 @@ func (g *Group) later(t Teller) {
 func (g *Group) callPending() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var spare []Teller
+	var spare []Reporter
 	for len(g.pending) > 0 {
 		all := g.pending
 		g.pending = spare[:0]
 		g.mu.Unlock()
 		for _, t := range all {
-			t.Tell()
+			t.Report()
 		}
 		g.mu.Lock()
 		for _, t := range all {
-			t.Told()
+			t.Release()
 		}
 		clear(all)
 		spare = all

@@ -27,9 +27,9 @@ type Tap interface {
 	Ended(err *ResetError, clientGone bool)
 }
 
-// A Teller tells somebody of something. Told is called behind Tell, with the group's lock
-// held.
-type Teller interface {
-	Tell()
-	Told()
+// A Reporter tells of something that has ended. Report may wait. Release is called behind it,
+// with the group's lock held.
+type Reporter interface {
+	Report()
+	Release()
 }
