@@ -83,9 +83,9 @@ type serverHooks struct {
 	relays   bool      // their requests are relayed by streams
 }
 
-// within has requests enter only while there is memory for them.
-func (h *serverHooks) within(group *h2.Group) {
-	enter, tryEnter := h.enter, h.tryEnter
+// boundEntry has requests enter only while there is memory for them.
+func (h *serverHooks) boundEntry() {
+	enter, tryEnter, group := h.enter, h.tryEnter, h.group
 	h.enter = func(r *http.Request) (func(), bool) {
 		if group.Full() {
 			return nil, false
@@ -108,7 +108,8 @@ func (h *serverHooks) within(group *h2.Group) {
 // newGroup is that of the HTTP/2 connections.
 func (s *Server) newGroup() *h2.Group {
 	return &h2.Group{Memory: s.Conf.Proxy.Memory, Relieved: func(n int) {
-		s.refusals.warn("memory", "the memory for connections is full; those that held most of it were ended", "connections", n, "memory", s.Conf.Proxy.Memory)
+		s.refusals.warn("memory", "the memory for connections is full; those that held most of it were ended", "connections", n, "memory", s.Conf.Proxy.Memory,
+			"hint", "their clients do not read what they asked for; more can be held with memory under [proxy]")
 	}}
 }
 

@@ -169,7 +169,7 @@ func (s *Server) build(ctx context.Context) error {
 	o.DecisionHeader = s.Conf.Proxy.DecisionHeader
 	hooks := serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, group: s.newGroup(), relays: s.Conf.Proxy.Engine != "standard"}
 	hooks.enter, hooks.tryEnter = s.busy.Limit(maxRequests, maxWaiting)
-	hooks.within(hooks.group)
+	hooks.boundEntry()
 	boundMemory(s.env.Getenv, s.Conf)
 	s.pipeline, err = program.pipeline(o, s.loginURL, hooks)
 	if err != nil {
