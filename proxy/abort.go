@@ -1,8 +1,9 @@
 package proxy
 
 import (
-	"net"
 	"net/http"
+
+	"avsproxy/internal/netconn"
 )
 
 // abortResponse is deferred around the answer to an HTTP/1.0 client. Such an answer may
@@ -14,25 +15,7 @@ func abortResponse(w http.ResponseWriter) {
 		return
 	}
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		resetConn(conn)
+		netconn.Reset(conn)
 	}
 	panic(broken)
-}
-
-// resetConn closes a connection with RST instead of FIN, where it is TCP below, and
-// without TLS's goodbye, which would make the answer whole.
-func resetConn(conn net.Conn) {
-	defer conn.Close()
-	below := conn
-	for {
-		wrapper, wraps := below.(interface{ NetConn() net.Conn })
-		if !wraps {
-			break
-		}
-		below = wrapper.NetConn()
-	}
-	if tcp, ok := below.(interface{ SetLinger(sec int) error }); ok {
-		_ = tcp.SetLinger(0) // what cannot linger is closed all the same
-	}
-	below.Close()
 }

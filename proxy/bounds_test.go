@@ -22,7 +22,7 @@ func (l *line) overDoors(t *testing.T, test func(t *testing.T, client *http.Clie
 	t.Run("h2c", func(t *testing.T) { test(t, h2cClient(t), l.url) })
 	t.Run("h2", func(t *testing.T) {
 		client := newClient(t, (*http.Protocols).SetHTTP2)
-		client.Transport.(*http.Transport).TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
+		transportOf(client).TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
 		test(t, client, secure.URL)
 	})
 }

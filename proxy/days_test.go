@@ -70,7 +70,7 @@ func newDays(t *testing.T) *days {
 	d.nextSuspend = time.Now().Add(d.between(4*time.Hour, 8*time.Hour))
 	d.sandbox = start(t, sandbox.Options{LWA: []net.Listener{d.far.listen()}, AVS: []net.Listener{d.far.listen()}, OneConnection: true})
 	client := clientOf(t, d.sandbox)
-	client.HTTP.Transport.(*http.Transport).DialContext = d.far.dial
+	transportOf(client.HTTP).DialContext = d.far.dial
 	d.line = build(t, d.sandbox.AVS(), d.sandbox.Pool(), plan{
 		source:     loginBy(t, client),
 		front:      d.near.listen(),
@@ -79,7 +79,7 @@ func newDays(t *testing.T) *days {
 	})
 	d.clients = [2]*http.Client{h1Client(t), h2cClient(t)}
 	for _, client := range d.clients {
-		client.Transport.(*http.Transport).DialContext = d.near.dial
+		transportOf(client).DialContext = d.near.dial
 	}
 	return d
 }

@@ -197,13 +197,14 @@ func TestARefusalOfAnUploadUnderWayPasses(t *testing.T) {
 	})
 }
 
+// Whoever did not wait for it may get none (RFC 9110 section 10.1.1).
 func TestRequestThatIsSentAgainGetsOne100Continue(t *testing.T) {
 	for _, http1 := range []bool{false, true} {
 		l, upstream := toPicky(t, works, plan{}, http1)
 		conn := testkit.Dial(t, l.addr)
 		io.WriteString(conn, "POST /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody")
 		all, err := io.ReadAll(conn)
-		if n := strings.Count(string(all), "100 Continue"); err != nil || n != 1 || !strings.Contains(string(all), "HTTP/1.1 200") {
+		if n := strings.Count(string(all), "100 Continue"); err != nil || n > 1 || !strings.Contains(string(all), "HTTP/1.1 200") {
 			t.Errorf("%d times, %v: %s", n, err, all)
 		}
 		if got := upstream.deliveries(); len(got) != 2 || got[1].body != "body" {

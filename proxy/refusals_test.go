@@ -55,6 +55,7 @@ func TestBusyAnswersHaveRetryAfter(t *testing.T) {
 	var told []problem.Code
 	l := build(t, "https://"+testkit.ClosedPort(t), nil, plan{source: static()})
 	l.handler.(*Handler).Enter = func(*http.Request) (func(), bool) { return nil, false }
+	l.handler.(*Handler).TryEnter = func() (func(), bool) { return nil, false }
 	l.handler.(*Handler).Observer = Observer{Record: notes.record, Refused: func(_ *exchange.Head, p problem.Problem) { told = append(told, p.Code) }}
 	a := get(t, h1Client(t), l.url)
 	problemOf(t, a, problem.Busy)

@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +33,7 @@ func (h *Handler) Acceptor(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
 	return func(st *h2.Stream, head *h2.Head, fin bool) {
 		e := exchanges.Get().(*relayed)
 		e.relayer, e.head, e.whole, e.began = r, *head, fin, st.Now()
-		if !e.admit(st.ID()) {
+		if !e.admit(streamOf(st, head)) {
 			e.free()
 			bridge.Accept(st, head, fin)
 			return
@@ -40,15 +42,23 @@ func (h *Handler) Acceptor(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
 	}
 }
 
+// streamOf is the number of a stream of HTTP/2; 0 = it is none.
+func streamOf(st *h2.Stream, head *h2.Head) uint32 {
+	if head.Proto != "" {
+		return 0
+	}
+	return st.ID()
+}
+
 // admit takes the steps of ServeHTTP up to the relay. false = the request is to be answered
 // here, or not one that a stream can relay.
 func (e *relayed) admit(stream uint32) bool {
-	if e.head.Method == http.MethodConnect || e.head.Authority == "" || !isPlainTarget(e.head.Path) {
+	if e.head.Method == http.MethodConnect || e.head.Authority == "" || !isTarget(e.head.Path) {
 		return false
 	}
 	e.setHead(stream)
 	e.x.Init(e.conn, &e.request, e.began)
-	if t := e.templates.find(&e.head); t != nil {
+	if t := e.templates.find(&e.head, e.whole); t != nil {
 		e.follow(t)
 	} else if !e.judge() {
 		return false
@@ -60,7 +70,10 @@ func (e *relayed) admit(stream uint32) bool {
 func (e *relayed) judge() bool {
 	h := e.handler
 	e.fields = append(e.fields[:0], e.head.Fields...)
-	if p, _ := h.Rules.Admit(e.conn, &e.request); p != nil || e.fields.Has("Expect") {
+	if p, _ := h.Rules.Admit(e.conn, &e.request); p != nil || e.fields.Has("Upgrade") && e.head.Proto != "" {
+		return false
+	}
+	if e.expects = e.expectsContinue(); !e.expects && e.fields.Has("Expect") {
 		return false
 	}
 	if h.Withhold != nil {
@@ -108,7 +121,8 @@ type relayed struct {
 	template *template // nil = there is none
 	decision exchange.Decision
 	injects  bool
-	uploaded int // bytes of the request that have come
+	expects  bool // the client waits for a 100
+	uploaded int  // bytes of the request that have come
 	whole    bool
 	status   int
 	written  int64
@@ -119,8 +133,18 @@ func (e *relayed) setHead(stream uint32) {
 	path, query := cutTarget(e.head.Path)
 	e.request = exchange.Head{
 		Method: e.head.Method, Authority: e.head.Authority, Path: path, Query: query, Target: e.head.Path,
-		Proto: "HTTP/2.0", Stream: stream, Fields: &e.fields, NoBody: e.whole,
+		Proto: cmp.Or(e.head.Proto, "HTTP/2.0"), Stream: stream, Fields: &e.fields, NoBody: e.whole,
 	}
+	if e.head.Proto != "" {
+		e.request.Scheme, e.request.HTTP10 = e.head.Scheme, e.head.Proto == "HTTP/1.0"
+		e.request.Forward = e.head.Scheme != ""
+	}
+}
+
+// expectsContinue reports whether the client holds its body back for a 100 (RFC 9110 section
+// 10.1.1).
+func (e *relayed) expectsContinue() bool {
+	return !e.whole && !e.request.HTTP10 && strings.EqualFold(e.request.Get("Expect"), "100-continue")
 }
 
 func (e *relayed) decide() bool {
@@ -214,6 +238,9 @@ func (e *relayed) hasToken(now time.Time) bool {
 func (e *relayed) start(to *upstream.Upstream, place upstream.Place, out h2.Fields) error {
 	if err := place.Start(&e.x, &e.relay, out, e.head.Method == http.MethodHead); err != nil {
 		return err
+	}
+	if e.expects {
+		e.relay.SendContinue()
 	}
 	e.patience = to.HeaderTimeout()
 	e.boundAnswer()

@@ -3,20 +3,16 @@ package proxy
 import (
 	"net/url"
 	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
 
 	"avsproxy/internal/h2"
 )
 
 // outgoing are the fields of the request as they go out. The origin is checked last.
 func (e *relayed) outgoing(origin *url.URL) (h2.Fields, error) {
-	path := e.head.Path
-	if base := e.route.Origin.EscapedPath(); base != "" && base != "/" {
-		target, err := url.ParseRequestURI(path)
-		if err != nil {
-			return nil, err
-		}
-		path = TargetURL(e.route.Origin, target).RequestURI()
-	}
+	path := under(e.route.Origin, e.head.Path)
 	e.relayer.fields = append(e.relayer.fields[:0],
 		h2.Field{Name: ":authority", Value: origin.Host}, h2.Field{Name: ":method", Value: e.head.Method},
 		h2.Field{Name: ":path", Value: path}, h2.Field{Name: ":scheme", Value: origin.Scheme})
@@ -34,10 +30,22 @@ func (e *relayed) outgoing(origin *url.URL) (h2.Fields, error) {
 	return *out, checkOrigin((*out)[3].Value, (*out)[0].Value, origin)
 }
 
+// under puts the path of the origin before the one that was asked for, which stays as it is.
+func under(origin *url.URL, path string) string {
+	base := strings.TrimSuffix(origin.EscapedPath(), "/")
+	if base == "" || path == "*" {
+		return path
+	}
+	return base + path
+}
+
 // adaptRequest makes of the fields of the request those that go out, and keeps them in the
 // template, but for the token.
 func (e *relayed) adaptRequest(out *h2.Fields) {
 	dropHopByHop(out)
+	if e.head.Proto != "" {
+		dropConnection(out)
+	}
 	e.route.setFields(out, false)
 	if !e.injects {
 		return
@@ -55,5 +63,23 @@ func (e *relayed) adaptRequest(out *h2.Fields) {
 func dropHopByHop(fields *h2.Fields) {
 	for _, name := range []string{"proxy-authorization", "proxy-authenticate", "host"} {
 		fields.Del(name)
+	}
+}
+
+// dropConnection removes the fields of HTTP/1.x that go no further (RFC 9110 section 7.6.1).
+func dropConnection(fields *h2.Fields) {
+	for _, list := range fields.Values("Connection") {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.Trim(name, " \t"); name != "" && !strings.EqualFold(name, "TE") {
+				fields.Del(name)
+			}
+		}
+	}
+	trailers := httpguts.HeaderValuesContainsToken(fields.Values("TE"), "trailers")
+	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Upgrade", "Expect"} {
+		fields.Del(name)
+	}
+	if trailers {
+		fields.Add("te", "trailers") // it is true of us, and of the client (RFC 9110 section 10.1.4)
 	}
 }

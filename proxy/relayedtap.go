@@ -43,6 +43,13 @@ func (e *relayed) RequestReset(err *h2.ResetError) {
 	}
 }
 
+// RequestBroken implements [h2.Tap].
+func (e *relayed) RequestBroken(err *h2.ResetError) {
+	e.relay.HandOver(e.bridge, e.kept(), nil, false, func(w http.ResponseWriter, r *http.Request, _ *http.Response) {
+		e.resume(w, r, uploadError{err})
+	})
+}
+
 // endBodiless is for a request that ended with its head, which the recorder knows.
 func (e *relayed) endBodiless() {
 	e.whole = true

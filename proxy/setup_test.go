@@ -235,7 +235,8 @@ func (l *line) newServer(handler http.Handler) *httpserver.Server {
 	h, ok := handler.(*Handler)
 	server.WebSockets = ok && slices.ContainsFunc(h.Routes, func(route *Route) bool { return route.WebSocket })
 	server.Group = &l.group
-	if ok && !isStandard() && !l.standard {
+	server.Standard = isStandard() || l.standard
+	if ok && !server.Standard {
 		server.Relay = func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
 			inner := bridge.Handler
 			bridge.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -347,7 +348,20 @@ func clients(t testing.TB) map[string]*http.Client {
 	return map[string]*http.Client{"HTTP1": h1Client(t), "h2c": h2cClient(t)}
 }
 
-func h1Client(t testing.TB) *http.Client { return newClient(t, (*http.Protocols).SetHTTP1) }
+func h1Client(t testing.TB) *http.Client {
+	client := newClient(t, (*http.Protocols).SetHTTP1)
+	client.Transport = takingTrailers{client.Transport.(*http.Transport)}
+	return client
+}
+
+// takingTrailers says what net/http's client does, but does not say.
+type takingTrailers struct{ *http.Transport }
+
+func (t takingTrailers) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Te", "trailers")
+	return t.Transport.RoundTrip(r)
+}
 
 func h2cClient(t testing.TB) *http.Client { return newClient(t, (*http.Protocols).SetUnencryptedHTTP2) }
 
@@ -416,4 +430,11 @@ func problemOf(t testing.TB, a answer, code problem.Code) told {
 	}
 	testkit.NoCanary(t, "the problem", string(a.body))
 	return p
+}
+
+func transportOf(client *http.Client) *http.Transport {
+	if taking, ok := client.Transport.(takingTrailers); ok {
+		return taking.Transport
+	}
+	return client.Transport.(*http.Transport)
 }

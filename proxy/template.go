@@ -13,6 +13,8 @@ import (
 // the same head again and again.
 type template struct {
 	method, scheme, authority string
+	proto                     string
+	whole, expects            bool
 	came                      h2.Fields // as they came
 	admitted                  h2.Fields // what admission left of them
 	route                     *Route
@@ -28,8 +30,8 @@ type templates struct {
 }
 
 // find returns the template of a head; nil = there is none.
-func (t *templates) find(h *h2.Head) *template {
-	if last := t.last; last != nil && last.method == h.Method && last.scheme == h.Scheme && last.authority == h.Authority && slices.Equal(last.came, h.Fields) {
+func (t *templates) find(h *h2.Head, whole bool) *template {
+	if last := t.last; last != nil && last.method == h.Method && last.scheme == h.Scheme && last.authority == h.Authority && last.proto == h.Proto && last.whole == whole && slices.Equal(last.came, h.Fields) {
 		return last
 	}
 	return nil
@@ -49,7 +51,7 @@ func (t *templates) comesAgain(h *h2.Head) bool {
 func (e *relayed) follow(t *template) {
 	e.template, e.x.HeadCache = t, &t.cache
 	e.fields = append(e.fields[:0], t.admitted...)
-	e.route = t.route
+	e.route, e.expects = t.route, t.expects
 	e.setDecision(t.decision)
 }
 
@@ -61,6 +63,7 @@ func (e *relayed) keepTemplate() {
 		return
 	}
 	e.template = &template{
+		proto: e.head.Proto, whole: e.whole, expects: e.expects,
 		method: e.head.Method, scheme: e.head.Scheme, authority: e.head.Authority,
 		came: slices.Clone(e.head.Fields), admitted: slices.Clone(e.fields), route: e.route, decision: e.decision,
 	}

@@ -232,7 +232,7 @@ func (s *Server) buildHandlers(o observers, ended func()) {
 	s.proxy = httpserver.New(s.pipeline.handler, o.errorLog)
 	s.proxy.WebSockets = slices.ContainsFunc(s.Conf.Routes, func(r config.Route) bool { return r.WebSocket })
 	s.proxy.Group = s.pipeline.group
-	if s.pipeline.relays {
+	if s.proxy.Standard = !s.pipeline.relays; s.pipeline.relays {
 		s.proxy.Relay = s.pipeline.handler.Acceptor
 	}
 }

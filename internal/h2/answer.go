@@ -34,9 +34,12 @@ type answer struct {
 	left     int64 // of Content-Length; -1 = unknown
 	trailers []string
 	taken    bool // the handler has taken the stream over, and ends it
+	hijacked bool // it has taken over the connection of HTTP/1.x
+	http1    bool
 
 	// Under the group's lock.
 	drained  sync.Cond
+	asked    bool    // the client was sent a 100
 	broken   error   // why nothing can be sent any more
 	code     ErrCode // with which a broken answer ends; 0 = INTERNAL_ERROR
 	deadline time.Time
@@ -69,6 +72,9 @@ func (w *answer) Reset(err *ResetError) {
 	w.drained.Broadcast()
 	w.cancel()
 }
+
+// Broken implements answering: the handler meets the error when it reads.
+func (w *answer) Broken(err *ResetError) { w.body.end(err) }
 
 // Credit implements [Source].
 func (w *answer) Credit(int) {
@@ -192,6 +198,9 @@ func (w *answer) sendHead(fin bool) {
 	}
 	w.sentHead = true
 	h := w.sent
+	if w.http1 && h.Get("Connection") == "close" {
+		w.locked(w.st.s.Leave)
+	}
 	if _, set := h["Date"]; !set {
 		h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}
@@ -205,6 +214,8 @@ func (w *answer) sendHead(fin bool) {
 func (w *answer) sendLocked(status int, h http.Header, fin bool) {
 	w.locked(func() {
 		switch {
+		case status == http.StatusContinue && w.asked:
+			return
 		case status >= 200 || status == http.StatusContinue:
 			w.body.ask = nil
 		case len(w.st.s.out) > maxOut:
@@ -232,6 +243,9 @@ func (w *answer) trailerFields() []Field {
 
 // finish ends the answer when the handler has returned, or else resets the stream.
 func (w *answer) finish(returned bool) {
+	if w.hijacked {
+		return
+	}
 	if returned && w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -250,6 +264,9 @@ func (w *answer) finish(returned bool) {
 		w.sent.Set("Content-Length", strconv.Itoa(len(w.buffer)))
 	}
 	last := w.head || !w.hasBody() || len(w.buffer) == 0 && len(trailer) == 0
+	if w.http1 && !w.sentHead && !w.whole() { // all that it waits for is read for a while
+		w.sent.Set("Connection", "close")
+	}
 	w.sendHead(last && !w.sentHead)
 	w.locked(func() {
 		if !w.head && w.hasBody() {
@@ -265,6 +282,12 @@ func (w *answer) finish(returned bool) {
 			w.st.Linger()
 		}
 	})
+}
+
+// whole reports whether all of the request has come.
+func (w *answer) whole() (whole bool) {
+	w.locked(func() { whole = w.body.err == io.EOF })
+	return whole
 }
 
 // endTaken ends a stream that was taken over. Whoever writes to it still must not wait.
@@ -331,6 +354,11 @@ func (w *answer) expectBody(r *http.Request) {
 	r.Body, w.body.trailer = w.body, r.Trailer
 	if httpguts.HeaderValuesContainsToken(r.Header["Expect"], "100-continue") {
 		delete(r.Header, "Expect")
-		w.body.ask = func() { w.st.SendHead([]Field{{Name: ":status", Value: "100"}}, false) }
+		w.body.ask = func() {
+			if !w.asked {
+				w.asked = true
+				w.st.SendContinue()
+			}
+		}
 	}
 }

@@ -29,7 +29,12 @@ func (b *Bridge) Accept(st *Stream, h *Head, fin bool) {
 		return
 	}
 	w, r, err := b.newAnswer(st, h, fin)
-	if err != nil {
+	switch {
+	case err != nil && h.Proto != "":
+		st.s.Leave()
+		st.s.config.refuse(st, err)
+		return
+	case err != nil:
 		st.Reset(ProtocolError)
 		return
 	}
@@ -54,7 +59,7 @@ func (b *Bridge) newAnswer(st *Stream, h *Head, fin bool) (*answer, *http.Reques
 	if b.Context != nil {
 		ctx = b.Context(st.s)
 	}
-	w := &answer{st: st, body: newBody(st), header: http.Header{}, head: h.Method == http.MethodHead}
+	w := &answer{st: st, body: newBody(st), header: http.Header{}, head: h.Method == http.MethodHead, http1: h.Proto != ""}
 	ctx, w.cancel = context.WithCancel(context.WithValue(ctx, answerKey{}, w))
 	w.drained.L = &st.s.group.mu
 	r.RemoteAddr = st.s.conn.RemoteAddr().String()

@@ -1,9 +1,11 @@
 package h2
 
 import (
+	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +30,8 @@ func headerOf(fields []Field) http.Header {
 // appendHeader appends a header of net/http's, without what HTTP/2 does not have (RFC 9113
 // section 8.2.2).
 func appendHeader(fields []Field, h http.Header) []Field {
-	for name, values := range h {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		values := h[name]
 		lower := strings.ToLower(name)
 		switch lower {
 		case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade", "host":
@@ -66,6 +69,9 @@ func announced(h http.Header) http.Header {
 
 // request is a head in net/http's form, without a body.
 func (h *Head) request() (*http.Request, error) {
+	if h.Proto != "" {
+		return h.request1()
+	}
 	r := &http.Request{
 		Method: h.Method, Proto: "HTTP/2.0", ProtoMajor: 2, Header: headerOf(h.Fields),
 		Host: h.Authority, ContentLength: h.Length, RequestURI: h.Path,
@@ -85,6 +91,35 @@ func (h *Head) request() (*http.Request, error) {
 	}
 	r.Trailer = announced(r.Header)
 	delete(r.Header, "Trailer")
+	return r, nil
+}
+
+// request1 is a head of HTTP/1.x, as net/http's server has it.
+func (h *Head) request1() (r *http.Request, err error) {
+	r = &http.Request{
+		Method: h.Method, Proto: h.Proto, ProtoMajor: 1, Header: make(http.Header, len(h.Fields)),
+		Host: h.Authority, RequestURI: h.Target, ContentLength: max(h.Length, 0),
+	}
+	if h.Proto == "HTTP/1.1" {
+		r.ProtoMinor = 1
+	}
+	for i := range h.Fields {
+		name := http.CanonicalHeaderKey(h.Fields[i].Name)
+		r.Header[name] = append(r.Header[name], h.Fields[i].Value)
+	}
+	if h.Chunked {
+		r.ContentLength, r.TransferEncoding = -1, []string{"chunked"}
+		r.Trailer = announced(r.Header)
+	}
+	delete(r.Header, "Trailer")
+	if r.Method == http.MethodConnect {
+		r.URL = &url.URL{Host: h.Authority}
+	} else if r.URL, err = url.ParseRequestURI(h.Target); err != nil {
+		return nil, malformed("target")
+	}
+	if r.URL.Host != "" {
+		r.Host = r.URL.Host
+	}
 	return r, nil
 }
 

@@ -9,6 +9,9 @@ import (
 type Head struct {
 	Method, Scheme, Authority, Path string // of a request
 	Protocol                        string // of an extended CONNECT (RFC 8441); empty = none
+	Proto                           string // "HTTP/1.0", "HTTP/1.1"; empty = HTTP/2
+	Target                          string // of HTTP/1.x, as it came
+	Chunked                         bool   // a body of HTTP/1.x comes in chunks
 	Status                          int    // of an answer
 	// Fields are the regular fields, in their order and spelling. They are not to be kept
 	// longer than the call that gets them, but for their texts.

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -8,10 +9,22 @@ import (
 // A Field is a header field. Its name is in lower case.
 type Field struct {
 	Name, Value string
+	// Spelling is the name as it came over HTTP/1.x; empty = as Name.
+	Spelling string
 	// Sensitive fields go into no table of either side (RFC 7541 section 7.1.3).
 	Sensitive bool
 
 	valid bool // it was checked; false = it has to be
+}
+
+// NewField returns a field whose name came in any case.
+func NewField(name, value string) Field {
+	f := Field{Name: strings.ToLower(name), Value: value}
+	if f.Name != name {
+		f.Spelling = name
+	}
+	f.Sensitive = f.Name == "cookie" && len(value) < 20
+	return f
 }
 
 // size is that of RFC 7541 section 4.1, and of RFC 9113 section 6.5.2.
@@ -62,7 +75,8 @@ func (f *Fields) Del(name string) {
 // Each calls yield for all fields in the order of the wire; see [iter.Seq2].
 func (f *Fields) Each(yield func(name, value string) bool) {
 	for i := range *f {
-		if field := &(*f)[i]; !yield(field.Name, field.Value) {
+		field := &(*f)[i]
+		if !yield(cmp.Or(field.Spelling, field.Name), field.Value) {
 			return
 		}
 	}

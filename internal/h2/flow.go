@@ -79,7 +79,8 @@ func (s *Session) receive(n int) error {
 	}
 	if owed := connWindow - s.allowed; owed >= connWindow/4 {
 		s.allowed = connWindow
-		s.appendWindowUpdate(0, int(owed))
+		s.out = appendWindowUpdate(s.out, 0, int(owed))
+		s.touch()
 	}
 	return nil
 }
@@ -102,7 +103,8 @@ func (st *Stream) Credit(n int) {
 	st.grow()
 	if st.taken >= st.limit/2 {
 		st.allowed += st.taken
-		st.s.appendWindowUpdate(st.id, st.taken)
+		st.s.out = st.s.framing.AppendCredit(st.s.out, st, st.taken)
+		st.s.touch()
 		st.taken = 0
 	}
 }
@@ -122,8 +124,6 @@ func (st *Stream) grow() {
 	st.limit *= 2
 }
 
-func (s *Session) appendWindowUpdate(id uint32, n int) {
-	s.out = appendFrameHead(s.out, 4, frameWindowUpdate, 0, id)
-	s.out = binary.BigEndian.AppendUint32(s.out, uint32(n))
-	s.touch()
+func appendWindowUpdate(out []byte, id uint32, n int) []byte {
+	return binary.BigEndian.AppendUint32(appendFrameHead(out, 4, frameWindowUpdate, 0, id), uint32(n))
 }

@@ -97,9 +97,7 @@ func (s *Session) tooLarge() bool { return s.size > s.config.MaxHeader }
 func (s *Session) onRequest(id uint32, fin bool) error {
 	s.last = id
 	if s.leaving { // what we said goodbye to before it came
-		s.appendReset(id, RefusedStream)
-		s.resets.add(id)
-		return s.wasteful()
+		return s.refuseStream(id, RefusedStream)
 	}
 	most := int(s.config.MaxStreams)
 	if s.streams.len() >= most || s.unwritten >= 2*most { // a client that has not seen an end cannot count on it
@@ -108,7 +106,7 @@ func (s *Session) onRequest(id uint32, fin bool) error {
 	st := s.newStream(id, min(s.size, s.config.MaxHeader))
 	if s.tooLarge() {
 		st.inEnded = fin
-		s.answerTooLarge(st)
+		s.config.refuse(st, ErrHeadTooLarge)
 		return nil
 	}
 	if err := s.received.parse(s.fields, true); err != nil {

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"errors"
 	"time"
 )
 
@@ -55,10 +56,14 @@ func (s *Session) useful() {
 	}
 }
 
-// answerTooLarge refuses a request whose fields are too many (RFC 6585 section 5).
-func (s *Session) answerTooLarge(st *Stream) {
-	if s.config.TooLarge != nil {
-		s.config.TooLarge(st)
+// ErrHeadTooLarge is about a request whose fields are more than [Config.MaxHeader].
+var ErrHeadTooLarge = errors.New("the fields of the request are more than is taken")
+
+// refuse answers a request that cannot be taken; without Refuse, since its fields are too many
+// (RFC 6585 section 5).
+func (c *Config) refuse(st *Stream, why error) {
+	if c.Refuse != nil {
+		c.Refuse(st, why)
 		return
 	}
 	st.SetEnd(discard{st})

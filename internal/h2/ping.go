@@ -90,5 +90,5 @@ func (s *Session) Shutdown() {
 		return
 	}
 	s.stop()
-	s.appendGoAway(s.last, NoError, "")
+	s.goodbye(NoError, "")
 }

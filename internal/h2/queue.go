@@ -83,7 +83,17 @@ func (q *queue) first() int { return q.borders[0] }
 
 // take appends the first n bytes, which are of the first frame, to out.
 func (q *queue) take(out []byte, n int) []byte {
-	out = append(out, q.data[q.start:q.start+n]...)
+	out = append(out, q.peek(n)...)
+	q.skip(n)
+	return out
+}
+
+// peek returns the first n bytes, which are of the first frame. They are to be used before
+// anything else is done.
+func (q *queue) peek(n int) []byte { return q.data[q.start : q.start+n] }
+
+// skip removes the first n bytes.
+func (q *queue) skip(n int) {
 	q.start += n
 	q.size -= n
 	if q.borders[0] -= n; q.borders[0] == 0 {
@@ -92,7 +102,6 @@ func (q *queue) take(out []byte, n int) []byte {
 	if q.size == 0 {
 		q.drop()
 	}
-	return out
 }
 
 // frames yields what is held, and whether it is the last piece.

@@ -3,6 +3,7 @@ package h2
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,24 +16,25 @@ const (
 
 var readBuffers = sync.Pool{New: func() any { return new([largeRead]byte) }}
 
-// read takes frames until the connection has ended, and returns why.
-func (s *Session) read() error {
+// read takes what comes until the connection has ended, and returns why, with what was not
+// taken.
+func (s *Session) read() (err error, rest []byte) {
 	if s.server && !s.config.PrefaceRead {
 		if err := s.readPreface(); err != nil {
-			return err
+			return err, nil
 		}
 	}
 	in := &input{conn: s.conn}
 	defer in.free()
 	for {
 		if err := in.more(); err != nil {
-			return s.ended(err)
+			return s.ended(s.takeEnd(err)), slices.Clone(in.bytes())
 		}
 		used, err := s.process(in.bytes(), in.large != nil)
-		if err != nil {
-			return err
-		}
 		in.skip(used)
+		if err != nil {
+			return err, slices.Clone(in.bytes())
+		}
 	}
 }
 
@@ -61,7 +63,7 @@ func (s *Session) readPreface() error {
 	return nil
 }
 
-// process takes all whole frames in p and returns how many bytes they are.
+// process takes what it can of p, and returns how many bytes that is.
 func (s *Session) process(p []byte, large bool) (used int, err error) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
@@ -78,18 +80,36 @@ func (s *Session) process(p []byte, large bool) (used int, err error) {
 	s.group.now = time.Now()
 	s.lastRead = s.group.now
 	for {
+		n, err := s.framing.Take(p[used:])
+		if used += n; err != nil {
+			return used, err
+		}
+		if !s.blocked || used == len(p) {
+			break
+		}
+		s.unblocked.Wait()
+		if s.err != nil {
+			return used, s.err
+		}
+	}
+	if large && used == len(p) && len(p) < smallRead { // the reader gives its buffer back
+		s.countReading(0)
+	}
+	return used, nil
+}
+
+// Take implements [Framing]: it takes all whole frames.
+func (s *framed) Take(p []byte) (used int, err error) {
+	for {
 		f, size, length := parseFrame(p[used:])
 		if length > maxPayload {
 			return used, ConnError{FrameSizeError, "a frame that is too large"}
 		}
 		if size == 0 {
-			if large && used == len(p) && len(p) < smallRead { // the reader gives its buffer back
-				s.countReading(0)
-			}
 			return used, nil
 		}
 		used += size
-		if err := s.take(&f, length); err != nil {
+		if err := (*Session)(s).take(&f, length); err != nil {
 			return used, err
 		}
 	}
@@ -146,9 +166,7 @@ func (s *Session) dispatch(f *frame, length int) error {
 func (s *Session) breakStream(broken streamError) error {
 	st := s.streams.get(broken.id)
 	if st == nil {
-		s.appendReset(broken.id, broken.code)
-		s.resets.add(broken.id)
-		return s.wasteful()
+		return s.refuseStream(broken.id, broken.code)
 	}
 	end := st.end
 	st.Reset(broken.code)

@@ -25,6 +25,7 @@ type Relay struct {
 	trailer  Fields // of the request
 	headed   bool   // the final head has passed
 	answered bool   // all of the answer has come
+	asked    bool   // the client was sent a 100
 	over     bool   // Ended was called, or the relay was handed over
 	priority string // that came before the start; empty = none did
 	held     int    // of the upstream session's extra, for an answer that waits for its client
@@ -116,6 +117,23 @@ func (r *relayedRequest) Reset(err *ResetError) {
 		r.out.Reset(passedCode(err, Cancel))
 	}
 	(*Relay)(r).end(nil, true)
+}
+
+// Broken implements answering.
+func (r *relayedRequest) Broken(err *ResetError) {
+	r.whole = true
+	r.tap.RequestReset(err)
+	if r.out != nil && !r.out.gone {
+		r.out.Reset(Cancel)
+	}
+	switch {
+	case r.over:
+	case r.headed:
+		r.in.Reset(ProtocolError)
+		(*Relay)(r).end(nil, true)
+	default:
+		r.tap.RequestBroken(err)
+	}
 }
 
 // Credit implements [Source] of the stream to the upstream.
@@ -266,6 +284,12 @@ func (r *Relay) Free() {
 	*r = Relay{}
 }
 
+// SendContinue is [Stream.SendContinue].
+func (r *Relay) SendContinue() {
+	r.asked = true
+	r.in.SendContinue()
+}
+
 // Locked calls f with the group's lock held, for who does not hold it.
 func (r *Relay) Locked(f func()) { r.in.Locked(f) }
 
@@ -301,7 +325,7 @@ func (r *Relay) HandOver(b *Bridge, request, answer *Head, fin bool, serve func(
 		r.end(&ResetError{Code: InternalError, ByUs: true}, false)
 		return
 	}
-	r.over = true
+	r.over, w.asked = true, r.asked
 	if r.kept != nil {
 		w.body.data, r.kept = *r.kept, nil
 		w.body.credited = r.sentOn

@@ -44,8 +44,9 @@ func (l *loggingTap) RequestEnd(trailer Fields) Fields {
 	l.note("request ends, %d", len(trailer))
 	return trailer
 }
-func (l *loggingTap) RequestReset(err *ResetError) { l.note("request reset, %v", err.Code) }
-func (l *loggingTap) Interim(h *Head) Fields       { return withStatus(h) }
+func (l *loggingTap) RequestReset(err *ResetError)  { l.note("request reset, %v", err.Code) }
+func (l *loggingTap) RequestBroken(err *ResetError) { l.note("request broken, %v", err.Code) }
+func (l *loggingTap) Interim(h *Head) Fields        { return withStatus(h) }
 func (l *loggingTap) Answer(h *Head, fin bool) (Fields, bool) {
 	l.note("answer %d %t", h.Status, fin)
 	return withStatus(h), true

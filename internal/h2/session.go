@@ -87,8 +87,8 @@ type Config struct {
 	MaxHeader int
 	// ExtendedConnect tells clients that they may use RFC 8441.
 	ExtendedConnect bool
-	// TooLarge answers a request whose fields exceed MaxHeader; nil = 431.
-	TooLarge func(*Stream)
+	// Refuse answers a request that cannot be taken, such as [ErrHeadTooLarge]. Nil = 431.
+	Refuse func(st *Stream, why error)
 	// FirstTimeout bounds the wait for the other side's SETTINGS. Zero = 10 s.
 	FirstTimeout time.Duration
 	// PrefaceRead = the client's preface has been read.
@@ -99,6 +99,9 @@ type Config struct {
 	// Idle hears, with the group's lock held, whether a client's connection has no request
 	// under way; nil = nobody does.
 	Idle func(idle bool)
+	// PeerGone reports whether the other side is gone for good that sends nothing more; nil =
+	// that is not known.
+	PeerGone func() bool
 	// StateChanged hears, with the group's lock held, that streams or settings have changed;
 	// nil = nobody does.
 	StateChanged func(*Session)
@@ -125,10 +128,11 @@ func (c *Config) stateChanged(s *Session) {
 
 // A Session is one HTTP/2 connection, as its client or its server.
 type Session struct {
-	group  *Group
-	conn   net.Conn
-	server bool
-	config Config
+	group   *Group
+	conn    net.Conn
+	server  bool
+	config  Config
+	framing Framing
 
 	done    chan struct{} // closed when the connection has ended
 	settled chan struct{} // closed when the other side's first SETTINGS have come
@@ -160,15 +164,21 @@ type Session struct {
 	turns      turns        // streams that have DATA to send and may
 	goAway     *GoAwayError // that the other side sent; nil = none
 	goAwayLast uint32
-	reserved   int    // places of requests that were not sent yet
-	leaving    bool   // we have said GOAWAY, or will not use the connection any more
-	closing    bool   // nothing more will be sent
-	writing    bool   // the writer writes
-	unwritten  int    // answers whose end is in out, or being written
-	answered   bool   // the head of an answer has come, of a client
-	given      uint32 // the last stream whose head was given to the connection, of a client
-	sent       uint32 // the last one whose head was written
-	wellIdle   bool   // the other side closed it between frames, while nothing was under way
+	reserved   int  // places of requests that were not sent yet
+	leaving    bool // we have said GOAWAY, or will not use the connection any more
+	closing    bool // nothing more will be sent
+	closed     bool // and the other side has been told so
+	cutting    bool // see Cut
+	noInput    bool // nothing more comes
+	blocked    bool // see Block
+	unblocked  sync.Cond
+	hijacked   chan []byte // gets what was read ahead; nil = the connection is the session's
+	writing    bool        // the writer writes
+	unwritten  int         // answers whose end is in out, or being written
+	answered   bool        // the head of an answer has come, of a client
+	given      uint32      // the last stream whose head was given to the connection, of a client
+	sent       uint32      // the last one whose head was written
+	wellIdle   bool        // the other side closed it between frames, while nothing was under way
 	limits     limits
 	pings      map[[8]byte]chan struct{}
 	lastRead   time.Time
@@ -183,6 +193,17 @@ func (g *Group) Server(conn net.Conn, config Config) *Session { return g.session
 func (g *Group) Client(conn net.Conn, config Config) *Session { return g.session(conn, config, false) }
 
 func (g *Group) session(conn net.Conn, config Config, server bool) *Session {
+	s := g.newSession(conn, config, server)
+	s.peer = peerSettings{streams: maxStreamID, window: defaultWindow, header: math.MaxUint32}
+	s.window, s.allowed = defaultWindow, connWindow
+	s.framing = (*framed)(s)
+	s.encoder = newEncoder()
+	s.decoder = newDecoder()
+	s.hello()
+	return s
+}
+
+func (g *Group) newSession(conn net.Conn, config Config, server bool) *Session {
 	if config.MaxStreams == 0 {
 		config.MaxStreams = defaultStreams
 	}
@@ -196,14 +217,9 @@ func (g *Group) session(conn net.Conn, config Config, server bool) *Session {
 	s := &Session{
 		group: g, conn: conn, server: server, config: config,
 		done: make(chan struct{}), settled: make(chan struct{}), gone: make(chan struct{}),
-		peer:   peerSettings{streams: maxStreamID, window: defaultWindow, header: math.MaxUint32},
-		window: defaultWindow, allowed: connWindow,
 		lastRead: now, lastSent: now,
 	}
-	s.wake.L = &g.mu
-	s.encoder = newEncoder()
-	s.decoder = newDecoder()
-	s.hello()
+	s.wake.L, s.unblocked.L = &g.mu, &g.mu
 	return s
 }
 
@@ -218,7 +234,12 @@ func (s *Session) Serve() error {
 		defer close(written)
 		s.write()
 	}()
-	err := s.read()
+	err, rest := s.read()
+	if s.isHijacked() {
+		<-written
+		s.hijacked <- rest
+		return ErrHijacked
+	}
 	if !errors.As(err, new(ConnError)) { // else a GOAWAY goes out
 		s.conn.Close()
 		s.awaitWriter()
@@ -268,7 +289,7 @@ func (s *Session) endLocked(err error) {
 	s.err, s.group.now = err, time.Now()
 	var broken ConnError
 	if errors.As(err, &broken) {
-		s.appendGoAway(s.last, broken.Code, broken.Text)
+		s.goodbye(broken.Code, broken.Text)
 		if err != errFull {
 			_ = s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // the other side may not read any more
 		}
@@ -283,6 +304,7 @@ func (s *Session) endLocked(err error) {
 	close(s.done)
 	s.config.stateChanged(s)
 	s.wake.Broadcast()
+	s.unblocked.Broadcast()
 }
 
 // cause is why the connection ended, by the other side's own word where it said one.
@@ -311,7 +333,9 @@ func (s *Session) unprocessed(st *Stream, err error) bool {
 // Close ends the connection at once, with whatever is under way on it.
 func (s *Session) Close() {
 	s.end(net.ErrClosed)
-	s.conn.Close()
+	if s.hijacked == nil {
+		s.conn.Close()
+	}
 }
 
 // Done is closed when the connection has ended.

@@ -53,7 +53,7 @@ func (s *Session) hello() {
 		s.out = append(s.out, Preface...)
 	}
 	s.out = append(appendFrameHead(s.out, len(p), frameSettings, 0, 0), p...)
-	s.appendWindowUpdate(0, connWindow-defaultWindow)
+	s.out = appendWindowUpdate(s.out, 0, connWindow-defaultWindow)
 }
 
 // onSettings takes SETTINGS (RFC 9113 section 6.5).
@@ -82,7 +82,7 @@ func (s *Session) onSettings(f *frame) error {
 	if !s.peer.mentioned {
 		s.peer.mentioned = true
 		_ = s.conn.SetReadDeadline(time.Time{}) // that of Serve
-		close(s.settled)
+		s.Settle()
 		s.noteIdle()
 	}
 	s.config.stateChanged(s)

@@ -99,11 +99,19 @@ func (st *Stream) SendHead(fields []Field, fin bool) {
 	if st.gone || st.outEnded {
 		return
 	}
-	st.s.appendHead(st.id, fields, fin)
+	st.sendHead(fields, fin)
 	if fin {
 		st.endOut()
 	}
 }
+
+func (st *Stream) sendHead(fields []Field, fin bool) {
+	st.s.out = st.s.framing.AppendHead(st.s.out, st, fields, fin)
+	st.s.touch()
+}
+
+// SendContinue asks a client for the body that it holds back (RFC 9110 section 10.1.1).
+func (st *Stream) SendContinue() { st.SendHead([]Field{{Name: ":status", Value: "100"}}, false) }
 
 // SendData sends a piece of a body, as a frame of its own where the windows allow. It copies
 // p. fin = it is the last one; p may be empty then.
@@ -126,12 +134,8 @@ func (st *Stream) sendNow(p []byte) bool {
 	if n == 0 || st.queue.size > 0 || n > min(maxPayload, st.window, s.window) || len(s.turns.list) > 0 || len(s.out) >= maxOut {
 		return false
 	}
-	flags := byte(0)
-	if st.fin {
-		flags = flagEndStream
-	}
-	s.makeRoom(frameHead + len(p))
-	s.out = append(appendFrameHead(s.out, len(p), frameData, flags, st.id), p...)
+	s.makeRoom(pieceExtra + len(p))
+	s.out = s.framing.AppendData(s.out, st, p, st.fin)
 	s.touch()
 	st.sent(len(p), st.fin)
 	return true
@@ -180,8 +184,9 @@ func (st *Stream) Reset(code ErrCode) {
 	if st.gone {
 		return
 	}
-	st.s.appendReset(st.id, code)
-	st.s.resets.add(st.id)
+	st.s.unwritten++
+	st.s.out = st.s.framing.AppendReset(st.s.out, st, code)
+	st.s.touch()
 	st.forget()
 }
 
@@ -233,24 +238,16 @@ func (st *Stream) sendQueued() {
 		return
 	}
 	last := st.fin && n == st.queue.size && st.trailer == nil
-	flags := byte(0)
-	if last {
-		flags = flagEndStream
-	}
-	s.makeRoom(frameHead + n)
-	s.out = appendFrameHead(s.out, n, frameData, flags, st.id)
-	s.out = st.queue.take(s.out, n)
+	s.makeRoom(pieceExtra + n)
+	s.out = s.framing.AppendData(s.out, st, st.queue.peek(n), last)
+	st.queue.skip(n)
 	st.sent(n, last)
 }
 
 // sendEnd ends the body when nothing is queued any more.
 func (st *Stream) sendEnd() {
-	if st.trailer != nil {
-		st.s.appendHead(st.id, st.trailer, true)
-	} else {
-		st.s.out = appendFrameHead(st.s.out, 0, frameData, flagEndStream, st.id)
-		st.s.touch()
-	}
+	st.s.out = st.s.framing.AppendEnd(st.s.out, st, st.trailer)
+	st.s.touch()
 	st.endOut()
 }
 
@@ -296,6 +293,7 @@ func (st *Stream) forget() {
 	if st.s.over() {
 		st.s.touch()
 	}
+	st.s.framing.Gone(st)
 	st.s.config.stateChanged(st.s)
 }
 

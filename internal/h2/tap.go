@@ -10,6 +10,9 @@ type Tap interface {
 	RequestEnd(trailer Fields) Fields
 	// RequestReset says that the client gave up before that.
 	RequestReset(err *ResetError)
+	// RequestBroken says that the rest of the request cannot be read, and its answer has not
+	// begun. It hands the relay over.
+	RequestBroken(err *ResetError)
 	// Interim returns the fields of a 1xx that goes on.
 	Interim(h *Head) Fields
 	// Answer returns the fields of the final head that goes on. false = the tap has

@@ -46,7 +46,7 @@ func (s *Session) Open(fields []Field, fin bool, end End, noBody bool) (*Stream,
 	}
 	st := s.newStream(s.last, 0)
 	st.end, st.noBody = end, noBody
-	s.appendHead(st.id, fields, fin)
+	st.sendHead(fields, fin)
 	if fin {
 		st.outEnded = true
 	}

@@ -1,16 +1,19 @@
 package h2
 
 import (
-	"encoding/binary"
 	"runtime"
 	"sync"
 	"time"
+
+	"avsproxy/internal/netconn"
 )
 
 const (
 	maxOut   = 256 << 10 // bytes that wait for the writer before no more DATA is added
 	smallOut = 4 << 10   // a buffer that a quiet session keeps
 	largeOut = maxOut + 32<<10
+
+	pieceExtra = 32 // room for what stands around a piece of a body
 )
 
 // outBuffers are for sessions that send much. A quiet one has none.
@@ -52,9 +55,12 @@ func (s *Session) write() {
 			}
 			if s.over() && !s.closing {
 				s.closing = true
+				cut, noInput := s.cutting, s.noInput
 				g.mu.Unlock()
-				s.closeWhenRead() // TLS writes, and the other side may not read
+				s.closeWhenRead(cut, noInput) // TLS writes, and the other side may not read
 				g.mu.Lock()
+				s.closed = true
+				s.unblocked.Broadcast()
 				continue
 			}
 			s.out, spare = release(s.out), release(spare)
@@ -100,12 +106,20 @@ func (s *Session) write() {
 }
 
 // closeWhenRead ends a connection on which nothing more will come or go: the reader finds
-// its end.
-func (s *Session) closeWhenRead() {
-	if half, ok := s.conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
+// its end. What still comes is read for a while, since closing would be a reset then, which may
+// take the last bytes away from who has not read them (RFC 9112 section 9.6).
+func (s *Session) closeWhenRead(cut, noInput bool) {
+	half, ok := s.conn.(interface{ CloseWrite() error })
+	switch {
+	case cut:
+		netconn.Reset(s.conn)
+	case !ok:
+		s.conn.Close()
+	case half.CloseWrite() != nil || noInput:
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes who waits for its end
+	default:
+		_ = s.conn.SetReadDeadline(time.Now().Add(time.Second))
 	}
-	_ = s.conn.SetReadDeadline(time.Now().Add(time.Second))
 }
 
 // pump adds DATA of the streams that may send, one frame each in turn.
@@ -119,44 +133,9 @@ func (s *Session) pump() {
 	}
 }
 
-// appendHead appends HEADERS, and CONTINUATION where one frame does not do.
-func (s *Session) appendHead(id uint32, fields []Field, fin bool) {
-	s.encoded = s.encoder.block(s.encoded[:0], fields)
-	s.appendBlock(id, fin)
-}
-
-func (s *Session) appendBlock(id uint32, fin bool) {
-	block := s.encoded
-	kind, flags := byte(frameHeaders), byte(0)
-	if fin {
-		flags = flagEndStream
-	}
-	for {
-		piece := block[:min(len(block), maxPayload)]
-		if block = block[len(piece):]; len(block) == 0 {
-			flags |= flagEndHeaders
-		}
-		s.out = append(appendFrameHead(s.out, len(piece), kind, flags, id), piece...)
-		if len(block) == 0 {
-			break
-		}
-		kind, flags = frameContinuation, 0
-	}
-	s.touch()
-}
-
-func (s *Session) appendReset(id uint32, code ErrCode) {
-	s.unwritten++
-	s.out = appendFrameHead(s.out, 4, frameRSTStream, 0, id)
-	s.out = binary.BigEndian.AppendUint32(s.out, uint32(code))
-	s.touch()
-}
-
-func (s *Session) appendGoAway(last uint32, code ErrCode, text string) {
-	s.out = appendFrameHead(s.out, 8+len(text), frameGoAway, 0, 0)
-	s.out = binary.BigEndian.AppendUint32(s.out, last)
-	s.out = binary.BigEndian.AppendUint32(s.out, uint32(code))
-	s.out = append(s.out, text...)
+// goodbye says that no further requests are taken.
+func (s *Session) goodbye(code ErrCode, text string) {
 	s.leaving = true
+	s.out = s.framing.AppendGoAway(s.out, code, text)
 	s.touch()
 }

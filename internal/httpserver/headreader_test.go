@@ -75,7 +75,7 @@ func TestConnectionEndsWhereTheNextRequestMayBePartOfThisOne(t *testing.T) {
 			if conf != nil && !servesAnyTLS {
 				continue
 			}
-			address := serve(t, conf, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			address := serveStandard(t, conf, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				io.Copy(io.Discard, r.Body)
 				w.Header().Set("Last", r.Header.Get("Last"))
 			}))

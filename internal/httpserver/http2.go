@@ -8,46 +8,63 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"sync"
 
+	"avsproxy/internal/h1"
 	"avsproxy/internal/h2"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
+	"avsproxy/internal/peer"
 	"avsproxy/internal/problem"
 )
 
-// serveHTTP2 serves a connection until it ends.
-func (s *Server) serveHTTP2(conn net.Conn, prefaceRead bool) {
+// serveSession serves a connection until it ends.
+func (s *Server) serveSession(conn net.Conn, isHTTP2, prefaceRead bool) {
 	defer s.recoverPanic(conn)
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), http.ServerContextKey, s.Server))
 	defer cancel()
 	ctx = s.ConnContext(context.WithValue(ctx, http.LocalAddrContextKey, conn.LocalAddr()), conn)
-	bridge := &h2.Bridge{Handler: s.Handler, Context: func(*h2.Session) context.Context { return ctx }, ErrorLog: s.ErrorLog}
+	bridge := &h2.Bridge{Handler: s.handler, Context: func(*h2.Session) context.Context { return ctx }, ErrorLog: s.ErrorLog}
 	accept := bridge.Accept
 	if s.Relay != nil {
 		accept = s.Relay(httpexchange.ConnIn(ctx, stateOf(conn)), bridge)
 	}
-	session := s.Group.Server(conn, h2.Config{
+	config := h2.Config{
 		Accept: accept, MaxStreams: maxStreams, MaxHeader: maxHeader, FirstTimeout: HeaderTimeout,
-		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead, ExtendedConnect: s.WebSockets, TooLarge: answerTooLarge,
-	})
+		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead || !isHTTP2, ExtendedConnect: s.WebSockets, Refuse: refuse, PeerGone: func() bool { return peer.Gone(conn) },
+	}
+	begin := h1.Server
+	if isHTTP2 {
+		begin = (*h2.Group).Server
+	}
+	session := begin(s.Group, conn, config)
 	if !s.addSession(session) {
 		conn.Close()
 		return
 	}
-	defer s.removeSession(session)
-	defer session.Close() // also behind a panic
-	_ = session.Serve()   // its client knows why
+	remove := sync.OnceFunc(func() { s.removeSession(session) })
+	defer remove()
+	defer session.Close()                  // also behind a panic
+	if session.Serve() == h2.ErrHijacked { // of other errors the client knows why
+		remove()
+		bridge.Wait()
+	}
 }
 
-// answerTooLarge refuses a request whose fields are too many, and were not kept.
-func answerTooLarge(st *h2.Stream) {
-	bridge := &h2.Bridge{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		problem.Problem{
+// refuse answers a request that cannot be taken.
+func refuse(st *h2.Stream, why error) {
+	p := problem.Problem{
+		Code: problem.BadRequest, Title: "the request is broken", Detail: why.Error(),
+		Hint: "mend the client; nothing was sent to the upstream",
+	}
+	if why == h2.ErrHeadTooLarge {
+		p = problem.Problem{
 			Code: problem.HeadTooLarge, Title: "the head of the request is too large",
-			Detail: "its fields are more than 64 KiB", Hint: "send fewer or shorter ones; cookies are the longest, as a rule",
-		}.Write(w)
-	})}
-	bridge.Accept(st, &h2.Head{Method: "GET", Scheme: "http", Authority: "-", Path: "/", Length: -1}, false)
+			Detail: "its fields are more than 60 KiB", Hint: "send fewer or shorter ones; cookies are the longest, as a rule",
+		}
+	}
+	bridge := &h2.Bridge{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { p.Write(w) })}
+	bridge.Accept(st, &h2.Head{Method: "GET", Scheme: "http", Authority: "-", Path: "/", Length: -1}, st.InEnded())
 }
 
 // stateOf is that of TLS; nil = the connection has none.

@@ -219,7 +219,7 @@ func TestPanicsStayInTheirConnection(t *testing.T) {
 			t.Error(resp.Status)
 		}
 	}
-	if text := said.String(); !strings.Contains(text, "a fault") || !strings.Contains(text, "serveHTTP2") {
+	if text := said.String(); !strings.Contains(text, "a fault") || !strings.Contains(text, "serveSession") {
 		t.Errorf("it said %q", text)
 	}
 }

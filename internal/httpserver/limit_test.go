@@ -85,12 +85,12 @@ func TestRequestsBeyondTheBoundWaitForTheirTurn(t *testing.T) {
 	<-connect
 }
 
-// A client that sends no more while its request waits is cut off: the request was never
-// sent, so nobody may say that it went well.
+// By net/http a client that sends no more while its request waits is cut off: the request was
+// never sent, so nobody may say that it went well.
 func TestRequestsThatWereNeverSentAreNotAnswered(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	handler := limited(&InFlight{}, entered, leave)
-	address := serve(t, nil, handler)
+	address := serveStandard(t, nil, handler)
 	defer close(leave)
 	ask := func(framing string) net.Conn {
 		conn := testkit.Dial(t, address)

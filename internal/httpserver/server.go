@@ -35,17 +35,20 @@ const (
 // DiscardLog drops what net/http logs.
 func DiscardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// A Server serves HTTP/1.x by net/http and HTTP/2 by sessions of package h2.
+// A Server serves HTTP/1.x and HTTP/2 by sessions of the packages h1 and h2.
 type Server struct {
 	*http.Server
 	// Relay returns who takes the requests of an HTTP/2 connection in the place of Handler,
 	// which the bridge calls; nil = Handler gets them all.
 	Relay func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor
+	// Standard has net/http serve HTTP/1.x.
+	Standard bool
 	// Group has the sessions, and counts what they and other connections hold.
 	Group *h2.Group
 	// WebSockets lets clients open them over HTTP/2 (RFC 8441).
 	WebSockets bool
 
+	handler  http.Handler // without what net/http's connections need
 	mu       sync.Mutex
 	sessions map[*h2.Session]bool
 	ended    bool           // no session begins any more
@@ -56,7 +59,7 @@ type Server struct {
 func New(handler http.Handler, errorLog *log.Logger) *Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	s := &Server{Group: new(h2.Group)}
+	s := &Server{Group: new(h2.Group), handler: handler}
 	s.Server = &http.Server{
 		Handler: endWhereUnclear(answerEarly(handler)),
 		// "OPTIONS *" is for the guard to judge too.

@@ -99,9 +99,9 @@ func (l *splitter) split(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	if isHTTP2 {
-		_, isTLS := conn.(*tls.Conn)
-		l.server.serveHTTP2(conn, !isTLS)
+	_, isTLS := conn.(*tls.Conn)
+	if isHTTP2 || !l.server.Standard {
+		l.server.serveSession(sniffed, isHTTP2, !isTLS)
 		return
 	}
 	l.http1.Put(forHTTP1(sniffed))
