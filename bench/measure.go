@@ -22,15 +22,18 @@ type load struct {
 	clients int
 	streams int
 	body    int // bytes that are sent
+	http1   bool
 }
 
-// All are over HTTP/2 in the clear: h2load does not count the HTTP/1.1 answers of HAProxy, which
-// have no reason phrase.
+// All are in the clear.
 var loads = []load{
-	{"small GET, 8 connections x 10 streams", "/small", 8, 10, 0},
-	{"small GET, 100 x 10", "/small", 100, 10, 0},
-	{"small GET, 1 x 1", "/small", 1, 1, 0},
-	{"64 KiB up and 32 KiB down, 8 x 4", "/body", 8, 4, 64 << 10},
+	{"small GET, 8 connections x 10 streams", "/small", 8, 10, 0, false},
+	{"small GET, 100 x 10", "/small", 100, 10, 0, false},
+	{"small GET, 1 x 1", "/small", 1, 1, 0, false},
+	{"64 KiB up and 32 KiB down, 8 x 4", "/body", 8, 4, 64 << 10, false},
+	{"small GET over HTTP/1.1, 32 connections", "/small", 32, 1, 0, true},
+	{"small GET over HTTP/1.1, one connection", "/small", 1, 1, 0, true},
+	{"64 KiB up and 32 KiB down over HTTP/1.1, 16 connections", "/body", 16, 1, 64 << 10, true},
 }
 
 // A figure is what one load or probe gave, pass by pass.
@@ -108,9 +111,13 @@ func runLoad(p *proxy, l load, body string, length time.Duration, to *figure) er
 	if l.clients == 1 {
 		args = append(args, "--log-file", logFile)
 	}
+	url := p.url(l.path)
+	if l.http1 {
+		args, url = append(args, "--h1"), p.url1(l.path)
+	}
 	began := cpu(p.pid())
 	at := time.Now()
-	out, err := exec.CommandContext(ctx, "taskset", append(args, p.url(l.path))...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "taskset", append(args, url)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("h2load: %w: %s", err, out)
 	}

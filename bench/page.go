@@ -46,7 +46,7 @@ func (r report) rows() (all []row) {
 		row{rowFirst, "ms", milliseconds, false, rowFirst},
 		row{rowDown, "ms", milliseconds, false, rowDown}, row{"", "ms of CPU", cpu, false, rowDown},
 		row{rowUp, "ms", milliseconds, false, rowUp}, row{"", "ms of CPU", cpu, false, rowUp},
-		row{rowOpen, "KiB", kib, false, rowOpen}, row{rowConn, "KiB", kib, false, rowConn}, row{rowIdle, "KiB", kib, false, rowIdle},
+		row{rowOpen, "KiB", kib, false, rowOpen}, row{rowConn, "KiB", kib, false, rowConn}, row{rowKept, "KiB", kib, false, rowKept}, row{rowIdle, "KiB", kib, false, rowIdle},
 		row{rowAfter, "KiB", kib, false, rowAfter}, row{rowReady, "ms", milliseconds, false, rowReady})
 }
 

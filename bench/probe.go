@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,6 +22,7 @@ const (
 	rowAfter = "memory, after all loads"
 	rowOpen  = "memory for each idle downchannel, 100 on a connection"
 	rowConn  = "memory for each idle connection"
+	rowKept  = "memory for each idle keep-alive connection of HTTP/1.1"
 	rowReady = "from start to listening"
 )
 
@@ -60,6 +63,7 @@ func probeMemory(p *proxy, o options, all results) {
 	}
 	idleStreams(p, o.idle, all.at(rowOpen, p.name))
 	idleConnections(p, o.idle, all.at(rowConn, p.name))
+	keptConnections(p, 10*o.idle, all.at(rowKept, p.name))
 }
 
 func (f *figure) fail(err error) {
@@ -131,6 +135,28 @@ func idleConnections(p *proxy, n int, f *figure) {
 		client, end := newClient()
 		defer end()
 		if err := download(client, p.url("/small"), 13); err != nil {
+			f.fail(err)
+			return
+		}
+	}
+	f.kib = append(f.kib, float64(rss(p.pid())-before)/float64(n))
+}
+
+// keptConnections is idleConnections for HTTP/1.1.
+func keptConnections(p *proxy, n int, f *figure) {
+	before := rss(p.pid())
+	address := strings.TrimSuffix(strings.TrimPrefix(p.url1("/"), "http://"), "/")
+	for range n {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			f.fail(err)
+			return
+		}
+		defer conn.Close()
+		if _, err = fmt.Fprintf(conn, "GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n"); err == nil {
+			_, err = conn.Read(make([]byte, 1024))
+		}
+		if err != nil {
 			f.fail(err)
 			return
 		}

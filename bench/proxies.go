@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log"
 	"os"
@@ -18,12 +19,15 @@ type proxy struct {
 	name    string
 	version string
 	address string
+	http1   string // the address for HTTP/1.1, where it is another; empty = the same
 	program *exec.Cmd
 	began   time.Time
 	ready   time.Duration // until it listens
 }
 
 func (p *proxy) url(path string) string { return "http://" + p.address + path }
+
+func (p *proxy) url1(path string) string { return "http://" + cmp.Or(p.http1, p.address) + path }
 
 func (p *proxy) pid() int { return p.program.Process.Pid }
 
@@ -38,6 +42,7 @@ func (r *rig) proxies(wanted func(name string) bool) (all []*proxy, missing []st
 		{"haproxy", r.startHAProxy},
 		{"nghttpx", r.startNghttpx},
 		{"nginx", r.startNginx},
+		{"caddy", r.startCaddy},
 		{"bare", r.startBare},
 	} {
 		if !wanted(kind.name) {
@@ -109,7 +114,7 @@ func (r *rig) startHAProxy(p *proxy) error {
 	conf, err := r.file("haproxy.cfg", fmt.Sprintf(`
 global
   nbthread 1
-  maxconn 4000
+  maxconn 30000
   tune.maxrewrite 4096
   tune.h2.initial-window-size 262144
 defaults
@@ -120,8 +125,10 @@ defaults
 frontend front
   bind %s
   default_backend back
+  http-reuse always
 backend back
   http-request set-header authorization "Bearer %s"
+  http-response set-status 200 reason OK if { status 200 }
   server up %s ssl ca-file %s alpn h2 verify required
 `, p.address, token, r.upstream, r.ca))
 	if err != nil {
@@ -143,12 +150,14 @@ func (r *rig) startNghttpx(p *proxy) (err error) {
 }
 
 func (r *rig) startNginx(p *proxy) error {
+	p.http1 = r.address()
 	conf, err := r.file("nginx.conf", fmt.Sprintf(`
 worker_processes 1;
 daemon off;
+worker_rlimit_nofile 65536;
 pid %[1]s/nginx.pid;
 error_log %[1]s/nginx.error;
-events { worker_connections 4000; }
+events { worker_connections 30000; }
 http {
   access_log off;
   keepalive_requests 1000000000;
@@ -161,6 +170,7 @@ http {
   upstream up { server %[2]s; keepalive 64; keepalive_requests 1000000000; }
   server {
     listen %[3]s http2;
+    listen %[6]s;
     location / {
       proxy_pass https://up;
       proxy_http_version 1.1;
@@ -174,12 +184,39 @@ http {
     }
   }
 }
-`, r.folder, r.old, p.address, token, r.ca))
+`, r.folder, r.old, p.address, token, r.ca, p.http1))
 	if err != nil {
 		return err
 	}
 	p.version = firstLine("nginx", "-v")
 	p.program, p.began, err = r.start(proxyCore, "nginx", "-c", conf)
+	return err
+}
+
+func (r *rig) startCaddy(p *proxy) error {
+	conf, err := r.file("Caddyfile", fmt.Sprintf(`
+{
+  admin off
+  servers {
+    protocols h1 h2c
+  }
+}
+http://%[1]s {
+  reverse_proxy https://%[2]s {
+    header_up Authorization "Bearer %[3]s"
+    flush_interval -1
+    transport http {
+      tls_trusted_ca_certs %[4]s
+      compression off
+    }
+  }
+}
+`, p.address, r.upstream, token, r.ca))
+	if err != nil {
+		return err
+	}
+	p.version = firstLine("caddy", "version")
+	p.program, p.began, err = r.start(proxyCore, "caddy", "run", "--adapter", "caddyfile", "--config", conf)
 	return err
 }
 

@@ -80,9 +80,9 @@ func (a *answer) appendFraming(out []byte, fields []h2.Field, fin bool) []byte {
 		out = append(out, "Content-Length: 0\r\n"...)
 	}
 	switch {
-	case a.close && a.minor > 0:
+	case a.close:
 		out = append(out, "Connection: close\r\n"...)
-	case !a.close && a.minor == 0:
+	case a.minor == 0:
 		out = append(out, "Connection: keep-alive\r\n"...)
 	}
 	return out

@@ -134,7 +134,7 @@ func (s *fieldSection) take(f h2.Field) error {
 	case "content-length":
 		return s.takeLength(f)
 	case "transfer-encoding":
-		if s.chunked || !strings.EqualFold(f.Value, "chunked") {
+		if s.chunked || !isWord(f.Value, "chunked") {
 			return SyntaxError("the Transfer-Encoding is not chunked alone")
 		}
 		s.chunked = true
@@ -163,11 +163,29 @@ func (s *fieldSection) takeLength(f h2.Field) error {
 // hasToken looks for a word in a list of such.
 func hasToken(list, word string) bool {
 	for item := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.Trim(item, " \t"), word) {
+		if isWord(strings.Trim(item, " \t"), word) {
 			return true
 		}
 	}
 	return false
+}
+
+// isWord compares a text in any case with a word in lower case. strings.EqualFold would take
+// U+212A KELVIN SIGN for a "k".
+func isWord(text, word string) bool {
+	if len(text) != len(word) {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != word[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // tokenBytes are those of RFC 9110 section 5.6.2.

@@ -102,7 +102,7 @@ func (s *server) breakOff(why error) {
 		st.BreakBody(&h2.ResetError{Code: h2.ProtocolError, ByUs: true, Err: why})
 		return
 	}
-	s.answer = answer{minor: s.answer.minor}
+	s.answer = answer{minor: s.answer.minor, close: true}
 	s.settle()
 	s.stream = s.session.BeginBroken(why)
 }
@@ -112,6 +112,7 @@ func (s *server) takeHead(p []byte) (used int, err error) {
 	if s.looked == 0 && len(p) >= 2 && s.known.section != nil && p[0] == '\r' && p[1] == '\n' { // RFC 9112 section 2.2
 		return 2, nil
 	}
+	s.answer.minor = 1 // until the head says another
 	size := endOfHead(p, s.looked)
 	if size == 0 && len(p) <= maxHead {
 		s.await(p)

@@ -40,6 +40,7 @@ type Framing interface {
 // of the other side's; they are numbered as HTTP/2's. Of the configuration FirstTimeout bounds
 // the wait until [Session.Settle] is called.
 func (g *Group) With(conn net.Conn, config Config, server bool, framing func(*Session) Framing) *Session {
+	config.PrefaceRead = true
 	s := g.newSession(conn, config, server)
 	s.peer = peerSettings{streams: 1, window: math.MaxInt64 / 2, header: math.MaxUint32, mentioned: true}
 	s.window = s.peer.window

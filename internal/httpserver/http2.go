@@ -31,7 +31,7 @@ func (s *Server) serveSession(conn net.Conn, isHTTP2, prefaceRead bool) {
 	}
 	config := h2.Config{
 		Accept: accept, MaxStreams: maxStreams, MaxHeader: maxHeader, FirstTimeout: HeaderTimeout,
-		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead || !isHTTP2, ExtendedConnect: s.WebSockets, Refuse: refuse, PeerGone: func() bool { return peer.Gone(conn) },
+		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead, ExtendedConnect: s.WebSockets, Refuse: refuse, PeerGone: func() bool { return peer.Gone(conn) },
 	}
 	begin := h1.Server
 	if isHTTP2 {
