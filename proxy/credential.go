@@ -91,7 +91,7 @@ func (c *Credential) keeps(f exchange.Fields) bool {
 // earlier step meant to.
 func CheckOrigin(req *http.Request, origin *url.URL) error {
 	sameHost := req.Host == "" || req.Host == origin.Host
-	if req.URL.Opaque != "" || !sameHost { // Opaque goes before host and path in the request line, and may be an absolute form
+	if !isOpaquePath(req.URL.Opaque) || !sameHost { // Opaque goes before host and path in the request line, and may be an absolute form
 		return ErrWrongOrigin
 	}
 	return checkOrigin(req.URL.Scheme, req.URL.Host, origin)

@@ -118,6 +118,7 @@ func (route *Route) Start() *Route {
 
 func (route *Route) rewrite(pr *httputil.ProxyRequest) {
 	pr.Out.URL = TargetURL(route.Origin, pr.In.URL)
+	keepTarget(pr.Out.URL, route.Origin, pr.In)
 	pr.Out.Host = "" // the upstream's own name is sent
 	dropTrailers(pr.In.Trailer, route.Strip)
 	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends

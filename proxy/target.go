@@ -1,6 +1,12 @@
 package proxy
 
-import "strings"
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"avsproxy/internal/httpexchange"
+)
 
 // isTarget reports whether a request for a path can go on as it is. Bytes that RFC 3986 does not
 // have, but all servers take, may be in it.
@@ -23,6 +29,23 @@ func isHex(c byte) bool {
 
 // isPlainByte is for the bytes up to '%'.
 func isPlainByte(c byte) bool { return c == '!' || c == '"' || c == '$' }
+
+// keepTarget has net/http send a path as it came. It would write some bytes in another way, also
+// those that were percent-encoded next to them.
+func keepTarget(out, origin *url.URL, in *http.Request) {
+	target := httpexchange.Target(in)
+	path, query := cutTarget(target)
+	path = under(origin, path)
+	if path != "" && isOpaquePath(path) && out.EscapedPath() != path {
+		out.Opaque, out.RawQuery = path, query
+		out.ForceQuery = query == "" && strings.HasSuffix(target, "?")
+	}
+}
+
+// isOpaquePath reports whether net/http sends an opaque part of a URL as a path.
+func isOpaquePath(path string) bool {
+	return path == "" || path == "*" || path[0] == '/' && !strings.HasPrefix(path, "//")
+}
 
 // cutTarget parts path and query.
 func cutTarget(target string) (path, query string) {

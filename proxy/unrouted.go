@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"time"
 
 	"avsproxy/internal/exchange"
@@ -71,6 +72,7 @@ func (o *Unrouted) rewrite(pr *httputil.ProxyRequest) {
 	dropTrailers(pr.In.Trailer, nil)
 	pr.Out.Trailer = pr.In.Trailer // the same map: it is filled in when the body ends
 	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
+	keepTarget(pr.Out.URL, &url.URL{}, pr.In)
 	keepForwarded(httpexchange.Fields(pr.Out.Header), httpexchange.Fields(pr.In.Header))
 	(&Policy{}).setFields(httpexchange.Fields(pr.Out.Header), false)
 }

@@ -77,7 +77,7 @@ redirect_url = "http://localhost:0/authresponse"
 		"upstream":              {toProxy, "POST /ok HTTP/1.1\r\nHost: localhost\r\n", "502"},
 		"login":                 {toProxy, "POST / HTTP/1.1\r\nHost: login.localhost\r\n", "503"},
 		"other host":            {toProxy, "POST http://other.example/ HTTP/1.1\r\nHost: other.example\r\n", "403"},
-		"CONNECT":               {toProxy, "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n", "403"},
+		"CONNECT":               {toProxy, "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n", "400"}, // which has no body
 		"inside CONNECT":        {inConnect(toProxy, false), "POST / HTTP/1.1\r\nHost: evil.example\r\n", "421"},
 		"TLS inside CONNECT":    {inConnect(toProxy, true), "POST / HTTP/1.1\r\nHost: evil.example\r\n", "421"},
 		"TLS":                   {overTLS(toProxy), "POST / HTTP/1.1\r\nHost: evil.example\r\n", "421"},
@@ -237,7 +237,7 @@ func TestConnectionsAreCutInTime(t *testing.T) {
 		"refused, expected": {refuse, "100-continue", "403", httpserver.LingerTime + time.Second},
 		"a page":            {httpserver.OwnAnswers(http.NotFoundHandler()), "", "404", httpserver.LingerTime + time.Second},
 		"aborted":           {httpserver.OwnAnswers(abort), "", "200", time.Second},
-		"no handler":        {refuse, "the moon", "417", httpserver.HeaderTimeout + time.Second},
+		"no handler":        {refuse, "the moon", "400", httpserver.HeaderTimeout + time.Second},
 	} {
 		for _, length := range []string{"Content-Length: 9", "Transfer-Encoding: chunked"} {
 			synctest.Test(t, func(t *testing.T) {

@@ -47,7 +47,11 @@ func TestRefusedRequestsAreRecordedWithoutSecrets(t *testing.T) {
 		{"POST /c?token=c4n4ry-wrong HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nProxy-Authorization: Bearer " + key + "\r\n", "origin_forbidden", "/c?token=***", "marks of a web page", 403},
 		{"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\nAvsproxy-Key: " + key + "\r\n", "not_allowed", "evil.example:443", "no route belongs", 403},
 	} {
-		g.send(t, c.request+"Cookie: s="+key+"\r\nConnection: close\r\nContent-Length: 8\r\n\r\nc4n4ry!!")
+		body := "Content-Length: 8\r\n\r\nc4n4ry!!"
+		if strings.HasPrefix(c.request, "CONNECT") {
+			body = "\r\n"
+		}
+		g.send(t, c.request+"Cookie: s="+key+"\r\nConnection: close\r\n"+body)
 		r := refusalOf(t, g.runningProxy, c.code)
 		if r.Target != c.target || r.Status != c.status || r.Decision != "refused" || r.State != "done" || !strings.Contains(r.Ended, c.why) {
 			t.Errorf("%s: recorded %+v", c.code, r)

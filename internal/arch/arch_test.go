@@ -25,7 +25,7 @@ const (
 // towards what knows less.
 var arrows = map[string]string{
 	"cmd/avsproxy": "internal/cli",
-	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/problem internal/tunnel internal/upstream",
+	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/netconn internal/problem internal/tunnel internal/upstream",
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/terminal",
 	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/capture internal/certs internal/charset internal/config internal/console internal/durable internal/exchange internal/explain" +
@@ -45,9 +45,10 @@ var arrows = map[string]string{
 	"internal/exchange":        "internal/peer",
 	"internal/explain":         "proxy tokens internal/charset internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
 	"internal/gate":            "internal/exchange internal/peer internal/problem",
-	"internal/h2":              "",
+	"internal/h1":              "internal/h2",
+	"internal/h2":              "internal/netconn",
 	"internal/httpexchange":    "internal/exchange internal/gate internal/h2 internal/problem",
-	"internal/httpserver":      "internal/exchange internal/h2 internal/httpexchange internal/listen internal/netconn internal/peer internal/problem internal/tunnel",
+	"internal/httpserver":      "internal/exchange internal/h1 internal/h2 internal/httpexchange internal/listen internal/netconn internal/peer internal/problem internal/tunnel",
 	"internal/listen":          "internal/charset internal/durable internal/netconn internal/peer",
 	"internal/netconn":         "",
 	"internal/peer":            "internal/netconn",

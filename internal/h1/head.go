@@ -142,6 +142,10 @@ func (s *fieldSection) take(f h2.Field) error {
 	case "connection":
 		s.close = s.close || hasToken(f.Value, "close")
 		s.keepAlive = s.keepAlive || hasToken(f.Value, "keep-alive")
+	case "expect":
+		if f.Value != "" && !isWord(f.Value, "100-continue") {
+			return SyntaxError("what it expects is not 100-continue (RFC 9110 section 10.1.1)")
+		}
 	case "te":
 		s.trailers = s.trailers || hasToken(f.Value, "trailers")
 	}

@@ -30,6 +30,7 @@ const server = http.createServer((request, answer) => {
   request.on('error', () => {});
 });
 server.keepAliveTimeout = 50;
+server.timeout = 1500;
 server.on('connection', socket => {
   taken.set(socket, []);
   socket.on('close', () => { console.log(JSON.stringify(taken.get(socket))); taken.delete(socket); });

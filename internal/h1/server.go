@@ -24,9 +24,11 @@ func Server(g *h2.Group, conn net.Conn, config h2.Config) *h2.Session {
 type server struct {
 	session *h2.Session
 	state   state
-	looked  int  // bytes of the head that has begun, in which its end is not
-	timed   bool // the head has to come in time
-	known   knownHead
+	// mayBeEmpty is set where a line may be empty before the head: behind another request.
+	mayBeEmpty bool
+	looked     int  // bytes of the head that has begun, in which its end is not
+	timed      bool // the head has to come in time
+	known      knownHead
 
 	// Of the request under way.
 	stream *h2.Stream // nil = there is none
@@ -68,6 +70,7 @@ func (s *server) Take(p []byte) (used int, err error) {
 		case inAnswer:
 			s.session.Block(true)
 		case inRest:
+			s.session.ExpectMore()
 			n = len(p) - used
 		}
 		if err != nil {
@@ -97,6 +100,7 @@ func (s *server) TakeEnd() error {
 // breakOff refuses a request that cannot be read. One whose answer may have begun is cut.
 func (s *server) breakOff(why error) {
 	s.state = inRest
+	s.session.ExpectMore()
 	s.session.Leave()
 	if st := s.stream; st != nil {
 		st.BreakBody(&h2.ResetError{Code: h2.ProtocolError, ByUs: true, Err: why})
@@ -109,8 +113,12 @@ func (s *server) breakOff(why error) {
 
 // takeHead takes a head when it is whole.
 func (s *server) takeHead(p []byte) (used int, err error) {
-	if s.looked == 0 && len(p) >= 2 && s.known.section != nil && p[0] == '\r' && p[1] == '\n' { // RFC 9112 section 2.2
-		return 2, nil
+	if s.mayBeEmpty && p[0] == '\r' { // some send an empty line behind a body (RFC 9112 section 2.2)
+		if len(p) == 1 {
+			return 0, nil
+		}
+		s.mayBeEmpty = false
+		return 2, checkLines(p[:2])
 	}
 	s.answer.minor = 1 // until the head says another
 	size := endOfHead(p, s.looked)
@@ -122,7 +130,7 @@ func (s *server) takeHead(p []byte) (used int, err error) {
 		return 0, h2.ErrHeadTooLarge
 	}
 	s.settle()
-	s.looked = 0
+	s.looked, s.mayBeEmpty = 0, false
 	head, err := s.parse(p[:size])
 	if err != nil {
 		return 0, err
@@ -137,10 +145,10 @@ func checkLines(p []byte) error {
 	for rest := p; ; {
 		end := bytes.IndexByte(rest, '\n')
 		switch {
-		case end == 0 || end > 0 && rest[end-1] != '\r':
-			return SyntaxError("a line does not end in CR LF")
-		case end < 0:
+		case end < 0 && (len(rest) < 2 || rest[0] != '\r'):
 			return nil
+		case end < 1 || rest[end-1] != '\r':
+			return SyntaxError("a line does not end in CR LF")
 		}
 		rest = rest[end+1:]
 	}
@@ -235,8 +243,8 @@ func (k *knownHead) head() (*h2.Head, error) {
 // absolute reads the absolute form, whose host takes the place of the one in Host.
 func (k *knownHead) absolute(h *h2.Head) error {
 	scheme, rest, ok := strings.Cut(k.target, "://")
-	if scheme = strings.ToLower(scheme); !ok || scheme != "http" && scheme != "https" {
-		return SyntaxError("the target is neither a path nor an address that begins with http://")
+	if scheme = strings.ToLower(scheme); !ok || !isScheme(scheme) {
+		return SyntaxError("the target is neither a path nor an address such as http://example.com/")
 	}
 	end := strings.IndexAny(rest, "/?")
 	if end < 0 {
@@ -250,6 +258,16 @@ func (k *knownHead) absolute(h *h2.Head) error {
 		h.Path = "/" + h.Path
 	}
 	return nil
+}
+
+// isScheme is RFC 3986 section 3.1, for one in lower case.
+func isScheme(text string) bool {
+	for i, c := range []byte(text) {
+		if !('a' <= c && c <= 'z' || i > 0 && ('0' <= c && c <= '9' || c == '+' || c == '-' || c == '.')) {
+			return false
+		}
+	}
+	return text != ""
 }
 
 // begin gives a request to who answers it.
@@ -331,10 +349,13 @@ func (s *server) endChunks() {
 // ends with its answer.
 func (s *server) Gone(st *h2.Stream) {
 	s.stream = nil
-	if !st.InEnded() || s.session.Leaving() {
+	if !st.InEnded() {
+		s.state = inRest
+		s.session.ExpectMore()
+	} else if s.session.Leaving() {
 		s.state = inRest
 	} else if s.state != inRest {
-		s.state = inHead
+		s.state, s.mayBeEmpty = inHead, true
 	}
 	s.session.Block(false)
 }

@@ -1,8 +1,12 @@
 package h1
 
 import (
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+
+	"avsproxy/internal/testkit"
 )
 
 const (
@@ -99,7 +103,9 @@ var ambiguous = map[string]string{
 	"a fragment":                "GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n" + next,
 	"a bad percent":             "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n" + next,
 	"a relative target":         "GET a HTTP/1.1\r\nHost: x\r\n\r\n" + next,
-	"another scheme":            "GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n" + next,
+	"no scheme":                 "GET ://x/ HTTP/1.1\r\nHost: x\r\n\r\n" + next,
+	"no such scheme":            "GET 1a://x/ HTTP/1.1\r\nHost: x\r\n\r\n" + next,
+	"another expectation":       post("Expect: the moon\r\n", ""),
 	"an opaque address":         "GET x:http://evil/ HTTP/1.1\r\nHost: x\r\n\r\n" + next,
 	"a user in the address":     "GET http://a@x/ HTTP/1.1\r\nHost: x\r\n\r\n" + next,
 	"no host in the address":    "GET http:///a HTTP/1.1\r\nHost: x\r\n\r\n" + next,
@@ -230,4 +236,55 @@ func TestGoodRequestsAreTaken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What becomes of the requests above by chance is read alike by all, too.
+func TestRequestsWithFaultsAreNotReadOtherwise(t *testing.T) {
+	var all []string
+	for _, text := range ambiguous {
+		all = append(all, text)
+	}
+	for _, body := range badChunks {
+		all = append(all, post("Transfer-Encoding: chunked\r\n", body))
+	}
+	for _, c := range fine {
+		all = append(all, c.text)
+	}
+	slices.Sort(all)
+	tries := 2_000
+	if testkit.IsHeavy() {
+		tries = 20_000
+	}
+	random, llhttp := rand.New(rand.NewPCG(1, 2)), newNode(t)
+	for range tries {
+		text := all[random.IntN(len(all))]
+		for range random.IntN(5) {
+			text = withFault(random, text, all[random.IntN(len(all))])
+		}
+		own := readInMemory([]byte(text))
+		if text := differ(own, readStandard([]byte(text))); text != "" {
+			t.Errorf("net/http: %s", text)
+		}
+		if len(own) > 0 {
+			if text := differ(own, llhttp.read(t, text).requests); text != "" {
+				t.Errorf("llhttp: %s", text)
+			}
+		}
+	}
+}
+
+// withFault changes a byte, leaves some out, or puts some in.
+func withFault(random *rand.Rand, text, other string) string {
+	at := random.IntN(len(text) + 1)
+	before, after := text[:at], text[at:]
+	switch random.IntN(4) {
+	case 0:
+		return before + string([]byte{byte(random.IntN(256))}) + after[min(1, len(after)):]
+	case 1:
+		return before + after[min(random.IntN(10), len(after)):]
+	case 2:
+		from := random.IntN(len(other))
+		return before + other[from:min(len(other), from+random.IntN(20))] + after
+	}
+	return before + "\r\n" + after
 }

@@ -34,6 +34,7 @@ type answer struct {
 	left     int64 // of Content-Length; -1 = unknown
 	trailers []string
 	taken    bool // the handler has taken the stream over, and ends it
+	duplex   bool // the handler passes on what somebody else says, as that comes
 	hijacked bool // it has taken over the connection of HTTP/1.x
 	http1    bool
 
@@ -264,7 +265,7 @@ func (w *answer) finish(returned bool) {
 		w.sent.Set("Content-Length", strconv.Itoa(len(w.buffer)))
 	}
 	last := w.head || !w.hasBody() || len(w.buffer) == 0 && len(trailer) == 0
-	if w.http1 && !w.sentHead && !w.whole() { // all that it waits for is read for a while
+	if w.http1 && !w.sentHead && !w.duplex && !w.whole() { // all that it waits for is read for a while
 		w.sent.Set("Connection", "close")
 	}
 	w.sendHead(last && !w.sentHead)
@@ -310,8 +311,12 @@ func (w *answer) abort() {
 	})
 }
 
-// EnableFullDuplex is what [http.ResponseController] calls. HTTP/2 always is.
-func (w *answer) EnableFullDuplex() error { return nil }
+// EnableFullDuplex is what [http.ResponseController] calls. All answers are; who says so leaves
+// the client the time that it takes for its request.
+func (w *answer) EnableFullDuplex() error {
+	w.duplex = true
+	return nil
+}
 
 // SetReadDeadline is what [http.ResponseController] calls.
 func (w *answer) SetReadDeadline(t time.Time) error {

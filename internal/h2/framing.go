@@ -42,6 +42,7 @@ type Framing interface {
 func (g *Group) With(conn net.Conn, config Config, server bool, framing func(*Session) Framing) *Session {
 	config.PrefaceRead = true
 	s := g.newSession(conn, config, server)
+	s.prompt, s.patient = true, true
 	s.peer = peerSettings{streams: 1, window: math.MaxInt64 / 2, header: math.MaxUint32, mentioned: true}
 	s.window = s.peer.window
 	s.framing = framing(s)
@@ -97,6 +98,9 @@ func (s *Session) Leave() {
 	s.stop()
 	s.touch()
 }
+
+// ExpectMore says that the other side sends something that is not for us any more.
+func (s *Session) ExpectMore() { s.expectsMore = true }
 
 // Leaving reports whether the connection takes no further requests.
 func (s *Session) Leaving() bool { return s.leaving }

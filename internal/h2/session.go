@@ -146,44 +146,47 @@ type Session struct {
 	received Head    // reused
 
 	// Under the group's lock.
-	err        error // why the connection ended; nil = it has not
-	peer       peerSettings
-	streams    streamTable
-	last       uint32 // the stream that was opened last, by the client
-	resets     resetLog
-	held       int   // bytes that the group counts for it, with those of its streams elsewhere
-	reading    int   // of these, the buffer of the reader
-	buffered   int   // those of the writer
-	window     int64 // that the other side gives to the connection
-	allowed    int64 // that we give
-	extra      int   // what streams may send us beyond streamWindow, together
-	out        []byte
-	wake       sync.Cond // of the writer
-	encoder    *encoder
-	encoded    []byte       // the block that is sent
-	turns      turns        // streams that have DATA to send and may
-	goAway     *GoAwayError // that the other side sent; nil = none
-	goAwayLast uint32
-	reserved   int  // places of requests that were not sent yet
-	leaving    bool // we have said GOAWAY, or will not use the connection any more
-	closing    bool // nothing more will be sent
-	closed     bool // and the other side has been told so
-	cutting    bool // see Cut
-	noInput    bool // nothing more comes
-	blocked    bool // see Block
-	unblocked  sync.Cond
-	hijacked   chan []byte // gets what was read ahead; nil = the connection is the session's
-	writing    bool        // the writer writes
-	unwritten  int         // answers whose end is in out, or being written
-	answered   bool        // the head of an answer has come, of a client
-	given      uint32      // the last stream whose head was given to the connection, of a client
-	sent       uint32      // the last one whose head was written
-	wellIdle   bool        // the other side closed it between frames, while nothing was under way
-	limits     limits
-	pings      map[[8]byte]chan struct{}
-	lastRead   time.Time
-	lastSent   time.Time
-	idleTimer  *time.Timer // of a server that has an IdleTimeout
+	err         error // why the connection ended; nil = it has not
+	peer        peerSettings
+	streams     streamTable
+	last        uint32 // the stream that was opened last, by the client
+	resets      resetLog
+	held        int   // bytes that the group counts for it, with those of its streams elsewhere
+	reading     int   // of these, the buffer of the reader
+	buffered    int   // those of the writer
+	window      int64 // that the other side gives to the connection
+	allowed     int64 // that we give
+	extra       int   // what streams may send us beyond streamWindow, together
+	out         []byte
+	wake        sync.Cond // of the writer
+	encoder     *encoder
+	encoded     []byte       // the block that is sent
+	turns       turns        // streams that have DATA to send and may
+	goAway      *GoAwayError // that the other side sent; nil = none
+	goAwayLast  uint32
+	reserved    int  // places of requests that were not sent yet
+	leaving     bool // we have said GOAWAY, or will not use the connection any more
+	closing     bool // nothing more will be sent
+	closed      bool // and the other side has been told so
+	cutting     bool // see Cut
+	noInput     bool // nothing more comes
+	prompt      bool // it is closed without waiting for the other side, unless
+	expectsMore bool // that is known to send something still
+	patient     bool // a request may end long behind its answer
+	blocked     bool // see Block
+	unblocked   sync.Cond
+	hijacked    chan []byte // gets what was read ahead; nil = the connection is the session's
+	writing     bool        // the writer writes
+	unwritten   int         // answers whose end is in out, or being written
+	answered    bool        // the head of an answer has come, of a client
+	given       uint32      // the last stream whose head was given to the connection, of a client
+	sent        uint32      // the last one whose head was written
+	wellIdle    bool        // the other side closed it between frames, while nothing was under way
+	limits      limits
+	pings       map[[8]byte]chan struct{}
+	lastRead    time.Time
+	lastSent    time.Time
+	idleTimer   *time.Timer // of a server that has an IdleTimeout
 }
 
 // Server begins a session for a client's connection. Serve runs it.

@@ -208,6 +208,9 @@ func (st *Stream) Linger() {
 
 // endLingering resets the stream when its time is over, which begins with the answer's end.
 func (st *Stream) endLingering() {
+	if st.s.patient && !st.s.leaving {
+		return
+	}
 	time.AfterFunc(lingerTime, func() {
 		st.s.group.mu.Lock()
 		defer st.s.group.mu.Unlock()

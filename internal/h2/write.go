@@ -55,9 +55,9 @@ func (s *Session) write() {
 			}
 			if s.over() && !s.closing {
 				s.closing = true
-				cut, noInput := s.cutting, s.noInput
+				how := s.howToClose()
 				g.mu.Unlock()
-				s.closeWhenRead(cut, noInput) // TLS writes, and the other side may not read
+				s.closeWhenRead(how) // TLS writes, and the other side may not read
 				g.mu.Lock()
 				s.closed = true
 				s.unblocked.Broadcast()
@@ -105,17 +105,39 @@ func (s *Session) write() {
 	}
 }
 
+// A closing is a way to end a connection.
+type closing int
+
+const (
+	lingering closing = iota // what still comes is read for a while
+	noInput                  // nothing more comes
+	atOnce
+	byReset
+)
+
+func (s *Session) howToClose() closing {
+	switch {
+	case s.cutting:
+		return byReset
+	case s.noInput:
+		return noInput
+	case s.prompt && !s.expectsMore:
+		return atOnce
+	}
+	return lingering
+}
+
 // closeWhenRead ends a connection on which nothing more will come or go: the reader finds
-// its end. What still comes is read for a while, since closing would be a reset then, which may
-// take the last bytes away from who has not read them (RFC 9112 section 9.6).
-func (s *Session) closeWhenRead(cut, noInput bool) {
+// its end. Where bytes come that nobody reads, closing would be a reset, which may take the last
+// bytes away from who has not read them (RFC 9112 section 9.6).
+func (s *Session) closeWhenRead(how closing) {
 	half, ok := s.conn.(interface{ CloseWrite() error })
 	switch {
-	case cut:
+	case how == byReset:
 		netconn.Reset(s.conn)
-	case !ok:
+	case how == atOnce || !ok:
 		s.conn.Close()
-	case half.CloseWrite() != nil || noInput:
+	case half.CloseWrite() != nil || how == noInput:
 		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes who waits for its end
 	default:
 		_ = s.conn.SetReadDeadline(time.Now().Add(time.Second))

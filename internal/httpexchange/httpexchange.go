@@ -79,23 +79,38 @@ func addressOf(addr net.Addr) string {
 
 // Head is the head of a request. Its fields are those of r, not a copy.
 func Head(r *http.Request) *exchange.Head {
+	target := Target(r)
+	path, query, _ := strings.Cut(target, "?")
+	if r.Method == http.MethodConnect {
+		path = ""
+	}
 	return &exchange.Head{
 		Method: r.Method, Scheme: r.URL.Scheme, Authority: r.Host,
-		Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Target: targetOf(r), Proto: r.Proto, Stream: h2.StreamID(r),
+		Path: path, Query: query, Target: target, Proto: r.Proto, Stream: h2.StreamID(r),
 		Forward: isForward(r), HTTP10: !r.ProtoAtLeast(1, 1), Fields: Fields(r.Header),
 		NoBody: r.Method != http.MethodConnect && (r.ContentLength == 0 || r.Body == nil),
 	}
 }
 
-// targetOf is path and query as they were sent, but for a CONNECT, which has neither.
-func targetOf(r *http.Request) string {
+// Target is path and query as they were sent, but for a CONNECT, which has neither.
+func Target(r *http.Request) string {
 	switch {
 	case r.Method == http.MethodConnect:
 		return r.Host
-	case strings.HasPrefix(r.RequestURI, "/"):
+	case r.RequestURI == "":
+		return r.URL.RequestURI()
+	case r.URL.Host == "": // no absolute form
 		return r.RequestURI
 	}
-	return r.URL.RequestURI()
+	_, rest, _ := strings.Cut(r.RequestURI, "://")
+	path := strings.IndexAny(rest, "/?")
+	switch {
+	case path < 0:
+		return "/"
+	case rest[path] == '?':
+		return "/" + rest[path:]
+	}
+	return rest[path:]
 }
 
 // isForward reports whether the client uses us as its forward proxy: it sent a
