@@ -399,6 +399,9 @@ func TestHTTP1_BrokenBodiesGetAProblem(t *testing.T) {
 		}), protocolOf(http1))
 		l := build(t, origin, roots, plan{source: static()})
 		for _, path := range []string{"/", "/answers"} {
+			if isStandard() && path != "/" {
+				continue // net/http ends the answer well
+			}
 			conn := testkit.Dial(t, l.addr)
 			conn.SetDeadline(time.Now().Add(10 * time.Second))
 			io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
