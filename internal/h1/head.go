@@ -69,15 +69,14 @@ func checkTarget(target []byte) error {
 
 // A fieldSection is what stands between the first line of a head and its end.
 type fieldSection struct {
-	fields     []h2.Field // without Host, Transfer-Encoding
-	host       string
-	hosts      int
-	length     int64 // of Content-Length; -1 = there is none
-	chunked    bool
-	close      bool // Connection says so
-	keepAlive  bool
-	trailers   bool // TE says that a trailer would be taken
-	hasUpgrade bool
+	fields    []h2.Field // without Host, Transfer-Encoding
+	host      string
+	hosts     int
+	length    int64 // of Content-Length; -1 = there is none
+	chunked   bool
+	close     bool // Connection says so
+	keepAlive bool
+	trailers  bool // TE says that a trailer would be taken
 }
 
 // parseFields reads lines that each end in CRLF (RFC 9112 section 5).

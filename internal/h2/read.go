@@ -16,24 +16,24 @@ const (
 
 var readBuffers = sync.Pool{New: func() any { return new([largeRead]byte) }}
 
-// read takes what comes until the connection has ended, and returns why, with what was not
-// taken.
-func (s *Session) read() (err error, rest []byte) {
+// read takes what comes until the connection has ended, and returns what was not taken, and why
+// it has.
+func (s *Session) read() (rest []byte, err error) {
 	if s.server && !s.config.PrefaceRead {
 		if err := s.readPreface(); err != nil {
-			return err, nil
+			return nil, err
 		}
 	}
 	in := &input{conn: s.conn}
 	defer in.free()
 	for {
 		if err := in.more(); err != nil {
-			return s.ended(s.takeEnd(err)), slices.Clone(in.bytes())
+			return slices.Clone(in.bytes()), s.ended(s.takeEnd(err))
 		}
 		used, err := s.process(in.bytes(), in.large != nil)
 		in.skip(used)
 		if err != nil {
-			return err, slices.Clone(in.bytes())
+			return slices.Clone(in.bytes()), err
 		}
 	}
 }

@@ -237,7 +237,7 @@ func (s *Session) Serve() error {
 		defer close(written)
 		s.write()
 	}()
-	err, rest := s.read()
+	rest, err := s.read()
 	if s.isHijacked() {
 		<-written
 		s.hijacked <- rest
