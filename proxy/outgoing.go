@@ -5,6 +5,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strings"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -76,9 +77,20 @@ func isTrailer(name string, strip []string) bool {
 	return !isNamed(strip, name) && httpguts.ValidTrailerHeader(http.CanonicalHeaderKey(name))
 }
 
+// ours are the fields by which the proxy speaks to its clients.
+var ours = []string{problem.Header, DecisionHeader, exchange.NoticeHeader}
+
 // dropOurs keeps an upstream from speaking for us in its answer, or behind it.
 func dropOurs(fields exchange.Fields) {
-	for _, name := range []string{problem.Header, DecisionHeader, exchange.NoticeHeader} {
+	for _, name := range ours {
 		fields.Del(name)
 	}
+}
+
+// dropOursAnnounced is dropOurs for what a head says of the trailer.
+func dropOursAnnounced(fields exchange.Fields) {
+	exchange.Replace(fields, "Trailer", func(list string) string {
+		names := strings.Split(list, ",")
+		return strings.Join(slices.DeleteFunc(names, func(name string) bool { return isNamed(ours, strings.TrimSpace(name)) }), ",")
+	})
 }

@@ -216,7 +216,11 @@ func (e *relayed) startAtOnce(to *upstream.Upstream) bool {
 		return false
 	}
 	out, err := e.outgoing(to.Origin())
-	return err == nil && e.start(to, place, out) == nil
+	if err != nil || e.start(to, place, out) != nil {
+		place.GiveBack()
+		return false
+	}
+	return true
 }
 
 // hasToken gets the token that lives now.

@@ -87,6 +87,9 @@ func (e *relayed) answerFields(h *h2.Head) *h2.Fields {
 	fields := &e.relayer.fields
 	dropHopByHop(fields)
 	dropOurs(fields)
+	if fields.Has("Trailer") {
+		dropOursAnnounced(fields)
+	}
 	return fields
 }
 

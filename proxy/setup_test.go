@@ -107,7 +107,7 @@ func build(t testing.TB, origin string, roots *x509.CertPool, p plan) *line {
 	target := testkit.Must(url.Parse(origin))(t)
 	l := &line{source: p.source, standard: p.standard}
 	p.options.Origin, p.options.Roots = target, roots
-	p.options.Group = &l.group
+	p.options.Group, p.options.Standard = &l.group, isStandard() || p.standard
 	l.conns = &dialed{dial: p.options.Dial, control: p.options.Control}
 	p.options.Dial = l.conns.Dial
 	l.upstream = upstream.New(p.options)

@@ -85,6 +85,7 @@ func (s *faultStand) see(client *http.Client, method, path string, body io.Reade
 	}})
 	r := testkit.Must(http.NewRequestWithContext(ctx, method, s.Proxy[0]+path, body))(s.t)
 	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	r.Header.Set("Te", "trailers") // or none come over HTTP/1.1
 	resp, err := client.Do(r)
 	seen := sight{text: broken(err)}
 	if err == nil {

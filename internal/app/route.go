@@ -101,6 +101,7 @@ func (b *routeBuilder) upstreamOptions() (upstream.Options, error) {
 		HeaderTimeout:    route.HeaderTimeout,
 		Proxy:            b.program.proxy,
 		Group:            b.pipeline.group,
+		Standard:         !b.pipeline.relays,
 		ErrorLog:         b.observers.errorLog,
 		Control:          b.pipeline.dialer.NotOwn,
 		Connections:      func(delta int) { metrics.Connections(route.Name, delta) },

@@ -63,7 +63,7 @@ var arrows = map[string]string{
 	"internal/testkit":         "",
 	"internal/testkit/browser": "internal/testkit",
 	"internal/tunnel":          "internal/exchange internal/netconn",
-	"internal/upstream":        "internal/exchange internal/h2 internal/netconn internal/problem internal/tunnel",
+	"internal/upstream":        "internal/exchange internal/h1 internal/h2 internal/netconn internal/problem internal/tunnel",
 }
 
 // closed are packages that only those named may import, whatever the table above will

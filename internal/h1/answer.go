@@ -103,8 +103,7 @@ func (s *server) AppendData(out []byte, _ *h2.Stream, p []byte, fin bool) []byte
 	switch {
 	case a.bodiless:
 	case a.chunked:
-		out = appendHex(out, len(p))
-		out = append(append(append(out, "\r\n"...), p...), "\r\n"...)
+		out = appendChunk(out, p)
 	case a.unlimited:
 		out = append(out, p...)
 	default: // no more than was announced: it would be read as the next answer
@@ -212,4 +211,7 @@ func appendName(out []byte, f *h2.Field) []byte {
 	return out
 }
 
-func appendHex(out []byte, n int) []byte { return strconv.AppendUint(out, uint64(n), 16) }
+func appendChunk(out, p []byte) []byte {
+	out = strconv.AppendUint(out, uint64(len(p)), 16)
+	return append(append(append(out, "\r\n"...), p...), "\r\n"...)
+}

@@ -2,6 +2,7 @@ package h1
 
 import (
 	"bytes"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -165,12 +166,23 @@ func (s *fieldSection) takeLength(f h2.Field) error {
 
 // hasToken looks for a word in a list of such.
 func hasToken(list, word string) bool {
-	for item := range strings.SplitSeq(list, ",") {
-		if isWord(strings.Trim(item, " \t"), word) {
+	for item := range words(list) {
+		if isWord(item, word) {
 			return true
 		}
 	}
 	return false
+}
+
+// words yields the items of a list.
+func words(list string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for item := range strings.SplitSeq(list, ",") {
+			if item = strings.Trim(item, " \t"); item != "" && !yield(item) {
+				return
+			}
+		}
+	}
 }
 
 // isWord compares a text in any case with a word in lower case. strings.EqualFold would take

@@ -147,6 +147,9 @@ func (c *call) Head(h *Head, fin bool) {
 		Status: strconv.Itoa(h.Status) + " " + http.StatusText(h.Status), StatusCode: h.Status,
 		Proto: "HTTP/2.0", ProtoMajor: 2, Header: headerOf(h.Fields), ContentLength: h.Length, Request: c.req, Body: http.NoBody,
 	}
+	if h.Proto != "" {
+		resp.Proto, resp.ProtoMajor, resp.ProtoMinor = h.Proto, 1, int(h.Proto[len(h.Proto)-1]-'0')
+	}
 	resp.Trailer = announced(resp.Header)
 	delete(resp.Header, "Trailer")
 	switch {

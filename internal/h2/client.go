@@ -45,6 +45,7 @@ func (s *Session) Release() {
 
 func (s *Session) release() {
 	s.reserved--
+	s.noteIdle()
 	if s.over() {
 		s.touch()
 	}

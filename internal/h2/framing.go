@@ -51,12 +51,19 @@ func (g *Group) With(conn net.Conn, config Config, server bool, framing func(*Se
 
 // Settle says that the other side speaks the protocol. It reports whether that was new.
 func (s *Session) Settle() bool {
+	if s.isSettled() {
+		return false
+	}
+	close(s.settled)
+	return true
+}
+
+func (s *Session) isSettled() bool {
 	select {
 	case <-s.settled:
-		return false
-	default:
-		close(s.settled)
 		return true
+	default:
+		return false
 	}
 }
 
@@ -129,6 +136,17 @@ func (st *Stream) Receive(p []byte, fin bool) {
 	st.allowed -= len(p)
 	st.inEnded = fin
 	st.end.Data(p, fin)
+	if fin {
+		st.endIfDone()
+	}
+}
+
+// ReceiveHead takes the head of an answer: 1xx, or the final one. fin = it is all of it.
+func (st *Stream) ReceiveHead(h *Head, fin bool) {
+	if h.Status >= 200 {
+		st.headIn, st.s.answered, st.inEnded = true, true, fin
+	}
+	st.end.Head(h, fin)
 	if fin {
 		st.endIfDone()
 	}

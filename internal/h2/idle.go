@@ -8,14 +8,14 @@ const goodbyeTime = 5 * time.Second
 // noteIdle looks whether a client's connection has no request under way any more, and no
 // answer to be written.
 func (s *Session) noteIdle() {
-	if s.streams.len() == 0 && s.unwritten == 0 {
+	if s.streams.len() == 0 && s.unwritten == 0 && s.reserved == 0 {
 		s.setIdle(true)
 	}
 }
 
-// setIdle notes that a client's connection has no request under way any more, or again.
+// setIdle notes that a connection has no request under way any more, or again.
 func (s *Session) setIdle(idle bool) {
-	if !s.server || s.err != nil {
+	if s.err != nil || s.leaving && !s.server {
 		return
 	}
 	if s.config.Idle != nil {

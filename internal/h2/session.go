@@ -36,6 +36,13 @@ type Group struct {
 
 const maxFree = 1024 // streams
 
+// Locked calls f with the group's lock held.
+func (g *Group) Locked(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f()
+}
+
 // stream returns a stream to be filled in.
 func (g *Group) stream() *Stream {
 	n := len(g.free)
@@ -93,11 +100,11 @@ type Config struct {
 	FirstTimeout time.Duration
 	// PrefaceRead = the client's preface has been read.
 	PrefaceRead bool
-	// IdleTimeout bounds how long a client's connection stays open with no request under
-	// way. Zero = for ever.
+	// IdleTimeout bounds how long a connection stays open with no request under way. Zero =
+	// for ever.
 	IdleTimeout time.Duration
-	// Idle hears, with the group's lock held, whether a client's connection has no request
-	// under way; nil = nobody does.
+	// Idle hears, with the group's lock held, whether a connection has no request under way;
+	// nil = nobody does.
 	Idle func(idle bool)
 	// PeerGone reports whether the other side is gone for good that sends nothing more; nil =
 	// that is not known.
@@ -232,7 +239,9 @@ func (s *Session) Serve() error {
 	written := make(chan struct{})
 	s.serve(true)
 	defer s.serve(false)
-	_ = s.conn.SetReadDeadline(time.Now().Add(s.config.FirstTimeout)) // without deadlines the other side's own end must do
+	if !s.isSettled() {
+		_ = s.conn.SetReadDeadline(time.Now().Add(s.config.FirstTimeout)) // without deadlines the other side's own end must do
+	}
 	go func() {
 		defer close(written)
 		s.write()

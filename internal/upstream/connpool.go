@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -228,49 +227,7 @@ func (s *connPool) place(ctx context.Context, l *pooledConn) (bool, error) {
 	return false, nil
 }
 
-// send sends a request again where that is safe: the upstream did not look at it and its
-// body can begin anew, or the connection was lost under a request that only asks. What
-// authorize adds is added to each attempt once it has a place on a connection. failed is how
-// an attempt before ended; nil = there was none.
-func (s *connPool) send(x *exchange.Exchange, req *http.Request, authorize Authorize, failed error) (*http.Response, error) {
-	body, retry := NewReplayableBody(req), retry{most: s.most()}
-	if failed != nil && !retry.permits(req, body, failed) {
-		body.close()
-		return nil, retry.last
-	}
-	for {
-		l, err := s.connection(req.Context(), x, originOf(req.URL))
-		if err == errNotHTTP2 && retry.tries == 0 {
-			return nil, err // the caller sends the request, body and all, in another way
-		}
-		if err != nil {
-			err = retry.errorOf(err)
-		}
-		var out *http.Request
-		if err == nil {
-			out, err = l.authorized(body.Attempt(req), authorize)
-		}
-		if err == ErrStale {
-			return nil, err // the caller gets another token, and comes again
-		}
-		if err != nil {
-			body.close()
-			return nil, err
-		}
-		resp, err := l.roundTrip(x, out)
-		if err == nil {
-			body.Forget()
-			l.callDraining(req.Context(), x)
-			return resp, nil
-		}
-		if !retry.permits(req, body, err) {
-			body.close()
-			return nil, retry.last
-		}
-	}
-}
-
-// connection gets a place for a request, and notes how long that took.
+// connection implements places.
 func (s *connPool) connection(ctx context.Context, x *exchange.Exchange, address string) (*pooledConn, error) {
 	began := time.Now()
 	l, err := s.get(ctx)

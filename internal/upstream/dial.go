@@ -27,7 +27,7 @@ func (u *Upstream) dialLink(gone func(*pooledConn, error)) (*pooledConn, error) 
 	}
 	http1 := conn.ConnectionState().NegotiatedProtocol != "h2"
 	if u.http1.Store(http1); http1 {
-		conn.Close()
+		u.keepHTTP1(conn)
 		return nil, errNotHTTP2
 	}
 	return u.newLink(ctx, tlsConn{conn, conn.NetConn().(*gatherConn)}, gone)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"avsproxy/internal/h1"
 	"avsproxy/internal/h2"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
@@ -76,6 +77,7 @@ func Describe(err error) (detail, hint string) {
 		verify   *tls.CertificateVerificationError
 		noTLS    tls.RecordHeaderError
 		reset    *h2.ResetError
+		syntax   h1.SyntaxError
 		hinted   interface { // of other rooms
 			error
 			Hint() string
@@ -98,6 +100,8 @@ func Describe(err error) (detail, hint string) {
 		return "it ended the TLS handshake", "it may ask for a client certificate: tls_cert and tls_key of the route"
 	case errors.As(err, &noTLS):
 		return "it does not speak TLS", "check the upstream in config.toml, above all its port"
+	case errors.As(err, &syntax):
+		return "its answer cannot be taken: " + syntax.Error(), "check the upstream in config.toml; whether the request was acted upon is not known"
 	case isForeign(err):
 		return "its answer is not HTTP, or was cut within its head", "check the upstream in config.toml; whether the request was acted upon is not known"
 	case errors.Is(err, errNoStreams):

@@ -19,7 +19,7 @@ func (u *Upstream) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // RoundTrip sends a request as it is.
 func (s *connPool) RoundTrip(req *http.Request) (*http.Response, error) {
-	return s.send(exchange.New(nil, &exchange.Head{}), req, nil, nil)
+	return send(s, exchange.New(nil, &exchange.Head{}), req, nil, nil)
 }
 
 // hang reads, and says nothing.

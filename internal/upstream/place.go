@@ -10,7 +10,7 @@ import (
 
 // A Place is room for one request on a connection.
 type Place struct {
-	conn     *pooledConn
+	conn     *pooledConn // HTTP/1.1 connections are taken from the free ones, too
 	reserved bool
 	address  string // of the upstream; empty = the exchange knows its connection
 }
@@ -19,6 +19,10 @@ type Place struct {
 // of the upstream's [h2.Group], and says what is so at this moment. false = there is none, or
 // something is to be done first: [Upstream.AwaitPlace] does that.
 func (u *Upstream) Place(now time.Time) (Place, bool) {
+	if u.relaysHTTP1() {
+		l := u.conns.place(now)
+		return Place{conn: l, address: u.address}, l != nil
+	}
 	open := u.pool.ready.Load()
 	if open == nil {
 		return Place{}, false
@@ -34,14 +38,34 @@ func (u *Upstream) Place(now time.Time) (Place, bool) {
 // AwaitPlace waits for room, and reserves it. Its error is one of [Upstream.Send]; see also
 // [IsNotHTTP2].
 func (u *Upstream) AwaitPlace(ctx context.Context, x *exchange.Exchange) (Place, error) {
-	if u.http1.Load() {
-		return Place{}, errNotHTTP2
+	for range 3 { // an upstream may change what it speaks
+		if u.http1.Load() && u.options.Standard {
+			return Place{}, errNotHTTP2
+		}
+		from := places(u.pool)
+		if u.http1.Load() {
+			from = u.conns
+		}
+		l, err := from.connection(ctx, x, u.address)
+		if err == nil || err != errHTTP2 && err != errNotHTTP2 {
+			return Place{conn: l, reserved: true}, err
+		}
 	}
-	l, err := u.pool.connection(ctx, x, u.address)
-	return Place{conn: l, reserved: true}, err
+	return Place{}, errNotHTTP2
 }
 
-// IsNotHTTP2 reports whether the upstream does not speak HTTP/2, by an error of
+// relaysHTTP1 reports whether the upstream speaks HTTP/1.1, on sessions.
+func (u *Upstream) relaysHTTP1() bool { return u.http1.Load() && !u.options.Standard }
+
+// GiveBack gives a place back that was not reserved. It is for who holds the lock of the
+// group.
+func (p Place) GiveBack() {
+	if p.conn.http1 != nil {
+		p.conn.http1.setFree(p.conn)
+	}
+}
+
+// IsNotHTTP2 reports whether requests for the upstream are not relayed, by an error of
 // [Upstream.AwaitPlace]. [Upstream.Send] sends the request all the same.
 func IsNotHTTP2(err error) bool { return err == errNotHTTP2 }
 
@@ -58,6 +82,9 @@ func (p Place) Start(x *exchange.Exchange, relay *h2.Relay, fields h2.Fields, no
 		return err
 	}
 	sent := sentOn{relay.UpstreamID(), "HTTP/2.0"}
+	if p.conn.http1 != nil {
+		sent = sentOn{proto: "HTTP/1.1"}
+	}
 	if p.address != "" {
 		noteSent(x, p.address, p.conn.base, p.conn.used.Swap(true), 0, sent)
 	} else {

@@ -13,9 +13,10 @@ import (
 	"avsproxy/internal/h2"
 )
 
-// A pooledConn is one HTTP/2 connection to the upstream.
+// A pooledConn is one connection to the upstream, of HTTP/2 but where http1 is set.
 type pooledConn struct {
 	session *h2.Session
+	http1   *http1Conns   // of which it is one; nil = it speaks HTTP/2
 	header  time.Duration // bounds the wait for an answer's head; 0 = it does not
 	base    *upstreamConn // below TLS
 	used    atomic.Bool   // it had a request
@@ -87,10 +88,11 @@ func (l *pooledConn) lost() bool {
 
 // roundTrip sends a request on the place that it has.
 func (l *pooledConn) roundTrip(x *exchange.Exchange, req *http.Request) (*http.Response, error) {
-	return l.session.Send(req, h2.SendOptions{
-		HeadTimeout: l.header,
-		Opened:      func(id uint32) { x.Note(func(f *exchange.Facts) { f.Upstream.Stream = id }) },
-	})
+	options := h2.SendOptions{HeadTimeout: l.header}
+	if l.http1 == nil {
+		options.Opened = func(id uint32) { x.Note(func(f *exchange.Facts) { f.Upstream.Stream = id }) }
+	}
+	return l.session.Send(req, options)
 }
 
 // callDraining calls x.Draining when the connection takes no more requests.

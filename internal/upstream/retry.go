@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"avsproxy/internal/h1"
 	"avsproxy/internal/h2"
 )
 
@@ -98,6 +99,8 @@ func outcomeOf(req *http.Request, err error) outcome {
 		return maybeProcessed
 	case reset.Unprocessed:
 		return notProcessed
+	case errors.As(err, new(h1.SyntaxError)): // it would say so again
+		return maybeProcessed
 	case reset.Err != nil && isSafe(req):
 		return safeToRetry
 	}

@@ -51,7 +51,9 @@ type Options struct {
 	Connections func(delta int)
 	// ErrorLog gets the faults of this program; nil = log's default.
 	ErrorLog *log.Logger
-	// Group has the HTTP/2 sessions, so that streams of clients in the same group can be
+	// Standard has net/http send what goes over HTTP/1.x.
+	Standard bool
+	// Group has the sessions, so that streams of clients in the same group can be
 	// relayed; nil = one of its own.
 	Group *h2.Group
 	// OnEvent, if set, hears what becomes of HTTP/2 connections, with the cause where there
@@ -79,7 +81,8 @@ type Upstream struct {
 	tls       *tls.Config
 	group     *h2.Group       // of the HTTP/2 sessions
 	pool      *connPool       // over HTTP/2
-	transport *http.Transport // over HTTP/1.x
+	conns     *http1Conns     // over HTTP/1.1
+	transport *http.Transport // over HTTP/1.x, of the standard engine
 	upgrading *http.Transport
 	// http1 is whether the latest TLS handshake gave no HTTP/2.
 	http1 atomic.Bool
@@ -128,6 +131,7 @@ func New(options Options) *Upstream {
 	if options.Certificate != nil {
 		u.tls.Certificates = []tls.Certificate{*options.Certificate}
 	}
+	u.conns = &http1Conns{dial: u.dialHTTP1, group: u.group, timeout: options.DialTimeout, header: options.HeaderTimeout}
 	u.transport = u.newTransport()
 	u.upgrading = u.newUpgrading()
 	u.pool = &connPool{
@@ -192,9 +196,17 @@ func (u *Upstream) SendAgain(x *exchange.Exchange, req *http.Request, authorize 
 	if req.Header.Get("Upgrade") != "" {
 		return u.pooled(u.upgrading, x, req, authorize)
 	}
-	if !u.http1.Load() {
-		resp, err := u.pool.send(x, req, authorize, failed)
-		if err != errNotHTTP2 {
+	for range 3 { // an upstream may change what it speaks
+		http1 := u.http1.Load()
+		if http1 && u.options.Standard {
+			break
+		}
+		from := places(u.pool)
+		if http1 {
+			from = u.conns
+		}
+		resp, err := send(from, x, req, authorize, failed)
+		if err != errNotHTTP2 && err != errHTTP2 {
 			return resp, err
 		}
 	}
