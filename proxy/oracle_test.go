@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -8,9 +10,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +25,7 @@ import (
 	"avsproxy/internal/testkit"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var oracleSeed = flag.Uint64("oracle.seed", 0, "the only seed of the exchanges that both engines relay; 0 = some")
@@ -119,7 +124,7 @@ type sighting struct {
 func headerText(h http.Header, length bool) string {
 	var all []string
 	for name, values := range h {
-		if !slices.Contains([]string{"Date", "Oracle", "Trailer", "User-Agent", "Accept-Encoding"}, name) && (length || name != "Content-Length") {
+		if !slices.Contains([]string{"Date", "Oracle", "Trailer", "User-Agent", "Accept-Encoding", "Connection"}, name) && (length || name != "Content-Length") {
 			all = append(all, fmt.Sprintf("%s: %q", name, values))
 		}
 	}
@@ -218,7 +223,7 @@ func (o *oracle) play(t *testing.T, client *http.Client, url, key string, s *scr
 		return saw
 	}
 	defer resp.Body.Close()
-	saw.Line, saw.Fields = resp.Status, headerText(resp.Header, s.AnswerLength)
+	saw.Line, saw.Fields = strconv.Itoa(resp.StatusCode), headerText(resp.Header, s.AnswerLength)
 	if s.GiveUp >= 0 {
 		_, _ = io.CopyN(io.Discard, resp.Body, int64(s.GiveUp))
 		return saw
@@ -231,11 +236,55 @@ func (o *oracle) play(t *testing.T, client *http.Client, url, key string, s *scr
 	return saw
 }
 
-// Both engines do the same with a request and its answer, as both ends see it. A seed of
-// their own makes the exchanges again: go test ./proxy -run Oracle -oracle.seed N.
+// Both engines do the same with a request and its answer, as both ends see it, over each
+// protocol. A seed of their own makes the exchanges again: go test ./proxy -run Oracle
+// -oracle.seed N.
 func TestOracle_EnginesDoTheSame(t *testing.T) {
+	for name, c := range map[string]struct {
+		client       func(testing.TB) *http.Client
+		http1        bool // the client speaks HTTP/1.1
+		http1Upwards bool
+	}{
+		"h2c to HTTP/2": {h2cClient, false, false}, "h2c to HTTP/1.1": {h2cClient, false, true},
+		"HTTP/1.1 to HTTP/2": {h1Client, true, false}, "HTTP/1.1 to HTTP/1.1": {h1Client, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			enginesDoTheSame(t, c.client, func(s *script) {
+				if c.http1 {
+					s.forHTTP1()
+				}
+				if c.http1Upwards {
+					s.fromHTTP1()
+				}
+			}, c.http1Upwards)
+		})
+	}
+}
+
+// forHTTP1 takes out what clients of HTTP/1.x, or the standard engine for them, do otherwise:
+// net/http's client may give up an upload at an early answer, or not; a fragment is refused;
+// net/http's server leaves fields of a 304 out.
+func (s *script) forHTTP1() {
+	s.Early = -1
+	s.Path = strings.TrimSuffix(s.Path, "#")
+	if s.Status == 304 {
+		s.Status = 303
+	}
+}
+
+// fromHTTP1 takes out what the upstream, as net/http's server, does not do over HTTP/1.1: to go on
+// with its connection behind an early answer, to say the length of a 304, to send a trailer
+// behind a length.
+func (s *script) fromHTTP1() {
+	s.Early = -1
+	s.AnswerLength = s.AnswerLength && s.Status != 304
+	s.AnswerTrailer = s.AnswerTrailer && !s.AnswerLength
+}
+
+// newOracle returns an oracle, and lines of proxies to it.
+func newOracle(t *testing.T, http1Upwards bool) (*oracle, map[string]*line) {
 	o := &oracle{scripts: map[string]*script{}, seen: map[string]*sighting{}}
-	origin, roots := upstreamTLS(t, o)
+	origin, roots := upstreamTLS(t, o, protocolOf(http1Upwards))
 	var lines map[string]*line
 	t.Cleanup(func() { // when all is closed
 		for name, l := range lines {
@@ -246,27 +295,37 @@ func TestOracle_EnginesDoTheSame(t *testing.T) {
 		"relayed":  build(t, origin, roots, plan{source: static()}),
 		"standard": build(t, origin, roots, plan{source: static(), standard: true}),
 	}
-	seeds, count := []uint64{1, 2, 3, 4}, 60
+	return o, lines
+}
+
+// seeds are those of the exchanges, and how many there are of each.
+func seeds() (all []uint64, count int) {
+	all, count = []uint64{1, 2, 3, 4}, 60
 	if testkit.IsHeavy() {
-		count = 600
+		count = 300
 	}
 	if *oracleSeed != 0 {
-		seeds = []uint64{*oracleSeed}
+		all = []uint64{*oracleSeed}
 	}
+	return all, count
+}
+
+func enginesDoTheSame(t *testing.T, newClient func(testing.TB) *http.Client, adapt func(*script), http1Upwards bool) {
+	o, lines := newOracle(t, http1Upwards)
+	seeds, count := seeds()
 	var running sync.WaitGroup
 	for _, seed := range seeds {
 		running.Go(func() {
-			clients := map[string]*http.Client{"relayed": h2cClient(t), "standard": h2cClient(t)}
+			clients := map[string]*http.Client{"relayed": newClient(t), "standard": newClient(t)}
 			r := rand.New(rand.NewPCG(seed, 0))
 			for i := range count {
 				s := newScript(r)
+				adapt(&s)
 				saw, arrived := map[string]*sighting{}, map[string]*sighting{}
 				for name, l := range lines {
 					key := fmt.Sprintf("%s %d %d", name, seed, i)
 					saw[name] = o.play(t, clients[name], l.url, key, &s)
-					o.mu.Lock()
-					arrived[name] = o.seen[key]
-					o.mu.Unlock()
+					arrived[name] = o.arrived(key)
 				}
 				if diff := cmp.Diff(saw["standard"], saw["relayed"]); diff != "" {
 					t.Errorf("seed %d, %d: %+v: the client sees\n%s", seed, i, s, diff)
@@ -280,5 +339,160 @@ func TestOracle_EnginesDoTheSame(t *testing.T) {
 	running.Wait()
 	if n := lines["relayed"].bridged.Load(); n > int64(len(seeds)*count/3) {
 		t.Errorf("%d of %d requests were not relayed", n, len(seeds)*count)
+	}
+}
+
+func (o *oracle) arrived(key string) *sighting {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen[key]
+}
+
+// Clients of HTTP/1.x see the same whatever they do: those that end their half behind the
+// request, that send slowly, or several requests at once, or speak HTTP/1.0. Those that leave in
+// the middle are in their way.
+func TestOracle_HTTP1ClientsSeeTheSame(t *testing.T) {
+	skipStandard(t)
+	for _, http1Upwards := range []bool{false, true} {
+		o, lines := newOracle(t, http1Upwards)
+		l := lines["relayed"]
+		seeds, count := seeds()
+		var running sync.WaitGroup
+		for _, seed := range seeds {
+			running.Go(func() {
+				client := h1Client(t)
+				r := rand.New(rand.NewPCG(seed, 1))
+				for i := range count / 2 {
+					s := newScript(r)
+					s.forHTTP1()
+					s.GiveUp = -1
+					s.AnswerTrailer = s.AnswerTrailer && !s.AnswerLength // with both, HTTP/1.1 gets no length
+					if http1Upwards {
+						s.fromHTTP1()
+					}
+					want := o.play(t, client, l.url, fmt.Sprintf("plain %d %d", seed, i), &s)
+					for _, way := range []string{"half-closing", "slow", "pipelining", "HTTP/1.0", "cutting"} {
+						key := fmt.Sprintf("%s %d %d", way, seed, i)
+						saw := o.playRaw(t, l.addr, key, way, &s)
+						if way == "cutting" {
+							continue
+						}
+						if diff := cmp.Diff(want, saw, s.sameFor(way)); diff != "" {
+							t.Errorf("seed %d, %d, %s: %+v: the client sees\n%s", seed, i, way, s, diff)
+						}
+					}
+				}
+			})
+		}
+		running.Wait()
+	}
+}
+
+// sameFor leaves out what a way of speaking changes.
+func (s *script) sameFor(way string) cmp.Option {
+	if way != "HTTP/1.0" {
+		return cmp.Options{}
+	}
+	return cmp.Options{
+		cmpopts.IgnoreFields(sighting{}, "Interims", "Trailer"),
+		cmp.FilterPath(func(p cmp.Path) bool {
+			return s.Abort >= 0 && (p.Last().String() == ".Line" || p.Last().String() == ".Fields")
+		}, cmp.Ignore()), // the reset may overtake the head
+	}
+}
+
+// playRaw sends the script's request on a connection of its own.
+func (o *oracle) playRaw(t *testing.T, addr, key, way string, s *script) *sighting {
+	o.mu.Lock()
+	o.scripts[key] = s
+	o.mu.Unlock()
+	conn := testkit.Dial(t, addr)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	go func() {
+		text := s.requestText(key, way)
+		switch way {
+		case "slow":
+			for _, part := range []int{1, len(text) / 3, len(text)} {
+				conn.Write(text[:min(part, len(text))])
+				text = text[min(part, len(text)):]
+				time.Sleep(time.Millisecond)
+			}
+		case "pipelining":
+			conn.Write(append(text, "GET /behind HTTP/1.1\r\nHost: localhost\r\nOracle: "+key+"\r\nConnection: close\r\n\r\n"...))
+		case "cutting":
+			conn.Write(text[:len(text)/2])
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		default:
+			conn.Write(text)
+		}
+		if way == "half-closing" {
+			conn.(*net.TCPConn).CloseWrite()
+		}
+	}()
+	return s.see(t, bufio.NewReader(conn), way)
+}
+
+// requestText is the script's request in HTTP/1.x.
+func (s *script) requestText(key, way string) []byte {
+	var b bytes.Buffer
+	version := "1.1"
+	if way == "HTTP/1.0" {
+		version = "1.0"
+	}
+	fmt.Fprintf(&b, "%s %s HTTP/%s\r\nHost: localhost\r\nTE: trailers\r\nOracle: %s\r\n", s.Method, s.Path, version, key)
+	for _, f := range s.Fields {
+		fmt.Fprintf(&b, "%s: %s\r\n", f[0], f[1])
+	}
+	var body bytes.Buffer
+	_ = s.write(&body, s.Body)
+	switch {
+	case s.Body == 0:
+		b.WriteString("\r\n")
+	case s.Length || version == "1.0":
+		fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", s.Body, body.Bytes())
+	default:
+		fmt.Fprintf(&b, "Transfer-Encoding: chunked\r\n\r\n")
+		for chunk := range slices.Chunk(body.Bytes(), s.Pieces[0]) {
+			fmt.Fprintf(&b, "%x\r\n%s\r\n", len(chunk), chunk)
+		}
+		b.WriteString("0\r\n")
+		if s.Trailer {
+			b.WriteString("Sum: 34\r\n")
+		}
+		b.WriteString("\r\n")
+	}
+	return b.Bytes()
+}
+
+// see reads an answer.
+func (s *script) see(t *testing.T, in *bufio.Reader, way string) *sighting {
+	saw := &sighting{}
+	req := &http.Request{Method: s.Method}
+	for {
+		resp, err := http.ReadResponse(in, req)
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s: %+v: %v", way, s, err)
+			}
+			saw.Line, saw.Cut = "no answer", true
+			return saw
+		}
+		if resp.StatusCode < 200 {
+			saw.Interims++
+			continue
+		}
+		saw.Line, saw.Fields = strconv.Itoa(resp.StatusCode), headerText(resp.Header, s.AnswerLength)
+		saw.read(resp.Body)
+		saw.Trailer = headerText(resp.Trailer, true)
+		if s.Abort >= 0 {
+			saw.Size, saw.Sum = 0, [32]byte{}
+		} else if way == "pipelining" {
+			if next, err := http.ReadResponse(in, nil); err != nil || next.StatusCode != s.Status && !(next.StatusCode < 200) {
+				t.Errorf("%+v: the next answer is %v, %v", s, next, err)
+			}
+		}
+		return saw
 	}
 }
