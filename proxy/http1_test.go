@@ -16,6 +16,8 @@ import (
 
 	"avsproxy/internal/h2"
 	"avsproxy/internal/testkit"
+
+	"golang.org/x/net/http2"
 )
 
 // skipStandard is for what net/http's server cannot do.
@@ -450,5 +452,30 @@ func protocolOf(http1 bool) func(*httptest.Server) {
 	return func(server *httptest.Server) {
 		server.EnableHTTP2 = !http1
 		server.Config.DisableGeneralOptionsHandler = true
+	}
+}
+
+// A space in a :path would end the target of a request of HTTP/1.1.
+func TestHTTP1_SpacesOfHTTP2DoNotEndATarget(t *testing.T) {
+	arrived := make(chan string, 1)
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { arrived <- r.RequestURI }), testkit.HTTP1)
+	l := build(t, origin, roots, plan{source: static()})
+	for path, want := range map[string]string{"/a HTTP/1.1": "/a%20HTTP/1.1", "/a?b c|": "", "/a?b|c": "/a?b|c"} {
+		conn := testkit.Dial(t, l.addr)
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		c := frames(t, conn)
+		c.open(1, true, ":method", "GET", ":scheme", "http", ":authority", "localhost", ":path", path)
+		if want == "" { // it is refused
+			if reset, ok := c.next(1).(*http2.RSTStreamFrame); !ok || reset.ErrCode != http2.ErrCodeProtocol {
+				t.Errorf("%q: %v", path, reset)
+			}
+			continue
+		}
+		if got := testkit.Receive(t, "the request", arrived); got != want {
+			t.Errorf("%q arrives as %q", path, got)
+		}
+	}
+	if len(arrived) > 0 {
+		t.Errorf("%q arrived", <-arrived)
 	}
 }

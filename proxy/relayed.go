@@ -118,15 +118,16 @@ type relayed struct {
 	patience time.Duration      // with an answer's head, once the request has ended; zero = endless
 	timer    *time.Timer        // of that; nil = none
 
-	template *template // nil = there is none
-	decision exchange.Decision
-	injects  bool
-	expects  bool // the client waits for a 100
-	uploaded int  // bytes of the request that have come
-	whole    bool
-	status   int
-	written  int64
-	trailer  h2.Fields // of the answer
+	template    *template // nil = there is none
+	decision    exchange.Decision
+	injects     bool
+	expects     bool // the client waits for a 100
+	uploaded    int  // bytes of the request that have come
+	whole       bool
+	begunAnswer bool // a 1xx has come: the request is not sent again
+	status      int
+	written     int64
+	trailer     h2.Fields // of the answer
 }
 
 func (e *relayed) setHead(stream uint32) {

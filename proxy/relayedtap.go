@@ -73,6 +73,7 @@ func nilWithout(trailer *h2.Fields) exchange.FieldList {
 
 // Interim implements [h2.Tap].
 func (e *relayed) Interim(h *h2.Head) h2.Fields {
+	e.begunAnswer = true
 	fields := e.answerFields(h)
 	e.route.adapt(fields, &e.x)
 	if e.x.Recorder != nil {
@@ -235,7 +236,7 @@ func (e *relayed) heal(h *h2.Head, fin bool) bool {
 
 // Failed implements [h2.Tap].
 func (e *relayed) Failed(err *h2.ResetError) {
-	kept := e.relay.Kept()
+	kept := e.relay.Kept() && !e.begunAnswer
 	e.relay.HandOver(e.bridge, e.kept(), nil, false, func(w http.ResponseWriter, r *http.Request, _ *http.Response) {
 		if kept {
 			e.begun.failed = err

@@ -31,12 +31,13 @@ func isHex(c byte) bool {
 func isPlainByte(c byte) bool { return c == '!' || c == '"' || c == '$' }
 
 // keepTarget has net/http send a path as it came. It would write some bytes in another way, also
-// those that were percent-encoded next to them.
+// those that were percent-encoded next to them. Over HTTP/2 a space may have come, which would end
+// a target of HTTP/1.1: that it writes in its way.
 func keepTarget(out, origin *url.URL, in *http.Request) {
 	target := httpexchange.Target(in)
 	path, query := cutTarget(target)
 	path = under(origin, path)
-	if path != "" && isOpaquePath(path) && out.EscapedPath() != path {
+	if isTarget(target) && isOpaquePath(path) && out.EscapedPath() != path {
 		out.Opaque, out.RawQuery = path, query
 		out.ForceQuery = query == "" && strings.HasSuffix(target, "?")
 	}

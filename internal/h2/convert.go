@@ -84,7 +84,7 @@ func (h *Head) request() (*http.Request, error) {
 		r.URL, r.RequestURI = &url.URL{Host: h.Authority}, h.Authority
 	} else {
 		target, err := url.ParseRequestURI(h.Path)
-		if err != nil {
+		if err != nil || strings.Contains(target.RawQuery, " ") { // which would end a target of HTTP/1.1
 			return nil, malformed(":path")
 		}
 		r.URL = target

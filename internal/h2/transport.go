@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -134,8 +135,8 @@ func requestFields(req *http.Request, noBody bool) ([]Field, error) {
 	fields = append(fields, Field{Name: ":authority", Value: authority}, Field{Name: ":method", Value: req.Method})
 	if req.Method != http.MethodConnect {
 		path := req.URL.RequestURI()
-		if path == "" || path[0] != '/' && path != "*" {
-			return nil, errors.New("h2: the request has no path")
+		if path == "" || path[0] != '/' && path != "*" || strings.Contains(path, " ") {
+			return nil, errors.New("h2: the request has no path, or one with a space")
 		}
 		fields = append(fields, Field{Name: ":path", Value: path}, Field{Name: ":scheme", Value: req.URL.Scheme})
 	}
