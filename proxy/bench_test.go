@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"io"
 	"net/http"
 	"net/http/httputil"
@@ -44,7 +45,7 @@ func bareProxy(b *testing.B, origin string, roots *x509.CertPool) string {
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 4 * time.Minute},
 	}
 	b.Cleanup(transport.CloseIdleConnections)
-	l := &line{upstream: upstream.New(upstream.Options{Origin: target})}
+	l := &line{upstream: upstream.New(upstream.Options{Origin: target}), standard: true}
 	l.serve(b, nil, &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Header.Set("Authorization", "Bearer "+canary) },
 		Transport:     transport,
@@ -118,6 +119,35 @@ func BenchmarkParallel(b *testing.B) {
 			b.StopTimer()
 			report(b, median(took[0]), median(took[1]))
 			b.ReportMetric(turn/median(took[0]).Seconds(), "req/s")
+		})
+	}
+}
+
+// BenchmarkLateness tells how long a part of a downchannel takes from the upstream to the client,
+// in milliseconds at the 99th percentile: one part in each millisecond.
+func BenchmarkLateness(b *testing.B) {
+	for name, client := range map[string]func(testing.TB) *http.Client{"HTTP1": h1Client, "h2c": h2cClient} {
+		b.Run(name, func(b *testing.B) {
+			parts := max(b.N, 2)
+			origin, roots := upstreamTLS(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for range parts {
+					time.Sleep(time.Millisecond)
+					binary.Write(w, binary.BigEndian, time.Now().UnixNano())
+					http.NewResponseController(w).Flush()
+				}
+			}))
+			l := build(b, origin, roots, plan{source: static(), options: upstream.Options{SingleConnection: true}})
+			resp := testkit.Must(client(b).Get(l.url))(b)
+			defer resp.Body.Close()
+			var late []time.Duration
+			for range parts {
+				var sent int64
+				testkit.NoError(b, binary.Read(resp.Body, binary.BigEndian, &sent))
+				late = append(late, time.Since(time.Unix(0, sent)))
+			}
+			slices.Sort(late)
+			b.ReportMetric(float64(late[len(late)*99/100].Microseconds())/1e3, "p99-ms")
+			b.ReportMetric(float64(late[len(late)/2].Microseconds())/1e3, "p50-ms")
 		})
 	}
 }

@@ -23,6 +23,9 @@ type template struct {
 	cache                     exchange.HeadCache
 }
 
+// maxTemplate bounds the bytes of a head that a connection keeps.
+const maxTemplate = 4 << 10
+
 // templates are those of one connection.
 type templates struct {
 	last   *template
@@ -40,6 +43,14 @@ func (t *templates) find(h *h2.Head, whole bool) *template {
 // comesAgain reports whether the fields of a head are those of the one before: only then is a
 // template worth its making.
 func (t *templates) comesAgain(h *h2.Head) bool {
+	size := 0
+	for i := range h.Fields {
+		size += len(h.Fields[i].Name) + len(h.Fields[i].Value)
+	}
+	if size > maxTemplate {
+		t.before = nil
+		return false
+	}
 	if slices.Equal(t.before, h.Fields) {
 		return true
 	}

@@ -169,6 +169,8 @@ func (c *client) TakeEnd() error {
 	switch {
 	case c.stream == nil:
 		return io.EOF
+	case len(c.partial) > 0:
+		return SyntaxError("it was cut within its head")
 	case c.state == inAnswerRest:
 		c.last = true
 		c.stream.Receive(nil, true)
@@ -177,12 +179,18 @@ func (c *client) TakeEnd() error {
 	return io.ErrUnexpectedEOF
 }
 
+// versions are what answers begin with.
+const versions = "HTTP/1."
+
 // takeHead takes a head, in pieces where it is large.
 func (c *client) takeHead(p []byte) (used int, err error) {
 	before := len(c.partial)
 	head := p
 	if before > 0 {
 		head = append(c.partial, p...)
+	}
+	if n := min(len(head), len(versions)); string(head[:n]) != versions[:n] {
+		return 0, SyntaxError("it does not begin with a version")
 	}
 	size := endOfHead(head, before)
 	if size == 0 && len(head) <= c.most {

@@ -15,8 +15,8 @@ type SyntaxError string
 // Error is the detail of a problem.
 func (e SyntaxError) Error() string { return string(e) }
 
-// maxHead bounds a head, and a trailer, in bytes.
-const maxHead = 60 << 10
+// maxHead bounds a head, and a trailer, in bytes: less than what a reader has room for.
+const maxHead = 64<<10 - 1
 
 // endOfHead returns the size of the head at the start of p, with the empty line; 0 = it is not
 // whole yet. Up to from it was looked at before.

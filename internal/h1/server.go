@@ -47,6 +47,9 @@ const (
 	inRest                // nothing that comes counts any more
 )
 
+// maxKnown bounds what a connection keeps of a head behind its request.
+const maxKnown = 4 << 10
+
 // A knownHead is one whose fields need not be read again where they come again.
 type knownHead struct {
 	section []byte // of the fields, as it came
@@ -54,6 +57,7 @@ type knownHead struct {
 	method  string
 	target  string
 	minor   byte
+	head    h2.Head // reused
 }
 
 // Take implements [h2.Framing].
@@ -201,7 +205,7 @@ func (s *server) parse(p []byte) (*h2.Head, error) {
 	if k.target != string(line.target) {
 		k.target = string(line.target)
 	}
-	return k.head()
+	return k.meaning()
 }
 
 // checkHead is what line and fields say together.
@@ -217,9 +221,10 @@ func checkHead(line *startLine, fields *fieldSection) error {
 	return nil
 }
 
-// head is what the request means (RFC 9112 section 3.2).
-func (k *knownHead) head() (*h2.Head, error) {
-	h := &h2.Head{
+// meaning is what the request means (RFC 9112 section 3.2).
+func (k *knownHead) meaning() (*h2.Head, error) {
+	h := &k.head
+	*h = h2.Head{
 		Method: k.method, Path: k.target, Target: k.target, Authority: k.parsed.host, Fields: k.parsed.fields,
 		Length: k.parsed.length, Proto: "HTTP/1.1", Chunked: k.parsed.chunked,
 	}
@@ -287,6 +292,9 @@ func (s *server) begin(h *h2.Head, size int) {
 		s.state, fin = inAnswer, true
 	}
 	st := s.session.Begin(h, size, fin)
+	if size > maxKnown {
+		s.known = knownHead{}
+	}
 	if !st.Gone() {
 		s.stream = st
 	}

@@ -60,7 +60,7 @@ func refuse(st *h2.Stream, why error) {
 	if why == h2.ErrHeadTooLarge {
 		p = problem.Problem{
 			Code: problem.HeadTooLarge, Title: "the head of the request is too large",
-			Detail: "its fields are more than 60 KiB", Hint: "send fewer or shorter ones; cookies are the longest, as a rule",
+			Detail: "its fields are more than 64 KiB", Hint: "send fewer or shorter ones; cookies are the longest, as a rule",
 		}
 	}
 	bridge := &h2.Bridge{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { p.Write(w) })}

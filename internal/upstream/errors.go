@@ -101,7 +101,7 @@ func Describe(err error) (detail, hint string) {
 	case errors.As(err, &noTLS):
 		return "it does not speak TLS", "check the upstream in config.toml, above all its port"
 	case errors.As(err, &syntax):
-		return "its answer cannot be taken: " + syntax.Error(), "check the upstream in config.toml; whether the request was acted upon is not known"
+		return "its answer is not HTTP as it should be: " + syntax.Error(), "check the upstream in config.toml; whether the request was acted upon is not known"
 	case isForeign(err):
 		return "its answer is not HTTP, or was cut within its head", "check the upstream in config.toml; whether the request was acted upon is not known"
 	case errors.Is(err, errNoStreams):
