@@ -73,7 +73,7 @@ func forward(reverse *httputil.ReverseProxy, w *responseWriter, r *http.Request,
 	if body, ok := r.Body.(*requestBody); ok {
 		body.strip = strip
 	}
-	if !r.ProtoAtLeast(1, 1) {
+	if !r.ProtoAtLeast(1, 1) && !h2.Serves(r) {
 		defer abortResponse(w)
 	}
 	w.relay(adapt)

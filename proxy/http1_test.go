@@ -479,3 +479,43 @@ func TestHTTP1_SpacesOfHTTP2DoNotEndATarget(t *testing.T) {
 		t.Errorf("%q arrived", <-arrived)
 	}
 }
+
+// What HTTP/2 has in its own form gets that of HTTP/1.1, and the other way round.
+func TestHTTP1_HeadsOfHTTP2BecomeThoseOfHTTP1(t *testing.T) {
+	arrived := make(chan http.Header, 1)
+	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- r.Header
+		w.Header().Set("Trailer", "Connection, X-Sum")
+		w.Write([]byte("x"))
+		w.Header().Set("Connection", "close")
+		w.Header().Set("X-Sum", "1")
+	}), testkit.HTTP1)
+	l := build(t, origin, roots, plan{source: static()})
+	for range 2 { // over the handler, and relayed
+		conn := testkit.Dial(t, l.addr)
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		c := frames(t, conn)
+		c.open(1, false, ":method", "POST", ":scheme", "http", ":authority", "localhost", ":path", "/",
+			"cookie", "a=b", "x-other", "1", "cookie", "c=d", "content-length", "5", "content-length", "05", "expect", "100-continue")
+		testkit.NoError(t, c.WriteData(1, true, []byte("hello")))
+		got := testkit.Receive(t, "the request", arrived)
+		if cookies := got["Cookie"]; len(cookies) != 1 || cookies[0] != "a=b; c=d" || len(got["Expect"]) > 0 && !isStandard() {
+			t.Errorf("%v", got)
+		}
+		for ended := false; !ended; {
+			switch frame := c.next(1).(type) {
+			case *http2.MetaHeadersFrame:
+				ended = frame.StreamEnded()
+				for _, f := range frame.Fields {
+					if f.Name == "connection" {
+						t.Error("a field of HTTP/1.1's connections came")
+					}
+				}
+			case *http2.DataFrame:
+				ended = frame.StreamEnded()
+			case *http2.RSTStreamFrame:
+				t.Fatal(frame)
+			}
+		}
+	}
+}

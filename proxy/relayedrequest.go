@@ -43,6 +43,9 @@ func under(origin *url.URL, path string) string {
 // template, but for the token.
 func (e *relayed) adaptRequest(out *h2.Fields) {
 	dropHopByHop(out)
+	if e.expects { // it has got its 100
+		out.Del("Expect")
+	}
 	if e.head.Proto != "" {
 		dropConnection(out)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/h2"
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/problem"
 	"avsproxy/internal/upstream"
@@ -66,7 +67,7 @@ func (route *Route) serve(w *responseWriter, r *http.Request, x *exchange.Exchan
 		answerer = route.TokenEndpoint
 	case ShareDownchannel:
 		answerer = route.Downchannel
-		if !r.ProtoAtLeast(1, 1) {
+		if !r.ProtoAtLeast(1, 1) && !h2.Serves(r) {
 			defer abortResponse(w)
 		}
 	}

@@ -45,7 +45,7 @@ func (t *templates) find(h *h2.Head, whole bool) *template {
 func (t *templates) comesAgain(h *h2.Head) bool {
 	size := 0
 	for i := range h.Fields {
-		size += len(h.Fields[i].Name) + len(h.Fields[i].Value)
+		size += len(h.Fields[i].Name) + len(h.Fields[i].Value) + 32
 	}
 	if size > maxTemplate {
 		t.before = nil

@@ -14,6 +14,7 @@ type answer struct {
 	trailers bool // the client takes a trailer
 	close    bool // the connection ends with it
 
+	sized     bool // its length was said
 	begun     bool // the final head was sent
 	bodiless  bool // it has no body, whatever its fields say
 	chunked   bool
@@ -174,9 +175,10 @@ func appendFields(out []byte, fields []h2.Field, a *answer) []byte {
 			continue
 		case f.Name == "trailer" && !a.trailers: // it does not come
 			continue
-		case f.Name == "content-length" && a.begun && (a.chunked || a.unlimited):
+		case f.Name == "content-length" && (a.sized || a.begun && (a.chunked || a.unlimited)): // HTTP/2 takes two that say the same
 			continue
 		}
+		a.sized = a.sized || f.Name == "content-length"
 		out = append(append(appendName(out, f), ": "...), f.Value...)
 		out = append(out, "\r\n"...)
 	}

@@ -146,7 +146,9 @@ func (c *chunkReader) readTrailer(p []byte) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		c.trailer = append(c.trailer, f)
+		if c.trailer = append(c.trailer, f); n+len(c.trailer)*fieldCost > maxHead {
+			return 0, SyntaxError("the trailer is too long")
+		}
 		lines = lines[end+1:]
 	}
 	c.state = inNothing

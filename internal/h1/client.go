@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 
 	"avsproxy/internal/h2"
@@ -71,7 +72,7 @@ func (c *client) AppendHead(out []byte, st *h2.Stream, fields []h2.Field, fin bo
 	c.request = body{chunked: !fin && length < 0, left: max(length, 0)}
 	out = append(append(append(append(out, method...), ' '), path...), " HTTP/1.1\r\nHost: "...)
 	out = append(append(out, authority...), "\r\n"...)
-	out = appendFields(out, fields, &answer{trailers: true})
+	out = appendRequestFields(out, fields)
 	switch {
 	case c.request.chunked:
 		out = append(out, "Transfer-Encoding: chunked\r\n"...)
@@ -102,7 +103,7 @@ func (c *client) AppendEnd(out []byte, _ *h2.Stream, trailer []h2.Field) []byte 
 	case c.request.chunked:
 		out = append(appendFields(append(out, "0\r\n"...), trailer, &answer{}), "\r\n"...)
 	case c.request.left > 0: // it is shorter than announced
-		c.session.Cut()
+		go c.session.Abort()
 	}
 	return out
 }
@@ -138,9 +139,11 @@ func (c *client) Gone(st *h2.Stream) {
 
 // Take implements [h2.Framing].
 func (c *client) Take(p []byte) (used int, err error) {
-	for used < len(p) && !c.session.Leaving() {
+	for used < len(p) {
 		n := 0
 		switch {
+		case c.stream == nil && c.session.Leaving():
+			n = len(p) - used
 		case c.stream == nil:
 			return used, SyntaxError("an answer that nobody asked for")
 		case c.state == inAnswerHead:
@@ -157,9 +160,6 @@ func (c *client) Take(p []byte) (used int, err error) {
 			return used, nil
 		}
 		used += n
-	}
-	if c.session.Leaving() {
-		used = len(p)
 	}
 	return used, nil
 }
@@ -200,7 +200,7 @@ func (c *client) takeHead(p []byte) (used int, err error) {
 	if size == 0 || size > c.most {
 		return 0, SyntaxError("the head of an answer is too large")
 	}
-	h, fields, err := parseAnswer(head[:size])
+	h, fields, err := parseAnswer(head[:size], c.most)
 	c.partial = nil
 	if err != nil {
 		return 0, err
@@ -209,7 +209,7 @@ func (c *client) takeHead(p []byte) (used int, err error) {
 }
 
 // parseAnswer reads the head of an answer (RFC 9112 section 4).
-func parseAnswer(p []byte) (*h2.Head, *fieldSection, error) {
+func parseAnswer(p []byte, most int) (*h2.Head, *fieldSection, error) {
 	end := bytes.IndexByte(p, '\n')
 	if end < 1 || p[end-1] != '\r' {
 		return nil, nil, SyntaxError("a line does not end in CR LF")
@@ -222,9 +222,12 @@ func parseAnswer(p []byte) (*h2.Head, *fieldSection, error) {
 	if err != nil || status < 100 {
 		return nil, nil, SyntaxError("the status is no number of three digits")
 	}
-	fields, err := parseFields(p[end+1 : len(p)-2])
+	fields, err := parseFields(p[end+1:len(p)-2], most)
 	if err != nil {
 		return nil, nil, err
+	}
+	if line[7] == '0' && fields.chunked {
+		return nil, nil, SyntaxError("HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1)")
 	}
 	if line[7] == '0' {
 		fields.close = fields.close || !fields.keepAlive
@@ -310,11 +313,42 @@ func (c *client) takeChunks(p []byte) (used int, err error) {
 		c.stream.Receive(data, false)
 	}
 	if c.chunks.state == inNothing && c.stream != nil {
-		if len(c.chunks.trailer) > 0 {
-			c.stream.ReceiveTrailer(c.chunks.trailer)
+		if trailer := c.trailer(); len(trailer) > 0 {
+			c.stream.ReceiveTrailer(trailer)
 		} else {
 			c.stream.Receive(nil, true)
 		}
 	}
 	return used, nil
+}
+
+// trailer is that of the answer, without what does not belong there.
+func (c *client) trailer() []h2.Field {
+	return slices.DeleteFunc(c.chunks.trailer, func(f h2.Field) bool {
+		return isAboutConnection(f.Name) || f.Name == "content-length" || f.Name == "te" || f.Name == "host"
+	})
+}
+
+// appendRequestFields appends the fields of a request. The crumbs of cookies become one again (RFC
+// 9113 section 8.2.3).
+func appendRequestFields(out []byte, fields []h2.Field) []byte {
+	all, crumbs := &answer{trailers: true}, false
+	for i := range fields {
+		if fields[i].Name != "cookie" {
+			out = appendFields(out, fields[i:i+1], all)
+			continue
+		}
+		if crumbs {
+			continue
+		}
+		crumbs = true
+		out = append(append(appendName(out, &fields[i]), ": "...), fields[i].Value...)
+		for j := i + 1; j < len(fields); j++ {
+			if fields[j].Name == "cookie" {
+				out = append(append(out, "; "...), fields[j].Value...)
+			}
+		}
+		out = append(out, "\r\n"...)
+	}
+	return out
 }

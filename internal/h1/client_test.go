@@ -47,6 +47,7 @@ var badAnswers = map[string]string{
 	"a bad chunk":            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
 	"a head that is cut":     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
 	"a head without end":     "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2<<20),
+	"chunks in HTTP/1.0":     "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	"nothing":                "",
 }
 
@@ -213,4 +214,54 @@ func TestSlowAnswersAreWaitedFor(t *testing.T) {
 		t.Error(body)
 	}
 	session.Close()
+}
+
+// A request may end behind its last byte without any. Its connection is free then all the same.
+func TestConnectionsAreFreeBehindRequestsOfALength(t *testing.T) {
+	server, near := pair(t)
+	go func() {
+		in := bufio.NewReader(server)
+		r, _ := http.ReadRequest(in)
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(server, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	}()
+	free := make(chan bool, 9)
+	session := Client(new(h2.Group), near, h2.Config{MaxHeader: 1 << 20, Idle: func(idle bool) { free <- idle }})
+	go session.Serve()
+	defer session.Close()
+	body, write := io.Pipe()
+	req, _ := http.NewRequest("POST", "https://x/", body)
+	req.ContentLength = 5
+	go func() {
+		io.WriteString(write, "hello")
+		time.Sleep(50 * time.Millisecond) // so that it is written before the end comes
+		write.Close()
+	}()
+	testkit.Body(t, testkit.Must(session.RoundTrip(req))(t))
+	for !testkit.Receive(t, "the connection to be free", free) {
+	}
+}
+
+// A client that reads no answers is not read any more.
+func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
+	server, client := pair(t)
+	defer client.Close()
+	go serveOurs(server, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1000)) }))
+	text := strings.Repeat("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
+	client.SetWriteDeadline(time.Now().Add(2 * time.Second))
+	for sent := 0; ; sent += len(text) {
+		if sent > 20<<20 {
+			t.Fatal("20 MB of requests were taken, and no answer was read")
+		}
+		if _, err := io.WriteString(client, text); err != nil {
+			return
+		}
+	}
+}
+
+func TestManySmallFieldsAreALargeHead(t *testing.T) {
+	own := ours{}.read(t, "GET / HTTP/1.1\r\nHost: x\r\n"+strings.Repeat("a:\r\n", 2000)+"\r\n")
+	if len(own.requests) > 0 || !strings.Contains(own.answers, h2.ErrHeadTooLarge.Error()) {
+		t.Errorf("%+v, %.200q", own.requests, own.answers)
+	}
 }

@@ -18,6 +18,9 @@ func (e SyntaxError) Error() string { return string(e) }
 // maxHead bounds a head, and a trailer, in bytes: less than what a reader has room for.
 const maxHead = 64<<10 - 1
 
+// fieldCost is what a field costs besides its bytes.
+const fieldCost = 32
+
 // endOfHead returns the size of the head at the start of p, with the empty line; 0 = it is not
 // whole yet. Up to from it was looked at before.
 func endOfHead(p []byte, from int) int {
@@ -78,12 +81,16 @@ type fieldSection struct {
 	close     bool // Connection says so
 	keepAlive bool
 	trailers  bool // TE says that a trailer would be taken
+	cost      int  // its bytes, and 32 for each field (RFC 9113 section 6.5.2)
 }
 
 // parseFields reads lines that each end in CRLF (RFC 9112 section 5).
-func parseFields(p []byte) (s fieldSection, err error) {
-	s.length = -1
+func parseFields(p []byte, most int) (s fieldSection, err error) {
+	s.length, s.cost = -1, len(p)
 	for len(p) > 0 {
+		if s.cost += fieldCost; s.cost > most {
+			return s, h2.ErrHeadTooLarge
+		}
 		end := bytes.IndexByte(p, '\n')
 		if end < 1 || p[end-1] != '\r' {
 			return s, SyntaxError("a line does not end in CR LF")

@@ -47,7 +47,7 @@ const (
 	inRest                // nothing that comes counts any more
 )
 
-// maxKnown bounds what a connection keeps of a head behind its request.
+// maxKnown bounds what a connection keeps of a head behind its request, in the bytes of its cost.
 const maxKnown = 4 << 10
 
 // A knownHead is one whose fields need not be read again where they come again.
@@ -124,6 +124,10 @@ func (s *server) takeHead(p []byte) (used int, err error) {
 		s.mayBeEmpty = false
 		return 2, checkLines(p[:2])
 	}
+	if s.session.Backlogged() { // its client reads no answers
+		s.session.Block(true)
+		return 0, nil
+	}
 	s.answer.minor = 1 // until the head says another
 	size := endOfHead(p, s.looked)
 	if size == 0 && len(p) <= maxHead {
@@ -188,7 +192,7 @@ func (s *server) parse(p []byte) (*h2.Head, error) {
 	k, section := &s.known, p[end+1:len(p)-2]
 	s.answer.minor = line.minor
 	if k.minor != line.minor || k.section == nil || !bytes.Equal(k.section, section) {
-		parsed, err := parseFields(section)
+		parsed, err := parseFields(section, maxHead)
 		if err == nil {
 			err = checkHead(&line, &parsed)
 		}
@@ -292,7 +296,7 @@ func (s *server) begin(h *h2.Head, size int) {
 		s.state, fin = inAnswer, true
 	}
 	st := s.session.Begin(h, size, fin)
-	if size > maxKnown {
+	if k.cost > maxKnown {
 		s.known = knownHead{}
 	}
 	if !st.Gone() {

@@ -91,6 +91,12 @@ func answerTo(r *http.Request) *answer {
 	return w
 }
 
+// Serves reports whether the request is one of a [Bridge], whatever its protocol.
+func Serves(r *http.Request) bool {
+	w, _ := r.Context().Value(answerKey{}).(*answer)
+	return w != nil && w.http1 == (r.ProtoMajor == 1)
+}
+
 // StreamID is the number of the stream (RFC 9113 section 5.1.1) of a request of a [Bridge];
 // 0 = it came by HTTP/1.x.
 func StreamID(r *http.Request) uint32 {

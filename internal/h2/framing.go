@@ -5,6 +5,8 @@ import (
 	"math"
 	"net"
 	"time"
+
+	"avsproxy/internal/netconn"
 )
 
 // A Framing is how the messages of a session stand on its connection: in HTTP/2's frames, or
@@ -74,6 +76,9 @@ func (s *Session) Block(blocked bool) {
 	}
 }
 
+// Backlogged reports whether more waits to be written than a client can expect to add to.
+func (s *Session) Backlogged() bool { return len(s.out) > maxOut }
+
 // Begin opens the stream of a request whose head has come, and gives it to the [Acceptor]. size
 // is that of the head. fin = it is all of the request.
 func (s *Session) Begin(h *Head, size int, fin bool) *Stream {
@@ -103,7 +108,24 @@ func (s *Session) beginStream(size int) *Stream {
 func (s *Session) Leave() {
 	s.leaving = true
 	s.stop()
+	s.endPatience()
 	s.touch()
+}
+
+// endPatience bounds the wait for requests whose answers were early.
+func (s *Session) endPatience() {
+	for st := range s.streams.all {
+		if s.patient && st.lingers && st.outEnded {
+			st.endLingering()
+		}
+	}
+}
+
+// Abort ends the connection at once, so that the other side does not take that for the end of a
+// message. It is for who does not hold the group's lock.
+func (s *Session) Abort() {
+	netconn.Reset(s.conn)
+	s.Close()
 }
 
 // ExpectMore says that the other side sends something that is not for us any more.

@@ -36,7 +36,7 @@ func (w *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // hijack ends the session but not its connection, and returns what was read ahead.
 func (s *Session) hijack(st *Stream) (rest []byte, err error) {
 	s.group.mu.Lock()
-	if s.err != nil || st.gone {
+	if s.err != nil || st.gone || s.readEnded {
 		s.group.mu.Unlock()
 		return nil, net.ErrClosed
 	}
@@ -56,8 +56,24 @@ func (s *Session) hijack(st *Stream) (rest []byte, err error) {
 	return rest, s.conn.SetReadDeadline(time.Time{})
 }
 
-func (s *Session) isHijacked() bool {
+// endReading notes that nobody reads any more, and reports whether a handler has taken over the
+// connection.
+func (s *Session) endReading() (hijacked bool) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
+	s.readEnded = true
 	return s.hijacked != nil
+}
+
+// handOver gives the handler what was read ahead. From then on the connection is not the
+// session's.
+func (s *Session) handOver(rest []byte) {
+	s.group.Locked(func() { s.handedOver = true })
+	s.hijacked <- rest
+}
+
+func (s *Session) isHandedOver() bool {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	return s.handedOver
 }

@@ -34,9 +34,16 @@ func (s *Session) setIdle(idle bool) {
 	}
 }
 
-// endIdle says goodbye. Who does not read what it is sent is cut off.
+// endIdle says goodbye, unless a request has come meanwhile. Who does not read what it is sent is
+// cut off.
 func (s *Session) endIdle() {
-	s.Shutdown()
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	if s.err != nil || s.leaving || s.streams.len() > 0 || s.reserved > 0 {
+		return
+	}
+	s.stop()
+	s.goodbye(NoError, "")
 	time.AfterFunc(goodbyeTime, func() {
 		s.group.mu.Lock()
 		idle := s.streams.len() == 0 && s.unwritten == 0

@@ -183,6 +183,8 @@ type Session struct {
 	blocked     bool // see Block
 	unblocked   sync.Cond
 	hijacked    chan []byte // gets what was read ahead; nil = the connection is the session's
+	handedOver  bool        // what was read ahead is the handler\'s
+	readEnded   bool        // nobody reads any more
 	writing     bool        // the writer writes
 	unwritten   int         // answers whose end is in out, or being written
 	answered    bool        // the head of an answer has come, of a client
@@ -247,9 +249,9 @@ func (s *Session) Serve() error {
 		s.write()
 	}()
 	rest, err := s.read()
-	if s.isHijacked() {
+	if s.endReading() {
 		<-written
-		s.hijacked <- rest
+		s.handOver(rest)
 		return ErrHijacked
 	}
 	if !errors.As(err, new(ConnError)) { // else a GOAWAY goes out
@@ -345,7 +347,7 @@ func (s *Session) unprocessed(st *Stream, err error) bool {
 // Close ends the connection at once, with whatever is under way on it.
 func (s *Session) Close() {
 	s.end(net.ErrClosed)
-	if s.hijacked == nil {
+	if !s.isHandedOver() {
 		s.conn.Close()
 	}
 }

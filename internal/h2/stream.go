@@ -106,6 +106,7 @@ func (st *Stream) SendHead(fields []Field, fin bool) {
 }
 
 func (st *Stream) sendHead(fields []Field, fin bool) {
+	st.s.makeRoom(smallOut / 4)
 	st.s.out = st.s.framing.AppendHead(st.s.out, st, fields, fin)
 	st.s.touch()
 }

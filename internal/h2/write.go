@@ -65,6 +65,10 @@ func (s *Session) write() {
 			}
 			s.out, spare = release(s.out), release(spare)
 			s.countBuffers(s.out, spare)
+			if s.unwritten > 0 { // an end that needed no bytes
+				s.unwritten = 0
+				s.noteIdle()
+			}
 			s.wake.Wait()
 			if s.err == nil { // who else was woken may add more: one write for all
 				g.mu.Unlock()
@@ -84,6 +88,9 @@ func (s *Session) write() {
 		g.mu.Lock()
 		s.writing = false
 		s.wake.Broadcast()
+		if s.blocked { // maybe by what was to be written
+			s.Block(false)
+		}
 		if err != nil {
 			if n == 0 {
 				s.given = before // nobody has seen any of it
@@ -158,6 +165,7 @@ func (s *Session) pump() {
 // goodbye says that no further requests are taken.
 func (s *Session) goodbye(code ErrCode, text string) {
 	s.leaving = true
+	s.endPatience()
 	s.out = s.framing.AppendGoAway(s.out, code, text)
 	s.touch()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ func (c *http1Conns) place(now time.Time) *pooledConn {
 		if l.session.Ready(now, idleTimeout) {
 			return l
 		}
+		l.session.Leave()
 	}
 	return nil
 }
@@ -98,8 +100,8 @@ func (c *http1Conns) connect(ctx context.Context) (*pooledConn, error) {
 		dialCtx, cancel := context.WithTimeout(context.Background(), c.timeout)
 		defer cancel()
 		l, err := c.dial(dialCtx)
-		if err == nil {
-			err = l.session.Reserve()
+		if err == nil && l.session.Reserve() != nil {
+			err = connectError{net.ErrClosed}
 		}
 		done <- result{l, err}
 	}()
@@ -155,6 +157,7 @@ func (u *Upstream) keepHTTP1(conn *tls.Conn) {
 		conn.Close()
 		return
 	}
-	l := u.newHTTP1(conn)
-	u.group.Locked(func() { u.conns.setFree(l) })
+	if l := u.newHTTP1(conn); l.session.Reserve() == nil {
+		l.session.Release() // which sets it free
+	}
 }
