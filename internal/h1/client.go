@@ -108,12 +108,14 @@ func (c *client) AppendEnd(out []byte, _ *h2.Stream, trailer []h2.Field) []byte 
 	return out
 }
 
-// AppendReset implements [h2.Framing]. The upstream sees that nobody waits any more.
+// AppendReset implements [h2.Framing]. The upstream sees that nobody waits any more; behind a
+// whole answer, that the rest of the request does not come, if there is one.
 func (c *client) AppendReset(out []byte, _ *h2.Stream, code h2.ErrCode) []byte {
-	if code == h2.NoError {
-		c.session.Leave()
-	} else {
+	switch {
+	case code != h2.NoError:
 		c.session.Cut()
+	case c.request.chunked || c.request.left > 0:
+		c.session.Leave()
 	}
 	return out
 }
