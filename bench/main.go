@@ -19,6 +19,7 @@ type options struct {
 	time   time.Duration
 	out    string // the page; the chart is beside it
 	only   string // names of proxies, with commas between; empty = all
+	load   string // part of the names of loads; empty = all, and the probes
 	big    int64  // bytes of the large bodies
 	idle   int    // open downchannels
 }
@@ -37,6 +38,7 @@ func main() {
 	flag.DurationVar(&o.time, "time", 4*time.Second, "how long each load runs")
 	flag.StringVar(&o.out, "out", "docs/performance.md", "the page to write, from the root of the repository")
 	flag.StringVar(&o.only, "only", "", "proxies to measure, with commas between; empty = all that are installed")
+	flag.StringVar(&o.load, "load", "", "run only loads whose name has this in it; empty = all, and what needs a closer look")
 	flag.Int64Var(&o.big, "big", 1<<30, "bytes of the large bodies")
 	flag.IntVar(&o.idle, "idle", 1000, "how many downchannels are left open")
 	flag.Parse()

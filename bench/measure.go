@@ -64,7 +64,9 @@ func (r results) at(row, name string) *figure {
 func measure(r *rig, proxies []*proxy, o options) (results, error) {
 	all := results{}
 	for _, p := range proxies {
-		probeMemory(p, o, all)
+		if o.load == "" {
+			probeMemory(p, o, all)
+		}
 		all.at(rowReady, p.name).seconds = []float64{p.ready.Seconds()}
 	}
 	body, err := r.file("body", strings.Repeat("x", 64<<10))
@@ -73,6 +75,9 @@ func measure(r *rig, proxies []*proxy, o options) (results, error) {
 	}
 	for pass := range o.passes {
 		for _, l := range loads {
+			if !strings.Contains(l.name, o.load) {
+				continue
+			}
 			for i := range proxies {
 				p := proxies[(i+pass)%len(proxies)]
 				if err := runLoad(p, l, body, o.time, all.at(l.name, p.name)); err != nil {
@@ -81,8 +86,10 @@ func measure(r *rig, proxies []*proxy, o options) (results, error) {
 			}
 			log.Printf("pass %d: %s", pass+1, l.name)
 		}
-		for _, p := range proxies {
-			probe(p, o, all)
+		for i := range proxies {
+			if o.load == "" {
+				probe(proxies[i], o, all)
+			}
 		}
 	}
 	for _, p := range proxies {

@@ -82,8 +82,8 @@ func spread(all []float64) float64 {
 func writePage(path string, r report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Performance\n\nMeasured on %s by `go -C bench run . -passes %d -time %v`, which writes this page.\n\n", time.Now().UTC().Format("2006-01-02"), r.options.passes, r.options.time)
-	b.WriteString("Each proxy has one core and one thread, adds one header with a token of 1,000 bytes, and speaks HTTP/2 in the clear to h2load and HTTP/2\n" +
-		"over TLS to one upstream (nginx: HTTP/1.1, for it has no HTTP/2 to upstreams). Load and upstream share the other core. The proxies\n" +
+	b.WriteString("Each proxy has one core and one thread, adds one header with a token of 1,000 bytes, and speaks HTTP/2 or HTTP/1.1 in the clear to h2load and\n" +
+		"HTTP/2 over TLS to one upstream (nginx: HTTP/1.1, for it has no HTTP/2 to upstreams). Load and upstream share the other core. The proxies\n" +
 		"take turns within one run. avsproxy checks who asks, records heads and bodies, writes a log and counts; the others do none of that.\n\n")
 	fmt.Fprintf(&b, "![Small GET, 8 connections x 10 streams](%s)\n\n", strings.TrimSuffix(filepath.Base(path), ".md")+".svg")
 	b.WriteString("## avsproxy, as a multiple of the others\n\nAbove 1 avsproxy is better.\n\n")

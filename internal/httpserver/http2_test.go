@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -39,6 +40,22 @@ func get(t *testing.T, client *http.Client, url string) string {
 	resp, err := client.Get(url)
 	testkit.NoError(t, err)
 	return testkit.Body(t, resp)
+}
+
+// The same over HTTP/1.1, for one long field, many short ones, and a long target.
+func TestHeadsOfHTTP1ThatAreTooLargeGetAProblem(t *testing.T) {
+	address := serve(t, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was passed on") }))
+	for _, head := range []string{
+		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 70<<10), "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("a:\r\n", 3000), "GET /" + strings.Repeat("x", 70<<10) + " HTTP/1.1\r\nHost: x",
+	} {
+		conn := testkit.Dial(t, address)
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		io.WriteString(conn, head+"\r\n\r\n")
+		resp := testkit.Must(http.ReadResponse(bufio.NewReader(conn), nil))(t)
+		if body := testkit.Body(t, resp); resp.StatusCode != 431 || !resp.Close || resp.Header.Get("Avsproxy-Error") != "head_too_large" || !strings.Contains(body, "cookies") {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+	}
 }
 
 // A head that is too large gets a problem, which says what to do.
