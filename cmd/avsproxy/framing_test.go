@@ -67,4 +67,7 @@ func TestRequestsOfTwoLengthsAreRefused(t *testing.T) {
 			t.Errorf("%s: %d requests arrived", name, n)
 		}
 	}
+	if said := g.Stderr.String(); !strings.Contains(said, "a request could not be read status=400 error=bad_request") {
+		t.Errorf("the log says %q", said)
+	}
 }

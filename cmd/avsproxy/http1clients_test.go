@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,12 +58,13 @@ func TestClientsOfHTTP1AreServed(t *testing.T) {
 	dir := t.TempDir()
 	testkit.NoError(t, os.WriteFile(filepath.Join(dir, "Ask.java"), []byte(askJava), 0o600))
 	for _, http2 := range []bool{false, true} {
-		g := startTargetOver(t, "", http2)
-		g.answer = func(w http.ResponseWriter, r *http.Request) {
+		upstream := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			io.WriteString(w, r.Method+" "+string(body))
-		}
-		_, port, _ := strings.Cut(g.addr, ":")
+		}), func(server *httptest.Server) { server.EnableHTTP2 = http2 })
+		proxy := startProxy(t, fmt.Sprintf("[proxy]\nlisten = \"localhost:0\"\n[console]\nlisten = \"localhost:0\"\n[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\n",
+			upstream.URL, testkit.CertFile(t, upstream)))
+		port := proxy.Proxy[0][strings.LastIndex(proxy.Proxy[0], ":")+1:]
 		for name, c := range http1Clients {
 			t.Run(map[bool]string{false: "HTTP/1.1 upstream/", true: "HTTP/2 upstream/"}[http2]+name, func(t *testing.T) {
 				tool := testkit.NeedTool(t, c.tool)

@@ -26,9 +26,11 @@ type observers struct {
 	proxy.Observer
 	// connection returns the observer of a route's single connection.
 	connection func(route, host string) func(upstream.Event, error)
-	metrics    *console.Metrics
-	log        *slog.Logger
-	errorLog   *log.Logger
+	// unread hears of requests that could not be read.
+	unread   func(problem.Problem)
+	metrics  *console.Metrics
+	log      *slog.Logger
+	errorLog *log.Logger
 }
 
 // newObservers counts what goes through the pipeline, writes it down, and prints a line for
@@ -40,6 +42,10 @@ func newObservers(ui *terminal.Terminal, refusals *pacedLog, metrics *console.Me
 		log:        log,
 		errorLog:   slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
 		connection: func(route, host string) func(upstream.Event, error) { return logConnection(log, route, host) },
+		unread: func(p problem.Problem) {
+			metrics.Refused(p.Code.Status())
+			refusals.warn(string(p.Code), "a request could not be read", "status", p.Code.Status(), "error", p.Code, "detail", p.Detail)
+		},
 		Observer: proxy.Observer{
 			Began:        metrics.Began,
 			Record:       recording.begin,

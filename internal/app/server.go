@@ -231,7 +231,7 @@ func (s *Server) buildHandlers(o observers, ended func()) {
 	s.pages.RegisterOnShutdown(sync.OnceFunc(ended))
 	s.proxy = httpserver.New(s.pipeline.handler, o.errorLog)
 	s.proxy.WebSockets = slices.ContainsFunc(s.Conf.Routes, func(r config.Route) bool { return r.WebSocket })
-	s.proxy.Group = s.pipeline.group
+	s.proxy.Group, s.proxy.Unread = s.pipeline.group, o.unread
 	if s.proxy.Standard = !s.pipeline.relays; s.pipeline.relays {
 		s.proxy.Relay = s.pipeline.handler.Acceptor
 	}

@@ -31,7 +31,7 @@ func (s *Server) serveSession(conn net.Conn, isHTTP2, prefaceRead bool) {
 	}
 	config := h2.Config{
 		Accept: accept, MaxStreams: maxStreams, MaxHeader: maxHeader, FirstTimeout: HeaderTimeout,
-		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead, ExtendedConnect: s.WebSockets, Refuse: refuse, PeerGone: func() bool { return peer.Gone(conn) },
+		IdleTimeout: idleTimeout, Idle: func(idle bool) { listen.SetIdle(conn, idle) }, PrefaceRead: prefaceRead, ExtendedConnect: s.WebSockets, Refuse: s.refuse, PeerGone: func() bool { return peer.Gone(conn) },
 	}
 	begin := h1.Server
 	if isHTTP2 {
@@ -52,7 +52,7 @@ func (s *Server) serveSession(conn net.Conn, isHTTP2, prefaceRead bool) {
 }
 
 // refuse answers a request that cannot be taken.
-func refuse(st *h2.Stream, why error) {
+func (s *Server) refuse(st *h2.Stream, why error) {
 	p := problem.Problem{
 		Code: problem.BadRequest, Title: "the request is broken", Detail: why.Error(),
 		Hint: "mend the client; nothing was sent to the upstream",
@@ -63,7 +63,12 @@ func refuse(st *h2.Stream, why error) {
 			Detail: "its fields are more than 64 KiB", Hint: "send fewer or shorter ones; cookies are the longest, as a rule",
 		}
 	}
-	bridge := &h2.Bridge{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { p.Write(w) })}
+	bridge := &h2.Bridge{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if s.Unread != nil {
+			s.Unread(p)
+		}
+		p.Write(w)
+	})}
 	bridge.Accept(st, &h2.Head{Method: "GET", Scheme: "http", Authority: "-", Path: "/", Length: -1}, st.InEnded())
 }
 

@@ -19,6 +19,7 @@ import (
 	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/listen"
 	"avsproxy/internal/peer"
+	"avsproxy/internal/problem"
 	"avsproxy/internal/tunnel"
 )
 
@@ -41,6 +42,9 @@ type Server struct {
 	// Relay returns who takes the requests of an HTTP/2 connection in the place of Handler,
 	// which the bridge calls; nil = Handler gets them all.
 	Relay func(conn *exchange.Conn, bridge *h2.Bridge) h2.Acceptor
+	// Unread hears of requests that could not be read, and what they were told; nil = nobody
+	// does.
+	Unread func(problem.Problem)
 	// Standard has net/http serve HTTP/1.x.
 	Standard bool
 	// Group has the sessions, and counts what they and other connections hold.
