@@ -103,6 +103,10 @@ func roundTrip(t *testing.T, through *http.Transport, base string, q question) *
 	request.Header = q.header
 	body, answered := io.Pipe()
 	r.body = body
+	r.hangUp = func() {
+		hangUp()
+		body.Close() // who copies may be about to write a piece that nobody reads
+	}
 	var resp *http.Response
 	go func() {
 		defer hangUp()
