@@ -301,7 +301,7 @@ func newOracle(t *testing.T, http1Upwards bool) (*oracle, map[string]*line) {
 // seeds are those of the exchanges, and how many there are of each.
 func seeds() (all []uint64, count int) {
 	all, count = []uint64{1, 2, 3, 4}, 60
-	if testkit.IsHeavy() {
+	if testkit.IsHeavy() && !raceEnabled { // with the race detector each takes ten times as long
 		count = 300
 	}
 	if *oracleSeed != 0 {
