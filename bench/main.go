@@ -79,3 +79,12 @@ func run(o options) error {
 	}
 	return writePage(o.out, report{options: o, proxies: proxies, missing: missing, results: results})
 }
+
+// String is the command line, as far as it matters to who reads the page.
+func (o options) String() string {
+	text := fmt.Sprintf("-passes %d -time %v", o.passes, o.time)
+	if o.load != "" {
+		text += fmt.Sprintf(" -load %s", o.load)
+	}
+	return text
+}

@@ -81,11 +81,13 @@ func spread(all []float64) float64 {
 // writePage writes the page, and a chart beside it.
 func writePage(path string, r report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Performance\n\nMeasured on %s by `go -C bench run . -passes %d -time %v`, which writes this page.\n\n", time.Now().UTC().Format("2006-01-02"), r.options.passes, r.options.time)
+	fmt.Fprintf(&b, "# Performance\n\nMeasured on %s by `go -C bench run . %s`, which writes this page.\n\n", time.Now().UTC().Format("2006-01-02"), r.options)
 	b.WriteString("Each proxy has one core and one thread, adds one header with a token of 1,000 bytes, and speaks HTTP/2 or HTTP/1.1 in the clear to h2load and\n" +
 		"HTTP/2 over TLS to one upstream (nginx: HTTP/1.1, for it has no HTTP/2 to upstreams). Load and upstream share the other core. The proxies\n" +
 		"take turns within one run. avsproxy checks who asks, records heads and bodies, writes a log and counts; the others do none of that.\n\n")
-	fmt.Fprintf(&b, "![Small GET, 8 connections x 10 streams](%s)\n\n", strings.TrimSuffix(filepath.Base(path), ".md")+".svg")
+	if r.options.load == "" {
+		fmt.Fprintf(&b, "![Small GET, 8 connections x 10 streams](%s)\n\n", strings.TrimSuffix(filepath.Base(path), ".md")+".svg")
+	}
 	b.WriteString("## avsproxy, as a multiple of the others\n\nAbove 1 avsproxy is better.\n\n")
 	r.table(&b, slices.DeleteFunc(slices.Clone(r.proxies), func(p *proxy) bool { return p.name == "avsproxy" }), r.ratio)
 	b.WriteString("\n## Figures\n\nMeans of the passes.\n\n")
@@ -105,6 +107,9 @@ func writePage(path string, r report) error {
 	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 		return err
 	}
+	if r.options.load != "" {
+		return nil
+	}
 	return os.WriteFile(strings.TrimSuffix(path, ".md")+".svg", []byte(r.chart()), 0o644)
 }
 
@@ -120,6 +125,9 @@ func (r report) table(b *strings.Builder, proxies []*proxy, cell func(row, *prox
 	}
 	b.WriteString("\n|---|---|" + strings.Repeat("---:|", len(proxies)) + "\n")
 	for _, one := range r.rows() {
+		if r.results[one.of] == nil { // it was not run
+			continue
+		}
 		fmt.Fprintf(b, "| %s | %s |", one.title, one.unit)
 		for _, p := range proxies {
 			b.WriteString(" " + cell(one, p) + " |")

@@ -114,7 +114,7 @@ func (r *rig) startHAProxy(p *proxy) error {
 	conf, err := r.file("haproxy.cfg", fmt.Sprintf(`
 global
   nbthread 1
-  maxconn 30000
+  maxconn 9800
   tune.maxrewrite 4096
   tune.h2.initial-window-size 262144
 defaults
