@@ -16,6 +16,7 @@ import (
 
 	"avsproxy/internal/h2"
 	"avsproxy/internal/testkit"
+	"avsproxy/tokens"
 
 	"golang.org/x/net/http2"
 )
@@ -515,6 +516,25 @@ func TestHTTP1_HeadsOfHTTP2BecomeThoseOfHTTP1(t *testing.T) {
 				ended = frame.StreamEnded()
 			case *http2.RSTStreamFrame:
 				t.Fatal(frame)
+			}
+		}
+	}
+}
+
+// What a client lists in Connection is taken out of its own fields, and of nothing else.
+func TestHTTP1_ConnectionNamesNoPseudoFields(t *testing.T) {
+	for _, http1 := range []bool{false, true} {
+		arrived := make(chan string, 1)
+		origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			arrived <- r.Method + " " + r.Host + r.RequestURI + " " + r.Header.Get("Authorization") + r.Header.Get("X-Hop")
+		}), protocolOf(http1))
+		for name, source := range map[string]*tokens.Source{"Bearer " + canary: static(), "": nil} {
+			l := build(t, origin, roots, plan{source: source})
+			for range 3 { // the second one makes a template, the third follows it
+				l.said(t, "GET /a HTTP/1.1\r\nHost: localhost\r\nX-Hop: 1\r\nConnection: :authority, :path, x-hop, :method, :scheme, authorization, close\r\n\r\n")
+				if got, want := testkit.Receive(t, "the request", arrived), "GET "+strings.TrimPrefix(origin, "https://")+"/a "+name; got != want {
+					t.Errorf("http1=%t: %q arrives, want %q", http1, got, want)
+				}
 			}
 		}
 	}

@@ -69,11 +69,12 @@ func dropHopByHop(fields *h2.Fields) {
 	}
 }
 
-// dropConnection removes the fields of HTTP/1.x that go no further (RFC 9110 section 7.6.1).
+// dropConnection removes the fields of HTTP/1.x that go no further (RFC 9110 section 7.6.1). A
+// Connection that names pseudo-header fields names none of the client's.
 func dropConnection(fields *h2.Fields) {
 	for _, list := range fields.Values("Connection") {
 		for name := range strings.SplitSeq(list, ",") {
-			if name = strings.Trim(name, " \t"); name != "" && !strings.EqualFold(name, "TE") {
+			if name = strings.Trim(name, " \t"); name != "" && name[0] != ':' && !strings.EqualFold(name, "TE") {
 				fields.Del(name)
 			}
 		}
