@@ -56,7 +56,7 @@ func FuzzPieces(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte, size int) {
 		if size < 1 || size > 1000 || len(text) > 10_000 {
-			t.Skip()
+			return
 		}
 		whole := readInMemory(text)
 		pieces := readConn(&memoryConn{rest: bytes.Clone(text), piece: size})
