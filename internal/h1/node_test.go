@@ -16,15 +16,18 @@ import (
 )
 
 // nodeServer answers each request with 200, and says at the end of a connection, on stdout, which
-// requests it took whole.
+// requests it took whole. Without a listener for them, Node takes an upgrade for a request like
+// others, and closes the connection of a CONNECT.
 const nodeServer = `
 const http = require('http');
-const taken = new Map();
+const taken = new WeakMap();
 const server = http.createServer((request, answer) => {
+  const seen = {Method: request.method, Target: request.url};
+  taken.get(request.socket).push(seen);
   const chunks = [];
   request.on('data', chunk => chunks.push(chunk));
   request.on('end', () => {
-    taken.get(request.socket).push({Method: request.method, Target: request.url, Body: Buffer.concat(chunks).toString('latin1')});
+    seen.Body = Buffer.concat(chunks).toString('latin1');
     answer.end('ok');
   });
   request.on('error', () => {});
@@ -33,10 +36,12 @@ server.keepAliveTimeout = 50;
 server.timeout = 1500;
 server.on('connection', socket => {
   taken.set(socket, []);
-  socket.on('close', () => { console.log(JSON.stringify(taken.get(socket))); taken.delete(socket); });
+  socket.on('close', () => {
+    const all = taken.get(socket);
+    const cut = all.findIndex(seen => !('Body' in seen));
+    console.log(JSON.stringify(cut < 0 ? all : all.slice(0, cut)));
+  });
 });
-server.on('connect', (request, socket) => { taken.get(socket).push({Method: request.method, Target: request.url, Body: ''}); socket.end('HTTP/1.1 200 OK\r\n\r\n'); });
-server.on('upgrade', (request, socket) => { taken.get(socket).push({Method: request.method, Target: request.url, Body: ''}); socket.end(); });
 server.on('checkContinue', (request, answer) => { answer.writeContinue(); server.emit('request', request, answer); });
 server.on('clientError', (error, socket) => socket.destroyed || socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));

@@ -167,6 +167,7 @@ var fine = map[string]struct {
 	"odd bytes":                {"GET /a|b%2Fc?d=\"<e>\\{}^` HTTP/1.1\r\nHost: x\r\n\r\n", []seen{{"GET", "/a|b%2Fc?d=\"<e>\\{}^`", ""}}},
 	"an asterisk":              {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n" + next, []seen{{"OPTIONS", "*", ""}, {"GET", "/next", ""}}},
 	"an address":               {"GET http://x:80/a?b HTTP/1.1\r\nHost: x\r\n\r\n" + next, []seen{{"GET", "http://x:80/a?b", ""}, {"GET", "/next", ""}}},
+	"an upgrade with a body":   {post("Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 5\r\n", "abcde"), []seen{{"POST", "/a", "abcde"}, {"GET", "/next", ""}}},
 	"HTTP/1.0":                 {"GET /a HTTP/1.0\r\n\r\n" + next, []seen{{"GET", "/a", ""}}},
 	"HTTP/1.0, kept":           {"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + next, []seen{{"GET", "/a", ""}, {"GET", "/next", ""}}},
 	"closed":                   {"GET /a HTTP/1.1\r\nHost: x\r\nConnection: x, Close\r\n\r\n" + next, []seen{{"GET", "/a", ""}}},
