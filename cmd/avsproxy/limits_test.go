@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,7 +93,8 @@ func TestPromise7_C24_TheMemoryOfAllConnectionsHasABound(t *testing.T) {
 		t.Skip("the system does not tell how much memory a process holds")
 	}
 	const memory, slack = 64 << 20, 56 << 20 // what the program takes besides
-	conf := strings.Replace(endlessUpstream(t), "[proxy]", "[proxy]\nmemory = \"64MiB\"", 1)
+	begin, requests := make(chan struct{}), new(atomic.Int32)
+	conf := strings.Replace(endlessFrom(t, begin, requests), "[proxy]", "[proxy]\nmemory = \"64MiB\"", 1)
 	pid, address := startChild(t, conf+"[capture]\nenabled = false\n")
 	var using sync.WaitGroup
 	for range 20 {
@@ -113,18 +115,20 @@ func TestPromise7_C24_TheMemoryOfAllConnectionsHasABound(t *testing.T) {
 	}
 	most, answered, ended := 0, 0, 0
 	var conns []net.Conn
-	for i := range 400 {
+	for range 400 {
 		conn := testkit.Dial(t, address)
 		io.WriteString(conn, request)
 		conns = append(conns, conn)
-		if i%20 == 19 {
-			time.Sleep(20 * time.Millisecond) // the buffers fill up meanwhile
-			most = max(most, resident(t, pid))
-			if resp, err := http.Get("http://" + address + "/small"); err == nil {
-				resp.Body.Close()
-				if answered++; resp.StatusCode != http.StatusOK && resp.Header.Get("Avsproxy-Error") != "busy" {
-					t.Errorf("%s", resp.Status)
-				}
+	}
+	testkit.Eventually(t, "all requests to be let in", func() bool { return int(requests.Load()) == 4*len(conns) })
+	close(begin)
+	for range 20 {
+		time.Sleep(50 * time.Millisecond) // the buffers fill up meanwhile
+		most = max(most, resident(t, pid))
+		if resp, err := http.Get("http://" + address + "/small"); err == nil {
+			resp.Body.Close()
+			if answered++; resp.StatusCode != http.StatusOK && resp.Header.Get("Avsproxy-Error") != "busy" {
+				t.Errorf("%s", resp.Status)
 			}
 		}
 	}
@@ -160,9 +164,18 @@ func TestPromise7_C24_TheMemoryOfAllConnectionsHasABound(t *testing.T) {
 
 // endlessUpstream is an API over HTTP/2 whose answers do not end, and its route.
 func endlessUpstream(t *testing.T) (config string) {
+	begun := make(chan struct{})
+	close(begun)
+	return endlessFrom(t, begun, new(atomic.Int32))
+}
+
+// endlessFrom is one whose answers begin when begin is closed. It counts its requests.
+func endlessFrom(t *testing.T, begin <-chan struct{}, requests *atomic.Int32) (config string) {
 	server := testkit.TLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		chunk := make([]byte, 64<<10)
 		for r.URL.Path == "/endless" {
+			requests.Add(1)
+			<-begin
 			if _, err := w.Write(chunk); err != nil {
 				return
 			}

@@ -154,3 +154,38 @@ func (c *chunkReader) readTrailer(p []byte) (n int, err error) {
 	c.state = inNothing
 	return n, nil
 }
+
+// maxPiece is how much of a body goes on at once: a frame of HTTP/2.
+const maxPiece = 16 << 10
+
+// fits returns how many of n bytes a stream may receive now. None = the reader is blocked until
+// it may.
+func fits(st *h2.Stream, n int) int {
+	n = min(n, st.Window())
+	if n == 0 {
+		st.Session().Block(true)
+	}
+	return n
+}
+
+// receive has a stream receive a piece of the body, but not its end.
+func (c *chunkReader) receive(p []byte, st *h2.Stream) (used int, err error) {
+	most := fits(st, maxPiece)
+	if most == 0 {
+		return 0, nil
+	}
+	data, used, err := c.next(p, most)
+	if err == nil && len(data) > 0 {
+		st.Receive(data, false)
+	}
+	return used, err
+}
+
+// endReceived has a stream receive the end of a body in chunks.
+func endReceived(st *h2.Stream, trailer []h2.Field) {
+	if len(trailer) > 0 {
+		st.ReceiveTrailer(trailer)
+	} else {
+		st.Receive(nil, true)
+	}
+}

@@ -1,11 +1,9 @@
 package h1
 
 import (
-	"bytes"
 	"io"
 	"net"
 	"slices"
-	"strconv"
 
 	"avsproxy/internal/h2"
 )
@@ -43,91 +41,6 @@ const (
 	inAnswerChunks                    // one in chunks
 	inAnswerRest                      // one that ends with the connection
 )
-
-// A body is how the body of a request stands on the connection.
-type body struct {
-	chunked bool
-	left    int64
-}
-
-// AppendHead implements [h2.Framing]: the pseudo-header fields become the first line and Host.
-func (c *client) AppendHead(out []byte, st *h2.Stream, fields []h2.Field, fin bool) []byte {
-	var method, path, authority string
-	length := int64(-1)
-	for i := range fields {
-		switch f := &fields[i]; f.Name {
-		case ":method":
-			method = f.Value
-		case ":path":
-			path = f.Value
-		case ":authority":
-			authority = f.Value
-		case "content-length":
-			if n, err := strconv.ParseInt(f.Value, 10, 64); err == nil {
-				length = n
-			}
-		}
-	}
-	c.stream, c.head, c.last, c.state = st, method == "HEAD", false, inAnswerHead
-	c.request = body{chunked: !fin && length < 0, left: max(length, 0)}
-	out = append(append(append(append(out, method...), ' '), path...), " HTTP/1.1\r\nHost: "...)
-	out = append(append(out, authority...), "\r\n"...)
-	out = appendRequestFields(out, fields)
-	switch {
-	case c.request.chunked:
-		out = append(out, "Transfer-Encoding: chunked\r\n"...)
-	case fin && length < 0 && (method == "POST" || method == "PUT" || method == "PATCH"): // RFC 9110 section 8.6
-		out = append(out, "Content-Length: 0\r\n"...)
-	}
-	return append(out, "\r\n"...)
-}
-
-// AppendData implements [h2.Framing].
-func (c *client) AppendData(out []byte, st *h2.Stream, p []byte, fin bool) []byte {
-	if c.request.chunked {
-		out = appendChunk(out, p)
-	} else { // no more than was announced: it would be read as the next request
-		n := min(c.request.left, int64(len(p)))
-		c.request.left -= n
-		out = append(out, p[:n]...)
-	}
-	if fin {
-		out = c.AppendEnd(out, st, nil)
-	}
-	return out
-}
-
-// AppendEnd implements [h2.Framing].
-func (c *client) AppendEnd(out []byte, _ *h2.Stream, trailer []h2.Field) []byte {
-	switch {
-	case c.request.chunked:
-		out = append(appendFields(append(out, "0\r\n"...), trailer, &answer{}), "\r\n"...)
-	case c.request.left > 0: // it is shorter than announced
-		go c.session.Abort()
-	}
-	return out
-}
-
-// AppendReset implements [h2.Framing]. The upstream sees that nobody waits any more; behind a
-// whole answer, that the rest of the request does not come, if there is one.
-func (c *client) AppendReset(out []byte, _ *h2.Stream, code h2.ErrCode) []byte {
-	switch {
-	case code != h2.NoError:
-		c.session.Cut()
-	case c.request.chunked || c.request.left > 0:
-		c.session.Leave()
-	}
-	return out
-}
-
-// AppendCredit implements [h2.Framing].
-func (c *client) AppendCredit(out []byte, _ *h2.Stream, _ int) []byte {
-	c.session.Block(false)
-	return out
-}
-
-// AppendGoAway implements [h2.Framing]; HTTP/1.1 has no such thing.
-func (c *client) AppendGoAway(out []byte, _ h2.ErrCode, _ string) []byte { return out }
 
 // Gone implements [h2.Framing].
 func (c *client) Gone(st *h2.Stream) {
@@ -210,33 +123,6 @@ func (c *client) takeHead(p []byte) (used int, err error) {
 	return size - before, c.begin(h, fields)
 }
 
-// parseAnswer reads the head of an answer (RFC 9112 section 4).
-func parseAnswer(p []byte, most int) (*h2.Head, *fieldSection, error) {
-	end := bytes.IndexByte(p, '\n')
-	if end < 1 || p[end-1] != '\r' {
-		return nil, nil, SyntaxError("a line does not end in CR LF")
-	}
-	line := p[:end-1]
-	if len(line) < 12 || string(line[:7]) != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
-		return nil, nil, SyntaxError("the first line is not a version, a status and a reason")
-	}
-	status, err := strconv.Atoi(string(line[9:12]))
-	if err != nil || status < 100 {
-		return nil, nil, SyntaxError("the status is no number of three digits")
-	}
-	fields, err := parseFields(p[end+1:len(p)-2], most)
-	if err != nil {
-		return nil, nil, err
-	}
-	if line[7] == '0' && fields.chunked {
-		return nil, nil, SyntaxError("HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1)")
-	}
-	if line[7] == '0' {
-		fields.close = fields.close || !fields.keepAlive
-	}
-	return &h2.Head{Status: status, Length: fields.length, Proto: string(line[:8])}, &fields, nil
-}
-
 // begin gives a head to who asked.
 func (c *client) begin(h *h2.Head, fields *fieldSection) error {
 	h.Fields = fields.endToEnd()
@@ -265,21 +151,9 @@ func (c *client) begin(h *h2.Head, fields *fieldSection) error {
 	return nil
 }
 
-// endToEnd are the fields without those that are about the connection (RFC 9110 section 7.6.1).
-func (s *fieldSection) endToEnd() []h2.Field {
-	kept := h2.Fields(s.fields)
-	for _, list := range kept.Values("connection") {
-		for name := range words(list) {
-			kept.Del(name)
-		}
-	}
-	kept.DeleteFunc(func(name, _ string) bool { return isAboutConnection(name) })
-	return kept
-}
-
 // takeBody takes a piece of a body.
 func (c *client) takeBody(p []byte) int {
-	n := c.fits(min(len(p), maxPiece))
+	n := fits(c.stream, min(len(p), maxPiece))
 	if c.state == inAnswerRest {
 		if n > 0 {
 			c.stream.Receive(p[:n], false)
@@ -293,35 +167,13 @@ func (c *client) takeBody(p []byte) int {
 	return n
 }
 
-func (c *client) fits(n int) int {
-	n = min(n, c.stream.Window())
-	if n == 0 {
-		c.session.Block(true)
-	}
-	return n
-}
-
 // takeChunks takes a piece of a body in chunks.
 func (c *client) takeChunks(p []byte) (used int, err error) {
-	most := c.fits(maxPiece)
-	if most == 0 {
-		return 0, nil
+	used, err = c.chunks.receive(p, c.stream)
+	if err == nil && c.chunks.state == inNothing && c.stream != nil {
+		endReceived(c.stream, c.trailer())
 	}
-	data, used, err := c.chunks.next(p, most)
-	if err != nil {
-		return 0, err
-	}
-	if len(data) > 0 {
-		c.stream.Receive(data, false)
-	}
-	if c.chunks.state == inNothing && c.stream != nil {
-		if trailer := c.trailer(); len(trailer) > 0 {
-			c.stream.ReceiveTrailer(trailer)
-		} else {
-			c.stream.Receive(nil, true)
-		}
-	}
-	return used, nil
+	return used, err
 }
 
 // trailer is that of the answer, without what does not belong there.
@@ -329,28 +181,4 @@ func (c *client) trailer() []h2.Field {
 	return slices.DeleteFunc(c.chunks.trailer, func(f h2.Field) bool {
 		return isAboutConnection(f.Name) || f.Name == "content-length" || f.Name == "te" || f.Name == "host"
 	})
-}
-
-// appendRequestFields appends the fields of a request. The crumbs of cookies become one again (RFC
-// 9113 section 8.2.3).
-func appendRequestFields(out []byte, fields []h2.Field) []byte {
-	all, crumbs := &answer{trailers: true}, false
-	for i := range fields {
-		if fields[i].Name != "cookie" {
-			out = appendFields(out, fields[i:i+1], all)
-			continue
-		}
-		if crumbs {
-			continue
-		}
-		crumbs = true
-		out = append(append(appendName(out, &fields[i]), ": "...), fields[i].Value...)
-		for j := i + 1; j < len(fields); j++ {
-			if fields[j].Name == "cookie" {
-				out = append(append(out, "; "...), fields[j].Value...)
-			}
-		}
-		out = append(out, "\r\n"...)
-	}
-	return out
 }

@@ -230,3 +230,42 @@ func isToken(p []byte) bool {
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
+
+// parseAnswer reads the head of an answer (RFC 9112 section 4).
+func parseAnswer(p []byte, most int) (*h2.Head, *fieldSection, error) {
+	end := bytes.IndexByte(p, '\n')
+	if end < 1 || p[end-1] != '\r' {
+		return nil, nil, SyntaxError("a line does not end in CR LF")
+	}
+	line := p[:end-1]
+	if len(line) < 12 || string(line[:7]) != "HTTP/1." || line[7] != '0' && line[7] != '1' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
+		return nil, nil, SyntaxError("the first line is not a version, a status and a reason")
+	}
+	status, err := strconv.Atoi(string(line[9:12]))
+	if err != nil || status < 100 {
+		return nil, nil, SyntaxError("the status is no number of three digits")
+	}
+	fields, err := parseFields(p[end+1:len(p)-2], most)
+	if err != nil {
+		return nil, nil, err
+	}
+	if line[7] == '0' && fields.chunked {
+		return nil, nil, SyntaxError("HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1)")
+	}
+	if line[7] == '0' {
+		fields.close = fields.close || !fields.keepAlive
+	}
+	return &h2.Head{Status: status, Length: fields.length, Proto: string(line[:8])}, &fields, nil
+}
+
+// endToEnd are the fields without those that are about the connection (RFC 9110 section 7.6.1).
+func (s *fieldSection) endToEnd() []h2.Field {
+	kept := h2.Fields(s.fields)
+	for _, list := range kept.Values("connection") {
+		for name := range words(list) {
+			kept.Del(name)
+		}
+	}
+	kept.DeleteFunc(func(name, _ string) bool { return isAboutConnection(name) })
+	return kept
+}

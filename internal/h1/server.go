@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"strings"
 	"time"
 
 	"avsproxy/internal/h2"
@@ -16,7 +15,7 @@ const headTimeout = 10 * time.Second
 // Server begins a session for a client's connection of HTTP/1.x. Of the configuration
 // FirstTimeout bounds the wait for the first head. Serve runs the session.
 func Server(g *h2.Group, conn net.Conn, config h2.Config) *h2.Session {
-	return g.With(conn, config, true, func(s *h2.Session) h2.Framing { return &server{session: s} })
+	return g.With(conn, config, true, func(s *h2.Session) h2.Framing { return &server{session: s, known: knownHead{minor: 1}} })
 }
 
 // A server is the framing of a client's connection. One request is under way at a time; those
@@ -46,19 +45,6 @@ const (
 	inAnswer              // the request is whole, its answer is not
 	inRest                // nothing that comes counts any more
 )
-
-// maxKnown bounds what a connection keeps of a head behind its request, in the bytes of its cost.
-const maxKnown = 4 << 10
-
-// A knownHead is one whose fields need not be read again where they come again.
-type knownHead struct {
-	section []byte // of the fields, as it came
-	parsed  fieldSection
-	method  string
-	target  string
-	minor   byte
-	head    h2.Head // reused
-}
 
 // Take implements [h2.Framing].
 func (s *server) Take(p []byte) (used int, err error) {
@@ -128,7 +114,7 @@ func (s *server) takeHead(p []byte) (used int, err error) {
 		s.session.Block(true)
 		return 0, nil
 	}
-	s.answer.minor = 1 // until the head says another
+	s.answer.minor = s.known.minor // until the head says another
 	size := endOfHead(p, s.looked)
 	if size == 0 && len(p) <= maxHead {
 		s.await(p)
@@ -139,8 +125,8 @@ func (s *server) takeHead(p []byte) (used int, err error) {
 	}
 	s.settle()
 	s.looked, s.mayBeEmpty = 0, false
-	head, err := s.parse(p[:size])
-	if err != nil {
+	head, err := s.known.parse(p[:size])
+	if s.answer.minor = s.known.minor; err != nil {
 		return 0, err
 	}
 	s.begin(head, size)
@@ -179,106 +165,6 @@ func (s *server) settle() {
 	}
 }
 
-// parse reads a head. What is the same as in the head before is taken from there.
-func (s *server) parse(p []byte) (*h2.Head, error) {
-	end := bytes.IndexByte(p, '\n')
-	if end < 1 || p[end-1] != '\r' {
-		return nil, SyntaxError("a line does not end in CR LF")
-	}
-	line, err := parseStartLine(p[:end-1])
-	if err != nil {
-		return nil, err
-	}
-	k, section := &s.known, p[end+1:len(p)-2]
-	s.answer.minor = line.minor
-	if k.minor != line.minor || k.section == nil || !bytes.Equal(k.section, section) {
-		parsed, err := parseFields(section, maxHead)
-		if err == nil {
-			err = checkHead(&line, &parsed)
-		}
-		if err != nil {
-			return nil, err
-		}
-		k.section, k.parsed, k.minor = append(k.section[:0], section...), parsed, line.minor
-	} else if err := checkHead(&line, &k.parsed); err != nil {
-		return nil, err
-	}
-	if k.method != string(line.method) {
-		k.method = string(line.method)
-	}
-	if k.target != string(line.target) {
-		k.target = string(line.target)
-	}
-	return k.meaning()
-}
-
-// checkHead is what line and fields say together.
-func checkHead(line *startLine, fields *fieldSection) error {
-	switch {
-	case fields.hosts == 0 && line.minor > 0 && string(line.method) != "CONNECT": // which says it already, and old clients leave it out
-		return SyntaxError("there is no Host (RFC 9112 section 3.2)")
-	case fields.chunked && line.minor == 0:
-		return SyntaxError("HTTP/1.0 has no Transfer-Encoding (RFC 9112 section 6.1)")
-	case string(line.method) == "CONNECT" && (fields.chunked || fields.length > 0):
-		return SyntaxError("a CONNECT has a body (RFC 9110 section 9.3.6)")
-	}
-	return nil
-}
-
-// meaning is what the request means (RFC 9112 section 3.2).
-func (k *knownHead) meaning() (*h2.Head, error) {
-	h := &k.head
-	*h = h2.Head{
-		Method: k.method, Path: k.target, Target: k.target, Authority: k.parsed.host, Fields: k.parsed.fields,
-		Length: k.parsed.length, Proto: "HTTP/1.1", Chunked: k.parsed.chunked,
-	}
-	if k.minor == 0 {
-		h.Proto = "HTTP/1.0"
-	}
-	switch {
-	case k.method == "CONNECT":
-		h.Authority, h.Path = k.target, ""
-		if strings.ContainsAny(k.target, "/?@") {
-			return nil, SyntaxError("a CONNECT is for something that is not a host and a port")
-		}
-	case k.target[0] == '/':
-	case k.target == "*" && k.method == "OPTIONS":
-	default:
-		return h, k.absolute(h)
-	}
-	return h, nil
-}
-
-// absolute reads the absolute form, whose host takes the place of the one in Host.
-func (k *knownHead) absolute(h *h2.Head) error {
-	scheme, rest, ok := strings.Cut(k.target, "://")
-	if scheme = strings.ToLower(scheme); !ok || !isScheme(scheme) {
-		return SyntaxError("the target is neither a path nor an address such as http://example.com/")
-	}
-	end := strings.IndexAny(rest, "/?")
-	if end < 0 {
-		end = len(rest)
-	}
-	h.Scheme, h.Authority, h.Path = scheme, rest[:end], rest[end:]
-	if h.Authority == "" || strings.Contains(h.Authority, "@") {
-		return SyntaxError("the address names no host, or a user before it (RFC 9110 section 4.2.4)")
-	}
-	if h.Path == "" || h.Path[0] == '?' {
-		h.Path = "/" + h.Path
-	}
-	return nil
-}
-
-// isScheme is RFC 3986 section 3.1, for one in lower case.
-func isScheme(text string) bool {
-	for i, c := range []byte(text) {
-		if !('a' <= c && c <= 'z' || i > 0 && ('0' <= c && c <= '9' || c == '+' || c == '-' || c == '.')) {
-			return false
-		}
-	}
-	return text != ""
-}
-
 // begin gives a request to who answers it.
 func (s *server) begin(h *h2.Head, size int) {
 	k := &s.known.parsed
@@ -297,7 +183,7 @@ func (s *server) begin(h *h2.Head, size int) {
 	}
 	st := s.session.Begin(h, size, fin)
 	if k.cost > maxKnown {
-		s.known = knownHead{}
+		s.known = knownHead{minor: s.known.minor}
 	}
 	if !st.Gone() {
 		s.stream = st
@@ -307,7 +193,7 @@ func (s *server) begin(h *h2.Head, size int) {
 // takeBody takes a piece of a body that has a length.
 func (s *server) takeBody(p []byte) (used int) {
 	n := int(min(s.left, int64(len(p)), maxPiece))
-	if n = s.fits(n); n == 0 {
+	if n = fits(s.stream, n); n == 0 {
 		return 0
 	}
 	if s.left -= int64(n); s.left == 0 {
@@ -317,44 +203,14 @@ func (s *server) takeBody(p []byte) (used int) {
 	return n
 }
 
-// maxPiece is how much of a body goes on at once: a frame of HTTP/2.
-const maxPiece = 16 << 10
-
-// fits returns how many of n bytes may come in now. None = the reader is blocked until some may.
-func (s *server) fits(n int) int {
-	n = min(n, s.stream.Window())
-	if n == 0 {
-		s.session.Block(true)
-	}
-	return n
-}
-
 // takeChunks takes a piece of a body in chunks.
 func (s *server) takeChunks(p []byte) (used int, err error) {
-	most := s.fits(maxPiece)
-	if most == 0 {
-		return 0, nil
+	used, err = s.chunks.receive(p, s.stream)
+	if err == nil && s.chunks.state == inNothing {
+		s.state = inAnswer
+		endReceived(s.stream, s.chunks.trailer)
 	}
-	data, used, err := s.chunks.next(p, most)
-	if err != nil {
-		return 0, err
-	}
-	if len(data) > 0 {
-		s.stream.Receive(data, false)
-	}
-	if s.chunks.state == inNothing {
-		s.endChunks()
-	}
-	return used, nil
-}
-
-func (s *server) endChunks() {
-	s.state = inAnswer
-	if len(s.chunks.trailer) > 0 {
-		s.stream.ReceiveTrailer(s.chunks.trailer)
-	} else {
-		s.stream.Receive(nil, true)
-	}
+	return used, err
 }
 
 // Gone implements [h2.Framing]. Where the rest of a request is not known to come, the connection

@@ -4,17 +4,8 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 	"time"
 )
-
-// Buffers of the reader. An idle connection has none; a quiet one reads small pieces.
-const (
-	smallRead = 1 << 10
-	largeRead = 64 << 10
-)
-
-var readBuffers = sync.Pool{New: func() any { return new([largeRead]byte) }}
 
 // read takes what comes until the connection has ended, and returns what was not taken, and why
 // it has.
@@ -67,7 +58,9 @@ func (s *Session) readPreface() error {
 func (s *Session) process(p []byte, large bool) (used int, err error) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
+	defer s.group.flush()
 	s.group.awaitRoom()
+	s.group.gathers = true
 	if reading := 0; large != (s.reading > 0) {
 		if large {
 			reading = largeRead
@@ -87,10 +80,13 @@ func (s *Session) process(p []byte, large bool) (used int, err error) {
 		if !s.blocked || used == len(p) {
 			break
 		}
-		s.unblocked.Wait()
+		if s.group.flush(); s.blocked && s.err == nil {
+			s.unblocked.Wait()
+		}
 		if s.err != nil {
 			return used, s.err
 		}
+		s.group.gathers = true
 	}
 	if large && used == len(p) && len(p) < smallRead { // the reader gives its buffer back
 		s.countReading(0)
@@ -280,62 +276,4 @@ func (s *Session) onReset(f *frame) error {
 		return s.wasteful()
 	}
 	return nil
-}
-
-// An input has what was read and not taken yet.
-type input struct {
-	conn       io.Reader
-	small      []byte
-	large      *[largeRead]byte // nil = small is enough
-	start, end int
-}
-
-func (in *input) buffer() []byte {
-	if in.large != nil {
-		return in.large[:]
-	}
-	return in.small
-}
-
-func (in *input) bytes() []byte { return in.buffer()[in.start:in.end] }
-
-func (in *input) skip(n int) { in.start += n }
-
-// more reads once, behind what there is.
-func (in *input) more() error {
-	rest := in.bytes()
-	switch {
-	case in.large == nil && in.small == nil:
-		in.small = make([]byte, smallRead)
-	case in.large == nil && len(rest) > 0:
-		in.grow(rest) // a frame that is not whole yet
-	case in.large != nil && len(rest) == 0 && in.end < smallRead:
-		in.free() // little comes
-	}
-	if len(rest) > 0 && in.start > 0 {
-		copy(in.buffer(), rest)
-	}
-	in.start, in.end = 0, len(rest)
-	n, err := in.conn.Read(in.buffer()[in.end:])
-	in.end += n
-	if in.large == nil && in.end == len(in.small) {
-		in.grow(in.small)
-	}
-	if n > 0 {
-		return nil
-	}
-	return err
-}
-
-func (in *input) grow(rest []byte) {
-	in.large = readBuffers.Get().(*[largeRead]byte)
-	n := copy(in.large[:], rest)
-	in.start, in.end = 0, n
-}
-
-func (in *input) free() {
-	if in.large != nil {
-		readBuffers.Put(in.large)
-		in.large, in.start, in.end = nil, 0, 0
-	}
 }

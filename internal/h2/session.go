@@ -2,136 +2,16 @@ package h2
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
+	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"avsproxy/internal/netconn"
 )
-
-// A Group has sessions that share one lock, so that a stream of one can be joined to a
-// stream of another. The zero value is ready.
-type Group struct {
-	// Memory bounds what the sessions hold for their clients, in bytes. Zero = it is not
-	// bounded.
-	Memory int64
-	// Relieved hears how many connections were ended because that was full; nil = nobody
-	// does.
-	Relieved func(connections int)
-
-	mu      sync.Mutex
-	now     time.Time  // when what is done now began; whoever takes the lock to do much sets it
-	pending []Reporter // see later
-	running bool       // a goroutine calls them
-	free    []*Stream  // nobody knows them any more
-
-	held      int64 // bytes, by the prices of memory.go
-	isFull    atomic.Bool
-	relieving bool
-	rounds    int                   // of relieving
-	room      *sync.Cond            // of who waits for it; nil = nobody ever did
-	served    map[*Session]struct{} // those of clients
-}
-
-const maxFree = 1024 // streams
-
-// Locked calls f with the group's lock held.
-func (g *Group) Locked(f func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	f()
-}
-
-// stream returns a stream to be filled in.
-func (g *Group) stream() *Stream {
-	n := len(g.free)
-	if n == 0 {
-		return new(Stream)
-	}
-	st := g.free[n-1]
-	g.free = g.free[:n-1]
-	return st
-}
-
-// later has t called soon without the lock, behind what was given before.
-func (g *Group) later(t Reporter) {
-	g.pending = append(g.pending, t)
-	if !g.running {
-		g.running = true
-		go g.callPending()
-	}
-}
-
-func (g *Group) callPending() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	var spare []Reporter
-	for len(g.pending) > 0 {
-		all := g.pending
-		g.pending = spare[:0]
-		g.mu.Unlock()
-		for _, t := range all {
-			t.Report()
-		}
-		g.mu.Lock()
-		for _, t := range all {
-			t.Release()
-		}
-		clear(all)
-		spare = all
-	}
-	g.running, g.pending = false, nil
-}
-
-// Config is how a session behaves. Zero values are those of the comments.
-type Config struct {
-	// Accept takes a request that came in, of a server; see [Acceptor].
-	Accept Acceptor
-	// MaxStreams is how many requests a client may have under way. Zero = 250.
-	MaxStreams uint32
-	// MaxHeader bounds a block of fields, in the bytes of RFC 9113 section 6.5.2. Zero = 64 KiB.
-	MaxHeader int
-	// ExtendedConnect tells clients that they may use RFC 8441.
-	ExtendedConnect bool
-	// Refuse answers a request that cannot be taken, such as [ErrHeadTooLarge]. Nil = 431.
-	Refuse func(st *Stream, why error)
-	// FirstTimeout bounds the wait for the other side's SETTINGS. Zero = 10 s.
-	FirstTimeout time.Duration
-	// PrefaceRead = the client's preface has been read.
-	PrefaceRead bool
-	// IdleTimeout bounds how long a connection stays open with no request under way. Zero =
-	// for ever.
-	IdleTimeout time.Duration
-	// Idle hears, with the group's lock held, whether a connection has no request under way;
-	// nil = nobody does.
-	Idle func(idle bool)
-	// PeerGone reports whether the other side is gone for good that sends nothing more; nil =
-	// that is not known.
-	PeerGone func() bool
-	// StateChanged hears, with the group's lock held, that streams or settings have changed;
-	// nil = nobody does.
-	StateChanged func(*Session)
-}
-
-// An Acceptor decides what becomes of a request. It is called with the group's lock held and
-// must not wait. It may send on the stream at once, and has to give it an end
-// ([Stream.SetEnd]) where something can come in on it still. fin = nothing can.
-type Acceptor func(st *Stream, h *Head, fin bool)
-
-const (
-	defaultStreams = 250
-	defaultHeader  = 64 << 10
-	firstTimeout   = 10 * time.Second
-	maxTable       = 4 << 10 // of HPACK, either way
-	drainTime      = 200 * time.Millisecond
-)
-
-func (c *Config) stateChanged(s *Session) {
-	if c.StateChanged != nil {
-		c.StateChanged(s)
-	}
-}
 
 // A Session is one HTTP/2 connection, as its client or its server.
 type Session struct {
@@ -140,6 +20,7 @@ type Session struct {
 	server  bool
 	config  Config
 	framing Framing
+	now     netconn.WriteNow // to the connection; nil = that has none
 
 	done    chan struct{} // closed when the connection has ended
 	settled chan struct{} // closed when the other side's first SETTINGS have come
@@ -165,6 +46,9 @@ type Session struct {
 	allowed     int64 // that we give
 	extra       int   // what streams may send us beyond streamWindow, together
 	out         []byte
+	spare       []byte    // becomes out when that is sent
+	stuck       bool      // the connection had no room for all
+	touched     bool      // it waits for flush
 	wake        sync.Cond // of the writer
 	encoder     *encoder
 	encoded     []byte       // the block that is sent
@@ -227,7 +111,7 @@ func (g *Group) newSession(conn net.Conn, config Config, server bool) *Session {
 	}
 	now := time.Now()
 	s := &Session{
-		group: g, conn: conn, server: server, config: config,
+		group: g, conn: conn, server: server, config: config, now: netconn.WriteNowOf(conn),
 		done: make(chan struct{}), settled: make(chan struct{}), gone: make(chan struct{}),
 		lastRead: now, lastSent: now,
 	}
@@ -238,19 +122,15 @@ func (g *Group) newSession(conn net.Conn, config Config, server bool) *Session {
 // Serve reads and writes until the connection has ended, and returns why; nil = both sides
 // were done with it.
 func (s *Session) Serve() error {
-	written := make(chan struct{})
 	s.serve(true)
 	defer s.serve(false)
 	if !s.isSettled() {
 		_ = s.conn.SetReadDeadline(time.Now().Add(s.config.FirstTimeout)) // without deadlines the other side's own end must do
 	}
-	go func() {
-		defer close(written)
-		s.write()
-	}()
+	awaitEnd := s.startWriter()
 	rest, err := s.read()
 	if s.endReading() {
-		<-written
+		awaitEnd()
 		s.handOver(rest)
 		return ErrHijacked
 	}
@@ -259,7 +139,7 @@ func (s *Session) Serve() error {
 		s.awaitWriter()
 	}
 	s.end(err)
-	<-written
+	awaitEnd()
 	s.drain()
 	s.conn.Close()
 	if errors.Is(err, io.EOF) {
@@ -268,12 +148,33 @@ func (s *Session) Serve() error {
 	return err
 }
 
+// startWriter runs the writer. What it returns waits for its end, and panics where that did.
+func (s *Session) startWriter() (awaitEnd func()) {
+	ended := make(chan struct{})
+	var fault any
+	go func() {
+		defer close(ended)
+		defer func() {
+			if fault = recover(); fault != nil {
+				fault = fmt.Sprintf("%v\n%s", fault, debug.Stack())
+				s.Close()
+			}
+		}()
+		s.write()
+	}()
+	return func() {
+		if <-ended; fault != nil {
+			panic(fault)
+		}
+	}
+}
+
 // awaitWriter waits until it is known whether what is being written went out.
 func (s *Session) awaitWriter() {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
 	for s.writing {
-		s.wake.Wait()
+		s.unblocked.Wait()
 	}
 }
 
@@ -376,6 +277,3 @@ func (s *Session) Err() error {
 func (s *Session) over() bool {
 	return (s.leaving || s.goAway != nil) && s.streams.len() == 0 && s.reserved == 0
 }
-
-// touch has the writer look for what is to be sent.
-func (s *Session) touch() { s.wake.Broadcast() }

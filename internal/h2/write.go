@@ -40,76 +40,99 @@ func release(buffer []byte) []byte {
 	return buffer[:0]
 }
 
-// write sends what there is until the connection has ended.
+// write sends, until the connection has ended, what [Group.flush] leaves to it.
 func (s *Session) write() {
-	var spare []byte
 	g := s.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for {
+		if s.writing { // flush does
+			s.wake.Wait()
+			continue
+		}
 		g.now = time.Now()
 		s.pump()
-		if len(s.out) == 0 {
-			if s.err != nil {
+		switch {
+		case len(s.out) > 0 || s.stuck:
+			if !s.send(s.conn.Write) {
 				return
 			}
-			if s.over() && !s.closing {
-				s.closing = true
-				how := s.howToClose()
-				g.mu.Unlock()
-				s.closeWhenRead(how) // TLS writes, and the other side may not read
-				g.mu.Lock()
-				s.closed = true
-				s.unblocked.Broadcast()
-				continue
-			}
-			s.out, spare = release(s.out), release(spare)
-			s.countBuffers(s.out, spare)
-			if s.unwritten > 0 { // an end that needed no bytes
-				s.unwritten = 0
-				s.noteIdle()
-			}
+		case s.err != nil:
+			return
+		case s.over() && !s.closing:
+			s.close()
+		default:
+			s.rest()
 			s.wake.Wait()
 			if s.err == nil { // who else was woken may add more: one write for all
 				g.mu.Unlock()
 				runtime.Gosched()
 				g.mu.Lock()
 			}
-			continue
-		}
-		out := s.out
-		s.out = spare[:0]
-		before, ended := s.given, s.unwritten
-		s.given = s.last
-		s.lastSent, s.writing = g.now, true
-		s.countBuffers(out, s.out)
-		g.mu.Unlock()
-		n, err := s.conn.Write(out)
-		g.mu.Lock()
-		s.writing = false
-		s.wake.Broadcast()
-		if s.blocked { // maybe by what was to be written
-			s.Block(false)
-		}
-		if err != nil {
-			if n == 0 {
-				s.given = before // nobody has seen any of it
-			}
-			s.out = nil
-			g.mu.Unlock()
-			s.end(err)
-			s.conn.Close() // wakes the reader
-			g.mu.Lock()
-			return
-		}
-		if s.unwritten -= ended; ended > 0 {
-			s.noteIdle()
-		}
-		s.sent = s.given
-		if spare = out; cap(spare) > largeOut {
-			spare = nil
 		}
 	}
+}
+
+// close ends the connection once all is sent.
+func (s *Session) close() {
+	s.closing = true
+	how := s.howToClose()
+	s.group.mu.Unlock()
+	s.closeWhenRead(how) // TLS writes, and the other side may not read
+	s.group.mu.Lock()
+	s.closed = true
+	s.unblocked.Broadcast()
+}
+
+// rest is when nothing waits to be sent.
+func (s *Session) rest() {
+	s.out, s.spare = release(s.out), release(s.spare)
+	s.countBuffers(s.out, s.spare)
+	if s.unwritten > 0 { // an end that needed no bytes
+		s.unwritten = 0
+		s.noteIdle()
+	}
+}
+
+// send sends what is in out. It reports whether the connection can go on.
+func (s *Session) send(write func([]byte) (int, error)) bool {
+	out := s.out
+	s.out, s.spare = s.spare[:0], nil
+	before, ended := s.given, s.unwritten
+	s.given = s.last
+	s.lastSent, s.writing = s.group.now, true
+	s.countBuffers(out, s.out)
+	s.group.mu.Unlock()
+	n, err := write(out)
+	s.group.mu.Lock()
+	s.writing, s.stuck = false, err == netconn.ErrFull
+	if err != nil && n == 0 {
+		s.given = before // nobody has seen any of it
+	}
+	if s.stuck {
+		s.out, s.spare = append(out[:copy(out, out[n:])], s.out...), s.out[:0]
+		return true
+	}
+	s.unblocked.Broadcast()
+	if s.blocked { // maybe by what was to be written
+		s.Block(false)
+	}
+	if err != nil {
+		s.out = nil
+		s.group.mu.Unlock()
+		s.end(err)
+		s.conn.Close() // wakes the reader
+		s.group.mu.Lock()
+		return false
+	}
+	if s.unwritten -= ended; ended > 0 {
+		s.noteIdle()
+	}
+	s.sent = s.given
+	if s.spare = out; cap(out) > largeOut {
+		s.spare = nil
+	}
+	return true
 }
 
 // A closing is a way to end a connection.

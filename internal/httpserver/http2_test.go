@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"avsproxy/internal/exchange"
 	"avsproxy/internal/h2"
 	"avsproxy/internal/testkit"
 )
@@ -237,6 +238,35 @@ func TestPanicsStayInTheirConnection(t *testing.T) {
 		}
 	}
 	if text := said.String(); !strings.Contains(text, "a fault") || !strings.Contains(text, "serveSession") {
+		t.Errorf("it said %q", text)
+	}
+}
+
+// So does one while a request is taken: the others go on.
+func TestPanicsOfAcceptorsStayInTheirConnection(t *testing.T) {
+	said := testkit.NewBuffer()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "fine") })
+	server := New(handler, log.New(said, "", 0))
+	server.Relay = func(_ *exchange.Conn, bridge *h2.Bridge) h2.Acceptor {
+		return func(st *h2.Stream, h *h2.Head, fin bool) {
+			if h.Path == "/fault" {
+				panic("a fault")
+			}
+			bridge.Accept(st, h, fin)
+		}
+	}
+	address := serveBy(t, nil, server)
+	for _, protocol := range []func(*http.Protocols){overHTTP1, overHTTP2} {
+		client := speaking(t, protocol)
+		client.Timeout = 5 * time.Second
+		if resp, err := client.Get("http://" + address + "/fault"); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%v, %v", resp, err)
+		}
+		if body := testkit.Body(t, testkit.Must(client.Get("http://"+address))(t)); body != "fine" {
+			t.Errorf("%q", body)
+		}
+	}
+	if text := said.String(); strings.Count(text, "a fault") != 2 {
 		t.Errorf("it said %q", text)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"avsproxy/internal/h2"
+	"avsproxy/internal/netconn"
 )
 
 // dialGrace is by how much a dial ends before the patience does: it says itself what
@@ -30,7 +31,7 @@ func (u *Upstream) dialLink(gone func(*pooledConn, error)) (*pooledConn, error) 
 		u.keepHTTP1(conn)
 		return nil, errNotHTTP2
 	}
-	return u.newLink(ctx, tlsConn{conn, conn.NetConn().(*gatherConn)}, gone)
+	return u.newLink(ctx, newTLSConn(conn), gone)
 }
 
 // newLink speaks HTTP/2 on a connection, and waits for the upstream's first SETTINGS.
@@ -81,7 +82,7 @@ func (u *Upstream) dialTLS(ctx context.Context, network, addr string, conf *tls.
 		return nil, connectError{err}
 	}
 	kept, began := u.keep(raw), time.Now()
-	conn := tls.Client(&gatherConn{Conn: &eofConn{Conn: kept}}, conf)
+	conn := tls.Client(&gatherConn{Conn: &eofConn{Conn: kept}, now: netconn.WriteNowOf(raw)}, conf)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		conn.NetConn().Close() // without TLS's goodbye, which might wait
 		return nil, connectError{err}

@@ -38,17 +38,17 @@ func detectTruncation(conn *tls.Conn) net.Conn {
 	if !noted || conn.ConnectionState().NegotiatedProtocol == "h2" {
 		return conn
 	}
-	return &truncationConn{conn, below}
+	return &truncationConn{newTLSConn(conn), below}
 }
 
 type truncationConn struct {
-	*tls.Conn
+	tlsConn
 	below *eofConn
 }
 
 // Read implements [net.Conn].
 func (c *truncationConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := c.tlsConn.Read(p)
 	if err == io.EOF && c.below.ended.Load() {
 		err = io.ErrUnexpectedEOF
 	}
