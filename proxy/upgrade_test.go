@@ -81,6 +81,7 @@ func TestWebSocketsPassWithTheToken(t *testing.T) {
 	if r := <-arrived; r.ProtoMajor != 2 {
 		t.Error(r.Proto)
 	}
+	l.ended(t, 1) // which is told behind the answer
 	conn.Close()
 	if e := l.ended(t, 2); e.Status != http.StatusSwitchingProtocols || e.Decision != exchange.Injected || e.Written < 1<<18 || e.Fault != nil {
 		t.Errorf("%+v", e)
