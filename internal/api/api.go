@@ -49,6 +49,8 @@ type Route struct {
 	Name       string `json:"name"`
 	Upstream   string `json:"upstream"`
 	Credential string `json:"credential,omitempty"`
+	// Listen are the addresses where the local names mean the route, besides NAME.localhost.
+	Listen []string `json:"listen,omitempty"`
 	// Problem is what keeps its requests from the upstream; nil = nothing is known to.
 	Problem *RouteProblem `json:"problem,omitempty"`
 }

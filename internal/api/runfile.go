@@ -19,6 +19,7 @@ type RunFile struct {
 	Proxy   []string          `json:"proxy"`
 	Console string            `json:"console"`
 	Key     string            `json:"console_key,omitempty"` // see [console.Console.Key]
+	Config  string            `json:"config,omitempty"`      // the file, absolute; empty = the one that comes with the program
 	Sandbox *SandboxEndpoints `json:"sandbox,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"net/url"
+	"slices"
 
 	"avsproxy/internal/config"
 	"avsproxy/internal/explain"
@@ -13,7 +14,7 @@ import (
 // NewExplainer is for a program that does not serve; who serves sets what it knows
 // better.
 func NewExplainer(p *Program, addresses []string, self string) (*explain.Explainer, error) {
-	table, err := routeTable(p.conf)
+	table, err := p.routeTable()
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +31,15 @@ func NewExplainer(p *Program, addresses []string, self string) (*explain.Explain
 		Origin: func(route config.Route) *url.URL { return configuredOrigin(p, route) },
 		Policy: func(route config.Route) proxy.Policy { return routePolicy(p, route, configuredOrigin(p, route)) },
 	}, nil
+}
+
+// ListenedAt are the addresses of a configuration that requests come in by.
+func ListenedAt(conf *config.Config) []string {
+	all := conf.Proxy.Listen
+	for _, route := range conf.Routes {
+		all = slices.Concat(all, route.Listen)
+	}
+	return all
 }
 
 // credentialFacts describes a credential; status reads its state.
@@ -55,7 +65,7 @@ func configuredOrigin(p *Program, route config.Route) *url.URL {
 
 // serverExplainer is for a program that serves.
 func serverExplainer(s *Server) (*explain.Explainer, error) {
-	e, err := NewExplainer(s.program, addresses(s.proxyListeners), "the user it runs as")
+	e, err := NewExplainer(s.program, addresses(s.allProxyListeners()), "the user it runs as")
 	if err != nil {
 		return nil, err
 	}

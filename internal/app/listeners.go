@@ -69,6 +69,20 @@ func addresses(lns []net.Listener) []string {
 	return list
 }
 
+// configuredPorts are those of routes' own listeners, as far as they are known before these
+// are open, with the indexes of the routes.
+func configuredPorts(conf *config.Config) map[string]int {
+	ports := map[string]int{}
+	for i, route := range conf.Routes {
+		for _, address := range route.Listen {
+			if port := PortOf(address); port != "0" {
+				ports[port] = i
+			}
+		}
+	}
+	return ports
+}
+
 // LocalhostURLs lists addresses as people write them, each once.
 func LocalhostURLs(addresses []string) []string {
 	var list []string

@@ -36,9 +36,9 @@ type pipeline struct {
 
 // pipeline joins the parts. loginURL is the page on which a person logs in to a credential.
 func (p *Program) pipeline(watch observers, loginURL func(credential string) string, around serverHooks) (*pipeline, error) {
-	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf.Proxy)}
+	dialer := &tunnel.Dialer{Own: around.ownAddresses, Loopback: loopbackAllowed(p.conf)}
 	line := &pipeline{inbox: tunnel.NewConnQueue(), tunnels: &tunnel.Group{}, dialer: dialer, group: around.group, relays: around.relays, channels: map[string]*avsroute.Downchannel{}}
-	table, err := routeTable(p.conf)
+	table, err := p.routeTable()
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +130,13 @@ func (l *pipeline) close() {
 
 // loopbackAllowed reports whether all who may use the proxy may use this machine's loopback as its user, too: programs that
 // listen there, the console and the login's callback among them, take a tunnel for that user's.
-func loopbackAllowed(conf config.Proxy) bool {
-	return localOnly(conf.Listen) && len(conf.AllowUsers) == 0 && conf.ClientKey.IsZero()
+func loopbackAllowed(conf *config.Config) bool {
+	for _, route := range conf.Routes {
+		if !localOnly(route.Listen) {
+			return false
+		}
+	}
+	return localOnly(conf.Proxy.Listen) && len(conf.Proxy.AllowUsers) == 0 && conf.Proxy.ClientKey.IsZero()
 }
 
 // localOnly reports whether only this machine's programs reach the listeners.

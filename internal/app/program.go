@@ -24,9 +24,10 @@ type Program struct {
 	store tokens.Store
 	// sandbox is the sandbox in Amazon's place; nil = the real endpoints.
 	sandbox     *api.SandboxEndpoints
-	consolePort string     // "0" = not known before the console listens
-	proxy       proxyFunc  // on the way to upstreams and providers
-	users       userAccess // who may connect; the zero value is everybody
+	consolePort string         // "0" = not known before the console listens
+	proxy       proxyFunc      // on the way to upstreams and providers
+	users       userAccess     // who may connect; the zero value is everybody
+	routePorts  map[string]int // see Resolved
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials   []*Credential
@@ -38,11 +39,15 @@ type Resolved struct {
 	Sandbox     *api.SandboxEndpoints // nil = the real endpoints
 	ConsolePort string                // empty = the configured one
 	MemoryStore bool                  // whatever store is configured
+	RoutePorts  map[string]int        // of routes' own listeners, by their index; nil = the configured ones
 }
 
 // Build makes the parts.
 func Build(e *Environment, conf *config.Config, r Resolved) (*Program, error) {
-	p := &Program{env: e, conf: conf, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
+	p := &Program{env: e, conf: conf, routePorts: r.RoutePorts, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
+	if p.routePorts == nil {
+		p.routePorts = configuredPorts(conf)
+	}
 	p.configSecrets.addConfig(conf)
 	p.configSecrets.AddProxies(e.Getenv)
 	if !conf.Sandbox { // which is on this machine

@@ -144,9 +144,12 @@ func tokenURL(p *Program, route config.Route) string {
 }
 
 // routeTable says which requests are a route's.
-func routeTable(conf *config.Config) (*gate.Table, error) {
+func (p *Program) routeTable() (*gate.Table, error) {
 	table := &gate.Table{}
-	for _, route := range conf.Routes {
+	for port, i := range p.routePorts {
+		table.OwnPort(port, i)
+	}
+	for _, route := range p.conf.Routes {
 		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
 			return nil, terminal.Usage(err, "give every host to one route only")
 		}

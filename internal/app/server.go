@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -56,6 +57,7 @@ type Server struct {
 
 	listeners                        ListenerSet
 	proxyListeners, consoleListeners []net.Listener
+	routeListeners                   [][]net.Listener // by route
 	callbacks                        *callbackListener
 	replayer                         *replayer
 	callbackTLS                      *tls.Config // what the console shows over TLS
@@ -91,6 +93,17 @@ func (s *Server) listen(ctx context.Context) error {
 		}
 		s.proxyListeners = append(s.proxyListeners, limited(lns, s.limit)...)
 	}
+	for _, route := range s.Conf.Routes {
+		var own []net.Listener
+		for _, addr := range route.Listen {
+			lns, err := s.open(ctx, addr)
+			if err != nil {
+				return err
+			}
+			own = append(own, limited(lns, s.limit)...)
+		}
+		s.routeListeners = append(s.routeListeners, own)
+	}
 	lns, err := s.open(ctx, s.Conf.Console.Listen)
 	if err != nil {
 		return err
@@ -98,6 +111,22 @@ func (s *Server) listen(ctx context.Context) error {
 	s.consoleListeners = limited(lns, s.pagesLimit)
 	s.consolePort = PortOf(lns[0].Addr().String())
 	return nil
+}
+
+// allProxyListeners are the proxy's and the routes' own.
+func (s *Server) allProxyListeners() []net.Listener {
+	return slices.Concat(append([][]net.Listener{s.proxyListeners}, s.routeListeners...)...)
+}
+
+// routePorts are those of the routes' own listeners, with the indexes of the routes.
+func (s *Server) routePorts() map[string]int {
+	ports := map[string]int{}
+	for i, own := range s.routeListeners {
+		for _, ln := range own {
+			ports[PortOf(ln.Addr().String())] = i
+		}
+	}
+	return ports
 }
 
 func (s *Server) open(ctx context.Context, addr string) ([]net.Listener, error) {
@@ -145,7 +174,7 @@ func (s *Server) removeLeftovers(context.Context) error {
 }
 
 func (s *Server) build(ctx context.Context) error {
-	program, err := Build(s.env, s.Conf, Resolved{Sandbox: s.sandbox, ConsolePort: s.consolePort, MemoryStore: s.Isolated && s.sandbox != nil})
+	program, err := Build(s.env, s.Conf, Resolved{Sandbox: s.sandbox, ConsolePort: s.consolePort, MemoryStore: s.Isolated && s.sandbox != nil, RoutePorts: s.routePorts()})
 	if err != nil {
 		return err
 	}
@@ -196,6 +225,9 @@ func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 	s.callbacks = &callbackListener{
 		logins: &tokens.Logins{}, consolePort: s.consolePort, tls: s.callbackTLS, errorLog: o.errorLog, limit: s.pagesLimit,
 	}
+	for i, own := range s.routeListeners {
+		s.pipeline.routes[i].Listen = addresses(own)
+	}
 	s.console = &console.Console{
 		Version:     Version(),
 		Sandbox:     s.sandbox != nil,
@@ -240,15 +272,24 @@ func (s *Server) buildHandlers(o observers, ended func()) {
 func (s *Server) start(context.Context) error {
 	s.ended = append(s.ended,
 		httpserver.Serve(s.pages, s.consoleListeners, s.callbackTLS),
-		httpserver.Serve(s.proxy, append(slices.Clone(s.proxyListeners), s.pipeline.inbox), tunnel.ByTarget(s.roots.ServerConfig())))
+		httpserver.Serve(s.proxy, append(s.allProxyListeners(), s.pipeline.inbox), tunnel.ByTarget(s.roots.ServerConfig())))
 	return nil
+}
+
+// absolute is the path of a file, that other commands find wherever they run; empty = they cannot.
+func absolute(path string) string {
+	found, err := filepath.Abs(path)
+	if info, statErr := os.Stat(path); err != nil || statErr != nil || !info.Mode().IsRegular() {
+		return "" // as a pipe, which nobody reads twice
+	}
+	return found
 }
 
 func (s *Server) leaveRunFile(context.Context) error {
 	if s.Isolated {
 		return nil
 	}
-	s.run = api.RunFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key, Sandbox: s.sandbox}
+	s.run = api.RunFile{PID: os.Getpid(), Proxy: s.console.Proxy, Console: s.console.Self, Key: s.console.Key, Config: absolute(s.Conf.File), Sandbox: s.sandbox}
 	err := s.run.Write(s.Conf.Store.Path)
 	if err == nil {
 		err = s.roots.Unsaved()

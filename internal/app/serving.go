@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/config"
@@ -108,7 +107,7 @@ func (s *Server) Daemon() *api.Daemon {
 // moment, since those of a login's callback come and go.
 func (s *Server) ownAddresses() []net.Addr {
 	var own []net.Addr
-	for _, ln := range slices.Concat(s.proxyListeners, s.consoleListeners) {
+	for _, ln := range append(s.allProxyListeners(), s.consoleListeners...) {
 		own = append(own, ln.Addr())
 	}
 	if s.callbacks != nil {
@@ -145,7 +144,7 @@ func StoredStatus(e *Environment, conf *config.Config) (*api.Status, error) {
 	}
 	status := &api.Status{Version: Version(), Sandbox: conf.Sandbox, Users: users.describe("you"), Credentials: []api.CredentialStatus{}}
 	for _, route := range conf.Routes {
-		status.Routes = append(status.Routes, api.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential})
+		status.Routes = append(status.Routes, api.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential, Listen: route.Listen})
 	}
 	for _, credential := range program.credentials {
 		status.Credentials = append(status.Credentials, console.Describe(credential.consoleView(), credential.Source.Peek()))

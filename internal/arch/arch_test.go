@@ -24,6 +24,7 @@ const (
 // and ask first whether the arrow points away from the network and the terminal,
 // towards what knows less.
 var arrows = map[string]string{
+	"avsproxy":     "",
 	"cmd/avsproxy": "internal/cli",
 	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/netconn internal/problem internal/tunnel internal/upstream",
 	"tokens":       "internal/charset internal/durable internal/secretsource",

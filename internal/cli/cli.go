@@ -2,6 +2,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,23 +153,56 @@ Alexa Voice Service, so that everything works without an account.`,
 	return root
 }
 
-// A loader is [config.Load] or [config.LoadWithoutSecrets].
+// A loader is [config.Load], [config.LoadToServe] with its overrides, or [config.LoadWithoutSecrets].
 type loader func(path string, getenv func(string) string) (*config.Config, error)
 
-// load is load for commands that use the state folder.
-func (a *commands) load(load loader) (*config.Config, error) {
+// load is load for commands that use the state folder. Where there is no configuration and none
+// is named, that of the running proxy holds.
+func (a *commands) load(ctx context.Context, load loader) (*config.Config, error) {
 	conf, err := load(a.configPath, a.Getenv)
+	if missing, ok := errors.AsType[*config.NotFound](err); ok && missing.By == "" {
+		conf, err = a.loadOfDaemon(ctx, load)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return app.PrepareStateFolder(a.Environment, conf)
 }
 
+// loadOfDaemon is the configuration of the proxy that serves from the usual state folder, or
+// else the one that comes with the program.
+func (a *commands) loadOfDaemon(ctx context.Context, load loader) (*config.Config, error) {
+	conf, err := config.BuiltIn(a.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	daemon := app.FindDaemon(ctx, a.Environment, conf)
+	if daemon == nil || daemon.Config == "" {
+		return conf, nil
+	}
+	daemon.CloseIdle()
+	conf, err = load(daemon.Config, a.Getenv)
+	if missing, ok := errors.AsType[*config.NotFound](err); ok {
+		missing.By = "the running proxy"
+	}
+	return conf, err
+}
+
+// nameOf is how messages call the configuration.
+func nameOf(conf *config.Config) string { return cmp.Or(conf.File, config.BuiltInName) }
+
+// sayBuiltIn says that there is no configuration file, and where one may be.
+func (a *commands) sayBuiltIn(conf *config.Config) {
+	if conf.File == "" {
+		a.UI.Say("avsproxy: there is no %s; this is the configuration that comes with avsproxy", strings.Join(config.Searched(a.Getenv), ", and no "))
+	}
+}
+
 // configured makes a command of one that needs the configuration. name is the
 // command's one argument, "" where it has none.
 func (a *commands) configured(load loader, run func(ctx context.Context, a *commands, conf *config.Config, name string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		conf, err := a.load(load)
+		conf, err := a.load(cmd.Context(), load)
 		if err != nil {
 			return err
 		}
@@ -185,7 +219,7 @@ func (a *commands) configCommand() *cobra.Command {
 		Short: "Check the configuration and list everything that is wrong with it",
 		Args:  cobra.NoArgs,
 		RunE: a.configured(config.Load, func(_ context.Context, a *commands, conf *config.Config, _ string) error {
-			_, err := fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", conf.File,
+			_, err := fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", nameOf(conf),
 				plural(len(conf.Routes), "route"), plural(len(conf.Credentials), "credential"))
 			return err
 		}),

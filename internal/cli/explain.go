@@ -39,7 +39,7 @@ client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 			return completeMethod(cmd, args, typed)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := a.load(config.LoadWithoutSecrets)
+			conf, err := a.load(cmd.Context(), config.LoadWithoutSecrets)
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ func runExplain(ctx context.Context, a *commands, conf *config.Config, method, t
 	if err != nil {
 		return nil, err
 	}
-	explainer, err := app.NewExplainer(program, conf.Proxy.Listen, "you")
+	explainer, err := app.NewExplainer(program, app.ListenedAt(conf), "you")
 	if err != nil {
 		return nil, err
 	}

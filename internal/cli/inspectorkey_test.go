@@ -43,7 +43,7 @@ func startAmongStrangers(t *testing.T) (a *commands, folder string, r app.Readin
 	s.Users.Console = &peer.Users{TCP: errors.New("this system does not tell")}
 	t.Cleanup(s.Close)
 	testkit.NoError(t, s.Begin(t.Context()))
-	announceReady(a, conf, s.Readiness(), true)
+	(&serveFlags{asJSON: true}).announceReady(a, conf, s.Readiness())
 	return a, conf.Store.Path, s.Readiness(), said
 }
 

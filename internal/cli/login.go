@@ -100,7 +100,7 @@ func (f *loginFlags) run(ctx context.Context, a *commands, conf *config.Config, 
 func warnOfOtherClient(a *commands, conf *config.Config, attempt *loginAttempt) {
 	mine := conf.Credentials[attempt.Credential].ClientID
 	if !conf.Sandbox && mine != "" && attempt.ClientID != mine {
-		a.UI.Warn("the running proxy logs in with another client_id than "+conf.File+" has", "start it again to have it use the present configuration")
+		a.UI.Warn("the running proxy logs in with another client_id than "+nameOf(conf)+" has", "start it again to have it use the present configuration")
 	}
 }
 

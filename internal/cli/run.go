@@ -58,7 +58,7 @@ func runChild(ctx context.Context, a *commands, argv []string) error {
 	if err != nil {
 		return err
 	}
-	conf, err := a.load(config.LoadWithoutSecrets)
+	conf, err := a.load(ctx, config.LoadWithoutSecrets)
 	if err != nil {
 		return err
 	}
@@ -83,10 +83,11 @@ func runChild(ctx context.Context, a *commands, argv []string) error {
 // serveChild starts a proxy for the command alone. It prints no line for each
 // request: the terminal is the command's.
 func serveChild(ctx context.Context, a *commands) (*app.Server, error) {
-	conf, err := a.load(config.Load)
+	conf, err := a.load(ctx, toServe(config.Overrides{}))
 	if err != nil {
 		return nil, err
 	}
+	a.sayBuiltIn(conf)
 	unsetSecretVariables(conf)
 	a.UI.Level.Set(levelDuringChild)
 	own := *conf

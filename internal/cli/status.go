@@ -74,6 +74,9 @@ func printStatus(a *commands, status *api.Status) error {
 	}
 	for _, route := range status.Routes {
 		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, cmp.Or(route.Credential, "none"))
+		if len(route.Listen) > 0 {
+			fmt.Fprintf(table, "\tat %s\n", strings.Join(app.LocalhostURLs(route.Listen), " "))
+		}
 		if problem := route.Problem; problem != nil {
 			fmt.Fprintf(table, "\t%s: %s\n", problem.Message, problem.Hint)
 		}

@@ -14,7 +14,7 @@ import "time"
 
 // Config is a whole configuration, checked, with every default filled in.
 type Config struct {
-	File    string // the file as the caller named it
+	File    string // the file as the caller named it; empty = the one that comes with the program
 	Sandbox bool   // use the embedded sandbox instead of Amazon
 
 	Proxy       Proxy
@@ -62,10 +62,11 @@ type Capture struct {
 // Route sends the requests for some hosts to one upstream with one credential. It has
 // the values of its preset where the file has none.
 type Route struct {
-	Name       string `toml:"name"`       // a lower-case DNS label, unique
-	Upstream   string `toml:"upstream"`   // https URL, perhaps with a path prefix
-	Credential string `toml:"credential"` // a key of Config.Credentials; empty: nothing is injected
-	Preset     string // empty: none
+	Name       string   `toml:"name"`       // a lower-case DNS label, unique
+	Upstream   string   `toml:"upstream"`   // https URL, perhaps with a path prefix
+	Credential string   `toml:"credential"` // a key of Config.Credentials; empty: nothing is injected
+	Listen     []string // addresses where the local names mean this route, each "host:port" (port 0: any free one); may be empty
+	Preset     string   // empty: none
 
 	CAFile  string `toml:"ca_file"`  // extra roots for the upstream, PEM; empty: none
 	TLSCert string `toml:"tls_cert"` // with TLSKey: the certificate for mutual TLS, PEM; empty: none

@@ -15,6 +15,7 @@ func (d *decoder) crossCheck(c *Config) {
 	d.checkClaims(c.Routes)
 	d.checkConsolePort(c)
 	d.checkForwarded(c)
+	d.checkRoutePorts(c)
 	required := map[string]bool{"": true}
 	for i := range c.Routes {
 		name := c.Routes[i].Credential
@@ -31,6 +32,43 @@ func (d *decoder) checkConsolePort(c *Config) {
 	for _, address := range c.Proxy.Listen {
 		if _, port, bad := net.SplitHostPort(address); err == nil && bad == nil && port == console && port != "0" {
 			d.report(d.consoleListen, "has the same port as proxy.listen", "give the console a port of its own")
+		}
+	}
+}
+
+// checkRoutePorts checks the addresses of routes: who may come in there is the proxy's matter, but
+// each port means one route.
+func (d *decoder) checkRoutePorts(c *Config) {
+	taken := map[string]string{}
+	claim := func(address, by string) (owner string) {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil || port == "0" {
+			return by
+		}
+		if taken[port] == "" {
+			taken[port] = by
+		}
+		return taken[port]
+	}
+	for _, address := range c.Proxy.Listen {
+		claim(address, "proxy.listen")
+	}
+	claim(c.Console.Listen, "console.listen")
+	for i, r := range c.Routes {
+		own := fmt.Sprintf("the route on line %d", r.Line)
+		for j, address := range r.Listen {
+			at := d.routes[i].listenAt(j)
+			host, port, err := net.SplitHostPort(address)
+			if err != nil || !isPort(port) {
+				d.report(at, "is not an address with a port of the route's own", `write it like "localhost:9746"`)
+				continue
+			}
+			if !loopback(host) && c.Proxy.ClientKey.IsZero() {
+				d.report(at, "can be reached from other machines", "set proxy.client_key, or listen on localhost")
+			}
+			if owner := claim(address, own); owner != own {
+				d.report(at, "has the same port as "+owner, "give the route a port of its own")
+			}
 		}
 	}
 }

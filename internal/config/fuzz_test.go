@@ -27,7 +27,7 @@ func FuzzParse(f *testing.F) {
 			return // it may name itself; the parser is slow on deep nesting
 		}
 		inEnvironment := func(s SecretRef) bool { return s.env != "" } // do not touch this machine's files, programs and keyring
-		c, err := parse("config.toml", []byte(text), home, inEnvironment)
+		c, err := parse("config.toml", []byte(text), home, inEnvironment, Overrides{})
 		issues, _ := errors.AsType[Issues](err)
 		if err == nil {
 			checkGood(t, c)

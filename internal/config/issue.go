@@ -7,10 +7,13 @@ import (
 	"strings"
 )
 
+// BuiltInName is how messages call the configuration that comes with the program.
+const BuiltInName = "the built-in configuration"
+
 // An Issue is one thing that is wrong with the file. No field has a value of the
 // file.
 type Issue struct {
-	File    string
+	File    string // empty = it is about the one that comes with the program
 	Line    int    // from 1; 0 = of the whole file
 	Key     string // dotted, as in credential.alexa.scopes; may be empty
 	Message string // what is wrong
@@ -20,7 +23,7 @@ type Issue struct {
 // String returns the issue as one line: FILE:LINE: key: what is wrong; hint.
 func (i Issue) String() string {
 	var b strings.Builder
-	b.WriteString(i.File)
+	b.WriteString(cmp.Or(i.File, BuiltInName))
 	if i.Line > 0 {
 		fmt.Fprintf(&b, ":%d", i.Line)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"avsproxy"
 )
 
 // maxFile limits the file: the parser's stack grows with the nesting of its input.
@@ -18,13 +20,15 @@ const maxFile = 256 << 10
 // NotFound is the error when there is no configuration in any of the places.
 type NotFound struct {
 	Places []string
+	By     string // what names the one place: "--config" or "AVSPROXY_CONFIG"; empty = nothing does
 }
 
 // Error lists the places and says what to do.
 func (e *NotFound) Error() string {
-	return fmt.Sprintf("no configuration found; looked at %s; "+
-		"copy the config.toml that comes with avsproxy to one of these places, or name yours with --config FILE",
-		strings.Join(e.Places, ", "))
+	if e.By != "" {
+		return fmt.Sprintf("there is no file %s, which %s names", e.Places[0], e.By)
+	}
+	return "no configuration found; looked at " + strings.Join(e.Places, ", ")
 }
 
 // Load finds, reads and checks the configuration. An empty path means: the file that
@@ -47,11 +51,42 @@ func LoadWithoutSecrets(path string, getenv func(string) string) (*Config, error
 	if err != nil {
 		return nil, err
 	}
-	return parse(file, text, getenv, nil)
+	return parse(file, text, getenv, nil, Overrides{})
+}
+
+// Overrides take the place of what a file says; zero values take no place.
+type Overrides struct {
+	Listen  []string // of [proxy]
+	Console string   // listen of [console]
+	Sandbox bool
+}
+
+// LoadToServe is Load, or BuiltIn where there is no file and none is named.
+func LoadToServe(path string, getenv func(string) string, over Overrides) (*Config, error) {
+	file, text, err := find(path, getenv)
+	if missing, ok := errors.AsType[*NotFound](err); ok && missing.By == "" {
+		file, text, err = "", avsproxy.Config, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parse(file, text, getenv, readAll, over)
+}
+
+// Searched are the places of a configuration that nothing names.
+func Searched(getenv func(string) string) []string {
+	places, _ := places("", getenv)
+	return places
+}
+
+// BuiltIn is the configuration that comes with the program, for where there is no other. It
+// has no File.
+func BuiltIn(getenv func(string) string) (*Config, error) {
+	return Parse("", avsproxy.Config, getenv)
 }
 
 func find(path string, getenv func(string) string) (file string, text []byte, err error) {
-	places := places(path, getenv)
+	places, by := places(path, getenv)
 	for _, file := range places {
 		text, err := readUpTo(file, maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -62,21 +97,22 @@ func find(path string, getenv func(string) string) (file string, text []byte, er
 		}
 		return file, text, nil
 	}
-	return "", nil, &NotFound{Places: places}
+	return "", nil, &NotFound{Places: places, By: by}
 }
 
-func places(path string, getenv func(string) string) []string {
+// places are where a configuration may be, and what names the one place, if something does.
+func places(path string, getenv func(string) string) (places []string, by string) {
 	if path != "" {
-		return []string{path}
+		return []string{path}, "--config"
 	}
 	if named := getenv("AVSPROXY_CONFIG"); named != "" {
-		return []string{named}
+		return []string{named}, "AVSPROXY_CONFIG"
 	}
 	found := []string{"config.toml"}
 	if folder := baseFolder("XDG_CONFIG_HOME", ".config", getenv); folder != "" {
 		found = append(found, filepath.Join(folder, "avsproxy", "config.toml"))
 	}
-	return found
+	return found, ""
 }
 
 // StateFolder is the default state folder: the first of $STATE_DIRECTORY, which

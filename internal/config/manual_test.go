@@ -27,7 +27,7 @@ func everySet(name string) string {
 
 func mustParse(t *testing.T, text string) *Config {
 	t.Helper()
-	c, err := parse("config.toml", []byte(text), everySet, nil) // this machine does not have the files of the examples
+	c, err := parse("config.toml", []byte(text), everySet, nil, Overrides{}) // this machine does not have the files of the examples
 	if err != nil {
 		t.Fatalf("%v\n\n%s", err, text)
 	}

@@ -14,11 +14,13 @@ import (
 // Parse checks the text of a configuration. file is for the issues alone. getenv is
 // like [os.Getenv]; nil = an empty environment. The error is always [Issues].
 func Parse(file string, text []byte, getenv func(string) string) (*Config, error) {
-	return parse(file, text, getenv, func(SecretRef) bool { return true })
+	return parse(file, text, getenv, readAll, Overrides{})
 }
 
+func readAll(SecretRef) bool { return true }
+
 // parse is Parse. Where reads is nil, it opens no file and starts no program.
-func parse(file string, text []byte, getenv func(string) string, reads func(SecretRef) bool) (*Config, error) {
+func parse(file string, text []byte, getenv func(string) string, reads func(SecretRef) bool, over Overrides) (*Config, error) {
 	if getenv == nil {
 		getenv = func(string) string { return "" }
 	}
@@ -29,12 +31,53 @@ func parse(file string, text []byte, getenv func(string) string, reads func(Secr
 	if _, err := toml.Decode(string(text), &values); err != nil {
 		return nil, Issues{syntax(file, err)}
 	}
+	over.apply(values)
 	d := &decoder{file: file, getenv: getenv, environ: os.Environ(), reads: reads}
 	c := d.config(&table{d: d, at: position{place: locate(text)}, values: values})
 	if len(d.issues) > 0 {
+		over.name(d.issues)
 		return nil, d.issues.sorted()
 	}
 	return c, nil
+}
+
+// apply changes the values of a file, before they are checked.
+func (o Overrides) apply(values map[string]any) {
+	if o.Sandbox {
+		values["sandbox"] = true
+	}
+	if o.Console != "" {
+		override(values, "console", o.Console)
+	}
+	if len(o.Listen) > 0 {
+		var list []any
+		for _, address := range o.Listen {
+			list = append(list, address)
+		}
+		override(values, "proxy", list)
+	}
+}
+
+// override sets listen of a table. What is no table is left to be refused.
+func override(values map[string]any, name string, listen any) {
+	if values[name] == nil {
+		values[name] = map[string]any{}
+	}
+	if table, ok := values[name].(map[string]any); ok {
+		table["listen"] = listen
+	}
+}
+
+// name has issues be about the flag that they come from.
+func (o Overrides) name(issues Issues) {
+	for i := range issues {
+		switch key := issues[i].Key; {
+		case key == "proxy.listen" && len(o.Listen) > 0:
+			issues[i] = Issue{File: "--listen", Message: issues[i].Message, Hint: issues[i].Hint}
+		case key == "console.listen" && o.Console != "":
+			issues[i] = Issue{File: "--console-listen", Message: issues[i].Message, Hint: issues[i].Hint}
+		}
+	}
 }
 
 func syntax(file string, err error) Issue {

@@ -42,6 +42,9 @@ func (t *table) route() Route {
 		SingleConnection: p.singleConnection, PingInterval: 4 * time.Minute, DialTimeout: 10 * time.Second,
 		Line: t.at.line,
 	}
+	if t.has("listen") {
+		r.Listen = t.listen("")
+	}
 	t.decode(&r)
 	t.checkRoute(&r)
 	return r

@@ -32,7 +32,7 @@ func (d *decoder) config(root *table) *Config {
 const minMemory = 64 << 20
 
 func (t *table) proxy() Proxy {
-	p := Proxy{Listen: t.listen(), Others: "reject", Engine: "auto", Memory: 1 << 30}
+	p := Proxy{Listen: t.listen("localhost:9744"), Others: "reject", Engine: "auto", Memory: 1 << 30}
 	t.decode(&p)
 	t.reportIf(p.Memory < minMemory, "memory", "is too little", "write at least \"64MiB\"; without the line it is \"1GiB\"")
 	t.checkExposure(p)
@@ -41,11 +41,11 @@ func (t *table) proxy() Proxy {
 	return p
 }
 
-// listen takes one address or a list of them.
-func (t *table) listen() []string {
+// listen takes one address or a list of them; fallback = where there is none.
+func (t *table) listen(fallback string) []string {
 	entries, isList := t.values["listen"].([]any)
 	if !isList {
-		return []string{t.textLike("listen", "localhost:9744", `text in quotes, like "localhost:9744", or a list of texts`)}
+		return []string{t.textLike("listen", fallback, `text in quotes, like "localhost:9744", or a list of texts`)}
 	}
 	t.reportIf(len(entries) == 0, "listen", "is empty", `write an address, like "localhost:9744"`)
 	return t.texts("listen", nil)
@@ -53,19 +53,23 @@ func (t *table) listen() []string {
 
 // checkExposure refuses a port that other machines could use without a key.
 func (t *table) checkExposure(p Proxy) {
-	_, isList := t.values["listen"].([]any)
 	open := !t.has("client_key") || t.values["client_key"] == ""
 	for i, address := range p.Listen {
-		at := t.at.key("listen")
-		if isList {
-			at = at.item(i)
-		}
 		if host, ok := listenHost(address); !ok {
-			t.d.report(at, "is not an address to listen on", `write "localhost:9744", "unix:/path/to/socket" or a list of these`)
+			t.d.report(t.listenAt(i), "is not an address to listen on", `write "localhost:9744", "unix:/path/to/socket" or a list of these`)
 		} else if !loopback(host) && open {
-			t.d.report(at, "can be reached from other machines", "set proxy.client_key, or listen on localhost")
+			t.d.report(t.listenAt(i), "can be reached from other machines", "set proxy.client_key, or listen on localhost")
 		}
 	}
+}
+
+// listenAt is where one of the addresses stands.
+func (t *table) listenAt(i int) position {
+	at := t.at.key("listen")
+	if _, isList := t.values["listen"].([]any); isList {
+		return at.item(i)
+	}
+	return at
 }
 
 // listenHost is the host of an address to listen on. Unix sockets count as local.

@@ -87,7 +87,7 @@ func (e *Explainer) Explain(method, text string) (*Explanation, error) {
 		return x, nil
 	}
 	if i, ok := e.Table.Choose(a.target.Authority, a.target.Listener); ok {
-		e.routed(x, a, e.Conf.Routes[i])
+		e.routed(x, a, e.Conf.Routes[i], i == 0)
 	} else {
 		x.other(a)
 	}
@@ -125,8 +125,8 @@ func (x *Explanation) other(a requestSpec) {
 	x.add("Token", "none; a CONNECT to %s becomes a tunnel, whose bytes are not looked at", a.target.Host)
 }
 
-func (e *Explainer) routed(x *Explanation, a requestSpec, route config.Route) {
-	x.Route, x.Why = route.Name, whyRoute(a, route)
+func (e *Explainer) routed(x *Explanation, a requestSpec, route config.Route, first bool) {
+	x.Route, x.Why = route.Name, whyRoute(a, route, first)
 	x.add("Route", "%s: %s", route.Name, x.Why)
 	if a.method == http.MethodConnect {
 		x.Allowed, x.AllowWhy = true, "TLS ends here, and each request inside the CONNECT is decided about by itself"

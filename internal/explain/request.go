@@ -104,7 +104,11 @@ func (a *requestSpec) resolveListener(listeners []listenAddr) {
 	} else {
 		authority, ok := exchange.ParseAuthority(a.url.Host)
 		a.target = gate.Target{Host: a.url.Host, Authority: authority, Valid: ok, Forward: true}
-		if i := slices.IndexFunc(listeners, func(l listenAddr) bool { return l.takes(authority) }); i >= 0 && a.method != http.MethodConnect {
+		i := slices.IndexFunc(listeners, func(l listenAddr) bool { return l.port != "" && l.takes(authority) })
+		if i < 0 { // a port that is not known yet may be any
+			i = slices.IndexFunc(listeners, func(l listenAddr) bool { return l.takes(authority) })
+		}
+		if i >= 0 && a.method != http.MethodConnect {
 			chosen, a.target.Forward = listeners[i], false
 		}
 	}

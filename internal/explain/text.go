@@ -22,13 +22,15 @@ func (x *Explanation) add(about, format string, args ...any) {
 	x.Text = append(x.Text, about+": "+fmt.Sprintf(format, args...))
 }
 
-func whyRoute(a requestSpec, route config.Route) string {
+func whyRoute(a requestSpec, route config.Route, first bool) string {
 	host := a.target.Authority.Host
 	switch {
 	case a.pathOnly:
 		return "a path alone is asked of localhost, which means the first route"
 	case slices.Contains(route.Hosts, a.target.Authority.String()):
 		return a.target.Authority.String() + " is one of its hosts"
+	case exchange.IsLocal(host) && !first:
+		return "port " + a.target.Listener.Port + " is its own"
 	case exchange.IsLocal(host):
 		return host + " means the first route"
 	case host == route.Name+".localhost":

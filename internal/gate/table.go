@@ -8,11 +8,21 @@ import (
 )
 
 // A Table chooses a route by the host a request names. The first route is the
-// default one, which the local names ("localhost", "127.0.0.1", "[::1]") mean.
+// default one, which the local names ("localhost", "127.0.0.1", "[::1]") mean but at the
+// ports of other routes.
 type Table struct {
 	routes []string
 	byName map[exchange.Authority]int // without a port: any that the listener accepts
 	ported bool                       // one of them has a port
+	ports  map[string]int             // of listeners that are a route's own; nil = there are none
+}
+
+// OwnPort has the local names mean the route of that index at listeners with that port.
+func (t *Table) OwnPort(port string, index int) {
+	if t.ports == nil {
+		t.ports = map[string]int{}
+	}
+	t.ports[port] = index
 }
 
 // Add appends a route. Its hosts are further names that mean it; one with a port
@@ -53,7 +63,7 @@ func (t *Table) Choose(authority exchange.Authority, l exchange.Listener) (index
 		return 0, false
 	}
 	if l.IsSelf(authority.Host) {
-		return 0, true
+		return t.ports[l.Port], true
 	}
 	index, ok = t.byName[exchange.Authority{Host: authority.Host}]
 	return index, ok

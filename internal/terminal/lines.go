@@ -70,9 +70,9 @@ func (l *lines) flushLocked() {
 }
 
 // LogLine prints a line of the level INFO as Log does, with the time at, but up to 100 ms
-// later: text appends the message and its attributes. false = the line is one for Log, since it has colors.
+// later: text appends the message and its attributes. false = the line is one for Log, since it has colors or is JSON.
 func (v *Terminal) LogLine(at time.Time, text func([]byte) []byte) bool {
-	if !v.plain {
+	if !v.plain || v.json {
 		return false
 	}
 	if v.Level.Level() <= slog.LevelInfo {

@@ -21,6 +21,7 @@ type Terminal struct {
 	Log   *slog.Logger
 	Level *slog.LevelVar // the least that log prints
 	plain bool
+	json  bool   // see LogJSON
 	lines *lines // Out writes to it
 }
 
@@ -34,13 +35,26 @@ func New(out io.Writer, getenv func(string) string) *Terminal {
 	return &Terminal{Out: lines, Log: slog.New(handler), Level: level, plain: plain, lines: lines}
 }
 
+// LogJSON has all that is said be objects of JSON, one a line, as programs read them: time, level,
+// msg, and what else there is to say.
+func (v *Terminal) LogJSON() {
+	v.json, v.plain = true, true
+	v.Log = slog.New(slog.NewJSONHandler(v.lines, &slog.HandlerOptions{Level: v.Level}))
+}
+
 // IsTerminal reports whether a stream is a terminal.
 func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-func (v *Terminal) Say(format string, args ...any) { fmt.Fprintf(v.Out, format+"\n", args...) }
+func (v *Terminal) Say(format string, args ...any) {
+	if v.json {
+		v.Log.Info(strings.TrimPrefix(fmt.Sprintf(format, args...), "avsproxy: "))
+		return
+	}
+	fmt.Fprintf(v.Out, format+"\n", args...)
+}
 
 func (v *Terminal) Bold(text string) string {
 	if v.plain {
@@ -50,15 +64,31 @@ func (v *Terminal) Bold(text string) string {
 }
 
 func (v *Terminal) Warn(text, hint string) {
+	if v.json {
+		v.Log.Warn(text, withHint(hint)...)
+		return
+	}
 	v.Say("avsproxy: warning: %s", text)
 	v.Hint(hint)
 }
 
 func (v *Terminal) Fail(err error, hint string) {
+	if v.json {
+		v.Log.Error(err.Error(), withHint(hint)...)
+		return
+	}
 	for line := range strings.Lines(err.Error()) {
 		v.Say("avsproxy: %s", strings.TrimRight(line, "\n"))
 	}
 	v.Hint(hint)
+}
+
+// withHint are the attributes of a line of the log.
+func withHint(hint string) []any {
+	if hint == "" {
+		return nil
+	}
+	return []any{"hint", hint}
 }
 
 func (v *Terminal) Hint(text string) {
