@@ -79,7 +79,7 @@ func (r *rig) start(core, program string, args ...string) (cmd *exec.Cmd, began 
 		return nil, began, err
 	}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	began = time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, began, err
@@ -90,7 +90,7 @@ func (r *rig) start(core, program string, args ...string) (cmd *exec.Cmd, began 
 
 func (r *rig) stop() {
 	for _, cmd := range r.programs {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // its workers, too
 		_ = cmd.Wait()
 	}
 }

@@ -25,16 +25,14 @@ func (g *Group) flush() {
 	g.mu.Unlock()
 	runtime.Gosched() // who else is ready may add more: one write for all
 	g.mu.Lock()
-	for len(g.touched) > 0 {
-		all := g.touched
-		g.touched, g.spare = g.spare[:0], nil
-		for _, s := range all {
-			s.touched = false
-			s.writeNow()
-		}
-		clear(all)
-		g.spare = all[:0]
+	all := g.touched
+	g.touched, g.spare = g.spare[:0], nil
+	for _, s := range all { // others add to g.touched meanwhile, and flush that themselves
+		s.touched = false
+		s.writeNow()
 	}
+	clear(all)
+	g.spare = all[:0]
 }
 
 // maxNow is how much is sent at once without the writer. More is better written while its reader
