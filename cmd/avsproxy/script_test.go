@@ -114,7 +114,7 @@ func start(ts *testscript.TestScript, name string, program string, args ...strin
 
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "STATE_DIRECTORY", "SECRET", "CLIENT_KEY", "HTTPS_PROXY"} {
+	for _, name := range []string{"PATH", "HOME", "NO_COLOR", "TMPDIR", "STATE_DIRECTORY", "SECRET", "CLIENT_KEY", "HTTPS_PROXY", "SSL_CERT_FILE"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}

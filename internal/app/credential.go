@@ -190,6 +190,9 @@ func providerRoots(p *Program, name string) (*x509.CertPool, error) {
 // MaxPEM bounds a file of certificates: one with the roots of every system has 250 KiB.
 const MaxPEM = 16 << 20
 
+// Roots returns the system's roots and those in a file; nil = the system's alone.
+func Roots(file string) (*x509.CertPool, error) { return loadRoots(file) }
+
 // loadRoots returns the system's roots and those in files; "" among them is none.
 func loadRoots(files ...string) (*x509.CertPool, error) {
 	files = slices.DeleteFunc(files, func(file string) bool { return file == "" })

@@ -7,11 +7,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
+	"avsproxy/internal/suggest"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 )
@@ -119,7 +121,15 @@ func (p *Program) Find(name string) (*Credential, error) {
 			return credential, nil
 		}
 	}
-	return nil, terminal.Usage(fmt.Errorf("the configuration has no credential %q", name), "see 'avsproxy status'")
+	var names []string
+	for _, credential := range p.credentials {
+		names = append(names, credential.Conf.Name)
+	}
+	hint := "there are " + strings.Join(names, ", ")
+	if nearest := suggest.Nearest(name, names); nearest != "" {
+		hint = "did you mean " + nearest + "?"
+	}
+	return nil, terminal.Usage(fmt.Errorf("the configuration has no credential %q", name), hint)
 }
 
 func (p *Program) consoleCredentials() []console.Credential {

@@ -109,14 +109,20 @@ func (b *routeBuilder) upstreamOptions() (upstream.Options, error) {
 	if route.SingleConnection {
 		options.OnEvent = b.observers.connection(route.Name, origin.Host)
 	}
-	if route.TLSCert != "" {
-		pair, err := readPair(route.TLSCert, route.TLSKey)
-		if err != nil {
-			return options, terminal.Usage(fmt.Errorf("route %s: tls_cert and tls_key: %w", route.Name, err), "both are files in PEM form that belong together")
-		}
-		options.Certificate = &pair
+	options.Certificate, err = clientCertificate(route)
+	return options, err
+}
+
+// clientCertificate is for mutual TLS; nil = the route has none.
+func clientCertificate(route config.Route) (*tls.Certificate, error) {
+	if route.TLSCert == "" {
+		return nil, nil
 	}
-	return options, nil
+	pair, err := readPair(route.TLSCert, route.TLSKey)
+	if err != nil {
+		return nil, terminal.Usage(fmt.Errorf("route %s: tls_cert and tls_key: %w", route.Name, err), "both are files in PEM form that belong together")
+	}
+	return &pair, nil
 }
 
 func readPair(certFile, keyFile string) (tls.Certificate, error) {

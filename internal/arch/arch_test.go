@@ -29,8 +29,8 @@ var arrows = map[string]string{
 	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/netconn internal/problem internal/tunnel internal/upstream",
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/terminal",
-	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/capture internal/certs internal/charset internal/config internal/console internal/durable internal/exchange internal/explain" +
-		" internal/gate internal/h2 internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/terminal internal/tunnel internal/upstream",
+	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/capture internal/certs internal/charset internal/config internal/console internal/doctor internal/durable internal/exchange internal/explain" +
+		" internal/doctor internal/gate internal/h2 internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/suggest internal/terminal internal/tunnel internal/upstream",
 	"internal/arch":     "",
 	"internal/avs":      "",
 	"internal/avsroute": "tokens internal/avs internal/exchange internal/upstream",
@@ -38,10 +38,11 @@ var arrows = map[string]string{
 	"internal/certs":    "internal/durable",
 	"internal/charset":  "",
 	"internal/cli": "tokens internal/api internal/app internal/avs internal/capture internal/certs internal/charset internal/config" +
-		" internal/durable internal/exchange internal/explain internal/gate internal/httpexchange internal/httpserver internal/sandbox internal/sandbox/faults internal/terminal",
+		" internal/doctor internal/durable internal/exchange internal/explain internal/gate internal/httpexchange internal/httpserver internal/sandbox internal/sandbox/faults internal/setup internal/suggest internal/terminal",
 	"internal/config": "tokens internal/charset internal/durable internal/secretsource internal/suggest",
 	"internal/console": "tokens internal/api internal/avs internal/capture internal/charset" +
 		" internal/exchange internal/gate internal/httpexchange internal/peer internal/problem internal/redact",
+	"internal/doctor":          "tokens internal/api internal/config internal/durable internal/gate internal/listen internal/problem internal/terminal internal/upstream",
 	"internal/durable":         "",
 	"internal/exchange":        "internal/peer",
 	"internal/explain":         "proxy tokens internal/charset internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
@@ -59,6 +60,7 @@ var arrows = map[string]string{
 	"internal/sandbox/faults":  "internal/suggest",
 	"internal/sandbox/frames":  "",
 	"internal/secretsource":    "",
+	"internal/setup":           "tokens",
 	"internal/suggest":         "",
 	"internal/terminal":        "tokens",
 	"internal/testkit":         "",
@@ -72,11 +74,11 @@ var arrows = map[string]string{
 var closed = map[string]string{
 	"internal/cli":      "cmd/avsproxy",
 	"internal/app":      "internal/cli",
-	"internal/config":   "internal/app internal/cli internal/explain",
+	"internal/config":   "internal/app internal/cli internal/doctor internal/explain",
 	"internal/console":  "internal/app",
 	"internal/sandbox":  "internal/app internal/cli",
 	"internal/avsroute": "internal/app",
-	"internal/upstream": "internal/app internal/avsroute proxy",
+	"internal/upstream": "internal/app internal/avsroute internal/doctor proxy",
 	"proxy":             "internal/app internal/explain",
 }
 

@@ -138,7 +138,7 @@ live bearer token, over HTTP/2 where the API speaks it.
 Start with 'avsproxy serve'. As shipped it talks to an embedded stand-in for the
 Alexa Voice Service, so that everything works without an account.`,
 		Version:       app.Version(),
-		Args:          cobra.NoArgs,
+		Args:          arguments(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -147,9 +147,16 @@ Alexa Voice Service, so that everything works without an account.`,
 	root.SetErr(a.UI.Out)
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "the configuration `FILE` (default: $AVSPROXY_CONFIG, ./config.toml, $XDG_CONFIG_HOME/avsproxy/config.toml)")
 	root.AddCommand(
-		serveCommand(a), loginCommand(a), logoutCommand(a), tokenCommand(a),
-		statusCommand(a), explainCommand(a), tailCommand(a), harCommand(a), replayCommand(a), runCommand(a), caCommand(a), a.configCommand(), sandboxCommand(a), a.versionCommand(),
+		initCommand(a), serveCommand(a), loginCommand(a), logoutCommand(a), tokenCommand(a),
+		statusCommand(a), explainCommand(a), doctorCommand(a), tailCommand(a), harCommand(a), replayCommand(a), runCommand(a), caCommand(a), a.configCommand(), sandboxCommand(a), a.versionCommand(),
 	)
+	root.SetFlagErrorFunc(badFlag)
+	root.SetHelpCommand(helpCommand(root))
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Args = arguments()
+		completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	return root
 }
 
@@ -194,7 +201,7 @@ func nameOf(conf *config.Config) string { return cmp.Or(conf.File, config.BuiltI
 // sayBuiltIn says that there is no configuration file, and where one may be.
 func (a *commands) sayBuiltIn(conf *config.Config) {
 	if conf.File == "" {
-		a.UI.Say("avsproxy: there is no %s; this is the configuration that comes with avsproxy", strings.Join(config.Searched(a.Getenv), ", and no "))
+		a.UI.Say("avsproxy: there is no %s; this is the configuration that comes with avsproxy, and 'avsproxy init' writes one for your API", strings.Join(config.Searched(a.Getenv), ", and no "))
 	}
 }
 
@@ -212,18 +219,34 @@ func (a *commands) configured(load loader, run func(ctx context.Context, a *comm
 }
 
 func (a *commands) configCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "config", Short: "Look after the configuration", Args: cobra.NoArgs,
+	parent := &cobra.Command{Use: "config", Short: "Look after the configuration", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	parent.AddCommand(&cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration and list everything that is wrong with it",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: a.configured(config.Load, func(_ context.Context, a *commands, conf *config.Config, _ string) error {
 			_, err := fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", nameOf(conf),
 				plural(len(conf.Routes), "route"), plural(len(conf.Credentials), "credential"))
 			return err
 		}),
 	})
+	var origins bool
+	show := &cobra.Command{
+		Use:   "show",
+		Short: "Print the configuration as it holds, with defaults and without secrets",
+		Long: `Print the configuration as it holds, as TOML: with what the file leaves out, and
+with *** in the place of secrets and of what may be one. With --origin each line
+says where its value comes from.`,
+		Example: "  avsproxy config show --origin",
+		Args:    arguments(),
+		RunE: a.configured(config.LoadWithoutSecrets, func(_ context.Context, a *commands, conf *config.Config, _ string) error {
+			_, err := io.WriteString(a.stdout, conf.Show(origins))
+			return terminal.Failed(err, "")
+		}),
+	}
+	show.Flags().BoolVar(&origins, "origin", false, "say where each value comes from: file and line, preset, or default")
+	parent.AddCommand(show)
 	return parent
 }
 
@@ -238,7 +261,7 @@ func (a *commands) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			fmt.Fprintf(a.stdout, "avsproxy %s (%s, %s/%s)\n", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil

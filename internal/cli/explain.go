@@ -31,7 +31,7 @@ The URL is a path alone (asked of localhost), one of the proxy's own
 client asks for it that has the proxy set (curl -x, HTTPS_PROXY).`,
 		Example: `  avsproxy explain GET /ping
   avsproxy explain POST https://alexa.na.gateway.devices.a2z.com/v20160207/events`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments("METHOD", "URL"),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return cobra.NoFileCompletions(cmd, args, typed)

@@ -80,7 +80,7 @@ func harCommand(a *commands) *cobra.Command {
 developer tools of browsers and many others. No token is in it; what else is
 confidential in the traffic is.`,
 		Example: `  avsproxy har > file.har`,
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE:    a.withDaemon(flags.run),
 	}
 	flags.add(a, cmd)

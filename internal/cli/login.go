@@ -42,7 +42,7 @@ With --device, or where grant = "device_code", a code is shown instead, to be
 typed in on any other device. Where grant = "refresh_token" without a token in the
 configuration, the token is read from standard input. Each login is proven before
 it takes the place of an older one.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments("[NAME]"),
 		RunE: a.configured(config.Load, flags.run),
 	}
 	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
@@ -185,7 +185,7 @@ func logoutCommand(a *commands) *cobra.Command {
 		Short: "Forget a login (the default route's, if none is named)",
 		Long: `Forget a login. It is removed here whatever the provider says; where the
 provider has a revocation endpoint (revoke_url) it is told first.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments("[NAME]"),
 		RunE: a.configured(config.LoadWithoutSecrets, runLogout),
 	}
 }

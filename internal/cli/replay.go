@@ -38,7 +38,7 @@ is printed, and when it has ended its line, as 'tail' prints it. Exit code 1 mea
 that it failed, or was answered with a status of 400 or above.`,
 		Example: `  avsproxy replay 12
   avsproxy replay 12 --header 'Accept: text/plain' --body @event.json`,
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments("ID"),
 		ValidArgsFunction: completeExchange(a),
 		RunE:              a.withDaemon(flags.run),
 	}

@@ -47,7 +47,7 @@ Faults are written NAME[=VALUE][@WHEN] [xCOUNT] [P%], several with commas betwee
 such as 'expire-token, 403@3, goaway@10s'. The names:
 
 ` + sandbox.FaultTable(),
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSandbox(cmd.Context(), a, flags) },
 	}
 	cmd.Flags().StringVar(&flags.faults, "fault", "", "the faults to begin with, as a `LIST`; POST /faults changes them")

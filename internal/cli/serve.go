@@ -36,7 +36,7 @@ sandbox, which needs no account and no network.`,
 		Example: `  avsproxy serve
   avsproxy serve --listen localhost:8080 --open
   avsproxy serve --log-format json --log-level warn`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.setLog(a); err != nil {
 				return err

@@ -23,7 +23,7 @@ func statusCommand(a *commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how routes and credentials stand",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, a *commands, conf *config.Config, _ string) error {
 			return runStatus(ctx, a, conf, asJSON)
 		}),

@@ -39,7 +39,7 @@ last, such as downchannels, have a line when they open, too, and AVS's directive
 one as each passes. No line has a token in it.
 
 It ends with Ctrl-C, or with 1 when 'serve' does.`,
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: a.withDaemon(flags.run),
 	}
 	flags.add(a, cmd)

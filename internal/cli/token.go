@@ -31,10 +31,10 @@ func tokenCommand(a *commands) *cobra.Command {
 code 3 means that a person is needed, for a login or for a new refresh token in the
 configuration; 4 that it could not be renewed. With --min-ttl the token that there
 is is printed then, too.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments("[NAME]"),
 		RunE: a.configured(config.LoadWithoutSecrets, flags.run),
 	}
-	cmd.Flags().DurationVar(&flags.minTTL, "min-ttl", 0, "renew the token if it lives for less than this `DURATION`, such as 10m")
+	cmd.Flags().Var((*duration)(&flags.minTTL), "min-ttl", "renew the token if it lives for less than this `DURATION`, such as 10m")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print access_token, expires_at and credential as JSON")
 	cmd.Flags().BoolVar(&flags.header, "header", false, "print the whole header line, for 'curl -H'")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
@@ -92,6 +92,9 @@ func hintOf(err error) string {
 	var e *tokens.Error
 	if errors.As(err, &e) {
 		return e.Hint
+	}
+	if exit := (*terminal.ExitError)(nil); errors.As(err, &exit) {
+		return exit.Hint
 	}
 	return ""
 }

@@ -26,6 +26,10 @@ type Config struct {
 
 	// SecretVariables are the environment variables that secrets are read from.
 	SecretVariables []string
+	// SecretFiles are the files that secrets are read from, the configuration among them.
+	SecretFiles []string
+	// Lines are those of the settings in the file, by names such as proxy.listen and route[0].name.
+	Lines map[string]int
 }
 
 // Proxy is where the proxy listens, and for whom.
@@ -87,6 +91,8 @@ type Route struct {
 
 	AllowOrigin     []string `toml:"allow_origin"`     // values of Origin that are accepted from programs
 	RewriteLocation bool     `toml:"rewrite_location"` // a Location with the upstream's origin gets the proxy's
+
+	Probe string `toml:"probe"` // "METHOD /path" that 'avsproxy doctor --live' sends; empty: nothing
 
 	SerializeEvents bool   `toml:"serialize_events"`              // send events to AVS one after another
 	Synchronize     bool   `toml:"synchronize"`                   // send SynchronizeState when a downchannel opened; needs a Credential

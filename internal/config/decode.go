@@ -19,6 +19,8 @@ type decoder struct {
 	reads     func(SecretRef) bool // which secrets are read; nil: none, and no user is looked up
 	issues    Issues
 	variables []string // the environment variables that secrets are read from
+	// secretFiles are the files that secrets are read from, this one among them.
+	secretFiles []string
 
 	routes      []*table // as Config.Routes
 	credentials map[string]*table

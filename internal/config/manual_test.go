@@ -38,7 +38,7 @@ func mustParse(t *testing.T, text string) *Config {
 func same(t *testing.T, what string, want, got *Config) {
 	t.Helper()
 	ignored := cmp.FilterPath(func(p cmp.Path) bool {
-		return p.Last().String() == ".Line" || p.Last().String() == ".RedirectURLSet"
+		return p.Last().String() == ".Line" || p.Last().String() == ".Lines" || p.Last().String() == ".SecretFiles" || p.Last().String() == ".RedirectURLSet"
 	}, cmp.Ignore())
 	secrets := cmp.Comparer(func(a, b SecretRef) bool {
 		return a.text == b.text && a.env == b.env && a.file == b.file && slices.Equal(a.command, b.command) && a.keyring == b.keyring

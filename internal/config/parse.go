@@ -33,11 +33,14 @@ func parse(file string, text []byte, getenv func(string) string, reads func(Secr
 	}
 	over.apply(values)
 	d := &decoder{file: file, getenv: getenv, environ: os.Environ(), reads: reads}
-	c := d.config(&table{d: d, at: position{place: locate(text)}, values: values})
+	places := locate(text)
+	c := d.config(&table{d: d, at: position{place: places}, values: values})
 	if len(d.issues) > 0 {
 		over.name(d.issues)
 		return nil, d.issues.sorted()
 	}
+	c.Lines = map[string]int{}
+	settingLines(places, "", c.Lines)
 	return c, nil
 }
 

@@ -42,8 +42,8 @@ func (t *table) route() Route {
 		SingleConnection: p.singleConnection, PingInterval: 4 * time.Minute, DialTimeout: 10 * time.Second,
 		Line: t.at.line,
 	}
-	if t.has("listen") {
-		r.Listen = t.listen("")
+	if r.Listen = t.listen(""); !t.has("listen") {
+		r.Listen = nil
 	}
 	t.decode(&r)
 	t.checkRoute(&r)
@@ -68,6 +68,7 @@ func (t *table) checkRoute(r *Route) {
 	t.checkHeaders(r.Headers)
 	t.checkStrip(r)
 	t.checkAllow(r.Allow)
+	t.reportIf(r.Probe != "" && !regexp.MustCompile(`^[A-Z]+ /[!-~]*$`).MatchString(r.Probe), "probe", "is not a method and a path", `write it like "GET /ping"`)
 	for _, status := range r.HealOn {
 		t.reportIf(status < 400 || status > 599, "heal_on", "has a number that is not an error status", "statuses are from 400 to 599, like [401, 403]")
 	}

@@ -24,7 +24,7 @@ func (d *decoder) config(root *table) *Config {
 	c.Credentials = d.allCredentials(root, c.Sandbox)
 	c.Routes = d.allRoutes(root)
 	root.finish()
-	c.SecretVariables = d.variables
+	c.SecretVariables, c.SecretFiles = d.variables, d.secretFiles
 	d.crossCheck(c)
 	return c
 }

@@ -18,7 +18,7 @@ func (t *table) duration(key string, def time.Duration) time.Duration {
 	if value == "" {
 		return def
 	}
-	duration, err := parseDuration(value)
+	duration, err := ParseDuration(value)
 	if err != nil || duration < 0 {
 		t.report(key, "is not a length of time", `write a number with its unit, like "30s", "4m", "1h30m" or "365d"`)
 		return def
@@ -26,8 +26,8 @@ func (t *table) duration(key string, def time.Duration) time.Duration {
 	return duration
 }
 
-// parseDuration also takes whole days, such as "365d", up to 89 years.
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration is [time.ParseDuration], and also takes whole days, such as "365d", up to 89 years.
+func ParseDuration(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 15)
 		return time.Duration(n) * 24 * time.Hour, err
@@ -71,6 +71,9 @@ func (t *table) secret(key string) SecretRef {
 		value, _ := get[string](t, key, "text in quotes, "+sourceForms())
 		t.refusePlaceholder(key, value)
 		s.text = tokens.Secret(value)
+		if value != "" && t.d.file != "" && !slices.Contains(t.d.secretFiles, t.d.file) {
+			t.d.secretFiles = append(t.d.secretFiles, t.d.file)
+		}
 		return s
 	}
 	t.known = append(t.known, key)
@@ -84,6 +87,9 @@ func (t *table) secret(key string) SecretRef {
 	}
 	if found.env != "" {
 		t.d.variables = append(t.d.variables, found.env)
+	}
+	if found.file != "" {
+		t.d.secretFiles = append(t.d.secretFiles, found.file)
 	}
 	return found
 }

@@ -42,6 +42,15 @@ func (v *Terminal) LogJSON() {
 	v.Log = slog.New(slog.NewJSONHandler(v.lines, &slog.HandlerOptions{Level: v.Level}))
 }
 
+// Plain reports whether nothing is to have colors.
+func (v *Terminal) Plain() bool { return v.plain }
+
+// Stream is what is written to in the end, for who draws on it.
+func (v *Terminal) Stream() io.Writer {
+	v.Flush()
+	return v.lines.out
+}
+
 // IsTerminal reports whether a stream is a terminal.
 func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
