@@ -6,7 +6,7 @@ import "runtime"
 // or by the session's writer.
 func (s *Session) touch() {
 	switch g := s.group; {
-	case !g.gathers || s.now == nil:
+	case !g.gathers || s.tryWrite == nil:
 		s.wake.Broadcast()
 	case !s.touched:
 		s.touched = true
@@ -43,10 +43,10 @@ const maxNow = 16 << 10
 func (s *Session) writeNow() {
 	if s.err == nil && !s.writing && !s.stuck {
 		if s.pump(); 0 < len(s.out) && len(s.out) <= maxNow {
-			s.send(s.now)
+			s.send(s.tryWrite)
 		}
 		if s.err == nil && !s.stuck && len(s.out) == 0 && !s.over() && (s.window <= 0 || len(s.turns.list) == 0) {
-			s.rest()
+			s.quiet()
 			return
 		}
 	}

@@ -88,7 +88,7 @@ func TestConnectionsWithoutRoom(t *testing.T) {
 	}
 }
 
-// A fault while something is written is told to who called Serve, as one of the reader is.
+// A panic of the writer becomes one of Serve, as a panic of the reader is.
 func TestPanicsOfTheWriter(t *testing.T) {
 	server, client := tcpPair(t)
 	defer client.Close()

@@ -15,12 +15,12 @@ import (
 
 // A Session is one HTTP/2 connection, as its client or its server.
 type Session struct {
-	group   *Group
-	conn    net.Conn
-	server  bool
-	config  Config
-	framing Framing
-	now     netconn.WriteNow // to the connection; nil = that has none
+	group    *Group
+	conn     net.Conn
+	server   bool
+	config   Config
+	framing  Framing
+	tryWrite netconn.WriteNow // to the connection; nil = that has none
 
 	done    chan struct{} // closed when the connection has ended
 	settled chan struct{} // closed when the other side's first SETTINGS have come
@@ -111,7 +111,7 @@ func (g *Group) newSession(conn net.Conn, config Config, server bool) *Session {
 	}
 	now := time.Now()
 	s := &Session{
-		group: g, conn: conn, server: server, config: config, now: netconn.WriteNowOf(conn),
+		group: g, conn: conn, server: server, config: config, tryWrite: netconn.WriteNowOf(conn),
 		done: make(chan struct{}), settled: make(chan struct{}), gone: make(chan struct{}),
 		lastRead: now, lastSent: now,
 	}

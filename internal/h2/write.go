@@ -62,7 +62,7 @@ func (s *Session) write() {
 		case s.over() && !s.closing:
 			s.close()
 		default:
-			s.rest()
+			s.quiet()
 			s.wake.Wait()
 			if s.err == nil { // who else was woken may add more: one write for all
 				g.mu.Unlock()
@@ -84,8 +84,8 @@ func (s *Session) close() {
 	s.unblocked.Broadcast()
 }
 
-// rest is when nothing waits to be sent.
-func (s *Session) rest() {
+// quiet is for a session that has nothing to send: it keeps no large buffers.
+func (s *Session) quiet() {
 	s.out, s.spare = release(s.out), release(s.spare)
 	s.countBuffers(s.out, s.spare)
 	if s.unwritten > 0 { // an end that needed no bytes
@@ -109,18 +109,18 @@ func (s *Session) send(write func([]byte) (int, error)) bool {
 	if err != nil && n == 0 {
 		s.given = before // nobody has seen any of it
 	}
+	s.unblocked.Broadcast() // for awaitWriter
 	if s.stuck {
 		s.out, s.spare = append(out[:copy(out, out[n:])], s.out...), s.out[:0]
 		return true
 	}
-	s.unblocked.Broadcast()
 	if s.blocked { // maybe by what was to be written
 		s.Block(false)
 	}
 	if err != nil {
 		s.out = nil
+		s.endLocked(err)
 		s.group.mu.Unlock()
-		s.end(err)
 		s.conn.Close() // wakes the reader
 		s.group.mu.Lock()
 		return false
