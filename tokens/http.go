@@ -128,11 +128,17 @@ const skewLeast = 30 * time.Second
 func (c *Client) Skew() time.Duration { return time.Duration(c.skew.Load()) }
 
 func (c *Client) compareClocks(date, sent time.Time, took time.Duration) {
+	c.skew.Store(int64(SkewOf(date, sent, took)))
+}
+
+// SkewOf is the skew by one answer with that Date, to a request that was sent at a time of this
+// machine's and took so long; see [Client.Skew].
+func SkewOf(date, sent time.Time, took time.Duration) time.Duration {
 	skew := sent.Round(0).Add(took / 2).Sub(date).Round(time.Second)
 	if skew.Abs() <= skewLeast {
-		skew = 0
+		return 0
 	}
-	c.skew.Store(int64(skew))
+	return skew
 }
 
 // The endpoints by their names in the configuration.

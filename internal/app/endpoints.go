@@ -1,8 +1,6 @@
 package app
 
-import (
-	"avsproxy/internal/doctor"
-)
+import "avsproxy/internal/doctor"
 
 // Upstreams are where the routes send their requests.
 func (p *Program) Upstreams() (all []doctor.Upstream, err error) {
@@ -24,11 +22,11 @@ func (p *Program) Upstreams() (all []doctor.Upstream, err error) {
 func (p *Program) Providers() (all []doctor.Provider) {
 	for _, c := range p.credentials {
 		if c.Client != nil {
-			all = append(all, doctor.Provider{Credential: c.Conf.Name, Client: c.Client, ByBrowser: c.Conf.Grant == "authorization_code"})
+			all = append(all, doctor.Provider{Credential: c.Conf.Name, Grant: c.Conf.Grant, Client: c.Client})
 		}
 	}
 	return all
 }
 
-// All are the program's credentials.
-func (p *Program) All() []*Credential { return p.credentials }
+// Credentials are those that routes use, then the others.
+func (p *Program) Credentials() []*Credential { return p.credentials }

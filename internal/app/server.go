@@ -280,7 +280,7 @@ func (s *Server) start(context.Context) error {
 func absolute(path string) string {
 	found, err := filepath.Abs(path)
 	if info, statErr := os.Stat(path); err != nil || statErr != nil || !info.Mode().IsRegular() {
-		return "" // as a pipe, which nobody reads twice
+		return "" // as a pipe, which can be read once only
 	}
 	return found
 }

@@ -59,7 +59,7 @@ func (a *commands) examine(ctx context.Context, live bool) []doctor.Finding {
 	found := slices.Concat(
 		doctor.Configuration(conf, loadedAt(conf, daemon)), doctor.SecretFiles(conf), doctor.Store(ctx, conf),
 		[]doctor.Finding{doctor.Serving(daemon)}, doctor.Families(), doctor.Names(ctx, conf), doctor.Ports(ctx, conf, pidOf(daemon)),
-		doctor.ProxyVariables(a.Getenv, app.ListenedAt(conf)), []doctor.Finding{doctor.Files(app.OpenFiles()), doctor.Authority(rootPath(conf))},
+		doctor.ProxyVariables(a.Getenv, app.ListenedAt(conf)), []doctor.Finding{doctor.Files(app.OpenFiles()), authority(conf)},
 	)
 	if conf.Sandbox && daemon == nil {
 		return append(found, doctor.NoSandbox())
@@ -75,13 +75,15 @@ func (a *commands) examine(ctx context.Context, live bool) []doctor.Finding {
 	found = append(found, doctor.Upstreams(ctx, upstreams)...)
 	found = append(found, doctor.Providers(ctx, program.Providers())...)
 	if live {
-		found = append(found, a.renewAll(ctx, program)...)
+		found = append(found, renewAll(ctx, conf, program)...)
 	}
-	if status, err := getStatus(ctx, a, conf, daemon); err == nil {
-		found = append(found, doctor.Credentials(status, func(name string) string {
-			return terminal.LoginCommand(name, defaultCredential(status.Routes), false)
-		})...)
+	status, err := getStatus(ctx, a, conf, daemon)
+	if err != nil {
+		return append(found, doctor.Finding{Check: "credentials", Level: doctor.Fail, Seen: err.Error(), Next: hintOf(err)})
 	}
+	found = append(found, doctor.Credentials(status, func(name string) string {
+		return terminal.LoginCommand(name, defaultCredential(status.Routes), false)
+	})...)
 	if live {
 		found = append(found, a.probeAll(ctx, conf, daemon)...)
 	}
@@ -107,23 +109,35 @@ func pidOf(daemon *api.Daemon) int {
 	return daemon.PID
 }
 
+// authority is the finding about this installation's root.
+func authority(conf *config.Config) doctor.Finding {
+	root, err := readCertificate(rootPath(conf))
+	return doctor.Authority(rootPath(conf), root, err)
+}
+
 // renewAll renews each credential that can be.
-func (a *commands) renewAll(ctx context.Context, program *app.Program) (all []doctor.Finding) {
+func renewAll(ctx context.Context, conf *config.Config, program *app.Program) (all []doctor.Finding) {
 	defer program.AwaitRenewals()
-	for _, credential := range program.All() {
-		check := "renewal of " + credential.Conf.Name
-		if err := openSource(credential); err != nil {
-			all = append(all, doctor.Finding{Check: check, Level: doctor.Fail, Seen: err.Error(), Next: hintOf(err)})
-			continue
+	for _, credential := range program.Credentials() {
+		f := doctor.Finding{Check: "renewal of " + credential.Conf.Name, Level: doctor.OK}
+		if conf.Store.Kind == "memory" && credential.Client != nil {
+			f.Seen = "not tried: the store is memory, and only the running proxy knows the login"
+		} else if err := renew(ctx, credential); err != nil {
+			f.Level, f.Seen, f.Next = doctor.Fail, err.Error(), hintOf(err)
+		} else {
+			f.Seen = terminal.TokenText(credential.Source.Status())
 		}
-		_, err := credential.Source.Fresh(ctx, forceRenewal)
-		if err != nil {
-			all = append(all, doctor.Finding{Check: check, Level: doctor.Fail, Seen: err.Error(), Next: hintOf(err)})
-			continue
-		}
-		all = append(all, doctor.Finding{Check: check, Level: doctor.OK, Seen: terminal.TokenText(credential.Source.Status())})
+		all = append(all, f)
 	}
 	return all
+}
+
+func renew(ctx context.Context, credential *app.Credential) error {
+	if err := openSource(credential); err != nil {
+		return err
+	}
+	_, err := credential.Source.Fresh(ctx, forceRenewal)
+	return err
 }
 
 // forceRenewal is longer than any access token lives.

@@ -1,12 +1,12 @@
 package doctor
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log"
 	"math/big"
@@ -205,11 +205,18 @@ func TestUpstreams(t *testing.T) {
 	finds(t, Upstreams(t.Context(), []Upstream{{Route: "one", Origin: old, Roots: oldRoots}}), "")
 }
 
-// A provider answers as one does that has been told what a client may.
+// provider is one that knows a client with this secret, redirect URL, and the scope read.
 func provider(t *testing.T, secret, redirect string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.URL.Path == "/nothing":
+			http.NotFound(w, r)
+		case r.URL.Path == "/away":
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case r.URL.Path == "/robots":
+			w.WriteHeader(http.StatusBadRequest)
+			w.Write([]byte(`{"error":"unauthorized_client"}`))
 		case r.URL.Path == "/token" && r.FormValue("client_secret") != secret:
 			w.WriteHeader(http.StatusUnauthorized)
 			w.Write([]byte(`{"error":"invalid_client"}`))
@@ -238,12 +245,15 @@ func TestProviders(t *testing.T) {
 	}
 	for want, change := range map[string]func(*tokens.Client){
 		"": func(*tokens.Client) {},
-		"fail: does not take client_id and client_secret": func(c *tokens.Client) { c.Secret = func() (tokens.Secret, error) { return "wrong", nil } },
-		"fail: answers the beginning of a login with 400": func(c *tokens.Client) { c.RedirectURL = "https://localhost/other" },
-		"fail: refuses a login (invalid_scope)":           func(c *tokens.Client) { c.Scopes = []string{"write"} },
-		"fail: provider of me":                            func(c *tokens.Client) { c.TokenURL = "https://127.0.0.1:1/token" },
+		"fail: does not accept this client's ID or secret (invalid_client)": func(c *tokens.Client) { c.Secret = func() (tokens.Secret, error) { return "wrong", nil } },
+		"fail: does not allow this client to use this grant":                func(c *tokens.Client) { c.TokenURL = server.URL + "/robots" },
+		"fail: answers with 404, and names no error":                        func(c *tokens.Client) { c.TokenURL = server.URL + "/nothing" },
+		"fail: the provider is in trouble (503)":                            func(c *tokens.Client) { c.TokenURL = server.URL + "/away" },
+		"fail: answers the beginning of a login with 400":                   func(c *tokens.Client) { c.RedirectURL = "https://localhost/other" },
+		"fail: configured scopes to this client (invalid_scope)":            func(c *tokens.Client) { c.Scopes = []string{"write"} },
+		"fail: could not be used":                                           func(c *tokens.Client) { c.TokenURL = "https://127.0.0.1:1/token" },
 	} {
-		all := Providers(t.Context(), []Provider{{Credential: "me", Client: client(change), ByBrowser: true}})
+		all := Providers(t.Context(), []Provider{{"me", "authorization_code", client(change)}})
 		finds(t, all, want)
 		for _, f := range all {
 			if strings.Contains(f.Seen+f.Next, "wrong") || strings.Contains(f.Seen+f.Next, "right") {
@@ -251,8 +261,8 @@ func TestProviders(t *testing.T) {
 			}
 		}
 	}
-	unknown := client(func(c *tokens.Client) { c.RedirectURL = "https://localhost/other" })
-	finds(t, Providers(context.Background(), []Provider{{Credential: "me", Client: unknown}}), "") // nobody logs in there
+	robot := client(func(c *tokens.Client) { c.TokenURL, c.RedirectURL = server.URL+"/robots", "https://localhost/other" })
+	finds(t, Providers(t.Context(), []Provider{{"me", "client_credentials", robot}}), "") // nobody logs in there
 }
 
 func TestCredentials(t *testing.T) {
@@ -271,12 +281,11 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestAuthorities(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "ca.pem")
-	finds(t, []Finding{Authority(path)}, "")
-	testkit.NoError(t, os.WriteFile(path, []byte("nothing"), 0o600))
-	finds(t, []Finding{Authority(path)}, "fail: cannot be read")
-	server := testkit.TLSServer(t, nil)
-	testkit.NoError(t, os.Rename(testkit.CertFile(t, server), path))
-	finds(t, []Finding{Authority(path)}, "warn: the system does not trust")
+	root := testkit.TLSServer(t, nil).Certificate()
+	finds(t, []Finding{Authority("ca.pem", nil, os.ErrNotExist)}, "")
+	finds(t, []Finding{Authority("ca.pem", nil, errors.New("ca.pem is not a certificate"))}, "fail: is not a certificate")
+	finds(t, []Finding{Authority("ca.pem", root, nil)}, "warn: the system does not trust")
+	ended := *root
+	ended.NotAfter = time.Now().Add(-time.Hour)
+	finds(t, []Finding{Authority("ca.pem", &ended, nil)}, "fail: the authority ended")
 }

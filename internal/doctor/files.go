@@ -119,6 +119,8 @@ const lockWait = 3 * time.Second
 // locks tries the locks of all logins.
 func locks(ctx context.Context, path string) Finding {
 	files, _ := filepath.Glob(filepath.Join(path, "*.lock"))
+	inner, _ := filepath.Glob(filepath.Join(path, "*", "*.lock")) // of the sandbox and the keyring
+	files = append(files, inner...)
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	for _, file := range files {

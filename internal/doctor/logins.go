@@ -2,11 +2,9 @@ package doctor
 
 import (
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,9 +13,6 @@ import (
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 )
-
-// endsSoon is when a person may want to know of it.
-const endsSoon = 7 * 24 * time.Hour
 
 // Credentials is about how credentials stand. login is the command for each.
 func Credentials(status *api.Status, login func(name string) string) (all []Finding) {
@@ -37,36 +32,28 @@ func credential(c api.CredentialStatus, login string) (all []Finding) {
 	case c.Problem != nil:
 		all = append(all, fail(check, c.Problem.Message, c.Problem.Hint))
 	default:
-		all = append(all, warn(check, c.TokenText(), ""))
+		all = append(all, warn(check, c.TokenText(), "see 'avsproxy status'"))
 	}
-	if c.EndsAt != nil && time.Until(*c.EndsAt) < endsSoon {
+	if c.EndsAt != nil && time.Until(*c.EndsAt) < terminal.EndsSoon {
 		all = append(all, warn(check, terminal.LoginEnd(*c.EndsAt), "run '"+login+"' before"))
 	}
 	if missing := slices.DeleteFunc(slices.Clone(c.Asked), func(scope string) bool { return slices.Contains(c.Scopes, scope) }); len(c.Scopes) > 0 && len(missing) > 0 {
 		all = append(all, warn(check, "not granted: "+strings.Join(missing, " ")+"; granted: "+strings.Join(c.Scopes, " "), "allow the scope in the provider's console, and log in again: "+login))
 	}
-	if c.ClockAhead != 0 {
-		all = append(all, clock("the provider of "+c.Name, time.Duration(c.ClockAhead*float64(time.Second))))
-	}
-	return all
+	return append(all, clock("the provider of "+c.Name, time.Duration(c.ClockAhead*float64(time.Second)))...)
 }
 
-// Authority is about the certificate authority that signs for the routes' hosts. path is its root.
-func Authority(path string) Finding {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+// Authority is about the certificate authority that signs for the routes' hosts: the root in the
+// file path, or why there is none.
+func Authority(path string, root *x509.Certificate, err error) Finding {
+	const again = "start 'avsproxy serve', which makes another, and trust that one"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return ok("certificates", "there is no authority yet; 'avsproxy serve' makes it")
-	}
-	block, _ := pem.Decode(text)
-	if err != nil || block == nil {
-		return fail("certificates", path+" cannot be read", "move it away; 'avsproxy serve' makes another")
-	}
-	root, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return fail("certificates", path+" is not a certificate", "move it away; 'avsproxy serve' makes another")
-	}
-	if time.Now().After(root.NotAfter) {
-		return fail("certificates", fmt.Sprintf("the authority ended on %s", root.NotAfter.Local().Format(time.DateOnly)), "start 'avsproxy serve', which makes another, and trust that one")
+	case err != nil:
+		return fail("certificates", err.Error(), "move "+path+" away; "+again)
+	case time.Now().After(root.NotAfter):
+		return fail("certificates", fmt.Sprintf("the authority ended on %s", root.NotAfter.Local().Format(time.DateOnly)), again)
 	}
 	if _, err := root.Verify(x509.VerifyOptions{KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
 		return warn("certificates", "the system does not trust "+path+": clients by HTTPS_PROXY fail, but for those of 'avsproxy run'", "run 'avsproxy ca trust', if programs are to use it without 'run'")

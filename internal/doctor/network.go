@@ -73,8 +73,8 @@ func (u Upstream) look(ctx context.Context) (all []Finding) {
 		return []Finding{u.unreachable(check, err)}
 	}
 	resp.Body.Close()
-	if skew := clockSkew(resp, sent); skew != 0 {
-		all = append(all, clock(u.Origin.Host, skew))
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		all = append(all, clock(u.Origin.Host, tokens.SkewOf(date, sent, time.Since(sent)))...)
 	}
 	if resp.ProtoMajor != 2 && u.SingleConnection {
 		return append(all, fail(check, u.Origin.Host+" does not speak HTTP/2, which single_connection needs", "take single_connection and preset avs away from the route, or correct its upstream"))
@@ -90,7 +90,8 @@ func (u Upstream) look(ctx context.Context) (all []Finding) {
 	return append(all, ok(check, "%s", text))
 }
 
-// unreachable tells an end of validity, which a clock may be to blame for, from other reasons.
+// unreachable says why there was no answer. A certificate that is not valid now has its dates: this
+// machine's clock may be wrong.
 func (u Upstream) unreachable(check string, err error) Finding {
 	var invalid x509.CertificateInvalidError
 	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
@@ -105,40 +106,28 @@ func (u Upstream) unreachable(check string, err error) Finding {
 	return fail(check, u.Origin.Host+": "+detail, hint)
 }
 
-// skewLeast is what no answer takes on its way.
-const skewLeast = 30 * time.Second
-
-// clockSkew is how far this machine's clock is ahead of the one who answered; 0 = it is not, or not known.
-func clockSkew(resp *http.Response, sent time.Time) time.Duration {
-	date, err := http.ParseTime(resp.Header.Get("Date"))
-	if err != nil {
-		return 0
+// clock is about this machine's clock, which is ahead of another's; 0 = it is not.
+func clock(host string, ahead time.Duration) []Finding {
+	way := "ahead of"
+	switch {
+	case ahead == 0:
+		return nil
+	case ahead < 0:
+		way = "behind"
 	}
-	skew := sent.Round(0).Sub(date).Round(time.Second)
-	if skew.Abs() <= skewLeast {
-		return 0
+	text := fmt.Sprintf("this machine's clock is %v %s that of %s", ahead.Abs(), way, host)
+	f := fail("clock", text, "set it by the network: timedatectl set-ntp true")
+	if ahead.Abs() < 5*time.Minute {
+		f.Level = Warn
 	}
-	return skew
-}
-
-// clock is about a clock that differs from another's.
-func clock(host string, skew time.Duration) Finding {
-	direction := "ahead of"
-	if skew < 0 {
-		direction = "behind"
-	}
-	text := fmt.Sprintf("this machine's clock is %v %s that of %s", skew.Abs(), direction, host)
-	if skew.Abs() < 5*time.Minute {
-		return warn("clock", text, "set it by the network: timedatectl set-ntp true")
-	}
-	return fail("clock", text, "set it by the network: timedatectl set-ntp true")
+	return []Finding{f}
 }
 
 // A Provider is where a credential gets its tokens.
 type Provider struct {
 	Credential string
+	Grant      string // as the configuration has it
 	Client     *tokens.Client
-	ByBrowser  bool // a person logs in there
 }
 
 // Providers asks each provider whether it knows the client, and could begin a login.
@@ -153,19 +142,18 @@ func (p Provider) look(ctx context.Context) (all []Finding) {
 	check := "provider of " + p.Credential
 	ctx, cancel := context.WithTimeout(ctx, 2*reachTimeout)
 	defer cancel()
-	err := p.Client.Check(ctx)
-	if skew := p.Client.Skew(); skew != 0 {
-		all = append(all, clock("the provider", skew))
-	}
+	err := p.Client.Check(ctx, p.Grant)
+	all = clock("the provider of "+p.Credential, p.Client.Skew())
 	if err == nil {
 		all = append(all, ok(check, "its token endpoint answers, and knows the client"))
-		if !p.ByBrowser {
-			return all
+	}
+	if err == nil && p.Grant == "authorization_code" {
+		if err = p.Client.CheckLogin(ctx); err == nil {
+			all = append(all, ok(check, "it does not refuse to begin a login that comes back to %s", p.Client.RedirectURL))
 		}
-		err = p.Client.CheckLogin(ctx)
-		if err == nil {
-			return append(all, ok(check, "it would begin a login that comes back to %s", p.Client.RedirectURL))
-		}
+	}
+	if err == nil {
+		return all
 	}
 	var known *tokens.Error
 	if errors.As(err, &known) {
