@@ -103,7 +103,7 @@ func (a *commands) exitCode(ctx context.Context, command *cobra.Command, err err
 		}
 		return exit.Code
 	}
-	a.UI.Fail(err, fmt.Sprintf("usage: %s; see '%s --help'", command.UseLine(), command.CommandPath()))
+	a.UI.Fail(err, usageHint(command))
 	return terminal.ExitUsage
 }
 

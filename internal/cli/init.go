@@ -17,6 +17,7 @@ import (
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
+	"avsproxy/internal/charset"
 	"avsproxy/internal/config"
 	"avsproxy/internal/durable"
 	"avsproxy/internal/setup"
@@ -60,7 +61,7 @@ An existing file is never overwritten without a question, or --yes.`,
 		},
 	}
 	text := cmd.Flags().StringVar
-	text(&flags.kind, "kind", "", "how one gets in: avs, provider, oauth2, client_credentials, token or command")
+	text(&flags.kind, "kind", "", "how one gets in: "+setup.KindNames())
 	text(&flags.Name, "name", "", "the `NAME` of the route and its credential")
 	text(&flags.Upstream, "upstream", "", "the `URL` of the API")
 	text(&flags.Provider, "provider", "", "the known provider's `NAME`")
@@ -83,6 +84,12 @@ An existing file is never overwritten without a question, or --yes.`,
 
 func (f *initFlags) run(ctx context.Context, a *commands, address string) error {
 	f.Kind, f.Command = setup.Kind(f.kind), strings.Fields(f.command)
+	if path, err := filepath.Abs(f.CAFile); err == nil && f.CAFile != "" {
+		f.CAFile = path // of whatever folder 'serve' runs in
+	}
+	if err := f.mayWrite(ctx, a); err != nil { // before a client is registered
+		return err
+	}
 	secret := ""
 	if address != "" {
 		found, given, err := f.discover(ctx, a, address)
@@ -111,7 +118,7 @@ func (f *initFlags) run(ctx context.Context, a *commands, address string) error 
 		_, err := io.WriteString(a.stdout, text)
 		return terminal.Failed(err, "")
 	}
-	if err := f.write(ctx, a, text, secret); err != nil {
+	if err := f.write(text, secret); err != nil {
 		return err
 	}
 	f.sayNext(a)
@@ -147,7 +154,7 @@ func (f *initFlags) discover(ctx context.Context, a *commands, address string) (
 	if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, "", terminal.Usage(fmt.Errorf("%s is not the URL of an API", address), "write one that begins with https://")
 	}
-	client := &http.Client{Timeout: 20 * time.Second}
+	client := &http.Client{Timeout: 20 * time.Second, CheckRedirect: onlyHTTPS}
 	roots, err := app.Roots(f.CAFile)
 	if err != nil {
 		return nil, "", err
@@ -170,28 +177,42 @@ func (f *initFlags) discover(ctx context.Context, a *commands, address string) (
 	}
 	a.UI.Say("avsproxy: %s belongs to the provider %s", address, found.Issuer)
 	if found.Registered {
-		a.UI.Say("avsproxy: a client is registered there: %s", found.ClientID)
+		a.UI.Say("avsproxy: a client is registered there: %s", charset.Printable(found.ClientID))
 	}
 	return found, secret, nil
 }
 
-// write writes the file, and beside it the secret that a provider gave.
-func (f *initFlags) write(ctx context.Context, a *commands, text, secret string) error {
-	_, err := os.Lstat(f.output)
-	if err == nil && !f.accept {
-		if !terminal.IsTerminal(a.stdin) {
-			return terminal.Failed(fmt.Errorf("%s exists, and was left as it is", f.output), "name another with --output, or overwrite it with --yes")
-		}
-		overwrite := false
-		if err := a.show(ctx, huh.NewConfirm().Title("Overwrite "+f.output+"?").Value(&overwrite)); err != nil || !overwrite {
-			return terminal.Failed(errors.Join(err, fmt.Errorf("%s was left as it is", f.output)), "name another with --output")
-		}
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return terminal.Failed(err, "")
+// onlyHTTPS follows no redirect that leads out of TLS.
+func onlyHTTPS(req *http.Request, via []*http.Request) error {
+	if req.URL.Scheme != "https" || len(via) > 5 {
+		return errors.New("it redirects to a place without TLS, or too often")
 	}
+	return nil
+}
+
+// mayWrite asks before a file would be overwritten.
+func (f *initFlags) mayWrite(ctx context.Context, a *commands) error {
+	_, err := os.Lstat(f.output)
+	switch {
+	case f.print, f.accept, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return terminal.Failed(err, "name another file with --output")
+	case !terminal.IsTerminal(a.stdin):
+		return terminal.Failed(fmt.Errorf("%s exists, and was left as it is", f.output), "name another with --output, or overwrite it with --yes")
+	}
+	overwrite := false
+	if err := a.show(ctx, huh.NewConfirm().Title("Overwrite "+f.output+"?").Value(&overwrite)); err != nil || overwrite {
+		return err
+	}
+	return terminal.Failed(fmt.Errorf("%s was left as it is", f.output), "name another with --output")
+}
+
+// write leaves the configuration, and beside it the secret that a provider gave.
+func (f *initFlags) write(text, secret string) error {
 	if secret != "" {
 		if err := durable.WriteFile(f.secretFile(), []byte(secret+"\n"), 0o600); err != nil {
-			return terminal.Failed(err, "")
+			return terminal.Failed(err, "name another file with --output")
 		}
 	}
 	return terminal.Failed(durable.WriteFile(f.output, []byte(text), 0o600), "name another file with --output")
@@ -215,7 +236,7 @@ func (f *initFlags) sayNext(a *commands) {
 		}
 	}
 	a.UI.Say("Next:")
-	for _, command := range f.Next() {
+	for _, command := range f.Next(f.output) {
 		a.UI.Say("  %s", command)
 	}
 }

@@ -22,14 +22,14 @@ func (f *initFlags) ask(ctx context.Context, a *commands) error {
 	asks := terminal.IsTerminal(a.stdin)
 	if f.Kind == "" {
 		if !asks {
-			return terminal.Usage(errors.New("--kind is missing, and standard input is no terminal"), "write --kind avs, provider, oauth2, client_credentials, token or command")
+			return terminal.Usage(errors.New("--kind is missing, and standard input is no terminal"), "write --kind "+setup.KindNames())
 		}
 		if err := f.askKind(ctx, a); err != nil {
 			return err
 		}
 	}
 	if !slices.ContainsFunc(setup.Kinds, func(k setup.Choice) bool { return k.Kind == f.Kind }) {
-		return terminal.Usage(fmt.Errorf("--kind: there is no kind %q", f.Kind), "write avs, provider, oauth2, client_credentials, token or command")
+		return terminal.Usage(fmt.Errorf("--kind: there is no kind %q", f.Kind), "write "+setup.KindNames())
 	}
 	var missing []string
 	asked := map[string]bool{}
@@ -74,10 +74,11 @@ func askOne(ctx context.Context, a *commands, q *setup.Question) error {
 	text := q.Default
 	title := q.Title
 	if a.asksPlainly() { // which shows neither help nor default
-		for _, more := range []string{"\n" + q.Help, "\n[" + q.Default + "]"} {
-			if len(more) > 3 {
-				title += more
-			}
+		if q.Help != "" {
+			title += "\n" + q.Help
+		}
+		if q.Default != "" {
+			title += "\n[" + q.Default + "]"
 		}
 	}
 	var field huh.Field
@@ -93,7 +94,7 @@ func askOne(ctx context.Context, a *commands, q *setup.Question) error {
 	return nil
 }
 
-// asksPlainly reports whether questions are lines, for screen readers and terminals that can do no more.
+// asksPlainly reports whether questions are lines, for screen readers and terminals that can show no more than lines.
 func (a *commands) asksPlainly() bool {
 	return a.Getenv("TERM") == "dumb" || a.Getenv("AVSPROXY_ACCESSIBLE") != ""
 }

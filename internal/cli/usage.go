@@ -35,7 +35,11 @@ func arguments(names ...string) cobra.PositionalArgs {
 
 // misused is an error of the command line, with the way to that command's help.
 func misused(cmd *cobra.Command, err error) error {
-	return terminal.Usage(err, fmt.Sprintf("usage: %s; see '%s --help'", cmd.UseLine(), cmd.CommandPath()))
+	return terminal.Usage(err, usageHint(cmd))
+}
+
+func usageHint(cmd *cobra.Command) string {
+	return fmt.Sprintf("usage: %s; see '%s --help'", cmd.UseLine(), cmd.CommandPath())
 }
 
 // unknownCommand names the command that was probably meant, or all there are.
@@ -80,9 +84,7 @@ func kindOf(flag *pflag.Flag) string {
 	switch flag.Value.Type() {
 	case "bool":
 		return "true or false"
-	case "int", "uint", "uint64":
-		return "a number"
-	case "float64":
+	case "int", "uint64", "float64":
 		return "a number"
 	case "duration":
 		return "a length of time, such as 30s, 10m, 4h or 2d"
@@ -118,12 +120,11 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		Short: "Help about a command",
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
-				parent := root
-				if cmd != nil {
-					parent = cmd
-				}
-				return unknownCommand(parent, strings.Join(append(rest, args[len(args)-1])[:1], " "))
+			switch {
+			case err != nil:
+				return err
+			case len(rest) > 0:
+				return unknownCommand(cmd, rest[0])
 			}
 			return cmd.Help()
 		},

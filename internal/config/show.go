@@ -14,7 +14,7 @@ import (
 // Show is the configuration as TOML, with the defaults filled in and without a secret. origins
 // adds to each setting where it comes from.
 func (c *Config) Show(origins bool) string {
-	s := &shown{lines: c.Lines, file: cmp.Or(c.File, "config.toml as it comes with avsproxy"), origins: origins}
+	s := &shown{lines: c.Lines, file: cmp.Or(c.File, BuiltInName), origins: origins}
 	s.setting("", "sandbox", strconv.FormatBool(c.Sandbox), "")
 	s.table("[proxy]", "proxy", c.Proxy, "")
 	s.table("[console]", "console", c.Console, "")

@@ -111,8 +111,10 @@ func (a *Answers) Questions() (all []Question) {
 		text(&a.Secret, secretQuestion("secret", "Where is the token?", a.variable("TOKEN"), false))
 		return all
 	case OAuth2, ClientCredentials:
-		if a.TokenURL == "" && a.Issuer == "" {
-			text(&a.Issuer, Question{Flag: "issuer", Title: "What is the provider's issuer, or its token URL?", Help: "such as https://login.example.com; an issuer tells the rest by itself (RFC 8414)", Check: checkURL})
+		if a.TokenURL == "" {
+			text(&a.Issuer, Question{Flag: "issuer", Title: "What is the provider's issuer?", Help: "such as https://login.example.com; it tells the rest by itself (RFC 8414). For one that does not, begin again with --token-url, and --auth-url where a person logs in", Check: checkURL})
+		} else if a.Kind == OAuth2 {
+			text(&a.AuthURL, Question{Flag: "auth-url", Title: "What is the provider's authorization URL?", Check: checkURL})
 		}
 	}
 	text(&a.ClientID, Question{Flag: "client-id", Title: "What is the client ID?", Help: strings.Join(a.Steps(), "\n")})
@@ -318,6 +320,15 @@ func list(texts []string) string {
 		quoted[i] = strconv.Quote(text)
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// KindNames lists all kinds.
+func KindNames() string {
+	var names []string
+	for _, k := range Kinds {
+		names = append(names, string(k.Kind))
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
 // source is where a secret comes from, as TOML; empty = there is none.

@@ -72,7 +72,7 @@ func TestConfigurationsThatAreWritten(t *testing.T) {
 			if kind == AVS && (credential.Region != "eu" || c.Routes[0].Upstream != "https://alexa.eu.gateway.devices.a2z.com" || !c.Routes[0].SingleConnection) {
 				t.Errorf("%+v", c.Routes[0])
 			}
-			if next := strings.Join(a.Next(), "\n"); !strings.HasSuffix(next, "avsproxy serve\ncurl -i http://localhost:9744"+map[bool]string{true: "/ping", false: "/"}[kind == AVS]) || a.LogsIn() != strings.Contains(next, "avsproxy login") {
+			if next := strings.Join(a.Next("config.toml"), "\n"); !strings.HasSuffix(next, "avsproxy serve\ncurl -i http://localhost:9744"+map[bool]string{true: "/ping", false: "/"}[kind == AVS]) || a.LogsIn() != strings.Contains(next, "avsproxy login") {
 				t.Error(next)
 			}
 		})

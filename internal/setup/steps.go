@@ -67,19 +67,24 @@ func (a *Answers) scopeHelp() string {
 	return "offline_access is what keeps a login alive at many providers"
 }
 
-// Next are the commands that follow, up to one that gets an answer.
-func (a *Answers) Next() (commands []string) {
+// Next are the commands that follow, up to one that gets an answer, for a configuration in a file.
+func (a *Answers) Next(file string) (commands []string) {
+	program := "avsproxy "
+	if file != "config.toml" { // where it is looked for
+		program = "avsproxy --config " + file + " "
+	}
+
 	if kind, name, _ := strings.Cut(a.Secret, ":"); kind == "env" {
 		commands = append(commands, "export "+name+"=...")
 	}
 	if a.LogsIn() {
-		commands = append(commands, "avsproxy login")
+		commands = append(commands, program+"login")
 	}
 	path := "/"
 	if a.Kind == AVS {
 		path = "/ping"
 	}
-	return append(commands, "avsproxy serve", "curl -i http://localhost:9744"+path)
+	return append(commands, program+"serve", "curl -i http://localhost:9744"+path)
 }
 
 // LogsIn reports whether a person logs in.
