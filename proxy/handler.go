@@ -30,6 +30,8 @@ type Handler struct {
 	// Withhold takes out of a request what is for other servers of ours; nil = nothing.
 	Withhold func(exchange.Fields)
 	Observer Observer
+	// Lasting are the exchanges under way that do not end by themselves.
+	Lasting Lasting
 
 	refusals Pace
 }

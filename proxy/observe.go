@@ -44,7 +44,7 @@ func (h *Handler) observe(w http.ResponseWriter, r *http.Request, x *exchange.Ex
 
 // watch has an exchange answered whose begin was told.
 func (h *Handler) watch(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, serve func(*responseWriter, *http.Request, *exchange.Exchange)) {
-	answer := newResponseWriter(w, r, x, h.Observer.DecisionHeader)
+	answer := newResponseWriter(w, r, x, h)
 	whole := false
 	defer func() { h.end(answer, r, whole) }() // also when serve panics with http.ErrAbortHandler
 	serve(answer, r, x)
@@ -70,6 +70,9 @@ func (h *Handler) end(w *responseWriter, r *http.Request, whole bool) {
 
 // noteEnd notes how an exchange ended.
 func (h *Handler) noteEnd(f *exchange.Facts, now time.Time, whole, clientGone bool) {
+	if f.Lasts {
+		h.Lasting.count.Add(-1)
+	}
 	f.Took = now.Sub(f.Began)
 	f.Ended = ending(f, whole, clientGone)
 	if f.Ended != "" && h.Observer.ShuttingDown != nil && h.Observer.ShuttingDown() {

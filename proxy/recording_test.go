@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"avsproxy/internal/exchange"
+	"avsproxy/internal/websocket"
 )
 
 // A takenDown is an [exchange.Recorder] for tests: each thing it was told is a line.
@@ -51,6 +52,14 @@ func (d *takenDown) ResponseData(p []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.response.Write(p)
+}
+
+func (d *takenDown) Message(fromClient bool, m websocket.Message) {
+	who := "upstream"
+	if fromClient {
+		who = "client"
+	}
+	d.say("%s: %v %q", who, m.Opcode, m.Data)
 }
 
 func (d *takenDown) End(e exchange.Facts, trailer exchange.FieldList) {

@@ -105,7 +105,7 @@ func (e *relayed) Answer(h *h2.Head, fin bool) (h2.Fields, bool) {
 	}
 	e.route.adapt(fields, &e.x)
 	e.status = h.Status
-	noteAnswer(&e.x, e.relay.Now(), h.Status, fields, e.handler.Observer.DecisionHeader)
+	e.handler.noteAnswer(&e.x, e.relay.Now(), h.Status, fields)
 	return withStatus(h.Status, fields), true
 }
 

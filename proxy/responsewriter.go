@@ -30,13 +30,13 @@ import (
 // [http.ResponseController] reaches the writer below by Unwrap.
 type responseWriter struct {
 	http.ResponseWriter
-	exchange       *exchange.Exchange
-	request        *http.Request // the client's
-	decisionHeader bool
-	status         int // of the final answer; 0 = none
-	written        int64
-	failed         error     // of writing
-	switched       *switched // the upstream's side, where the connection was taken over
+	exchange *exchange.Exchange
+	request  *http.Request // the client's
+	handler  *Handler
+	status   int // of the final answer; 0 = none
+	written  int64
+	failed   error     // of writing
+	switched *switched // the upstream's side, where the connection was taken over
 
 	adapt     func(http.Header) // changes the head of an answer that is relayed; nil = it is ours
 	expected  bool              // the client waits for a 100
@@ -44,8 +44,8 @@ type responseWriter struct {
 	last      atomic.Bool       // what is written next, or was written last, ends the answer
 }
 
-func newResponseWriter(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, decisionHeader bool) *responseWriter {
-	return &responseWriter{ResponseWriter: w, exchange: x, request: r, decisionHeader: decisionHeader}
+func newResponseWriter(w http.ResponseWriter, r *http.Request, x *exchange.Exchange, h *Handler) *responseWriter {
+	return &responseWriter{ResponseWriter: w, exchange: x, request: r, handler: h}
 }
 
 // relay prepares for an answer of an upstream.
@@ -98,12 +98,16 @@ func (w *responseWriter) begin(status int) {
 			w.last.Store(true)
 		}
 	}
-	noteAnswer(w.exchange, time.Now(), status, httpexchange.Fields(h), w.decisionHeader)
+	w.handler.noteAnswer(w.exchange, time.Now(), status, httpexchange.Fields(h))
 }
 
 // noteAnswer notes the head of an answer. It adds what was decided, where the client is to
 // know that.
-func noteAnswer(x *exchange.Exchange, now time.Time, status int, h exchange.Fields, decisionHeader bool) {
+func (d *Handler) noteAnswer(x *exchange.Exchange, now time.Time, status int, h exchange.Fields) {
+	if lasts(x.Head, status, h) {
+		d.Lasting.count.Add(1)
+		x.Note(func(f *exchange.Facts) { f.Lasts = true })
+	}
 	code := ""
 	if values := h.Values(problem.Header); len(values) > 0 {
 		code = values[0]
@@ -113,7 +117,7 @@ func noteAnswer(x *exchange.Exchange, now time.Time, status int, h exchange.Fiel
 		f.Status, f.FirstByte, f.Error = status, now.Sub(f.Began), code
 		soFar = *f
 	})
-	if decisionHeader {
+	if d.Observer.DecisionHeader {
 		if said := decisionOf(soFar); said != "" {
 			exchange.Set(h, DecisionHeader, said)
 		}

@@ -125,7 +125,7 @@ func (o *Unrouted) tunnel(w *responseWriter, r *http.Request, x *exchange.Exchan
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 	if r.ProtoMajor == 1 {
-		noteAnswer(x, time.Now(), http.StatusOK, httpexchange.Fields{}, w.decisionHeader) // which went past our writer
+		w.handler.noteAnswer(x, time.Now(), http.StatusOK, httpexchange.Fields{}) // which went past our writer
 	}
 	up, down := o.options.Tunnels.Relay(client, target)
 	x.Note(func(f *exchange.Facts) { f.Sent, f.Written = up, down })

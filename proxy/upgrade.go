@@ -1,11 +1,9 @@
 package proxy
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -38,38 +36,12 @@ func (to relay) switchProtocols(resp *http.Response) error {
 	if !ok || resp.Request.Header.Get("Upgrade") == "" || !strings.EqualFold(resp.Header.Get("Upgrade"), "websocket") {
 		return unaskedError{}
 	}
-	taken := &switched{ReadWriteCloser: backend}
+	handler := to.answer.handler
+	taken := newSwitched(backend, to.Exchange.Recorder, resp.Header.Get("Sec-Websocket-Extensions"))
+	taken.ended = func() { handler.Lasting.remove(taken) }
+	handler.Lasting.add(taken)
 	to.answer.switched = taken
-	noteAnswer(to.Exchange, time.Now(), resp.StatusCode, httpexchange.Fields(resp.Header), to.answer.decisionHeader)
+	handler.noteAnswer(to.Exchange, time.Now(), resp.StatusCode, httpexchange.Fields(resp.Header))
 	resp.Body = taken
 	return nil
-}
-
-// A switched is the upstream's side of a connection that was taken over. It may be
-// read from when its exchange has ended already.
-type switched struct {
-	io.ReadWriteCloser
-	read, wrote atomic.Int64
-}
-
-// CloseWrite passes the end of what the client sends, as net/http's own body does.
-func (s *switched) CloseWrite() error {
-	if half, ok := s.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
-
-// Write writes on.
-func (s *switched) Write(p []byte) (int, error) {
-	n, err := s.ReadWriteCloser.Write(p)
-	s.wrote.Add(int64(n))
-	return n, err
-}
-
-// Read reads on.
-func (s *switched) Read(p []byte) (int, error) {
-	n, err := s.ReadWriteCloser.Read(p)
-	s.read.Add(int64(n))
-	return n, err
 }

@@ -19,13 +19,12 @@ type Arrival struct {
 	At     time.Duration
 }
 
-// noteArrival notes the time before bytes of a multipart body are kept: each part is a
-// message of its own and may come an hour after the one before. In a coded body the
-// begin of a part is unknown.
+// noteArrival notes the time before bytes of a body of messages are kept: each may come an hour
+// after the one before. In a coded body the begin of a message is unknown.
 func (e *recording) noteArrival(s *side) {
 	b := &s.body
 	n := len(b.arrivals)
-	if n == maxArrivals || s.coding != "" || !isMultipart(s.contentType) {
+	if n == maxArrivals || s.coding != "" || !isTimed(s.contentType) {
 		return
 	}
 	at := e.at.Sub(e.head.Began)

@@ -109,7 +109,7 @@ func (q *Request) bound(set *redact.Patterns) {
 }
 
 func (q Request) cost() int {
-	return len(q.Route) + len(q.Method) + len(q.Scheme) + len(q.Host) + len(q.Target) + len(q.Proto) + costOfConn(q.Client)
+	return len(q.Route) + len(q.Own) + len(q.Method) + len(q.Scheme) + len(q.Host) + len(q.Target) + len(q.Proto) + costOfConn(q.Client)
 }
 
 func costOfConn(c exchange.ConnInfo) int { return len(c.Proto) + len(c.Address) }

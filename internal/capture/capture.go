@@ -26,6 +26,17 @@ type Options struct {
 	EventName func(contentType string, body []byte) string
 }
 
+// What the proxy asks for by itself. Of these calls times, address, status and outcome are recorded, and
+// neither fields nor bodies.
+const (
+	OwnLogin       = "login"       // a code is exchanged for a grant, or asked for
+	OwnRenewal     = "renewal"     // of a token
+	OwnProvider    = "provider"    // other calls to a credential's provider, as of discovery
+	OwnDownchannel = "downchannel" // the one that a route keeps
+	OwnSynchronize = "synchronize" // the event that follows a new downchannel
+	OwnProbe       = "probe"       // the route's
+)
+
 // A Request is the head of a client's request, before the proxy changes it.
 type Request struct {
 	// Began is when the request was admitted, Arrived when it was received; zero means
@@ -37,6 +48,8 @@ type Request struct {
 	Header                                     []Field
 	// NoBody = the request ends with its head: nobody calls RequestEnd.
 	NoBody bool
+	// Own says what the proxy does by itself with it, such as [OwnRenewal]; empty = a client sent it.
+	Own string
 	// ReplayOf is the ID of the exchange that this one repeats; 0 means none.
 	ReplayOf uint64
 

@@ -46,6 +46,7 @@ func codeShared(c *codec, q *Request) {
 	c.text(&q.Host)
 	c.text(&q.Proto)
 	number(c, &q.ReplayOf)
+	c.text(&q.Own)
 	c.text(&q.Client.Proto)
 	c.text(&q.Client.Address)
 	number(c, &q.Client.Conn)
@@ -78,7 +79,7 @@ func codeWay(c *codec, f *exchange.Facts) {
 	number(c, &f.TLS)
 	number(c, &f.FirstByte)
 	number(c, &f.Tries)
-	c.flags(&f.Replayed)
+	c.flags(&f.Replayed, &f.Lasts)
 	connInfo(c, &f.Upstream)
 }
 

@@ -21,7 +21,7 @@ func TestEncodedExchangesKeepEverything(t *testing.T) {
 			e := full(r, size)
 			time.Sleep(time.Second)
 			facts := exchange.Facts{
-				Upstream: exchange.ConnInfo{Proto: "HTTP/2.0", Conn: 1 << 60, Stream: 1 << 31, TLS: true, Reused: true, Address: "https://x"}, Tries: 3, Replayed: true,
+				Upstream: exchange.ConnInfo{Proto: "HTTP/2.0", Conn: 1 << 60, Stream: 1 << 31, TLS: true, Reused: true, Address: "https://x"}, Tries: 3, Replayed: true, Lasts: true,
 				Decision: "injected", Credential: "alexa", TokenAge: -1, TokenLeft: time.Hour, Token: 2, Connect: 3, TLS: 1, FirstByte: 5,
 				Took: 2 * time.Second, Ended: "cut", Error: "code", Sent: 1 << 40, Written: 7,
 			}

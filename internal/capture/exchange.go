@@ -31,13 +31,13 @@ type way struct {
 	credential                                      string
 	age, left, token, connect, handshake, firstByte time.Duration
 	tries                                           int
-	replayed                                        bool
+	replayed, lasts                                 bool
 	upstream                                        exchange.ConnInfo
 }
 
 func wayOf(f *exchange.Facts) way {
 	return way{
-		f.Decision, f.Credential, f.TokenAge, f.TokenLeft, f.Token, f.Connect, f.TLS, f.FirstByte, f.Tries, f.Replayed, f.Upstream,
+		f.Decision, f.Credential, f.TokenAge, f.TokenLeft, f.Token, f.Connect, f.TLS, f.FirstByte, f.Tries, f.Replayed, f.Lasts, f.Upstream,
 	}
 }
 
@@ -176,8 +176,8 @@ func readFacts(c *codec, before exchange.Facts) exchange.Facts {
 }
 
 // writeFields writes fields, of large heads only what will be kept of them. It reports whether
-// they are those of a multipart body.
-func (e *Exchange) writeFields(all exchange.FieldList) (multipart bool) {
+// it matters when the body comes.
+func (e *Exchange) writeFields(all exchange.FieldList) (timed bool) {
 	if all == nil {
 		return false
 	}
@@ -187,7 +187,7 @@ func (e *Exchange) writeFields(all exchange.FieldList) (multipart bool) {
 		w.c.out = w.c.out[:begin]
 		e.writeLargeHead(w.c, all)
 	}
-	return w.multipart
+	return w.timed
 }
 
 func (e *Exchange) writeLargeHead(c *codec, all exchange.FieldList) {
@@ -200,12 +200,12 @@ func (e *Exchange) writeLargeHead(c *codec, all exchange.FieldList) {
 
 // A fieldWriter writes fields one by one. What is secret by the name of its field stays out.
 type fieldWriter struct {
-	c         *codec
-	visit     func(name, value string) bool // its write, made once
-	count     int
-	room      int
-	over      bool // they are too many
-	multipart bool // the content type is
+	c     *codec
+	visit func(name, value string) bool // its write, made once
+	count int
+	room  int
+	over  bool // they are too many
+	timed bool // it matters when the body comes
 }
 
 func (w *fieldWriter) begin(c *codec) {
@@ -223,7 +223,7 @@ func (w *fieldWriter) write(name, value string) bool {
 		return false
 	}
 	if len(name) == len("Content-Type") && strings.EqualFold(name, "Content-Type") {
-		w.multipart = isMultipart(value)
+		w.timed = isTimed(value)
 	}
 	value, _ = redact.FieldByName(name, value)
 	writeField(w.c, name, value, false, false)

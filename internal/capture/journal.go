@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,6 +19,8 @@ const (
 	entryResponse
 	entryResponseData
 	entryEnd
+	entryRequestMessage // of a WebSocket
+	entryResponseMessage
 	entryGap // nothing follows up to the end of the ring
 )
 
@@ -186,7 +189,7 @@ func (j *journal) makeRoom(n int) {
 // many.
 func (j *journal) carry(e entry, whole []byte) {
 	j.slots[e.slot] |= slotRead
-	isData := e.kind == entryRequestData || e.kind == entryResponseData
+	isData := slices.Contains([]entryKind{entryRequestData, entryResponseData, entryRequestMessage, entryResponseMessage}, e.kind)
 	if isData && len(j.carried)+len(whole) > maxCarried {
 		whole = whole[:entryHead+wideNumber]
 	}

@@ -103,6 +103,10 @@ func (e *recording) add(at entry, c *codec) {
 		e.addData(&e.request, c)
 	case entryResponseData:
 		e.addData(&e.response, c)
+	case entryRequestMessage:
+		e.addMessage(&e.request, c)
+	case entryResponseMessage:
+		e.addMessage(&e.response, c)
 	case entryRequestEnd:
 		var whole bool
 		c.flags(&whole)

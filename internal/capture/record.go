@@ -36,10 +36,13 @@ type Summary struct {
 	Ended         string            `json:"ended"`
 	RequestBytes  int64             `json:"request_bytes"`
 	ResponseBytes int64             `json:"response_bytes"`
-	ContentType   string            `json:"content_type"`  // of the response
-	AVS           string            `json:"avs,omitempty"` // the event that was posted
+	ContentType   string            `json:"content_type"`    // of the response
+	AVS           string            `json:"avs,omitempty"`   // the event that was posted
+	Lasts         bool              `json:"lasts,omitempty"` // its answer has no end of its own
 	Replayed      bool              `json:"replayed"`
 	ReplayOf      uint64            `json:"replay_of"`
+	Credential    string            `json:"credential,omitempty"` // whose token was asked for, or is got
+	Own           string            `json:"own,omitempty"`        // what the proxy did by itself, see [OwnRenewal]; empty = a client asked
 }
 
 // A Record is all that is known of an exchange. Method and Target are not as the client
@@ -92,7 +95,7 @@ type Body struct {
 	// gzip and deflate, or above 1 MiB.
 	Masked bool   `json:"masked,omitempty"`
 	Bytes  []byte `json:"-"`
-	// Arrivals say when Bytes came. Only multipart bodies without a content coding have
+	// Arrivals say when Bytes came. Only bodies of messages (multipart, event streams, gRPC) without a content coding have
 	// them.
 	Arrivals []Arrival `json:"-"`
 }

@@ -79,13 +79,13 @@ func (r *Recorder) BeginWith(request Request, header exchange.FieldList, cache *
 	codeOwn(c, &request)
 	if cache != nil && cache.Recorded != nil {
 		c.out = append(c.out, cache.Recorded...)
-		e.timed[0] = cache.Multipart
+		e.timed[0] = cache.Timed
 	} else {
 		shared := len(c.out)
 		codeShared(c, &request)
 		e.timed[0] = e.writeFields(header)
 		if cache != nil && !r.journal.fields.over { // else they depend on what is secret now
-			cache.Recorded, cache.Multipart = bytes.Clone(c.out[shared:]), e.timed[0]
+			cache.Recorded, cache.Timed = bytes.Clone(c.out[shared:]), e.timed[0]
 		}
 	}
 	e.end(entryBegin)
@@ -148,6 +148,20 @@ func (r *Recorder) Get(id uint64) (Record, bool) {
 		return Record{}, false
 	}
 	return e.record(), true
+}
+
+// RequestBody returns the body of a request as it came, secrets included. It is for who sends it to the same place
+// again, and is never to be shown. ok = all of it was kept.
+func (r *Recorder) RequestBody(id uint64) (body []byte, ok bool) {
+	r.readAll()
+	r.mu.Lock()
+	e := r.all[id]
+	r.mu.Unlock()
+	if e == nil {
+		return nil, false
+	}
+	_, request, _ := e.copy()
+	return request.Bytes, request.Complete
 }
 
 // Clear removes all exchanges that have ended. The active ones are sent to the watchers

@@ -132,7 +132,16 @@ func (e *recording) findEvent(end bool) {
 	e.event = clip(b.set.Text(e.r.options.EventName(s.contentType, text)), maxWord)
 }
 
+// isTimed reports whether a body is one of messages, of which each has its time.
+func isTimed(contentType string) bool {
+	return isMultipart(contentType) || hasPrefixFold(contentType, "text/event-stream") || hasPrefixFold(contentType, "application/grpc") ||
+		hasPrefixFold(contentType, "application/x-ndjson")
+}
+
 func isMultipart(contentType string) bool {
-	const kind = "multipart/"
-	return len(contentType) >= len(kind) && strings.EqualFold(contentType[:len(kind)], kind)
+	return hasPrefixFold(contentType, "multipart/")
+}
+
+func hasPrefixFold(text, prefix string) bool {
+	return len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix)
 }

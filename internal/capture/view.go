@@ -27,7 +27,8 @@ func (s *state) summary(id uint64) Summary {
 		Status: s.status, State: StateActive, Began: s.head.Began, TookMS: ms(s.total()), Proto: s.head.Proto,
 		UpstreamProto: s.facts.Upstream.Proto, Decision: s.facts.Decision, Error: s.facts.Error, Ended: s.facts.Ended,
 		RequestBytes: s.request.body.size, ResponseBytes: s.response.body.size,
-		ContentType: s.response.contentType, AVS: s.event, Replayed: s.facts.Replayed, ReplayOf: s.head.ReplayOf,
+		ContentType: s.response.contentType, AVS: s.event, Lasts: s.facts.Lasts, Replayed: s.facts.Replayed, ReplayOf: s.head.ReplayOf,
+		Credential: s.facts.Credential, Own: s.head.Own,
 	}
 	if s.done {
 		summary.State = StateDone

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"avsproxy/internal/websocket"
 )
 
 // An Exchange is one request and its answer, while they are under way. It is passed on
@@ -30,8 +32,8 @@ type Exchange struct {
 // A HeadCache has what need not be made anew for a head that comes again. Only who begins
 // exchanges of one connection uses it, one after the other.
 type HeadCache struct {
-	Recorded  []byte // the form that the recorder has of it; nil = none yet
-	Multipart bool   // the body is
+	Recorded []byte // the form that the recorder has of it; nil = none yet
+	Timed    bool   // it matters when the pieces of the body come
 }
 
 // New returns an exchange that has just arrived. conn is nil for a request of the
@@ -98,6 +100,8 @@ type Recorder interface {
 	Response(soFar Facts, fields FieldList)
 	// ResponseData comes before the client has the bytes. What follows a 101 does not come.
 	ResponseData(p []byte)
+	// Message comes for what is said on a WebSocket, behind its 101.
+	Message(fromClient bool, m websocket.Message)
 	End(facts Facts, trailer FieldList)
 }
 

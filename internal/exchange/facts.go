@@ -16,6 +16,7 @@ type Facts struct {
 	TokenAge, TokenLeft time.Duration
 	Upstream            ConnInfo // on which the request was sent last
 	Tries               int      // how often the request was given to a connection
+	Lasts               bool     // the answer has no end of its own, as those of event streams
 	Replayed            bool     // the upstream refused the token, and the request was sent again with a new one
 
 	Arrived time.Time // before admission; zero = unknown

@@ -10,13 +10,20 @@ import (
 // InFlight counts the requests that are being answered. Unlike
 // [http.Server.Shutdown] it knows of those that took over their connection, as
 // WebSockets do.
-type InFlight struct{ sync.WaitGroup }
+type InFlight struct {
+	sync.WaitGroup
+	places chan struct{} // of requests that are no CONNECT
+}
+
+// Requests is how many there are, without those for a tunnel.
+func (u *InFlight) Requests() int { return len(u.places) }
 
 // Limit returns how a request enters: most at a time, so many others wait for their turn,
 // and false is for the rest. A CONNECT takes no place: what is inside it would wait
 // for that very place. try does not wait.
 func (u *InFlight) Limit(most, waiting int) (enter func(*http.Request) (leave func(), ok bool), try func() (leave func(), ok bool)) {
 	places, queue := make(chan struct{}, most), make(chan struct{}, waiting)
+	u.places = places
 	leave := func() { u.Done(); <-places }
 	try = func() (func(), bool) {
 		select {
