@@ -3,13 +3,6 @@
 package api
 
 import (
-	"cmp"
-	"fmt"
-	"iter"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"avsproxy/internal/capture"
@@ -53,6 +46,18 @@ type Route struct {
 	Listen []string `json:"listen,omitempty"`
 	// Problem is what keeps its requests from the upstream; nil = nothing is known to.
 	Problem *RouteProblem `json:"problem,omitempty"`
+	// Probe is how the route's probe was answered last; nil = it has none, or was not sent yet.
+	Probe *Probe `json:"probe,omitempty"`
+}
+
+// A Probe is one request that the proxy sends by itself to see whether a route works.
+type Probe struct {
+	Request string    `json:"request"` // method and path
+	At      time.Time `json:"at"`
+	OK      bool      `json:"ok"`     // it was answered, with a status below 400
+	Status  int       `json:"status"` // 0 = there was no answer
+	TookMS  float64   `json:"took_ms"`
+	Text    string    `json:"text"` // the answer, or why there is none, for people
 }
 
 // RouteProblem is what is wrong with the connection to a route's upstream and what to do
@@ -176,71 +181,3 @@ type TicketMade struct {
 
 // KeyHeader is the header in which commands present the console's key.
 const KeyHeader = "Avsproxy-Console-Key"
-
-// A Filter says which exchanges to show. The zero value shows all.
-type Filter struct {
-	route, method, text string
-	status              string // "404", or "4xx"
-	errors              bool
-	after               uint64
-	limit               int // the newest so many; 0 = all
-}
-
-// ParseFilter reads the query of GET /api/exchanges.
-func ParseFilter(query url.Values) (Filter, error) {
-	f := Filter{
-		route: query.Get("route"), method: strings.ToUpper(query.Get("method")),
-		text: strings.ToLower(query.Get("text")), status: strings.ToLower(query.Get("status")),
-	}
-	errors, after, limit := query.Get("errors"), query.Get("after"), query.Get("limit")
-	var notBool, notID, notNumber error
-	f.errors, notBool = strconv.ParseBool(cmp.Or(errors, "0"))
-	f.after, notID = strconv.ParseUint(cmp.Or(after, "0"), 10, 64)
-	f.limit, notNumber = strconv.Atoi(cmp.Or(limit, "0"))
-	switch {
-	case f.status != "" && !isStatus(f.status):
-		return f, fmt.Errorf("status=%q is no status", f.status)
-	case notBool != nil:
-		return f, fmt.Errorf("errors=%q is neither 1 nor 0", errors)
-	case notID != nil:
-		return f, fmt.Errorf("after=%q is no ID", after)
-	case notNumber != nil, limit != "" && f.limit < 1:
-		return f, fmt.Errorf("limit=%q is no number of exchanges", limit)
-	}
-	return f, nil
-}
-
-func isStatus(text string) bool {
-	return len(text) == 3 && strings.Contains("12345", text[:1]) && (text[1:] == "xx" || strings.Trim(text, "0123456789") == "")
-}
-
-// Of picks what the filter shows, the newest last.
-func (f Filter) Of(newest iter.Seq[capture.Summary]) []capture.Summary {
-	shown := []capture.Summary{} // null is no list
-	for s := range newest {
-		if s.ID <= f.after || f.limit > 0 && len(shown) == f.limit {
-			break
-		}
-		if f.Shows(s) {
-			shown = append(shown, s)
-		}
-	}
-	slices.Reverse(shown)
-	return shown
-}
-
-// Shows reports whether the filter shows an exchange. It ignores the filter's limit.
-func (f Filter) Shows(s capture.Summary) bool {
-	status := strconv.Itoa(s.Status)
-	return s.ID > f.after &&
-		(f.route == "" || s.Route == f.route) &&
-		(f.method == "" || s.Method == f.method) &&
-		(f.status == "" || status == f.status || strings.TrimSuffix(f.status, "xx") == status[:1]) &&
-		(!f.errors || s.Status >= 400 || s.Error != "" || s.Ended != "") &&
-		(f.text == "" || strings.Contains(strings.ToLower(wordsOf(s)), f.text))
-}
-
-// wordsOf is where a text is looked for: what the list shows of an exchange.
-func wordsOf(s capture.Summary) string {
-	return strings.Join([]string{s.Method, s.Scheme + "://" + s.Host + s.Target, s.ContentType, s.AVS, string(s.Decision), s.Error, s.Ended}, "\n")
-}

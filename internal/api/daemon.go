@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -89,6 +90,9 @@ func (d *Daemon) Open(ctx context.Context, method, path string, body any) (*http
 	var refusal Error
 	if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&refusal) != nil || refusal.Message == "" {
 		return nil, fmt.Errorf("the console answered %d", resp.StatusCode)
+	}
+	if refusal.Action == tokens.ActionRetry || refusal.Action == tokens.ActionWait {
+		return nil, terminal.Unreachable(&refusal, refusal.Hint)
 	}
 	return nil, terminal.Failed(&refusal, refusal.Hint)
 }
@@ -177,14 +181,17 @@ type EventStream struct {
 // maxEvent bounds one line: a chunk of a body in base64 is the longest.
 const maxEvent = 1 << 20
 
-// Watch returns the exchanges from now on, with the chunks of the one to follow; 0 =
-// of none.
-func (d *Daemon) Watch(ctx context.Context, follow uint64) (*EventStream, error) {
-	path := "/api/events"
-	if follow != 0 {
-		path += "?follow=" + strconv.FormatUint(follow, 10)
+// Watch returns the exchanges from now on that the filters in query show, as [ParseFilter] reads them, with the
+// chunks of the one to follow; 0 = of none.
+func (d *Daemon) Watch(ctx context.Context, follow uint64, query url.Values) (*EventStream, error) {
+	query = maps.Clone(query)
+	if query == nil {
+		query = url.Values{}
 	}
-	resp, err := d.Open(ctx, http.MethodGet, path, nil)
+	if follow != 0 {
+		query.Set("follow", strconv.FormatUint(follow, 10))
+	}
+	resp, err := d.Open(ctx, http.MethodGet, "/api/events?"+query.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,20 +1,22 @@
 package app
 
 import (
-	"context"
+	"cmp"
 	"errors"
+	"fmt"
 	"log"
 	"log/slog"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"avsproxy/internal/avsroute"
+	"avsproxy/internal/capture"
 	"avsproxy/internal/charset"
 	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/problem"
+	"avsproxy/internal/redact"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
@@ -29,16 +31,18 @@ type observers struct {
 	// unread hears of requests that could not be read.
 	unread   func(problem.Problem)
 	metrics  *console.Metrics
+	recorder *capture.Recorder // nil = capture is off
 	log      *slog.Logger
 	errorLog *log.Logger
 }
 
 // newObservers counts what goes through the pipeline, writes it down, and prints a line for
 // each request; for refusals in their own pace.
-func newObservers(ui *terminal.Terminal, refusals *pacedLog, metrics *console.Metrics, recording *captureObserver) observers {
+func newObservers(ui *terminal.Terminal, refusals *pacedLog, metrics *console.Metrics, recording *captureObserver, secrets *redact.Live) observers {
 	log := ui.Log
 	return observers{
 		metrics:    metrics,
+		recorder:   recording.recorder,
 		log:        log,
 		errorLog:   slog.NewLogLogger(log.Handler(), slog.LevelDebug), // the access log has the same, in better words
 		connection: func(route, host string) func(upstream.Event, error) { return logConnection(log, route, host) },
@@ -52,56 +56,57 @@ func newObservers(ui *terminal.Terminal, refusals *pacedLog, metrics *console.Me
 			ShuttingDown: recording.shuttingDown.Load,
 			Ended: func(x *exchange.Exchange, f exchange.Facts) {
 				metrics.Done(f.Route, f.Status, f.Took, string(f.Decision))
-				logExchange(ui, x.Head, f)
+				logExchange(ui, secrets, x, &f)
 			},
 			Refused: func(head *exchange.Head, p problem.Problem) {
-				status := p.Code.Status()
-				metrics.Refused(status)
-				refusals.warn(string(p.Code), requestLine(head.Method, head.Path), "status", status, "error", p.Code, "host", charset.Printable(head.Authority))
+				metrics.Refused(p.Code.Status())
+				logRefusal(ui, refusals, secrets, head, p)
 			},
 		},
 	}
 }
 
-// logExchange prints the path without the query, which may hold anything. It adds the host
-// where the exchange has no route.
-func logExchange(ui *terminal.Terminal, head *exchange.Head, f exchange.Facts) {
-	path := head.Path
-	if f.Route == "" {
-		path = head.Address()
+// logExchange prints an exchange that has ended, as 'avsproxy tail' does.
+func logExchange(ui *terminal.Terminal, secrets *redact.Live, x *exchange.Exchange, f *exchange.Facts) {
+	level, cause := slog.LevelInfo, ""
+	if f.Fault != nil {
+		level, cause = slog.LevelWarn, faultText(f.Fault)
 	}
-	if isOrdinary(&f) && path != "" && ui.LogLine(f.Began.Add(f.Took), func(line []byte) []byte { return appendExchange(line, head.Method, path, head.Proto, &f) }) {
+	s := summaryOf(x, f)
+	if x.Head.Query != "" { // which may hold anything
+		s.Target = secrets.Recent().Text(s.Target)
+	}
+	ui.LogExchange(level, &s, cause)
+}
+
+// logRefusal prints a request that was not let in.
+func logRefusal(ui *terminal.Terminal, refusals *pacedLog, secrets *redact.Live, head *exchange.Head, p problem.Problem) {
+	leftOut, ok := refusals.allows(string(p.Code))
+	if !ok {
 		return
 	}
-	level := slog.LevelInfo
-	args := []any{"status", f.Status, "route", f.Route, "took", terminal.Rounded(f.Took), "bytes", f.Written, "via", head.Proto, "token", f.Decision}
-	if f.Decision == exchange.Tunnelled {
-		args = append(args, "sent", f.Sent)
+	cause := ""
+	if leftOut > 0 {
+		cause = fmt.Sprintf("%d more like it were left out before", leftOut)
 	}
-	if f.Replayed {
-		args = append(args, "replayed", true)
-	}
-	if f.Fault != nil {
-		level = slog.LevelWarn
-		args = append(args, "cause", faultText(f.Fault))
-	}
-	ui.Log.Log(context.Background(), level, requestLine(head.Method, path), args...)
+	ui.LogExchange(slog.LevelWarn, &capture.Summary{
+		Method: head.Method, Scheme: cmp.Or(head.Scheme, "http"), Host: head.Authority, Target: secrets.Recent().Text(head.Target), Began: time.Now(),
+		Status: p.Code.Status(), Proto: head.Proto, Decision: exchange.Refused, Error: string(p.Code),
+	}, cause)
 }
 
-// isOrdinary reports whether appendExchange can print an exchange.
-func isOrdinary(f *exchange.Facts) bool {
-	return f.Fault == nil && !f.Replayed && f.Decision != exchange.Tunnelled && f.Route != "" && f.Decision != ""
-}
-
-// appendExchange appends what the log prints of most exchanges, many times as fast.
-func appendExchange(line []byte, method, path, proto string, f *exchange.Facts) []byte {
-	line = append(append(append(line, charset.Printable(method)...), ' '), charset.Printable(path)...)
-	line = strconv.AppendInt(append(line, " status="...), int64(f.Status), 10)
-	line = append(append(line, " route="...), f.Route...)
-	line = append(append(line, " took="...), terminal.Rounded(f.Took).String()...)
-	line = strconv.AppendInt(append(line, " bytes="...), f.Written, 10)
-	line = append(append(line, " via="...), proto...)
-	return append(append(line, " token="...), f.Decision...)
+// summaryOf is an exchange as the capture sums it up, which may be off.
+func summaryOf(x *exchange.Exchange, f *exchange.Facts) capture.Summary {
+	head := x.Head
+	s := capture.Summary{
+		Route: f.Route, Method: head.Method, Scheme: cmp.Or(head.Scheme, "http"), Host: head.Authority, Target: head.Target, Status: f.Status,
+		State: capture.StateDone, Began: f.Began, TookMS: float64(f.Took) / float64(time.Millisecond), Proto: head.Proto,
+		Decision: f.Decision, Error: f.Error, Ended: f.Ended, RequestBytes: f.Sent, ResponseBytes: f.Written, Replayed: f.Replayed,
+	}
+	if recorded, ok := x.Recorder.(*capture.Exchange); ok {
+		s.ID = recorded.ID()
+	}
+	return s
 }
 
 // logRenewals counts the renewals of a credential and prints those that change
@@ -136,10 +141,6 @@ func faultText(err error) string {
 		return token.Error()
 	}
 	return charset.Printable(err.Error())
-}
-
-func requestLine(method, path string) string {
-	return strings.TrimSpace(charset.Printable(method) + " " + charset.Printable(path))
 }
 
 // logConnection prints what becomes of the connection that a route keeps to: what

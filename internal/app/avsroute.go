@@ -6,6 +6,7 @@ import (
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/avsroute"
+	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
@@ -29,7 +30,7 @@ func (b *routeBuilder) addUpstream(route *proxy.Route, options upstream.Options)
 	route.Upstream = gateway.Upstream
 	if conf.Synchronize {
 		synchronizer := avsroute.NewSynchronizer(avsroute.SynchronizeOptions{
-			Origin: route.Origin, Headers: conf.Headers, Send: route.Send, Done: log.synchronized,
+			Origin: route.Origin, Headers: conf.Headers, Send: b.recorded(capture.OwnSynchronize, route.Send), Done: log.synchronized,
 		})
 		line.closers = append(line.closers, synchronizer.Close)
 		route.Stages = append(route.Stages, synchronizer)
@@ -114,7 +115,7 @@ func (l avsLog) synchronized(err error) {
 
 func (b *routeBuilder) downchannel(route *proxy.Route) *avsroute.Downchannel {
 	return avsroute.NewDownchannel(avsroute.DownchannelOptions{
-		Origin: route.Origin, Send: route.Send, Headers: b.route.Headers, Patience: b.route.DialTimeout,
+		Origin: route.Origin, Send: b.recorded(capture.OwnDownchannel, route.Send), Headers: b.route.Headers, Patience: b.route.DialTimeout,
 		OnEvent: logDownchannel(b.observers.log, route.Name),
 	})
 }

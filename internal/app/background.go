@@ -19,6 +19,7 @@ import (
 
 // startBackground starts what goes on in the background for as long as 'serve' runs.
 func startBackground(ctx context.Context, s *Server) error {
+	s.ready.Store(true)
 	firstTokens(ctx, s.program)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -122,15 +122,20 @@ type pacedLog struct {
 // warn prints a line of a kind, or counts it for the next one. Where none comes, the
 // count is printed by itself.
 func (l *pacedLog) warn(kind, text string, args ...any) {
-	leftOut, ok := l.pace.Allows(kind)
-	switch {
-	case ok && leftOut > 0:
+	if leftOut, ok := l.allows(kind); ok && leftOut > 0 {
 		l.log.Warn(text, append(args, "left_out", leftOut)...)
-	case ok:
+	} else if ok {
 		l.log.Warn(text, args...)
-	case leftOut == 1:
+	}
+}
+
+// allows reports whether a line of a kind may be printed, and how many before it were left out.
+func (l *pacedLog) allows(kind string) (leftOut int, ok bool) {
+	leftOut, ok = l.pace.Allows(kind)
+	if !ok && leftOut == 1 {
 		time.AfterFunc(proxy.PaceEvery, func() { l.sum(kind) })
 	}
+	return leftOut, ok
 }
 
 func (l *pacedLog) sum(kind string) {

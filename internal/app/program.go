@@ -110,26 +110,30 @@ func credentialNames(conf *config.Config) []string {
 
 // Find returns the named credential; "" means the default route's.
 func (p *Program) Find(name string) (*Credential, error) {
+	name, err := CredentialName(p.conf, name)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(p.credentials, func(c *Credential) bool { return c.Conf.Name == name })
+	return p.credentials[i], nil
+}
+
+// CredentialName checks the name of a credential; "" is the one of the default route.
+func CredentialName(conf *config.Config, name string) (string, error) {
 	if name == "" {
-		name = p.conf.Routes[0].Credential
-		if name == "" {
-			return nil, terminal.Usage(fmt.Errorf("the default route %q has no credential", p.conf.Routes[0].Name), "name the credential you mean")
+		if name = conf.Routes[0].Credential; name == "" {
+			return "", terminal.Usage(fmt.Errorf("the default route %q has no credential", conf.Routes[0].Name), "name the credential you mean")
 		}
 	}
-	for _, credential := range p.credentials {
-		if credential.Conf.Name == name {
-			return credential, nil
-		}
-	}
-	var names []string
-	for _, credential := range p.credentials {
-		names = append(names, credential.Conf.Name)
+	names := credentialNames(conf)
+	if slices.Contains(names, name) {
+		return name, nil
 	}
 	hint := "there are " + strings.Join(names, ", ")
 	if nearest := suggest.Nearest(name, names); nearest != "" {
 		hint = "did you mean " + nearest + "?"
 	}
-	return nil, terminal.Usage(fmt.Errorf("the configuration has no credential %q", name), hint)
+	return "", terminal.Usage(fmt.Errorf("the configuration has no credential %q", name), hint)
 }
 
 func (p *Program) consoleCredentials() []console.Credential {

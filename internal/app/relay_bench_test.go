@@ -16,6 +16,7 @@ import (
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/h2"
+	"avsproxy/internal/redact"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/upstream"
 	"avsproxy/proxy"
@@ -94,7 +95,7 @@ func BenchmarkRelay(b *testing.B) {
 	b.Run("all", func(b *testing.B) {
 		recording := newCaptureObserver(config.Capture{Enabled: true, Body: 64 << 10, Total: 32 << 20}, func() []string { return nil })
 		ui := terminal.New(io.Discard, func(string) string { return "" })
-		benchmarkRelay(b, newObservers(ui, nil, console.NewMetrics(), recording).Observer)
+		benchmarkRelay(b, newObservers(ui, nil, console.NewMetrics(), recording, redact.NewLive(nil)).Observer)
 	})
 	b.Run("bare", func(b *testing.B) { benchmarkRelay(b, proxy.Observer{}) })
 }

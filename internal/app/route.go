@@ -53,9 +53,10 @@ func (b *routeBuilder) build() (*proxy.Route, error) {
 		route.Downchannel = channel
 	}
 	b.observers.metrics.Route(route.Name)
+	lastProbe := b.addProbe(route)
 	b.pipeline.routes = append(b.pipeline.routes, console.Route{
 		Route:   api.Route{Name: route.Name, Upstream: route.Origin.String(), Credential: b.route.Credential},
-		Present: state.present, FindProblem: state.problem,
+		Present: state.present, FindProblem: state.problem, LastProbe: lastProbe,
 	})
 	return route.Start(), nil
 }

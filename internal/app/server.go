@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/certs"
@@ -19,14 +19,12 @@ import (
 	"avsproxy/internal/durable"
 	"avsproxy/internal/httpserver"
 	"avsproxy/internal/listen"
+	"avsproxy/internal/redact"
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/tunnel"
 	"avsproxy/tokens"
 )
-
-// drainTimeout bounds how long requests under way may go on after a signal.
-const drainTimeout = 10 * time.Second
 
 // A Server is a proxy that listens: everything that has to be closed again.
 type Server struct {
@@ -64,6 +62,7 @@ type Server struct {
 	ended                            []<-chan error
 	closers                          []func()
 	background                       []func(context.Context)
+	ready                            atomic.Bool // what the proxy asks for by itself is recorded
 }
 
 func NewServer(e *Environment, conf *config.Config) (*Server, error) {
@@ -192,9 +191,10 @@ func (s *Server) build(ctx context.Context) error {
 	metrics := console.NewMetrics()
 	for _, credential := range program.credentials {
 		metrics.Credential(credential.Source)
+		s.recordProvider(credential)
 		s.background = append(s.background, credentialTask(s, credential, metrics))
 	}
-	o := newObservers(s.env.UI, s.refusals, metrics, s.capture)
+	o := newObservers(s.env.UI, s.refusals, metrics, s.capture, redact.NewLive(program.secrets))
 	o.DecisionHeader = s.Conf.Proxy.DecisionHeader
 	hooks := serverHooks{ownAddresses: s.ownAddresses, place: s.limit.Count, group: s.newGroup(), relays: s.Conf.Proxy.Engine != "standard"}
 	hooks.enter, hooks.tryEnter = s.busy.Limit(maxRequests, maxWaiting)

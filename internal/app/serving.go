@@ -1,9 +1,6 @@
 package app
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net"
 	"os"
 
@@ -11,43 +8,8 @@ import (
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/httpserver"
-	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 )
-
-// Wait serves until a signal, then lets what is under way finish.
-func (s *Server) Wait(ctx context.Context) error {
-	select {
-	case err := <-s.ended[0]:
-		return terminal.Failed(fmt.Errorf("the console stopped: %w", err), "")
-	case err := <-s.ended[1]:
-		return terminal.Failed(fmt.Errorf("the proxy stopped: %w", err), "")
-	case <-ctx.Done():
-	}
-	s.run.Remove(s.Conf.Store.Path) // before draining: a second signal leaves no time for it
-	s.env.UI.Say("avsproxy: finishing what is under way, for %v at most; a second signal ends it now", drainTimeout)
-	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	// Tunnels are no longer the server's.
-	ends := []func(context.Context) error{s.endProxy, s.pages.Shutdown, s.pipeline.tunnels.Drain}
-	drained := make(chan error, len(ends))
-	for _, end := range ends {
-		go func() { drained <- end(drain) }()
-	}
-	if err := errors.Join(<-drained, <-drained, <-drained); err != nil {
-		s.env.UI.Say("avsproxy: cut what was still open")
-	}
-	return nil
-}
-
-func (s *Server) endProxy(ctx context.Context) error {
-	if err := s.proxy.Shutdown(ctx); err != nil {
-		s.capture.markShutdown()
-		s.proxy.Close() // or a tunnel over HTTP/2 whose client does not read could not be cut
-		return err
-	}
-	return s.busy.Drain(ctx)
-}
 
 // Close undoes everything, the latest first. It also runs where starting failed
 // halfway.

@@ -26,26 +26,27 @@ const (
 var arrows = map[string]string{
 	"avsproxy":     "",
 	"cmd/avsproxy": "internal/cli",
-	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/netconn internal/problem internal/tunnel internal/upstream",
+	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/netconn internal/problem internal/tunnel internal/upstream internal/websocket",
 	"tokens":       "internal/charset internal/durable internal/secretsource",
-	"internal/api": "tokens internal/capture internal/durable internal/terminal",
+	"internal/api": "tokens internal/capture internal/durable internal/filter internal/terminal",
 	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/capture internal/certs internal/charset internal/config internal/console internal/doctor internal/durable internal/exchange internal/explain" +
 		" internal/doctor internal/gate internal/h2 internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/suggest internal/terminal internal/tunnel internal/upstream",
 	"internal/arch":     "",
 	"internal/avs":      "",
 	"internal/avsroute": "tokens internal/avs internal/exchange internal/upstream",
-	"internal/capture":  "internal/exchange internal/redact",
+	"internal/capture":  "internal/exchange internal/redact internal/websocket",
 	"internal/certs":    "internal/durable",
 	"internal/charset":  "",
 	"internal/cli": "tokens internal/api internal/app internal/avs internal/capture internal/certs internal/charset internal/config" +
-		" internal/doctor internal/durable internal/exchange internal/explain internal/gate internal/httpexchange internal/httpserver internal/sandbox internal/sandbox/faults internal/setup internal/suggest internal/terminal",
+		" internal/doctor internal/durable internal/exchange internal/explain internal/filter internal/gate internal/httpexchange internal/httpserver internal/sandbox internal/sandbox/faults internal/setup internal/suggest internal/terminal",
 	"internal/config": "tokens internal/charset internal/durable internal/secretsource internal/suggest",
-	"internal/console": "tokens internal/api internal/avs internal/capture internal/charset" +
+	"internal/console": "tokens internal/api internal/avs internal/capture internal/charset internal/filter" +
 		" internal/exchange internal/gate internal/httpexchange internal/peer internal/problem internal/redact",
 	"internal/doctor":          "tokens internal/api internal/config internal/durable internal/gate internal/listen internal/problem internal/terminal internal/upstream",
 	"internal/durable":         "",
-	"internal/exchange":        "internal/peer",
+	"internal/exchange":        "internal/peer internal/websocket",
 	"internal/explain":         "proxy tokens internal/charset internal/config internal/exchange internal/gate internal/httpexchange internal/problem internal/terminal",
+	"internal/filter":          "internal/capture internal/suggest internal/terminal",
 	"internal/gate":            "internal/exchange internal/peer internal/problem",
 	"internal/h1":              "internal/h2",
 	"internal/h2":              "internal/netconn",
@@ -62,10 +63,11 @@ var arrows = map[string]string{
 	"internal/secretsource":    "",
 	"internal/setup":           "tokens",
 	"internal/suggest":         "",
-	"internal/terminal":        "tokens",
+	"internal/terminal":        "tokens internal/capture internal/charset internal/exchange",
 	"internal/testkit":         "",
 	"internal/testkit/browser": "internal/testkit",
 	"internal/tunnel":          "internal/exchange internal/netconn",
+	"internal/websocket":       "",
 	"internal/upstream":        "internal/exchange internal/h1 internal/h2 internal/netconn internal/problem internal/tunnel",
 }
 

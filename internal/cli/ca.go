@@ -34,6 +34,8 @@ it to one command at a time.
 
 Use 'trust' and 'untrust' as yourself, not under sudo: they call sudo where they
 need it.`,
+		Example: `  curl --cacert "$(avsproxy ca path)" https://localhost:9744/ping
+  avsproxy ca trust`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -47,7 +49,7 @@ need it.`,
 
 func caSubcommand(a *commands, name, short string, run func(context.Context, *commands, *config.Config) error) *cobra.Command {
 	return &cobra.Command{
-		Use: name, Short: short, Args: arguments(),
+		Use: name, Short: short, Example: "  avsproxy ca " + name, Args: arguments(),
 		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, a *commands, conf *config.Config, _ string) error {
 			if a.Temporary {
 				return terminal.Failed(errors.New("there is no state folder that the certificate authority could be in"), "set path in [store], STATE_DIRECTORY or HOME")

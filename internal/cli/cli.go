@@ -137,18 +137,20 @@ live bearer token, over HTTP/2 where the API speaks it.
 
 Start with 'avsproxy serve'. As shipped it talks to an embedded stand-in for the
 Alexa Voice Service, so that everything works without an account.`,
+		Example: `  avsproxy serve
+  curl -i http://localhost:9744/ping`,
 		Version:       app.Version(),
 		Args:          arguments(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(a.stdout)
+	root.SetOut(terminal.WrapLines(a.stdout))
 	root.SetErr(a.UI.Out)
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "the configuration `FILE` (default: $AVSPROXY_CONFIG, ./config.toml, $XDG_CONFIG_HOME/avsproxy/config.toml)")
 	root.AddCommand(
 		initCommand(a), serveCommand(a), loginCommand(a), logoutCommand(a), tokenCommand(a),
-		statusCommand(a), explainCommand(a), doctorCommand(a), tailCommand(a), harCommand(a), replayCommand(a), runCommand(a), caCommand(a), a.configCommand(), sandboxCommand(a), a.versionCommand(),
+		statusCommand(a), explainCommand(a), doctorCommand(a), tailCommand(a), harCommand(a), replayCommand(a), runCommand(a), caCommand(a), a.configCommand(), sandboxCommand(a), manCommand(a), a.versionCommand(),
 	)
 	root.SetFlagErrorFunc(badFlag)
 	root.SetHelpCommand(helpCommand(root))
@@ -219,12 +221,13 @@ func (a *commands) configured(load loader, run func(ctx context.Context, a *comm
 }
 
 func (a *commands) configCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "config", Short: "Look after the configuration", Args: arguments(),
+	parent := &cobra.Command{Use: "config", Short: "Look after the configuration", Example: "  avsproxy config check\n  avsproxy config show --origin", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	parent.AddCommand(&cobra.Command{
-		Use:   "check",
-		Short: "Check the configuration and list everything that is wrong with it",
-		Args:  arguments(),
+		Use:     "check",
+		Short:   "Check the configuration and list everything that is wrong with it",
+		Example: "  avsproxy config check\n  avsproxy config check --config other.toml",
+		Args:    arguments(),
 		RunE: a.configured(config.Load, func(_ context.Context, a *commands, conf *config.Config, _ string) error {
 			_, err := fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", nameOf(conf),
 				plural(len(conf.Routes), "route"), plural(len(conf.Credentials), "credential"))
@@ -259,9 +262,10 @@ func plural(n int, noun string) string {
 
 func (a *commands) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  arguments(),
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  avsproxy version",
+		Args:    arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			fmt.Fprintf(a.stdout, "avsproxy %s (%s, %s/%s)\n", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil

@@ -1,12 +1,8 @@
 package cli
 
 import (
-	"cmp"
-	"fmt"
 	"io"
-	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"avsproxy/internal/avs"
@@ -16,93 +12,31 @@ import (
 )
 
 // A lineWriter writes an exchange as one line for people. The zero value has no
-// colours.
-type lineWriter struct{ colours bool }
+// colors.
+type lineWriter struct{ colors bool }
 
 func newLineWriter(out io.Writer, getenv func(string) string) lineWriter {
-	return lineWriter{colours: getenv("NO_COLOR") == "" && terminal.IsTerminal(out)}
+	return lineWriter{terminal.HasColors(out, getenv)}
 }
 
-const timeOfDay = "15:04:05"
-
-// line is the line of an exchange that has ended.
+// line is the line of an exchange that has ended, or of one that will last.
 func (l lineWriter) line(s capture.Summary) string {
-	took := time.Duration(s.TookMS * float64(time.Millisecond))
-	words := []string{
-		s.Began.Add(took).Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s),
-		orDash(s.Route), orDash(string(s.Decision)), terminal.Rounded(took).String(), terminal.Size(s.ResponseBytes),
+	at := s.Began
+	if s.State == capture.StateDone {
+		at = at.Add(time.Duration(s.TookMS * float64(time.Millisecond)))
 	}
-	return strings.Join(append(words, remarks(s)...), " ")
-}
-
-// opening is the line of one that has begun and will last.
-func (l lineWriter) opening(s capture.Summary) string {
-	return strings.Join([]string{s.Began.Local().Format(timeOfDay), number(s.ID), l.status(s.Status), requestOf(s), orDash(s.Route), orDash(string(s.Decision)), "open"}, " ")
+	return string(terminal.AppendExchange(timeOfDay(at), &s, l.colors))
 }
 
 // directive is the line of a directive that passes.
 func (l lineWriter) directive(id uint64, now time.Time, h avs.Header) string {
 	name := "<- " + charset.PrintableN(h.Namespace+"."+h.Name, 128)
-	if l.colours {
+	if l.colors {
 		name = "\x1b[36m" + name + "\x1b[0m"
 	}
-	return now.Local().Format(timeOfDay) + " " + number(id) + " " + name
+	return string(append(terminal.AppendNumber(timeOfDay(now), id), name...))
 }
+
+func timeOfDay(at time.Time) []byte { return at.Local().AppendFormat(nil, "15:04:05 ") }
 
 func number(id uint64) string { return "#" + strconv.FormatUint(id, 10) }
-
-// orDash keeps the columns apart where there is nothing to name.
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return charset.PrintableN(text, 64)
-}
-
-// requestOf is the request in short, with its host where no route implies it.
-func requestOf(s capture.Summary) string {
-	target := s.Target
-	switch {
-	case s.Method == http.MethodConnect:
-		target = s.Host
-	case s.Route == "" && strings.HasPrefix(target, "/"):
-		target = s.Scheme + "://" + s.Host + target
-	}
-	text := charset.PrintableN(s.Method, 16) + " " + charset.PrintableN(target, 256)
-	if s.AVS != "" {
-		text += " (" + charset.PrintableN(s.AVS, 128) + ")"
-	}
-	return text
-}
-
-// remarks says what is out of the ordinary, and why.
-func remarks(s capture.Summary) (words []string) {
-	if s.ReplayOf != 0 {
-		words = append(words, "(again "+number(s.ReplayOf)+")")
-	}
-	if s.Replayed {
-		words = append(words, "(sent twice: the token was refused and renewed)")
-	}
-	if s.Error != "" {
-		words = append(words, charset.PrintableN(s.Error, 64))
-	}
-	if s.Ended != "" {
-		words = append(words, "- "+charset.PrintableN(s.Ended, 256))
-	}
-	return words
-}
-
-func (l lineWriter) status(status int) string {
-	text := "---" // there was no answer
-	if status != 0 {
-		text = strconv.Itoa(status)
-	}
-	if !l.colours {
-		return text
-	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", cmp.Or(colours[status/100], 31), text)
-}
-
-// colours are a terminal's numbers for classes of statuses: green, cyan and yellow; all
-// others are red.
-var colours = map[int]int{1: 32, 2: 32, 3: 36, 4: 33}

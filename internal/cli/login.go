@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"avsproxy/internal/api"
@@ -43,7 +45,12 @@ typed in on any other device. Where grant = "refresh_token" without a token in t
 configuration, the token is read from standard input. Each login is proven before
 it takes the place of an older one.`,
 		Args: arguments("[NAME]"),
-		RunE: a.configured(config.Load, flags.run),
+		Example: `  avsproxy login
+  avsproxy login github --no-browser`,
+		ValidArgsFunction: completeCredential(a),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.configured(a.toLogIn(cmd.Context(), strings.Join(args, "")), flags.run)(cmd, args)
+		},
 	}
 	cmd.Flags().BoolVar(&flags.noBrowser, "no-browser", false, "open nothing; print the URL on stdout and wait for the callback")
 	cmd.Flags().BoolVar(&flags.paste, "paste", false, "open nothing; also take the redirected URL from stdin, for a browser on another machine")
@@ -57,6 +64,23 @@ it takes the place of an older one.`,
 	return cmd
 }
 
+// toLogIn reads no secret where the running proxy does the login, which has read them.
+func (a *commands) toLogIn(ctx context.Context, name string) loader {
+	return func(path string, getenv func(string) string) (*config.Config, error) {
+		conf, err := config.LoadWithoutSecrets(path, getenv)
+		if err != nil {
+			return config.Load(path, getenv) // which says all that is wrong
+		}
+		asked, _ := app.CredentialName(conf, name)
+		interactive := conf.Sandbox || slices.Contains([]string{"authorization_code", "device_code"}, conf.Credentials[asked].Grant)
+		if daemon := app.FindDaemon(ctx, a.Environment, conf); interactive && daemon != nil {
+			daemon.CloseIdle()
+			return conf, nil
+		}
+		return config.Load(path, getenv)
+	}
+}
+
 // A loginAttempt is one login under way, here or in the console of a running proxy.
 type loginAttempt struct {
 	api.LoginBegun
@@ -67,6 +91,9 @@ type loginAttempt struct {
 
 func (f *loginFlags) run(ctx context.Context, a *commands, conf *config.Config, name string) error {
 	ignoreBrokenPipe()
+	if _, err := app.CredentialName(conf, name); err != nil {
+		return err
+	}
 	daemon := app.FindDaemon(ctx, a.Environment, conf)
 	if handled, err := loginNonInteractive(ctx, a, conf, name, daemon); handled || err != nil {
 		return err
@@ -185,14 +212,20 @@ func logoutCommand(a *commands) *cobra.Command {
 		Short: "Forget a login (the default route's, if none is named)",
 		Long: `Forget a login. It is removed here whatever the provider says; where the
 provider has a revocation endpoint (revoke_url) it is told first.`,
-		Args: arguments("[NAME]"),
-		RunE: a.configured(config.LoadWithoutSecrets, runLogout),
+		Example: `  avsproxy logout
+  avsproxy logout github`,
+		Args:              arguments("[NAME]"),
+		ValidArgsFunction: completeCredential(a),
+		RunE:              a.configured(config.LoadWithoutSecrets, runLogout),
 	}
 }
 
 func runLogout(ctx context.Context, a *commands, conf *config.Config, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	if _, err := app.CredentialName(conf, name); err != nil {
+		return err
+	}
 	if daemon := app.FindDaemon(ctx, a.Environment, conf); daemon != nil {
 		var done api.LogoutDone
 		if err := daemon.Call(ctx, http.MethodDelete, api.WithCredential("/api/login", name), nil, &done); err != nil {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +12,8 @@ import (
 	"strings"
 
 	"avsproxy/internal/api"
-	"avsproxy/internal/app"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/charset"
-	"avsproxy/internal/config"
 	"avsproxy/internal/terminal"
 
 	"github.com/spf13/cobra"
@@ -34,7 +31,8 @@ func replayCommand(a *commands) *cobra.Command {
 		Short: "Send a captured request again, with a fresh token",
 		Long: `Send a request that the running proxy remembers again, as it was or changed. It
 goes the way of all requests of its route and gets a fresh token. Its new number
-is printed, and when it has ended its line, as 'tail' prints it. Exit code 1 means
+is printed, and when it has ended its line, as 'tail' prints it. A body in which a
+secret was masked is sent as it came, to the same upstream only. Exit code 1 means
 that it failed, or was answered with a status of 400 or above.`,
 		Example: `  avsproxy replay 12
   avsproxy replay 12 --header 'Accept: text/plain' --body @event.json`,
@@ -59,17 +57,34 @@ func (f *replayFlags) run(ctx context.Context, a *commands, daemon *api.Daemon, 
 	if err != nil {
 		return err
 	}
-	events, err := daemon.Watch(ctx, 0) // before it begins, so that its end is not missed
+	events, err := daemon.Watch(ctx, 0, nil) // before it begins, so that its end is not missed
 	if err != nil {
 		return err
 	}
 	defer events.Close()
 	var begun api.ReplayBegun
 	if err := daemon.Call(ctx, http.MethodPost, api.ExchangePath(id)+"/replay", edit, &begun); err != nil {
-		return err
+		return inFlags(err)
 	}
 	fmt.Fprintln(a.stdout, begun.ID)
 	return awaitReplay(ctx, a, daemon, events, begun.ID)
+}
+
+// inFlags words what to do about a refusal with the flags of the command.
+func inFlags(err error) error {
+	var refusal *api.Error
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	hints := map[string]string{
+		"body_not_whole":    "give the whole body with --body @FILE; body in [capture] says how much of each is kept",
+		"target_not_whole":  "give it with --target PATH, and where it was masked the method with --method",
+		"headers_not_whole": "send it by its client again: --header takes the place of single fields only",
+	}
+	if hint := hints[refusal.Code]; hint != "" {
+		return terminal.Failed(refusal, hint)
+	}
+	return err
 }
 
 // edit is what the flags change.
@@ -152,31 +167,5 @@ func awaitReplay(ctx context.Context, a *commands, daemon *api.Daemon, events *a
 			return &terminal.ExitError{Code: terminal.ExitFailed} // the line says why
 		}
 		return nil
-	}
-}
-
-// completeExchange offers the latest exchanges of the running proxy.
-func completeExchange(a *commands) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		none := cobra.ShellCompDirectiveNoFileComp
-		conf, err := config.LoadWithoutSecrets(a.configPath, a.Getenv)
-		if err != nil || len(args) > 0 {
-			return nil, none
-		}
-		ctx := cmp.Or(cmd.Context(), context.Background())
-		daemon := app.FindDaemon(ctx, a.Environment, conf)
-		if daemon == nil {
-			return nil, none
-		}
-		defer daemon.CloseIdle()
-		var list api.Exchanges
-		if daemon.Call(ctx, http.MethodGet, "/api/exchanges?limit=20", nil, &list) != nil {
-			return nil, none
-		}
-		var ids []string
-		for _, s := range slices.Backward(list.Exchanges) {
-			ids = append(ids, strconv.FormatUint(s.ID, 10)+"\t"+requestOf(s))
-		}
-		return ids, none | cobra.ShellCompDirectiveKeepOrder
 	}
 }

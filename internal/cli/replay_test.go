@@ -27,7 +27,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	}
 	c := b.start(t, "replay", "1")
 	c.wants("2")
-	c.wants(" #2 200 GET /ping avs injected 12ms 5B")
+	c.wants(" #2 200 GET /ping  avs  token added  12 ms  5 B  HTTP/1.1")
 	c.end(terminal.ExitDone)
 	if said := c.stderr.String(); !strings.Contains(said, "see it at http://localhost:") || !strings.HasSuffix(said, "/#2\n") {
 		t.Error(said)
@@ -36,7 +36,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	answer = 503
 	c = b.start(t, "replay", "#1", "--method", "post", "--target", "/other?x=1", "--header", "accept: text/plain", "--header", "X-One:", "--body", "@"+file)
 	c.wants("3")
-	c.wants(" #3 503 POST /other?x=1 avs injected 12ms 5B")
+	c.wants(" #3 503 POST /other?x=1  avs  token added  12 ms  5 B  HTTP/1.1")
 	c.end(terminal.ExitFailed)
 	fields, _ := json.Marshal(sent.Header)
 	if sent.Method != "POST" || sent.Target != "/other?x=1" || string(sent.Body) != "from a file" || string(fields) != `[["accept","text/plain"]]` {
@@ -45,7 +45,7 @@ func TestReplayTellsHowItEnded(t *testing.T) {
 	answer = 200
 	c = b.start(t, "replay", "1", "--body", "-")
 	c.wants("4")
-	c.wants("5B")
+	c.wants("5 B  HTTP/1.1")
 	c.end(terminal.ExitDone)
 	if string(sent.Body) != "from stdin" {
 		t.Errorf("%+v", sent)

@@ -47,6 +47,8 @@ Faults are written NAME[=VALUE][@WHEN] [xCOUNT] [P%], several with commas betwee
 such as 'expire-token, 403@3, goaway@10s'. The names:
 
 ` + sandbox.FaultTable(),
+		Example: `  avsproxy sandbox
+  avsproxy sandbox --fault 'expire-token, 403@3' --time-scale 60`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSandbox(cmd.Context(), a, flags) },
 	}

@@ -149,6 +149,8 @@ func (f *serveFlags) announceReady(a *commands, conf *config.Config, r app.Readi
 	say("  console  %s for %s", api.LocalhostURL(r.Console), r.Users.Console)
 	if r.Inspector != "" {
 		say("  inspect  %s opens the inspector, once", r.Inspector)
+	} else {
+		say("  inspect  %s/ shows each request as it passes", api.LocalhostURL(r.Console))
 	}
 	for i, route := range r.Routes {
 		say("  route    %s", routeText(route, conf.Routes[i], conf.Sandbox))

@@ -23,7 +23,9 @@ func statusCommand(a *commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how routes and credentials stand",
-		Args:  arguments(),
+		Example: `  avsproxy status
+  avsproxy status --json`,
+		Args: arguments(),
 		RunE: a.configured(config.LoadWithoutSecrets, func(ctx context.Context, a *commands, conf *config.Config, _ string) error {
 			return runStatus(ctx, a, conf, asJSON)
 		}),
@@ -42,6 +44,7 @@ func runStatus(ctx context.Context, a *commands, conf *config.Config, asJSON boo
 	if asJSON {
 		return indented(a.stdout, status)
 	}
+	adviseLogins(status, conf)
 	if err := printStatus(a, status); err != nil || daemon == nil || daemon.Key == "" {
 		return err
 	}
@@ -61,12 +64,31 @@ func getStatus(ctx context.Context, a *commands, conf *config.Config, daemon *ap
 	return &status, daemon.Call(ctx, http.MethodGet, "/api/status", nil, &status)
 }
 
+// adviseLogins words what to do about missing logins: it never names a command that refuses.
+func adviseLogins(status *api.Status, conf *config.Config) {
+	for i, credential := range status.Credentials {
+		problem := credential.Problem
+		if problem == nil || problem.Action != tokens.ActionLogin {
+			continue
+		}
+		login := "run '" + terminal.LoginCommand(credential.Name, defaultCredential(status.Routes), !credential.Login) + "'"
+		switch {
+		case conf.Sandbox && status.PID == 0:
+			status.Credentials[i].Problem = &api.Error{Message: "'avsproxy serve' logs in to its sandbox by itself"}
+		case conf.Store.Kind == "memory" && status.PID == 0:
+			problem.Hint = "the store is memory: run 'avsproxy serve' first, and then '" + login[len("run '"):]
+		case strings.HasPrefix(problem.Hint, "log in"):
+			problem.Hint = login
+		}
+	}
+}
+
 func printStatus(a *commands, status *api.Status) error {
-	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(terminal.WrapLines(a.stdout), 0, 0, 2, ' ', 0)
 	if status.PID == 0 {
-		fmt.Fprintln(table, "serve\tnot running, or not found: there is no run.json in the state folder")
+		fmt.Fprintf(table, "serve\tnot running, or not found: there is no run.json in the state folder%s\n", map[bool]string{true: "; the configuration says sandbox"}[status.Sandbox])
 	} else {
-		fmt.Fprintf(table, "serve\trunning (pid %d), proxy %s, console %s\n", status.PID, strings.Join(app.LocalhostURLs(status.Proxy), " "), api.LocalhostURL(status.Console))
+		fmt.Fprintf(table, "serve\trunning (pid %d)%s, proxy %s, console %s\n", status.PID, map[bool]string{true: ", sandbox"}[status.Sandbox], strings.Join(app.LocalhostURLs(status.Proxy), " "), api.LocalhostURL(status.Console))
 	}
 	fmt.Fprintf(table, "users\tproxy: %s\n\tconsole: %s\n", status.Users.Proxy, status.Users.Console)
 	if away := status.TurnedAway; away != (api.TurnedAway{}) {
@@ -77,15 +99,15 @@ func printStatus(a *commands, status *api.Status) error {
 		if len(route.Listen) > 0 {
 			fmt.Fprintf(table, "\tat %s\n", strings.Join(app.LocalhostURLs(route.Listen), " "))
 		}
+		if probe := route.Probe; probe != nil {
+			fmt.Fprintf(table, "\tprobe %s: %s, %s\n", probe.Request, probe.Text, terminal.When(probe.At))
+		}
 		if problem := route.Problem; problem != nil {
 			fmt.Fprintf(table, "\t%s: %s\n", problem.Message, problem.Hint)
 		}
 	}
 	for _, credential := range status.Credentials {
 		label := "credential " + credential.Name
-		if problem := credential.Problem; problem != nil && problem.Action == tokens.ActionLogin && strings.HasPrefix(problem.Hint, "log in") {
-			problem.Hint = "run '" + terminal.LoginCommand(credential.Name, defaultCredential(status.Routes), !credential.Login) + "'"
-		}
 		for _, line := range credentialLines(credential) {
 			fmt.Fprintf(table, "%s\t%s\n", label, line)
 			label = ""

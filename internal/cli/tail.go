@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avsproxy/internal/api"
+	"avsproxy/internal/app"
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/terminal"
@@ -30,17 +31,20 @@ type tailFlags struct {
 func tailCommand(a *commands) *cobra.Command {
 	var flags tailFlags
 	cmd := &cobra.Command{
-		Use:   "tail",
+		Use:   "tail [FILTER...]",
 		Short: "Show the requests that go through the running proxy, each as it ends",
 		Long: `Show the requests that go through the running proxy, one line each as it ends:
 the time, its number, status, method and URL, the route, what was done about the
-token, how long it took, the bytes of the answer, and what went wrong. Those that
-last, such as downchannels, have a line when they open, too, and AVS's directives
-one as each passes. No line has a token in it.
+token, how long it took, the size of the answer, the client's protocol, and what
+went wrong. Those that last, such as downchannels, have a line when they open, too,
+and AVS's directives one as each passes. No line has a token in it.
 
-It ends with Ctrl-C, or with 1 when 'serve' does.`,
-		Args: arguments(),
-		RunE: a.withDaemon(flags.run),
+It ends with Ctrl-C, or with 1 when 'serve' does.` + filterHelp,
+		Example: `  avsproxy tail
+  avsproxy tail status:5xx -path:/ping
+  avsproxy tail --json 'took:>1s'`,
+		ValidArgsFunction: completeFilter,
+		RunE:              flags.withFilter(a, flags.run),
 	}
 	flags.add(a, cmd)
 	cmd.Flags().IntVarP(&flags.last, "last", "n", 10, "begin with this `NUMBER` of those that went before")
@@ -54,7 +58,6 @@ type tail struct {
 	*tailFlags
 	daemon *api.Daemon
 	lines  lineWriter
-	shows  func(capture.Summary) bool
 	open   map[uint64]bool // printed as open
 	listed map[uint64]bool // printed from the list; the events may repeat them
 
@@ -69,21 +72,34 @@ type tail struct {
 const maxFollowed = 8
 
 func (f *tailFlags) run(ctx context.Context, a *commands, daemon *api.Daemon, _ string) error {
-	shows, err := f.shows()
-	if err != nil {
-		return err
-	}
 	t := &tail{
-		tailFlags: f, daemon: daemon, lines: newLineWriter(a.stdout, a.Getenv), shows: shows, out: a.stdout,
+		tailFlags: f, daemon: daemon, lines: newLineWriter(a.stdout, a.Getenv), out: terminal.Wrap(a.stdout),
 		open: map[uint64]bool{}, listed: map[uint64]bool{}, places: make(chan struct{}, maxFollowed),
 	}
 	defer t.followers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	abandoned := make(chan struct{})
+	go func() {
+		if terminal.AwaitAbandoned(ctx, a.stdout) {
+			close(abandoned)
+			cancel()
+		}
+	}()
 	paused := func() {
 		a.UI.Warn("capture is paused, so nothing new will show", "go on with it at "+api.LocalhostURL(daemon.Console))
 	}
-	err = t.loop(ctx, paused)
+	listed := func() {
+		if !f.asJSON {
+			a.UI.Say("avsproxy: waiting for requests to %s; end with Ctrl-C", strings.Join(app.LocalhostURLs(daemon.Proxy), " "))
+		}
+	}
+	err := t.loop(ctx, paused, listed)
+	select {
+	case <-abandoned:
+		return nil
+	default:
+	}
 	if errors.Is(err, io.EOF) { // the proxy goes on, but ended our stream
 		return errors.New("too slow for what went through the proxy, and cut off; start 'avsproxy tail' again")
 	}
@@ -91,8 +107,8 @@ func (f *tailFlags) run(ctx context.Context, a *commands, daemon *api.Daemon, _ 
 }
 
 // loop prints until the console ends the events, which is [io.EOF].
-func (t *tail) loop(ctx context.Context, paused func()) error {
-	events, err := t.daemon.Watch(ctx, 0) // before the list, so that nothing falls between the two
+func (t *tail) loop(ctx context.Context, paused, listed func()) error {
+	events, err := t.daemon.Watch(ctx, 0, t.query) // before the list, so that nothing falls between the two
 	if err != nil {
 		return err
 	}
@@ -104,6 +120,7 @@ func (t *tail) loop(ctx context.Context, paused func()) error {
 	if isPaused {
 		paused()
 	}
+	listed()
 	for {
 		event, err := events.Next()
 		if err == nil && event.Summary != nil {
@@ -134,7 +151,7 @@ func (t *tail) list(ctx context.Context) (paused bool, err error) {
 // update prints what is new about an exchange.
 func (t *tail) update(ctx context.Context, s capture.Summary, listed bool) error {
 	switch {
-	case !t.shows(s) || t.listed[s.ID]:
+	case t.listed[s.ID]:
 	case s.State == capture.StateDone:
 		delete(t.open, s.ID)
 		if listed {
@@ -166,7 +183,7 @@ func (t *tail) opened(ctx context.Context, s capture.Summary, listed bool) error
 	if t.asJSON {
 		return nil
 	}
-	err := t.say(t.lines.opening(s))
+	err := t.say(t.lines.line(s))
 	if t.follow && isDownchannel(s) {
 		t.directives(ctx, s, listed)
 	}
@@ -184,8 +201,7 @@ func (t *tail) say(line string) error {
 // isLongLived reports whether an exchange that has its answer's head will be open for long,
 // as far as that can be seen.
 func isLongLived(s capture.Summary) bool {
-	return s.Status == http.StatusSwitchingProtocols || (s.Method == http.MethodConnect && s.Status != 0) ||
-		isDownchannel(s) || (s.Status == http.StatusOK && strings.HasPrefix(s.ContentType, "text/event-stream"))
+	return s.Lasts || (s.Method == http.MethodConnect && s.Status != 0)
 }
 
 func isDownchannel(s capture.Summary) bool {
@@ -213,7 +229,7 @@ func (t *tail) directives(ctx context.Context, s capture.Summary, before bool) {
 		if scanner == nil {
 			return
 		}
-		events, err := t.daemon.Watch(ctx, s.ID)
+		events, err := t.daemon.Watch(ctx, s.ID, nil)
 		if err != nil {
 			return
 		}

@@ -31,8 +31,12 @@ func tokenCommand(a *commands) *cobra.Command {
 code 3 means that a person is needed, for a login or for a new refresh token in the
 configuration; 4 that it could not be renewed. With --min-ttl the token that there
 is is printed then, too.`,
-		Args: arguments("[NAME]"),
-		RunE: a.configured(config.LoadWithoutSecrets, flags.run),
+		Example: `  avsproxy token
+  curl -H "$(avsproxy token --header)" https://api.example.com/
+  avsproxy token github --min-ttl 10m --json`,
+		Args:              arguments("[NAME]"),
+		ValidArgsFunction: completeCredential(a),
+		RunE:              a.configured(config.LoadWithoutSecrets, flags.run),
 	}
 	cmd.Flags().Var((*duration)(&flags.minTTL), "min-ttl", "renew the token if it lives for less than this `DURATION`, such as 10m")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print access_token, expires_at and credential as JSON")

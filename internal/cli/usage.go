@@ -71,6 +71,10 @@ func badFlag(cmd *cobra.Command, err error) error {
 			return terminal.Usage(fmt.Errorf("there is no flag --%s", name), fmt.Sprintf("did you mean --%s? see '%s --help'", nearest, cmd.CommandPath()))
 		}
 		return misused(cmd, fmt.Errorf("there is no flag --%s", name))
+	case errors.As(err, &unknown) && strings.Contains(cmd.Use, "[FILTER...]"):
+		return terminal.Usage(fmt.Errorf("there is no flag -%s", unknown.GetSpecifiedName()), fmt.Sprintf("write -- before a filter that begins with a minus, as in '%s -- -route:avs'", cmd.CommandPath()))
+	case errors.As(err, &unknown):
+		return misused(cmd, fmt.Errorf("there is no flag -%s", unknown.GetSpecifiedName()))
 	case errors.As(err, &invalid):
 		return misused(cmd, fmt.Errorf("--%s: %q is not %s", invalid.GetFlag().Name, invalid.GetValue(), kindOf(invalid.GetFlag())))
 	case errors.As(err, &missing):
@@ -116,8 +120,9 @@ func (d *duration) Type() string { return "duration" }
 // helpCommand is cobra's, but for topics that there are not.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Help about a command",
+		Use:     "help [COMMAND]",
+		Short:   "Help about a command",
+		Example: "  avsproxy help serve\n  avsproxy help ca trust",
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
 			switch {

@@ -29,6 +29,7 @@ func (c *Console) serveAPI(mux *http.ServeMux) {
 		})
 	}
 	captured("GET /api/exchanges", answering(http.StatusOK, c.list))
+	captured("GET /api/matching", answering(http.StatusOK, c.matching))
 	captured("DELETE /api/exchanges", c.clear)
 	captured("POST /api/capture", answering(http.StatusOK, c.pause))
 	captured("GET /api/exchanges/{id}", answering(http.StatusOK, c.exchange))

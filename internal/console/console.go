@@ -43,6 +43,8 @@ type Route struct {
 	Present func() string `json:"-"`
 	// FindProblem finds the Problem; nil = there never is one.
 	FindProblem func() *api.RouteProblem `json:"-"`
+	// LastProbe returns the Probe; nil = there never is one.
+	LastProbe func() *api.Probe `json:"-"`
 }
 
 // now is the route as it is at this moment.
@@ -52,6 +54,9 @@ func (r Route) now() api.Route {
 	}
 	if r.FindProblem != nil {
 		r.Problem = r.FindProblem()
+	}
+	if r.LastProbe != nil {
+		r.Probe = r.LastProbe()
 	}
 	return r.Route
 }

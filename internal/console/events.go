@@ -45,12 +45,21 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) error {
 			return refuse(http.StatusBadRequest, "bad_request", "follow is no ID of an exchange", "leave it out, or take an ID from /api/exchanges")
 		}
 	}
+	shown, err := parseFilter(r)
+	if err != nil {
+		return err
+	}
 	return feed[capture.Event]{
 		open:   &c.watchers,
 		full:   refuse(http.StatusServiceUnavailable, "too_many_watchers", "too many pages and programs watch the exchanges", "close some of them"),
 		begin:  "retry: 1000\n: the exchanges from now on\n\n",
 		values: func(ctx context.Context) (<-chan capture.Event, error) { return c.Exchanges.Watch(ctx, follow), nil },
-		event:  exchangeEvent,
+		event: func(event capture.Event) string {
+			if event.Summary != nil && !shown.Shows(*event.Summary, c.Exchanges.Get) {
+				return ""
+			}
+			return exchangeEvent(event)
+		},
 	}.serve(w, r, c.Ended)
 }
 
@@ -107,7 +116,11 @@ func (f feed[T]) serve(w http.ResponseWriter, r *http.Request, ended <-chan stru
 	return nil
 }
 
+// send sends an event; "" is none.
 func send(w http.ResponseWriter, event string) error {
+	if event == "" {
+		return nil
+	}
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(eventTimeout)) // not every writer has deadlines
 	defer control.SetWriteDeadline(time.Time{})                // over HTTP/2 it would end a stream that is quiet

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"iter"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"avsproxy/internal/api"
 	"avsproxy/internal/avs"
 	"avsproxy/internal/capture"
+	"avsproxy/internal/filter"
 )
 
 func (c *Console) list(r *http.Request) (any, error) {
@@ -21,11 +23,50 @@ func (c *Console) list(r *http.Request) (any, error) {
 
 // filtered are the exchanges that a request's filters show.
 func (c *Console) filtered(r *http.Request) ([]capture.Summary, error) {
-	filter, err := api.ParseFilter(r.URL.Query())
+	shown, err := parseFilter(r)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "bad_filter", err.Error(), "filters are route, status (404 or 4xx), method, text, errors=1, after=ID and limit=N")
+		return nil, err
 	}
-	return filter.Of(c.Exchanges.Newest()), nil
+	return shown.Of(c.Exchanges.Newest(), c.Exchanges.Get), nil
+}
+
+// parseFilter reads the filters of a request's query.
+func parseFilter(r *http.Request) (api.Filter, error) {
+	shown, err := api.ParseFilter(r.URL.Query())
+	if err == nil {
+		return shown, nil
+	}
+	hint := "filters are filter=TERMS, route, status (404 or 4xx), method, text, errors=1, own=1, after=ID and limit=N"
+	if wrong, ok := errors.AsType[*filter.Error](err); ok {
+		hint = wrong.Hint
+	}
+	return shown, refuse(http.StatusBadRequest, "bad_filter", err.Error(), hint)
+}
+
+// A Matching is the answer to GET /api/matching.
+type Matching struct {
+	IDs []uint64 `json:"ids"`
+}
+
+// matching says which exchanges a filter shows, for a page that has their summaries: all, or those
+// of the list of=ID,ID.
+func (c *Console) matching(r *http.Request) (any, error) {
+	shown, err := parseFilter(r)
+	if err != nil {
+		return nil, err
+	}
+	only := map[string]bool{}
+	of := r.URL.Query().Get("of")
+	for id := range strings.SplitSeq(of, ",") {
+		only[id] = true
+	}
+	answer := Matching{IDs: []uint64{}}
+	for s := range c.Exchanges.Newest() {
+		if (of == "" || only[strconv.FormatUint(s.ID, 10)]) && shown.Shows(s, c.Exchanges.Get) {
+			answer.IDs = append(answer.IDs, s.ID)
+		}
+	}
+	return answer, nil
 }
 
 // ExchangeDetail is the answer to GET /api/exchanges/ID.

@@ -20,6 +20,8 @@ type Metrics struct {
 	requests    *requestMetrics
 	refreshes   *prometheus.CounterVec
 	connections *prometheus.GaugeVec
+	probeUp     *prometheus.GaugeVec
+	probeTook   *prometheus.GaugeVec
 }
 
 // NewMetrics returns metrics that count nothing yet.
@@ -35,6 +37,8 @@ func NewMetrics() *Metrics {
 		requests:    requests,
 		refreshes:   ours.NewCounterVec(prometheus.CounterOpts{Name: "refresh_total", Help: "Renewals of tokens, by how they ended."}, []string{"credential", "outcome"}),
 		connections: ours.NewGaugeVec(prometheus.GaugeOpts{Name: "upstream_connections", Help: "Open connections to the upstream."}, []string{"route"}),
+		probeUp:     ours.NewGaugeVec(prometheus.GaugeOpts{Name: "probe_up", Help: "1 when the route's last probe was answered with a status below 400, else 0."}, []string{"route"}),
+		probeTook:   ours.NewGaugeVec(prometheus.GaugeOpts{Name: "probe_seconds", Help: "How long the route's last probe took."}, []string{"route"}),
 	}
 }
 
@@ -80,6 +84,16 @@ func (m *Metrics) Refreshed(credential string, outcome tokens.Outcome) {
 // Connections notes that connections to a route's upstream came or went.
 func (m *Metrics) Connections(route string, delta int) {
 	m.connections.WithLabelValues(route).Add(float64(delta))
+}
+
+// Probed notes how a route's probe ended.
+func (m *Metrics) Probed(route string, ok bool, took time.Duration) {
+	up := 0.0
+	if ok {
+		up = 1
+	}
+	m.probeUp.WithLabelValues(route).Set(up)
+	m.probeTook.WithLabelValues(route).Set(took.Seconds())
 }
 
 // Handler serves the metrics in the formats Prometheus reads.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -40,6 +41,11 @@ func (c *Console) replay(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "bad_request", err.Error(), `send {}, or an object with method, target, headers ([["Name","value"]]) and body_base64`)
 	}
+	if edit.Body == nil && record.Request.Body.Masked {
+		if edit.Body, err = c.original(record); err != nil {
+			return nil, err
+		}
+	}
 	again, err := edited(record, edit)
 	if err != nil {
 		return nil, err
@@ -49,6 +55,25 @@ func (c *Console) replay(r *http.Request) (any, error) {
 		return nil, refuse(http.StatusBadGateway, "replay_failed", err.Error(), "see 'avsproxy status'")
 	}
 	return api.ReplayBegun{ID: id}, nil
+}
+
+// original is a body that is shown with masks only, as it came. It goes to the origin that it went to, and nowhere else.
+func (c *Console) original(record capture.Record) (*[]byte, error) {
+	body, whole := c.Exchanges.RequestBody(record.ID)
+	i := slices.IndexFunc(c.Routes, func(r Route) bool { return r.Name == record.Route })
+	switch {
+	case !whole, i < 0:
+		return nil, errBodyNotWhole
+	case !sameOrigin(c.Routes[i].now().Upstream, record.Upstream.Address):
+		return nil, errElsewhere
+	}
+	return &body, nil
+}
+
+func sameOrigin(a, b string) bool {
+	first, err1 := url.Parse(a)
+	second, err2 := url.Parse(b)
+	return err1 == nil && err2 == nil && first.Scheme == second.Scheme && strings.EqualFold(first.Host, second.Host)
 }
 
 // readEdit takes an empty body for "as it was".

@@ -17,6 +17,7 @@ var (
 		"give target, and where it was masked method, without ***")
 	errHeadersNotWhole = refuse(http.StatusConflict, "headers_not_whole", "the request's headers were too many or too long to keep", "give those to send as headers")
 	errBodyNotWhole    = refuse(http.StatusConflict, "body_not_whole", "the request's body was not kept as it was sent", "give the body as body_base64; body in [capture] says how much of each is kept")
+	errElsewhere       = refuse(http.StatusConflict, "body_not_whole", "the request's body has a secret in it, and its route goes to another upstream now", "give the body as body_base64")
 )
 
 // checkWhole refuses to send what was not kept as it was sent, unless the edit replaces it. An

@@ -195,5 +195,5 @@ func Probe(ctx context.Context, address *url.URL, key tokens.Secret, route confi
 	case resp.StatusCode >= http.StatusBadRequest:
 		return fail(check, fmt.Sprintf("%s is answered with %s", route.Probe, resp.Status), "see 'avsproxy tail' and the inspector for the answer")
 	}
-	return ok(check, "%s is answered with %s in %v", route.Probe, resp.Status, terminal.Rounded(time.Since(began)))
+	return ok(check, "%s is answered with %s in %s", route.Probe, resp.Status, terminal.Wait(time.Since(began)))
 }

@@ -28,9 +28,9 @@ type Terminal struct {
 const timeFormat = "15:04:05"
 
 func New(out io.Writer, getenv func(string) string) *Terminal {
-	plain := getenv("NO_COLOR") != "" || !IsTerminal(out)
+	plain := !HasColors(out, getenv)
 	level := new(slog.LevelVar)
-	lines := &lines{out: out}
+	lines := &lines{out: Wrap(out)}
 	handler := tint.NewTextHandler(lines, &tint.Options{TimeFormat: timeFormat, NoColor: plain, Level: level})
 	return &Terminal{Out: lines, Log: slog.New(handler), Level: level, plain: plain, lines: lines}
 }
@@ -48,7 +48,15 @@ func (v *Terminal) Plain() bool { return v.plain }
 // Stream is what is written to in the end, for who draws on it.
 func (v *Terminal) Stream() io.Writer {
 	v.Flush()
+	if wrapped, ok := v.lines.out.(*wrapper); ok {
+		return wrapped.Writer
+	}
 	return v.lines.out
+}
+
+// HasColors reports whether what is written to a stream may have colors.
+func HasColors(stream any, getenv func(string) string) bool {
+	return getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && IsTerminal(stream)
 }
 
 // IsTerminal reports whether a stream is a terminal.

@@ -3,7 +3,6 @@ package terminal
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -17,46 +16,21 @@ import (
 func When(t time.Time) string {
 	left := time.Until(t)
 	if left < 0 {
-		return t.Local().Format(time.DateTime) + " (" + Roughly(-left) + " ago)"
+		return t.Local().Format(time.DateTime) + " (" + about(-left) + " ago)"
 	}
 	layout := time.DateTime
 	if left < 24*time.Hour {
 		layout = time.TimeOnly
 	}
-	return t.Local().Format(layout) + " (in " + Roughly(left) + ")"
+	return t.Local().Format(layout) + " (in " + about(left) + ")"
 }
 
-// Roughly names a length of time as people do.
-func Roughly(d time.Duration) string {
-	switch days := int(d.Hours() / 24); {
-	case days >= 2:
-		return fmt.Sprintf("%d days", days)
-	case d >= time.Minute:
-		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+// about is Roughly without what nobody asks of a date.
+func about(d time.Duration) string {
+	if d > 90*time.Second {
+		return Roughly(d.Round(time.Minute))
 	}
-	return d.Round(time.Second).String()
-}
-
-// Rounded leaves three or four digits of a duration.
-func Rounded(d time.Duration) time.Duration {
-	switch {
-	case d > time.Minute:
-		return d.Round(time.Second)
-	case d > time.Second:
-		return d.Round(10 * time.Millisecond)
-	}
-	return d.Round(10 * time.Microsecond)
-}
-
-// Size is a number of bytes for people.
-func Size(n int64) string {
-	switch {
-	case n < 1000:
-		return strconv.FormatInt(n, 10) + "B"
-	case n < 1000_000:
-		return fmt.Sprintf("%.1fkB", float64(n)/1e3)
-	}
-	return fmt.Sprintf("%.1fMB", float64(n)/1e6)
+	return Roughly(d.Round(time.Second))
 }
 
 // JSONLine is a value as JSON on one line with printable characters only. Others occur

@@ -33,7 +33,8 @@ export class ReplayForm {
   }
 
   async load() {
-    const { size, kept, masked } = this.record.request.body;
+    const { size, kept, masked, complete } = this.record.request.body;
+    if (masked && complete) return this.note(`${size} bytes with a secret that is not shown are sent again as they came; or write others here.`, true);
     if (kept < size || masked) return this.note(`${size} bytes that were not kept as they were sent: write others here.`, true);
     if (!size) return this.note("", true);
     const bytes = await bytesOf(bodyPath(this.record.id, "request")).catch(() => undefined);
