@@ -22,22 +22,23 @@ func TestInspectorWithTheWholeProgram(t *testing.T) {
 	logIn(t, proxy, amazon)
 	ctx := browserContext(t)
 	testkit.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(api.LocalhostURL(proxy.Console)+"/"))) // wide enough for list and detail
+	// Exchange 1 was the login.
 	shell(t, text(t, ctx, "#try", `!document.querySelector("#empty").hidden && document.querySelector("#try").textContent`))
-	testkit.NoError(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS("#x1"))))
+	testkit.NoError(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS("#x2"))))
 	lead := text(t, ctx, "the decision", `document.querySelector(".lead[data-outcome=injected]")?.textContent`)
 	if !strings.Contains(lead, amazon.AVS()) {
 		t.Errorf("the page says %q, which does not name the upstream", lead)
 	}
 	testkit.NoError(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`[aria-keyshortcuts="c"]`))))
 	shell(t, text(t, ctx, "the command", `document.querySelector(".command pre")?.textContent`))
-	text(t, ctx, "the copy's row", `document.querySelector("#x2 .status")?.textContent === "204" && "seen"`)
+	text(t, ctx, "the copy's row", `document.querySelector("#x3 .status")?.textContent === "204" && "seen"`)
 	testkit.NoError(t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`[aria-keyshortcuts="r"]`))))
-	text(t, ctx, "the replay's row", `document.querySelector("#x3 .status")?.textContent === "204" && "seen"`)
+	text(t, ctx, "the replay's row", `document.querySelector("#x4 .status")?.textContent === "204" && "seen"`)
 
 	if n := len(amazon.Ledger()); n != 3 {
 		t.Errorf("the upstream saw %d requests, want 3", n)
 	}
-	page := text(t, ctx, "the page", `(async () => document.documentElement.outerHTML + await (await fetch("/api/exchanges/3")).text() + await (await fetch("/har")).text())()`)
+	page := text(t, ctx, "the page", `(async () => document.documentElement.outerHTML + await (await fetch("/api/exchanges/4")).text() + await (await fetch("/har")).text())()`)
 	if strings.Contains(page, "Atza|") {
 		t.Error("the page holds a token")
 	}
