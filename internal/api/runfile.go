@@ -61,11 +61,11 @@ func findRunFile(folder string) (*RunFile, error) {
 		return nil, nil
 	}
 	text, err := durable.ReadFile(path, maxRunFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	if err == nil {
 		err = checkOwner(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) { // or not any more: it ends at this moment
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
