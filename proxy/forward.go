@@ -83,6 +83,7 @@ func forward(reverse *httputil.ReverseProxy, w *responseWriter, r *http.Request,
 // receive prepares an upstream's answer for its client.
 func receive(resp *http.Response) error {
 	to := relayOf(resp.Request.Context())
+	to.holdAnswer(resp)
 	to.answer.adapt(resp.Header)
 	to.Note(func(f *exchange.Facts) { f.Upstream.Proto = resp.Proto })
 	if resp.StatusCode == http.StatusSwitchingProtocols {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"avsproxy/internal/breakpoint"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/httpexchange"
@@ -30,6 +31,8 @@ type Handler struct {
 	// Withhold takes out of a request what is for other servers of ours; nil = nothing.
 	Withhold func(exchange.Fields)
 	Observer Observer
+	// Points are where requests and answers are held; nil = nowhere.
+	Points *breakpoint.Points
 	// Lasting are the exchanges under way that do not end by themselves.
 	Lasting Lasting
 
@@ -80,6 +83,7 @@ func (h *Handler) Serve(index int, w http.ResponseWriter, r *http.Request, x *ex
 	route := h.Routes[index]
 	verdict := route.Judge(x.Head)
 	h.observe(w, r, x, route.Name, func(w *responseWriter, r *http.Request, x *exchange.Exchange) {
+		r, verdict := h.holdRequest(route, r, x, verdict)
 		route.serve(w, r, x, verdict)
 	})
 }
@@ -110,9 +114,26 @@ func (h *Handler) recordRefusal(x *exchange.Exchange, p problem.Problem) {
 	if recorder == nil {
 		return
 	}
-	recorder.WithoutBodies()
-	recorder.Response(x.Facts(), nil)
-	recorder.End(x.Facts(), nil)
+	w := &recordedAnswer{header: http.Header{}}
+	p.Write(w)
+	facts := x.Facts()
+	facts.Written = int64(len(w.body))
+	recorder.Response(facts, httpexchange.Fields(w.header))
+	recorder.ResponseData(w.body)
+	recorder.End(facts, nil)
+}
+
+// A recordedAnswer is an [http.ResponseWriter] that keeps what is written.
+type recordedAnswer struct {
+	header http.Header
+	body   []byte
+}
+
+func (w *recordedAnswer) Header() http.Header { return w.header }
+func (w *recordedAnswer) WriteHeader(int)     {}
+func (w *recordedAnswer) Write(p []byte) (int, error) {
+	w.body = append(w.body, p...)
+	return len(p), nil
 }
 
 func busy(detail string) problem.Problem {

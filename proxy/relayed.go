@@ -63,7 +63,7 @@ func (e *relayed) admit(stream uint32) bool {
 	} else if !e.judge() {
 		return false
 	}
-	return e.route.Judge(&e.request).Action == Forward && e.enter()
+	return e.route.Judge(&e.request).Action == Forward && !e.isHeld() && e.enter()
 }
 
 // judge does what does not depend on the path.

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"avsproxy/internal/breakpoint"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
 	"avsproxy/internal/h2"
@@ -133,7 +134,7 @@ func (l *line) handlerOf(t testing.TB, route *Route, observe Observer) *Handler 
 	testkit.NoError(t, table.Add("avs", "alexa.example.com"))
 	observe.Ended = l.noteEnd
 	return &Handler{
-		Rules: gate.Rules{Host: table.Knows, Names: table.Names()}, Table: table, Routes: []*Route{route.Start()}, Observer: observe,
+		Rules: gate.Rules{Host: table.Knows, Names: table.Names()}, Table: table, Routes: []*Route{route.Start()}, Observer: observe, Points: new(breakpoint.Points),
 	}
 }
 

@@ -1,0 +1,203 @@
+// Package breakpoint holds requests and answers while somebody looks at them, who may change them, let them go on or drop
+// them. It is the one exception to the rule that bytes are never held: it holds only what a page that is connected has
+// asked for, for a bounded time, and lets everything go when the page leaves.
+package breakpoint
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bound is how long one request or answer is held at most.
+const Bound = time.Minute
+
+// MaxBody is how much of a body is shown, and can be changed. What is longer, or does not come whole within [Patience],
+// goes on as it comes.
+const (
+	MaxBody  = 1 << 20
+	Patience = 500 * time.Millisecond
+)
+
+// maxHeld bounds what is held at once; others go on.
+const maxHeld = 100
+
+// A Side is what is held of an exchange.
+type Side string
+
+// The sides.
+const (
+	Request Side = "request"
+	Answer  Side = "answer"
+)
+
+// About says which exchange a message belongs to.
+type About struct {
+	Exchange                                   uint64 // 0 = it is not recorded
+	Route, Method, Scheme, Host, Target, Proto string
+	Status                                     int // of an answer
+}
+
+// A Held is a message that waits.
+type Held struct {
+	ID     uint64
+	Side   Side
+	Until  time.Time // when it goes on by itself
+	About  About
+	Header http.Header
+	Body   []byte // as far as it came
+	Whole  bool   // Body is all of it
+}
+
+// A Decision is what becomes of it.
+type Decision struct {
+	Drop   bool
+	Method string            // of a request; empty = as it was
+	Target string            // of a request; empty = as it was
+	Status int               // of an answer; 0 = as it was
+	Set    map[string]string // fields in the place of those of their names
+	Remove []string          // names of fields
+	Body   *[]byte           // nil = as it was
+}
+
+// ErrDropped says that a message is to go no further.
+var ErrDropped = errors.New("dropped at a breakpoint")
+
+// Points are the breakpoints of a proxy. The zero value has none.
+type Points struct {
+	armed atomic.Int32 // how many there are
+
+	mu     sync.Mutex
+	points map[*point]struct{}
+	held   map[uint64]*waiting
+	last   uint64
+}
+
+// A point is what one page asked for.
+type point struct {
+	side    Side
+	matches func(About) bool
+	to      chan Held
+	gone    <-chan struct{}
+}
+
+type waiting struct {
+	decided chan Decision
+}
+
+// Armed reports whether there is any breakpoint. It costs next to nothing.
+func (p *Points) Armed() bool { return p != nil && p.armed.Load() > 0 }
+
+// Add holds what matches until ctx ends. What is held is sent to the channel, which is closed then.
+func (p *Points) Add(ctx context.Context, side Side, matches func(About) bool) <-chan Held {
+	one := &point{side: side, matches: matches, to: make(chan Held, maxHeld), gone: ctx.Done()}
+	p.mu.Lock()
+	if p.points == nil {
+		p.points, p.held = map[*point]struct{}{}, map[uint64]*waiting{}
+	}
+	p.points[one] = struct{}{}
+	p.mu.Unlock()
+	p.armed.Add(1)
+	context.AfterFunc(ctx, func() {
+		p.armed.Add(-1)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.points, one)
+		close(one.to)
+	})
+	return one.to
+}
+
+// Wants reports whether a message of that side would be held. Of an answer that has not come yet nobody knows,
+// so it is true where any breakpoint is for answers.
+func (p *Points) Wants(about About) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for one := range p.points {
+		if one.side == Answer || one.matches(about) {
+			return true
+		}
+	}
+	return false
+}
+
+// Decide says what becomes of a message that waits; false = it does not, any more.
+func (p *Points) Decide(id uint64, decision Decision) bool {
+	p.mu.Lock()
+	one := p.held[id]
+	delete(p.held, id)
+	p.mu.Unlock()
+	if one == nil {
+		return false
+	}
+	one.decided <- decision // which has room
+	return true
+}
+
+// hold waits for a decision about a message; the zero decision where nobody wants it.
+func (p *Points) hold(ctx context.Context, held Held) Decision {
+	one, wait := p.enter(&held)
+	if one == nil {
+		return Decision{}
+	}
+	defer p.leave(held.ID)
+	bound := time.NewTimer(Bound)
+	defer bound.Stop()
+	select {
+	case decision := <-wait.decided:
+		return decision
+	case <-one.gone:
+	case <-bound.C:
+	case <-ctx.Done():
+	}
+	return Decision{}
+}
+
+// enter sends a message to the first page that wants it; nil = none does, or has room.
+func (p *Points) enter(held *Held) (*point, *waiting) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.held) >= maxHeld {
+		return nil, nil
+	}
+	for one := range p.points {
+		if one.side != held.Side || !one.matches(held.About) {
+			continue
+		}
+		p.last++
+		held.ID, held.Until = p.last, time.Now().Add(Bound)
+		select {
+		case one.to <- *held:
+		default:
+			continue
+		}
+		wait := &waiting{decided: make(chan Decision, 1)}
+		p.held[held.ID] = wait
+		return one, wait
+	}
+	return nil, nil
+}
+
+func (p *Points) leave(id uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.held, id)
+}
+
+// wanted reports whether a page wants a message of that side, before its body is looked at.
+func (p *Points) wanted(side Side, about About) bool {
+	if !p.Armed() {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for one := range p.points {
+		if one.side == side && one.matches(about) {
+			return true
+		}
+	}
+	return false
+}
