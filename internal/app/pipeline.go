@@ -9,6 +9,7 @@ import (
 
 	"avsproxy/internal/avs"
 	"avsproxy/internal/avsroute"
+	"avsproxy/internal/breakpoint"
 	"avsproxy/internal/config"
 	"avsproxy/internal/console"
 	"avsproxy/internal/exchange"
@@ -53,6 +54,7 @@ func (p *Program) pipeline(watch observers, loginURL func(credential string) str
 		Rules: rules, Table: table, Observer: watch.Observer,
 		Unrouted:  proxy.NewUnrouted(proxy.UnroutedOptions{Dial: dialer.Dial, Tunnels: line.tunnels, Most: maxTunnels(OpenFiles()), ErrorLog: watch.errorLog}),
 		Intercept: tunnel.Intercept(line.inbox, around.place),
+		Points:    new(breakpoint.Points),
 		Enter:     around.enter,
 		TryEnter:  around.tryEnter,
 		Withhold:  console.StripConsoleCredentials,

@@ -249,6 +249,7 @@ func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 		Fingerprint: certs.Fingerprint(leaf.Leaf),
 		Exchanges:   s.capture.recorder,
 		Replay:      s.replayer.replay,
+		Points:      s.pipeline.handler.Points,
 		Explain:     func(method, url string) (any, error) { return explainer.Explain(method, url) },
 	}
 	s.buildHandlers(o, func() { close(ended) })

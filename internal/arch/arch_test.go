@@ -26,21 +26,22 @@ const (
 var arrows = map[string]string{
 	"avsproxy":     "",
 	"cmd/avsproxy": "internal/cli",
-	"proxy":        "tokens internal/avs internal/exchange internal/gate internal/h2 internal/httpexchange internal/netconn internal/problem internal/tunnel internal/upstream internal/websocket",
+	"proxy":        "tokens internal/avs internal/breakpoint internal/exchange internal/gate internal/h2 internal/httpexchange internal/netconn internal/problem internal/tunnel internal/upstream internal/websocket",
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/filter internal/terminal",
-	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/capture internal/certs internal/charset internal/config internal/console internal/doctor internal/durable internal/exchange internal/explain" +
+	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/breakpoint internal/capture internal/certs internal/charset internal/config internal/console internal/doctor internal/durable internal/exchange internal/explain" +
 		" internal/doctor internal/gate internal/h2 internal/httpexchange internal/httpserver internal/listen internal/peer internal/problem internal/redact internal/sandbox internal/suggest internal/terminal internal/tunnel internal/upstream",
-	"internal/arch":     "",
-	"internal/avs":      "",
-	"internal/avsroute": "tokens internal/avs internal/exchange internal/upstream",
-	"internal/capture":  "internal/exchange internal/redact internal/websocket",
-	"internal/certs":    "internal/durable",
-	"internal/charset":  "",
+	"internal/arch":       "",
+	"internal/avs":        "",
+	"internal/avsroute":   "tokens internal/avs internal/exchange internal/upstream",
+	"internal/breakpoint": "",
+	"internal/capture":    "internal/exchange internal/redact internal/websocket",
+	"internal/certs":      "internal/durable",
+	"internal/charset":    "",
 	"internal/cli": "tokens internal/api internal/app internal/avs internal/capture internal/certs internal/charset internal/config" +
 		" internal/doctor internal/durable internal/exchange internal/explain internal/filter internal/gate internal/httpexchange internal/httpserver internal/sandbox internal/sandbox/faults internal/setup internal/suggest internal/terminal",
 	"internal/config": "tokens internal/charset internal/durable internal/secretsource internal/suggest",
-	"internal/console": "tokens internal/api internal/avs internal/capture internal/charset internal/filter" +
+	"internal/console": "tokens internal/api internal/avs internal/breakpoint internal/capture internal/charset internal/filter internal/messages internal/terminal" +
 		" internal/exchange internal/gate internal/httpexchange internal/peer internal/problem internal/redact",
 	"internal/doctor":          "tokens internal/api internal/config internal/durable internal/gate internal/listen internal/problem internal/terminal internal/upstream",
 	"internal/durable":         "",
@@ -53,6 +54,7 @@ var arrows = map[string]string{
 	"internal/httpexchange":    "internal/exchange internal/gate internal/h2 internal/problem",
 	"internal/httpserver":      "internal/exchange internal/h1 internal/h2 internal/httpexchange internal/listen internal/netconn internal/peer internal/problem internal/tunnel",
 	"internal/listen":          "internal/charset internal/durable internal/netconn internal/peer",
+	"internal/messages":        "",
 	"internal/netconn":         "",
 	"internal/peer":            "internal/netconn",
 	"internal/problem":         "",

@@ -172,7 +172,7 @@ func unescape(text string) string {
 
 func newHARText(b Body) harText {
 	text := harText{Comment: harComment(b)}
-	if isText(b.Bytes) {
+	if IsText(b.Bytes) {
 		text.Text = string(b.Bytes)
 	} else {
 		text.Text, text.Encoding = base64.StdEncoding.EncodeToString(b.Bytes), "base64"
@@ -192,9 +192,9 @@ func harComment(b Body) string {
 	return fmt.Sprintf("the first %d of %d bytes", b.Kept, b.Size)
 }
 
-// isText reports whether p is UTF-8 without unusual control characters. Its last
+// IsText reports whether p is UTF-8 without unusual control characters. Its last
 // character may be cut off.
-func isText(p []byte) bool {
+func IsText(p []byte) bool {
 	for len(p) > 0 {
 		c, size := utf8.DecodeRune(p)
 		if c == utf8.RuneError && size == 1 && utf8.FullRune(p) {

@@ -41,8 +41,10 @@ type Summary struct {
 	Lasts         bool              `json:"lasts,omitempty"` // its answer has no end of its own
 	Replayed      bool              `json:"replayed"`
 	ReplayOf      uint64            `json:"replay_of"`
-	Credential    string            `json:"credential,omitempty"` // whose token was asked for, or is got
-	Own           string            `json:"own,omitempty"`        // what the proxy did by itself, see [OwnRenewal]; empty = a client asked
+	ClientConn    uint64            `json:"client_conn,omitempty"`   // its number among all connections to the listeners; 0 = unknown
+	UpstreamConn  uint64            `json:"upstream_conn,omitempty"` // among those to the upstream
+	Credential    string            `json:"credential,omitempty"`    // whose token was asked for, or is got
+	Own           string            `json:"own,omitempty"`           // what the proxy did by itself, see [OwnRenewal]; empty = a client asked
 }
 
 // A Record is all that is known of an exchange. Method and Target are not as the client

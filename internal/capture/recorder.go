@@ -150,6 +150,9 @@ func (r *Recorder) Get(id uint64) (Record, bool) {
 	return e.record(), true
 }
 
+// Secrets are the patterns of what is secret now.
+func (r *Recorder) Secrets() *redact.Patterns { return r.secrets.Now() }
+
 // RequestBody returns the body of a request as it came, secrets included. It is for who sends it to the same place
 // again, and is never to be shown. ok = all of it was kept.
 func (r *Recorder) RequestBody(id uint64) (body []byte, ok bool) {

@@ -46,7 +46,7 @@ func TestAnExchangeIsRecorded(t *testing.T) {
 		const want = `{"id":1,"route":"avs","method":"POST","scheme":"http","host":"localhost:9744","target":"/events?a=b",` +
 			`"status":200,"state":"done","began":"2000-01-01T00:00:00Z","took_ms":50,"proto":"HTTP/1.1","upstream_proto":"HTTP/2.0",` +
 			`"decision":"injected","error":"","ended":"","request_bytes":9,"response_bytes":6,"content_type":"text/plain",` +
-			`"avs":"SpeechRecognizer.Recognize","replayed":true,"replay_of":7,"credential":"alexa",` +
+			`"avs":"SpeechRecognizer.Recognize","replayed":true,"replay_of":7,"client_conn":3,"upstream_conn":4,"credential":"alexa",` +
 			`"client":{"proto":"HTTP/1.1","conn":3,"stream":0,"tls":false,"reused":false,"address":"http://127.0.0.1:9744"},` +
 			`"upstream":{"proto":"HTTP/2.0","conn":4,"stream":5,"tls":false,"reused":true,"address":"https://example.com"},"tries":2,` +
 			`"token":{"credential":"alexa","decision":"injected","age_s":1},` +

@@ -28,7 +28,7 @@ func (s *state) summary(id uint64) Summary {
 		UpstreamProto: s.facts.Upstream.Proto, Decision: s.facts.Decision, Error: s.facts.Error, Ended: s.facts.Ended,
 		RequestBytes: s.request.body.size, ResponseBytes: s.response.body.size,
 		ContentType: s.response.contentType, AVS: s.event, Lasts: s.facts.Lasts, Replayed: s.facts.Replayed, ReplayOf: s.head.ReplayOf,
-		Credential: s.facts.Credential, Own: s.head.Own,
+		ClientConn: s.head.Client.Conn, UpstreamConn: s.facts.Upstream.Conn, Credential: s.facts.Credential, Own: s.head.Own,
 	}
 	if s.done {
 		summary.State = StateDone

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/app"
@@ -108,7 +107,7 @@ func printStatus(a *commands, status *api.Status) error {
 	}
 	for _, credential := range status.Credentials {
 		label := "credential " + credential.Name
-		for _, line := range credentialLines(credential) {
+		for _, line := range credential.Lines() {
 			fmt.Fprintf(table, "%s\t%s\n", label, line)
 			label = ""
 		}
@@ -122,46 +121,4 @@ func defaultCredential(routes []api.Route) string {
 		return ""
 	}
 	return routes[0].Credential
-}
-
-// credentialLines are the state of a credential, then what may need a person.
-func credentialLines(c api.CredentialStatus) []string {
-	lines := []string{c.TokenText() + "; grant " + c.Grant}
-	if c.LoggedInAt != nil && c.Login {
-		lines = append(lines, "logged in "+terminal.When(*c.LoggedInAt))
-	}
-	if c.EndsAt != nil {
-		lines = append(lines, terminal.LoginEnd(*c.EndsAt))
-	}
-	if len(c.Scopes) > 0 {
-		lines = append(lines, scopesText(c))
-	}
-	if c.LastAt != nil && c.Last != tokens.OutcomeLoginNeeded { // which the first line says
-		lines = append(lines, "last renewal: "+strings.ReplaceAll(string(c.Last), "_", " ")+", "+terminal.When(*c.LastAt))
-	} else if c.RenewedAt != nil {
-		lines = append(lines, "token got "+terminal.When(*c.RenewedAt))
-	}
-	if c.ClockAhead != 0 {
-		lines = append(lines, terminal.ClockSkew(time.Duration(c.ClockAhead*float64(time.Second))))
-	}
-	if c.Problem != nil {
-		lines = append(lines, problemText(*c.Problem))
-	}
-	return lines
-}
-
-// problemText leaves out a hint that the detail has in it.
-func problemText(p api.Error) string {
-	if p.Hint == "" || strings.Contains(p.Message, p.Hint) {
-		return p.Message
-	}
-	return p.Message + "; " + p.Hint
-}
-
-func scopesText(c api.CredentialStatus) string {
-	text := "scopes " + strings.Join(c.Scopes, " ")
-	if asked := strings.Join(c.Asked, " "); asked != strings.Join(c.Scopes, " ") {
-		text += "; asked for " + cmp.Or(asked, "none")
-	}
-	return text
 }

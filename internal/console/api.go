@@ -36,8 +36,12 @@ func (c *Console) serveAPI(mux *http.ServeMux) {
 	captured("GET /api/exchanges/{id}/{side}/body", failing(c.body))
 	captured("GET /api/exchanges/{id}/{side}/parts", failing(c.parts))
 	captured("GET /api/exchanges/{id}/{side}/parts/{part}", failing(c.part))
+	captured("GET /api/exchanges/{id}/{side}/messages", answering(http.StatusOK, c.messages))
+	captured("POST /api/requests", answering(http.StatusAccepted, c.compose))
 	captured("POST /api/exchanges/{id}/replay", answering(http.StatusAccepted, c.replay))
 	captured("GET /api/events", failing(c.events))
+	captured("GET /api/breakpoints", failing(c.breakpoints))
+	captured("POST /api/held/{id}", answering(http.StatusOK, c.decide))
 	captured("GET /har", failing(c.har))
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"avsproxy/internal/api"
 	"avsproxy/internal/avs"
+	"avsproxy/internal/breakpoint"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/exchange"
 	"avsproxy/internal/gate"
@@ -97,6 +98,8 @@ type Console struct {
 	// Replay sends an exchange again, the way of all requests of its route, and
 	// returns the ID of the new exchange at once. Nil = it cannot.
 	Replay func(ctx context.Context, again ReplayRequest) (id uint64, err error)
+	// Points hold requests and answers for a page; nil = they cannot be held.
+	Points *breakpoint.Points
 	// Explain says what would become of a request for the URL, as a value to write
 	// as JSON; errors are for people. Nil = it cannot.
 	Explain func(method, url string) (any, error)
@@ -112,6 +115,7 @@ type Console struct {
 
 	sessions            sessions
 	watchers, listeners atomic.Int32 // of exchanges, and of directives
+	holders             atomic.Int32 // of breakpoints
 }
 
 //go:embed pages
@@ -125,6 +129,8 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("GET /status", pages.home)
 	mux.HandleFunc("GET /login", pages.page(pages.login))
 	mux.HandleFunc("POST /login", pages.page(pages.begin))
+	mux.HandleFunc("GET /logout", pages.page(pages.logoutPage))
+	mux.HandleFunc("POST /logout", pages.page(pages.endLogin))
 	mux.HandleFunc("GET /login/{id}", pages.page(pages.outcome))
 	mux.HandleFunc("GET /", pages.page(pages.notFound))
 	mux.HandleFunc("GET /livez", c.livez)

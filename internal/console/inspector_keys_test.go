@@ -54,8 +54,8 @@ func TestInspectorHasAnOrderOfTabs(t *testing.T) {
 	v.open(4)
 	v.await(`document.querySelector(".now summary") !== null && !document.querySelector("#pause").hidden`)
 	v.do(chromedp.Focus(chromedp.CSS("#asks")))
-	order := []string{"asks", "helps", "Log in", "Status", "text", "route", "method", "status", "errors", "pause", "clear", "har", "list",
-		"✕", "Copy as curl", "Replay", "Edit and replay", "HAR", "tab-Summary", "panel-Summary"}
+	order := []string{"asks", "helps", "Log in", "Status", "text", "route", "method", "status", "errors", "own", "pause", "clear", "har", "plot", "list",
+		"✕", "Copy as curl", "copyas", "Replay", "Edit and replay", "Compare", "HAR", "tab-Summary", "panel-Summary"}
 	var got []string
 	for range order {
 		got = append(got, js[string](v, focused))
@@ -79,7 +79,7 @@ func TestInspectorReplaysByKeyboard(t *testing.T) {
 	}
 	v.press("Enter")
 	v.await(`document.querySelector("#title")?.textContent === "PUT /things/7 201"`)
-	for range 4 {
+	for range 5 {
 		v.press("Tab")
 	}
 	v.await(`document.activeElement.textContent === "Edit and replay"`)

@@ -61,7 +61,7 @@ const frame = 1000.0 / 60
 // The shortest of some tries is taken: the machine has other work.
 func TestInspectorStaysFluid(t *testing.T) {
 	v := inspect(t)
-	const many = 1000
+	const many = 10_000
 	for range many {
 		v.pass(day(t)[0])
 	}

@@ -37,7 +37,7 @@ func TestInspectorFilters(t *testing.T) {
 	v.await(`document.activeElement.id === "text"`)
 	v.do(chromedp.SendKeys(chromedp.CSS("#text"), "orders"))
 	v.await(rows + ` === 1 && document.querySelector("#count").dataset.shown === "1" && document.querySelector("#count").dataset.all === "9"`)
-	v.await(`document.querySelector("#har").getAttribute("href") === "/har?text=orders"`)
+	v.await(`document.querySelector("#har").getAttribute("href") === "/har?filter=orders"`)
 	v.choose("#text", "")
 	v.click("#errors")
 	v.await(rows + ` === 3`)
@@ -151,7 +151,7 @@ func TestInspectorHoldsStillAndGoesDark(t *testing.T) {
 // more than text.
 func TestInspectorShowsHostileThings(t *testing.T) {
 	const evil = `<img src=x onerror="window.owned=1"><script>window.owned=1</script>`
-	turn := turn{method: "GET", target: "/" + evil, route: "avs", status: 200, facts: injected(1),
+	turn := turn{method: "GET", target: "/v20160207/directives?" + evil, route: "avs", status: 200, facts: injected(1),
 		request: []capture.Field{{Name: evil, Value: evil + "\x00\x1b[31m\u202egnp.exe"}}, response: testkit.Fields("Content-Type", related, "Content-Security-Policy", evil),
 		answered: multipart(
 			bodyPart{"Content-Type: text/html\r\nContent-ID: " + evil, evil},
@@ -186,6 +186,7 @@ func TestInspectorLeavesAReloadWhereItWas(t *testing.T) {
 	js[bool](v, `(location.hash = "#99", true)`)
 	v.await(`document.querySelector("#detail.gone").dataset.status === "404" && document.querySelector("#detail").textContent.includes("99")`)
 	v.click("#clear")
+	v.click("#clears button[value=yes]")
 	v.await(rows + ` === 1 && document.querySelector("#detail").hidden`) // the downchannel still runs
 	if n := len(v.Exchanges.List()); n != 1 {
 		t.Errorf("%d exchanges are remembered after Clear", n)

@@ -149,7 +149,7 @@ func TestRedirectURIMayHaveThePathOfAPage(t *testing.T) {
 func TestLinksLeadToTheConsole(t *testing.T) {
 	d := start(t, setup{})
 	d.Self = "http://127.0.0.1:1"
-	want(t, d.login(), 200, `<a href="http://127.0.0.1:1/">Status</a>`)
+	want(t, d.login(), 200, `<a href="http://127.0.0.1:1/">See the traffic in the inspector</a>`, `<a href="http://127.0.0.1:1/status">Status</a>`)
 	d.Self, d.Try = "", ""
 	page := d.login()
 	want(t, page, 200, "avsproxy serve")

@@ -24,7 +24,7 @@ type pages struct {
 }
 
 func parseTemplates() *template.Template {
-	functions := template.FuncMap{"sentence": sentence}
+	functions := template.FuncMap{"sentence": sentence, "localhost": api.LocalhostURL}
 	return template.Must(template.New("").Funcs(functions).ParseFS(pageFiles, "pages/*.html"))
 }
 
@@ -69,10 +69,6 @@ func (p pages) page(f func(http.ResponseWriter, *http.Request) error) http.Handl
 	}
 }
 
-func (p pages) home(w http.ResponseWriter, r *http.Request) {
-	p.show(w, http.StatusOK, "home.html", p.present())
-}
-
 type loginPage struct {
 	Credential  api.CredentialStatus
 	Others      []api.CredentialStatus
@@ -82,6 +78,8 @@ type loginPage struct {
 	Provider    string   // the host of the page to log in at
 	Fingerprint []string // its pairs; empty where the callback does not come over TLS
 	Amazon      bool
+	Sandbox     bool
+	Warnings    string // how many certificate warnings to expect; empty = none
 }
 
 func (p pages) login(w http.ResponseWriter, r *http.Request) error {
@@ -107,8 +105,30 @@ func (p pages) login(w http.ResponseWriter, r *http.Request) error {
 			page.Amazon = authorize.Path == "/ap/oa" && !p.Sandbox // which takes every return address
 		}
 	}
+	page.Sandbox, page.Warnings = p.Sandbox && page.Interactive, p.warnings(page)
 	p.show(w, http.StatusOK, "login.html", page)
 	return nil
+}
+
+// warnings says how often the browser will ask about a certificate that it does not know. In the sandbox
+// the stand-in's login page has such a one, too.
+func (p pages) warnings(page loginPage) string {
+	n := 0
+	if len(page.Fingerprint) > 0 {
+		n++
+	}
+	if p.Sandbox && page.Interactive {
+		n++
+	}
+	switch {
+	case n == 0:
+		return ""
+	case p.Sandbox && n == 2:
+		return "Your browser will warn twice about certificates that it does not know: the stand-in’s, and that of this machine’s callback. Both are on this machine; go on past the warnings."
+	case p.Sandbox:
+		return "Your browser will warn once about a certificate that it does not know: the stand-in’s, on this machine. Go on past the warning."
+	}
+	return "Your browser will warn once about a certificate that it does not know: that of this machine’s callback. Go on past the warning if the fingerprint is this one."
 }
 
 // begin starts a login. It is a POST, so that no link or image can.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"avsproxy/internal/capture"
+	"avsproxy/internal/exchange"
 )
 
 const maskedToken = "live-token-of-the-test"
@@ -85,5 +86,23 @@ func TestHeadersThatWereCutAreNotSentAgain(t *testing.T) {
 			t.Errorf("%s: sent all the same", name)
 		}
 		want(t, d.again(`{"headers": [["X-A", "1"], ["X-B", "an ellipsis of the client…"]]}`), 202)
+	}
+}
+
+// A body in which a secret was masked is kept as it came, and sent so to the origin that has seen it.
+func TestMaskedBodiesAreSentAsTheyCame(t *testing.T) {
+	const body = "client_secret=nobody-sees&x=1 " + maskedToken
+	for upstream, status := range map[string]int{"https://upstream.example": 202, "https://upstream.example/base": 202, "https://other.example": 409, "": 409} {
+		d, asked := masking(t)
+		facts := exchange.Facts{}
+		facts.Upstream.Address = upstream
+		d.remember(told{route: "plain", method: "POST", target: "/x", status: 200, request: body, facts: facts})
+		want(t, d.again(""), status)
+		if sent := len(*asked) == 1 && string((*asked)[0].Body) == body; sent != (status == 202) {
+			t.Errorf("%q: %+v", upstream, *asked)
+		}
+		if shown := d.ask("GET", "/api/exchanges/1/request/body").text; strings.Contains(shown, maskedToken) || strings.Contains(shown, "nobody-sees") {
+			t.Error(shown)
+		}
 	}
 }

@@ -46,6 +46,7 @@ export const bodyPath = (id, side) => `${exchangePath(id)}/${side}/body`;
 // plainPath is a body without the coding it travelled in, as far as the console
 // unpacks it.
 export const plainPath = (id, side) => `${bodyPath(id, side)}?plain=1`;
+export const messagesPath = (id, side) => `${exchangePath(id)}/${side}/messages`;
 export const partsPath = (id, side) => `${exchangePath(id)}/${side}/parts`;
 
 export async function bytesOf(path) {

@@ -1,13 +1,25 @@
 import { el, once } from "./dom.js";
 import { bodyPath, bytesOf, plainPath } from "./api.js";
+import { copyText } from "./copy.js";
 import { field, hex, isCut, jsonOf, textOf } from "./bytes.js";
 import { finder } from "./find.js";
 import { line, size, visible } from "./format.js";
-import { tree } from "./json.js";
+import { expand, tree } from "./json.js";
+import { pairs } from "./pairs.js";
+import { isMessages, MessagesView } from "./messages.js";
 import { audio, PartsView } from "./parts.js";
+import { preview } from "./preview.js";
+import { indented } from "./xml.js";
 
 // textMost is how much text is laid out at once.
 const textMost = 512 << 10;
+
+// dataURL is an image as a document of its own: what is in it cannot run, and loads nothing.
+function dataURL(bytes, type) {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return `data:${/^image\/[\w.+-]+/i.exec(type)?.[0] || "image/png"};base64,${btoa(text)}`;
+}
 
 // A BodyView shows one side's body in the way that suits it best, with the others
 // to choose from.
@@ -34,17 +46,27 @@ export class BodyView {
     this.got = kept;
     this.whole = complete;
     const headers = this.record[this.side].headers;
-    const bytes = kept ? await bytesOf(plainPath(this.id, this.side)).catch(() => new Uint8Array()) : new Uint8Array();
+    const bytes = this.record.bytes?.[this.side] || await this.fetched(kept);
     Object.assign(this, { bytes, text: textOf(bytes), type: field(headers, "content-type"), coding: field(headers, "content-encoding") });
     this.value = this.text && this.text.length < textMost ? jsonOf(this.text) : undefined;
+    this.xml = this.text && this.text.length < textMost && /xml|html|svg/i.test(this.type) ? indented(this.text) : undefined;
     this.show();
+  }
+
+  async fetched(kept) {
+    return kept ? bytesOf(plainPath(this.id, this.side)).catch(() => new Uint8Array()) : new Uint8Array();
   }
 
   modes() {
     const modes = [];
-    if (/^multipart\//i.test(this.type)) modes.push("Parts");
+    if (/^multipart\//i.test(this.type) && !this.record.bytes) modes.push("Parts");
+    if (isMessages(this.type) && !this.record.bytes) modes.push("Messages");
     if (/^audio\//i.test(this.type)) modes.push("Audio");
+    if (/^image\//i.test(this.type)) modes.push("Image");
+    if (/^application\/x-www-form-urlencoded/i.test(this.type) && this.text) modes.push("Form");
     if (this.value !== undefined) modes.push("JSON");
+    if (/^text\/html/i.test(this.type) && this.text) modes.push("Preview");
+    if (this.xml !== undefined) modes.push("XML");
     if (this.text !== undefined) modes.push("Text");
     return [...modes, "Hex"];
   }
@@ -61,6 +83,8 @@ export class BodyView {
     const told = [el("span", { class: "soft" }, this.told())];
     if (this.got) {
       if (modes.length > 1) told.push(...modes.map((m) => el("button", { type: "button", class: "quiet", "aria-pressed": String(m === mode), onclick: () => { this.mode = m; this.show(); } }, m)));
+      if (mode === "JSON") told.push(el("button", { type: "button", class: "quiet", onclick: () => expand(this.view) }, "Expand all"));
+      if (this.text !== undefined) told.push(el("button", { type: "button", class: "quiet", onclick: () => copyText(this.text, "The body") }, "Copy"));
       told.push(finder(this.view, `the ${this.side} body`));
       told.push(el("a", { href: bodyPath(this.id, this.side), download: `${this.id}-${this.side}` }, "Download"));
     }
@@ -98,7 +122,32 @@ export class BodyView {
     return this.partsView.element;
   }
 
+  Messages() {
+    this.messages ||= new MessagesView(this.id, [this.side]);
+    this.messages.update(this.record);
+    return this.messages.element;
+  }
+
   JSON() { return tree(this.value); }
+
+  XML() { return el("pre", { tabindex: "0", "aria-label": `The ${this.side} body, indented` }, visible(this.xml)); }
+
+  Form() { return pairs(this.text, `Fields of the ${this.side} body`); }
+
+  // address is where the browser finds the bytes to play.
+  address(type) {
+    if (this.heard) URL.revokeObjectURL(this.heard);
+    this.heard = URL.createObjectURL(new Blob([this.bytes], { type }));
+    return this.heard;
+  }
+
+  Image() {
+    const image = el("img", { src: dataURL(this.bytes, this.type), alt: `Image of the ${this.side} body`, class: "picture" });
+    image.addEventListener("error", () => image.replaceWith(el("p", { class: "soft" }, "An image that the browser cannot show.")));
+    return image;
+  }
+
+  Preview() { return preview(this.text); }
 
   Text() {
     const cut = this.text.length > textMost ? `${this.text.slice(0, textMost)}\n… the rest is in the download` : this.text;
@@ -108,9 +157,7 @@ export class BodyView {
   Hex() { return el("pre", { class: "hex", tabindex: "0", "aria-label": `Bytes of the ${this.side} body` }, hex(this.bytes)); }
 
   Audio() {
-    if (this.heard) URL.revokeObjectURL(this.heard);
-    this.heard = URL.createObjectURL(new Blob([this.bytes], { type: this.type }));
-    return audio(this.heard, `Audio of the ${this.side} body`);
+    return audio(this.address(this.type), `Audio of the ${this.side} body`);
   }
 
   close() { if (this.heard) URL.revokeObjectURL(this.heard); }

@@ -3,9 +3,14 @@ import { bodyPath, bytesOf, exchangePath, get } from "./api.js";
 import { AvsView } from "./avs.js";
 import { BodyView } from "./body.js";
 import { field } from "./bytes.js";
+import { compare } from "./compare.js";
+import { copyText } from "./copy.js";
+import { languages } from "./copyas.js";
 import { curl } from "./curl.js";
 import { explain, told, urlOf } from "./explain.js";
 import { clock, line, mood } from "./format.js";
+import { MessagesView } from "./messages.js";
+import { pairs } from "./pairs.js";
 import { Parts } from "./parts.js";
 import { replay, ReplayForm } from "./replay.js";
 import { fields, findings, legs, sentences, timing } from "./summary.js";
@@ -22,6 +27,7 @@ export class Detail {
 
   open(id) {
     this.leave();
+    if (this.id && this.id !== id) this.before = this.id; // for Compare
     this.id = id;
     this.record = undefined;
     this.build();
@@ -46,7 +52,7 @@ export class Detail {
     this.parts = { request: new Parts(id, "request"), response: new Parts(id, "response") };
     this.bodies = ["request", "response"].map((side) => new BodyView(id, side, this.parts[side]));
     const kept = () => new Kept(el("div"));
-    this.kept = { title: new Kept(el("h2", { id: "title", tabindex: "-1" })), about: new Kept(el("p", { class: "about soft" })), lead: kept(), findings: kept(), wrong: kept(), timing: kept(), legs: kept(), request: kept(), response: kept(), trailers: kept(), sent: kept(), now: kept() };
+    this.kept = { title: new Kept(el("h2", { id: "title", tabindex: "-1" })), about: new Kept(el("p", { class: "about soft" })), lead: kept(), findings: kept(), wrong: kept(), timing: kept(), legs: kept(), query: kept(), request: kept(), response: kept(), trailers: kept(), sent: kept(), now: kept() };
     this.place = el("div");
     this.tabs = new Tabs(this.tab, (name) => { this.tab = name; });
     this.panels();
@@ -56,7 +62,7 @@ export class Detail {
   panels() {
     const k = this.kept, [request, response] = this.bodies;
     this.tabs.add("Summary", k.lead.element, k.findings.element, el("h3", null, "Timing"), k.timing.element, el("h3", null, "Connections"), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Connections" }, k.legs.element), k.now.element);
-    this.tabs.add("Request", k.request.element, k.sent.element, el("h3", null, "Body"), request.element);
+    this.tabs.add("Request", k.query.element, k.request.element, k.sent.element, el("h3", null, "Body"), request.element);
     this.tabs.add("Response", k.response.element, k.trailers.element, el("h3", null, "Body"), response.element);
   }
 
@@ -67,9 +73,11 @@ export class Detail {
       this.kept.about.element,
       el("p", { class: "buttons" },
         el("button", { type: "button", class: "quiet", "aria-keyshortcuts": "c", onclick: () => this.copy() }, "Copy as curl"), " ",
-        el("button", { type: "button", class: "quiet", "aria-keyshortcuts": "r", onclick: () => this.again() }, "Replay"), " ",
-        el("button", { type: "button", class: "quiet", onclick: () => this.edit() }, "Edit and replay"), " ",
-        el("a", { class: "button quiet", href: `/har?id=${id}`, download: `avsproxy-${id}.har` }, "HAR")));
+        el("select", { id: "copyas", "aria-label": "Copy as", oninput: (event) => this.copyAs(event.target) }, el("option", { value: "" }, "Copy as …"), ...Object.entries(languages).map(([key, [name]]) => el("option", { value: key }, name))), " ",
+        el("button", { type: "button", class: "quiet own", "aria-keyshortcuts": "r", onclick: () => this.again() }, "Replay"), " ",
+        el("button", { type: "button", class: "quiet own", onclick: () => this.edit() }, "Edit and replay"), " ",
+        el("button", { type: "button", class: "quiet", onclick: () => this.compare() }, "Compare"), " ",
+        el("a", { class: "button quiet own", href: `/har?id=${id}`, download: `avsproxy-${id}.har` }, "HAR")));
   }
 
   async load() {
@@ -77,7 +85,7 @@ export class Detail {
     if (!id) return;
     let record;
     try {
-      record = await get(exchangePath(id));
+      record = this.imported?.get(id) || await get(exchangePath(id));
     } catch (error) {
       if (id === this.id) this.gone(error);
       return;
@@ -116,28 +124,42 @@ export class Detail {
     k.wrong.show(r.findings || [], findings);
     k.timing.show([r.timing_ms, r.took_ms, r.state, r.status], () => timing(r));
     k.legs.show([r.client, r.upstream, r.request_bytes, r.response_bytes], () => legs(r));
+    k.query.show([r.target], () => queryTable(r.target));
     k.request.show(r.request.headers, (list) => fields(list, "Request headers") || none("No headers."));
     k.sent.show(r.request.trailers || [], trailers);
     k.response.show([r.interim, r.response.headers], () => responseHeads(r));
     k.trailers.show(r.response.trailers || [], trailers);
     k.now.show(this.explained?.text || [], (list) => list.length ? now(this.explained) : null);
-    Object.values(this.parts).forEach((parts) => parts.update(r));
+    if (!r.bytes) Object.values(this.parts).forEach((parts) => parts.update(r));
+    this.pane.classList.toggle("imported", Boolean(r.bytes));
     this.bodies.forEach((body) => body.update(r));
     this.avs();
+    this.socket();
     this.tabs.warn("Summary", (r.findings || []).length);
   }
 
   // avs adds its view when either side turns out to be multipart.
   avs() {
     const isMultipart = (side) => /^multipart\//i.test(field(this.record[side].headers, "content-type"));
-    if (this.tabs.has("AVS") || !(this.record.avs || isMultipart("request") || isMultipart("response"))) return;
+    const spoken = /\/v\d{8}\/(events|directives)(\?|$)/.test(this.record.target) && (isMultipart("request") || isMultipart("response"));
+    if (this.tabs.has("AVS") || this.record.bytes || !(this.record.avs || spoken)) return;
     this.tabs.add("AVS", this.kept.wrong.element, new AvsView(this.parts.request, this.parts.response).element);
+  }
+
+  // socket shows what both sides of a WebSocket say.
+  socket() {
+    if (this.record.status !== 101 || this.record.bytes) return;
+    if (!this.tabs.has("Messages")) {
+      this.messages = new MessagesView(this.id, ["request", "response"]);
+      this.tabs.add("Messages", this.messages.element);
+    }
+    this.messages.update(this.record);
   }
 
   // explain asks why the route was chosen: it is the configuration's to say.
   async explain() {
     const r = this.record;
-    if (this.explained !== undefined) return;
+    if (this.explained !== undefined || r.bytes || r.own) return;
     this.explained = null;
     this.explained = await explain(r.method, urlOf(r)).catch(() => null);
     if (this.record === r || this.record?.id === r.id) this.update();
@@ -147,12 +169,46 @@ export class Detail {
 
   chunk({ id }) { if (id === this.id) this.renew(); }
 
+  // sent is the body of the request, where it is as it was sent.
+  async sent() {
+    const r = this.record;
+    const { size, kept, masked } = r.request.body;
+    if (!size || kept !== size || masked) return undefined;
+    return r.bytes?.request || bytesOf(bodyPath(r.id, "request"));
+  }
+
+  // copyAs puts a program on the page and on the clipboard.
+  async copyAs(select) {
+    const language = languages[select.value];
+    select.value = "";
+    if (!language || !this.record) return;
+    const code = language[1](this.record, await this.sent(), this.hooks.door());
+    this.show(code, false, false);
+    await copyText(code, language[0]);
+  }
+
+  // compare asks for the other exchange: the one that was open before, as a rule.
+  compare() {
+    if (!this.record) return;
+    const input = el("input", { type: "number", min: "1", required: true, "aria-label": "Number of the other exchange", value: this.record.replay_of || this.before || "" });
+    const answer = el("div", { "aria-live": "polite" });
+    const ask = async (event) => {
+      event?.preventDefault();
+      answer.replaceChildren(await compare(this.record, Number(input.value)).catch((error) => el("p", { class: "bad" }, error.sentence || error.message)));
+    };
+    this.place.replaceChildren(el("div", { class: "command" },
+      el("div", { class: "line" }, el("form", { class: "asks", onsubmit: ask }, el("label", null, "Compare with exchange ", input), " ", el("button", null, "Compare")),
+        el("button", { type: "button", class: "quiet close", "aria-label": "Close the comparison", title: "Close (Esc)", onclick: () => this.place.replaceChildren() }, "✕")), answer));
+    input.focus();
+    if (input.value) ask();
+  }
+
   async copy() {
     const r = this.record;
     if (!r) return;
     const { size, kept, masked } = r.request.body;
     const asSent = kept === size && !masked;
-    const bytes = size && asSent ? await bytesOf(bodyPath(r.id, "request")) : undefined;
+    const bytes = await this.sent();
     const { command, file } = curl(r, bytes, this.hooks.door());
     this.show(command, file, !asSent);
     try {
@@ -195,6 +251,11 @@ export class Detail {
 // now is the same request, if it came again.
 function now(explained) {
   return el("details", { class: "now" }, el("summary", null, "What would become of it now"), told(explained));
+}
+
+function queryTable(target) {
+  const at = target.indexOf("?");
+  return at < 0 ? null : [el("h3", null, "Query"), pairs(target.slice(at + 1), "Query"), el("h3", null, "Headers")];
 }
 
 const none = (text) => el("p", { class: "soft" }, text);

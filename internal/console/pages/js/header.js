@@ -9,6 +9,7 @@ export class Header {
   constructor() {
     this.credentials = new Kept(byId("credentials"));
     this.proxy = [];
+    this.known = []; // the credentials
     this.try = "";
     this.renew();
     setInterval(() => { if (!document.hidden) this.renew(); }, 15000);
@@ -18,6 +19,7 @@ export class Header {
     const status = await get("/api/status").catch(() => null);
     if (!status) return;
     this.proxy = status.proxy || [];
+    this.known = status.credentials || [];
     this.credentials.show((status.credentials || []).map((c) => [c.name, c.state, c.login, left(c), c.problem?.detail]), (list) => list.map(chip));
     this.try = status.try || `${this.door()}/`;
     byId("try").textContent = `curl -i ${this.try}`;

@@ -1,4 +1,5 @@
 import { el } from "./dom.js";
+import { copyText } from "./copy.js";
 import { line, visible } from "./format.js";
 
 // nodesMost bounds the tree; what is past it is told as text.
@@ -15,13 +16,19 @@ export function tree(value, depth = 2) {
 
 function node(value, key, depth, budget) {
   budget.left--;
-  const name = key === null ? [] : [el("span", { class: "key" }, line(key)), el("span", { class: "soft" }, ": ")];
+  const name = key === null ? [] : [el("span", { class: "key", title: "Copy this value", onclick: (event) => copy(event, value, key) }, line(key)), el("span", { class: "soft" }, ": ")];
   if (value === null || typeof value !== "object") return el("div", { class: "leaf" }, ...name, leaf(value));
   const entries = Object.entries(value);
   const sign = Array.isArray(value) ? `[${entries.length}]` : `{${entries.length}}`;
   if (depth < budget.least) return el("div", { class: "leaf" }, ...name, el("span", { class: "soft" }, `${sign} deeper; see the text`));
   if (!entries.length) return el("div", { class: "leaf" }, ...name, el("span", { class: "soft" }, Array.isArray(value) ? "[]" : "{}"));
   return el("details", { open: depth > 0 }, el("summary", null, ...name, el("span", { class: "soft" }, sign)), children(value, depth - 1, budget));
+}
+
+// copy takes the value behind a name, and folds nothing.
+function copy(event, value, key) {
+  event.preventDefault();
+  copyText(typeof value === "string" ? value : JSON.stringify(value, null, 2), line(key));
 }
 
 function children(value, depth, budget) {
@@ -32,6 +39,9 @@ function children(value, depth, budget) {
   }
   return list.length ? list : el("div", { class: "leaf soft" }, Array.isArray(value) ? "[]" : "{}");
 }
+
+// expand unfolds all there is.
+export function expand(view) { view.querySelectorAll("details").forEach((d) => { d.open = true; }); }
 
 function leaf(value) {
   const kind = value === null ? "null" : typeof value;

@@ -1,18 +1,23 @@
 import { el, byId } from "./dom.js";
 import { clock, decision, line, mood, size, wait } from "./format.js";
+import { ends, kindOf } from "./store.js";
 
 // beyond is how many rows are kept above and below those in sight.
 const beyond = 8;
 
 const columns = [
+  ["number", "#", (s) => String(s.id)],
   ["time", "Time", time],
   ["method", "Method", (s) => line(s.method || "")],
+  ["host", "Host", (s) => line(s.host || "–")],
   ["target", "Target", target],
   ["route", "Route", (s) => line(s.route || "–")],
   ["status", "Status", status],
-  ["decision", "Decision", (s) => decision(s.decision)],
+  ["decision", "Decision", (s) => (s.own ? `own: ${line(s.own)}` : decision(s.decision))],
+  ["type", "Type", (s) => line((s.content_type || "").split(";")[0])],
   ["size", "Size", (s) => size(s.response_bytes)],
   ["took", "Took", took],
+  ["fall", "Waterfall", () => []],
 ];
 
 // time leaves out the milliseconds where the list is narrow.
@@ -48,7 +53,7 @@ function fill(row, summary) {
   if (row.summary === summary) return;
   row.summary = summary;
   row.classList.toggle("active", summary.state === "active");
-  columns.forEach(([, , text], i) => row.children[i].replaceChildren(...[text(summary)].flat()));
+  columns.forEach(([name, , text], i) => { if (name !== "fall") row.children[i].replaceChildren(...[text(summary)].flat()); });
 }
 
 // A List shows the store's rows that are in sight, and no others, so that the
@@ -59,7 +64,8 @@ export class List {
   constructor(grid, store, hooks) {
     Object.assign(this, { grid, store, hooks, chosen: 0, top: true, follows: true, rows: new Map(), seen: 0 });
     this.head = el("div", { class: "row head", role: "row", "aria-rowindex": 1 },
-      ...columns.map(([name, title]) => el("div", { class: name, role: "columnheader" }, title)));
+      ...columns.map(([name, title]) => el("div", { class: name, role: "columnheader", "data-column": name }, el("button", { type: "button", tabindex: "-1", title: `Sort by ${title === "#" ? "number" : title.toLowerCase()}`, onclick: () => this.sort(name) }, title))));
+    this.sorted();
     this.space = el("div", { class: "space", role: "rowgroup" });
     grid.append(el("div", { role: "rowgroup", class: "heads" }, this.head), this.space);
     grid.addEventListener("scroll", () => this.scrolled());
@@ -69,10 +75,30 @@ export class List {
     setInterval(() => this.tick(), 1000);
   }
 
+  // sort goes round: up, down, and back to the order in which they came.
+  sort(name) {
+    const { order } = this.store;
+    if (order.name !== name || name === "time" && !order.down) this.store.order = { name, down: name === order.name };
+    else if (!order.down) this.store.order = { name, down: true };
+    else this.store.order = { name: "time", down: false };
+    this.sorted();
+    this.store.choose();
+    this.update();
+  }
+
+  sorted() {
+    const { name, down } = this.store.order;
+    for (const cell of this.head.children) {
+      if (cell.dataset.column === name) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
+      else cell.removeAttribute("aria-sort");
+    }
+    this.follows = this.follows && this.store.chronological;
+  }
+
   get height() { return parseFloat(getComputedStyle(this.grid).getPropertyValue("--row")) || 28; }
 
   scrolled() {
-    this.follows = this.grid.scrollTop + this.grid.clientHeight >= this.grid.scrollHeight - this.height;
+    this.follows = this.store.chronological && this.grid.scrollTop + this.grid.clientHeight >= this.grid.scrollHeight - this.height;
     if (this.follows) this.seen = this.last();
     this.draw();
   }
@@ -94,7 +120,7 @@ export class List {
     this.space.style.height = `${this.store.shown.length * height}px`;
     this.grid.setAttribute("aria-rowcount", this.store.shown.length + 1);
     if (this.follows) this.toEnd();
-    else if (anchor) {
+    else if (anchor && this.store.chronological) {
       const now = this.store.shown.findIndex((s) => s.id >= anchor);
       if (now >= 0 && now !== index) this.grid.scrollTop += (now - index) * height;
     }
@@ -116,6 +142,7 @@ export class List {
     this.rows = rows;
     this.mark();
     this.newer();
+    this.fall();
   }
 
   place(rows, summary, index, height) {
@@ -127,6 +154,20 @@ export class List {
     rows.set(summary.id, row);
   }
 
+  // fall draws when the exchanges in sight ran, beside each other.
+  fall() {
+    const seen = [...this.rows.values()].map((row) => row.summary);
+    const from = Math.min(...seen.map((s) => new Date(s.began).getTime()));
+    const long = Math.max(...seen.map(ends), from + 1) - from;
+    for (const row of this.rows.values()) {
+      const s = row.summary, cell = row.lastChild;
+      const bar = cell.firstChild || cell.appendChild(el("div", { class: "bar" }));
+      bar.className = `bar ${kindOf(s)}`;
+      bar.style.setProperty("--from", `${((new Date(s.began) - from) / long * 100).toFixed(2)}%`);
+      bar.style.setProperty("--long", `${((ends(s) - new Date(s.began)) / long * 100).toFixed(2)}%`);
+    }
+  }
+
   mark() {
     for (const [id, row] of this.rows) row.setAttribute("aria-selected", String(id === this.chosen));
     if (this.rows.has(this.chosen)) this.grid.setAttribute("aria-activedescendant", `x${this.chosen}`);
@@ -135,7 +176,7 @@ export class List {
 
   newer() {
     const button = byId("newer");
-    const n = this.follows ? 0 : this.store.shown.reduce((sum, s) => sum + (s.id > this.seen), 0);
+    const n = this.follows || !this.store.chronological ? 0 : this.store.shown.reduce((sum, s) => sum + (s.id > this.seen), 0);
     button.hidden = n === 0;
     button.textContent = `↓ ${n} newer`;
   }
@@ -143,8 +184,9 @@ export class List {
   // tick renews how long those in sight have run.
   tick() {
     for (const row of this.rows.values()) {
-      if (row.summary.state === "active") row.lastChild.textContent = took(row.summary);
+      if (row.summary.state === "active") row.querySelector(".took").textContent = took(row.summary);
     }
+    if (this.grid.clientHeight && [...this.rows.values()].some((row) => row.summary.state === "active")) this.fall();
   }
 
   index() { return this.store.shown.findIndex((s) => s.id === this.chosen); }

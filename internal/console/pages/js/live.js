@@ -28,7 +28,7 @@ export class Live {
   open() {
     this.source?.close();
     clearTimeout(this.retry);
-    const source = new EventSource("/api/events" + (this.followed ? `?follow=${this.followed}` : ""));
+    const source = new EventSource("/api/events?own=1" + (this.followed ? `&follow=${this.followed}` : ""));
     this.source = source;
     source.onopen = () => { this.failures = 0; this.reload(); };
     source.onerror = () => this.lost(source);
@@ -50,7 +50,7 @@ export class Live {
   async reload() {
     const waiting = (this.waiting = []);
     try {
-      const answer = await get(`/api/exchanges?limit=${listed}`);
+      const answer = await get(`/api/exchanges?own=1&limit=${listed}`);
       if (this.waiting !== waiting) return; // another stream has opened since
       this.hooks.reload(answer);
       this.hooks.state("live");

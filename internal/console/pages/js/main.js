@@ -2,14 +2,20 @@ import { byId, el, say } from "./dom.js";
 import { send } from "./api.js";
 import { Detail } from "./detail.js";
 import { emptyFor } from "./empty.js";
+import { Breakpoints } from "./breakpoints.js";
+import { Composer } from "./compose.js";
 import { Explainer } from "./explain.js";
+import { FilterBox, inAddress as filterInAddress, keep, terms } from "./filter.js";
+import { importHAR } from "./har.js";
 import { sentence } from "./format.js";
 import { Header } from "./header.js";
 import { keys } from "./keys.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
+import { Matches } from "./matches.js";
 import { isOff, showState } from "./state.js";
-import { query, Store } from "./store.js";
+import { Store } from "./store.js";
+import { Timeline } from "./timeline.js";
 
 const narrow = matchMedia("(max-width: 50rem)");
 
@@ -18,9 +24,17 @@ const header = new Header();
 const list = new List(byId("list"), store, { choose: chosen, open });
 const detail = new Detail(byId("detail"), { open, close, door: () => header.door(), told });
 const explainer = new Explainer();
+const composer = new Composer(open);
+new Breakpoints();
+const matches = new Matches(changed, wrong);
+store.fits = (s) => matches.has(s.id);
+const timeline = new Timeline(store, () => header.known, changed);
+const box = new FilterBox((member) => store.words(member), () => filter());
 let paused = false;
 let off = false; // nothing is captured
 let due = false;
+let linked = true; // what the address says is to be shown in the list
+let imported = null; // the summaries of a file, in the place of the traffic
 
 // The address says what is open, so that going back closes it, and a reload or a
 // link finds it again.
@@ -32,7 +46,7 @@ function open(id) {
 
 function close() {
   if (!detail.id) return;
-  history.pushState(null, "", location.pathname);
+  history.pushState(null, "", location.pathname + location.search);
   turned();
   byId("list").focus();
 }
@@ -54,7 +68,7 @@ function turned() {
 // chosen lets an open pane go along with the chosen row.
 function chosen(id) {
   if (!detail.id || narrow.matches || id === detail.id) return;
-  history.replaceState(null, "", `#${id}`);
+  history.replaceState(null, "", `${location.pathname}${location.search}#${id}`);
   turned();
 }
 
@@ -84,15 +98,17 @@ function changed() {
 function draw() {
   store.choose();
   list.update();
+  timeline.draw();
+  if (linked && detail.id && store.byId.has(detail.id)) { linked = false; list.choose(detail.id); }
   emptyFor(emptiness());
-  count(store.byId.size, store.shown.length);
+  count(store.size, store.shown.length);
   choices("route");
   choices("method");
 }
 
 function emptiness() {
   if (off) return "off";
-  if (store.byId.size) return store.shown.length ? "" : "filtered";
+  if (store.size) return store.shown.length ? "" : "filtered";
   return paused ? "paused" : "first";
 }
 
@@ -113,19 +129,23 @@ function choices(member) {
 const live = new Live({
   reload(answer) {
     pausedIs(answer.paused);
+    if (imported) return;
     store.replace(answer.exchanges);
+    if (matches.filter) matches.set(matches.filter);
     changed();
     if (detail.id) detail.renew();
     if (store.byId.get(detail.id)?.state === "active") follow();
   },
   exchange(summary) {
+    if (imported) return;
     store.put(summary);
+    matches.touch(summary.id);
     detail.changed(summary);
     changed();
   },
   chunk: (chunk) => detail.chunk(chunk),
-  removed(ids) { store.remove(ids); changed(); },
-  cleared() { store.replace([]); changed(); }, // what still runs is told behind it
+  removed(ids) { if (!imported) { store.remove(ids); changed(); } },
+  cleared() { if (!imported) { store.replace([]); changed(); } }, // what still runs is told behind it
   paused: pausedIs, // by whomever
   state,
 });
@@ -134,6 +154,7 @@ function state(word, error) {
   const wasOff = off;
   off = isOff(error);
   showState(word, error, paused);
+  document.body.classList.toggle("stale", word === "lost" && !off);
   if (off !== wasOff) draw();
   if (off) byId("empty").querySelector("p").textContent = sentence(error.hint);
 }
@@ -152,7 +173,14 @@ async function pause() {
   } catch (error) { say(error.sentence); }
 }
 
-async function clear() {
+// clear asks first: nothing brings the exchanges back.
+function clear() {
+  const dialog = byId("clears");
+  dialog.onclose = () => { if (dialog.returnValue === "yes") forget(); dialog.returnValue = ""; };
+  dialog.showModal();
+}
+
+async function forget() {
   try {
     await send("DELETE", "/api/exchanges");
     close();
@@ -162,21 +190,54 @@ async function clear() {
 
 function filter() {
   const tools = byId("tools").elements;
-  store.filter = { text: tools.text.value, route: tools.route.value, method: tools.method.value, status: tools.status.value, errors: tools.errors.checked };
-  const q = query(store.filter);
-  byId("har").href = `/har${q && `?${q}`}`;
+  const wanted = terms(tools);
+  store.own = tools.own.checked || /(^|\s)-?is:own(\s|$)/i.test(wanted);
+  keep(wanted);
+  matches.set(wanted);
+  byId("har").href = `/har${wanted && `?${new URLSearchParams({ filter: wanted })}`}`;
   byId("count").ariaLive = "polite"; // what was asked for is told, what comes by itself is not
-  draw();
+  changed();
   setTimeout(() => { byId("count").ariaLive = "off"; }, 1000);
+}
+
+// wrong says what is wrong with the filter; what was shown before stays.
+function wrong(error) {
+  byId("wrong").textContent = error ? error.sentence : "";
+  byId("text").setAttribute("aria-invalid", String(Boolean(error)));
+}
+
+// show has a file's exchanges in the place of the traffic, or the traffic again.
+function show(file) {
+  imported = file;
+  close();
+  detail.imported = file?.records || null;
+  byId("imported").hidden = !file;
+  if (!file) return live.reload();
+  byId("imported").replaceChildren(`${file.name}: ${file.summaries.length} exchanges of a file, not of this proxy. `, el("button", { type: "button", class: "quiet", onclick: () => show(null) }, "Back to the traffic"));
+  store.replace(file.summaries);
+  changed();
+}
+
+async function choseFile(event) {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (!file) return;
+  try {
+    show(await importHAR(file));
+  } catch (error) { say(`${file.name} cannot be shown: ${error.message}.`); }
 }
 
 function relieve() {
   if (byId("empty").dataset.reason === "paused") return pause();
   byId("tools").reset();
+  store.range = null;
   filter();
 }
 
 const step = (by) => () => list.move(by);
+
+// go opens what it moves to.
+const go = (by) => () => { list.move(by); if (list.chosen) open(list.chosen); };
 
 // onOpen acts on what is open, and opens what is chosen first, where nothing is.
 const onOpen = (action) => () => {
@@ -187,14 +248,14 @@ const explain = () => explainer.open(detail.record, header.try);
 const help = () => byId("help").showModal();
 
 keys({
-  j: step(1), k: step(-1),
+  j: go(1), k: go(-1),
   "list ArrowDown": step(1), "list ArrowUp": step(-1),
   "list PageDown": () => list.move(list.page()), "list PageUp": () => list.move(-list.page()),
   "list Home": () => list.move(-Infinity), "list End": () => list.move(Infinity),
   "list Enter": () => { if (list.chosen && list.chosen === detail.id) detail.focus(); else if (list.chosen) open(list.chosen); },
   Escape: escape,
   "/": () => byId("text").focus(),
-  p: pause, e: explain, "?": help, c: onOpen(() => detail.copy()), r: onOpen(() => detail.again()),
+  p: pause, n: () => composer.open(), e: explain, "?": help, c: onOpen(() => detail.copy()), r: onOpen(() => detail.again()),
 }, (target) => target === byId("list") || target === document.body);
 
 function escape() {
@@ -212,4 +273,9 @@ byId("helps").addEventListener("click", help);
 byId("relief").addEventListener("click", relieve);
 byId("pause").addEventListener("click", pause);
 byId("clear").addEventListener("click", clear);
+byId("composes").addEventListener("click", () => composer.open());
+byId("imports").addEventListener("click", () => byId("file").click());
+byId("file").addEventListener("change", choseFile);
+byId("text").value = filterInAddress();
+filter();
 turned();

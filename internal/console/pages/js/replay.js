@@ -10,7 +10,7 @@ export async function replay(id, changes = {}) {
   return answer.id;
 }
 
-const base64 = (text) => btoa(Array.from(new TextEncoder().encode(text), (b) => String.fromCharCode(b)).join(""));
+export const base64 = (text) => btoa(Array.from(new TextEncoder().encode(text), (b) => String.fromCharCode(b)).join(""));
 
 // A ReplayForm edits an exchange before it is sent again. Only what was changed is
 // sent along, so that a body which a text field would alter stays as it is.
@@ -77,7 +77,7 @@ export class ReplayForm {
 const labelled = (text, input) => el("label", null, el("span", null, text), input);
 
 // headerFields leaves out the fields whose value is still masked.
-function headerFields(text, masked) {
+export function headerFields(text, masked) {
   return text.split("\n").filter((l) => l.trim()).map((l) => {
     const at = l.indexOf(":", 1);
     return at < 0 ? [l.trim(), ""] : [l.slice(0, at).trim(), l.slice(at + 1).trim()];
