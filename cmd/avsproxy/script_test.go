@@ -59,6 +59,13 @@ func TestScripts(t *testing.T) {
 			if name == "root" {
 				return os.Getuid() == 0, nil
 			}
+			if tool, ok := strings.CutPrefix(name, "tool:"); ok {
+				_, err := exec.LookPath(tool)
+				if err != nil && os.Getenv("CI") != "" {
+					return false, err
+				}
+				return err == nil, nil
+			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

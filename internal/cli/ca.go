@@ -15,6 +15,7 @@ import (
 	"avsproxy/internal/certs"
 	"avsproxy/internal/charset"
 	"avsproxy/internal/config"
+	"avsproxy/internal/doctor"
 	"avsproxy/internal/durable"
 	"avsproxy/internal/terminal"
 
@@ -39,12 +40,66 @@ need it.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	parent.AddCommand(
-		caSubcommand(a, "path", "Print the file of the root certificate, which is made if there is none", caPath),
-		caSubcommand(a, "trust", "Add the root certificate to the system's store", caTrust),
-		caSubcommand(a, "untrust", "Remove the root certificate from the system's store", caUntrust),
-	)
+	var stores storeFlags
+	trust := caSubcommand(a, "trust", "Add the root certificate to the system's store", stores.trust)
+	untrust := caSubcommand(a, "untrust", "Remove the root certificate from the system's store", stores.untrust)
+	stores.add(trust)
+	stores.add(untrust)
+	parent.AddCommand(caSubcommand(a, "path", "Print the file of the root certificate, which is made if there is none", caPath), trust, untrust)
 	return parent
+}
+
+// storeFlags say which stores are meant.
+type storeFlags struct{ browsers, java, noSystem bool }
+
+func (f *storeFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.browsers, "browsers", false, "also the NSS databases of Firefox and Chrome, by certutil (Debian: libnss3-tools)")
+	cmd.Flags().BoolVar(&f.java, "java", false, "also the store of the Java in JAVA_HOME")
+	cmd.Flags().BoolVar(&f.noSystem, "no-system", false, "leave the system's store as it is, which needs no root")
+	cmd.Example += " --browsers"
+}
+
+// options are those of the library. Stores that this machine does not have are an error: they were asked for.
+func (f *storeFlags) options() ([]truststore.Option, error) {
+	options := []truststore.Option{truststore.WithPrefix(doctor.TrustName)}
+	if f.noSystem && !f.browsers && !f.java {
+		return nil, terminal.Usage(errors.New("--no-system leaves no store to change"), "name others, with --browsers or --java")
+	}
+	if f.noSystem {
+		options = append(options, truststore.WithNoSystem())
+	}
+	if f.browsers {
+		nss, err := truststore.NewNSSTrust()
+		if err == nil {
+			err = nss.PreCheck()
+		}
+		if err != nil {
+			return nil, terminal.Failed(fmt.Errorf("the browsers' stores cannot be changed: %w", err), "install certutil (Debian: libnss3-tools), and start the browser once, which makes its store")
+		}
+		options = append(options, truststore.WithTrust(nss))
+	}
+	if f.java {
+		java, err := truststore.NewJavaTrust()
+		if err != nil {
+			return nil, terminal.Failed(fmt.Errorf("Java's store cannot be changed: %w", err), "set JAVA_HOME to the folder of the Java that is meant")
+		}
+		options = append(options, truststore.WithTrust(java))
+	}
+	return options, nil
+}
+
+// names are the stores that are meant, in words.
+func (f *storeFlags) names() string {
+	var names []string
+	for _, store := range []struct {
+		meant bool
+		name  string
+	}{{!f.noSystem, "the system's store"}, {f.browsers, "the browsers' stores"}, {f.java, "Java's store"}} {
+		if store.meant {
+			names = append(names, store.name)
+		}
+	}
+	return strings.Join(names, " and ")
 }
 
 func caSubcommand(a *commands, name, short string, run func(context.Context, *commands, *config.Config) error) *cobra.Command {
@@ -75,34 +130,39 @@ func caPath(ctx context.Context, a *commands, conf *config.Config) error {
 	return err
 }
 
-// systemName begins the names of our files in the system's store.
-const systemName = "avsproxy-"
-
-func caTrust(ctx context.Context, a *commands, conf *config.Config) error {
+func (f *storeFlags) trust(ctx context.Context, a *commands, conf *config.Config) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
 	authority, err := app.OpenAuthority(ctx, a.Environment, conf)
 	if err != nil {
 		return err
 	}
-	announceSudo(a)
+	f.announceSudo(a)
 	if former, err := readCertificate(trustedPath(conf)); err == nil && !former.Equal(authority.Root()) {
-		if err := truststore.Uninstall(former, truststore.WithPrefix(systemName)); err != nil {
-			return storeFailed(a, conf, "removing the former root from", err)
+		if err := truststore.Uninstall(former, options...); err != nil {
+			return f.failed(conf, "removing the former root from", err)
 		}
 	}
-	if err := truststore.Install(authority.Root(), truststore.WithPrefix(systemName)); err != nil {
-		return storeFailed(a, conf, "adding the root to", err)
+	if err := truststore.Install(authority.Root(), options...); err != nil {
+		return f.failed(conf, "adding the root to", err)
 	}
 	if err := durable.WriteFile(trustedPath(conf), authority.RootPEM(), 0o644); err != nil {
-		return terminal.Failed(fmt.Errorf("the system trusts the root now, but this could not be noted: %w", err), "")
+		return terminal.Failed(fmt.Errorf("the root is trusted now, but this could not be noted: %w", err), "")
 	}
-	a.UI.Say("avsproxy: the system's store trusts %s now", authority.Root().Subject.CommonName)
+	a.UI.Say("avsproxy: %s is trusted by %s now", authority.Root().Subject.CommonName, f.names())
 	a.UI.Say("  it can sign for %s", strings.Join(authority.Root().PermittedDNSDomains, ", "))
 	a.UI.Say("  SHA-256 %s", certs.Fingerprint(authority.Root()))
 	listOtherStores(a, rootPath(conf))
 	return nil
 }
 
-func caUntrust(_ context.Context, a *commands, conf *config.Config) error {
+func (f *storeFlags) untrust(_ context.Context, a *commands, conf *config.Config) error {
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
 	root, err := readCertificate(trustedPath(conf))
 	if errors.Is(err, fs.ErrNotExist) {
 		root, err = readCertificate(rootPath(conf))
@@ -113,22 +173,22 @@ func caUntrust(_ context.Context, a *commands, conf *config.Config) error {
 	if err != nil {
 		return terminal.Failed(err, "to remove the root by hand: "+manualCommand(rootPath(conf), false))
 	}
-	announceSudo(a)
-	if err := truststore.Uninstall(root, truststore.WithPrefix(systemName)); err != nil {
-		return storeFailed(a, conf, "removing the root from", err)
+	f.announceSudo(a)
+	if err := truststore.Uninstall(root, options...); err != nil {
+		return f.failed(conf, "removing the root from", err)
 	}
-	if err := os.Remove(trustedPath(conf)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(trustedPath(conf)); !f.noSystem && err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return terminal.Failed(err, "")
 	}
-	a.UI.Say("avsproxy: the system's store does not trust %s any more", root.Subject.CommonName)
+	a.UI.Say("avsproxy: %s is not trusted by %s any more", root.Subject.CommonName, f.names())
 	a.UI.Say("If you added it to other trust stores, remove it there: keytool -delete -alias avsproxy -cacerts -storepass changeit")
 	a.UI.Say("and, in Firefox, about:preferences#privacy, View Certificates, Authorities, Delete.")
 	return nil
 }
 
 // announceSudo prepares the person for a question by sudo.
-func announceSudo(a *commands) {
-	if os.Getuid() > 0 {
+func (f *storeFlags) announceSudo(a *commands) {
+	if os.Getuid() > 0 && !f.noSystem {
 		a.UI.Say("Changing the system's store needs root: sudo may ask for your password.")
 	}
 }
@@ -156,7 +216,7 @@ func readCertificate(path string) (*x509.Certificate, error) {
 }
 
 // storeFailed adds what the system's own tool said, and the way around it.
-func storeFailed(a *commands, conf *config.Config, doing string, err error) error {
+func (f *storeFlags) failed(conf *config.Config, doing string, err error) error {
 	text := err.Error()
 	var tool *truststore.CmdError
 	if errors.As(err, &tool) {
@@ -165,7 +225,10 @@ func storeFailed(a *commands, conf *config.Config, doing string, err error) erro
 		}
 	}
 	hint := "as root by hand: " + manualCommand(rootPath(conf), strings.HasPrefix(doing, "adding"))
-	return terminal.Failed(fmt.Errorf("%s the system's store: %s", doing, text), hint)
+	if f.noSystem {
+		hint = ""
+	}
+	return terminal.Failed(fmt.Errorf("%s %s: %s", doing, f.names(), text), hint)
 }
 
 // manualCommand is how a person changes the store without us.

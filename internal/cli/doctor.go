@@ -59,7 +59,7 @@ func (a *commands) examine(ctx context.Context, live bool) []doctor.Finding {
 	found := slices.Concat(
 		doctor.Configuration(conf, loadedAt(conf, daemon)), doctor.SecretFiles(conf), doctor.Store(ctx, conf),
 		[]doctor.Finding{doctor.Serving(daemon)}, doctor.Families(), doctor.Names(ctx, conf), doctor.Ports(ctx, conf, pidOf(daemon)),
-		doctor.ProxyVariables(a.Getenv, app.ListenedAt(conf)), []doctor.Finding{doctor.Files(app.OpenFiles()), authority(conf)},
+		doctor.ProxyVariables(a.Getenv, app.ListenedAt(conf)), []doctor.Finding{doctor.Files(app.OpenFiles())}, authority(conf),
 	)
 	if conf.Sandbox && daemon == nil {
 		return append(found, doctor.NoSandbox())
@@ -109,10 +109,10 @@ func pidOf(daemon *api.Daemon) int {
 	return daemon.PID
 }
 
-// authority is the finding about this installation's root.
-func authority(conf *config.Config) doctor.Finding {
+// authority is about this installation's root, and who trusts it.
+func authority(conf *config.Config) []doctor.Finding {
 	root, err := readCertificate(rootPath(conf))
-	return doctor.Authority(rootPath(conf), root, err)
+	return append([]doctor.Finding{doctor.Authority(rootPath(conf), root, err)}, doctor.TrustStores(root)...)
 }
 
 // renewAll renews each credential that can be.

@@ -58,7 +58,7 @@ func Authority(path string, root *x509.Certificate, err error) Finding {
 	if _, err := root.Verify(x509.VerifyOptions{KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
 		return warn("certificates", "the system does not trust "+path+": clients by HTTPS_PROXY fail, but for those of 'avsproxy run'", "run 'avsproxy ca trust', if programs are to use it without 'run'")
 	}
-	return ok("certificates", "the system trusts %s; Firefox, Java and Node have stores of their own", path)
+	return ok("certificates", "the system trusts %s; Node has roots of its own (NODE_EXTRA_CA_CERTS)", path)
 }
 
 // Serving is about the proxy that runs; nil = none does.
