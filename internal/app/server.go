@@ -73,7 +73,10 @@ func NewServer(e *Environment, conf *config.Config) (*Server, error) {
 // Begin does all that is needed to serve. Where it fails, and in the end, the
 // server is to be closed.
 func (s *Server) Begin(ctx context.Context) error {
-	steps := []func(context.Context) error{s.listen, s.startSandbox, s.removeLeftovers, s.build, s.start, func(ctx context.Context) error { return loginToSandbox(ctx, s) }, s.leaveRunFile, func(ctx context.Context) error { return startBackground(ctx, s) }}
+	steps := []func(context.Context) error{
+		s.listen, s.startSandbox, s.removeLeftovers, s.build, s.startConsole, func(ctx context.Context) error { return loginToSandbox(ctx, s) },
+		s.startProxy, s.leaveRunFile, func(ctx context.Context) error { return startBackground(ctx, s) },
+	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -270,10 +273,14 @@ func (s *Server) buildHandlers(o observers, ended func()) {
 	}
 }
 
-func (s *Server) start(context.Context) error {
-	s.ended = append(s.ended,
-		httpserver.Serve(s.pages, s.consoleListeners, s.callbackTLS),
-		httpserver.Serve(s.proxy, append(s.allProxyListeners(), s.pipeline.inbox), tunnel.ByTarget(s.roots.ServerConfig())))
+func (s *Server) startConsole(context.Context) error {
+	s.ended = append(s.ended, httpserver.Serve(s.pages, s.consoleListeners, s.callbackTLS))
+	return nil
+}
+
+// startProxy comes when the sandbox's login is made: until then clients wait to be accepted, and are not refused.
+func (s *Server) startProxy(context.Context) error {
+	s.ended = append(s.ended, httpserver.Serve(s.proxy, append(s.allProxyListeners(), s.pipeline.inbox), tunnel.ByTarget(s.roots.ServerConfig())))
 	return nil
 }
 

@@ -199,6 +199,9 @@ func (w *answer) sendHead(fin bool) {
 	}
 	w.sentHead = true
 	h := w.sent
+	if w.http1 && !w.duplex && w.status >= 200 && !w.whole() { // all that it waits for is read for a while
+		h.Set("Connection", "close")
+	}
 	if w.http1 && h.Get("Connection") == "close" {
 		w.locked(w.st.s.Leave)
 	}
@@ -265,9 +268,6 @@ func (w *answer) finish(returned bool) {
 		w.sent.Set("Content-Length", strconv.Itoa(len(w.buffer)))
 	}
 	last := w.head || !w.hasBody() || len(w.buffer) == 0 && len(trailer) == 0
-	if w.http1 && !w.sentHead && !w.duplex && !w.whole() { // all that it waits for is read for a while
-		w.sent.Set("Connection", "close")
-	}
 	w.sendHead(last && !w.sentHead)
 	w.locked(func() {
 		if !w.head && w.hasBody() {
