@@ -15,7 +15,11 @@ type numbered interface{ ID() uint64 }
 // about is an exchange as breakpoints know it.
 func about(x *exchange.Exchange, route string, status int) breakpoint.About {
 	head := x.Head
-	a := breakpoint.About{Route: route, Method: head.Method, Scheme: cmp.Or(head.Scheme, "http"), Host: head.Authority, Target: head.Target, Proto: head.Proto, Status: status}
+	scheme := cmp.Or(head.Scheme, "http")
+	if head.Scheme == "" && x.Conn.TLS {
+		scheme = "https"
+	}
+	a := breakpoint.About{Route: route, Method: head.Method, Scheme: scheme, Host: head.Authority, Target: head.Target, Proto: head.Proto, Status: status}
 	if recorded, ok := x.Recorder.(numbered); ok {
 		a.Exchange = recorded.ID()
 	}
@@ -58,5 +62,10 @@ func (to relay) holdAnswer(resp *http.Response) {
 // isHeld reports whether a request may be held, which a relay cannot do.
 func (e *relayed) isHeld() bool {
 	points := e.handler.Points
-	return points.Armed() && points.Wants(about(&e.x, e.route.Name, 0))
+	if !points.Armed() {
+		return false
+	}
+	early := about(&e.x, e.route.Name, 0)
+	early.Early = true
+	return points.Wants(early)
 }

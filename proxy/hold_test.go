@@ -41,7 +41,7 @@ func TestHeldRequestsGoOnChanged(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		l := build(t, origin, roots, plan{source: static()})
 		body := []byte("changed")
-		seen, leave := l.holding(t, breakpoint.Request, breakpoint.Decision{Method: "PUT", Target: "/other?x=1", Set: map[string]string{"X-Field": "new"}, Remove: []string{"X-Gone"}, Body: &body})
+		seen, leave := l.holding(t, breakpoint.Request, breakpoint.Decision{Method: "PUT", Target: "/other?x=1", Set: map[string][]string{"X-Field": {"new"}}, Remove: []string{"X-Gone"}, Body: &body})
 		defer leave()
 		r := request(t, "POST", l.url+"/held", strings.NewReader("as sent"))
 		r.Header.Set("X-Field", "old")
@@ -62,7 +62,7 @@ func TestHeldAnswersGoOnChanged(t *testing.T) {
 	over(t, func(t *testing.T, client *http.Client) {
 		l := build(t, origin, roots, plan{source: static()})
 		body := []byte("changed")
-		seen, leave := l.holding(t, breakpoint.Answer, breakpoint.Decision{Status: 418, Set: map[string]string{"X-Answer": "second"}, Body: &body})
+		seen, leave := l.holding(t, breakpoint.Answer, breakpoint.Decision{Status: 418, Set: map[string][]string{"X-Answer": {"second"}}, Body: &body})
 		a := get(t, client, l.url+"/held")
 		if a.StatusCode != 418 || a.Header.Get("X-Answer") != "second" || string(a.body) != "changed" {
 			t.Errorf("%s %v %s", a.Status, a.Header, a.body)

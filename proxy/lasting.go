@@ -61,9 +61,10 @@ func lasts(request *exchange.Head, status int, h exchange.Fields) bool {
 		return true
 	case status != http.StatusOK || h.Has("Content-Length"):
 		return false
-	case request.Method == http.MethodGet && strings.HasSuffix(request.Path, avs.PathDirectives):
-		return true
+	case request.Method != http.MethodGet: // as the streamed answers of language models
+		return false
 	}
-	kind := h.Values("Content-Type")
-	return len(kind) > 0 && strings.HasPrefix(strings.ToLower(kind[0]), "text/event-stream")
+	kind := strings.ToLower(strings.Join(h.Values("Content-Type"), ""))
+	return strings.HasPrefix(kind, "text/event-stream") ||
+		strings.HasPrefix(kind, "multipart/") && strings.HasSuffix(request.Path, avs.PathDirectives)
 }

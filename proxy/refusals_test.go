@@ -44,7 +44,7 @@ func TestRecordedRefusalsAreBounded(t *testing.T) {
 			t.Errorf("%d of 1000 after a day", n)
 		}
 		said, e, over := notes.last().ended()
-		if !over || said != "without bodies\n403\nended" || e.Decision != exchange.Refused || e.Error != "origin_forbidden" || e.Ended != "no: it is not" {
+		if !over || said != "403 Avsproxy-Error=origin_forbidden Cache-Control=no-store X-Content-Type-Options=nosniff\nended" || e.Decision != exchange.Refused || e.Error != "origin_forbidden" || e.Ended != "no: it is not" {
 			t.Errorf("%q, %+v", said, e)
 		}
 	})

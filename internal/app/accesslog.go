@@ -73,9 +73,7 @@ func logExchange(ui *terminal.Terminal, secrets *redact.Live, x *exchange.Exchan
 		level, cause = slog.LevelWarn, faultText(f.Fault)
 	}
 	s := summaryOf(x, f)
-	if x.Head.Query != "" { // which may hold anything
-		s.Target = secrets.Recent().Text(s.Target)
-	}
+	s.Target = loggedTarget(secrets, s.Target)
 	ui.LogExchange(level, &s, cause)
 }
 
@@ -90,9 +88,14 @@ func logRefusal(ui *terminal.Terminal, refusals *pacedLog, secrets *redact.Live,
 		cause = fmt.Sprintf("%d more like it were left out before", leftOut)
 	}
 	ui.LogExchange(slog.LevelWarn, &capture.Summary{
-		Method: head.Method, Scheme: cmp.Or(head.Scheme, "http"), Host: head.Authority, Target: secrets.Recent().Text(head.Target), Began: time.Now(),
+		Method: head.Method, Scheme: cmp.Or(head.Scheme, "http"), Host: head.Authority, Target: loggedTarget(secrets, head.Target), Began: time.Now(),
 		Status: p.Code.Status(), Proto: head.Proto, Decision: exchange.Refused, Error: string(p.Code),
 	}, cause)
+}
+
+// loggedTarget is a target without its secrets: a log may be kept for long.
+func loggedTarget(secrets *redact.Live, target string) string {
+	return redact.Query(secrets.Recent().Text(target))
 }
 
 // summaryOf is an exchange as the capture sums it up, which may be off.

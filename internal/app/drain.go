@@ -88,7 +88,7 @@ func (s *Server) named(lasting bool) string {
 	var text strings.Builder
 	n := 0
 	for e := range s.capture.recorder.Newest() {
-		if e.State != capture.StateActive || e.Lasts != lasting || e.Method == http.MethodConnect {
+		if e.State != capture.StateActive || e.Lasts != lasting || e.Own != "" || e.Method == http.MethodConnect {
 			continue
 		}
 		if n++; n > maxNamed {

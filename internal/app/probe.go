@@ -51,9 +51,9 @@ func (b *routeBuilder) addProbe(route *proxy.Route) func() *api.Probe {
 			return
 		}
 		if failed = !result.OK; failed {
-			log.Warn("the probe failed", "probe", b.route.Probe, "cause", result.Text)
+			log.Warn("the probe failed", "probe", result.Request, "cause", result.Text)
 		} else {
-			log.Info("the probe is answered again", "probe", b.route.Probe)
+			log.Info("the probe is answered again", "probe", result.Request)
 		}
 	}
 	b.pipeline.background = append(b.pipeline.background, p.run)
@@ -79,7 +79,8 @@ func (p *prober) probe(ctx context.Context) api.Probe {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	began := time.Now()
-	result := api.Probe{Request: p.method + " " + p.path, At: began}
+	path, _, _ := strings.Cut(p.path, "?") // the query may hold anything
+	result := api.Probe{Request: p.method + " " + path, At: began}
 	resp, err := p.ask(ctx)
 	result.TookMS = float64(time.Since(began)) / float64(time.Millisecond)
 	if err != nil {

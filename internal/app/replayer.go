@@ -125,6 +125,14 @@ func (r *replayer) serve(route int, again *http.Request, request capture.Request
 			r.errorLog.Printf("sending a request again: %v", broken)
 		}
 	}()
+	if enter := r.handler.TryEnter; enter != nil {
+		leave, ok := enter()
+		if !ok {
+			begun <- 0
+			return
+		}
+		defer leave()
+	}
 	x := exchange.New(&exchange.Conn{}, httpexchange.Head(again))
 	request.Began, request.Proto, request.Client = time.Now(), x.Head.Proto, exchange.ConnInfo{Proto: x.Head.Proto}
 	recorded := r.recorder.Begin(request)

@@ -22,8 +22,8 @@ const (
 	Patience = 500 * time.Millisecond
 )
 
-// maxHeld bounds what is held at once; others go on.
-const maxHeld = 100
+// maxHeld bounds what is held at once, with its body; others go on.
+const maxHeld = 32
 
 // A Side is what is held of an exchange.
 type Side string
@@ -39,6 +39,8 @@ type About struct {
 	Exchange                                   uint64 // 0 = it is not recorded
 	Route, Method, Scheme, Host, Target, Proto string
 	Status                                     int // of an answer
+	// Early says that nothing of the exchange is recorded yet: what cannot be known is to count as a match.
+	Early bool
 }
 
 // A Held is a message that waits.
@@ -55,12 +57,12 @@ type Held struct {
 // A Decision is what becomes of it.
 type Decision struct {
 	Drop   bool
-	Method string            // of a request; empty = as it was
-	Target string            // of a request; empty = as it was
-	Status int               // of an answer; 0 = as it was
-	Set    map[string]string // fields in the place of those of their names
-	Remove []string          // names of fields
-	Body   *[]byte           // nil = as it was
+	Method string              // of a request; empty = as it was
+	Target string              // of a request; empty = as it was
+	Status int                 // of an answer; 0 = as it was
+	Set    map[string][]string // fields in the place of those of their names
+	Remove []string            // names of fields
+	Body   *[]byte             // nil = as it was
 }
 
 // ErrDropped says that a message is to go no further.
@@ -74,6 +76,7 @@ type Points struct {
 	points map[*point]struct{}
 	held   map[uint64]*waiting
 	last   uint64
+	places int // that are taken, those whose body is looked at included
 }
 
 // A point is what one page asked for.
@@ -127,9 +130,9 @@ func (p *Points) Wants(about About) bool {
 // Decide says what becomes of a message that waits; false = it does not, any more.
 func (p *Points) Decide(id uint64, decision Decision) bool {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	one := p.held[id]
 	delete(p.held, id)
-	p.mu.Unlock()
 	if one == nil {
 		return false
 	}
@@ -137,13 +140,12 @@ func (p *Points) Decide(id uint64, decision Decision) bool {
 	return true
 }
 
-// hold waits for a decision about a message; the zero decision where nobody wants it.
-func (p *Points) hold(ctx context.Context, held Held) Decision {
-	one, wait := p.enter(&held)
-	if one == nil {
+// hold waits for a decision about a message; the zero decision where nobody wants it any more.
+func (p *Points) hold(ctx context.Context, one *point, held Held) Decision {
+	wait := p.enter(one, &held)
+	if wait == nil {
 		return Decision{}
 	}
-	defer p.leave(held.ID)
 	bound := time.NewTimer(Bound)
 	defer bound.Stop()
 	select {
@@ -153,51 +155,62 @@ func (p *Points) hold(ctx context.Context, held Held) Decision {
 	case <-bound.C:
 	case <-ctx.Done():
 	}
-	return Decision{}
+	return p.leave(held.ID, wait)
 }
 
-// enter sends a message to the first page that wants it; nil = none does, or has room.
-func (p *Points) enter(held *Held) (*point, *waiting) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.held) >= maxHeld {
-		return nil, nil
-	}
-	for one := range p.points {
-		if one.side != held.Side || !one.matches(held.About) {
-			continue
-		}
-		p.last++
-		held.ID, held.Until = p.last, time.Now().Add(Bound)
-		select {
-		case one.to <- *held:
-		default:
-			continue
-		}
-		wait := &waiting{decided: make(chan Decision, 1)}
-		p.held[held.ID] = wait
-		return one, wait
-	}
-	return nil, nil
-}
-
-func (p *Points) leave(id uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.held, id)
-}
-
-// wanted reports whether a page wants a message of that side, before its body is looked at.
-func (p *Points) wanted(side Side, about About) bool {
+// reserve takes a place for a message that a page wants, before its body is looked at; nil = none does, or has room.
+func (p *Points) reserve(side Side, about About) *point {
 	if !p.Armed() {
-		return false
+		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.places >= maxHeld {
+		return nil
+	}
 	for one := range p.points {
 		if one.side == side && one.matches(about) {
-			return true
+			p.places++
+			return one
 		}
 	}
-	return false
+	return nil
+}
+
+func (p *Points) giveBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.places--
+}
+
+// enter sends a message to the page that wants it; nil = it has left, or does not read.
+func (p *Points) enter(one *point, held *Held) *waiting {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, there := p.points[one]; !there {
+		return nil
+	}
+	p.last++
+	held.ID, held.Until = p.last, time.Now().Add(Bound)
+	select {
+	case one.to <- *held:
+	default:
+		return nil
+	}
+	wait := &waiting{decided: make(chan Decision, 1)}
+	p.held[held.ID] = wait
+	return wait
+}
+
+// leave ends the wait. What was decided at this moment holds.
+func (p *Points) leave(id uint64, wait *waiting) Decision {
+	p.mu.Lock()
+	delete(p.held, id)
+	p.mu.Unlock()
+	select {
+	case decision := <-wait.decided:
+		return decision
+	default:
+		return Decision{}
+	}
 }

@@ -47,6 +47,8 @@ func TestNobodyIsWaitedForWithoutNeed(t *testing.T) {
 			go points.OnRequest(gone, About{}, testkit.Must(http.NewRequest("GET", "http://localhost/", nil))(t))
 		}
 		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		if len(points.held) != maxHeld {
 			t.Errorf("%d are held", len(points.held))
 		}

@@ -14,11 +14,13 @@ import (
 // OnRequest holds a request, if a page wants it, and returns the one that goes on: changed = it is another one. The
 // error is [ErrDropped].
 func (p *Points) OnRequest(ctx context.Context, about About, r *http.Request) (_ *http.Request, changed bool, err error) {
-	if !p.wanted(Request, about) {
+	one := p.reserve(Request, about)
+	if one == nil {
 		return r, false, nil
 	}
+	defer p.giveBack()
 	body, text, whole := peek(r.Body)
-	decision := p.hold(ctx, Held{Side: Request, About: about, Header: r.Header.Clone(), Body: text, Whole: whole})
+	decision := p.hold(ctx, one, Held{Side: Request, About: about, Header: r.Header.Clone(), Body: text, Whole: whole})
 	if decision.Drop {
 		return nil, false, ErrDropped
 	}
@@ -37,43 +39,69 @@ func (p *Points) OnRequest(ctx context.Context, about About, r *http.Request) (_
 	if decision.Body != nil {
 		r.Body.Close()
 		out.Body, out.ContentLength, changed = io.NopCloser(bytes.NewReader(*decision.Body)), int64(len(*decision.Body)), true
-		out.TransferEncoding = nil
+		out.TransferEncoding, out.Trailer = nil, nil
 		out.Header.Del("Content-Length")
+		out.Header.Del("Content-Encoding") // what a person wrote is not packed
+		out.Header.Del("Trailer")
 	}
 	return out, changed, nil
 }
 
 // OnAnswer holds an answer, if a page wants it, and changes it. The error is [ErrDropped].
 func (p *Points) OnAnswer(ctx context.Context, about About, resp *http.Response) error {
-	if resp.StatusCode < 200 || !p.wanted(Answer, about) {
+	if resp.StatusCode < 200 {
 		return nil
 	}
+	one := p.reserve(Answer, about)
+	if one == nil {
+		return nil
+	}
+	defer p.giveBack()
 	body, text, whole := peek(resp.Body)
-	decision := p.hold(ctx, Held{Side: Answer, About: about, Header: resp.Header.Clone(), Body: text, Whole: whole})
+	decision := p.hold(ctx, one, Held{Side: Answer, About: about, Header: resp.Header.Clone(), Body: text, Whole: whole})
 	resp.Body = body
 	if decision.Drop {
 		return ErrDropped
 	}
+	had := hasBody(resp.StatusCode) && about.Method != http.MethodHead
 	if decision.Status >= 200 && decision.Status < 600 {
 		resp.StatusCode, resp.Status = decision.Status, http.StatusText(decision.Status)
 	}
 	decision.changeFields(resp.Header)
-	if decision.Body != nil {
+	switch has := hasBody(resp.StatusCode); {
+	case about.Method == http.MethodHead:
+	case !has && had:
+		body.Close()
+		resp.Body, resp.ContentLength, resp.Trailer, resp.TransferEncoding = http.NoBody, 0, nil, nil
+		resp.Header.Del("Content-Length")
+	case has && !had && decision.Body == nil:
+		resp.ContentLength = 0
+		resp.Header.Set("Content-Length", "0")
+	case has && decision.Body != nil:
 		resp.Body.Close()
 		resp.Body, resp.ContentLength, resp.Trailer = io.NopCloser(bytes.NewReader(*decision.Body)), int64(len(*decision.Body)), nil
 		resp.TransferEncoding = nil
 		resp.Header.Set("Content-Length", strconv.Itoa(len(*decision.Body)))
 		resp.Header.Del("Content-Encoding") // what a person wrote is not packed
+		resp.Header.Del("Trailer")
 	}
 	return nil
+}
+
+// hasBody reports whether an answer of that status has a body (RFC 9110 section 6.4.1).
+func hasBody(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusNotModified
 }
 
 func (d Decision) changeFields(h http.Header) bool {
 	for _, name := range d.Remove {
 		h.Del(name)
 	}
-	for name, value := range d.Set {
-		h.Set(name, value)
+	for name, values := range d.Set {
+		h.Del(name)
+		for _, value := range values {
+			h.Add(name, value)
+		}
 	}
 	return len(d.Remove)+len(d.Set) > 0
 }

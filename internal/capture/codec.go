@@ -101,7 +101,7 @@ func (s *side) code(c *codec) {
 		number(c, &a.Offset)
 		number(c, &a.At)
 	})
-	c.flags(&s.cut, &s.body.dropped, &s.body.partial, &s.body.ended, &s.body.whole)
+	c.flags(&s.cut, &s.body.dropped, &s.body.partial, &s.body.ended, &s.body.whole, &s.body.messages)
 }
 
 // A codec writes values one after the other, or reads them in the same order.

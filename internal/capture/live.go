@@ -21,6 +21,11 @@ func (b *body) view() *liveView {
 // emit shows p, the next piece of a body, to the followers.
 func (e *recording) emit(s *side, p []byte) {
 	b, set := &s.body, e.r.secrets.Recent()
+	if b.messages {
+		out, _ := maskMessages(p, set)
+		e.emitMasked(s, out)
+		return
+	}
 	b.advance(set)
 	buffer := scratch.Get().(*[]byte)
 	defer scratch.Put(buffer)
@@ -34,6 +39,9 @@ func (e *recording) emit(s *side, p []byte) {
 // emitEnd shows what was pending until the end of the body.
 func (e *recording) emitEnd(s *side, whole bool) {
 	b, set := &s.body, e.r.secrets.Recent()
+	if b.messages {
+		return
+	}
 	b.advance(set)
 	e.emitMasked(s, b.view().mask.End(nil, set, whole))
 }

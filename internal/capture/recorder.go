@@ -153,18 +153,21 @@ func (r *Recorder) Get(id uint64) (Record, bool) {
 // Secrets are the patterns of what is secret now.
 func (r *Recorder) Secrets() *redact.Patterns { return r.secrets.Now() }
 
-// RequestBody returns the body of a request as it came, secrets included. It is for who sends it to the same place
-// again, and is never to be shown. ok = all of it was kept.
-func (r *Recorder) RequestBody(id uint64) (body []byte, ok bool) {
+// Raw returns the bodies of an exchange as they came, secrets included, for who masks what is in them. They are never
+// to be shown as they are.
+func (r *Recorder) Raw(id uint64, side Side) (body Body, ok bool) {
 	r.readAll()
 	r.mu.Lock()
 	e := r.all[id]
 	r.mu.Unlock()
 	if e == nil {
-		return nil, false
+		return Body{}, false
 	}
-	_, request, _ := e.copy()
-	return request.Bytes, request.Complete
+	_, request, response := e.copy()
+	if side == RequestSide {
+		return request.Body, true
+	}
+	return response.Body, true
 }
 
 // Clear removes all exchanges that have ended. The active ones are sent to the watchers

@@ -150,7 +150,7 @@ func (e *recording) end(facts exchange.Facts, trailer []Field, cut bool) {
 		first = true
 		e.setFacts(facts)
 		e.spend(e.response.setTrailer(trailer, cut, e.r.secrets.Recent()))
-		e.endBody(&e.request, false)
+		e.endBody(&e.request, e.request.body.messages)
 		e.endBody(&e.response, facts.Ended == "")
 		e.done = true
 		e.publish()

@@ -51,6 +51,7 @@ type body struct {
 	set      *redact.Patterns // what was secret when kept last grew
 	live     *liveView        // nil = nobody has followed it
 	dropped  bool             // nothing is kept
+	messages bool             // it is of lines that are a [SocketMessage] each
 	partial  bool             // not all bytes are in kept
 	ended    bool
 	whole    bool // it ended regularly

@@ -1,11 +1,14 @@
 package capture
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"strings"
 	"time"
 	"unicode/utf8"
 
+	"avsproxy/internal/redact"
 	"avsproxy/internal/websocket"
 )
 
@@ -28,15 +31,23 @@ func (e *Exchange) Message(fromClient bool, m websocket.Message) {
 	if e == nil {
 		return
 	}
-	line, err := json.Marshal(newSocketMessage(m, time.Now()))
-	if err != nil {
-		return // never: these are texts and numbers
+	told := newSocketMessage(m, time.Now())
+	line := told.line()
+	for len(line) > maxPiece { // escapes make it longer; a line stays in one piece
+		told.Text, told.Base64, told.Cut = told.Text[:len(told.Text)/2], told.Base64[:len(told.Base64)/2], true
+		told.Text = strings.ToValidUTF8(told.Text, "")
+		line = told.line()
 	}
 	kind, side := entryResponseMessage, 1
 	if fromClient {
 		kind, side = entryRequestMessage, 0
 	}
-	e.data(kind, side, append(line, '\n'))
+	e.data(kind, side, line)
+}
+
+func (m SocketMessage) line() []byte {
+	line, _ := json.Marshal(m) // never fails: these are texts and numbers
+	return append(line, '\n')
 }
 
 func newSocketMessage(m websocket.Message, now time.Time) SocketMessage {
@@ -60,6 +71,36 @@ func newSocketMessage(m websocket.Message, now time.Time) SocketMessage {
 
 // addMessage adds a line of a body. A handshake has no body of its own, so the body begins here.
 func (e *recording) addMessage(s *side, c *codec) {
-	e.change(func() { s.body.ended, s.body.whole = false, false })
+	e.change(func() { s.body.ended, s.body.whole, s.body.messages = false, false, true })
 	e.addData(s, c)
+}
+
+// maskMessages masks what was said, line by line: masking the lines themselves would not see through their escapes,
+// and could break them.
+func maskMessages(lines []byte, set *redact.Patterns) (out []byte, masked bool) {
+	for line := range bytes.Lines(lines) {
+		var m SocketMessage
+		if json.Unmarshal(line, &m) != nil {
+			continue // its end was not kept
+		}
+		text, a := maskText([]byte(m.Text), set)
+		data, b := maskText(m.Base64, set)
+		m.Text, m.Base64, masked = string(text), data, masked || a || b
+		out = append(out, m.line()...)
+	}
+	return out, masked
+}
+
+// maskText masks a text that is whole.
+func maskText(text []byte, set *redact.Patterns) ([]byte, bool) {
+	var mask redact.Masker
+	out, _ := mask.Add(nil, text, set)
+	out = mask.End(out, set, true)
+	return out, mask.Masked()
+}
+
+// MaskText masks a text by itself, with what is secret now.
+func (r *Recorder) MaskText(text string) string {
+	out, _ := maskText([]byte(text), r.secrets.Now())
+	return string(out)
 }

@@ -19,6 +19,8 @@ func TestMessagesOfAWebSocketAreItsBodies(t *testing.T) {
 		e.RequestEnd(nil, nil)
 		e.Response(exchange.Facts{Status: 101, Lasts: true}, nil)
 		e.Message(true, websocket.Message{Opcode: websocket.Text, Data: []byte("hello secret-0123456789"), Size: 23})
+		e.Message(true, websocket.Message{Opcode: websocket.Text, Data: []byte(`{"refresh_token":"of-the-client","token":"Atza|abc","last":1}`), Size: 60})
+		e.Message(true, websocket.Message{Opcode: websocket.Binary, Data: []byte("\xff\nsecret-0123456789"), Size: 18})
 		time.Sleep(time.Second)
 		e.Message(false, websocket.Message{Opcode: websocket.Binary, Data: []byte{0xff, 0}, Size: 900, Cut: true, Packed: true})
 		e.Message(false, websocket.Message{Opcode: websocket.Text, Data: []byte("caf\xc3"), Size: 5, Cut: true})
@@ -26,6 +28,9 @@ func TestMessagesOfAWebSocketAreItsBodies(t *testing.T) {
 		e.Message(false, websocket.Message{Opcode: websocket.Ping})
 		e.End(exchange.Facts{Status: 101}, nil)
 		record := get(t, r, e)
+		if up := string(record.Request.Body.Bytes); strings.Contains(up, "of-the-client") || strings.Contains(up, "abc") || strings.Count(up, "\n") != 3 || !record.Request.Body.Complete || !strings.Contains(up, `last\":1`) {
+			t.Errorf("the client said %s", up)
+		}
 		if up := string(record.Request.Body.Bytes); !strings.Contains(up, `"text":"hello ***"`) || !record.Request.Body.Masked {
 			t.Errorf("the client said %s", up)
 		}

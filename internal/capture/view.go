@@ -86,10 +86,12 @@ type rawBody struct {
 	Body
 	set   *redact.Patterns // what was secret when the body was kept; nil if nothing was
 	ended bool             // nothing follows
+
+	messages bool // see body
 }
 
 func (b *body) raw() rawBody {
-	return rawBody{Body{Size: b.size, Complete: b.ended && b.whole && !b.partial, Bytes: b.kept.bytes(), Arrivals: slices.Clone(b.arrivals)}, b.set, b.ended && !b.partial}
+	return rawBody{Body{Size: b.size, Complete: b.ended && b.whole && !b.partial, Bytes: b.kept.bytes(), Arrivals: slices.Clone(b.arrivals)}, b.set, b.ended && !b.partial, b.messages}
 }
 
 // masked replaces what was secret when the body was kept, and what is secret now. A
@@ -98,6 +100,11 @@ func (r rawBody) masked(coding string, now *redact.Patterns) Body {
 	coded := r.Bytes
 	for _, set := range slices.Compact([]*redact.Patterns{r.set, now}) {
 		if len(coded) == 0 || set == nil {
+			continue
+		}
+		if r.messages {
+			out, masked := maskMessages(r.Bytes, set)
+			r.Bytes, r.Masked = out, r.Masked || masked
 			continue
 		}
 		r.Body = maskBody(r.Body, set, r.ended)

@@ -28,6 +28,7 @@ type Filter struct {
 type term struct {
 	not    bool
 	costly bool // it needs the record
+	own    bool // it is about what the proxy does by itself
 	holds  func(s *capture.Summary, record func() *capture.Record) bool
 }
 
@@ -62,7 +63,7 @@ func Parse(text string) (Filter, error) {
 			return Filter{}, err
 		}
 		f.terms = append(f.terms, t)
-		f.own = f.own || strings.EqualFold(strings.TrimPrefix(word, "-"), "is:own")
+		f.own = f.own || t.own
 		at += len(word)
 	}
 	slices.SortStableFunc(f.terms, func(a, b term) int { return rank(a) - rank(b) })
@@ -79,26 +80,44 @@ func rank(t term) int {
 
 // cutTerm returns the first term: up to a space that is in no quotes and in no regular expression.
 func cutTerm(text string) (string, *Error) {
-	end := byte(0)
+	if n := regexpEnd(text); n > 0 {
+		return text[:n], nil
+	}
+	quoted := false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
-		case end != 0 && c == '\\':
+		case quoted && c == '\\':
 			i++
-		case c == end:
-			end = 0
-		case end != 0:
-		case c == ' ' || c == '\t':
-			return text[:i], nil
 		case c == '"':
-			end = '"'
-		case c == '/' && (i == 0 || i == 1 && text[0] == '-') && strings.IndexByte(text[i+1:], '/') > 0:
-			end = '/'
+			quoted = !quoted
+		case !quoted && isSpace(c):
+			return text[:i], nil
 		}
 	}
-	if end == '"' {
+	if quoted {
 		return "", &Error{Text: "a quotation mark is missing", Hint: `put texts with spaces in "quotes"`}
 	}
 	return text, nil
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
+
+// regexpEnd is where a regular expression ends that the text begins with: behind a slash that ends a word. 0 = it begins
+// with none.
+func regexpEnd(text string) int {
+	start := len(text) - len(strings.TrimLeft(text, "-"))
+	if !strings.HasPrefix(text[start:], "/") {
+		return 0
+	}
+	for i := start + 1; i < len(text); i++ {
+		switch {
+		case text[i] == '\\':
+			i++
+		case text[i] == '/' && i > start+1 && (i+1 == len(text) || isSpace(text[i+1])):
+			return i + 1
+		}
+	}
+	return 0
 }
 
 func parseTerm(word string) (t term, err *Error) {
@@ -166,8 +185,10 @@ func (f Filter) Shows(s *capture.Summary, record func() *capture.Record) bool {
 // want to see it, as a rule.
 func (f Filter) NamesOwn() bool { return f.own }
 
-// IsZero reports whether the filter shows all.
-func (f Filter) IsZero() bool { return len(f.terms) == 0 }
+// NeedsRecord reports whether a term looks into headers or bodies.
+func (f Filter) NeedsRecord() bool {
+	return slices.ContainsFunc(f.terms, func(t term) bool { return t.costly })
+}
 
 func onSummary(holds func(*capture.Summary) bool) term {
 	return term{holds: func(s *capture.Summary, _ func() *capture.Record) bool { return holds(s) }}

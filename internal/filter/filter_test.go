@@ -41,7 +41,7 @@ func TestTerms(t *testing.T) {
 		"events": true, "EVENTS": true, `"token added"`: true, "#12": true, "xyz": false, "-xyz": true, "404": true, "avs": true,
 		"/v[12]0160207/": true, "/V20/": false, "-/events$/": true, "/token added/": true, "/v20160207/events": true, "/": true,
 		"status:4xx method:POST": true, "status:4xx method:GET": false, "body:found status:200": false,
-		"http://localhost:9744/": true, "localhost:9744": true, `"a \" b"`: false, "x:": false, "-": false,
+		"http://localhost:9744/": true, "localhost:9744": true, `"a \" b"`: false, "x:": false, "-": false, "/v2 /api": false, "/v20160207 /events": true, "/events -path:/x": true, "/events url:http://l": true, "/a b/": false, "-/EVENTS/ /e/": true,
 	} {
 		f, err := Parse(text)
 		if err != nil {

@@ -164,7 +164,9 @@ func isError(s *capture.Summary) bool { return s.Status >= 400 || s.Error != "" 
 
 func parseIs(value string) (term, *Error) {
 	if kind := kinds[strings.ToLower(value)]; kind != nil {
-		return onSummary(kind), nil
+		t := onSummary(kind)
+		t.own = strings.EqualFold(value, "own")
+		return t, nil
 	}
 	hint := "write one of " + strings.Join(Kinds(), ", ")
 	if near := suggest.Nearest(value, Kinds()); near != "" {

@@ -36,14 +36,26 @@ type Field struct {
 }
 
 const (
-	maxUnpacked = 4 << 20 // of a compressed message
-	maxDepth    = 20      // of messages in messages
-	maxFields   = 5000    // of a message, those within included
+	maxUnpacked = 4 << 20  // of a compressed message
+	maxAll      = 16 << 20 // of all of a body
+	maxDepth    = 20       // of messages in messages
+	maxFields   = 5000     // of a message, those within included
 )
 
-// Calls cuts a body into its messages. encoding is that of compressed ones, "grpc-encoding".
-func Calls(body iter.Seq[Piece], encoding string) (list []Call, more bool) {
+// A Reader reads the messages of gRPC.
+type Reader struct {
+	Encoding string              // of compressed ones, "grpc-encoding"
+	Mask     func(string) string // takes the secrets out of a text; nil = there are none
+	left     int                 // bytes that may be unpacked
+}
+
+// Calls cuts a body, which is not masked, into its messages. Bytes with a secret in them are left out.
+func (r Reader) Calls(body iter.Seq[Piece]) (list []Call, more bool) {
 	list = []Call{}
+	r.left = maxAll
+	if r.Mask == nil {
+		r.Mask = func(text string) string { return text }
+	}
 	var waiting []byte
 	for piece := range body {
 		waiting = append(waiting, piece.Bytes...)
@@ -55,44 +67,65 @@ func Calls(body iter.Seq[Piece], encoding string) (list []Call, more bool) {
 			if len(list) == maxMessages {
 				return list, true
 			}
-			list = append(list, newCall(waiting[0], waiting[5:5+size], encoding, piece.AtMS))
+			list = append(list, r.call(waiting[0], waiting[5:5+size], piece.AtMS))
 			waiting = waiting[5+size:]
 		}
 	}
 	if len(waiting) > 0 {
 		call := Call{Cut: true, Compressed: waiting[0] == 1}
 		if len(waiting) >= 5 {
-			call.Size, call.Base64 = int(binary.BigEndian.Uint32(waiting[1:])), waiting[5:]
+			call.Size, call.Base64 = int(binary.BigEndian.Uint32(waiting[1:])), r.harmless(waiting[5:])
 		}
 		list = append(list, call)
 	}
 	return list, false
 }
 
-func newCall(flag byte, message []byte, encoding string, at *float64) Call {
+func (r *Reader) call(flag byte, message []byte, at *float64) Call {
 	call := Call{AtMS: at, Size: len(message), Compressed: flag == 1}
-	if call.Compressed && encoding == "gzip" {
-		if unpacked, ok := gunzip(message); ok {
+	if call.Compressed && r.Encoding == "gzip" {
+		if unpacked, ok := gunzip(message, min(maxUnpacked, r.left)); ok {
+			r.left -= len(unpacked)
 			message, call.Compressed = unpacked, false
 		}
 	}
 	left := maxFields
 	fields, ok := parseFields(message, 0, &left)
-	if call.Compressed || !ok {
-		call.Base64 = message
+	if call.Compressed {
+		return call // nobody knows what is in it
+	}
+	if !ok {
+		call.Base64 = r.harmless(message)
 		return call
 	}
+	r.mask(fields)
 	call.Fields = fields
 	return call
 }
 
-func gunzip(packed []byte) ([]byte, bool) {
+// harmless returns bytes without a secret; nil where there is one.
+func (r *Reader) harmless(p []byte) []byte {
+	if r.Mask(string(p)) != string(p) {
+		return nil
+	}
+	return p
+}
+
+func (r *Reader) mask(fields []Field) {
+	for i := range fields {
+		f := &fields[i]
+		f.Value, f.Base64 = r.Mask(f.Value), r.harmless(f.Base64)
+		r.mask(f.Fields)
+	}
+}
+
+func gunzip(packed []byte, most int) ([]byte, bool) {
 	reader, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, false
 	}
-	text, err := io.ReadAll(io.LimitReader(reader, maxUnpacked+1))
-	return text, err == nil && len(text) <= maxUnpacked
+	text, err := io.ReadAll(io.LimitReader(reader, int64(most)+1))
+	return text, err == nil && len(text) <= most
 }
 
 // parseFields reads a message; ok = its bytes are one.

@@ -81,7 +81,7 @@ func TestCallsAreShownByFieldNumber(t *testing.T) {
 		{Size: len(message), Base64: message[:4], Cut: true},
 	}
 	for _, size := range []int{1, 4, 1000} {
-		got, more := Calls(cut(body, size), "gzip")
+		got, more := (Reader{Encoding: "gzip"}).Calls(cut(body, size))
 		for i := range got {
 			got[i].AtMS = nil
 		}
@@ -89,8 +89,31 @@ func TestCallsAreShownByFieldNumber(t *testing.T) {
 			t.Errorf("pieces of %d: more %v\n%s", size, more, diff)
 		}
 	}
-	if list, _ := Calls(cut(framed(1, packed.Bytes()), 100), "identity"); !list[0].Compressed || !bytes.Equal(list[0].Base64, packed.Bytes()) {
+	if list, _ := (Reader{Encoding: "identity"}).Calls(cut(framed(1, packed.Bytes()), 100)); !list[0].Compressed || list[0].Base64 != nil {
 		t.Errorf("%+v", list)
+	}
+}
+
+func TestSecretsOfCallsAreMasked(t *testing.T) {
+	inner := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "the secret")
+	inner = protowire.AppendVarint(protowire.AppendTag(inner, 4, protowire.VarintType), 0)
+	message := protowire.AppendBytes(protowire.AppendTag(inner, 2, protowire.BytesType), append([]byte{0xff}, "secret"...))
+	message = protowire.AppendBytes(protowire.AppendTag(message, 3, protowire.BytesType), inner)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write(message)
+	w.Close()
+	r := Reader{Encoding: "gzip", Mask: func(text string) string { return strings.ReplaceAll(text, "secret", "***") }}
+	list, _ := r.Calls(cut(framed(1, packed.Bytes())+framed(0, []byte("\xffsecret"))+"\x00\x00\x00\x00\x09secret", 1000))
+	want := []Call{
+		{Size: packed.Len(), Fields: []Field{{Number: 1, Kind: "text", Value: "the ***"}, {Number: 4, Kind: "varint", Value: "0"}, {Number: 2, Kind: "bytes"}, {Number: 3, Kind: "message", Fields: []Field{{Number: 1, Kind: "text", Value: "the ***"}, {Number: 4, Kind: "varint", Value: "0"}}}}},
+		{Size: 7}, {Size: 9, Cut: true},
+	}
+	for i := range list {
+		list[i].AtMS = nil
+	}
+	if diff := cmp.Diff(want, list); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -101,7 +124,7 @@ func TestHostileMessages(t *testing.T) {
 		nested = protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), nested)
 	}
 	many := bytes.Repeat([]byte{8, 1}, maxFields+1)
-	list, _ := Calls(cut(framed(0, nested)+framed(0, many), 1000), "")
+	list, _ := Reader{}.Calls(cut(framed(0, nested)+framed(0, many), 1000))
 	if len(list) != 2 || list[1].Fields != nil || len(list[1].Base64) != len(many) {
 		t.Errorf("%d", len(list))
 	}
@@ -109,7 +132,7 @@ func TestHostileMessages(t *testing.T) {
 	w := gzip.NewWriter(&bomb)
 	w.Write(make([]byte, 64<<20))
 	w.Close()
-	if list, _ := Calls(cut(framed(1, bomb.Bytes()), 1000), "gzip"); !list[0].Compressed {
+	if list, _ := (Reader{Encoding: "gzip"}).Calls(cut(framed(1, bomb.Bytes()), 1000)); !list[0].Compressed {
 		t.Error("64 MiB were unpacked")
 	}
 }
@@ -123,7 +146,7 @@ func FuzzMessages(f *testing.F) {
 		}
 		for _, pieces := range []int{size, len(body) + 1} {
 			Events(cut(body, pieces))
-			Calls(cut(body, pieces), "gzip")
+			Reader{Encoding: "gzip"}.Calls(cut(body, pieces))
 		}
 	})
 }

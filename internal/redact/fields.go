@@ -87,6 +87,22 @@ var (
 	secretParams = []string{"code", "token"}
 )
 
+// Query masks the values of a target's parameters whose names say that they are secret, for who writes targets where they
+// stay. Other secrets in it are for [Patterns.Text].
+func Query(target string) string {
+	path, query, ok := strings.Cut(target, "?")
+	if !ok {
+		return target
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		if name, _, ok := strings.Cut(pair, "="); ok && (HoldsSecret(name) || strings.EqualFold(name, "sig") || strings.EqualFold(name, "code") || strings.EqualFold(name, "pin")) {
+			pairs[i] = name + "=" + Mask
+		}
+	}
+	return path + "?" + strings.Join(pairs, "&")
+}
+
 // HoldsSecret reports whether a header field or a parameter of that name holds a
 // secret.
 func HoldsSecret(name string) bool {
