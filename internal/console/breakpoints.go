@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"avsproxy/internal/breakpoint"
 	"avsproxy/internal/capture"
@@ -49,7 +51,10 @@ func (c *Console) breakpoints(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusBadRequest, "bad_request", "side is neither request nor answer", "say what is to be held")
 	}
 	matches := func(about breakpoint.About) bool {
-		s := summaryOf(about)
+		if about.Early && shown.NeedsRecord() {
+			return true
+		}
+		s := c.summaryOf(about)
 		return shown.Shows(&s, func() *capture.Record {
 			record, ok := c.Exchanges.Get(about.Exchange)
 			if !ok {
@@ -69,8 +74,10 @@ func (c *Console) breakpoints(w http.ResponseWriter, r *http.Request) error {
 	}.serve(w, r, c.Ended)
 }
 
-func summaryOf(a breakpoint.About) capture.Summary {
-	return capture.Summary{ID: a.Exchange, Route: a.Route, Method: a.Method, Scheme: a.Scheme, Host: a.Host, Target: a.Target, Proto: a.Proto, Status: a.Status, State: capture.StateActive}
+// summaryOf is what lists show of it: a filter must not find out what they hide.
+func (c *Console) summaryOf(a breakpoint.About) capture.Summary {
+	set := c.Exchanges.Secrets()
+	return capture.Summary{ID: a.Exchange, Route: a.Route, Method: set.Text(a.Method), Scheme: a.Scheme, Host: set.Text(a.Host), Target: set.Text(a.Target), Proto: a.Proto, Status: a.Status, State: capture.StateActive}
 }
 
 func (c *Console) heldEvent(held breakpoint.Held) string {
@@ -109,13 +116,13 @@ func (c *Console) describeHeld(held breakpoint.Held) HeldMessage {
 
 // HeldDecision is the body of POST /api/held/ID.
 type HeldDecision struct {
-	Drop   bool              `json:"drop"`
-	Method string            `json:"method"`
-	Target string            `json:"target"`
-	Status int               `json:"status"`
-	Set    map[string]string `json:"set"`
-	Remove []string          `json:"remove"`
-	Body   *string           `json:"body"`
+	Drop   bool                `json:"drop"`
+	Method string              `json:"method"`
+	Target string              `json:"target"`
+	Status int                 `json:"status"`
+	Set    map[string][]string `json:"set"` // fields by name
+	Remove []string            `json:"remove"`
+	Body   *string             `json:"body"`
 }
 
 // decide lets a message go on, changed or not, or drops it.
@@ -134,8 +141,21 @@ func (c *Console) decide(r *http.Request) (any, error) {
 	if asked.Target != "" {
 		request.Target = asked.Target
 	}
-	for name, value := range asked.Set {
-		request.Header = append(request.Header, capture.Field{Name: name, Value: value})
+	for name, values := range asked.Set {
+		if slices.ContainsFunc(hopByHop, func(own string) bool { return strings.EqualFold(own, name) }) {
+			return nil, refuse(http.StatusBadRequest, "bad_request", "the field "+name+" is the proxy's to write", "leave it as it was; it waits on")
+		}
+		for _, value := range values {
+			request.Header = append(request.Header, capture.Field{Name: name, Value: value})
+		}
+	}
+	switch {
+	case asked.Method == http.MethodHead:
+		return nil, refuse(http.StatusBadRequest, "bad_request", "a request cannot be made a HEAD, whose answer has no body", "choose another method; it waits on")
+	case strings.Contains(asked.Target, redact.Mask):
+		return nil, refuse(http.StatusBadRequest, "bad_request", "the target has *** in the place of a secret", "leave the target as it was, or write all of it; it waits on")
+	case asked.Status != 0 && (asked.Status < 200 || asked.Status > 599):
+		return nil, refuse(http.StatusBadRequest, "bad_request", "the status is none of 200 to 599", "correct it; it waits on")
 	}
 	if err := request.check(); err != nil {
 		return nil, refuse(http.StatusBadRequest, "bad_request", err.Error(), "correct it; it waits on")

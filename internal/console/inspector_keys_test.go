@@ -55,7 +55,7 @@ func TestInspectorHasAnOrderOfTabs(t *testing.T) {
 	v.await(`document.querySelector(".now summary") !== null && !document.querySelector("#pause").hidden`)
 	v.do(chromedp.Focus(chromedp.CSS("#asks")))
 	order := []string{"asks", "helps", "Log in", "Status", "text", "route", "method", "status", "errors", "own", "pause", "clear", "har", "plot", "list",
-		"✕", "Copy as curl", "copyas", "Replay", "Edit and replay", "Compare", "HAR", "tab-Summary", "panel-Summary"}
+		"✕", "Copy as curl", "Copy as", "copyas", "Replay", "Edit and replay", "Compare", "HAR", "tab-Summary", "panel-Summary"}
 	var got []string
 	for range order {
 		got = append(got, js[string](v, focused))
@@ -79,7 +79,7 @@ func TestInspectorReplaysByKeyboard(t *testing.T) {
 	}
 	v.press("Enter")
 	v.await(`document.querySelector("#title")?.textContent === "PUT /things/7 201"`)
-	for range 5 {
+	for range 6 {
 		v.press("Tab")
 	}
 	v.await(`document.activeElement.textContent === "Edit and replay"`)

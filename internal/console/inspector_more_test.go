@@ -35,6 +35,7 @@ func TestInspectorSpeaksTheFilterLanguage(t *testing.T) {
 	v.press("Enter")
 	v.await(`document.querySelector("#text").value === "method:" && document.querySelectorAll("#hints li").length === 3`)
 	v.do(chromedp.SendKeys(chromedp.CSS("#text"), "PO"))
+	v.press("ArrowDown")
 	v.press("Tab")
 	v.await(`document.querySelector("#text").value === "method:POST " && ` + rows + ` === 3`)
 	v.await(`new URLSearchParams(location.search).get("filter") === "method:POST"`)
@@ -96,6 +97,7 @@ func TestInspectorCopiesPrograms(t *testing.T) {
 	v.open(6)
 	for language, want := range map[string]string{"fetch": "await fetch(", "python": "requests.request(", "go": "http.NewRequest("} {
 		v.choose("#copyas", language)
+		v.do(chromedp.Click(`//button[.="Copy as"]`))
 		v.await(`document.querySelector(".command pre")?.textContent.includes(` + fmt.Sprintf("%q", want) + `)`)
 		code := js[string](v, `document.querySelector(".command pre").textContent`)
 		dir := t.TempDir()

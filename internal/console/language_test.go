@@ -139,7 +139,10 @@ func TestBreakpointsOfAPage(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	want(t, d.send("POST", fmt.Sprint(d.url, "/api/held/", m.ID), `{"method":"a b"}`), 400, "bad_request")
-	want(t, d.send("POST", fmt.Sprint(d.url, "/api/held/", m.ID), `{"set":{"x-plain":"2"}}`), 200)
+	for _, bad := range []string{`{"set":{"Content-Length":["3"]}}`, `{"method":"HEAD"}`, `{"target":"/x?code=***"}`, `{"status":700}`, `{"set":{"x":["a\nb"]}}`} {
+		want(t, d.send("POST", fmt.Sprint(d.url, "/api/held/", m.ID), bad), 400, "bad_request")
+	}
+	want(t, d.send("POST", fmt.Sprint(d.url, "/api/held/", m.ID), `{"set":{"x-plain":["2"]}}`), 200)
 	if out := <-held; out.Header.Get("X-Plain") != "2" || out.Header.Get("Authorization") != "Bearer own" {
 		t.Errorf("%v", out.Header)
 	}

@@ -3,7 +3,6 @@ package console
 import (
 	"bytes"
 	"encoding/json"
-	"iter"
 	"net/http"
 	"strings"
 
@@ -31,11 +30,17 @@ func (c *Console) messages(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return messagesOf(record, message), nil
+	return c.messagesOf(record, message, capture.Side(r.PathValue("side"))), nil
 }
 
-func messagesOf(record capture.Record, message capture.Message) Messages {
+func (c *Console) messagesOf(record capture.Record, message capture.Message, side capture.Side) Messages {
 	text, whole := message.Plain()
+	contentType := strings.ToLower(capture.FieldValue(message.Header, "Content-Type"))
+	isGRPC := strings.HasPrefix(contentType, "application/grpc")
+	if isGRPC { // masks would change lengths; its reader masks what it finds
+		raw, _ := c.Exchanges.Raw(record.ID, side)
+		text, whole, message.Body.Arrivals = raw.Bytes, raw.Complete, raw.Arrivals
+	}
 	pieces := func(yield func(messages.Piece) bool) {
 		for piece, at := range arrivals(message.Body.Arrivals, text) {
 			if !yield(messages.Piece{AtMS: at, Bytes: piece}) {
@@ -44,15 +49,16 @@ func messagesOf(record capture.Record, message capture.Message) Messages {
 		}
 	}
 	answer := Messages{Partial: !whole && record.State == capture.StateDone}
-	switch contentType := strings.ToLower(capture.FieldValue(message.Header, "Content-Type")); {
+	switch {
 	case record.Status == http.StatusSwitchingProtocols:
 		answer.Kind, answer.Frames = "websocket", socketMessages(text)
 	case strings.HasPrefix(contentType, "text/event-stream"):
 		answer.Kind = "events"
 		answer.Events, answer.More = messages.Events(pieces)
-	case strings.HasPrefix(contentType, "application/grpc"):
+	case isGRPC:
 		answer.Kind = "grpc"
-		answer.Calls, answer.More = messages.Calls(iter.Seq[messages.Piece](pieces), capture.FieldValue(message.Header, "Grpc-Encoding"))
+		reader := messages.Reader{Encoding: capture.FieldValue(message.Header, "Grpc-Encoding"), Mask: c.Exchanges.MaskText}
+		answer.Calls, answer.More = reader.Calls(pieces)
 	}
 	return answer
 }

@@ -59,15 +59,15 @@ func (c *Console) replay(r *http.Request) (any, error) {
 
 // original is a body that is shown with masks only, as it came. It goes to the origin that it went to, and nowhere else.
 func (c *Console) original(record capture.Record) (*[]byte, error) {
-	body, whole := c.Exchanges.RequestBody(record.ID)
+	body, _ := c.Exchanges.Raw(record.ID, capture.RequestSide)
 	i := slices.IndexFunc(c.Routes, func(r Route) bool { return r.Name == record.Route })
 	switch {
-	case !whole, i < 0:
+	case !body.Complete, i < 0:
 		return nil, errBodyNotWhole
 	case !sameOrigin(c.Routes[i].now().Upstream, record.Upstream.Address):
 		return nil, errElsewhere
 	}
-	return &body, nil
+	return &body.Bytes, nil
 }
 
 func sameOrigin(a, b string) bool {

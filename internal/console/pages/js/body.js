@@ -49,7 +49,6 @@ export class BodyView {
     const bytes = this.record.bytes?.[this.side] || await this.fetched(kept);
     Object.assign(this, { bytes, text: textOf(bytes), type: field(headers, "content-type"), coding: field(headers, "content-encoding") });
     this.value = this.text && this.text.length < textMost ? jsonOf(this.text) : undefined;
-    this.xml = this.text && this.text.length < textMost && /xml|html|svg/i.test(this.type) ? indented(this.text) : undefined;
     this.show();
   }
 
@@ -63,10 +62,11 @@ export class BodyView {
     if (isMessages(this.type) && !this.record.bytes) modes.push("Messages");
     if (/^audio\//i.test(this.type)) modes.push("Audio");
     if (/^image\//i.test(this.type)) modes.push("Image");
-    if (/^application\/x-www-form-urlencoded/i.test(this.type) && this.text) modes.push("Form");
+    const isShort = this.text && this.text.length < textMost;
+    if (/^application\/x-www-form-urlencoded/i.test(this.type) && isShort) modes.push("Form");
     if (this.value !== undefined) modes.push("JSON");
-    if (/^text\/html/i.test(this.type) && this.text) modes.push("Preview");
-    if (this.xml !== undefined) modes.push("XML");
+    if (/^text\/html/i.test(this.type) && isShort) modes.push("Preview");
+    if (/xml|html|svg/i.test(this.type) && isShort) modes.push("XML");
     if (this.text !== undefined) modes.push("Text");
     return [...modes, "Hex"];
   }
@@ -76,7 +76,16 @@ export class BodyView {
     const mode = modes.includes(this.mode) ? this.mode : modes[0];
     this.bar(modes, mode);
     if (!this.got) this.view.replaceChildren();
-    else this.view.replaceChildren(this[mode]());
+    else this.view.replaceChildren(this.made(mode));
+  }
+
+  // made is the view of a mode, or what is left where the body is too strange for it.
+  made(mode) {
+    try {
+      return this[mode]() || el("p", { class: "soft" }, "Nothing to show in this form.");
+    } catch {
+      return this.text === undefined ? this.Hex() : this.Text();
+    }
   }
 
   bar(modes, mode) {
@@ -86,7 +95,7 @@ export class BodyView {
       if (mode === "JSON") told.push(el("button", { type: "button", class: "quiet", onclick: () => expand(this.view) }, "Expand all"));
       if (this.text !== undefined) told.push(el("button", { type: "button", class: "quiet", onclick: () => copyText(this.text, "The body") }, "Copy"));
       told.push(finder(this.view, `the ${this.side} body`));
-      told.push(el("a", { href: bodyPath(this.id, this.side), download: `${this.id}-${this.side}` }, "Download"));
+      if (!this.record.bytes) told.push(el("a", { href: bodyPath(this.id, this.side), download: `${this.id}-${this.side}` }, "Download"));
     }
     if (!this.tools.contains(document.activeElement) || !this.tools.children.length) this.tools.replaceChildren(...told);
     else this.press(mode);
@@ -96,7 +105,7 @@ export class BodyView {
   // press tells the choice without taking the focus away from who makes it.
   press(mode) {
     this.tools.firstChild.textContent = this.told();
-    for (const b of this.tools.querySelectorAll("button")) b.setAttribute("aria-pressed", String(b.textContent === mode));
+    for (const b of this.tools.querySelectorAll("[aria-pressed]")) b.setAttribute("aria-pressed", String(b.textContent === mode));
   }
 
   // broken says whether the body ended before its end.
@@ -130,7 +139,7 @@ export class BodyView {
 
   JSON() { return tree(this.value); }
 
-  XML() { return el("pre", { tabindex: "0", "aria-label": `The ${this.side} body, indented` }, visible(this.xml)); }
+  XML() { return el("pre", { tabindex: "0", "aria-label": `The ${this.side} body, indented` }, visible(indented(this.text, /html/i.test(this.type)))); }
 
   Form() { return pairs(this.text, `Fields of the ${this.side} body`); }
 

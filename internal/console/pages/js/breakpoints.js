@@ -18,6 +18,12 @@ export class Breakpoints {
   }
 
   async start() {
+    if (this.starting) return;
+    this.starting = true;
+    try { await this.begin(); } finally { this.starting = false; }
+  }
+
+  async begin() {
     const { side, filter } = this.form.elements;
     const query = new URLSearchParams({ side: side.value, filter: filter.value });
     // A stream cannot say what is wrong with a filter.
@@ -51,7 +57,7 @@ export class Breakpoints {
     byId("waiting").append(card.element);
     if (this.panel.hidden) this.toggle();
     say(`${held.side === "request" ? "A request" : "An answer"} is held: ${line(held.method)} ${line(held.target)}`);
-    setTimeout(() => card.element.remove(), held.seconds * 1000); // it has gone on
+    setTimeout(() => card.over("It has gone on: it was held for a minute."), held.seconds * 1000);
   }
 }
 
@@ -67,13 +73,23 @@ class HeldCard {
     this.headers.value = this.was = held.headers.map(([n, v]) => `${line(n)}: ${line(v)}`).join("\n");
     this.masked = new Set((held.headers_masked || []).map((i) => held.headers[i][0].toLowerCase()));
     this.body = el("textarea", { rows: "5", "aria-label": "Body", spellcheck: "false", placeholder: this.about() });
-    this.body.value = this.had = held.body || "";
+    this.crlf = /\r\n/.test(held.body || "") && !/[^\r]\n/.test(held.body || "");
+    this.body.value = held.body || "";
+    this.had = this.body.value; // as a text field keeps it: its ends of lines are LF
     this.body.disabled = !held.whole && held.size > 0;
     this.told = el("p", { class: "bad", role: "alert" });
     this.element = el("form", { class: "card", "data-held": held.id, onsubmit: (event) => { event.preventDefault(); this.decide(this.changes()); } },
       el("p", { class: "line" }, el("b", null, request ? "Request" : "Answer"), held.exchange ? el("a", { href: `#${held.exchange}` }, `exchange ${held.exchange}`) : null),
       el("div", { class: "pair" }, this.first, this.target), this.headers, this.body, this.told,
       el("p", { class: "buttons" }, el("button", null, "Go on"), " ", el("button", { type: "button", class: "quiet", onclick: () => this.decide({ drop: true }) }, "Drop")));
+  }
+
+  // over says that nothing can be decided any more; what was written stays to be read.
+  over(text) {
+    if (!this.element.isConnected) return;
+    this.told.textContent = text;
+    this.element.querySelectorAll("input, textarea, .buttons button").forEach((e) => { e.disabled = true; });
+    this.element.querySelector(".buttons").replaceChildren(el("button", { type: "button", class: "quiet", onclick: () => this.done() }, "Close"));
   }
 
   about() {
@@ -90,16 +106,17 @@ class HeldCard {
       if (this.target.value !== this.held.target) changes.target = this.target.value.trim();
     } else if (this.first.value !== String(this.held.status)) changes.status = Number(this.first.value);
     if (this.headers.value !== this.was) Object.assign(changes, this.fields());
-    if (!this.body.disabled && this.body.value !== this.had) changes.body = this.body.value;
+    if (!this.body.disabled && this.body.value !== this.had) changes.body = this.crlf ? this.body.value.replaceAll("\n", "\r\n") : this.body.value;
     return changes;
   }
 
   // fields are those that were set to something else, and those that were taken away. What was masked stays as it is.
   fields() {
-    const before = new Map(this.held.headers.map(([n, v]) => [n.toLowerCase(), v]));
-    const now = new Map(headerFields(this.headers.value, this.masked).map(([n, v]) => [n.toLowerCase(), v]));
-    const set = Object.fromEntries([...now].filter(([n, v]) => before.get(n) !== v));
-    const remove = [...before.keys()].filter((n) => !now.has(n) && !this.masked.has(n));
+    const before = Map.groupBy(headerFields(this.was, this.masked), ([n]) => n.toLowerCase());
+    const now = Map.groupBy(headerFields(this.headers.value, this.masked), ([n]) => n.toLowerCase());
+    const values = (list) => (list || []).map(([, v]) => v);
+    const set = Object.fromEntries([...now].filter(([n, list]) => JSON.stringify(values(before.get(n))) !== JSON.stringify(values(list))).map(([n, list]) => [n, values(list)]));
+    const remove = [...before.keys()].filter((n) => !now.has(n));
     return { set, remove };
   }
 
@@ -108,7 +125,7 @@ class HeldCard {
       await send("POST", `/api/held/${this.held.id}`, decision);
       this.done();
     } catch (error) {
-      if (error.status === 404) { say(error.sentence); this.done(); } else this.told.textContent = error.sentence;
+      if (error.status === 404) this.over(error.sentence); else this.told.textContent = error.sentence;
     }
   }
 }

@@ -7,8 +7,9 @@ import { line, size, visible, wait } from "./format.js";
 
 const shownMost = 2000; // lines of a body
 
-export async function compare(a, idB) {
-  const b = await get(exchangePath(idB));
+// compare also finds those of a file, by their numbers in it.
+export async function compare(a, idB, imported) {
+  const b = imported?.get(idB) || await get(exchangePath(idB));
   const sides = [];
   for (const [side, title] of [["request", "Request"], ["response", "Response"]]) {
     const bodies = await Promise.all([a, b].map((r) => bodyLines(r, side)));
@@ -44,10 +45,15 @@ function table(rows, all) {
 }
 
 async function bodyLines(record, side) {
-  if (!record[side].body.kept) return [];
-  const bytes = record.bytes?.[side] || await bytesOf(plainPath(record.id, side)).catch(() => new Uint8Array());
+  const { kept, complete, masked } = record[side].body;
+  if (!kept) return [];
+  const bytes = record.bytes?.[side] || await bytesOf(plainPath(record.id, side));
   const text = textOf(bytes);
-  if (text === undefined) return [`${size(bytes.length)} that are no text, ${await sum(bytes)}`];
+  const lines = text === undefined ? [`${size(bytes.length)} that are no text, ${await sum(bytes)}`] : linesOf(text);
+  return Object.assign(lines, { raw: text ?? await sum(bytes), cut: !complete || masked });
+}
+
+function linesOf(text) {
   const value = jsonOf(text);
   return (value === undefined ? text : JSON.stringify(value, null, 2)).split(/\r?\n/);
 }
@@ -56,7 +62,7 @@ const sum = async (bytes) => `SHA-256 ${Array.from(new Uint8Array(await crypto.s
 
 function bodyDiff(a, b) {
   if (!a.length && !b.length) return same("No bodies.");
-  if (a.join("\n") === b.join("\n")) return same("The same bodies.");
+  if (a.raw === b.raw) return same(a.cut || b.cut ? "The same bodies, as far as they were kept." : "The same bodies.");
   const rows = diff(a.slice(0, shownMost), b.slice(0, shownMost));
   const out = [];
   let skipped = 0;
@@ -67,6 +73,9 @@ function bodyDiff(a, b) {
     skipped = 0;
     out.push(el("span", { class: { "-": "less", "+": "more", " ": "" }[sign] }, `${sign} ${visible(text)}\n`));
   });
+  if (skipped) out.push(el("span", { class: "soft" }, `… ${skipped} lines that are the same\n`));
+  if (a.length > shownMost || b.length > shownMost) out.push(el("span", { class: "soft" }, `… the first ${shownMost} lines were compared\n`));
+  if (rows.every(([sign]) => sign === " ")) out.push(el("span", { class: "soft" }, "… they differ in what is not shown: ends of lines, or digits of long numbers\n"));
   return el("pre", { class: "diff", tabindex: "0", "aria-label": "What differs" }, ...out);
 }
 

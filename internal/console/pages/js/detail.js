@@ -73,7 +73,8 @@ export class Detail {
       this.kept.about.element,
       el("p", { class: "buttons" },
         el("button", { type: "button", class: "quiet", "aria-keyshortcuts": "c", onclick: () => this.copy() }, "Copy as curl"), " ",
-        el("select", { id: "copyas", "aria-label": "Copy as", oninput: (event) => this.copyAs(event.target) }, el("option", { value: "" }, "Copy as …"), ...Object.entries(languages).map(([key, [name]]) => el("option", { value: key }, name))), " ",
+        el("button", { type: "button", class: "quiet", onclick: () => this.copyAs() }, "Copy as"), " ",
+        el("select", { id: "copyas", "aria-label": "Language of the copy" }, ...Object.entries(languages).map(([key, [name]]) => el("option", { value: key }, name))), " ",
         el("button", { type: "button", class: "quiet own", "aria-keyshortcuts": "r", onclick: () => this.again() }, "Replay"), " ",
         el("button", { type: "button", class: "quiet own", onclick: () => this.edit() }, "Edit and replay"), " ",
         el("button", { type: "button", class: "quiet", onclick: () => this.compare() }, "Compare"), " ",
@@ -161,8 +162,10 @@ export class Detail {
     const r = this.record;
     if (this.explained !== undefined || r.bytes || r.own) return;
     this.explained = null;
-    this.explained = await explain(r.method, urlOf(r)).catch(() => null);
-    if (this.record === r || this.record?.id === r.id) this.update();
+    const explained = await explain(r.method, urlOf(r)).catch(() => null);
+    if (this.id !== r.id) return; // another one is open by now
+    this.explained = explained;
+    if (this.record?.id === r.id) this.update();
   }
 
   changed(summary) { if (summary.id === this.id) this.renew(); }
@@ -178,13 +181,13 @@ export class Detail {
   }
 
   // copyAs puts a program on the page and on the clipboard.
-  async copyAs(select) {
-    const language = languages[select.value];
-    select.value = "";
-    if (!language || !this.record) return;
-    const code = language[1](this.record, await this.sent(), this.hooks.door());
+  async copyAs() {
+    const [name, write] = languages[this.pane.querySelector("#copyas").value];
+    if (!this.record) return;
+    let code;
+    try { code = write(this.record, await this.sent(), this.hooks.door()); } catch { return say("This request has no URL that a library could ask for."); }
     this.show(code, false, false);
-    await copyText(code, language[0]);
+    await copyText(code, name);
   }
 
   // compare asks for the other exchange: the one that was open before, as a rule.
@@ -194,7 +197,7 @@ export class Detail {
     const answer = el("div", { "aria-live": "polite" });
     const ask = async (event) => {
       event?.preventDefault();
-      answer.replaceChildren(await compare(this.record, Number(input.value)).catch((error) => el("p", { class: "bad" }, error.sentence || error.message)));
+      answer.replaceChildren(await compare(this.record, Number(input.value), this.imported).catch((error) => el("p", { class: "bad" }, error.sentence || error.message)));
     };
     this.place.replaceChildren(el("div", { class: "command" },
       el("div", { class: "line" }, el("form", { class: "asks", onsubmit: ask }, el("label", null, "Compare with exchange ", input), " ", el("button", null, "Compare")),

@@ -45,6 +45,7 @@ export class FilterBox {
   offer() {
     const found = this.options(this.term()).slice(0, 12);
     this.at = -1;
+    this.input.removeAttribute("aria-activedescendant");
     this.list.replaceChildren(...found.map(([text, about], i) => el("li", { role: "option", id: `hint${i}`, "data-text": text, "aria-selected": "false" }, el("code", null, text), about ? el("span", { class: "soft" }, ` ${about}`) : null)));
     this.open(found.length > 0);
   }
@@ -64,7 +65,6 @@ export class FilterBox {
     if (step) this.move(step);
     else if (event.key === "Escape") this.close();
     else if ((event.key === "Enter" || event.key === "Tab") && chosen) this.take(chosen.dataset.text);
-    else if (event.key === "Tab" && this.list.children.length === 1) this.take(this.list.firstChild.dataset.text);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -82,9 +82,9 @@ export class FilterBox {
   take(text) {
     const end = this.input.selectionStart, term = this.term();
     const value = this.input.value;
-    const rest = value.slice(end);
+    const rest = value.slice(end).replace(/^\S*/, ""); // the whole term is another one now
     const done = text.endsWith(":") ? text : `${text} `;
-    this.input.value = value.slice(0, end - term.length) + done + rest.trimStart();
+    this.input.value = value.slice(0, end - term.length) + done + (done.endsWith(" ") ? rest.trimStart() : rest);
     const cursor = end - term.length + done.length;
     this.input.setSelectionRange(cursor, cursor);
     this.offer();
@@ -102,8 +102,14 @@ export function terms(tools) {
 
 // finished leaves out a last term that is still being written.
 function finished(text) {
-  const open = (text.match(/"/g) || []).length % 2;
-  return text.replace(open ? /\S*"[^"]*$/ : /(^|\s)-?(\w+:)?[<>]?=?$/, "").trim();
+  let start = 0, quoted = false; // of the last term
+  for (let i = 0; i < text.length; i++) {
+    if (quoted && text[i] === "\\") i++;
+    else if (text[i] === '"') quoted = !quoted;
+    else if (!quoted && /\s/.test(text[i])) start = i + 1;
+  }
+  const last = text.slice(start);
+  return (quoted && /^-?(\w+:)?"/.test(last) || /^-?(\w+:[<>]?=?)?$/.test(last) ? text.slice(0, start) : text).trim();
 }
 
 const quoted = (text) => (/[\s"]/.test(text) ? `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"` : text);

@@ -21,10 +21,10 @@ function record(entry, id) {
   const answered = bytesOf(response.content?.text, response.content?.encoding);
   const known = (ms) => Math.max(0, ms || 0);
   return {
-    id, route: ours.route || "", method: request.method || "", scheme: url.protocol.slice(0, -1), host: url.host, target: url.pathname + url.search,
-    status: response.status || 0, state: ours.state || "done", began: entry.startedDateTime, took_ms: entry.time || 0, proto: request.httpVersion || "", upstream_proto: response.httpVersion || "",
-    decision: ours.token?.decision || "", error: ours.error || "", ended: entry.comment || response._error || "", request_bytes: size(request.bodySize, sent), response_bytes: size(response.bodySize, answered),
-    content_type: response.content?.mimeType || "", avs: ours.avs, replayed: false, replay_of: 0,
+    id, route: String(ours.route || ""), method: String(request.method || ""), scheme: url.protocol.slice(0, -1), host: url.host, target: url.pathname + url.search,
+    status: Number(response.status) || 0, state: "done", began: entry.startedDateTime, took_ms: Number(entry.time) || 0, proto: String(request.httpVersion || ""), upstream_proto: String(response.httpVersion || ""),
+    decision: String(ours.token?.decision || ""), error: String(ours.error || ""), ended: entry._avsproxy ? String(entry.comment || "") : String(response._error || ""), request_bytes: size(request.bodySize, sent), response_bytes: size(response.bodySize, answered),
+    content_type: String(response.content?.mimeType || ""), avs: ours.avs ? String(ours.avs) : undefined, replayed: false, replay_of: 0,
     client: ours.client || {}, upstream: ours.upstream || {}, tries: ours.tries || 0, token: ours.token || {}, findings: [], interim: ours.interim || [],
     timing_ms: { guard: 0, token: known(t.blocked), connect: known(t.connect), tls: known(t.ssl), first_byte: known(t.blocked) + known(t.connect) + known(t.send) + known(t.wait), total: entry.time || 0 },
     request: { headers: pairs(request.headers), trailers: [], body: about(size(request.bodySize, sent), sent) },
@@ -34,7 +34,7 @@ function record(entry, id) {
 }
 
 const size = (told, bytes) => (told > 0 ? Math.max(told, bytes.length) : bytes.length);
-const about = (size, bytes) => ({ size: bytes.length || size, kept: bytes.length, complete: bytes.length > 0 || size <= 0 });
+const about = (size, bytes) => ({ size, kept: bytes.length, complete: bytes.length === size });
 
 function bytesOf(text, encoding) {
   if (!text) return new Uint8Array();

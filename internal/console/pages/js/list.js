@@ -86,6 +86,16 @@ export class List {
     this.update();
   }
 
+  // sortNext is for the keyboard: the next column that is there to be seen.
+  sortNext() {
+    const names = [...this.head.children].filter((cell) => cell.checkVisibility()).map((cell) => cell.dataset.column);
+    const next = names[(names.indexOf(this.store.order.name) + 1) % names.length] || "time";
+    this.store.order = { name: next, down: false };
+    this.sorted();
+    this.store.choose();
+    this.update();
+  }
+
   sorted() {
     const { name, down } = this.store.order;
     for (const cell of this.head.children) {
@@ -156,7 +166,9 @@ export class List {
 
   // fall draws when the exchanges in sight ran, beside each other.
   fall() {
-    const seen = [...this.rows.values()].map((row) => row.summary);
+    const { scrollTop, clientHeight } = this.grid;
+    const inSight = (row) => { const i = row.ariaRowIndex - 2; return (i + 1) * this.height >= scrollTop && i * this.height <= scrollTop + clientHeight; };
+    const seen = [...this.rows.values()].filter(inSight).map((row) => row.summary);
     const from = Math.min(...seen.map((s) => new Date(s.began).getTime()));
     const long = Math.max(...seen.map(ends), from + 1) - from;
     for (const row of this.rows.values()) {

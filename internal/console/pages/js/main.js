@@ -211,6 +211,10 @@ function show(file) {
   imported = file;
   close();
   detail.imported = file?.records || null;
+  store.range = null;
+  byId("tools").reset();
+  byId("tools").inert = Boolean(file); // the console knows the traffic alone
+  filter();
   byId("imported").hidden = !file;
   if (!file) return live.reload();
   byId("imported").replaceChildren(`${file.name}: ${file.summaries.length} exchanges of a file, not of this proxy. `, el("button", { type: "button", class: "quiet", onclick: () => show(null) }, "Back to the traffic"));
@@ -231,6 +235,14 @@ function relieve() {
   if (byId("empty").dataset.reason === "paused") return pause();
   byId("tools").reset();
   store.range = null;
+  filter();
+}
+
+// back shows the filter that the address has now.
+function back() {
+  if (terms(byId("tools").elements) === filterInAddress()) return;
+  byId("tools").reset();
+  byId("text").value = filterInAddress();
   filter();
 }
 
@@ -255,7 +267,7 @@ keys({
   "list Enter": () => { if (list.chosen && list.chosen === detail.id) detail.focus(); else if (list.chosen) open(list.chosen); },
   Escape: escape,
   "/": () => byId("text").focus(),
-  p: pause, n: () => composer.open(), e: explain, "?": help, c: onOpen(() => detail.copy()), r: onOpen(() => detail.again()),
+  p: pause, s: () => list.sortNext(), n: () => composer.open(), e: explain, "?": help, c: onOpen(() => detail.copy()), r: onOpen(() => detail.again()),
 }, (target) => target === byId("list") || target === document.body);
 
 function escape() {
@@ -265,7 +277,7 @@ function escape() {
   close();
 }
 
-addEventListener("popstate", turned); // comes with every change of the hash, too
+addEventListener("popstate", () => { back(); turned(); }); // comes with every change of the hash, too
 byId("tools").addEventListener("input", filter);
 byId("tools").addEventListener("submit", (event) => event.preventDefault());
 byId("asks").addEventListener("click", explain);

@@ -1,32 +1,45 @@
 import { get } from "./api.js";
 import { once } from "./dom.js";
 
+const patience = 120; // ms between a key and the question
+const askedMost = 500; // keeps the address of a question short
+
+const ask = (filter, more) => get(`/api/matching?${new URLSearchParams({ filter, own: "1", ...more })}`);
+
 // Matches are the exchanges that a filter shows, by the console's word: it alone knows the
 // language, and looks into heads and bodies.
 export class Matches {
   // changed() is called when others match; wrong(error) when the filter cannot be read, or with undefined.
   constructor(changed, wrong) {
-    Object.assign(this, { changed, wrong, filter: "", ids: null, due: new Set() });
-    this.ask = once(60, () => this.renew());
+    Object.assign(this, { changed, wrong, filter: "", ids: null, due: new Set(), turn: 0 });
+    this.judge = once(60, () => this.renew());
   }
 
-  // set takes another filter; "" shows all.
-  async set(filter) {
+  // set takes another filter; "" shows all. What matched before stays until the answer is there.
+  set(filter) {
     this.filter = filter;
-    this.due.clear();
+    clearTimeout(this.timer);
+    const turn = ++this.turn; // older answers do not count any more
     if (!filter) {
       this.ids = null;
+      this.due.clear();
       this.wrong(undefined);
-      return this.changed();
+      this.changed();
+      return;
     }
+    this.timer = setTimeout(() => this.find(turn), patience);
+  }
+
+  async find(turn) {
     try {
-      const { ids } = await get(`/api/matching?${new URLSearchParams({ filter, own: "1" })}`);
-      if (this.filter !== filter) return;
+      const { ids } = await ask(this.filter);
+      if (this.turn !== turn) return;
       this.ids = new Set(ids);
       this.wrong(undefined);
       this.changed();
+      if (this.due.size) this.judge(); // those that changed meanwhile
     } catch (error) {
-      if (this.filter === filter) this.wrong(error);
+      if (this.turn === turn) this.wrong(error);
     }
   }
 
@@ -34,24 +47,21 @@ export class Matches {
 
   // touch has an exchange judged anew that came or changed.
   touch(id) {
-    if (!this.ids) return;
+    if (!this.filter) return;
     this.due.add(id);
-    this.ask();
+    this.judge();
   }
 
   async renew() {
-    const { filter } = this;
+    const { turn } = this;
     const of = [...this.due].slice(0, askedMost);
-    of.forEach((id) => this.due.delete(id));
     if (!of.length || !this.ids) return;
-    const { ids } = await get(`/api/matching?${new URLSearchParams({ filter, own: "1", of: of.join(",") })}`).catch(() => ({ ids: [] }));
-    if (this.filter !== filter || !this.ids) return;
+    of.forEach((id) => this.due.delete(id));
+    const answer = await ask(this.filter, { of: of.join(",") }).catch(() => undefined);
+    if (this.turn !== turn || !answer) return;
     of.forEach((id) => this.ids.delete(id));
-    ids.forEach((id) => this.ids.add(id));
+    answer.ids.forEach((id) => this.ids.add(id));
     this.changed();
-    if (this.due.size) this.ask();
+    if (this.due.size) this.judge();
   }
 }
-
-// askedMost keeps the address of a question short.
-const askedMost = 500;

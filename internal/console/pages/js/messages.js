@@ -67,22 +67,41 @@ export class MessagesView {
     this.element = el("div", { class: "messages" }, el("p", { class: "soft" }, "…"));
   }
 
+  // grow appends what has come since, so that what a reader has folded or marked stays. false = others changed, too.
+  grow(list, of, make) {
+    const had = this.items || [];
+    if (!had.length || !make || list.length <= had.length || had.some((text, i) => text !== JSON.stringify(list[i]))) return false;
+    const more = timed("", list.slice(had.length - 1), of, make);
+    more.firstChild.remove(); // it is there, and was needed for the gap
+    this.list.append(...more.children);
+    this.items = list.map((m) => JSON.stringify(m));
+    return true;
+  }
+
   async update(record) {
     const began = new Date(record.began).getTime();
+    const turn = (this.turn = (this.turn || 0) + 1);
     const answers = await Promise.all(this.sides.map((side) => get(messagesPath(this.id, side)).catch(() => ({}))));
     const text = JSON.stringify(answers);
-    if (text === this.shown) return;
+    if (text === this.shown || turn !== this.turn) return;
     this.shown = text;
     const [first] = answers;
-    const list = first.kind === "websocket" ? answers.flatMap((a, i) => (a.frames || []).map((m) => ({ ...m, from: this.sides[i] === "request" ? "client" : "upstream" }))).sort((a, b) => new Date(a.time) - new Date(b.time)) : first.events || first.calls || [];
+    const list = first.kind === "websocket" ? answers.flatMap((a, i) => (a.frames || []).map((m) => ({ ...m, from: this.sides[i] === "request" ? "client" : "upstream" }))).sort(byTime) : first.events || first.calls || [];
     const of = first.kind === "websocket" ? (m) => new Date(m.time).getTime() : (m) => began + m.at_ms;
     const make = { websocket: socketItem, events: eventItem, grpc: callItem }[first.kind];
     const notes = [];
     if (answers.some((a) => a.more)) notes.push("Others follow, beyond what is shown.");
     if (answers.some((a) => a.partial)) notes.push("The body was not kept whole: later messages are missing.");
-    this.element.replaceChildren(list.length && make ? timed("Messages", list, of, make) : el("p", { class: "soft" }, "No message has come whole."), ...notes.map((n) => el("p", { class: "soft" }, n)));
+    if (this.grow(list, of, make)) return;
+    this.items = list.map((m) => JSON.stringify(m));
+    this.list = list.length && make ? timed("Messages", list, of, make) : el("p", { class: "soft" }, "No message has come whole.");
+    this.element.replaceChildren(this.list, ...notes.map((n) => el("p", { class: "soft" }, n)));
   }
 }
+
+// byTime goes beyond milliseconds, where a Date ends.
+const byTime = (a, b) => new Date(a.time) - new Date(b.time) || fraction(a.time).localeCompare(fraction(b.time));
+const fraction = (time) => (/\.(\d+)/.exec(time)?.[1] || "").padEnd(9, "0");
 
 // kindOf says whether a body is a stream of messages.
 export const isMessages = (type) => /^(text\/event-stream|application\/grpc)/i.test(type || "");

@@ -16,24 +16,25 @@ const svg = (name, attributes) => {
 export class Timeline {
   // changed() is called when another range was chosen.
   constructor(store, credentials, changed) {
-    Object.assign(this, { store, credentials, changed, place: byId("timeline"), drag: null });
+    Object.assign(this, { store, credentials, changed, box: byId("timeline"), drag: null });
     this.picture = svg("svg", { preserveAspectRatio: "none", "aria-hidden": "true" });
     this.brush = el("div", { class: "brush", hidden: true });
     this.told = el("p", { class: "range soft" });
     this.plot = el("div", { class: "plot", id: "plot", tabindex: "0", role: "group", "aria-label": "Requests over time" }, this.picture, this.brush);
-    this.place.append(this.plot, this.told);
+    this.box.append(this.plot, this.told);
     this.plot.addEventListener("pointerdown", (e) => this.down(e));
     this.plot.addEventListener("pointermove", (e) => this.move(e));
     this.plot.addEventListener("pointerup", (e) => this.up(e));
+    this.plot.addEventListener("pointercancel", () => { this.drag = null; this.draw(); });
     this.plot.addEventListener("keydown", (e) => this.key(e));
-    new ResizeObserver(() => this.draw()).observe(this.place);
+    new ResizeObserver(() => this.draw()).observe(this.box);
   }
 
   // draw shows the store as it is now.
   draw() {
     const list = this.store.inTime || [];
-    this.place.hidden = list.length < 2 && !this.store.range;
-    if (this.place.hidden) return;
+    this.box.hidden = list.length < 2 && !this.store.range;
+    if (this.box.hidden || !list.length) return;
     const began = list.map((s) => new Date(s.began).getTime());
     this.from = Math.min(...began);
     this.to = Math.max(...began, this.from + 1000);
@@ -104,14 +105,16 @@ export class Timeline {
     this.said = text;
     const credentials = this.lives().map(([name, marks]) => `${name} ${marks.map(([, what]) => what).join(", ")}`).join("; ");
     this.plot.setAttribute("aria-label", `${n} requests over time${credentials ? `; credentials: ${credentials}` : ""}. Choose a part with the arrows, or by dragging`);
+    if (this.drag !== null) return;
     this.brush.hidden = !range;
-    if (range) this.paint((range[0] - this.from) / (this.to - this.from), (range[1] - this.from) / (this.to - this.from));
+    if (range) this.paint(this.place(range[0]), this.place(range[1]));
   }
 
   paint(a, b) {
     this.brush.hidden = false;
-    this.brush.style.setProperty("--from", `${Math.max(0, Math.min(a, b)) * 100}%`);
-    this.brush.style.setProperty("--long", `${Math.min(1, Math.abs(b - a)) * 100}%`);
+    const [from, to] = [Math.min(a, b), Math.max(a, b)].map((x) => Math.min(1, Math.max(0, x)));
+    this.brush.style.setProperty("--from", `${from * 100}%`);
+    this.brush.style.setProperty("--long", `${(to - from) * 100}%`);
   }
 
   at(event) {
@@ -120,25 +123,29 @@ export class Timeline {
   }
 
   down(event) {
-    this.drag = this.at(event);
+    if (event.button !== 0) return;
+    this.drag = this.time(this.at(event));
     this.plot.setPointerCapture(event.pointerId);
   }
 
-  move(event) { if (this.drag !== null) this.paint(this.drag, this.at(event)); }
+  time(x) { return this.from + x * (this.to - this.from); }
+
+  place(at) { return (at - this.from) / (this.to - this.from); }
+
+  move(event) { if (this.drag !== null) this.paint(this.place(this.drag), this.at(event)); }
 
   up(event) {
     if (this.drag === null) return;
-    const [a, b] = [this.drag, this.at(event)].sort((x, y) => x - y);
+    const [a, b] = [this.drag, this.time(this.at(event))].sort((x, y) => x - y);
     this.drag = null;
-    const time = (x) => this.from + x * (this.to - this.from);
-    this.choose(b - a < 0.005 ? null : [time(a), time(b)]);
+    this.choose(b - a < 0.005 * (this.to - this.from) ? null : [a, b]);
   }
 
   // key moves a twelfth of the whole on; Escape chooses all again.
   key(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (event.key === "Escape" && this.store.range) this.choose(null);
-    else if (step) {
+    else if (step && this.to > this.from) {
       const long = (this.to - this.from) / 12;
       const start = this.store.range ? this.store.range[0] + step * long : step > 0 ? this.from : this.to - long;
       const from = Math.min(Math.max(start, this.from), this.to - long);
