@@ -81,7 +81,7 @@ func (f *storeFlags) options() ([]truststore.Option, error) {
 	if f.java {
 		java, err := truststore.NewJavaTrust()
 		if err != nil {
-			return nil, terminal.Failed(fmt.Errorf("Java's store cannot be changed: %w", err), "set JAVA_HOME to the folder of the Java that is meant")
+			return nil, terminal.Failed(fmt.Errorf("the store of Java cannot be changed: %w", err), "set JAVA_HOME to the folder of the Java that is meant")
 		}
 		options = append(options, truststore.WithTrust(java))
 	}
@@ -94,7 +94,7 @@ func (f *storeFlags) names() string {
 	for _, store := range []struct {
 		meant bool
 		name  string
-	}{{!f.noSystem, "the system's store"}, {f.browsers, "the browsers' stores"}, {f.java, "Java's store"}} {
+	}{{!f.noSystem, "the system's store"}, {f.browsers, "the browsers' stores"}, {f.java, "the store of Java"}} {
 		if store.meant {
 			names = append(names, store.name)
 		}
