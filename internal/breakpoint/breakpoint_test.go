@@ -13,6 +13,13 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
+// count is how many are held.
+func (p *Points) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.held)
+}
+
 func everything(About) bool { return true }
 
 func TestMessagesAreHeldForAMinuteAtMost(t *testing.T) {
@@ -49,13 +56,13 @@ func TestNobodyIsWaitedForWithoutNeed(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		if len(points.held) != maxHeld {
-			t.Errorf("%d are held", len(points.held))
+		if n := points.count(); n != maxHeld {
+			t.Errorf("%d are held", n)
 		}
 		<-gone.Done()
 		synctest.Wait()
-		if len(points.held) != 0 || time.Since(began) != time.Second {
-			t.Errorf("%d are held after %v", len(points.held), time.Since(began))
+		if n := points.count(); n != 0 || time.Since(began) != time.Second {
+			t.Errorf("%d are held after %v", n, time.Since(began))
 		}
 	})
 }

@@ -32,7 +32,7 @@ func TestTerms(t *testing.T) {
 		"status:<=404": true, "status:400-404": true, "status:405-500": false, "status:200,404": true, "-status:404": false, "-status:200": true,
 		"method:post": true, "method:GET,POST": true, "method:GET": false, "METHOD:POST": true,
 		"route:avs": true, "route:av": false, "host:local": true, "path:/EVENTS": true, "url:http://localhost:9744/v2": true,
-		"took:>1s": true, "took:>1.5s": false, "took:1500": true, "took:<2000": true, "size:3KiB": true, "size:>3k": false, "size:>=3072": true, "sent:<1KB": true, "sent:100B": true,
+		"took:>1s": true, "took:>1.5s": false, "took:1500": true, "took:<1d": true, "took:>0.5d": false, "took:<2000": true, "size:3KiB": true, "size:>3k": false, "size:>=3072": true, "sent:<1KB": true, "sent:100B": true,
 		"id:12": true, "id:>11": true, "id:12-13,1": true, "id:1": false,
 		"decision:injected": true, `decision:"token added"`: true, "type:json": true, "avs:recognize": true, "proto:HTTP/2": true, "ended:hung": true, "error:x": false,
 		"is:done": true, "is:open": false, "is:error": true, "is:renewed": true, "is:lasting": true, "is:replay": false, "is:answered": true, "-is:done": false, "is:own": false,

@@ -115,6 +115,10 @@ func milliseconds(text string) (float64, bool) {
 	if n, err := strconv.ParseFloat(text, 64); err == nil && n >= 0 {
 		return n, true
 	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseFloat(days, 64)
+		return n * float64(24*time.Hour/time.Millisecond), err == nil && n >= 0
+	}
 	d, err := time.ParseDuration(text)
 	return float64(d) / float64(time.Millisecond), err == nil && d >= 0
 }
