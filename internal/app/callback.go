@@ -28,8 +28,9 @@ type callbackListener struct {
 	errorLog    *log.Logger
 	limit       *listen.Limit // of connections to all that listen for pages
 
-	mu   sync.Mutex
-	open map[string]*callbackServer
+	mu     sync.Mutex
+	open   map[string]*callbackServer
+	ending sync.WaitGroup // servers that are no longer open, and let pages go out
 }
 
 type callbackServer struct {
@@ -127,6 +128,7 @@ func (d *callbackListener) listen(redirectURL string) (closeListener func(), err
 
 func (d *callbackListener) release(addr string) {
 	if server := d.removeUnused(addr); server != nil {
+		defer d.ending.Done()
 		httpserver.ShutDown(server.http)
 	}
 }
@@ -143,11 +145,14 @@ func (d *callbackListener) removeUnused(addr string) *callbackServer {
 		return nil
 	}
 	delete(d.open, addr)
+	d.ending.Add(1)
 	return server
 }
 
-// close shuts all listeners, letting pages that are being served go out.
+// close shuts all listeners, letting pages that are being served go out: of those that are released at this moment,
+// too, or the process could end before them.
 func (d *callbackListener) close() {
+	defer d.ending.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, server := range d.open {
