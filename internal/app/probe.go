@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// probeEvery is how often a route's probe is sent while nobody asks.
+	// probeEvery is how often a route's probe is sent.
 	probeEvery = 5 * time.Minute
 	// probeTimeout bounds one probe, its token and connection included.
 	probeTimeout = 30 * time.Second
@@ -35,7 +35,7 @@ type prober struct {
 	told         func(api.Probe)
 }
 
-// addProbe adds the route's probe, where there is one. The result tells of the last one.
+// addProbe adds the route's probe, where there is one. The returned function returns its last outcome; nil = none yet.
 func (b *routeBuilder) addProbe(route *proxy.Route) func() *api.Probe {
 	if b.route.Probe == "" {
 		return nil
@@ -43,7 +43,6 @@ func (b *routeBuilder) addProbe(route *proxy.Route) func() *api.Probe {
 	p := &prober{origin: route.Origin, headers: b.route.Headers, send: b.recorded(capture.OwnProbe, route.Send)}
 	p.method, p.path, _ = strings.Cut(b.route.Probe, " ")
 	metrics, log := b.observers.metrics, b.observers.log.With("route", route.Name)
-	metrics.Probed(route.Name, false, 0)
 	failed := false
 	p.told = func(result api.Probe) {
 		metrics.Probed(route.Name, result.OK, time.Duration(result.TookMS*float64(time.Millisecond)))
