@@ -47,7 +47,6 @@ type About struct {
 type Held struct {
 	ID     uint64
 	Side   Side
-	Until  time.Time // when it goes on by itself
 	About  About
 	Header http.Header
 	Body   []byte // as far as it came
@@ -114,8 +113,8 @@ func (p *Points) Add(ctx context.Context, side Side, matches func(About) bool) <
 	return one.to
 }
 
-// Wants reports whether a message of that side would be held. Of an answer that has not come yet nobody knows,
-// so it is true where any breakpoint is for answers.
+// Wants reports whether a message of that side would be held. An answer that has not come yet cannot be
+// matched, so Wants is true if any breakpoint is for answers.
 func (p *Points) Wants(about About) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +139,7 @@ func (p *Points) Decide(id uint64, decision Decision) bool {
 	return true
 }
 
-// hold waits for a decision about a message; the zero decision where nobody wants it any more.
+// hold waits for a decision about a message; the zero decision if none comes.
 func (p *Points) hold(ctx context.Context, one *point, held Held) Decision {
 	wait := p.enter(one, &held)
 	if wait == nil {
@@ -191,7 +190,7 @@ func (p *Points) enter(one *point, held *Held) *waiting {
 		return nil
 	}
 	p.last++
-	held.ID, held.Until = p.last, time.Now().Add(Bound)
+	held.ID = p.last
 	select {
 	case one.to <- *held:
 	default:
