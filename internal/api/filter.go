@@ -83,7 +83,7 @@ func (f Filter) Shows(s capture.Summary, find Lookup) bool {
 		(f.route == "" || s.Route == f.route) &&
 		(f.method == "" || s.Method == f.method) &&
 		(f.status == "" || status == f.status || strings.TrimSuffix(f.status, "xx") == status[:1]) &&
-		(!f.errors || s.Status >= 400 || s.Error != "" || s.Ended != "") &&
+		(!f.errors || s.Failed()) &&
 		(f.text == "" || strings.Contains(strings.ToLower(filter.Words(&s)), f.text)) &&
 		f.terms.Shows(&s, func() *capture.Record {
 			record, ok := find(s.ID)

@@ -47,6 +47,9 @@ type Summary struct {
 	Own           string            `json:"own,omitempty"`           // what the proxy did by itself, see [OwnRenewal]; empty = a client asked
 }
 
+// Failed reports whether something went wrong: a status from 400 on, an error of the proxy, or no regular end.
+func (s *Summary) Failed() bool { return s.Status >= 400 || s.Error != "" || s.Ended != "" }
+
 // A Record is all that is known of an exchange. Method and Target are not as the client
 // sent them if a flag says so.
 type Record struct {

@@ -163,7 +163,7 @@ func awaitReplay(ctx context.Context, a *commands, daemon *api.Daemon, events *a
 		fmt.Fprintln(a.stdout, newLineWriter(a.stdout, a.Getenv).line(*s))
 		page, _ := daemon.Inspector(ctx) // without a ticket it asks for the key
 		a.UI.Say("see it at %s", page+number(id))
-		if s.Error != "" || s.Ended != "" || s.Status < 100 || s.Status >= 400 {
+		if s.Failed() || s.Status < 100 {
 			return &terminal.ExitError{Code: terminal.ExitFailed} // the line says why
 		}
 		return nil

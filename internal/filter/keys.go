@@ -144,7 +144,7 @@ func size(text string) (float64, bool) {
 // kinds are the values of is:.
 var kinds = map[string]func(*capture.Summary) bool{
 	"done":     func(s *capture.Summary) bool { return s.State == capture.StateDone },
-	"error":    isError,
+	"error":    (*capture.Summary).Failed,
 	"lasting":  func(s *capture.Summary) bool { return s.Lasts },
 	"open":     func(s *capture.Summary) bool { return s.State == capture.StateActive },
 	"own":      func(s *capture.Summary) bool { return s.Own != "" },
@@ -162,9 +162,6 @@ func Kinds() []string {
 	slices.Sort(names)
 	return names
 }
-
-// isError reports whether something went wrong: a status from 400 on, an error of ours, or no regular end.
-func isError(s *capture.Summary) bool { return s.Status >= 400 || s.Error != "" || s.Ended != "" }
 
 func parseIs(value string) (term, *Error) {
 	if kind := kinds[strings.ToLower(value)]; kind != nil {
