@@ -16,18 +16,18 @@ import (
 const (
 	// drainTimeout bounds how long requests under way may go on after a signal.
 	drainTimeout = 10 * time.Second
-	// tunnelTimeout is for tunnels: nobody knows what is in them, and many are kept open unused.
+	// tunnelTimeout bounds tunnels: the proxy cannot see what is in them, and many stay open unused.
 	tunnelTimeout = time.Second
-	// goodbyeTimeout is for what is told to go.
-	goodbyeTimeout = 300 * time.Millisecond
-	// settleEvery is how often it is looked whether all that ends by itself has ended.
+	// closeTimeout bounds the wait for the close frames of WebSockets.
+	closeTimeout = 300 * time.Millisecond
+	// settleEvery is how often a drain checks whether what it waits for has ended.
 	settleEvery = 10 * time.Millisecond
 	// maxNamed bounds the requests that are named when they are waited for.
 	maxNamed = 5
 )
 
-// Wait serves until a signal, then lets what is under way finish. What does not end by itself is
-// told to go, and not waited for.
+// Wait serves until a signal, then lets what is under way finish. What has no end of its own
+// is ended by the proxy.
 func (s *Server) Wait(ctx context.Context) error {
 	select {
 	case err := <-s.ended[0]:
@@ -50,7 +50,7 @@ func (s *Server) drain() {
 	defer cut()
 	s.sayUnderWay()
 	go func() {
-		if s.settle(all) && s.endLasting() > 0 {
+		if settle(all, func() bool { return s.finite() <= 0 }) && s.endLasting(all) > 0 {
 			cut()
 		}
 	}()
@@ -74,7 +74,7 @@ func (s *Server) sayUnderWay() {
 	if n <= 0 {
 		return
 	}
-	s.env.UI.Say("avsproxy: finishing %s, for %v at most; a second signal ends it now%s", countOf(n, "request"), drainTimeout, s.named(false))
+	s.env.UI.Say("avsproxy: finishing %s, for %v at most; a second signal ends it now%s", terminal.Count(n, "request"), drainTimeout, s.named(false))
 }
 
 // finite is how many requests end by themselves.
@@ -101,40 +101,29 @@ func (s *Server) named(lasting bool) string {
 	return text.String()
 }
 
-func countOf(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// settle waits until only what lasts is under way; false = the time is over.
-func (s *Server) settle(ctx context.Context) bool {
-	tick := time.NewTicker(settleEvery)
-	defer tick.Stop()
-	for s.finite() > 0 {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+// settle waits until done; false = ctx ended before.
+func settle(ctx context.Context, done func() bool) bool {
+	for !done() {
+		if !sleep(ctx, settleEvery) {
 			return false
 		}
 	}
 	return true
 }
 
-// endLasting tells what lasts to go, and returns how much of that there was.
-func (s *Server) endLasting() int {
+// endLasting ends WebSockets with a close frame. It returns how many exchanges have no end of their own.
+func (s *Server) endLasting(ctx context.Context) int {
 	handler := s.pipeline.handler
 	n := handler.Lasting.Count()
 	if n == 0 {
 		return 0
 	}
-	s.env.UI.Say("avsproxy: ending %s that would go on for ever%s", countOf(n, "exchange"), s.named(true))
+	s.env.UI.Say("avsproxy: ending %s that would go on for ever%s", terminal.Count(n, "exchange"), s.named(true))
 	s.capture.markShutdown()
 	handler.Lasting.EndWebSockets()
-	for end := time.Now().Add(goodbyeTimeout); handler.Lasting.WebSockets() > 0 && time.Now().Before(end); {
-		time.Sleep(settleEvery)
-	}
+	closing, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	settle(closing, func() bool { return handler.Lasting.WebSockets() == 0 })
 	return n
 }
 

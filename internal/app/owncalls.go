@@ -11,10 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/capture"
 	"avsproxy/internal/charset"
 	"avsproxy/internal/exchange"
-	"avsproxy/tokens"
 )
 
 // An ownCall is something that the proxy asks for by itself. Times, address, status and outcome of it are
@@ -36,7 +36,7 @@ func (o ownCall) do(req *http.Request, send func(*http.Request) (*http.Response,
 	resp, err := send(req)
 	facts.FirstByte = time.Since(began)
 	if err != nil {
-		facts.Took, facts.FirstByte, facts.Ended = facts.FirstByte, 0, charset.Printable(withoutURL(err))
+		facts.Took, facts.FirstByte, facts.Ended = facts.FirstByte, 0, charset.Printable(api.WithoutQuery(err))
 		e.End(facts, nil)
 		return nil, err
 	}
@@ -46,19 +46,11 @@ func (o ownCall) do(req *http.Request, send func(*http.Request) (*http.Response,
 	resp.Body = &ownBody{ReadCloser: resp.Body, looks: isProviderCall(o.kind) && resp.StatusCode >= 400, end: func(size int64, start []byte, err error) {
 		facts.Took, facts.Written, facts.Error = time.Since(began), size, oauthError(start)
 		if err != nil {
-			facts.Ended = charset.Printable(withoutURL(err))
+			facts.Ended = charset.Printable(api.WithoutQuery(err))
 		}
 		e.End(facts, nil)
 	}}
 	return resp, nil
-}
-
-// withoutURL leaves out the URL of a call.
-func withoutURL(err error) string {
-	if wrapped, ok := err.(*url.Error); ok { //nolint:errorlint // only the outermost has it
-		return wrapped.Err.Error()
-	}
-	return err.Error()
 }
 
 func isProviderCall(kind string) bool {
@@ -121,11 +113,10 @@ func oauthError(body []byte) string {
 
 // A providerCalls records the calls of a credential's client.
 type providerCalls struct {
-	client   *tokens.Client
 	name     string
 	next     http.RoundTripper
 	recorder *capture.Recorder
-	ready    *atomic.Bool // the login to the sandbox, which is nobody's, is over
+	ready    *atomic.Bool // false while the proxy logs itself in to its sandbox
 }
 
 // recordProvider has the calls of a credential's client recorded, once the server is ready.
@@ -134,7 +125,7 @@ func (s *Server) recordProvider(c *Credential) {
 		return
 	}
 	client := *c.Client.HTTP
-	client.Transport = &providerCalls{c.Client, c.Conf.Name, cmp.Or(client.Transport, http.DefaultTransport), s.capture.recorder, &s.ready}
+	client.Transport = &providerCalls{c.Conf.Name, cmp.Or(client.Transport, http.DefaultTransport), s.capture.recorder, &s.ready}
 	c.Client.HTTP = &client
 }
 

@@ -230,7 +230,7 @@ func (a *commands) configCommand() *cobra.Command {
 		Args:    arguments(),
 		RunE: a.configured(config.Load, func(_ context.Context, a *commands, conf *config.Config, _ string) error {
 			_, err := fmt.Fprintf(a.stdout, "%s is fine: %s, %s\n", nameOf(conf),
-				plural(len(conf.Routes), "route"), plural(len(conf.Credentials), "credential"))
+				terminal.Count(len(conf.Routes), "route"), terminal.Count(len(conf.Credentials), "credential"))
 			return err
 		}),
 	})
@@ -251,13 +251,6 @@ says where its value comes from.`,
 	show.Flags().BoolVar(&origins, "origin", false, "say where each value comes from: file and line, preset, or default")
 	parent.AddCommand(show)
 	return parent
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (a *commands) versionCommand() *cobra.Command {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 
@@ -69,6 +70,8 @@ func (f *filterFlags) withFilter(a *commands, run func(context.Context, *command
 }
 
 func filterHint(err error) string {
-	wrong, _ := err.(*filter.Error) //nolint:errorlint // Parse returns no other
-	return wrong.Hint
+	if wrong, ok := errors.AsType[*filter.Error](err); ok {
+		return wrong.Hint
+	}
+	return ""
 }

@@ -208,7 +208,7 @@ func (f *initFlags) mayWrite(ctx context.Context, a *commands) error {
 	return terminal.Failed(fmt.Errorf("%s was left as it is", f.output), "name another with --output")
 }
 
-// write leaves the configuration, and beside it the secret that a provider gave.
+// write writes the configuration, and beside it the file of the client secret, if there is one.
 func (f *initFlags) write(text, secret string) error {
 	if secret != "" {
 		if err := durable.WriteFile(f.secretFile(), []byte(secret+"\n"), 0o600); err != nil {

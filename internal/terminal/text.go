@@ -118,3 +118,11 @@ func ClockSkew(ahead time.Duration) string {
 	}
 	return "this machine's clock is " + Roughly(ahead.Abs()) + " " + way + " the provider's; set it, for APIs may refuse requests that carry a time"
 }
+
+// Count is a number with its noun, whose plural ends in s.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
