@@ -43,7 +43,7 @@ func echoUpstream(t *testing.T) (route string) {
 		"[[route]]\nname = \"api\"\nupstream = %q\nca_file = %q\nwebsocket = true\n", server.URL, testkit.CertFile(t, server))
 }
 
-// A WebSocket goes on for ever, so its client is told, and not waited for.
+// A WebSocket has no end of its own, so the proxy sends a close frame.
 func TestWebSocketsEndWithTheProxy(t *testing.T) {
 	dir := newHome(t, echoUpstream(t))
 	env := map[string]string{"HOME": dir, "AVSPROXY_CONFIG": filepath.Join(dir, "config.toml"), "NO_COLOR": "1"}

@@ -8,7 +8,7 @@ import (
 	"avsproxy/internal/api"
 )
 
-// compose sends a request that nobody sent before, the way of all requests of its route.
+// compose sends a request that a page wrote, through its route like a client's.
 func (c *Console) compose(r *http.Request) (any, error) {
 	if c.Replay == nil {
 		return nil, refuse(http.StatusNotFound, "no_replay", "this console cannot send requests", "ask the console of 'avsproxy serve'")

@@ -190,8 +190,10 @@ func connections(list []capture.Summary) []connection {
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(found), func(a, b key) int {
-		if a.upstream != b.upstream {
-			return cmp.Compare(fmt.Sprint(b.upstream), fmt.Sprint(a.upstream))
+		if a.upstream != b.upstream && a.upstream {
+			return -1
+		} else if a.upstream != b.upstream {
+			return 1
 		}
 		return cmp.Compare(a.number, b.number)
 	})
