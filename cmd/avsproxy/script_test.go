@@ -36,6 +36,7 @@ import (
 //	hold              take a port as another program would, and set $HELD
 //	free NAME         set a variable to a port that nobody has
 //	amazon [FLAG...]  start a sandbox of its own, set $LWA, $AVS, $AMAZON_CA
+//	internet          start a proxy behind which names of the internet answer (see internet_test.go)
 //	corporate         start a proxy that is the only way to it (see corporate_test.go), set $CORPORATE
 func TestScripts(t *testing.T) {
 	testkit.NeedTool(t, "curl", "openssl", "sh")
@@ -70,7 +71,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serveCmd, "quit": quitCmd, "background": backgroundCmd, "await": awaitCmd,
-			"subst": substCmd, "upstream": upstreamCmd, "amazon": amazonCmd, "hold": holdCmd, "free": freeCmd, "corporate": corporateCmd,
+			"subst": substCmd, "upstream": upstreamCmd, "amazon": amazonCmd, "hold": holdCmd, "free": freeCmd, "corporate": corporateCmd, "internet": internetCmd,
 		},
 	})
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -69,6 +70,7 @@ An existing file is never overwritten without a question, or --yes.`,
 	text(&flags.Issuer, "issuer", "", "the provider's issuer `URL`")
 	text(&flags.AuthURL, "auth-url", "", "the provider's authorization `URL`")
 	text(&flags.TokenURL, "token-url", "", "the provider's token `URL`")
+	text(&flags.RedirectURL, "redirect-url", "", "the `URL` that logins come back to (default "+setup.DefaultRedirectURL+")")
 	text(&flags.ClientID, "client-id", "", "the client's `ID` at the provider")
 	text(&flags.Secret, "secret", "", "where the client secret or the token comes from: env:NAME, file:/path, keyring:service/user, or none")
 	cmd.Flags().StringSliceVar(&flags.Scopes, "scope", nil, "a `SCOPE` to ask for; may be repeated")
@@ -162,7 +164,11 @@ func (f *initFlags) discover(ctx context.Context, a *commands, address string) (
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	client.Transport = transport
-	found, secret, err := setup.Discover(ctx, client, address, !f.print && f.ClientID == "")
+	redirect := cmp.Or(f.RedirectURL, setup.DefaultRedirectURL)
+	if f.print || f.ClientID != "" {
+		redirect = "" // no client is to be registered
+	}
+	found, secret, err := setup.Discover(ctx, client, address, redirect)
 	switch {
 	case errors.Is(err, setup.ErrNothingSaid):
 		return nil, "", terminal.Failed(fmt.Errorf("%s: %w", address, err), "run 'avsproxy init' without the URL, which asks you")
@@ -171,7 +177,7 @@ func (f *initFlags) discover(ctx context.Context, a *commands, address string) (
 	case err != nil:
 		return nil, "", terminal.Failed(fmt.Errorf("%s: %w", address, err), "run 'avsproxy init' without the URL, which asks you")
 	}
-	found.Name, found.CAFile, found.Scopes = f.Name, f.CAFile, slices.Concat(f.Scopes, found.Scopes)
+	found.Name, found.CAFile, found.RedirectURL, found.Scopes = f.Name, f.CAFile, f.RedirectURL, slices.Concat(f.Scopes, found.Scopes)
 	if f.ClientID != "" {
 		found.ClientID, found.Secret = f.ClientID, f.Secret
 	}

@@ -21,9 +21,9 @@ var ErrNothingSaid = errors.New("it does not say how one gets in to it")
 
 // Discover asks an API how one gets in to it: by its WWW-Authenticate and its metadata (RFC 9728),
 // and those of its provider (RFC 8414). Where the provider lets clients register themselves (RFC
-// 7591), it registers one, if that is wanted. secret is the client's, if it was given one. The API
-// gets no credential.
-func Discover(ctx context.Context, client *http.Client, address string, register bool) (a *Answers, secret string, err error) {
+// 7591), it registers one for logins that come back to redirectURL; where that is empty, none. secret is
+// the client's, if it was given one. The API gets no credential.
+func Discover(ctx context.Context, client *http.Client, address, redirectURL string) (a *Answers, secret string, err error) {
 	if err := checkURL(address); err != nil {
 		return nil, "", err
 	}
@@ -37,10 +37,10 @@ func Discover(ctx context.Context, client *http.Client, address string, register
 	if err != nil {
 		return nil, "", err
 	}
-	if provider.Registration == "" || !register {
+	if provider.Registration == "" || redirectURL == "" {
 		return a, "", nil
 	}
-	a.ClientID, secret, err = d.register(provider.Registration, a.Scopes)
+	a.ClientID, secret, err = d.register(provider.Registration, redirectURL, a.Scopes)
 	a.Registered = err == nil
 	if err != nil {
 		return nil, "", fmt.Errorf("its provider %s does not let a client register itself: %w", a.Issuer, err)
@@ -133,12 +133,12 @@ func wellKnown(u *url.URL, name string, withPath bool) string {
 
 // register has a client registered that logs people in, without a secret where the provider takes
 // such (RFC 7591 section 3).
-func (d discoverer) register(endpoint string, scopes []string) (id, secret string, err error) {
+func (d discoverer) register(endpoint, redirectURL string, scopes []string) (id, secret string, err error) {
 	if err := checkURL(endpoint); err != nil {
 		return "", "", err
 	}
 	asked, err := json.Marshal(map[string]any{
-		"client_name": "avsproxy", "redirect_uris": []string{RedirectURL}, "response_types": []string{"code"},
+		"client_name": "avsproxy", "redirect_uris": []string{redirectURL}, "response_types": []string{"code"},
 		"grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "none", "scope": strings.Join(scopes, " "),
 	})
 	if err != nil {

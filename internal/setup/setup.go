@@ -42,8 +42,8 @@ var Kinds = []Choice{
 	{Command, "an API whose token a program prints, such as gcloud or az"},
 }
 
-// RedirectURL is where logins come back to, unless a configuration says otherwise.
-const RedirectURL = "https://localhost:9745/authresponse"
+// DefaultRedirectURL is where logins come back to, unless a configuration says otherwise.
+const DefaultRedirectURL = "https://localhost:9745/authresponse"
 
 // Answers are what is known of an API.
 type Answers struct {
@@ -53,6 +53,7 @@ type Answers struct {
 	Provider                  string // a name that [tokens.FindProvider] knows
 	Region                    string // of amazon
 	Issuer, AuthURL, TokenURL string
+	RedirectURL               string // empty = DefaultRedirectURL
 	ClientID                  string
 	Secret                    string // where it comes from: "env:NAME", "file:/path", "keyring:service/user"; empty = there is none
 	Scopes                    []string
@@ -190,6 +191,14 @@ func checkURL(text string) error {
 	return nil
 }
 
+func checkRedirectURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Path == "" {
+		return fmt.Errorf("it has a scheme, a host and a path, such as %s", DefaultRedirectURL)
+	}
+	return nil
+}
+
 func checkName(text string) error {
 	if !regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(text) {
 		return fmt.Errorf("use lower-case letters, digits and inner hyphens")
@@ -210,7 +219,7 @@ func (a *Answers) Check() error {
 	for _, c := range []struct {
 		flag, text string
 		check      func(string) error
-	}{{"upstream", a.Upstream, checkURL}, {"name", a.Name, checkName}, {"secret", a.Secret, checkSource}, {"issuer", a.Issuer, checkURL}, {"token-url", a.TokenURL, checkURL}, {"auth-url", a.AuthURL, checkURL}} {
+	}{{"upstream", a.Upstream, checkURL}, {"name", a.Name, checkName}, {"secret", a.Secret, checkSource}, {"issuer", a.Issuer, checkURL}, {"token-url", a.TokenURL, checkURL}, {"auth-url", a.AuthURL, checkURL}, {"redirect-url", a.RedirectURL, checkRedirectURL}} {
 		if c.text != "" {
 			if err := c.check(c.text); err != nil {
 				return fmt.Errorf("--%s: %w", c.flag, err)
@@ -297,6 +306,7 @@ func (a *Answers) credential(set, quoted func(key, text string)) {
 	quoted("token_url", a.TokenURL)
 	quoted("client_id", a.ClientID)
 	set("client_secret", source(a.Secret))
+	quoted("redirect_url", a.RedirectURL)
 	if len(a.Scopes) > 0 {
 		set("scopes", list(a.Scopes))
 	}

@@ -85,7 +85,7 @@ func TestEachProviderHasItsSteps(t *testing.T) {
 			continue
 		}
 		a := &Answers{Kind: Provider, Provider: name}
-		if steps := strings.Join(a.Steps(), "\n"); !strings.Contains(steps, "https://") || !strings.Contains(steps, RedirectURL) || a.scopeHelp() == "" || registrations[name].where == "" {
+		if steps := strings.Join(a.Steps(), "\n"); !strings.Contains(steps, "https://") || !strings.Contains(steps, DefaultRedirectURL) || a.scopeHelp() == "" || registrations[name].where == "" {
 			t.Errorf("%s: %s", name, steps)
 		}
 	}
@@ -104,6 +104,7 @@ func TestNamesThatAreProposed(t *testing.T) {
 func TestAnswersThatAreWrong(t *testing.T) {
 	for flag, a := range map[string]Answers{
 		"--upstream: ": {Upstream: "http://x"}, "--name: ": {Name: "No Name"}, "--secret: ": {Secret: "hunter2"}, "--issuer: ": {Issuer: "x"}, "--token-url: ": {TokenURL: "x"},
+		"--redirect-url: ": {RedirectURL: "localhost:9745"},
 	} {
 		if err := a.Check(); err == nil || !strings.HasPrefix(err.Error(), flag) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s%v", flag, err)
@@ -210,7 +211,7 @@ func TestAPIsThatTellHowOneGetsIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startAPI(t, c.change)
-			a, secret, err := Discover(t.Context(), s.Client(), s.URL+"/mcp", true)
+			a, secret, err := Discover(t.Context(), s.Client(), s.URL+"/mcp", DefaultRedirectURL)
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
 					t.Errorf("%v", err)
@@ -229,10 +230,10 @@ func TestAPIsThatTellHowOneGetsIn(t *testing.T) {
 	}
 	silent := httptest.NewTLSServer(http.NotFoundHandler())
 	defer silent.Close()
-	if _, _, err := Discover(t.Context(), silent.Client(), silent.URL, true); !errors.Is(err, ErrNothingSaid) {
+	if _, _, err := Discover(t.Context(), silent.Client(), silent.URL, DefaultRedirectURL); !errors.Is(err, ErrNothingSaid) {
 		t.Error(err)
 	}
-	if _, _, err := Discover(t.Context(), silent.Client(), "http://x", true); err == nil {
+	if _, _, err := Discover(t.Context(), silent.Client(), "http://x", DefaultRedirectURL); err == nil {
 		t.Error("it asks in the clear")
 	}
 }

@@ -1,6 +1,9 @@
 package setup
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // A registration is how a client is registered with a provider.
 type registration struct {
@@ -36,7 +39,7 @@ func (a *Answers) Steps() []string {
 			"At https://developer.amazon.com/alexa/console/avs/products open or add a product (device with Alexa built-in).",
 			"Its Product ID is the product_id.",
 			"In its Security profile select the profile and save, even where it is selected: forgetting that is the usual cause of invalid_scope.",
-			"In the profile's Web tab add to Allowed Return URLs, letter for letter: " + RedirectURL,
+			"In the profile's Web tab add to Allowed Return URLs, letter for letter: " + a.redirectURL(),
 			"Client ID and Client Secret stand in the same tab.",
 		}
 	case Provider:
@@ -44,7 +47,7 @@ func (a *Answers) Steps() []string {
 		return []string{
 			"Register a client: " + r.where + ".",
 			"Its type: " + r.client + ".",
-			"Its redirect URL, letter for letter: " + RedirectURL,
+			"Its redirect URL, letter for letter: " + a.redirectURL(),
 		}
 	case OAuth2:
 		if a.Registered {
@@ -52,13 +55,15 @@ func (a *Answers) Steps() []string {
 		}
 		return []string{
 			"Register a client with the provider, of a type that logs people in (authorization code).",
-			"Its redirect URL, letter for letter: " + RedirectURL,
+			"Its redirect URL, letter for letter: " + a.redirectURL(),
 		}
 	case ClientCredentials:
 		return []string{"Register a client with the provider, of a type for programs (client credentials, machine to machine)."}
 	}
 	return nil
 }
+
+func (a *Answers) redirectURL() string { return cmp.Or(a.RedirectURL, DefaultRedirectURL) }
 
 func (a *Answers) scopeHelp() string {
 	if r, ok := registrations[a.Provider]; ok {
