@@ -99,6 +99,10 @@ func (a *anyAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusCreated, map[string]any{"client_id": "registered"})
 	case strings.HasSuffix(path, "/auth"), path == "/authorize":
 		query := r.URL.Query()
+		if !strings.HasSuffix(query.Get("redirect_uri"), "/authresponse") {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
 		answer := url.Values{"code": {"a-code"}, "state": {query.Get("state")}}
 		http.Redirect(w, r, query.Get("redirect_uri")+"?"+answer.Encode(), http.StatusFound)
 	case path == "/token":
@@ -119,7 +123,11 @@ func (a *anyAPI) giveToken(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"access_token": a.token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": rand.Text()})
+	if code, refresh := r.FormValue("code"), r.FormValue("refresh_token"); code+refresh != "" && code != "a-code" && refresh != a.token {
+		writeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"access_token": a.token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": a.token})
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

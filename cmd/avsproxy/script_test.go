@@ -53,12 +53,20 @@ func TestScripts(t *testing.T) {
 			env.Setenv("STATE", filepath.Join(env.WorkDir, ".local", "state", "avsproxy"))
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("UID", strconv.Itoa(os.Getuid()))
+			env.Setenv("UNSHARE_FLAGS", unshareFlags())
 			env.Values[programsKey{}] = &programs{}
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "root" {
 				return os.Getuid() == 0, nil
+			}
+			if name == "namespaces" {
+				err := exec.Command("unshare", unshareFlags(), "ip", "link", "set", "lo", "up").Run()
+				if err != nil && os.Getenv("CI") != "" {
+					return false, err
+				}
+				return err == nil, nil
 			}
 			if tool, ok := strings.CutPrefix(name, "tool:"); ok {
 				_, err := exec.LookPath(tool)
@@ -87,6 +95,14 @@ func noneStops(t *testing.T) {
 			t.Errorf("%s: write quit to end serve; stop ends the script", script)
 		}
 	}
+}
+
+// unshareFlags are for a command that gets a network and mounts of its own.
+func unshareFlags() string {
+	if os.Getuid() == 0 {
+		return "-nm"
+	}
+	return "-rnm"
 }
 
 type programsKey struct{}

@@ -30,6 +30,8 @@ import (
 //	mutual    one of HTTP/2 that asks for a certificate, which is in device.pem and device.key
 //	full      one of HTTP/2 that allows one stream, and never ends it
 //	unknown   has a certificate of an authority that $UPSTREAM_CA does not hold
+//	expired   has a certificate that ended a minute ago
+//	late      a working server whose clock is 10 minutes behind
 func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	authority, err := certs.New("test authority")
 	ts.Check(err)
@@ -46,7 +48,11 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if args[0] == "unknown" {
 		authority = stranger
 	}
-	leaf, err := authority.Leaf(time.Hour, "localhost", "127.0.0.1")
+	life := time.Hour
+	if args[0] == "expired" {
+		life = -time.Minute
+	}
+	leaf, err := authority.Leaf(life, "localhost", "127.0.0.1")
 	ts.Check(err)
 	conf := &tls.Config{Certificates: []tls.Certificate{*leaf}, NextProtos: []string{"http/1.1"}}
 	switch args[0] {
@@ -68,8 +74,12 @@ func upstreamCmd(ts *testscript.TestScript, neg bool, args []string) {
 			conn.Write([]byte("220 mail.example.com ESMTP\r\n"))
 			conn.Close()
 		})
-	case "http1", "unknown":
-		server := &http.Server{Handler: http.HandlerFunc(tellRequest)}
+	case "late":
+		server := &http.Server{Handler: http.HandlerFunc(answerLate)}
+		go server.Serve(tls.NewListener(ln, conf))
+		ts.Defer(func() { server.Close() })
+	case "http1", "unknown", "expired":
+		server := &http.Server{Handler: http.HandlerFunc(tellRequest), ErrorLog: log.New(io.Discard, "", 0)}
 		go server.Serve(tls.NewListener(ln, conf))
 		ts.Defer(func() { server.Close() })
 	case "full":
@@ -121,6 +131,11 @@ func holdRequest(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "held\n")
 	http.NewResponseController(w).Flush()
 	<-r.Context().Done()
+}
+
+// answerLate has a clock that is 10 minutes behind.
+func answerLate(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", time.Now().Add(-10*time.Minute).UTC().Format(http.TimeFormat))
 }
 
 // tellRequest answers with what arrived.

@@ -70,9 +70,16 @@ func openToOthers(info fs.FileInfo, bits fs.FileMode) bool {
 	return hasOwner && info.Mode().Perm()&bits != 0
 }
 
-// Store is about the folder that logins are kept in, and the locks there.
-func Store(ctx context.Context, conf *config.Config) (all []Finding) {
-	path := conf.Store.Path
+// Store is about where logins are kept: the folder, the locks there, and the keyring.
+func Store(ctx context.Context, conf *config.Config) []Finding {
+	all := folder(ctx, conf.Store.Path)
+	if conf.Store.Kind == "keyring" && !conf.Sandbox {
+		all = append(all, keyringAnswers(ctx))
+	}
+	return all
+}
+
+func folder(ctx context.Context, path string) (all []Finding) {
 	if path == "" {
 		return []Finding{ok("store", "memory; no folder is used")}
 	}
@@ -92,11 +99,7 @@ func Store(ctx context.Context, conf *config.Config) (all []Finding) {
 	if uid, known := durable.Owner(info); known && uid != os.Geteuid() {
 		all = append(all, fail("store", fmt.Sprintf("%s belongs to another user (uid %d)", path, uid), "chown it, or set path in [store] to a folder of yours"))
 	}
-	all = append(all, writable(path), locks(ctx, path))
-	if conf.Store.Kind == "keyring" && !conf.Sandbox {
-		all = append(all, keyringAnswers(ctx))
-	}
-	return all
+	return append(all, writable(path), locks(ctx, path))
 }
 
 // writable writes a file of the size of a login, and removes it.

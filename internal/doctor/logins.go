@@ -28,7 +28,7 @@ func credential(c api.CredentialStatus, login string) (all []Finding) {
 	case c.State == tokens.StateReady || c.State == tokens.StateUnknown && c.Problem == nil:
 		all = append(all, ok(check, "%s", c.TokenText()))
 	case c.State == tokens.StateLoginNeeded && c.Login:
-		all = append(all, fail(check, "a login is needed: "+c.TokenText(), "run '"+login+"'"))
+		all = append(all, fail(check, "a login is needed", "run '"+login+"'"))
 	case c.Problem != nil:
 		all = append(all, fail(check, c.Problem.Message, c.Problem.Hint))
 	default:
