@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log"
@@ -19,52 +18,47 @@ import (
 // of a busy exchange holds in memory.
 const copyBuffer = 32 << 10
 
-// A relay is an exchange that httputil.ReverseProxy relays, which finds it in the context of
-// the request.
+// A forwarder is how requests are relayed by net/http: both bodies flow at the same time and every
+// chunk is flushed as it comes; trailers and 1xx answers pass; redirects are the client's to follow.
+// Hop-by-hop fields end here (RFC 9110 section 7.6.1).
+type forwarder struct {
+	rewrite  func(*httputil.ProxyRequest)
+	send     func(*exchange.Exchange, *http.Request, *begun) (*http.Response, error)
+	fail     func(http.ResponseWriter, *http.Request, *exchange.Exchange, error)
+	errorLog *log.Logger
+	buffers  bufferPool
+}
+
+// A relay is an exchange that is relayed. It is the [http.RoundTripper] of its own
+// httputil.ReverseProxy, and so needs no context to be found in.
 type relay struct {
 	*exchange.Exchange
+	by     *forwarder
 	answer *responseWriter
 	begun  *begun // what was done of it before; nil = nothing
 }
 
-type relayKey struct{}
-
-func relayOf(ctx context.Context) relay { return ctx.Value(relayKey{}).(relay) }
-
-// newReverse relays requests: both bodies flow at the same time and every chunk is
-// flushed as it comes; trailers and 1xx answers pass; redirects are the client's
-// to follow. Hop-by-hop fields end here (RFC 9110 section 7.6.1).
-func newReverse(
-	rewrite func(*httputil.ProxyRequest),
-	send func(*exchange.Exchange, *http.Request, *begun) (*http.Response, error),
-	fail func(http.ResponseWriter, *http.Request, *exchange.Exchange, error),
-	errorLog *log.Logger,
-) *httputil.ReverseProxy {
-	return &httputil.ReverseProxy{
-		Rewrite:       rewrite,
-		Transport:     relayTransport(send),
-		FlushInterval: -1,
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			fail(w, r, relayOf(r.Context()).Exchange, err)
-		},
-		ErrorLog:       errorLog,
-		BufferPool:     &bufferPool{},
-		ModifyResponse: receive,
-	}
+// RoundTrip implements [http.RoundTripper].
+func (to relay) RoundTrip(req *http.Request) (*http.Response, error) {
+	return to.by.send(to.Exchange, req, to.begun)
 }
 
-// A relayTransport is an [http.RoundTripper] for httputil.ReverseProxy.
-type relayTransport func(*exchange.Exchange, *http.Request, *begun) (*http.Response, error)
-
-// RoundTrip implements [http.RoundTripper].
-func (send relayTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	relayed := relayOf(req.Context())
-	return send(relayed.Exchange, req, relayed.begun)
+func (to relay) serve(r *http.Request) {
+	reverse := httputil.ReverseProxy{
+		Rewrite:        to.by.rewrite,
+		Transport:      to,
+		FlushInterval:  -1,
+		ErrorHandler:   func(w http.ResponseWriter, r *http.Request, err error) { to.by.fail(w, r, to.Exchange, err) },
+		ErrorLog:       to.by.errorLog,
+		BufferPool:     &to.by.buffers,
+		ModifyResponse: to.receive,
+	}
+	reverse.ServeHTTP(to.answer, r)
 }
 
 // forward has an exchange relayed, of which something may have been done before. strip names what is no trailer of the request; adapt
 // changes the heads of the answers.
-func forward(reverse *httputil.ReverseProxy, w *responseWriter, r *http.Request, x *exchange.Exchange, before *begun, strip []string, adapt func(http.Header)) {
+func (by *forwarder) forward(w *responseWriter, r *http.Request, x *exchange.Exchange, before *begun, strip []string, adapt func(http.Header)) {
 	if r.ProtoMajor == 1 {
 		// Without it net/http reads the rest of an upload before it lets an answer
 		// out. The only error is ErrNotSupported; then half-duplex remains.
@@ -73,16 +67,15 @@ func forward(reverse *httputil.ReverseProxy, w *responseWriter, r *http.Request,
 	if body, ok := r.Body.(*requestBody); ok {
 		body.strip = strip
 	}
-	if !r.ProtoAtLeast(1, 1) && !h2.Serves(r) {
+	if !r.ProtoAtLeast(1, 1) && !h2.Serves(w) {
 		defer abortResponse(w)
 	}
 	w.relay(adapt)
-	reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), relayKey{}, relay{x, w, before})))
+	relay{x, by, w, before}.serve(r)
 }
 
 // receive prepares an upstream's answer for its client.
-func receive(resp *http.Response) error {
-	to := relayOf(resp.Request.Context())
+func (to relay) receive(resp *http.Response) error {
 	to.holdAnswer(resp)
 	to.answer.adapt(resp.Header)
 	to.Note(func(f *exchange.Facts) { f.Upstream.Proto = resp.Proto })
@@ -120,14 +113,14 @@ func (b *answerBody) Read(p []byte) (int, error) {
 		}
 	case err != nil && ctx.Err() == nil:
 		b.to.Note(func(f *exchange.Facts) { f.Fault = upstream.Cause(err) })
-		passReset(b.answer.Request, err)
+		passReset(b.to.answer, err)
 	}
 	return n, err
 }
 
 // passReset has the client's stream reset with the code with which the upstream reset
 // its own. NO_ERROR would make of a broken answer a whole one (RFC 9113 section 8.1).
-func passReset(client *http.Request, err error) {
+func passReset(client http.ResponseWriter, err error) {
 	var reset *h2.ResetError
 	if errors.As(err, &reset) && reset.Err == nil && !reset.ByUs && reset.Code != h2.NoError {
 		h2.SetResetCode(client, reset.Code)

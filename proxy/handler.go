@@ -41,7 +41,7 @@ type Handler struct {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := exchange.New(httpexchange.Conn(r), httpexchange.Head(r))
+	x := httpexchange.Exchange(w, r)
 	p, guest := h.Rules.Admit(x.Conn, x.Head)
 	if guest {
 		w.Header().Set("Connection", "close") // frees the place for permitted users

@@ -190,7 +190,7 @@ func TestLocationIsRewrittenToTheAddressThatTheClientUsed(t *testing.T) {
 		}
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9744})
 		if c.inside {
-			ctx = httpexchange.WithConn(ctx, &exchange.Conn{Tunnel: &exchange.Authority{Host: "avs.localhost", Port: "443"}})
+			ctx = httpexchange.WithConn(ctx, &exchange.Conn{Tunnel: &exchange.Authority{Host: "avs.localhost", Port: "443"}}, nil)
 		}
 		r = r.WithContext(ctx)
 		if d, ok := doorOf(exchange.New(httpexchange.Conn(r), httpexchange.Head(r)), upstream); d.address != c.want || ok != (c.want != "") {

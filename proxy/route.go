@@ -37,7 +37,7 @@ type Route struct {
 	// ErrorLog gets what net/http has to say; nil = log's default.
 	ErrorLog *log.Logger
 
-	reverse *httputil.ReverseProxy
+	forwarder forwarder
 }
 
 // An Answerer answers requests in an upstream's place. An error means that it wrote
@@ -67,7 +67,7 @@ func (route *Route) serve(w *responseWriter, r *http.Request, x *exchange.Exchan
 		answerer = route.TokenEndpoint
 	case ShareDownchannel:
 		answerer = route.Downchannel
-		if !r.ProtoAtLeast(1, 1) && !h2.Serves(r) {
+		if !r.ProtoAtLeast(1, 1) && !h2.Serves(w) {
 			defer abortResponse(w)
 		}
 	}
@@ -79,7 +79,7 @@ func (route *Route) serve(w *responseWriter, r *http.Request, x *exchange.Exchan
 
 // forward relays an exchange, of which something may have been done before.
 func (route *Route) forward(w *responseWriter, r *http.Request, x *exchange.Exchange, before *begun) {
-	forward(route.reverse, w, r, x, before, route.Strip, func(h http.Header) { route.adapt(httpexchange.Fields(h), x) })
+	route.forwarder.forward(w, r, x, before, route.Strip, func(h http.Header) { route.adapt(httpexchange.Fields(h), x) })
 }
 
 // fail answers in the upstream's place.
@@ -113,7 +113,7 @@ func answerProblem(w http.ResponseWriter, r *http.Request, x *exchange.Exchange,
 // Start makes the route ready to serve. Its fields stay as they are from then on.
 func (route *Route) Start() *Route {
 	route.Credential.ready = route.Credential.prepared()
-	route.reverse = newReverse(route.rewrite, route.send, route.fail, route.ErrorLog)
+	route.forwarder = forwarder{rewrite: route.rewrite, send: route.send, fail: route.fail, errorLog: route.ErrorLog}
 	return route
 }
 

@@ -45,14 +45,14 @@ type Unrouted struct {
 	options   UnroutedOptions
 	places    chan struct{} // one for each tunnel
 	transport *http.Transport
-	plain     *httputil.ReverseProxy
+	plain     forwarder
 }
 
 // NewUnrouted returns a handler that has not connected yet.
 func NewUnrouted(options UnroutedOptions) *Unrouted {
 	o := &Unrouted{options: options, places: make(chan struct{}, cmp.Or(options.Most, tunnelsMost))}
 	o.transport = upstream.Plain(o.dial)
-	o.plain = newReverse(o.rewrite, o.send, o.fail, options.ErrorLog)
+	o.plain = forwarder{rewrite: o.rewrite, send: o.send, fail: o.fail, errorLog: options.ErrorLog}
 	return o
 }
 
@@ -62,7 +62,7 @@ func (o *Unrouted) serve(w *responseWriter, r *http.Request, x *exchange.Exchang
 		o.tunnel(w, r, x)
 	case r.URL.Scheme == "http":
 		x.Decide(exchange.NoCredential)
-		forward(o.plain, w, r, x, nil, nil, func(http.Header) {})
+		o.plain.forward(w, r, x, nil, nil, func(http.Header) {})
 	default:
 		o.fail(w, r, x, errAbsoluteTLS)
 	}

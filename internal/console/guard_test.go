@@ -176,7 +176,7 @@ func TestC04_ABrowserOfAnotherUserEndsALogin(t *testing.T) {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host = redirect.Host
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: port}))
-		handler.ServeHTTP(answer, r.WithContext(httpexchange.WithConn(ctx, &exchange.Conn{Peer: peer.Peer{Transport: peer.Loopback, UID: uid, Known: true}})))
+		handler.ServeHTTP(answer, r.WithContext(httpexchange.WithConn(ctx, &exchange.Conn{Peer: peer.Peer{Transport: peer.Loopback, UID: uid, Known: true}}, nil)))
 		return answer
 	}
 	end := ask(2, strings.TrimPrefix(callback, d.url))

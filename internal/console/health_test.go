@@ -199,7 +199,7 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 		r := httptest.NewRequest("GET", "/readyz", nil)
 		r.Host = "localhost"
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
-		r = r.WithContext(httpexchange.WithConn(ctx, &exchange.Conn{Peer: p}))
+		r = r.WithContext(httpexchange.WithConn(ctx, &exchange.Conn{Peer: p}, nil))
 		r.Header.Set(api.KeyHeader, key)
 		w := httptest.NewRecorder()
 		d.Guarded(nil).ServeHTTP(w, r)

@@ -60,7 +60,7 @@ func (b *Bridge) newAnswer(st *Stream, h *Head, fin bool) (*answer, *http.Reques
 		ctx = b.Context(st.s)
 	}
 	w := &answer{st: st, body: newBody(st), header: http.Header{}, head: h.Method == http.MethodHead, http1: h.Proto != ""}
-	ctx, w.cancel = context.WithCancel(context.WithValue(ctx, answerKey{}, w))
+	ctx, w.cancel = context.WithCancel(ctx)
 	w.drained.L = &st.s.group.mu
 	r.RemoteAddr = st.s.conn.RemoteAddr().String()
 	if conn, ok := st.s.conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
@@ -79,38 +79,40 @@ func (b *Bridge) newAnswer(st *Stream, h *Head, fin bool) (*answer, *http.Reques
 	return w, r.WithContext(ctx), nil
 }
 
-type answerKey struct{}
-
-// answerTo finds the answer to a request of a [Bridge]; nil = it is none. Inside of a CONNECT
-// over HTTP/2 the context may have that one's.
-func answerTo(r *http.Request) *answer {
-	w, _ := r.Context().Value(answerKey{}).(*answer)
-	if r.ProtoMajor != 2 {
-		return nil
+// answerOf finds the answer of a [Bridge] below a writer, by Unwrap, as [http.ResponseController]
+// does; nil = it is none.
+func answerOf(w http.ResponseWriter) *answer {
+	for {
+		switch writer := w.(type) {
+		case *answer:
+			return writer
+		case *handshakeAnswer:
+			return writer.answer
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = writer.Unwrap()
+		default:
+			return nil
+		}
 	}
-	return w
 }
 
-// Serves reports whether the request is one of a [Bridge], whatever its protocol.
-func Serves(r *http.Request) bool {
-	w, _ := r.Context().Value(answerKey{}).(*answer)
-	return w != nil && w.http1 == (r.ProtoMajor == 1)
-}
+// Serves reports whether an answer is one of a [Bridge], whatever its protocol.
+func Serves(w http.ResponseWriter) bool { return answerOf(w) != nil }
 
-// StreamID is the number of the stream (RFC 9113 section 5.1.1) of a request of a [Bridge];
-// 0 = it came by HTTP/1.x.
-func StreamID(r *http.Request) uint32 {
-	if w := answerTo(r); w != nil {
-		return w.st.id
+// StreamID is the number of the stream (RFC 9113 section 5.1.1) of an answer of a [Bridge];
+// 0 = the request came by HTTP/1.x.
+func StreamID(w http.ResponseWriter) uint32 {
+	if a := answerOf(w); a != nil && !a.http1 {
+		return a.st.id
 	}
 	return 0
 }
 
-// SetResetCode says with which code the stream of a request of a [Bridge] is reset, if its
+// SetResetCode says with which code the stream of an answer of a [Bridge] is reset, if its
 // handler ends with [http.ErrAbortHandler]. Without it that is INTERNAL_ERROR.
-func SetResetCode(r *http.Request, code ErrCode) {
-	if w := answerTo(r); w != nil {
-		_ = w.locked(func() { w.code = code })
+func SetResetCode(w http.ResponseWriter, code ErrCode) {
+	if a := answerOf(w); a != nil {
+		_ = a.locked(func() { a.code = code })
 	}
 }
 

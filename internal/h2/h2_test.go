@@ -242,7 +242,7 @@ func TestResetsPass(t *testing.T) {
 		w.WriteHeader(200)
 		http.NewResponseController(w).Flush()
 		if r.URL.Path == "/abort" {
-			SetResetCode(r, EnhanceYourCalm)
+			SetResetCode(w, EnhanceYourCalm)
 			panic(http.ErrAbortHandler)
 		}
 		<-r.Context().Done()

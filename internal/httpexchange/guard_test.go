@@ -131,7 +131,7 @@ func TestConnectionsOfUnknownClientsAreClosed(t *testing.T) {
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
 		answer := httptest.NewRecorder()
 		Guard(c.rules, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })).
-			ServeHTTP(answer, r.WithContext(WithConn(ctx, &exchange.Conn{Peer: peer.Peer{Transport: peer.Loopback, UID: c.uid, Known: true}})))
+			ServeHTTP(answer, r.WithContext(WithConn(ctx, &exchange.Conn{Peer: peer.Peer{Transport: peer.Loopback, UID: c.uid, Known: true}}, nil)))
 		if closes := answer.Header().Get("Connection") == "close"; answer.Code != c.want || closes != c.closes {
 			t.Errorf("%d %s %q: %d, closes: %v", c.uid, c.path, c.key, answer.Code, closes)
 		}

@@ -37,18 +37,30 @@ func Guard(rules gate.Rules, refused func(*exchange.Head, problem.Problem), next
 
 type connKey struct{}
 
-// WithConn notes what is known of a connection before its first request, for
-// [http.Server.ConnContext], which is how net/http tells handlers about connections.
-func WithConn(ctx context.Context, conn *exchange.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, conn)
+// connNotes are what connKey leads to.
+type connNotes struct {
+	known *exchange.Conn
+	below net.Conn
+}
+
+// WithConn notes a connection and what is known of it before its first request, for
+// [http.Server.ConnContext], which is how net/http tells handlers about connections. below may be nil.
+func WithConn(ctx context.Context, known *exchange.Conn, below net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, connNotes{known, below})
 }
 
 // ConnOf returns what WithConn has noted; the zero value = nothing.
 func ConnOf(ctx context.Context) exchange.Conn {
-	if conn, ok := ctx.Value(connKey{}).(*exchange.Conn); ok {
-		return *conn
+	if notes, ok := ctx.Value(connKey{}).(connNotes); ok {
+		return *notes.known
 	}
 	return exchange.Conn{}
+}
+
+// Below is the connection that WithConn has noted; nil = none.
+func Below(ctx context.Context) net.Conn {
+	notes, _ := ctx.Value(connKey{}).(connNotes)
+	return notes.below
 }
 
 // Conn is the connection of a request.
@@ -77,6 +89,13 @@ func addressOf(addr net.Addr) string {
 	return "http://" + addr.String()
 }
 
+// Exchange is that of a request and its answer.
+func Exchange(w http.ResponseWriter, r *http.Request) *exchange.Exchange {
+	x := exchange.New(Conn(r), Head(r))
+	x.Head.Stream = h2.StreamID(w)
+	return x
+}
+
 // Head is the head of a request. Its fields are those of r, not a copy.
 func Head(r *http.Request) *exchange.Head {
 	target := Target(r)
@@ -86,7 +105,7 @@ func Head(r *http.Request) *exchange.Head {
 	}
 	return &exchange.Head{
 		Method: r.Method, Scheme: r.URL.Scheme, Authority: r.Host,
-		Path: path, Query: query, Target: target, Proto: r.Proto, Stream: h2.StreamID(r),
+		Path: path, Query: query, Target: target, Proto: r.Proto,
 		Forward: isForward(r), HTTP10: !r.ProtoAtLeast(1, 1), Fields: Fields(r.Header),
 		NoBody: r.Method != http.MethodConnect && (r.ContentLength == 0 || r.Body == nil),
 	}

@@ -1,11 +1,11 @@
 package httpserver
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
 
+	"avsproxy/internal/httpexchange"
 	"avsproxy/internal/netconn"
 )
 
@@ -53,25 +53,23 @@ func forHTTP1(conn net.Conn) net.Conn {
 	return conn
 }
 
-type http1Key struct{}
-
-// withHTTP1 notes the connection for endWhereUnclear. Inside of a CONNECT, the connection
+// followerOf is the one of a connection; nil = it has none. Inside of a CONNECT, the connection
 // outside is not looked for.
-func withHTTP1(ctx context.Context, conn net.Conn) context.Context {
+func followerOf(conn net.Conn) *http1Conn {
 	if wrapper, wraps := conn.(netconn.Wrapper); wraps {
 		if _, ours := conn.(*http1Conn); !ours {
 			conn = wrapper.NetConn()
 		}
 	}
 	follower, _ := conn.(*http1Conn)
-	return context.WithValue(ctx, http1Key{}, follower)
+	return follower
 }
 
 // endWhereUnclear ends connections of HTTP/1.x whose next request may not be one (RFC 9112
 // section 6.3).
 func endWhereUnclear(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, _ := r.Context().Value(http1Key{}).(*http1Conn); c != nil && r.ProtoMajor == 1 && c.requests.endsWithThis() {
+		if c := followerOf(httpexchange.Below(r.Context())); c != nil && r.ProtoMajor == 1 && c.requests.endsWithThis() {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)

@@ -97,7 +97,7 @@ func TestHeadsThatAreTooLargeGetAProblem(t *testing.T) {
 func TestRequestsKnowTheirProtocolAndStream(t *testing.T) {
 	url := "http://" + serve(t, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		address, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		fmt.Fprintf(w, "%s %d %v %v", r.Proto, h2.StreamID(r), r.TLS != nil, strings.HasSuffix(r.Host, address.String()))
+		fmt.Fprintf(w, "%s %d %v %v", r.Proto, h2.StreamID(w), r.TLS != nil, strings.HasSuffix(r.Host, address.String()))
 	}))
 	old, new := speaking(t, overHTTP1), speaking(t, overHTTP2)
 	for i, step := range []struct {
@@ -110,7 +110,7 @@ func TestRequestsKnowTheirProtocolAndStream(t *testing.T) {
 	}
 	serverConf, clientConf := testkit.TLSConfigs(t)
 	address := serve(t, serverConf, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s %d %s", r.Proto, h2.StreamID(r), r.TLS.ServerName)
+		fmt.Fprintf(w, "%s %d %s", r.Proto, h2.StreamID(w), r.TLS.ServerName)
 	}))
 	secure := &http.Transport{TLSClientConfig: clientConf, ForceAttemptHTTP2: true}
 	defer secure.CloseIdleConnections()

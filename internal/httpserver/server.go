@@ -97,7 +97,7 @@ func connContext(count *atomic.Uint64) func(context.Context, net.Conn) context.C
 			known.Peer = peer.Of(conn)
 		}
 		known.Number = count.Add(1)
-		return httpexchange.WithConn(withHTTP1(ctx, conn), &known)
+		return httpexchange.WithConn(ctx, &known, conn)
 	}
 }
 

@@ -31,7 +31,7 @@ func serve(t *testing.T) (addr string, queue *ConnQueue) {
 			if !inside {
 				known.Peer = peer.Peer{Transport: peer.Loopback, UID: 7, Known: true}
 			}
-			return httpexchange.WithConn(ctx, &known)
+			return httpexchange.WithConn(ctx, &known, nil)
 		},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodConnect {
