@@ -12,13 +12,16 @@ import (
 // An attempt is one passage through lock, store, provider and store.
 type attempt struct {
 	source   *Source
-	flight   *renewal  // what it is for; nil = no renewal
-	unwanted Secret    // an access token that will not do, though it may look live
-	epoch    int       // of the source, when the attempt read what it goes on from
-	present  Secret    // what the source handed out until then
-	login    time.Time // when that login was made
-	held     bool      // it goes on from a grant that only memory has
-	result   Outcome   // renewed or adopted; empty while neither happened
+	flight   *renewal      // what it is for; nil = no renewal
+	unwanted Secret        // an access token that will not do, though it may look live
+	epoch    int           // of the source, when the attempt read what it goes on from
+	present  Secret        // what the source handed out until then
+	login    time.Time     // when that login was made
+	held     bool          // it goes on from a grant that only memory has
+	revision string        // of the stored grant, in a shared store
+	alone    bool          // without the shared store, by a mark from before
+	mustEnd  time.Duration // by when the answer must be there, if alone
+	result   Outcome       // renewed or adopted; empty while neither happened
 	saveErr  error
 	wait     time.Duration // until the next attempt, where this one has decided about it
 }
@@ -30,11 +33,27 @@ func (a *attempt) renew() (Grant, error) {
 	timeout := cmp.Or(s.Timeout, renewTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	unlock, err := s.Store.Lock(ctx, s.key())
+	unlock, lost, err := lockStored(ctx, s.Store, s.key())
+	if isAway(err) {
+		return a.renewAlone(timeout, err)
+	}
 	if err != nil {
 		return Grant{}, err
 	}
 	defer unlock()
+	defer a.releaseCallers(lost)()
+	for { // until nobody is faster
+		grant, err := a.renewLocked(timeout)
+		if !errors.Is(err, ErrSuperseded) {
+			return grant, err
+		}
+	}
+}
+
+// renewLocked is renew for who has the lock. ErrSuperseded = another process changed the grant
+// since it was read.
+func (a *attempt) renewLocked(timeout time.Duration) (Grant, error) {
+	s := a.source
 	grant, err := a.load()
 	if err != nil {
 		return Grant{}, err
@@ -51,6 +70,9 @@ func (a *attempt) renew() (Grant, error) {
 	if dead := s.cannotRenew(grant); dead != nil {
 		return grant, dead
 	}
+	if grant.MarkedFor > 0 {
+		return grant, siblingRenews(grant.MarkedFor)
+	}
 	if grant.Failed.backingOff() { // another process has found out
 		a.wait = until(grant.Failed.Retry)
 		return grant, grant.Failed.error()
@@ -62,9 +84,11 @@ func (a *attempt) renew() (Grant, error) {
 // store holds, else what to start from.
 func (a *attempt) load() (Grant, error) {
 	s := a.source
-	stored, err := s.Store.Load(s.key())
+	var stored Grant
+	var err error
+	stored, a.revision, err = loadStored(s.Store, s.key())
 	var held Grant
-	if held, a.held = a.reconcile(stored, err); a.held {
+	if held, a.held = a.reconcile(stored, err); a.held && !isAway(err) {
 		return held, nil
 	}
 	if err != nil && !errors.Is(err, ErrNoGrant) {
@@ -121,12 +145,15 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	if err != nil {
 		return old, err
 	}
-	ctx, cancel := runningTimeout(responseTimeout)
+	ctx, cancel := runningTimeout(min(responseTimeout, a.limit()))
 	defer cancel()
 	defer a.boundCallers(timeout)()
 	renewed, err := a.source.Renew(ctx, marked)
 	a.source.unread().note(err)
 	if LoginNeeded(err) && !a.source.Unattended {
+		if sibling, changed := a.sibling(marked, err); changed != nil {
+			return sibling, changed
+		}
 		return a.refused(old, err)
 	}
 	renewed.PendingSince, renewed.Failed = time.Time{}, Failed{}
@@ -141,8 +168,12 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	case !renewed.sameTokens(marked): // else a command that still prints the token it printed before
 		a.result = OutcomeRenewed
 	}
-	if a.save(renewed); a.saveErr == nil {
+	switch a.save(renewed); {
+	case a.saveErr == nil:
 		a.source.unread().drop()
+	case errors.Is(a.saveErr, ErrSuperseded):
+		a.saveErr = nil
+		return renewed, ErrSuperseded
 	}
 	return renewed, nil
 }
@@ -166,12 +197,21 @@ func (a *attempt) boundCallers(timeout time.Duration) (stop func()) {
 // A store that takes nothing does not stop a process that goes on; what it gets
 // serves from memory.
 func (a *attempt) mark(old Grant) (Grant, error) {
-	if a.source.Unattended || !old.PendingSince.IsZero() && !a.source.MustSave {
+	shared := sharedBy(a.source.Store) != nil
+	if a.source.Unattended || a.alone || !old.PendingSince.IsZero() && !a.source.MustSave && !shared {
 		return old, nil
 	}
 	marked := old
-	marked.PendingSince = cmp.Or(old.PendingSince, wallNow())
-	if a.save(marked); a.saveErr != nil && a.source.MustSave {
+	marked.PendingSince, marked.MarkedFor = cmp.Or(old.PendingSince, wallNow()), 0
+	if shared {
+		marked.PendingSince = wallNow() // from now on it is ours
+	}
+	switch a.save(marked); {
+	case a.saveErr != nil && shared:
+		return old, a.saveErr
+	case shared && wallNow().Sub(marked.PendingSince) > markStale:
+		return old, ErrSuperseded // this process was stopped meanwhile
+	case a.saveErr != nil && a.source.MustSave:
 		return old, newError(ActionConfig, "the token was not renewed: the store takes nothing, and what the provider gave would be lost at the end of this command", a.saveErr.Error())
 	}
 	return marked, nil
@@ -224,8 +264,10 @@ func (a *attempt) refused(old Grant, err error) (Grant, error) {
 
 func (a *attempt) save(grant Grant) {
 	s := a.source
-	a.saveErr = s.Store.Save(s.key(), grant)
+	var revision string
+	revision, a.saveErr = saveStored(s.Store, s.key(), a.revision, grant)
 	if a.saveErr == nil {
+		a.revision = revision
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.stored = grant

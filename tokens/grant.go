@@ -59,6 +59,10 @@ type Grant struct {
 	// that processes share it, and what the provider asked for with it.
 	Failed Failed `json:"failed,omitzero"`
 
+	// MarkedFor is how much longer the mark of another installation is honoured; 0 = it is ours,
+	// or nobody honours it any more. Stores leave it out.
+	MarkedFor time.Duration `json:"-"`
+
 	// Refused is the provider's reason why Refresh is dead, such as
 	// "invalid_grant". Such a grant is kept for diagnosis, never used again.
 	Refused string `json:"refused,omitempty"`

@@ -24,6 +24,7 @@ type Login struct {
 	source   *Source
 	client   *Client
 	state    string // of browser logins, with the verifier
+	shared   bool   // other replicas can end it
 	verifier string
 	started  time.Time
 	life     time.Duration      // after which it is forgotten, its outcome included

@@ -27,6 +27,12 @@ const (
 // serves all credentials; the state tells whose login a callback belongs to. The
 // zero value is ready for use and safe for concurrent use.
 type Logins struct {
+	// Shared lets other replicas end the logins that were begun here; nil = it ends here.
+	Shared *SharedStore
+	// Credential finds what another replica has begun a login to; needed with Shared. A nil
+	// source = there is none of that name.
+	Credential func(name string) (*Source, *Client)
+
 	mu      sync.Mutex
 	pending []*Login // oldest first, finished ones included
 }
@@ -46,7 +52,10 @@ func (l *Logins) Begin(ctx context.Context, source *Source, client *Client) (*Lo
 	if login.URL, err = client.authURL(ctx, login.state, login.verifier); err != nil {
 		return nil, err
 	}
-	joined, _ := l.join(login)
+	joined, isNew := l.join(login)
+	if isNew && l.Shared != nil {
+		login.shared = l.Shared.shareLogin(login) == nil // else it ends here
+	}
 	return joined, nil
 }
 
@@ -145,9 +154,15 @@ func (l *Logins) Callback(ctx context.Context, asked *url.URL) (*Login, error) {
 	state := Secret(asked.Query().Get("state"))
 	login := l.find(func(login *Login) bool { return login.Device == nil && Secret(login.state).Equal(state) })
 	if login == nil {
+		login = l.takeShared(state)
+	}
+	if login == nil {
 		return nil, ErrUnknownState
 	}
-	if login.take() {
+	switch taken := login.take(); {
+	case taken && l.endedElsewhere(login):
+		login.end(ctx, Grant{}, newError(ActionLogin, "this login was completed at another avsproxy that shares the store", hintStartAgain))
+	case taken:
 		// The code is spent by the attempt, so a browser that hangs up must not end it.
 		login.finish(asked)
 	}

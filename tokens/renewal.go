@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -9,7 +10,8 @@ import (
 type renewal struct {
 	done     chan struct{}
 	late     chan struct{} // closed when the callers have waited long enough
-	unwanted Secret        // it will not be content with this token
+	lateOnce sync.Once
+	unwanted Secret // it will not be content with this token
 	grant    Grant
 	usable   bool // grant may be sent, whatever err says
 	err      *Error
@@ -102,7 +104,7 @@ func (r *renewal) giveUp(s *Source) {
 	if s.failure == nil {
 		s.failure = noResponseYet()
 	}
-	close(r.late)
+	r.lateOnce.Do(func() { close(r.late) })
 }
 
 // noResponseYet is the error for callers who have waited long enough for a renewal that

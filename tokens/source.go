@@ -86,6 +86,11 @@ const (
 func (s *Source) Load() error {
 	s.begin()
 	grant, err := (&attempt{source: s}).load()
+	if isAway(err) {
+		if kept, keptErr := sharedBy(s.Store).Journal.Load(s.key()); keptErr == nil && kept.PendingSince.IsZero() && s.matches(kept) && kept.live(wallNow()) {
+			grant, err = kept, nil // it serves to its end
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -14,6 +14,9 @@ import (
 func (s *Source) SetGrant(ctx context.Context, grant Grant) error {
 	unlock, err := s.Store.Lock(ctx, s.key())
 	if err != nil {
+		if shared := sharedBy(s.Store); shared != nil {
+			_ = shared.Journal.Save(s.key(), grant) // it is offered to the store when that is there
+		}
 		return s.adoptLogin(grant, err)
 	}
 	defer unlock()
@@ -261,7 +264,9 @@ func (s *Source) saveHeld() {
 		// One under way has what is newer, or waits for the lock and then saves what is held.
 		if s.Status().Renewing {
 			err = errRenewing
-		} else if grant, _ := a.load(); a.held {
+		} else if grant, loadErr := a.load(); isAway(loadErr) {
+			err = loadErr
+		} else if a.held {
 			a.save(grant)
 		}
 	}

@@ -20,6 +20,7 @@ type Status struct {
 	Try         string             `json:"try,omitempty"` // what curl can ask for first, as its arguments
 	Users       Access             `json:"users"`
 	TurnedAway  TurnedAway         `json:"turned_away"`
+	Store       *Store             `json:"store,omitempty"` // where other machines use it, too
 	Routes      []Route            `json:"routes"`
 	Credentials []CredentialStatus `json:"credentials"`
 }
@@ -35,6 +36,25 @@ type Access struct {
 type TurnedAway struct {
 	Proxy   int64 `json:"proxy"`
 	Console int64 `json:"console"`
+}
+
+// A Store is a store of logins that other machines use, too.
+type Store struct {
+	Where    string   `json:"where"`              // without user and password
+	Problem  *Error   `json:"problem,omitempty"`  // it cannot be reached
+	Warnings []string `json:"warnings,omitempty"` // of its settings, which may lose logins
+}
+
+// Lines are the state of the store in words.
+func (s *Store) Lines() []string {
+	if s.Problem != nil {
+		return []string{s.Where + ", shared with other machines", s.Problem.Message + ": " + s.Problem.Hint}
+	}
+	lines := []string{s.Where + ", shared with other machines: it answers"}
+	for _, warning := range s.Warnings {
+		lines = append(lines, "warning: "+warning)
+	}
+	return lines
 }
 
 // A Route is a route as it is at this moment.

@@ -17,6 +17,9 @@ type secretSet struct{ redact.Set }
 // headers and parameters whose names say that they are secret.
 func (s *secretSet) addConfig(conf *config.Config) {
 	s.Add(conf.Proxy.ClientKey.ResolveQuick().Reveal())
+	for _, secret := range append([]config.SecretRef{conf.Store.URL, conf.Store.EncryptionKey}, conf.Store.OldEncryptionKeys...) {
+		s.Add(secret.ResolveQuick().Reveal())
+	}
 	for _, c := range conf.Credentials {
 		for _, secret := range []config.SecretRef{c.ClientSecret, c.RefreshToken, c.Token} {
 			s.Add(secret.ResolveQuick().Reveal())

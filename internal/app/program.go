@@ -61,7 +61,10 @@ func Build(e *Environment, conf *config.Config, r Resolved) (*Program, error) {
 	if r.MemoryStore {
 		p.store = &tokens.MemoryStore{}
 	} else {
-		p.store = newStore(e, conf)
+		var err error
+		if p.store, err = newStore(e, conf); err != nil {
+			return nil, err
+		}
 	}
 	for _, name := range credentialNames(conf) {
 		credential, err := newCredential(p, conf.Credentials[name])
@@ -73,20 +76,22 @@ func Build(e *Environment, conf *config.Config, r Resolved) (*Program, error) {
 	return p, nil
 }
 
-func newStore(e *Environment, conf *config.Config) tokens.Store {
+func newStore(e *Environment, conf *config.Config) (tokens.Store, error) {
 	switch {
 	case conf.Store.Kind == "memory":
-		return &tokens.MemoryStore{}
+		return &tokens.MemoryStore{}, nil
 	case conf.Sandbox: // its tokens are worth nothing, and the system's keyring is not to be littered
-		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: e.warnLockHeld}
+		return tokens.FileStore{Dir: sandboxFolder(conf), Waiting: e.warnLockHeld}, nil
+	case conf.Store.Shared():
+		return sharedStore(e, conf)
 	case conf.Store.Kind == "keyring":
 		// The name keeps apart what belongs to different folders, and what people put into the keyring themselves.
 		return &tokens.KeyringStore{
 			Dir: conf.Store.Path, Service: "avsproxy logins of " + conf.Store.Path,
 			Recovered: e.warnRecovered, Waiting: e.warnLockHeld,
-		}
+		}, nil
 	}
-	return tokens.FileStore{Dir: conf.Store.Path, Recovered: e.warnRecovered, Waiting: e.warnLockHeld}
+	return tokens.FileStore{Dir: conf.Store.Path, Recovered: e.warnRecovered, Waiting: e.warnLockHeld}, nil
 }
 
 // credentialNames are those that routes use, in their order, then the rest. In

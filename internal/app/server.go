@@ -23,7 +23,6 @@ import (
 	"avsproxy/internal/sandbox"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/tunnel"
-	"avsproxy/tokens"
 )
 
 // A Server is a proxy that listens: everything that has to be closed again.
@@ -62,6 +61,7 @@ type Server struct {
 	ended                            []<-chan error
 	closers                          []func()
 	background                       []func(context.Context)
+	store                            *storeWatch // nil = the store is not shared
 	ready                            atomic.Bool // what the proxy asks for by itself is recorded
 }
 
@@ -169,10 +169,11 @@ func (s *Server) removeLeftovers(context.Context) error {
 		return nil
 	}
 	sweepStateFolder(s.env, s.Conf)
-	if store, ok := newStore(s.env, s.Conf).(interface{ Tidy() }); ok {
-		store.Tidy()
+	store, err := newStore(s.env, s.Conf)
+	if tidy, ok := store.(interface{ Tidy() }); ok && err == nil {
+		tidy.Tidy()
 	}
-	return nil
+	return err
 }
 
 func (s *Server) build(ctx context.Context) error {
@@ -208,6 +209,7 @@ func (s *Server) build(ctx context.Context) error {
 		return err
 	}
 	s.background = append(s.background, new(trimmer).keep)
+	s.watchStore()
 	s.background = append(s.background, s.pipeline.background...)
 	s.replayer = newReplayer(s.capture.recorder, s.pipeline.handler, o.errorLog)
 	s.closers = append(s.closers, s.pipeline.close, s.replayer.close)
@@ -226,7 +228,7 @@ func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 	}
 	ended := make(chan struct{})
 	s.callbacks = &callbackListener{
-		logins: &tokens.Logins{}, consolePort: s.consolePort, tls: s.callbackTLS, errorLog: o.errorLog, limit: s.pagesLimit,
+		logins: s.program.newLogins(), consolePort: s.consolePort, tls: s.callbackTLS, errorLog: o.errorLog, limit: s.pagesLimit,
 	}
 	for i, own := range s.routeListeners {
 		s.pipeline.routes[i].Listen = addresses(own)
@@ -254,6 +256,9 @@ func (s *Server) buildConsole(metrics *console.Metrics, o observers) error {
 		Replay:      s.replayer.replay,
 		Points:      s.pipeline.handler.Points,
 		Explain:     func(method, url string) (any, error) { return explainer.Explain(method, url) },
+	}
+	if s.store != nil {
+		s.console.Store = s.store.now
 	}
 	s.buildHandlers(o, func() { close(ended) })
 	return nil

@@ -72,6 +72,7 @@ func (a *commands) examine(ctx context.Context, live bool) []doctor.Finding {
 	if err != nil {
 		return append(found, doctor.BadConfiguration(err, hintOf(err))...)
 	}
+	found = append(found, doctor.SharedStore(program.Store())...)
 	found = append(found, doctor.Upstreams(ctx, upstreams)...)
 	found = append(found, doctor.Providers(ctx, program.Providers())...)
 	if live {

@@ -93,6 +93,11 @@ func printStatus(a *commands, status *api.Status) error {
 	if away := status.TurnedAway; away != (api.TurnedAway{}) {
 		fmt.Fprintf(table, "turned away\t%d connections of other users to the proxy, %d to the console, beyond those that get an answer\n", away.Proxy, away.Console)
 	}
+	if store := status.Store; store != nil {
+		for i, line := range store.Lines() {
+			fmt.Fprintf(table, "%s\t%s\n", map[bool]string{true: "store"}[i == 0], line)
+		}
+	}
 	for _, route := range status.Routes {
 		fmt.Fprintf(table, "route %s\t%s, credential %s\n", route.Name, route.Upstream, cmp.Or(route.Credential, "none"))
 		if len(route.Listen) > 0 {

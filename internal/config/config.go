@@ -52,9 +52,16 @@ type Console struct {
 
 // Store is where grants are stored.
 type Store struct {
-	Kind string `toml:"kind" oneof:"file keyring memory"` // "file", "keyring" or "memory"
-	Path string `toml:"path"`                             // the state folder of every kind; empty only when Kind is "memory" and no folder is known
+	Kind string `toml:"kind" oneof:"file keyring memory redis postgres"` // "file", "keyring", "memory", "redis" or "postgres"
+	Path string `toml:"path"`                                            // the state folder of every kind; empty only when Kind is "memory" and no folder is known
+
+	URL               SecretRef   `toml:"url"`                 // of a shared store; zero where Kind is none
+	EncryptionKey     SecretRef   `toml:"encryption_key"`      // of a shared store; zero where Kind is none
+	OldEncryptionKeys []SecretRef `toml:"old_encryption_keys"` // which have sealed what is there
 }
+
+// Shared reports whether other machines use the store, too.
+func (s Store) Shared() bool { return s.Kind == "redis" || s.Kind == "postgres" }
 
 // Capture limits what is recorded of recent exchanges.
 type Capture struct {

@@ -102,6 +102,8 @@ func (t *table) field(key, oneof string, field any) {
 		*field = t.pairs(key)
 	case *SecretRef:
 		*field = t.secret(key)
+	case *[]SecretRef:
+		*field = t.secrets(key)
 	default:
 		panic("config: there is no getter for the type of " + key)
 	}

@@ -121,7 +121,7 @@ func TestEverySettingIsTaken(t *testing.T) {
 	if files.Downchannel != "keep" || !cmp.Equal(files.HealOn, []int{401}) || files.PingInterval != 4*time.Minute || files.SingleConnection {
 		t.Errorf("defaults: %+v", files)
 	}
-	if c.Proxy.Others != "tunnel" || !cmp.Equal(c.Console.Hosts, []string{"localhost:8081"}) || !c.Proxy.DecisionHeader || c.Capture != (Capture{false, 1000, 2 << 30}) || c.Store != (Store{"memory", "/var/lib/avsproxy"}) || len(c.Proxy.Listen) != 3 {
+	if c.Proxy.Others != "tunnel" || !cmp.Equal(c.Console.Hosts, []string{"localhost:8081"}) || !c.Proxy.DecisionHeader || c.Capture != (Capture{false, 1000, 2 << 30}) || c.Store.Kind != "memory" || c.Store.Path != "/var/lib/avsproxy" || len(c.Proxy.Listen) != 3 {
 		t.Errorf("got %+v", c)
 	}
 	a, f := c.Credentials["alexa"], c.Credentials["files"]

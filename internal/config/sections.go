@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"avsproxy/tokens"
 )
 
 func (d *decoder) config(root *table) *Config {
@@ -167,9 +169,26 @@ func (t *table) store() Store {
 	if s.Path == "" {
 		s.Path = StateFolder(t.d.getenv)
 	}
+	s.checkShared(t)
 	t.reportIf(s.Path == "" && s.Kind != "memory", "path",
 		"has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME names an absolute path", `name a folder, like "/var/lib/avsproxy"`)
 	return s
+}
+
+// checkShared checks what a shared store needs. Its address is not looked into: it may be in a
+// source that is not read now.
+func (s *Store) checkShared(t *table) {
+	if !s.Shared() {
+		return
+	}
+	example := map[string]string{"redis": "redis://user:password@host:6379", "postgres": "postgres://user:password@host/database"}[s.Kind]
+	t.reportIf(s.URL.IsZero(), "url", "is missing, and kind = "+strconv.Quote(s.Kind)+" needs it", "write its address, such as { env = \"STORE_URL\" } with "+example)
+	t.reportIf(s.EncryptionKey.IsZero(), "encryption_key", "is missing, and logins leave this machine encrypted alone", "write { env = \"NAME\" } or { file = \"/path\" } of the same random text on all machines: openssl rand -base64 32")
+	t.requireReadable("url", s.URL)
+	t.requireReadable("encryption_key", s.EncryptionKey)
+	if key := s.EncryptionKey.text; key != "" && len(key) < tokens.MinKey {
+		t.report("encryption_key", fmt.Sprintf("is shorter than %d characters", tokens.MinKey), "make one by: openssl rand -base64 32")
+	}
 }
 
 func (t *table) capture() Capture {

@@ -111,6 +111,14 @@ func valueText(key string, value any) string {
 		return pairsText(value)
 	case SecretRef:
 		return value.shown()
+	case []SecretRef:
+		var list []string
+		for _, secret := range value {
+			list = append(list, secret.shown())
+		}
+		if len(list) > 0 {
+			return "[" + strings.Join(list, ", ") + "]"
+		}
 	}
 	return ""
 }

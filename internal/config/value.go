@@ -63,9 +63,28 @@ func parseSize(text string) (int64, bool) {
 	return n * unit, true
 }
 
+// secrets gets a list of secrets.
+func (t *table) secrets(key string) (all []SecretRef) {
+	list, _ := get[[]any](t, key, "a list of secrets")
+	for i, raw := range list {
+		at := t.at.key(key).item(i)
+		switch raw.(type) {
+		case string, map[string]any:
+		default:
+			t.reportItem(key, i, "must be text in quotes, "+sourceForms(), "")
+			continue
+		}
+		item := &table{d: t.d, at: at, values: map[string]any{"": raw}} // whose key is ""
+		all = append(all, item.secretAt("", at))
+	}
+	return all
+}
+
 // secret gets a secret: its text, or a table that names its source.
-func (t *table) secret(key string) SecretRef {
-	s := SecretRef{key: t.at.key(key).name, getenv: t.d.getenv, environ: t.d.environ}
+func (t *table) secret(key string) SecretRef { return t.secretAt(key, t.at.key(key)) }
+
+func (t *table) secretAt(key string, at position) SecretRef {
+	s := SecretRef{key: at.name, getenv: t.d.getenv, environ: t.d.environ}
 	raw, isTable := t.values[key].(map[string]any)
 	if !isTable {
 		value, _ := get[string](t, key, "text in quotes, "+sourceForms())
@@ -78,7 +97,7 @@ func (t *table) secret(key string) SecretRef {
 	}
 	t.known = append(t.known, key)
 	before := len(t.d.issues)
-	inner := &table{d: t.d, at: t.at.key(key), values: raw}
+	inner := &table{d: t.d, at: at, values: raw}
 	found := s
 	found.env, found.file = inner.text("env", ""), inner.text("file", "")
 	found.command, found.keyring = inner.texts("command", nil), inner.text("keyring", "")

@@ -81,6 +81,8 @@ type Console struct {
 	// TurnedAway returns how many connections of other users were closed without an
 	// answer; nil = they are not counted.
 	TurnedAway func() api.TurnedAway
+	// Store is the store that other machines use, too; nil = there is none.
+	Store func() *api.Store
 	// Proxy and Self are the addresses to show: base URLs without a slash at the end.
 	Proxy []string
 	Self  string

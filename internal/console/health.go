@@ -112,6 +112,9 @@ func (c *Console) present() api.Status {
 	for _, credential := range c.Credentials {
 		status.Credentials = append(status.Credentials, Describe(credential, credential.Source.Status()))
 	}
+	if c.Store != nil {
+		status.Store = c.Store()
+	}
 	if c.TurnedAway != nil {
 		status.TurnedAway = c.TurnedAway()
 	}

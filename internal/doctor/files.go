@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"avsproxy/internal/api"
 	"avsproxy/internal/config"
 	"avsproxy/internal/durable"
 
@@ -75,6 +76,21 @@ func Store(ctx context.Context, conf *config.Config) []Finding {
 	all := folder(ctx, conf.Store.Path)
 	if conf.Store.Kind == "keyring" && !conf.Sandbox {
 		all = append(all, keyringAnswers(ctx))
+	}
+	return all
+}
+
+// SharedStore is about a store that other machines use, too; nil = there is none.
+func SharedStore(store *api.Store) (all []Finding) {
+	switch {
+	case store == nil:
+		return nil
+	case store.Problem != nil:
+		return []Finding{fail("store", store.Problem.Message, store.Problem.Hint)}
+	}
+	all = append(all, ok("store", "%s, which other machines share, answers", store.Where))
+	for _, warning := range store.Warnings {
+		all = append(all, warn("store", "it may lose logins", warning))
 	}
 	return all
 }

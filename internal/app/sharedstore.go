@@ -1,0 +1,186 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"avsproxy/internal/api"
+	"avsproxy/internal/config"
+	"avsproxy/internal/durable"
+	"avsproxy/internal/postgresengine"
+	"avsproxy/internal/redisengine"
+	"avsproxy/internal/terminal"
+	"avsproxy/tokens"
+)
+
+// sharedStore makes the store that other machines use, too. It connects to nothing yet.
+func sharedStore(e *Environment, conf *config.Config) (*tokens.SharedStore, error) {
+	engine, err := newEngine(conf.Store)
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := newSealer(conf.Store)
+	if err != nil {
+		return nil, terminal.Usage(err, "make a key by: openssl rand -base64 32")
+	}
+	journal := filepath.Join(conf.Store.Path, "journal")
+	owner, err := installationName(journal)
+	if err != nil {
+		return nil, terminal.Failed(err, "see that the folder is yours, or set path in [store]")
+	}
+	return &tokens.SharedStore{
+		Engine: engine, Sealer: sealer, Owner: owner, Waiting: e.warnLockHeld,
+		Journal: tokens.FileStore{Dir: journal, Recovered: e.warnRecovered},
+	}, nil
+}
+
+func newEngine(conf config.Store) (tokens.Engine, error) {
+	address, err := conf.URL.Resolve()
+	if err != nil {
+		return nil, terminal.Usage(err, "see [store] in the configuration")
+	}
+	var engine tokens.Engine
+	if conf.Kind == "redis" {
+		engine, err = redisengine.New(address)
+	} else {
+		engine, err = postgresengine.New(address)
+	}
+	if err != nil {
+		return nil, terminal.Usage(fmt.Errorf("store.url %w", err), "see docs/shared.md for the forms of addresses")
+	}
+	return engine, nil
+}
+
+func newSealer(conf config.Store) (*tokens.Sealer, error) {
+	key, err := conf.EncryptionKey.Resolve()
+	if err != nil {
+		return nil, err
+	}
+	var old []tokens.Secret
+	for _, ref := range conf.OldEncryptionKeys {
+		secret, err := ref.Resolve()
+		if err != nil {
+			return nil, err
+		}
+		old = append(old, secret)
+	}
+	sealer, err := tokens.NewSealer(key, old...)
+	if err != nil {
+		return nil, fmt.Errorf("store.encryption_key: %w", err)
+	}
+	return sealer, nil
+}
+
+// installationName is what marks of this installation have: it is made once, and outlives the
+// process, so that the next one knows them again.
+func installationName(dir string) (string, error) {
+	if err := durable.MkdirPrivate(dir); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "installation")
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil && len(strings.TrimSpace(string(text))) > 0:
+		return strings.TrimSpace(string(text)), nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	}
+	name := rand.Text()
+	return name, durable.WriteFile(path, []byte(name+"\n"), 0o600)
+}
+
+// storeCheck is how often the shared store is asked how it is.
+const storeCheck = 20 * time.Second
+
+// A storeWatch knows how the shared store is.
+type storeWatch struct {
+	store tokens.Store
+	log   *slog.Logger
+	last  atomic.Pointer[api.Store]
+}
+
+func (w *storeWatch) now() *api.Store { return w.last.Load() }
+
+// run looks now and then until ctx ends, and tells of changes.
+func (w *storeWatch) run(ctx context.Context) {
+	for {
+		before, now := w.last.Load(), DescribeStore(w.store)
+		w.last.Store(now)
+		w.tell(before, now)
+		select {
+		case <-time.After(storeCheck):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *storeWatch) tell(before, now *api.Store) {
+	wasAway := before != nil && before.Problem != nil
+	switch {
+	case now.Problem != nil && !wasAway:
+		w.log.Error(now.Problem.Message, "hint", now.Problem.Hint)
+	case now.Problem == nil && wasAway:
+		w.log.Info("the shared store answers again", "store", now.Where)
+	}
+	if now.Problem == nil && (before == nil || !slices.Equal(before.Warnings, now.Warnings)) {
+		for _, warning := range now.Warnings {
+			w.log.Warn("the shared store may lose logins: " + warning)
+		}
+	}
+}
+
+// watchStore looks after a shared store, if there is one.
+func (s *Server) watchStore() {
+	if _, shared := s.program.store.(*tokens.SharedStore); shared {
+		s.store = &storeWatch{store: s.program.store, log: s.env.UI.Log}
+		s.background = append(s.background, s.store.run)
+	}
+}
+
+// newLogins are those of this program; a shared store lets other replicas end them.
+func (p *Program) newLogins() *tokens.Logins {
+	shared, ok := p.store.(*tokens.SharedStore)
+	if !ok {
+		return &tokens.Logins{}
+	}
+	return &tokens.Logins{Shared: shared, Credential: func(name string) (*tokens.Source, *tokens.Client) {
+		i := slices.IndexFunc(p.credentials, func(c *Credential) bool { return c.Conf.Name == name && c.Client != nil })
+		if i < 0 {
+			return nil, nil
+		}
+		return p.credentials[i].Source, p.credentials[i].Client
+	}}
+}
+
+// DescribeStore asks a shared store how it is; nil = the store is not shared.
+func DescribeStore(store tokens.Store) *api.Store {
+	shared, ok := store.(*tokens.SharedStore)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	warnings, err := shared.Advise(ctx)
+	described := &api.Store{Where: shared.Engine.String(), Warnings: warnings}
+	if err != nil {
+		described.Problem = &api.Error{
+			Action: tokens.ActionRetry, Message: (&tokens.StoreAwayError{Store: described.Where, Err: err}).Error(),
+			Hint: "start it, or see url in [store]; present tokens serve to their end, and nobody renews meanwhile",
+		}
+	}
+	return described
+}
+
+// Store says how the store is, if it is shared; nil = it is not.
+func (p *Program) Store() *api.Store { return DescribeStore(p.store) }

@@ -1,0 +1,198 @@
+// Package engines starts databases for tests, and tests what a [tokens.SharedStore] asks of them.
+package engines
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"avsproxy/internal/testkit"
+	"avsproxy/tokens"
+)
+
+// A Server is a database that a test starts and stops.
+type Server struct {
+	t       testing.TB
+	Port    string
+	Dir     string
+	command func() *exec.Cmd
+	ready   func(port string) bool
+	running *exec.Cmd
+}
+
+// Start starts it, or starts it again, and waits until it takes connections.
+func (s *Server) Start() {
+	s.t.Helper()
+	s.running = s.command()
+	testkit.NoError(s.t, s.running.Start())
+	for deadline := time.Now().Add(testkit.Timeout); ; time.Sleep(10 * time.Millisecond) {
+		if s.ready(s.Port) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s does not listen on %s", s.running.Path, s.Port)
+		}
+	}
+}
+
+// Kill ends it as kill -9 does.
+func (s *Server) Kill() {
+	if s.running != nil {
+		_ = s.running.Process.Kill() // it may be over
+		_ = s.running.Wait()
+		s.running = nil
+	}
+}
+
+// Signal sends it a signal, such as SIGSTOP.
+func (s *Server) Signal(signal syscall.Signal) { _ = s.running.Process.Signal(signal) }
+
+func listens(port string) bool {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}
+
+func newServer(t testing.TB, command func(s *Server) *exec.Cmd) *Server {
+	s := &Server{t: t, Port: freePort(t), Dir: t.TempDir(), ready: listens}
+	s.command = func() *exec.Cmd { return command(s) }
+	t.Cleanup(s.Kill)
+	return s
+}
+
+func freePort(t testing.TB) string {
+	ln := testkit.Listen(t)
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	ln.Close()
+	return port
+}
+
+// Redis starts a redis-server with further arguments.
+func Redis(t testing.TB, args ...string) *Server {
+	t.Helper()
+	testkit.NeedTool(t, "redis-server")
+	s := newServer(t, func(s *Server) *exec.Cmd {
+		return exec.Command("redis-server", append([]string{"--port", s.Port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--logfile", filepath.Join(s.Dir, "log")}, args...)...)
+	})
+	s.Start()
+	return s
+}
+
+// postgresUser is who PostgreSQL runs as where a test is root, whom it refuses.
+const postgresUser = 65534
+
+// Postgres starts a PostgreSQL that trusts the user "postgres".
+func Postgres(t testing.TB, settings ...string) *Server {
+	t.Helper()
+	initdb := postgresTool(t, "initdb")
+	s := newServer(t, func(s *Server) *exec.Cmd {
+		args := []string{"-D", filepath.Join(s.Dir, "data"), "-p", s.Port, "-h", "127.0.0.1", "-k", ""}
+		for _, setting := range settings {
+			args = append(args, "-c", setting)
+		}
+		return asUser(exec.Command(filepath.Join(filepath.Dir(initdb), "postgres"), args...))
+	})
+	testkit.NoError(t, os.Chmod(filepath.Dir(s.Dir), 0o755))
+	testkit.NoError(t, os.Chmod(s.Dir, 0o777))
+	if out, err := asUser(exec.Command(initdb, "-D", filepath.Join(s.Dir, "data"), "-U", "postgres", "-A", "trust", "-N")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.ready = func(port string) bool {
+		return exec.Command(filepath.Join(filepath.Dir(initdb), "pg_isready"), "-q", "-h", "127.0.0.1", "-p", port).Run() == nil
+	}
+	s.Start()
+	return s
+}
+
+func asUser(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Dir = "/"
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: postgresUser, Gid: postgresUser}}
+	}
+	return cmd
+}
+
+// postgresTool finds a tool of PostgreSQL, which Debian keeps out of the PATH.
+func postgresTool(t testing.TB, name string) string {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if len(found) > 0 {
+		return found[len(found)-1]
+	}
+	testkit.NeedTool(t, name)
+	path, _ := exec.LookPath(name)
+	return path
+}
+
+// TestEngine tries what the interface promises.
+func TestEngine(t *testing.T, engine tokens.Engine) {
+	ctx := t.Context()
+	get := func(want string) {
+		t.Helper()
+		entry, err := engine.Get(ctx, "grant:x")
+		if err != nil || string(entry.Value) != want || entry.Age < 0 || entry.Age > time.Minute {
+			t.Errorf("%+v, %v, not %q", entry, err, want)
+		}
+	}
+	swap := func(old, revision, value string, want bool) {
+		t.Helper()
+		if won, err := engine.Swap(ctx, "grant:x", old, revision, []byte(value)); err != nil || won != want {
+			t.Errorf("swap of %q: %v, %v", old, won, err)
+		}
+	}
+	get("")
+	swap("nothing", "1", "one", false)
+	swap("", "1", "one", true)
+	swap("", "2", "two", false)
+	get("one")
+	swap("1", "2", "two\x00\xff", true)
+	swap("1", "3", "three", false)
+	get("two\x00\xff")
+	if entry, _ := engine.Get(ctx, "grant:x"); entry.Revision != "2" {
+		t.Errorf("%+v", entry)
+	}
+
+	lease := func(owner string, life time.Duration, want bool) {
+		t.Helper()
+		if got, err := engine.Lease(ctx, "lock:x", owner, life); err != nil || got != want {
+			t.Errorf("lease of %s: %v, %v", owner, got, err)
+		}
+	}
+	lease("a", time.Minute, true)
+	lease("b", time.Minute, false)
+	lease("a", time.Minute, true)
+	testkit.NoError(t, engine.Release(ctx, "lock:x", "b"))
+	lease("b", time.Minute, false)
+	testkit.NoError(t, engine.Release(ctx, "lock:x", "a"))
+	lease("b", 50*time.Millisecond, true)
+	testkit.Eventually(t, engine, func() bool { got, _ := engine.Lease(ctx, "lock:x", "c", time.Minute); return got })
+
+	take := func(want string) {
+		t.Helper()
+		if value, err := engine.Take(ctx, "login:x"); err != nil || string(value) != want {
+			t.Errorf("%q, %v, not %q", value, err, want)
+		}
+	}
+	take("")
+	testkit.NoError(t, engine.Put(ctx, "login:x", []byte("once"), time.Minute))
+	take("once")
+	take("")
+	testkit.NoError(t, engine.Put(ctx, "login:x", []byte("over"), time.Millisecond))
+	time.Sleep(20 * time.Millisecond) // the engine's clock, not ours
+	take("")
+	if _, err := engine.Advise(ctx); err != nil {
+		t.Error(err)
+	}
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := engine.Get(over, "grant:x"); err == nil {
+		t.Error("a call whose context is over has a result")
+	}
+}
