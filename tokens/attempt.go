@@ -71,6 +71,7 @@ func (a *attempt) renewLocked(timeout time.Duration) (Grant, error) {
 		return grant, dead
 	}
 	if grant.MarkedFor > 0 {
+		a.wait = min(grant.MarkedFor, startAgain)
 		return grant, siblingRenews(grant.MarkedFor)
 	}
 	if grant.Failed.backingOff() { // another process has found out

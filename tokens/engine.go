@@ -25,6 +25,9 @@ type Engine interface {
 	Put(ctx context.Context, key string, value []byte, life time.Duration) error
 	// Take returns a value and removes it, so that one caller gets it; nil = there is none.
 	Take(ctx context.Context, key string) ([]byte, error)
+	// Changes calls changed with the key of each entry that is written, until ctx ends or the
+	// engine cannot be reached; subscribed is called when it begins. These are hints: some may be lost.
+	Changes(ctx context.Context, subscribed func(), changed func(key string)) error
 	// Advise says in words how the engine's settings may lose what it has acknowledged.
 	Advise(ctx context.Context) ([]string, error)
 	// String names the engine, without what is secret in its address.

@@ -94,6 +94,8 @@ func (e *memoryEngine) Take(_ context.Context, key string) ([]byte, error) {
 	return e.notes[key], nil
 }
 
+func (e *memoryEngine) Changes(context.Context, func(), func(string)) error { return nil }
+
 func (e *memoryEngine) Advise(context.Context) ([]string, error) { return nil, nil }
 
 // lose forgets what was written since the engine was like that.

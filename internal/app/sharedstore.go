@@ -142,11 +142,33 @@ func (w *storeWatch) tell(before, now *api.Store) {
 
 // watchStore looks after a shared store, if there is one.
 func (s *Server) watchStore() {
-	if _, shared := s.program.store.(*tokens.SharedStore); shared {
+	if shared, ok := s.program.store.(*tokens.SharedStore); ok {
 		s.store = &storeWatch{store: s.program.store, log: s.env.UI.Log}
-		s.background = append(s.background, s.store.run)
+		s.background = append(s.background, s.store.run, func(ctx context.Context) { s.program.followStore(ctx, shared.Engine) })
 	}
 }
+
+// followStore takes over what other machines do to the store, until ctx ends. What it misses is
+// found when a token is due.
+func (p *Program) followStore(ctx context.Context, engine tokens.Engine) {
+	follow := func(key string) {
+		for _, credential := range p.credentials {
+			if key == "" || credential.Source.Key() == key {
+				credential.Source.Follow()
+			}
+		}
+	}
+	for ctx.Err() == nil {
+		_ = engine.Changes(ctx, func() { follow("") }, follow) // [storeWatch] tells of a store that is away
+		select {
+		case <-time.After(followAgain):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// followAgain is between attempts to hear of the store's changes.
+const followAgain = 5 * time.Second
 
 // newLogins are those of this program; a shared store lets other replicas end them.
 func (p *Program) newLogins() *tokens.Logins {

@@ -97,10 +97,35 @@ func (e *Engine) Swap(ctx context.Context, key, old, revision string, value []by
 	if err := e.ready(ctx); err != nil {
 		return false, err
 	}
-	if old == "" {
-		return e.changed(ctx, "INSERT INTO avsproxy_entries VALUES ($1, $2, $3, clock_timestamp()) ON CONFLICT DO NOTHING", key, revision, value)
+	statement, args := "INSERT INTO avsproxy_entries VALUES ($1, $2, $3, clock_timestamp()) ON CONFLICT DO NOTHING", []any{key, revision, value}
+	if old != "" {
+		statement, args = "UPDATE avsproxy_entries SET revision = $2, value = $3, written = clock_timestamp() WHERE key = $1 AND revision = $4", append(args, old)
 	}
-	return e.changed(ctx, "UPDATE avsproxy_entries SET revision = $2, value = $3, written = clock_timestamp() WHERE key = $1 AND revision = $4", key, revision, value, old)
+	won, err := e.changed(ctx, statement, args...)
+	if won {
+		_, _ = e.pool.Exec(ctx, "SELECT pg_notify('avsproxy', $1)", key) // a hint
+	}
+	return won, err
+}
+
+// Changes implements [tokens.Engine]. It has a connection of its own.
+func (e *Engine) Changes(ctx context.Context, subscribed func(), changed func(key string)) error {
+	conn, err := pgx.ConnectConfig(ctx, e.pool.Config().ConnConfig)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "LISTEN avsproxy"); err != nil {
+		return err
+	}
+	subscribed()
+	for {
+		notice, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		changed(notice.Payload)
+	}
 }
 
 // changed reports whether a statement changed a row.

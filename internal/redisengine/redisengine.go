@@ -20,8 +20,11 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 )
 
-// Prefix begins all keys.
-const Prefix = "avsproxy:"
+const (
+	// Prefix begins all keys.
+	Prefix  = "avsproxy:"
+	channel = Prefix + "changes" // of hints
+)
 
 // An Engine is a [tokens.Engine]. It connects when it is first used.
 type Engine struct {
@@ -96,6 +99,7 @@ var swapScript = redis.NewScript(`
 if (redis.call('HGET', KEYS[1], 'r') or '') ~= ARGV[1] then return 0 end
 local now = redis.call('TIME')
 redis.call('HSET', KEYS[1], 'r', ARGV[2], 'v', ARGV[3], 't', string.format('%.0f', now[1] * 1000000 + now[2]))
+redis.pcall('PUBLISH', ARGV[4], KEYS[1])
 return 1`)
 
 // Get implements [tokens.Engine].
@@ -119,7 +123,7 @@ func (e *Engine) Get(ctx context.Context, key string) (tokens.Entry, error) {
 
 // Swap implements [tokens.Engine].
 func (e *Engine) Swap(ctx context.Context, key, old, revision string, value []byte) (bool, error) {
-	won, err := swapScript.Run(ctx, e.client, []string{Prefix + key}, old, revision, value).Int()
+	won, err := swapScript.Run(ctx, e.client, []string{Prefix + key}, old, revision, value, channel).Int()
 	return won == 1, err
 }
 
@@ -158,6 +162,24 @@ func (e *Engine) Take(ctx context.Context, key string) ([]byte, error) {
 		return nil, nil
 	}
 	return value, err
+}
+
+// Changes implements [tokens.Engine].
+func (e *Engine) Changes(ctx context.Context, subscribed func(), changed func(key string)) error {
+	subscription := e.client.Subscribe(ctx, channel)
+	defer subscription.Close()
+	defer context.AfterFunc(ctx, func() { subscription.Close() })() // a read does not heed ctx
+	if _, err := subscription.Receive(ctx); err != nil {
+		return err
+	}
+	subscribed()
+	for {
+		message, err := subscription.ReceiveMessage(ctx)
+		if err != nil {
+			return err
+		}
+		changed(strings.TrimPrefix(message.Payload, Prefix))
+	}
 }
 
 // Advise implements [tokens.Engine].

@@ -126,9 +126,9 @@ func postgresTool(t testing.TB, name string) string {
 	if len(found) > 0 {
 		return found[len(found)-1]
 	}
-	testkit.NeedTool(t, name)
-	path, _ := exec.LookPath(name)
-	return path
+	testkit.NeedTool(t, "pg_ctlcluster") // which comes with it
+	t.Fatal("PostgreSQL is not in /usr/lib/postgresql")
+	return ""
 }
 
 // TestEngine tries what the interface promises.
@@ -173,6 +173,22 @@ func TestEngine(t *testing.T, engine tokens.Engine) {
 	testkit.NoError(t, engine.Release(ctx, "lock:x", "a"))
 	lease("b", 50*time.Millisecond, true)
 	testkit.Eventually(t, engine, func() bool { got, _ := engine.Lease(ctx, "lock:x", "c", time.Minute); return got })
+
+	changes, subscribed := make(chan string, 10), make(chan struct{})
+	hearing, deaf := context.WithCancel(ctx)
+	heard := make(chan error, 1)
+	go func() {
+		heard <- engine.Changes(hearing, func() { close(subscribed) }, func(key string) { changes <- key })
+	}()
+	<-subscribed
+	swap("2", "3", "three", true)
+	if got := <-changes; got != "grant:x" {
+		t.Errorf("a change of %s", got)
+	}
+	deaf()
+	if err := <-heard; err == nil {
+		t.Error("changes end without an error")
+	}
 
 	take := func(want string) {
 		t.Helper()
