@@ -42,6 +42,9 @@ func credentialTask(s *Server, c *Credential, metrics *console.Metrics) (keep fu
 	c.Source.Outcome = func(outcome tokens.Outcome) {
 		s.capture.recorder.SecretsChanged() // before anybody sends the new token
 		tell(outcome)
+		if s.share != nil {
+			s.share.Changed(c.Conf.Name)
+		}
 		remind.notify(outcome)
 		if outcome == tokens.OutcomeRenewed {
 			warnSkew(logger, c)
@@ -50,6 +53,9 @@ func credentialTask(s *Server, c *Credential, metrics *console.Metrics) (keep fu
 	return func(ctx context.Context) {
 		var running sync.WaitGroup
 		running.Go(func() { c.Source.Warm(ctx) })
+		if c.Remote != nil {
+			running.Go(func() { c.Remote.Follow(ctx, c.Source) })
+		}
 		if len(remind.command) > 0 {
 			if c.Source.Status().State == tokens.StateLoginNeeded {
 				remind.notify(tokens.OutcomeLoginNeeded)

@@ -24,6 +24,7 @@ type Credential struct {
 	Conf   config.Credential
 	Source *tokens.Source
 	Client *tokens.Client // nil = no provider is spoken to
+	Remote *tokens.Remote // the avsproxy that owns the grant; nil = this one does
 }
 
 // Interactive reports whether a person logs in to the credential.
@@ -55,6 +56,9 @@ func newCredential(p *Program, conf config.Credential) (*Credential, error) {
 		command := tokens.Command{Argv: conf.Command}
 		source.Unattended, source.Renew, source.Matches = true, command.Renew, command.Matches
 		return &Credential{Conf: conf, Source: source}, nil
+	}
+	if conf.Grant == "remote" {
+		return remoteCredential(conf, source)
 	}
 	client, err := newClient(p, conf)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"avsproxy/internal/listen"
 	"avsproxy/internal/redact"
 	"avsproxy/internal/sandbox"
+	"avsproxy/internal/share"
 	"avsproxy/internal/terminal"
 	"avsproxy/internal/tunnel"
 )
@@ -62,6 +63,8 @@ type Server struct {
 	closers                          []func()
 	background                       []func(context.Context)
 	store                            *storeWatch // nil = the store is not shared
+	share                            *share.Door // nil = nobody takes tokens here
+	shareListeners                   []net.Listener
 	ready                            atomic.Bool // what the proxy asks for by itself is recorded
 }
 
@@ -105,6 +108,13 @@ func (s *Server) listen(ctx context.Context) error {
 			own = append(own, limited(lns, s.limit)...)
 		}
 		s.routeListeners = append(s.routeListeners, own)
+	}
+	for _, addr := range s.Conf.Share.Listen {
+		lns, err := s.open(ctx, addr)
+		if err != nil {
+			return err
+		}
+		s.shareListeners = append(s.shareListeners, limited(lns, s.pagesLimit)...)
 	}
 	lns, err := s.open(ctx, s.Conf.Console.Listen)
 	if err != nil {
@@ -210,6 +220,7 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.background = append(s.background, new(trimmer).keep)
 	s.watchStore()
+	s.newShare()
 	s.background = append(s.background, s.pipeline.background...)
 	s.replayer = newReplayer(s.capture.recorder, s.pipeline.handler, o.errorLog)
 	s.closers = append(s.closers, s.pipeline.close, s.replayer.close)
@@ -285,6 +296,9 @@ func (s *Server) startConsole(context.Context) error {
 
 // startProxy comes when the sandbox's login is made: until then clients wait to be accepted, and are not refused.
 func (s *Server) startProxy(context.Context) error {
+	if err := s.startShare(); err != nil {
+		return err
+	}
 	s.ended = append(s.ended, httpserver.Serve(s.proxy, append(s.allProxyListeners(), s.pipeline.inbox), tunnel.ByTarget(s.roots.ServerConfig())))
 	return nil
 }

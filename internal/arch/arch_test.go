@@ -30,7 +30,7 @@ var arrows = map[string]string{
 	"tokens":       "internal/charset internal/durable internal/secretsource",
 	"internal/api": "tokens internal/capture internal/durable internal/filter internal/terminal",
 	"internal/app": "proxy tokens internal/api internal/avs internal/avsroute internal/breakpoint internal/capture internal/certs internal/charset internal/config internal/console internal/doctor internal/durable internal/exchange internal/explain" +
-		" internal/doctor internal/gate internal/h2 internal/httpexchange internal/httpserver internal/listen internal/peer internal/postgresengine internal/problem internal/redact internal/redisengine internal/sandbox internal/suggest internal/terminal internal/tunnel internal/upstream",
+		" internal/doctor internal/gate internal/h2 internal/httpexchange internal/httpserver internal/listen internal/peer internal/postgresengine internal/problem internal/redact internal/redisengine internal/sandbox internal/share internal/suggest internal/terminal internal/tunnel internal/upstream",
 	"internal/arch":       "",
 	"internal/avs":        "",
 	"internal/avsroute":   "tokens internal/avs internal/exchange internal/upstream",
@@ -66,6 +66,7 @@ var arrows = map[string]string{
 	"internal/sandbox/frames":  "",
 	"internal/secretsource":    "",
 	"internal/setup":           "tokens",
+	"internal/share":           "tokens internal/peer",
 	"internal/suggest":         "",
 	"internal/terminal":        "tokens internal/capture internal/charset internal/exchange",
 	"internal/testkit":         "",

@@ -21,6 +21,7 @@ type Config struct {
 	Console     Console
 	Store       Store
 	Capture     Capture
+	Share       Share
 	Routes      []Route // never empty; the first is the default
 	Credentials map[string]Credential
 
@@ -62,6 +63,15 @@ type Store struct {
 
 // Shared reports whether other machines use the store, too.
 func (s Store) Shared() bool { return s.Kind == "redis" || s.Kind == "postgres" }
+
+// Share is the door through which others take live tokens.
+type Share struct {
+	Listen   []string            // each "unix:/path", or "host:port" with a certificate; empty = there is no door
+	Clients  map[string][]string // credentials by the name in a certificate, or "user:NAME"; "*" = all
+	TLSCert  string              `toml:"tls_cert"`  // of the door, PEM
+	TLSKey   string              `toml:"tls_key"`   // and its key
+	ClientCA string              `toml:"client_ca"` // the authority of the clients' certificates, PEM
+}
 
 // Capture limits what is recorded of recent exchanges.
 type Capture struct {
@@ -118,7 +128,7 @@ type Route struct {
 type Credential struct {
 	Name     string
 	Provider string // "amazon", another known name, or "oauth2"; may be empty when Grant is "static" or "command"
-	Grant    string // "authorization_code", "device_code", "client_credentials", "refresh_token", "static" or "command"
+	Grant    string // "authorization_code", "device_code", "client_credentials", "refresh_token", "static", "command" or "remote"
 
 	ClientID     string    `toml:"client_id"`
 	ClientSecret SecretRef `toml:"client_secret"`                 // zero: a public client; outside the sandbox never zero when Grant is "client_credentials"
@@ -148,6 +158,11 @@ type Credential struct {
 	RefreshToken SecretRef `toml:"refresh_token"` // for the grant "refresh_token"; zero: a login imports it
 	Token        SecretRef `toml:"token"`         // for the grant "static"
 	Command      []string  `toml:"command"`       // for the grant "command": the program that prints the token, and its arguments
+
+	URL     string `toml:"url"`      // for the grant "remote": "https://host:port" or "unix:/path" of the owner's share
+	CAFile  string `toml:"ca_file"`  // extra roots for it, PEM; empty: none
+	TLSCert string `toml:"tls_cert"` // with TLSKey: the certificate that says who takes, PEM; empty: none
+	TLSKey  string `toml:"tls_key"`
 
 	KeepWarm           bool          `toml:"keep_warm"`             // renew without requests too
 	RefreshTokenMaxAge time.Duration `toml:"refresh_token_max_age"` // how long refresh tokens live; 0: unknown

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -68,7 +69,7 @@ func (t *table) grant() string {
 		t.report("grant", `"implicit" is refused, because its tokens leak from the browser's address bar and RFC 9700 advises against it`, instead)
 	default:
 		return t.oneOf("grant", t.text("grant", "authorization_code"), []string{
-			"authorization_code", "device_code", "client_credentials", "refresh_token", "static", "command"})
+			"authorization_code", "device_code", "client_credentials", "refresh_token", "static", "command", "remote"})
 	}
 	t.known = append(t.known, "grant")
 	return ""
@@ -115,7 +116,7 @@ func (t *table) refusePlaceholder(key, text string) {
 }
 
 func (t *table) checkGrant(c Credential, sandbox bool) {
-	if c.Grant != "static" && c.Grant != "command" && c.Grant != "" {
+	if c.Grant != "static" && c.Grant != "command" && c.Grant != "remote" && c.Grant != "" {
 		t.require("provider", `name it, like "amazon", or write "oauth2" and its URLs`)
 	}
 	switch c.Grant {
@@ -134,6 +135,24 @@ func (t *table) checkGrant(c Credential, sandbox bool) {
 	case "command":
 		t.require("command", `grant = "command" needs the program that prints the token, like ["prog", "arg"]`)
 		t.checkProgram("command")
+	case "remote":
+		t.checkRemote(c)
+	}
+}
+
+// checkRemote checks where the owner of a grant is: nobody without a certificate gets a token over
+// the network.
+func (t *table) checkRemote(c Credential) {
+	t.require("url", `grant = "remote" needs the share of the avsproxy that owns the grant, like "https://owner.example:9747" or "unix:/path"`)
+	path, isSocket := strings.CutPrefix(c.URL, "unix:")
+	switch {
+	case c.URL == "":
+	case isSocket:
+		t.reportIf(!filepath.IsAbs(path), "url", "is not the path of a socket", `write it like "unix:/run/avsproxy/share"`)
+	default:
+		t.checkHTTPS("url", c.URL)
+		t.require("tls_cert", "the owner knows by it who takes its tokens")
+		t.require("tls_key", "it belongs to tls_cert")
 	}
 }
 

@@ -16,12 +16,24 @@ func (d *decoder) crossCheck(c *Config) {
 	d.checkConsolePort(c)
 	d.checkForwarded(c)
 	d.checkRoutePorts(c)
+	d.checkShared(c)
 	required := map[string]bool{"": true}
 	for i := range c.Routes {
 		name := c.Routes[i].Credential
 		if d.checkReference(&c.Routes[i], d.routes[i], c) && !c.Sandbox && !required[name] {
 			required[name] = true
 			d.credentials[name].requireSecretsOf(c.Credentials[name])
+		}
+	}
+}
+
+// checkShared refuses a share of credentials that are not there.
+func (d *decoder) checkShared(c *Config) {
+	for client, names := range c.Share.Clients {
+		for _, name := range names {
+			if _, known := c.Credentials[name]; !known && name != "*" {
+				d.report(d.shareClients.key(client), "names a credential that is not there", "there are "+strings.Join(slices.Sorted(maps.Keys(c.Credentials)), ", ")+`; "*" means all`)
+			}
 		}
 	}
 }

@@ -26,6 +26,7 @@ type decoder struct {
 	credentials map[string]*table
 
 	consoleListen position
+	shareClients  position
 }
 
 func (d *decoder) report(at position, message, hint string) {

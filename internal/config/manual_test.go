@@ -115,6 +115,8 @@ func TestExamplesAreAccepted(t *testing.T) {
 	text = strings.Replace(text, `# token = ""`, `token = "Atza|x"`, 1)
 	text = strings.Replace(text, `# client_secret = ""`, `client_secret = "x"`, 1)
 	text = strings.Replace(text, `# command = []`, `command = ["prog"]`, 1)
+	text = strings.Replace(text, `# url = ""`, `url = "unix:/run/share"`, 1)
+	text = regexp.MustCompile(`(?m)^# (tls_cert|tls_key|client_ca) = ""`).ReplaceAllString(text, `$1 = "x.pem"`)
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		found := setting().FindStringSubmatch(line)

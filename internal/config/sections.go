@@ -22,6 +22,7 @@ func (d *decoder) config(root *table) *Config {
 		Console: root.sub("console", "a table; write [console]").console(),
 		Store:   root.sub("store", "a table; write [store]").store(),
 		Capture: root.sub("capture", "a table; write [capture]").capture(),
+		Share:   root.sub("share", "a table; write [share]").share(),
 	}
 	c.Credentials = d.allCredentials(root, c.Sandbox)
 	c.Routes = d.allRoutes(root)
@@ -172,6 +173,37 @@ func (t *table) store() Store {
 	s.checkShared(t)
 	t.reportIf(s.Path == "" && s.Kind != "memory", "path",
 		"has no default, because none of STATE_DIRECTORY, XDG_STATE_HOME and HOME names an absolute path", `name a folder, like "/var/lib/avsproxy"`)
+	return s
+}
+
+func (t *table) share() Share {
+	s := Share{}
+	if t.has("listen") {
+		s.Listen = t.listen("")
+	}
+	clients := t.sub("clients", "a table; write clients = { \"NAME\" = [\"CREDENTIAL\"] }")
+	t.d.shareClients = clients.at
+	for name := range clients.values {
+		if s.Clients == nil {
+			s.Clients = map[string][]string{}
+		}
+		s.Clients[name] = clients.texts(name, nil)
+		if user, ok := strings.CutPrefix(name, "user:"); ok && t.d.reads != nil {
+			if _, err := uidOf(user); err != nil {
+				clients.report(name, err.Error(), "write the name or number of a user of this machine")
+			}
+		}
+	}
+	t.decode(&s)
+	for i, address := range s.Listen {
+		if host, ok := listenHost(address); !ok {
+			t.d.report(t.listenAt(i), "is not an address to listen on", `write "unix:/path/to/socket", or "host:port" with tls_cert, tls_key and client_ca`)
+		} else if !strings.HasPrefix(address, "unix:") {
+			for _, key := range []string{"tls_cert", "tls_key", "client_ca"} {
+				t.require(key, "a share at "+host+" is for those with a certificate of client_ca")
+			}
+		}
+	}
 	return s
 }
 

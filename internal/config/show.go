@@ -20,6 +20,9 @@ func (c *Config) Show(origins bool) string {
 	s.table("[console]", "console", c.Console, "")
 	s.table("[store]", "store", c.Store, "")
 	s.table("[capture]", "capture", c.Capture, "")
+	if len(c.Share.Listen) > 0 {
+		s.table("[share]", "share", c.Share, "")
+	}
 	for i, route := range c.Routes {
 		s.table("[[route]]", "route["+strconv.Itoa(i)+"]", route, route.Preset)
 	}
@@ -37,7 +40,7 @@ type shown struct {
 }
 
 // untagged are the settings that are fields without a tag.
-var untagged = []string{"Listen", "Preset", "Provider", "Grant"}
+var untagged = []string{"Listen", "Preset", "Provider", "Grant", "Clients"}
 
 // ofPreset are the settings that a preset fills in, and ofCredential those of a credential that a
 // route's preset knows better, unless the file has them.
@@ -109,6 +112,14 @@ func valueText(key string, value any) string {
 		}
 	case map[string]string:
 		return pairsText(value)
+	case map[string][]string:
+		var pairs []string
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			pairs = append(pairs, strconv.Quote(name)+" = "+cmp.Or(listText(key, value[name]), "[]"))
+		}
+		if len(pairs) > 0 {
+			return "{ " + strings.Join(pairs, ", ") + " }"
+		}
 	case SecretRef:
 		return value.shown()
 	case []SecretRef:

@@ -1,6 +1,7 @@
 package redisengine
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -37,6 +38,44 @@ func TestRedisWithPassword(t *testing.T) {
 	if _, err := wrong.Get(t.Context(), "x"); err == nil || strings.Contains(err.Error(), "wr0ng") {
 		t.Error(err)
 	}
+}
+
+func TestRedisCluster(t *testing.T) {
+	server := engines.Redis(t, "--cluster-enabled", "yes")
+	redisCLI(t, server.Port, "cluster", "addslotsrange", "0", "16383")
+	engine := testkit.Must(New(tokens.Secret("redis://127.0.0.1:" + server.Port + ",127.0.0.1:" + server.Port)))(t)
+	defer engine.Close()
+	testkit.Eventually(t, engine, func() bool { _, err := engine.Get(t.Context(), "x"); return err == nil })
+	engines.TestEngine(t, engine)
+}
+
+// After a promotion the engine goes on at the new master, by its Sentinel.
+func TestRedisSentinel(t *testing.T) {
+	testkit.NeedTool(t, "redis-sentinel")
+	master := engines.Redis(t)
+	replica := engines.Redis(t, "--replicaof", "127.0.0.1", master.Port)
+	sentinel := engines.Sentinel(t, master)
+	engine := testkit.Must(New(tokens.Secret("redis-sentinel://127.0.0.1:" + sentinel.Port + "/master")))(t)
+	defer engine.Close()
+	engines.TestEngine(t, engine)
+	testkit.Eventually(t, engine, func() bool {
+		return strings.Contains(redisCLI(t, sentinel.Port, "sentinel", "replicas", "master"), replica.Port)
+	})
+	redisCLI(t, master.Port, "wait", "1", "5000")
+	master.Kill()
+	testkit.Eventually(t, engine, func() bool { _, err := engine.Swap(t.Context(), "grant:x", "3", "4", nil); return err == nil })
+	if entry, err := engine.Get(t.Context(), "grant:x"); err != nil || entry.Revision != "4" {
+		t.Errorf("after the promotion: %+v, %v", entry, err)
+	}
+}
+
+func redisCLI(t *testing.T, port string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("redis-cli", append([]string{"-p", port}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return string(out)
 }
 
 func TestAddresses(t *testing.T) {

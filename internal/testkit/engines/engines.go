@@ -3,6 +3,7 @@ package engines
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -80,6 +81,21 @@ func Redis(t testing.TB, args ...string) *Server {
 	testkit.NeedTool(t, "redis-server")
 	s := newServer(t, func(s *Server) *exec.Cmd {
 		return exec.Command("redis-server", append([]string{"--port", s.Port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--logfile", filepath.Join(s.Dir, "log")}, args...)...)
+	})
+	s.Start()
+	return s
+}
+
+// Sentinel starts a Sentinel that watches a master of the name "master", and promotes another after
+// a second.
+func Sentinel(t testing.TB, master *Server) *Server {
+	t.Helper()
+	s := newServer(t, func(s *Server) *exec.Cmd {
+		conf := filepath.Join(s.Dir, "sentinel.conf")
+		text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nlogfile %s\nsentinel monitor master 127.0.0.1 %s 1\n"+
+			"sentinel down-after-milliseconds master 1000\nsentinel failover-timeout master 3000\n", s.Port, s.Dir, filepath.Join(s.Dir, "log"), master.Port)
+		testkit.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
+		return exec.Command("redis-sentinel", conf)
 	})
 	s.Start()
 	return s
