@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -143,6 +144,9 @@ func (w *storeWatch) tell(before, now *api.Store) {
 // watchStore looks after a shared store, if there is one.
 func (s *Server) watchStore() {
 	if shared, ok := s.program.store.(*tokens.SharedStore); ok {
+		if engine, ok := shared.Engine.(io.Closer); ok {
+			s.closers = append(s.closers, func() { engine.Close() })
+		}
 		s.store = &storeWatch{store: s.program.store, log: s.env.UI.Log}
 		s.background = append(s.background, s.store.run, func(ctx context.Context) { s.program.followStore(ctx, shared.Engine) })
 	}
