@@ -72,7 +72,12 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, x *exchange.E
 	case !known:
 		h.observe(w, r, x, "", h.Unrouted.serve)
 	case r.Method != http.MethodConnect:
-		h.Serve(index, w, r, x)
+		account, p := h.Table.Account(index, x.Head)
+		if p != nil {
+			h.refuse(w, r, x, *p)
+			return
+		}
+		h.Serve(account, w, r, x)
 	case !h.Intercept(w, r, x):
 		h.refuse(w, r, x, busy("connection limit reached"))
 	}

@@ -70,7 +70,7 @@ func (e *relayed) admit(stream uint32) bool {
 func (e *relayed) judge() bool {
 	h := e.handler
 	e.fields = append(e.fields[:0], e.head.Fields...)
-	if p, _ := h.Rules.Admit(e.conn, &e.request); p != nil || e.fields.Has("Upgrade") && e.head.Proto != "" {
+	if refused, _ := h.Rules.Admit(e.conn, &e.request); refused != nil || e.fields.Has("Upgrade") && e.head.Proto != "" {
 		return false
 	}
 	if e.expects = e.expectsContinue(); !e.expects && e.fields.Has("Expect") {
@@ -82,6 +82,10 @@ func (e *relayed) judge() bool {
 	authority, _ := e.conn.Authority(&e.request)
 	index, known := h.Table.Choose(authority, e.conn.ListenerFor(&e.request))
 	if !known {
+		return false
+	}
+	index, p := h.Table.Account(index, &e.request)
+	if p != nil {
 		return false
 	}
 	e.route = h.Routes[index]

@@ -245,6 +245,32 @@ func TestReplicasShareOneRenewal(t *testing.T) {
 	})
 }
 
+// No more renewals are under way at once than there are places.
+func TestRenewalsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		places := make(chan struct{}, 2)
+		var now, most atomic.Int64
+		var asking sync.WaitGroup
+		for i := range 20 {
+			source := &Source{Name: fmt.Sprint(i), Store: &MemoryStore{}, Unattended: true, Renewals: places, Renew: func(context.Context, Grant) (Grant, error) {
+				most.Store(max(most.Load(), now.Add(1)))
+				time.Sleep(time.Second)
+				now.Add(-1)
+				return Grant{Access: "x", Renewed: wallNow(), Expiry: wallNow().Add(time.Hour)}, nil
+			}}
+			asking.Go(func() {
+				if _, err := source.Token(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		asking.Wait()
+		if most.Load() != 2 {
+			t.Errorf("%d at once", most.Load())
+		}
+	})
+}
+
 // A mark is a compare-and-set: who does not win it sends nothing.
 func TestWhoLosesTheMarkSendsNothing(t *testing.T) {
 	share(t, func(t *testing.T, engine *memoryEngine, p *provider, a, b *replica) {

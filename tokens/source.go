@@ -38,6 +38,9 @@ type Source struct {
 	Unattended bool
 	// KeepWarm also renews while nobody asks for a token; see [Source.Warm].
 	KeepWarm bool
+	// Renewals has a place for each renewal that may be under way at once, of all sources that
+	// have it; nil = there is no bound.
+	Renewals chan struct{}
 	// MaxAge is for how long the provider accepts a login, however often it is
 	// renewed; zero = unknown. It only warns, by [Status.Ends].
 	MaxAge time.Duration

@@ -33,8 +33,13 @@ type Program struct {
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials   []*Credential
+	renewals      chan struct{} // a place for each at once
 	configSecrets secretSet
 }
+
+// renewalsAtOnce keeps hundreds of credentials that end together from calling their provider, and a
+// shared store, all at the same moment.
+const renewalsAtOnce = 16
 
 // A Resolved is what is known when a program starts, and not from its configuration.
 type Resolved struct {
@@ -46,7 +51,7 @@ type Resolved struct {
 
 // Build makes the parts.
 func Build(e *Environment, conf *config.Config, r Resolved) (*Program, error) {
-	p := &Program{env: e, conf: conf, routePorts: r.RoutePorts, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
+	p := &Program{env: e, conf: conf, renewals: make(chan struct{}, renewalsAtOnce), routePorts: r.RoutePorts, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
 	if p.routePorts == nil {
 		p.routePorts = configuredPorts(conf)
 	}

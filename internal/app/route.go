@@ -156,9 +156,12 @@ func (p *Program) routeTable() (*gate.Table, error) {
 	for port, i := range p.routePorts {
 		table.OwnPort(port, i)
 	}
-	for _, route := range p.conf.Routes {
+	for i, route := range p.conf.Routes {
 		if err := table.Add(route.Name, routeHosts(route, table)...); err != nil {
 			return nil, terminal.Usage(err, "give every host to one route only")
+		}
+		if len(route.Accounts) > 0 {
+			table.SetAccounts(i, gate.Accounts{Header: route.CredentialFrom.Header, Routes: route.Accounts, Default: route.Credential != ""})
 		}
 	}
 	return table, nil

@@ -109,6 +109,13 @@ type Route struct {
 	AllowOrigin     []string `toml:"allow_origin"`     // values of Origin that are accepted from programs
 	RewriteLocation bool     `toml:"rewrite_location"` // a Location with the upstream's origin gets the proxy's
 
+	CredentialFrom CredentialFrom // chooses the credential of each request; zero: it is always Credential
+	// Accounts are the indexes of the routes that stand for the accounts of CredentialFrom: one
+	// for each of its credentials, behind those of the file. Nil: there are none.
+	Accounts map[string]int
+	// AccountOf is the route that this one stands for an account of; empty: it is in the file itself.
+	AccountOf string
+
 	Probe string `toml:"probe"` // "METHOD /path" that 'avsproxy doctor --live' sends; empty: nothing
 
 	SerializeEvents bool   `toml:"serialize_events"`              // send events to AVS one after another
@@ -122,6 +129,13 @@ type Route struct {
 	HeaderTimeout    time.Duration `toml:"header_timeout"`    // 0: as long as the client waits
 
 	Line int // of the file
+}
+
+// CredentialFrom says how a request names an account, and which credential that has.
+type CredentialFrom struct {
+	Header string            `toml:"header"` // the field that names it; empty: Host does
+	Host   string            `toml:"host"`   // a host with a * in the place of the account; empty: Header does
+	Table  map[string]string `toml:"table"`  // credentials by the account
 }
 
 // Credential is one identity at one provider and the way to get its tokens.

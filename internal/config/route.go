@@ -45,6 +45,9 @@ func (t *table) route() Route {
 	if r.Listen = t.listen(""); !t.has("listen") {
 		r.Listen = nil
 	}
+	if t.has("credential_from") {
+		r.CredentialFrom = t.sub("credential_from", "a table with header or host, and table").credentialFrom()
+	}
 	t.decode(&r)
 	t.checkRoute(&r)
 	return r

@@ -29,6 +29,7 @@ func (d *decoder) config(root *table) *Config {
 	root.finish()
 	c.SecretVariables, c.SecretFiles = d.variables, d.secretFiles
 	d.crossCheck(c)
+	d.expandAccounts(c)
 	return c
 }
 

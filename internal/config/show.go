@@ -24,6 +24,9 @@ func (c *Config) Show(origins bool) string {
 		s.table("[share]", "share", c.Share, "")
 	}
 	for i, route := range c.Routes {
+		if route.AccountOf != "" {
+			continue // the file has it as credential_from
+		}
 		s.table("[[route]]", "route["+strconv.Itoa(i)+"]", route, route.Preset)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Credentials)) {
@@ -40,7 +43,7 @@ type shown struct {
 }
 
 // untagged are the settings that are fields without a tag.
-var untagged = []string{"Listen", "Preset", "Provider", "Grant", "Clients"}
+var untagged = []string{"Listen", "Preset", "Provider", "Grant", "Clients", "CredentialFrom"}
 
 // ofPreset are the settings that a preset fills in, and ofCredential those of a credential that a
 // route's preset knows better, unless the file has them.
@@ -57,6 +60,9 @@ func (s *shown) table(header, path string, settings any, preset string) {
 		key, ok := field.Tag.Lookup("toml")
 		if !ok && slices.Contains(untagged, field.Name) {
 			key, ok = strings.ToLower(field.Name), true
+			if field.Name == "CredentialFrom" {
+				key = "credential_from"
+			}
 		}
 		text := valueText(key, v.Field(i).Interface())
 		inFile := s.lines[path+"."+key] > 0
@@ -120,6 +126,8 @@ func valueText(key string, value any) string {
 		if len(pairs) > 0 {
 			return "{ " + strings.Join(pairs, ", ") + " }"
 		}
+	case CredentialFrom:
+		return value.shown()
 	case SecretRef:
 		return value.shown()
 	case []SecretRef:
@@ -215,4 +223,19 @@ func settingLines(p *place, name string, lines map[string]int) {
 		lines[path] = inner.line
 		settingLines(inner, path, lines)
 	}
+}
+
+func (f CredentialFrom) shown() string {
+	if len(f.Table) == 0 {
+		return ""
+	}
+	selector := "header = " + strconv.Quote(f.Header)
+	if f.Header == "" {
+		selector = "host = " + strconv.Quote(f.Host)
+	}
+	var table []string
+	for _, account := range slices.Sorted(maps.Keys(f.Table)) {
+		table = append(table, strconv.Quote(account)+" = "+strconv.Quote(f.Table[account]))
+	}
+	return "{ " + selector + ", table = { " + strings.Join(table, ", ") + " } }"
 }

@@ -128,6 +128,9 @@ func (x *Explanation) other(a requestSpec) {
 func (e *Explainer) routed(x *Explanation, a requestSpec, route config.Route, first bool) {
 	x.Route, x.Why = route.Name, whyRoute(a, route, first)
 	x.add("Route", "%s: %s", route.Name, x.Why)
+	if len(route.Accounts) > 0 && route.CredentialFrom.Header != "" {
+		x.add("Account", "one of %d, which the field %s of the request names", len(route.Accounts), route.CredentialFrom.Header)
+	}
 	if a.method == http.MethodConnect {
 		x.Allowed, x.AllowWhy = true, "TLS ends here, and each request inside the CONNECT is decided about by itself"
 		x.add("Allowed", "yes: %s; ask with its method and https:// URL", x.AllowWhy)

@@ -15,6 +15,8 @@ type Table struct {
 	byName map[exchange.Authority]int // without a port: any that the listener accepts
 	ported bool                       // one of them has a port
 	ports  map[string]int             // of listeners that are a route's own; nil = there are none
+
+	accounts map[int]Accounts // by the index of the route; nil = there are none
 }
 
 // OwnPort has the local names mean the route of that index at listeners with that port.
