@@ -21,6 +21,7 @@ import (
 var bodySizes = []int64{0, 1, 64 << 10, 64 << 20} // the last is many times any flow-control window
 
 func TestBodiesAreIdenticalUpwards(t *testing.T) {
+	t.Parallel()
 	for _, http1 := range []bool{false, true} {
 		l, s := toSandbox(t, sandbox.Options{HTTP1: http1}, plan{})
 		for _, size := range bodySizes {
@@ -59,6 +60,7 @@ func upload1(t *testing.T, l *line, s *sandbox.Sandbox, client *http.Client, siz
 }
 
 func TestBodiesAreIdenticalDownwards(t *testing.T) {
+	t.Parallel()
 	for _, http1 := range []bool{false, true} {
 		l, _ := toSandbox(t, sandbox.Options{HTTP1: http1}, plan{})
 		for _, size := range bodySizes {

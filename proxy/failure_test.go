@@ -65,6 +65,7 @@ func hang(conn net.Conn) { io.Copy(io.Discard, conn) }
 func readHead(conn net.Conn) { http.ReadRequest(bufio.NewReader(conn)) }
 
 func TestPromise8_EveryFailureOfTheUpstreamIsExplained(t *testing.T) {
+	t.Parallel()
 	expired := func(t *testing.T) (string, *x509.CertPool) {
 		authority, _ := certs.New("test")
 		leaf := testkit.Must(authority.Leaf(-time.Second, "127.0.0.1"))(t)

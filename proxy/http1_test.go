@@ -350,6 +350,7 @@ func TestHTTP1_CutAnswersAreTold(t *testing.T) {
 // Requests that are sent without waiting are answered in their order, and those behind one that
 // takes long cost no more than a buffer.
 func TestHTTP1_PipelinedRequestsWait(t *testing.T) {
+	t.Parallel()
 	skipStandard(t)
 	hold := make(chan struct{})
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -63,6 +63,7 @@ http {
 // An nginx that ends each connection after five requests leaves most of many requests at
 // once unprocessed, again and again.
 func TestNginxThatEndsConnectionsAfterFewRequestsServesAll(t *testing.T) {
+	t.Parallel()
 	const parallel, each = 64, 50
 	for _, single := range []bool{true, false} {
 		origin, roots := nginx(t, "keepalive_requests 5;")

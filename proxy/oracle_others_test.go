@@ -175,6 +175,7 @@ func startNghttpd(t *testing.T) upstreamOfOthers {
 
 // Both engines do the same before servers of others, which have habits of their own.
 func TestOracle_EnginesDoTheSameBeforeServersOfOthers(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T) upstreamOfOthers{"node": startNode, "nginx": startNginx, "nghttpd": startNghttpd} {
 		t.Run(name, func(t *testing.T) {
 			up := start(t)

@@ -240,6 +240,7 @@ func (o *oracle) play(t *testing.T, client *http.Client, url, key string, s *scr
 // protocol. A seed of their own makes the exchanges again: go test ./proxy -run Oracle
 // -oracle.seed N.
 func TestOracle_EnginesDoTheSame(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		client       func(testing.TB) *http.Client
 		http1        bool // the client speaks HTTP/1.1
@@ -352,6 +353,7 @@ func (o *oracle) arrived(key string) *sighting {
 // request, that send slowly, or several requests at once, or speak HTTP/1.0. Those that leave in
 // the middle are in their way.
 func TestOracle_HTTP1ClientsSeeTheSame(t *testing.T) {
+	t.Parallel()
 	skipStandard(t)
 	for _, http1Upwards := range []bool{false, true} {
 		o, lines := newOracle(t, http1Upwards)

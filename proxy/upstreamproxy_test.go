@@ -118,6 +118,7 @@ func TestUpstreamBehindACorporateProxy(t *testing.T) {
 }
 
 func TestPromise8_EveryFailureOfACorporateProxyIsExplained(t *testing.T) {
+	t.Parallel()
 	answering := func(text string) func(*testing.T) string {
 		return func(t *testing.T) string {
 			return "http://user:c4n4ry-pass@" + rawTCP(t, func(conn net.Conn) { readHead(conn); io.WriteString(conn, text); hang(conn) })
