@@ -25,6 +25,20 @@ type Status struct {
 	Credentials []CredentialStatus `json:"credentials"`
 }
 
+// Readiness is the response of /readyz.
+type Readiness struct {
+	Ready  bool             `json:"ready"`
+	Routes []RouteReadiness `json:"routes"`
+}
+
+// RouteReadiness is whether a route can inject its credential now.
+type RouteReadiness struct {
+	Route  string `json:"route"`
+	Ready  bool   `json:"ready"`
+	Code   string `json:"code,omitempty"` // of the problem that a request would be answered with
+	Reason string `json:"reason,omitempty"`
+}
+
 // Access names the local users who may use each listener, in words.
 type Access struct {
 	Proxy   string `json:"proxy"`

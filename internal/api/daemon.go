@@ -62,6 +62,23 @@ func (d *Daemon) Call(ctx context.Context, method, path string, body, answer any
 	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(answer)
 }
 
+// Ready asks whether all routes can inject their credentials now.
+func (d *Daemon) Ready(ctx context.Context) (ready Readiness, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Console+"/readyz", nil)
+	if err != nil {
+		return ready, err
+	}
+	if d.Key != "" {
+		req.Header.Set(KeyHeader, d.Key)
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return ready, err
+	}
+	defer resp.Body.Close()
+	return ready, json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&ready)
+}
+
 // maxAnswer bounds what the console is taken to answer: a list of all exchanges is
 // the longest.
 const maxAnswer = 64 << 20

@@ -39,7 +39,7 @@ var arrows = map[string]string{
 	"internal/certs":      "internal/durable",
 	"internal/charset":    "",
 	"internal/cli": "tokens internal/api internal/app internal/avs internal/capture internal/certs internal/charset internal/config" +
-		" internal/doctor internal/durable internal/exchange internal/explain internal/filter internal/gate internal/httpexchange internal/httpserver internal/sandbox internal/sandbox/faults internal/setup internal/suggest internal/terminal",
+		" internal/doctor internal/durable internal/exchange internal/explain internal/filter internal/gate internal/httpexchange internal/httpserver internal/problem internal/sandbox internal/sandbox/faults internal/setup internal/suggest internal/terminal",
 	"internal/config": "tokens internal/charset internal/durable internal/secretsource internal/suggest",
 	"internal/console": "tokens internal/api internal/avs internal/breakpoint internal/capture internal/charset internal/filter internal/messages internal/terminal" +
 		" internal/exchange internal/gate internal/httpexchange internal/peer internal/problem internal/redact",

@@ -150,7 +150,7 @@ Alexa Voice Service, so that everything works without an account.`,
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "the configuration `FILE` (default: $AVSPROXY_CONFIG, ./config.toml, $XDG_CONFIG_HOME/avsproxy/config.toml)")
 	root.AddCommand(
 		initCommand(a), serveCommand(a), loginCommand(a), logoutCommand(a), tokenCommand(a),
-		statusCommand(a), explainCommand(a), doctorCommand(a), tailCommand(a), harCommand(a), replayCommand(a), runCommand(a), caCommand(a), a.configCommand(), sandboxCommand(a), manCommand(a), a.versionCommand(),
+		statusCommand(a), explainCommand(a), doctorCommand(a), healthCommand(a), tailCommand(a), harCommand(a), replayCommand(a), runCommand(a), caCommand(a), a.configCommand(), sandboxCommand(a), manCommand(a), a.versionCommand(),
 	)
 	root.SetFlagErrorFunc(badFlag)
 	root.SetHelpCommand(helpCommand(root))

@@ -23,29 +23,17 @@ func (c *Console) livez(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte("ok\n"))
 }
 
-type readiness struct {
-	Ready  bool             `json:"ready"`
-	Routes []routeReadiness `json:"routes"`
-}
-
-type routeReadiness struct {
-	Route  string       `json:"route"`
-	Ready  bool         `json:"ready"`
-	Code   problem.Code `json:"code,omitempty"` // of the problem that a request would be answered with
-	Reason string       `json:"reason,omitempty"`
-}
-
 // readyz says whether every route can inject its credential now, and whether there may be
 // a connection for it. A token that expired while it was not used is renewed here, as by
 // a request.
 func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	answer, status := readiness{Ready: true}, http.StatusOK
+	answer, status := api.Readiness{Ready: true}, http.StatusOK
 	for _, route := range c.Routes {
-		state := routeReadiness{Route: route.Name, Ready: true}
+		state := api.RouteReadiness{Route: route.Name, Ready: true}
 		if why := c.whyUnready(ctx, route); why != nil {
-			state = routeReadiness{Route: route.Name, Code: why.code, Reason: why.public}
+			state = api.RouteReadiness{Route: route.Name, Code: string(why.code), Reason: why.public}
 			if c.isOwner(r) {
 				state.Reason = why.err.Error()
 			}

@@ -30,7 +30,7 @@ func TestHealthBeforeAndAfterLogin(t *testing.T) {
 	want(t, d.ask("GET", "/livez"), 200, "ok")
 	a := d.ask("GET", "/readyz")
 	want(t, a, 503)
-	ready := decode[readiness](t, a)
+	ready := decode[api.Readiness](t, a)
 	if len(ready.Routes) != 2 || ready.Ready || ready.Routes[0].Ready || !strings.Contains(ready.Routes[0].Reason, "logged in") {
 		t.Errorf("before the login: %+v", ready)
 	}
@@ -40,7 +40,7 @@ func TestHealthBeforeAndAfterLogin(t *testing.T) {
 	d.login()
 	a = d.ask("GET", "/readyz")
 	want(t, a, 200)
-	if ready := decode[readiness](t, a); !ready.Ready || !ready.Routes[0].Ready || ready.Routes[0].Reason != "" {
+	if ready := decode[api.Readiness](t, a); !ready.Ready || !ready.Routes[0].Ready || ready.Routes[0].Reason != "" {
 		t.Errorf("after the login: %+v", ready)
 	}
 	want(t, d.ask("HEAD", "/readyz"), 200)
@@ -195,7 +195,7 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 	}
 	testkit.NoError(t, d.source.SetGrant(context.Background(), ended))
 	d.Users = &peer.Users{UIDs: []int{1000}}
-	ask := func(p peer.Peer, key string) routeReadiness {
+	ask := func(p peer.Peer, key string) api.RouteReadiness {
 		r := httptest.NewRequest("GET", "/readyz", nil)
 		r.Host = "localhost"
 		ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 80}))
@@ -203,7 +203,7 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 		r.Header.Set(api.KeyHeader, key)
 		w := httptest.NewRecorder()
 		d.Guarded(nil).ServeHTTP(w, r)
-		var ready readiness
+		var ready api.Readiness
 		if err := json.Unmarshal(w.Body.Bytes(), &ready); err != nil || w.Code != 503 {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
