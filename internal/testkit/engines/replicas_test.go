@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -176,30 +177,97 @@ func (p *provider) state() (calls, rotations int, revoked string) {
 	return p.calls, p.rotations, p.revoked
 }
 
-// Three replicas share a login whose tokens live for a second. They are killed and stopped at any
+// Three replicas share a login whose tokens live for a second. They are killed, stopped and cut off at any
 // moment, and so is the engine: the login is never revoked, and each token call that makes no new token has its reason.
 func TestReplicasAndRedis(t *testing.T) {
 	testkit.Heavy(t)
 	server := engines.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
-	chaos(t, setup{Kind: "redis", Address: "redis://127.0.0.1:" + server.Port}, server)
+	chaos(t, setup{Kind: "redis", Address: "redis://127.0.0.1:PORT"}, server, func() {})
 }
 
 func TestReplicasAndPostgres(t *testing.T) {
 	testkit.Heavy(t)
 	server := engines.Postgres(t)
-	chaos(t, setup{Kind: "postgres", Address: "postgres://postgres@127.0.0.1:" + server.Port + "/postgres"}, server)
+	chaos(t, setup{Kind: "postgres", Address: "postgres://postgres@127.0.0.1:PORT/postgres"}, server, func() {
+		kill := exec.Command("psql", "-qAt", "-h", "127.0.0.1", "-p", server.Port, "-U", "postgres", "-c",
+			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'avsproxy'")
+		if out, err := kill.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
 }
 
-func chaos(t *testing.T, conf setup, server *engines.Server) {
+// A relay is a replica's way to the engine, which can be cut.
+type relay struct {
+	net.Listener
+	mu    sync.Mutex
+	to    string
+	away  bool
+	conns []net.Conn
+}
+
+func newRelay(t *testing.T, port string) *relay {
+	r := &relay{Listener: testkit.Listen(t), to: "127.0.0.1:" + port}
+	go func() {
+		for {
+			conn, err := r.Accept()
+			if err != nil {
+				return
+			}
+			go r.carry(conn)
+		}
+	}()
+	return r
+}
+
+func (r *relay) carry(conn net.Conn) {
+	server, err := net.Dial("tcp", r.to)
+	r.mu.Lock()
+	if err != nil || r.away {
+		r.mu.Unlock()
+		conn.Close()
+		if err == nil {
+			server.Close()
+		}
+		return
+	}
+	r.conns = append(r.conns, conn, server)
+	r.mu.Unlock()
+	go func() { io.Copy(server, conn); server.Close() }()
+	io.Copy(conn, server)
+	conn.Close()
+}
+
+func (r *relay) cut(away bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = away
+	for _, conn := range r.conns {
+		conn.Close()
+	}
+	r.conns = nil
+}
+
+func (r *relay) port() string {
+	_, port, _ := net.SplitHostPort(r.Addr().String())
+	return port
+}
+
+func chaos(t *testing.T, conf setup, server *engines.Server, killConnections func()) {
 	p := newProvider(t)
 	conf.TokenURL = p.URL + "/token"
 	folder := t.TempDir()
+	var relays [4]*relay
+	for i := range relays {
+		relays[i] = newRelay(t, server.Port)
+		defer relays[i].cut(true)
+	}
 	named := func(i int) setup {
 		own := conf
-		own.Folder = filepath.Join(folder, fmt.Sprint(i))
+		own.Folder, own.Address = filepath.Join(folder, fmt.Sprint(i)), strings.Replace(conf.Address, "PORT", relays[i].port(), 1)
 		return own
 	}
-	first := named(9)
+	first := named(3)
 	login := first.client().Imported("refresh-0")
 	login.Kind, login.Expiry = "authorization_code", time.Now()
 	store := first.store()
@@ -227,6 +295,14 @@ func chaos(t *testing.T, conf setup, server *engines.Server) {
 			server.Kill()
 			time.Sleep(300 * time.Millisecond)
 			server.Start()
+			events++
+		case 7: // one replica alone loses the engine
+			relays[i].cut(true)
+			time.Sleep(1500 * time.Millisecond)
+			relays[i].cut(false)
+			events++
+		case 8:
+			killConnections()
 			events++
 		}
 	}
