@@ -24,6 +24,9 @@ func TestExamplesInTheDocsAreValid(t *testing.T) {
 			if !strings.Contains(example, "[[route]]") {
 				example += "\n[[route]]\nname = \"example\"\nupstream = \"https://api.example.com\"\n"
 			}
+			if !strings.Contains(example, "[credential.") {
+				example += "\n[credential.alexa]\ngrant = \"static\"\ntoken = \"x\"\n"
+			}
 			if _, err := config.Parse(filepath.Base(page), []byte(example), func(string) string { return "set" }); err != nil {
 				t.Errorf("%v\nin\n%s", err, example)
 			}

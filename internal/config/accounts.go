@@ -32,7 +32,7 @@ func (d *decoder) expandAccounts(c *Config) {
 		for _, account := range slices.Sorted(maps.Keys(from.Table)) {
 			credential := from.Table[account]
 			if _, known := c.Credentials[credential]; !known {
-				d.report(at, "names a credential that is not there", "there are "+strings.Join(slices.Sorted(maps.Keys(c.Credentials)), ", "))
+				d.report(at, "names a credential that is not there", credentialsThere(c))
 				continue
 			}
 			index, made := byCredential[credential]

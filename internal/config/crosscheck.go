@@ -32,10 +32,18 @@ func (d *decoder) checkShared(c *Config) {
 	for client, names := range c.Share.Clients {
 		for _, name := range names {
 			if _, known := c.Credentials[name]; !known && name != "*" {
-				d.report(d.shareClients.key(client), "names a credential that is not there", "there are "+strings.Join(slices.Sorted(maps.Keys(c.Credentials)), ", ")+`; "*" means all`)
+				d.report(d.shareClients.key(client), "names a credential that is not there", credentialsThere(c)+`; "*" means all`)
 			}
 		}
 	}
+}
+
+// credentialsThere is a hint.
+func credentialsThere(c *Config) string {
+	if len(c.Credentials) == 0 {
+		return "the file has none; add a [credential.NAME]"
+	}
+	return "there are " + strings.Join(slices.Sorted(maps.Keys(c.Credentials)), ", ")
 }
 
 // checkConsolePort refuses a port that the proxy listens on.
