@@ -149,22 +149,3 @@ func (r *Remote) refusal(status int, text []byte) *Error {
 	}
 	return e
 }
-
-func (s *Source) presentFingerprint() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.grant.Access == "" {
-		return ""
-	}
-	return Fingerprint(s.grant.Access)
-}
-
-// TakeNew has the source ask for another token than its present one: it is known that there is one.
-func (s *Source) TakeNew() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.flight == nil {
-		s.retryAt = time.Time{}
-		_, _ = s.startLocked(s.grant.Access)
-	}
-}

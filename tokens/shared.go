@@ -45,33 +45,6 @@ func saveStored(store Store, name, revision string, grant Grant) (string, error)
 	return "", store.Save(name, grant)
 }
 
-// Follow takes over what other machines have done to the shared store: a renewal, a login or a
-// logout. It asks nothing of the provider, and does nothing with a store that is not shared.
-func (s *Source) Follow() {
-	if sharedBy(s.Store) == nil {
-		return
-	}
-	stored, _, err := loadStored(s.Store, s.key())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.flight != nil || s.unsaved != nil: // which looks itself
-	case errors.Is(err, ErrNoGrant) && !s.grant.sameTokens(Grant{}) && !s.Unattended && s.Seed == nil:
-		s.epoch++
-		s.stored = Grant{}
-		s.publishLocked(Grant{}, nil)
-		s.failure = s.loginNeeded("nobody is logged in")
-	case err == nil && s.matches(stored) && stored.PendingSince.IsZero() && stored.Refused == "" && !stored.sameTokens(s.grant) &&
-		(stored.LoggedIn.After(s.grant.LoggedIn) || stored.LoggedIn.Equal(s.grant.LoggedIn) && stored.Generation > s.grant.Generation):
-		s.epoch++
-		s.stored = stored
-		s.publishLocked(stored, nil)
-	}
-}
-
-// Key is the key of the source's entry in an [Engine].
-func (s *Source) Key() string { return entryKey(s.key()) }
-
 // siblingRenews keeps the refresh token from being sent twice.
 func siblingRenews(left time.Duration) *Error {
 	return newError(ActionRetry, "another avsproxy has begun to renew this login and has not ended it",

@@ -34,7 +34,6 @@ type SharedStore struct {
 
 const (
 	engineTimeout  = 5 * time.Second // of one operation
-	leaseLife      = 15 * time.Second
 	markGrace      = 30 * time.Second
 	sharedAttempts = 5 // at a compare-and-set that others win
 )
@@ -271,14 +270,15 @@ func (s *SharedStore) lease(ctx context.Context, name string) (unlock func(), lo
 			unlockHere()
 		}
 	}()
-	owner, began, said := rand.Text(), time.Now(), false
+	held := lease{s.Engine, "lock:" + name, rand.Text()}
+	began, said := time.Now(), false
 	for {
-		got, err := s.tryLease(name, owner)
+		got, err := held.take()
 		if err != nil {
 			return nil, nil, s.away(err)
 		}
 		if got {
-			release, lost := s.holdLease(name, owner)
+			release, lost := held.keep()
 			return func() {
 				defer unlockHere()
 				release()
@@ -294,44 +294,6 @@ func (s *SharedStore) lease(ctx context.Context, name string) (unlock func(), lo
 			return nil, nil, fmt.Errorf("waiting for the lock of %s, which another process holds: %w", s.where(name), ctx.Err())
 		}
 	}
-}
-
-func (s *SharedStore) tryLease(name, owner string) (bool, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
-	defer cancel()
-	return s.Engine.Lease(ctx, "lock:"+name, owner, leaseLife)
-}
-
-// holdLease extends a lease at each third of its life.
-func (s *SharedStore) holdLease(name, owner string) (unlock func(), lost <-chan struct{}) {
-	ended, gone, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(over)
-		tick := time.NewTicker(leaseLife / 3)
-		defer tick.Stop()
-		for until := time.Now().Add(leaseLife); ; {
-			select {
-			case <-ended:
-				return
-			case <-tick.C:
-			}
-			began := time.Now()
-			switch held, err := s.tryLease(name, owner); {
-			case err == nil && held:
-				until = began.Add(leaseLife)
-			case err == nil || time.Now().After(until):
-				close(gone)
-				return
-			}
-		}
-	}()
-	return func() {
-		close(ended)
-		<-over
-		ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
-		defer cancel()
-		_ = s.Engine.Release(ctx, "lock:"+name, owner) // else it ends by itself
-	}, gone
 }
 
 // Tidy is that of [FileStore].

@@ -267,6 +267,18 @@ func (s *Source) key() string {
 	return s.Name
 }
 
+// Key is the key of the source's entry in an [Engine].
+func (s *Source) Key() string { return entryKey(s.key()) }
+
+func (s *Source) presentFingerprint() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.grant.Access == "" {
+		return ""
+	}
+	return Fingerprint(s.grant.Access)
+}
+
 func (s *Source) matches(stored Grant) bool { return s.Matches == nil || s.Matches(stored) }
 
 // begin returns when this process first looked at the store.

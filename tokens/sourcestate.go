@@ -67,6 +67,40 @@ func (s *Source) Reload(ctx context.Context) error {
 	return err
 }
 
+// Follow takes over what other machines have done to the shared store: a renewal, a login or a
+// logout. It asks nothing of the provider, and does nothing with a store that is not shared.
+func (s *Source) Follow() {
+	if sharedBy(s.Store) == nil {
+		return
+	}
+	stored, _, err := loadStored(s.Store, s.key())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.flight != nil || s.unsaved != nil: // which looks itself
+	case errors.Is(err, ErrNoGrant) && !s.grant.sameTokens(Grant{}) && !s.Unattended && s.Seed == nil:
+		s.epoch++
+		s.stored = Grant{}
+		s.publishLocked(Grant{}, nil)
+		s.failure = s.loginNeeded("nobody is logged in")
+	case err == nil && s.matches(stored) && stored.PendingSince.IsZero() && stored.Refused == "" && !stored.sameTokens(s.grant) &&
+		(stored.LoggedIn.After(s.grant.LoggedIn) || stored.LoggedIn.Equal(s.grant.LoggedIn) && stored.Generation > s.grant.Generation):
+		s.epoch++
+		s.stored = stored
+		s.publishLocked(stored, nil)
+	}
+}
+
+// TakeNew has the source ask for another token than its present one: it is known that there is one.
+func (s *Source) TakeNew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight == nil {
+		s.retryAt = time.Time{}
+		_, _ = s.startLocked(s.grant.Access)
+	}
+}
+
 // Import makes a refresh token that was got elsewhere the login, once a renewal
 // has proven that it works; the grant says to which client it belongs. What is
 // stored stays where it does not. A refresh token that is the present one, or that

@@ -247,3 +247,16 @@ func TestWhyARouteIsNotReady(t *testing.T) {
 		}
 	}
 }
+
+// A route that was not probed yet is not down: an alert must not fire at each start.
+func TestProbesAreTold(t *testing.T) {
+	d := start(t, setup{})
+	if all := d.scrape(); all["avsproxy_probe_up"] != nil || all["avsproxy_upstream_connections"] == nil {
+		t.Errorf("before the first probe: %v", all["avsproxy_probe_up"])
+	}
+	d.Metrics.Probed("avs", false, time.Second)
+	all := d.scrape()
+	if got := gaugeOf(all, "avsproxy_probe_up"); got != 0 || all["avsproxy_probe_up"] == nil || gaugeOf(all, "avsproxy_probe_seconds") != 1 {
+		t.Errorf("after a probe that failed: %v", all["avsproxy_probe_up"])
+	}
+}

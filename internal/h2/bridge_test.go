@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"avsproxy/internal/testkit"
 	"bytes"
 	"errors"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avsproxy/internal/testkit"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
