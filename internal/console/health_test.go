@@ -211,13 +211,13 @@ func TestReadinessTellsStrangersNoDetails(t *testing.T) {
 	}
 	const details = "the provider no longer accepts"
 	for _, uid := range []int{0, 1000} {
-		if got := ask(peer.Peer{Transport: peer.Loopback, Known: true, UID: uid}, ""); got.Code != problem.LoginRequired || !strings.Contains(got.Reason, details) {
+		if got := ask(peer.Peer{Transport: peer.Loopback, Known: true, UID: uid}, ""); got.Code != string(problem.LoginRequired) || !strings.Contains(got.Reason, details) {
 			t.Errorf("user %d: %+v", uid, got)
 		}
 	}
 	strangers := []peer.Peer{{Transport: peer.Loopback, Known: true, UID: 1001}, {Transport: peer.Socket, Known: true, UID: 65534}, {Transport: peer.Loopback}}
 	for _, p := range strangers {
-		if got := ask(p, ""); got.Code != problem.LoginRequired || got.Reason != "a login is needed" {
+		if got := ask(p, ""); got.Code != string(problem.LoginRequired) || got.Reason != "a login is needed" {
 			t.Errorf("%+v: %+v", p, got)
 		}
 	}
