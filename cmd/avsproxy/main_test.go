@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "avsproxy")
-	args := []string{"build", "-o", binary}
+	args := []string{"build", "-tags", "redis,postgres", "-o", binary} // as releases are
 	if raceEnabled {
 		args = append(args, "-race")
 	}

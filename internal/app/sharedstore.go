@@ -18,8 +18,6 @@ import (
 	"avsproxy/internal/api"
 	"avsproxy/internal/config"
 	"avsproxy/internal/durable"
-	"avsproxy/internal/postgresengine"
-	"avsproxy/internal/redisengine"
 	"avsproxy/internal/terminal"
 	"avsproxy/tokens"
 )
@@ -52,15 +50,24 @@ func newEngine(conf config.Store) (tokens.Engine, error) {
 	}
 	var engine tokens.Engine
 	if conf.Kind == "redis" {
-		engine, err = redisengine.New(address)
+		engine, err = redisEngine(address)
 	} else {
-		engine, err = postgresengine.New(address)
+		engine, err = postgresEngine(address)
+	}
+	if without, ok := errors.AsType[builtWithout](err); ok {
+		return nil, terminal.Usage(without, "take a release, or build it with: go build -tags redis,postgres ./cmd/avsproxy")
 	}
 	if err != nil {
 		return nil, terminal.Usage(fmt.Errorf("store.url %w", err), "see docs/shared.md for the forms of addresses")
 	}
 	return engine, nil
 }
+
+// builtWithout is the error for a store whose client this program does not have: they are large, and most
+// people need none of them.
+type builtWithout string
+
+func (b builtWithout) Error() string { return "this avsproxy was built without " + string(b) }
 
 func newSealer(conf config.Store) (*tokens.Sealer, error) {
 	key, err := conf.EncryptionKey.Resolve()
