@@ -26,6 +26,21 @@ type attempt struct {
 	wait     time.Duration // until the next attempt, where this one has decided about it
 }
 
+// renewInTurn is renew, when there is a place.
+func (a *attempt) renewInTurn() (Grant, error) {
+	places := a.source.Renewals
+	if places == nil {
+		return a.renew()
+	}
+	select {
+	case places <- struct{}{}:
+		defer func() { <-places }()
+		return a.renew()
+	case <-time.After(cmp.Or(a.source.Timeout, renewTimeout)):
+		return Grant{}, newError(ActionRetry, "too many renewals wait for the same provider", "see whether it answers; "+hintKept)
+	}
+}
+
 // renew returns the best grant there is, also beside an error: a stored token
 // that is still live serves on while the provider cannot be reached.
 func (a *attempt) renew() (Grant, error) {
@@ -42,12 +57,14 @@ func (a *attempt) renew() (Grant, error) {
 	}
 	defer unlock()
 	defer a.releaseCallers(lost)()
-	for { // until nobody is faster
-		grant, err := a.renewLocked(timeout)
-		if !errors.Is(err, ErrSuperseded) {
+	for i := range sharedAttempts { // until nobody is faster
+		var grant Grant
+		if grant, err = a.renewLocked(timeout); !errors.Is(err, ErrSuperseded) {
 			return grant, err
 		}
+		time.Sleep(time.Duration(i) * 50 * time.Millisecond)
 	}
+	return Grant{}, err
 }
 
 // renewLocked is renew for who has the lock. ErrSuperseded = another process changed the grant
@@ -89,7 +106,17 @@ func (a *attempt) load() (Grant, error) {
 	var err error
 	stored, a.revision, err = loadStored(s.Store, s.key())
 	var held Grant
-	if held, a.held = a.reconcile(stored, err); a.held && !isAway(err) {
+	held, a.held = a.reconcile(stored, err)
+	if shared := sharedBy(s.Store); shared != nil && a.held {
+		switch {
+		case err != nil && !errors.Is(err, ErrNoGrant):
+			return Grant{}, err // whether somebody else has renewed is not known
+		case !shared.lacks(s.key(), held):
+			a.held = false
+			s.forgetUnsaved()
+		}
+	}
+	if a.held {
 		return held, nil
 	}
 	if err != nil && !errors.Is(err, ErrNoGrant) {
@@ -132,7 +159,9 @@ func (a *attempt) reconcile(stored Grant, err error) (held Grant, ok bool) {
 	}
 	older := stored.sameTokens(s.stored) || (err == nil && (stored.Refused != "" || !stored.newerThan(s.grant)))
 	unusable := err != nil && !errors.Is(err, ErrNoGrant)
-	s.stored = stored
+	if !isAway(err) {
+		s.stored = stored
+	}
 	if !older && !unusable {
 		s.unsaved = nil
 	}
@@ -148,6 +177,7 @@ func (a *attempt) post(timeout time.Duration, old Grant) (Grant, error) {
 	}
 	ctx, cancel := runningTimeout(min(responseTimeout, a.limit()))
 	defer cancel()
+	ctx = a.whileMarked(ctx, marked, cancel)
 	defer a.boundCallers(timeout)()
 	renewed, err := a.source.Renew(ctx, marked)
 	a.source.unread().note(err)
@@ -254,7 +284,10 @@ func (a *attempt) fail(grant Grant, err error) (Grant, error) {
 func (a *attempt) refused(old Grant, err error) (Grant, error) {
 	e := *asError(err) // the original may be shared
 	old.Refused, old.Failed = cmp.Or(e.Code, "refused"), Failed{}
-	a.save(old)
+	if a.save(old); errors.Is(a.saveErr, ErrSuperseded) {
+		a.saveErr = nil
+		return old, ErrSuperseded
+	}
 	e.hintAtUnread(a.source.unread().first())
 	if !old.PendingSince.IsZero() {
 		e.Message += "; the renewal begun on " + old.PendingSince.Local().Format(time.DateTime) +

@@ -52,9 +52,12 @@ func (l *Logins) Begin(ctx context.Context, source *Source, client *Client) (*Lo
 	if login.URL, err = client.authURL(ctx, login.state, login.verifier); err != nil {
 		return nil, err
 	}
-	joined, isNew := l.join(login)
-	if isNew && l.Shared != nil {
+	if l.Shared != nil && l.find(login.mayJoin) == nil {
 		login.shared = l.Shared.shareLogin(login) == nil // else it ends here
+	}
+	joined, isNew := l.join(login)
+	if !isNew && login.shared {
+		_, _ = l.Shared.takeLogin(Secret(login.state)) // somebody was faster
 	}
 	return joined, nil
 }

@@ -59,13 +59,7 @@ func (r *renewal) failure() error {
 // refresh token must be saved.
 func (r *renewal) run(a *attempt) {
 	s := a.source
-	if s.Renewals != nil {
-		s.Renewals <- struct{}{}
-	}
-	grant, err := a.renew()
-	if s.Renewals != nil {
-		<-s.Renewals
-	}
+	grant, err := a.renewInTurn()
 	r.conclude(a, grant, err)
 	outcome := a.outcome(r.err)
 	if outcome != "" && s.Outcome != nil {

@@ -83,7 +83,9 @@ func (s *Sealer) open(where, name string, text []byte) ([]byte, error) {
 	}
 	plain, err := s.keys[i].aead.Open(nil, nil, e.Sealed, e.boundTo(name))
 	if err != nil {
-		return nil, unusable(where, "was changed, or belongs to another credential", "put a backup in its place, or log out and in again")
+		e := unusable(where, "was changed, or belongs to another credential", "put a backup in its place, or log in again")
+		e.damaged = true
+		return nil, e
 	}
 	return plain, nil
 }
@@ -91,10 +93,11 @@ func (s *Sealer) open(where, name string, text []byte) ([]byte, error) {
 // A sharedGrant is what is sealed of a grant. Machines have clocks of their own: At is the
 // writer's, by which the reader finds out how far they are apart.
 type sharedGrant struct {
-	At      time.Time       `json:"at"`
-	Owner   string          `json:"owner"`             // who wrote it
-	Deleted bool            `json:"deleted,omitempty"` // by a logout
-	Grant   json.RawMessage `json:"grant,omitempty"`   // an envelope
+	At       time.Time       `json:"at"`
+	Owner    string          `json:"owner"`              // who wrote it
+	Deleted  bool            `json:"deleted,omitempty"`  // by a logout
+	LoggedIn time.Time       `json:"logged_in,omitzero"` // of what was deleted
+	Grant    json.RawMessage `json:"grant,omitempty"`    // an envelope
 }
 
 // clockTolerance is how far clocks may be apart that count as the same.

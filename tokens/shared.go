@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http/httptrace"
 	"time"
 )
 
@@ -85,6 +86,20 @@ func (a *attempt) limit() time.Duration {
 	return responseTimeout
 }
 
+// whileMarked gives up a call whose connection is there too late: a process that was stopped, or a
+// machine that slept, may have been overtaken since it set the mark.
+func (a *attempt) whileMarked(ctx context.Context, marked Grant, giveUp func()) context.Context {
+	shared := sharedBy(a.source.Store)
+	if shared == nil || marked.PendingSince.IsZero() {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		if wallNow().Sub(marked.PendingSince) > shared.longestAnswer()*9/10 {
+			giveUp()
+		}
+	}})
+}
+
 // releaseCallers lets the callers go when the lock is lost. The answer is still waited for.
 func (a *attempt) releaseCallers(lost <-chan struct{}) (stop func()) {
 	if lost == nil {
@@ -108,14 +123,14 @@ func (a *attempt) sibling(sent Grant, refusal error) (present Grant, changed err
 	if sharedBy(a.source.Store) == nil {
 		return Grant{}, nil
 	}
-	stored, _, err := loadStored(a.source.Store, a.source.key())
+	stored, revision, err := loadStored(a.source.Store, a.source.key())
 	switch {
-	case isAway(err):
+	case err != nil && !errors.Is(err, ErrNoGrant):
 		e := newError(ActionRetry, "the provider refused the renewal, and nobody knows here whether another avsproxy has renewed it",
 			"see that the shared store can be reached").because(errors.Join(err, fmt.Errorf("the provider said: %s", asError(refusal).Message)))
 		e.RetryAfter = startAgain
 		return sent, e
-	case err == nil && !stored.sameTokens(sent):
+	case err == nil && (!stored.sameTokens(sent) || stored.MarkedFor > 0 || revision != a.revision):
 		return Grant{}, ErrSuperseded
 	}
 	return Grant{}, nil

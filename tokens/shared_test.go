@@ -439,6 +439,116 @@ func TestEngineThatLosesWrites(t *testing.T) {
 	})
 }
 
+// An entry that another key has sealed is no reason to ask again and again, nor to renew.
+func TestRenewalWithAWrongKey(t *testing.T) {
+	share(t, func(t *testing.T, engine *memoryEngine, p *provider, a, b *replica) {
+		_, err := a.token()
+		testkit.NoError(t, err)
+		a.store().Sealer = testkit.Must(NewSealer("another key, of more than thirty-two characters"))(t)
+		time.Sleep(2 * time.Hour)
+		if _, err := a.token(); err == nil || !strings.Contains(asError(err).Hint+err.Error(), "another key") {
+			t.Errorf("%v", err)
+		}
+		if _, err := b.token(); err != nil || p.calls() != 2 {
+			t.Errorf("the other one: %v, %d calls", err, p.calls())
+		}
+	})
+}
+
+// A mark that the engine lost is offered again: its refresh token may be on its way.
+func TestMarkThatTheEngineLost(t *testing.T) {
+	for name, lose := range map[string]func(engine *memoryEngine, before map[string]memoryEntry){
+		"all":      func(engine *memoryEngine, _ map[string]memoryEntry) { engine.lose(map[string]memoryEntry{}) },
+		"the mark": func(engine *memoryEngine, before map[string]memoryEntry) { engine.lose(before) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			share(t, func(t *testing.T, engine *memoryEngine, p *provider, a, b *replica) {
+				before := engine.copied()
+				marked, revision, err := a.store().loadRevision("alexa")
+				testkit.NoError(t, err)
+				marked.PendingSince = wallNow()
+				_, err = a.store().saveRevision("alexa", revision, marked)
+				testkit.NoError(t, err)
+				lose(engine, before)
+				_, err = a.source.Store.Load("alexa") // whatever it does next
+				testkit.NoError(t, err)
+				if _, err := b.token(); err == nil || p.calls() != 0 {
+					t.Errorf("the sibling renewed: %v, %d calls", err, p.calls())
+				}
+			})
+		})
+	}
+}
+
+// A later login is the later one, and a logout ends what was there, whatever the clocks say.
+func TestLoginsOfMachinesWithOtherClocks(t *testing.T) {
+	share(t, func(t *testing.T, engine *memoryEngine, p *provider, a, b *replica) {
+		login := func(r *replica, access Secret, ahead time.Duration) {
+			t.Helper()
+			grant := stored(time.Hour)
+			grant.Access, grant.Refresh, grant.Generation = access, access+"-refresh", 0
+			grant.LoggedIn = wallNow().Add(ahead)
+			testkit.NoError(t, r.source.SetGrant(t.Context(), grant))
+		}
+		login(b, "first", 10*time.Minute) // its clock is ahead
+		login(a, "second", 0)
+		a.source.Follow()
+		b.source.Follow()
+		for _, r := range []*replica{a, b} {
+			if got, err := r.token(); err != nil || got != "second" {
+				t.Errorf("%v, %v", got.Reveal(), err)
+			}
+		}
+		testkit.NoError(t, a.source.Logout(t.Context()))
+		b.start(engine, p)
+		if _, err := b.token(); !LoginNeeded(err) {
+			t.Errorf("after the logout: %v", err)
+		}
+		if _, err := b.store().Journal.Load("alexa"); !errors.Is(err, ErrNoGrant) {
+			t.Errorf("a journal keeps it: %v", err)
+		}
+	})
+}
+
+// A login that the store could not take does not come back over a logout.
+func TestLogoutWhileALoginIsHeld(t *testing.T) {
+	share(t, func(t *testing.T, engine *memoryEngine, p *provider, a, b *replica) {
+		_, err := a.token()
+		testkit.NoError(t, err)
+		a.source.mu.Lock()
+		a.source.unsaved = errors.New("the disk was full")
+		a.source.saveSoonLocked()
+		a.source.mu.Unlock()
+		testkit.NoError(t, b.source.Logout(t.Context()))
+		time.Sleep(5 * time.Minute)
+		if _, err := b.store().Load("alexa"); !errors.Is(err, ErrNoGrant) {
+			t.Errorf("it came back: %v", err)
+		}
+	})
+}
+
+// A refusal does not hold while a sibling is on its way with the same refresh token.
+func TestRefusalWhileASiblingRenews(t *testing.T) {
+	share(t, func(t *testing.T, engine *memoryEngine, p *provider, a, b *replica) {
+		p.now(func(call int, form url.Values) (*http.Response, error) {
+			if call == 1 { // a was stopped for so long that b has taken its mark over
+				marked, revision, err := b.store().loadRevision("alexa")
+				testkit.NoError(t, err)
+				marked.PendingSince = wallNow()
+				_, err = b.store().saveRevision("alexa", revision, marked)
+				testkit.NoError(t, err)
+			}
+			return reply(400, jsonType, `{"error":"invalid_grant"}`), nil
+		})
+		if _, err := a.token(); err == nil || LoginNeeded(err) || p.calls() != 1 {
+			t.Errorf("%v, %d calls", err, p.calls())
+		}
+		if stored, err := b.store().Load("alexa"); err != nil || stored.Refused != "" {
+			t.Errorf("%+v, %v", stored, err)
+		}
+	})
+}
+
 // Clocks that are minutes apart cost no renewal.
 func TestClocksApart(t *testing.T) {
 	grant := stored(time.Hour)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -30,6 +31,8 @@ type SharedStore struct {
 	LongestAnswer time.Duration
 	// Waiting is as in [FileStore].
 	Waiting func(string)
+
+	marks sync.Map // by name, when this process set its last mark
 }
 
 const (
@@ -70,6 +73,9 @@ func (s *SharedStore) loadRevision(name string) (Grant, string, error) {
 				return Grant{}, "", err
 			}
 		case entry.Revision == "" || stored.deleted:
+			if stored.deleted && keptErr == nil {
+				_ = s.Journal.Delete(name) // the logout is for this machine, too
+			}
 			return Grant{}, entry.Revision, ErrNoGrant
 		default:
 			if stored.PendingSince.IsZero() && stored.Refused == "" && (keptErr != nil || !kept.sameTokens(stored.Grant)) {
@@ -81,26 +87,35 @@ func (s *SharedStore) loadRevision(name string) (Grant, string, error) {
 	return Grant{}, "", ErrSuperseded
 }
 
-// outlives reports whether the journal has something newer than the engine.
+// outlives reports whether what is kept here is newer than what the engine has. Of one
+// generation, a mark of ours that the engine has lost is.
 func (s *SharedStore) outlives(kept Grant, entry Entry, stored storedShared) bool {
 	switch {
-	case !kept.PendingSince.IsZero() || kept.Refused != "":
+	case kept.Refused != "" || kept.sameTokens(Grant{}):
 		return false
 	case entry.Revision == "":
 		return true
-	case stored.deleted:
-		return kept.LoggedIn.After(stored.at)
-	case !kept.LoggedIn.Equal(stored.LoggedIn):
+	case !kept.LoggedIn.Equal(stored.LoggedIn): // of a logout, when that login was made
 		return kept.LoggedIn.After(stored.LoggedIn)
+	case stored.deleted:
+		return false
+	case kept.Generation != stored.Generation:
+		return kept.Generation > stored.Generation
 	}
-	return kept.Generation > stored.Generation
+	age := wallNow().Sub(kept.PendingSince)
+	return kept.sameTokens(stored.Grant) && !kept.PendingSince.IsZero() && stored.PendingSince.IsZero() && age >= 0 && age < s.longestAnswer()
+}
+
+// lacks reports whether a grant that only memory has is newer than what the engine has.
+func (s *SharedStore) lacks(name string, held Grant) bool {
+	entry, stored, err := s.get(name)
+	return err == nil && s.outlives(held, entry, stored)
 }
 
 // A storedShared is what the engine has of a grant, by our clock.
 type storedShared struct {
 	Grant
-	deleted bool
-	at      time.Time // when it was written
+	deleted bool // LoggedIn is then that of what was there
 }
 
 func (s *SharedStore) get(name string) (Entry, storedShared, error) {
@@ -121,19 +136,18 @@ func (s *SharedStore) get(name string) (Entry, storedShared, error) {
 	if json.Unmarshal(plain, &shared) != nil {
 		return entry, storedShared{}, damaged(s.where(name))
 	}
-	written := wallNow().Add(-entry.Age)
 	if shared.Deleted {
-		return entry, storedShared{deleted: true, at: written}, nil
+		return entry, storedShared{Grant{LoggedIn: shared.LoggedIn}, true}, nil
 	}
 	grant, err := parseGrant(s.where(name), name, shared.Grant)
 	if err != nil {
 		return entry, storedShared{}, err
 	}
-	grant = grant.byOurClock(written.Sub(shared.At))
+	grant = grant.byOurClock(wallNow().Add(-entry.Age).Sub(shared.At))
 	if !grant.PendingSince.IsZero() && shared.Owner != s.Owner {
 		grant.MarkedFor = max(0, s.longestAnswer()-entry.Age)
 	}
-	return entry, storedShared{Grant: grant, at: written}, nil
+	return entry, storedShared{Grant: grant}, nil
 }
 
 func (s *SharedStore) longestAnswer() time.Duration {
@@ -143,22 +157,27 @@ func (s *SharedStore) longestAnswer() time.Duration {
 	return responseTimeout + markGrace
 }
 
-// Save implements [Store], for logins: what is stored gives way.
+// Save implements [Store], for logins: what is stored gives way. A later login has a later
+// time, whatever the clocks of the machines say.
 func (s *SharedStore) Save(name string, grant Grant) error {
+	if _, stored, err := s.get(name); err == nil && !grant.LoggedIn.After(stored.LoggedIn) {
+		grant.LoggedIn = stored.LoggedIn.Add(time.Millisecond)
+	}
 	journalErr := s.Journal.Save(name, grant)
-	return s.force(name, journalErr, func(revision string) error {
+	return s.force(name, journalErr, func(revision string, _ time.Time) error {
 		_, err := s.swap(name, revision, grant)
 		return err
 	})
 }
 
-// force writes over what others may write at the same time.
-func (s *SharedStore) force(name string, journalErr error, write func(revision string) error) error {
+// force writes over what others may write at the same time, and over what is damaged.
+func (s *SharedStore) force(name string, journalErr error, write func(revision string, loggedIn time.Time) error) error {
 	err := ErrSuperseded
 	for i := 0; i < sharedAttempts && errors.Is(err, ErrSuperseded); i++ {
 		var entry Entry
-		if entry, _, err = s.get(name); err == nil {
-			err = write(entry.Revision)
+		var stored storedShared
+		if entry, stored, err = s.get(name); err == nil || isDamaged(err) {
+			err = write(entry.Revision, stored.LoggedIn)
 		}
 	}
 	if err != nil {
@@ -175,7 +194,8 @@ func (s *SharedStore) saveRevision(name, revision string, grant Grant) (string, 
 		if err != nil {
 			return "", err
 		}
-		_ = s.Journal.Save(name, grant) // without it, this mark is another one's after a crash
+		_ = s.Journal.Save(name, grant) // so that it could be offered, should the engine lose it
+		s.marks.Store(name, time.Now())
 		return revision, nil
 	}
 	journalErr := s.Journal.Save(name, grant)
@@ -237,20 +257,26 @@ func (s *SharedStore) write(name, old string, generation int, shared sharedGrant
 // the login again.
 func (s *SharedStore) Delete(name string) error {
 	journalErr := s.Journal.Delete(name)
-	return s.force(name, journalErr, func(revision string) error {
-		_, err := s.write(name, revision, 0, sharedGrant{At: wallNow(), Owner: s.Owner, Deleted: true})
+	return s.force(name, journalErr, func(revision string, loggedIn time.Time) error {
+		_, err := s.write(name, revision, 0, sharedGrant{At: wallNow(), Owner: s.Owner, Deleted: true, LoggedIn: loggedIn})
 		return err
 	})
 }
 
-// ownMark returns the grant that this installation has marked and not renewed, as far as it may
-// still be sent without asking the engine: others honour the mark until then.
+// ownMark returns the grant that this process has marked and not renewed, and for how long it may
+// still be sent without asking the engine: others honour the mark until then. Of the two clocks the one counts
+// by which more time has passed: one stops while the machine sleeps, the other may be set back.
 func (s *SharedStore) ownMark(name string) (grant Grant, left time.Duration) {
 	grant, err := s.Journal.Load(name)
-	if err != nil || grant.PendingSince.IsZero() || grant.Refused != "" {
+	set, ours := s.marks.Load(name)
+	if err != nil || !ours || grant.PendingSince.IsZero() || grant.Refused != "" {
 		return Grant{}, 0
 	}
-	return grant, s.longestAnswer() - wallNow().Sub(grant.PendingSince) - s.longestAnswer()/10
+	byWall := wallNow().Sub(grant.PendingSince)
+	if byWall < 0 {
+		return Grant{}, 0
+	}
+	return grant, s.longestAnswer()*9/10 - max(byWall, time.Since(set.(time.Time)))
 }
 
 // Lock implements [Store].

@@ -153,6 +153,13 @@ func (s *Source) Logout(ctx context.Context) error {
 	return err
 }
 
+// forgetUnsaved is for what only memory had, and nobody needs any more.
+func (s *Source) forgetUnsaved() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsaved = nil
+}
+
 // storedOrHeld returns what the store holds, or what it could not take.
 func (s *Source) storedOrHeld() (Grant, error) {
 	grant, err := s.Store.Load(s.key())
@@ -298,7 +305,7 @@ func (s *Source) saveHeld() {
 		// One under way has what is newer, or waits for the lock and then saves what is held.
 		if s.Status().Renewing {
 			err = errRenewing
-		} else if grant, loadErr := a.load(); isAway(loadErr) {
+		} else if grant, loadErr := a.load(); loadErr != nil && a.held {
 			err = loadErr
 		} else if a.held {
 			a.save(grant)

@@ -44,7 +44,7 @@ func (c *Credential) NonInteractive() bool { return !c.Interactive() && !c.Impor
 func newCredential(p *Program, conf config.Credential) (*Credential, error) {
 	source := &tokens.Source{
 		Name: conf.Name, Kind: conf.Grant, Store: p.store,
-		KeepWarm: conf.KeepWarm, MaxAge: conf.RefreshTokenMaxAge, Renewals: p.renewals,
+		KeepWarm: conf.KeepWarm, MaxAge: conf.RefreshTokenMaxAge, Renewals: p.renewalsOf(conf),
 	}
 	switch conf.Grant {
 	case "static":

@@ -33,8 +33,20 @@ type Program struct {
 	// credentials are those that routes use, in the order of the routes, then the
 	// others by name.
 	credentials   []*Credential
-	renewals      chan struct{} // a place for each at once
+	renewals      map[string]chan struct{} // by the provider, a place for each at once
 	configSecrets secretSet
+}
+
+// renewalsOf are the places for renewals at the provider of a credential.
+func (p *Program) renewalsOf(c config.Credential) chan struct{} {
+	provider := cmp.Or(c.TokenURL, c.Issuer, c.Provider)
+	if provider == "" {
+		return nil // nobody is called
+	}
+	if p.renewals[provider] == nil {
+		p.renewals[provider] = make(chan struct{}, renewalsAtOnce)
+	}
+	return p.renewals[provider]
 }
 
 // renewalsAtOnce keeps hundreds of credentials that end together from calling their provider, and a
@@ -51,7 +63,7 @@ type Resolved struct {
 
 // Build makes the parts.
 func Build(e *Environment, conf *config.Config, r Resolved) (*Program, error) {
-	p := &Program{env: e, conf: conf, renewals: make(chan struct{}, renewalsAtOnce), routePorts: r.RoutePorts, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
+	p := &Program{env: e, conf: conf, renewals: map[string]chan struct{}{}, routePorts: r.RoutePorts, sandbox: r.Sandbox, consolePort: cmp.Or(r.ConsolePort, PortOf(conf.Console.Listen))}
 	if p.routePorts == nil {
 		p.routePorts = configuredPorts(conf)
 	}

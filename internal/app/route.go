@@ -161,7 +161,12 @@ func (p *Program) routeTable() (*gate.Table, error) {
 			return nil, terminal.Usage(err, "give every host to one route only")
 		}
 		if len(route.Accounts) > 0 {
-			table.SetAccounts(i, gate.Accounts{Header: route.CredentialFrom.Header, Routes: route.Accounts, Default: route.Credential != ""})
+			accounts := gate.Accounts{Header: route.CredentialFrom.Header, Routes: route.Accounts, Default: route.Credential != ""}
+			table.SetAccounts(i, accounts)
+			accounts.Default, accounts.Own = true, true
+			for _, own := range route.Accounts {
+				table.SetAccounts(own, accounts)
+			}
 		}
 	}
 	return table, nil

@@ -192,7 +192,7 @@ func (s *Server) build(ctx context.Context) error {
 		return err
 	}
 	s.program, program.users = program, s.Users
-	s.closers = append(s.closers, program.AwaitRenewals)
+	s.closers = append(s.closers, program.closeStore, program.AwaitRenewals) // the last first
 	for _, credential := range program.credentials {
 		if err := credential.Source.Load(); err != nil {
 			return terminal.Failed(err, "")

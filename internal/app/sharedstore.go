@@ -151,9 +151,6 @@ func (w *storeWatch) tell(before, now *api.Store) {
 // watchStore looks after a shared store, if there is one.
 func (s *Server) watchStore() {
 	if shared, ok := s.program.store.(*tokens.SharedStore); ok {
-		if engine, ok := shared.Engine.(io.Closer); ok {
-			s.closers = append(s.closers, func() { engine.Close() })
-		}
 		s.store = &storeWatch{store: s.program.store, log: s.env.UI.Log}
 		s.background = append(s.background, s.store.run, func(ctx context.Context) { s.program.followStore(ctx, shared.Engine) })
 	}
@@ -180,6 +177,17 @@ func (p *Program) followStore(ctx context.Context, engine tokens.Engine) {
 
 // followAgain is between attempts to hear of the store's changes.
 const followAgain = 5 * time.Second
+
+// closeStore ends the connections to a shared store. Renewals under way need it until they end.
+func (p *Program) closeStore() {
+	shared, ok := p.store.(*tokens.SharedStore)
+	if !ok {
+		return
+	}
+	if engine, ok := shared.Engine.(io.Closer); ok {
+		engine.Close()
+	}
+}
 
 // newLogins are those of this program; a shared store lets other replicas end them.
 func (p *Program) newLogins() *tokens.Logins {

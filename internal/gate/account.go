@@ -14,6 +14,7 @@ type Accounts struct {
 	Header  string         // has the account of a request; empty = hosts alone tell it
 	Routes  map[string]int // indexes by the account
 	Default bool           // a request that names none is the route's own
+	Own     bool           // the route stands for an account itself, and a request may name no other
 }
 
 // SetAccounts gives a route its accounts.
@@ -39,7 +40,7 @@ func (t *Table) Account(index int, h *exchange.Head) (int, *problem.Problem) {
 		return index, nil
 	}
 	if len(named) == 1 {
-		if chosen, known := accounts.Routes[named[0]]; known {
+		if chosen, known := accounts.Routes[named[0]]; known && (!accounts.Own || chosen == index) {
 			return chosen, nil
 		}
 	}

@@ -87,25 +87,31 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// userPrefix begins the names of users; no name in a certificate is one.
+const userPrefix = "user:"
+
+// lookAgain is how often a question that waits is looked at, for a login that was made meanwhile.
+const lookAgain = 2 * time.Second
+
 // client is who asks; empty = nobody knows.
 func (d *Door) client(r *http.Request) string {
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		leaf := r.TLS.VerifiedChains[0][0]
 		for _, name := range append(slices.Clone(leaf.DNSNames), leaf.Subject.CommonName) {
-			if d.Clients[name] != nil {
+			if d.Clients[name] != nil && !strings.HasPrefix(name, userPrefix) {
 				return name
 			}
 		}
-		return leaf.Subject.CommonName
+		return "the certificate of " + leaf.Subject.CommonName
 	}
 	if p := d.Peer(r); p.Known && p.Transport == peer.Socket {
-		return "user:" + strconv.Itoa(p.UID)
+		return userPrefix + strconv.Itoa(p.UID)
 	}
 	return ""
 }
 
 func (d *Door) may(client, credential string) bool {
-	if client == "user:"+strconv.Itoa(d.Self) {
+	if client == userPrefix+strconv.Itoa(d.Self) {
 		return true
 	}
 	list := d.Clients[client]
@@ -119,12 +125,13 @@ func (d *Door) await(ctx context.Context, name string, source *tokens.Source, kn
 	defer cancel()
 	for known != "" {
 		change := d.change(name) // before the look
-		token, live := source.Live(time.Now())
-		if live && tokens.Fingerprint(token.Access) != known {
+		token, err := source.Token(ctx)
+		if err == nil && tokens.Fingerprint(token.Access) != known {
 			return ""
 		}
 		select {
 		case <-change:
+		case <-time.After(lookAgain):
 		case <-ctx.Done():
 			return known
 		}
