@@ -80,6 +80,13 @@ func (r *replayer) send(ctx context.Context, request capture.Request, body []byt
 	if err != nil {
 		return 0, err
 	}
+	if table := r.handler.Table; table != nil { // its fields may name another account now
+		chosen, refused := table.Account(route, httpexchange.Head(again))
+		if refused != nil {
+			return 0, fmt.Errorf("%s; %s", refused.Detail, refused.Hint)
+		}
+		route = chosen
+	}
 	begun := make(chan uint64, 1)
 	err = r.begin(func() { r.serve(route, again, request, begun) })
 	if err != nil {

@@ -50,6 +50,9 @@ func (d *decoder) expandAccounts(c *Config) {
 			}
 		}
 		c.Routes[i].Accounts = accounts
+		if c.Routes[i].Credential == "" {
+			c.Routes[i].Probe = "" // which names no account; each of them has it
+		}
 		c.Routes[i].Strip = withSelector(c.Routes[i].Strip, from)
 	}
 }
