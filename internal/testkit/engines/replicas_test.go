@@ -279,7 +279,7 @@ func chaos(t *testing.T, conf setup, server *engines.Server, killConnections fun
 		defer func() { replicas[i].kill() }()
 	}
 	events := 0
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(time.Duration(100+rand.IntN(400)) * time.Millisecond) {
+	for end := time.Now().Add(25 * time.Second); time.Now().Before(end); time.Sleep(time.Duration(100+rand.IntN(400)) * time.Millisecond) {
 		i := rand.IntN(len(replicas))
 		switch rand.IntN(10) {
 		case 0, 1, 2, 3, 4: // at whichever step it is
