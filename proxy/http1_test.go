@@ -350,7 +350,6 @@ func TestHTTP1_CutAnswersAreTold(t *testing.T) {
 // Requests that are sent without waiting are answered in their order, and those behind one that
 // takes long cost no more than a buffer.
 func TestHTTP1_PipelinedRequestsWait(t *testing.T) {
-	t.Parallel()
 	skipStandard(t)
 	hold := make(chan struct{})
 	origin, roots := upstreamTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -376,7 +375,7 @@ func TestHTTP1_PipelinedRequestsWait(t *testing.T) {
 	}
 	close(hold)
 	in := bufio.NewReader(conn)
-	conn.SetDeadline(time.Now().Add(60 * time.Second))
+	conn.SetDeadline(time.Now().Add(testkit.Timeout))
 	for i := range most {
 		resp := testkit.Must(http.ReadResponse(in, nil))(t)
 		if body := testkit.Body(t, resp); body != fmt.Sprintf("%03d/%d.", i%1000, i) {

@@ -647,10 +647,9 @@ func simulate(t *testing.T, seed uint64) {
 			}
 			time.Sleep(time.Duration(random.IntN(600)) * time.Second)
 		}
-		if family.revoked {
+		if revoked, rotations := family.state(); revoked {
 			t.Errorf("the login was revoked")
-		}
-		if rotations, calls := family.rotations, p.calls(); calls > rotations+2*deaths+5 {
+		} else if calls := p.calls(); calls > rotations+2*deaths+5 {
 			t.Errorf("%d calls for %d rotations and %d deaths", calls, rotations, deaths)
 		}
 		for _, r := range replicas {
@@ -675,13 +674,22 @@ func simulate(t *testing.T, seed uint64) {
 // A lenientFamily gives the same successor again to who lost it, as providers do, and revokes a
 // login when the refresh token before the last one used comes back.
 type lenientFamily struct {
+	mu              sync.Mutex
 	last, successor string // the last that was used, and what came of it
 	used            map[string]bool
 	rotations       int
 	revoked         bool
 }
 
+func (f *lenientFamily) state() (revoked bool, rotations int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.revoked, f.rotations
+}
+
 func (f *lenientFamily) answer(call int, form url.Values) (*http.Response, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	sent := form.Get("refresh_token")
 	switch {
 	case f.revoked || f.used[sent]:
