@@ -101,9 +101,6 @@ func Sentinel(t testing.TB, master *Server) *Server {
 	return s
 }
 
-// postgresUser is who PostgreSQL runs as where a test is root, whom it refuses.
-const postgresUser = 65534
-
 // Postgres starts a PostgreSQL that trusts the user "postgres".
 func Postgres(t testing.TB, settings ...string) *Server {
 	t.Helper()
@@ -125,14 +122,6 @@ func Postgres(t testing.TB, settings ...string) *Server {
 	}
 	s.Start()
 	return s
-}
-
-func asUser(cmd *exec.Cmd) *exec.Cmd {
-	cmd.Dir = "/"
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: postgresUser, Gid: postgresUser}}
-	}
-	return cmd
 }
 
 // postgresTool finds a tool of PostgreSQL, which Debian keeps out of the PATH.
