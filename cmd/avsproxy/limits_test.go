@@ -92,7 +92,7 @@ func TestPromise7_C24_TheMemoryOfAllConnectionsHasABound(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("the system does not tell how much memory a process holds")
 	}
-	const memory, slack = 64 << 20, 56 << 20 // what the program takes besides
+	const memory, slack = 64 << 20, 68 << 20 // what the program takes besides, garbage of a starved collector included
 	begin, requests := make(chan struct{}), new(atomic.Int32)
 	conf := strings.Replace(endlessFrom(t, begin, requests), "[proxy]", "[proxy]\nmemory = \"64MiB\"", 1)
 	pid, address := startChild(t, conf+"[capture]\nenabled = false\n")
