@@ -1,7 +1,6 @@
 package tokens
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,9 +25,8 @@ type Remote struct {
 
 // A RemoteToken is what an owner answers with.
 type RemoteToken struct {
-	Access      string  `json:"access_token"`
-	ExpiresIn   float64 `json:"expires_in,omitempty"` // seconds, whatever the clocks say; 0 = it does not end
-	Fingerprint string  `json:"fingerprint"`
+	Access    string  `json:"access_token"`
+	ExpiresIn float64 `json:"expires_in,omitempty"` // seconds, whatever the clocks say; 0 = it does not end
 }
 
 // A RemoteError is what an owner answers with where it has no token.
@@ -122,7 +120,7 @@ func (r *Remote) ask(ctx context.Context, method, query string) (Grant, error) {
 		return Grant{}, r.refusal(resp.StatusCode, text)
 	}
 	var token RemoteToken
-	if json.NewDecoder(bytes.NewReader(text)).Decode(&token) != nil || token.Access == "" {
+	if json.Unmarshal(text, &token) != nil || token.Access == "" {
 		return Grant{}, r.away(errors.New("its answer is none"))
 	}
 	now := wallNow()

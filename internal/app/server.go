@@ -62,8 +62,8 @@ type Server struct {
 	ended                            []<-chan error
 	closers                          []func()
 	background                       []func(context.Context)
-	store                            *storeWatch // nil = the store is not shared
-	share                            *share.Door // nil = nobody takes tokens here
+	store                            *storeWatch    // nil = the store is not shared
+	share                            *share.Handler // nil = there is no [share]
 	shareListeners                   []net.Listener
 	ready                            atomic.Bool // what the proxy asks for by itself is recorded
 }
@@ -220,7 +220,9 @@ func (s *Server) build(ctx context.Context) error {
 	}
 	s.background = append(s.background, new(trimmer).keep)
 	s.watchStore()
-	s.newShare()
+	if err := s.newShare(); err != nil {
+		return err
+	}
 	s.background = append(s.background, s.pipeline.background...)
 	s.replayer = newReplayer(s.capture.recorder, s.pipeline.handler, o.errorLog)
 	s.closers = append(s.closers, s.pipeline.close, s.replayer.close)

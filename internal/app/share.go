@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/user"
 	"strings"
 
 	"avsproxy/internal/config"
@@ -21,13 +20,17 @@ import (
 	"avsproxy/tokens"
 )
 
-// newShare makes the door through which others take tokens, if there is one.
-func (s *Server) newShare() {
+// newShare makes what gives tokens to others, if the configuration has it.
+func (s *Server) newShare() error {
 	if len(s.shareListeners) == 0 {
-		return
+		return nil
 	}
-	s.share = &share.Door{
-		Sources: map[string]*tokens.Source{}, Clients: byUserID(s.Conf.Share.Clients), Self: os.Geteuid(),
+	clients, err := s.Conf.Share.ClientsByUID()
+	if err != nil {
+		return terminal.Usage(err, "see clients of [share]")
+	}
+	s.share = &share.Handler{
+		Sources: map[string]*tokens.Source{}, Clients: clients, Self: os.Geteuid(),
 		Peer: func(r *http.Request) peer.Peer { return httpexchange.Conn(r).Peer },
 		Taken: func(client, credential string, status int) {
 			s.env.UI.Log.Debug("a token was asked for", "client", client, "credential", credential, "status", status)
@@ -36,20 +39,7 @@ func (s *Server) newShare() {
 	for _, credential := range s.program.credentials {
 		s.share.Sources[credential.Conf.Name] = credential.Source
 	}
-}
-
-// byUserID has the users of this machine by their numbers.
-func byUserID(clients map[string][]string) map[string][]string {
-	list := map[string][]string{}
-	for name, credentials := range clients {
-		if login, isUser := strings.CutPrefix(name, "user:"); isUser {
-			if found, err := user.Lookup(login); err == nil {
-				name = "user:" + found.Uid
-			}
-		}
-		list[name] = credentials
-	}
-	return list
+	return nil
 }
 
 func (s *Server) startShare() error {
@@ -62,12 +52,7 @@ func (s *Server) startShare() error {
 	}
 	server := httpserver.New(s.share, httpserver.DiscardLog())
 	s.closers = append(s.closers, func() { server.Close() })
-	for _, ln := range s.shareListeners {
-		if ln.Addr().Network() != "unix" {
-			ln = tls.NewListener(ln, conf)
-		}
-		go server.Serve(ln)
-	}
+	s.ended = append(s.ended, httpserver.Serve(server, s.shareListeners, conf))
 	return nil
 }
 

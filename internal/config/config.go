@@ -64,11 +64,11 @@ type Store struct {
 // Shared reports whether other machines use the store, too.
 func (s Store) Shared() bool { return s.Kind == "redis" || s.Kind == "postgres" }
 
-// Share is the door through which others take live tokens.
+// Share is where others take live tokens.
 type Share struct {
-	Listen   []string            // each "unix:/path", or "host:port" with a certificate; empty = there is no door
+	Listen   []string            // each "unix:/path", or "host:port" with a certificate; empty = nothing is shared
 	Clients  map[string][]string // credentials by the name in a certificate, or "user:NAME"; "*" = all
-	TLSCert  string              `toml:"tls_cert"`  // of the door, PEM
+	TLSCert  string              `toml:"tls_cert"`  // that it shows, PEM
 	TLSKey   string              `toml:"tls_key"`   // and its key
 	ClientCA string              `toml:"client_ca"` // the authority of the clients' certificates, PEM
 }

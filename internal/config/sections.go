@@ -189,7 +189,7 @@ func (t *table) share() Share {
 			s.Clients = map[string][]string{}
 		}
 		s.Clients[name] = clients.texts(name, nil)
-		if user, ok := strings.CutPrefix(name, "user:"); ok && t.d.reads != nil {
+		if user, ok := strings.CutPrefix(name, userPrefix); ok && t.d.reads != nil {
 			if _, err := uidOf(user); err != nil {
 				clients.report(name, err.Error(), "write the name or number of a user of this machine")
 			}
@@ -206,6 +206,26 @@ func (t *table) share() Share {
 		}
 	}
 	return s
+}
+
+// userPrefix begins those clients of a share that are users of this machine.
+const userPrefix = "user:"
+
+// ClientsByUID are the clients, users by their numbers on this machine now. [Load] has checked
+// that all exist; the error is for what has changed since.
+func (s Share) ClientsByUID() (map[string][]string, error) {
+	list := map[string][]string{}
+	for name, credentials := range s.Clients {
+		if user, ok := strings.CutPrefix(name, userPrefix); ok {
+			uid, err := uidOf(user)
+			if err != nil {
+				return nil, fmt.Errorf("share.clients: %w", err)
+			}
+			name = userPrefix + strconv.Itoa(uid)
+		}
+		list[name] = credentials
+	}
+	return list, nil
 }
 
 // checkShared checks what a shared store needs. Its address is not looked into: it may be in a

@@ -1,5 +1,5 @@
-// Package share is the door through which an avsproxy gives live access tokens to others: never
-// refresh tokens, and to those alone that the configuration names.
+// Package share gives live access tokens of one avsproxy to others: never refresh tokens, and to
+// those alone that the configuration names.
 package share
 
 import (
@@ -17,8 +17,8 @@ import (
 	"avsproxy/tokens"
 )
 
-// A Door answers takers. Set the fields before it serves.
-type Door struct {
+// A Handler answers those that take tokens. Set the fields before it serves.
+type Handler struct {
 	// Sources are the sources of the credentials by their names.
 	Sources map[string]*tokens.Source
 	// Clients are the credentials that a client may take, by the DNS name or common name of its
@@ -28,7 +28,7 @@ type Door struct {
 	Self int
 	// Peer is who is at the other end of a request's connection.
 	Peer func(*http.Request) peer.Peer
-	// Taken hears of each answer; nil = nobody does.
+	// Taken is told of each answer; may be nil.
 	Taken func(client, credential string, status int)
 
 	mu      sync.Mutex
@@ -36,25 +36,25 @@ type Door struct {
 }
 
 // Changed lets those go on that wait for another token of a credential.
-func (d *Door) Changed(credential string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if c := d.changed[credential]; c != nil {
+func (h *Handler) Changed(credential string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.changed[credential]; c != nil {
 		close(c)
-		delete(d.changed, credential)
+		delete(h.changed, credential)
 	}
 }
 
-func (d *Door) change(credential string) <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.changed == nil {
-		d.changed = map[string]chan struct{}{}
+func (h *Handler) change(credential string) <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.changed == nil {
+		h.changed = map[string]chan struct{}{}
 	}
-	if d.changed[credential] == nil {
-		d.changed[credential] = make(chan struct{})
+	if h.changed[credential] == nil {
+		h.changed[credential] = make(chan struct{})
 	}
-	return d.changed[credential]
+	return h.changed[credential]
 }
 
 // ServeHTTP implements [http.Handler].
@@ -62,28 +62,30 @@ func (d *Door) change(credential string) <-chan struct{} {
 //	GET  /v1/tokens/NAME                      the present token
 //	GET  /v1/tokens/NAME?not=FINGERPRINT      the next one, or 204 after a while
 //	POST /v1/tokens/NAME?rejected=FINGERPRINT another one, since an upstream refused that
-func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	client := d.client(r)
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	client := h.client(r)
 	name, found := strings.CutPrefix(r.URL.Path, tokens.RemotePath)
 	status := http.StatusOK
-	switch source := d.Sources[name]; {
+	switch source := h.Sources[name]; {
 	case !found:
 		status = refuse(w, http.StatusNotFound, "there is nothing here", "ask for "+tokens.RemotePath+"NAME")
-	case !d.may(client, name):
+	case client == "":
+		status = refuse(w, http.StatusForbidden, "it is not known who asks", "use the unix socket, or TLS with a certificate that client_ca has signed")
+	case !h.may(client, name):
 		status = refuse(w, http.StatusForbidden, "this client may not take tokens of that credential", "name it in clients of [share]: "+strconv.Quote(client))
 	case source == nil:
 		status = refuse(w, http.StatusNotFound, "there is no such credential", "see [credential] in the owner's configuration")
 	case r.Method == http.MethodPost:
-		d.reject(r.Context(), source, r.FormValue("rejected"))
-		status = d.answer(w, r, source, "")
+		h.reject(r.Context(), source, r.FormValue("rejected"))
+		status = h.answer(w, r, source, "")
 	case r.Method == http.MethodGet:
-		status = d.answer(w, r, source, d.await(r.Context(), name, source, r.FormValue("not")))
+		status = h.answer(w, r, source, h.await(r.Context(), name, source, r.FormValue("not")))
 	default:
 		w.Header().Set("Allow", "GET, POST")
 		status = refuse(w, http.StatusMethodNotAllowed, "that method means nothing here", "use GET or POST")
 	}
-	if d.Taken != nil {
-		d.Taken(client, name, status)
+	if h.Taken != nil {
+		h.Taken(client, name, status)
 	}
 }
 
@@ -93,38 +95,38 @@ const userPrefix = "user:"
 // lookAgain is how often a question that waits is looked at, for a login that was made meanwhile.
 const lookAgain = 2 * time.Second
 
-// client is who asks; empty = nobody knows.
-func (d *Door) client(r *http.Request) string {
+// client is who asks; empty = unknown.
+func (h *Handler) client(r *http.Request) string {
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		leaf := r.TLS.VerifiedChains[0][0]
 		for _, name := range append(slices.Clone(leaf.DNSNames), leaf.Subject.CommonName) {
-			if d.Clients[name] != nil && !strings.HasPrefix(name, userPrefix) {
+			if h.Clients[name] != nil && !strings.HasPrefix(name, userPrefix) {
 				return name
 			}
 		}
 		return "the certificate of " + leaf.Subject.CommonName
 	}
-	if p := d.Peer(r); p.Known && p.Transport == peer.Socket {
+	if p := h.Peer(r); p.Known && p.Transport == peer.Socket {
 		return userPrefix + strconv.Itoa(p.UID)
 	}
 	return ""
 }
 
-func (d *Door) may(client, credential string) bool {
-	if client == userPrefix+strconv.Itoa(d.Self) {
+func (h *Handler) may(client, credential string) bool {
+	if client == userPrefix+strconv.Itoa(h.Self) {
 		return true
 	}
-	list := d.Clients[client]
-	return client != "" && (slices.Contains(list, credential) || slices.Contains(list, "*"))
+	list := h.Clients[client]
+	return slices.Contains(list, credential) || slices.Contains(list, "*")
 }
 
 // await waits for another token than the one that is known, for a while. It returns the one that is
 // still known; empty = there is another, or none was known.
-func (d *Door) await(ctx context.Context, name string, source *tokens.Source, known string) string {
+func (h *Handler) await(ctx context.Context, name string, source *tokens.Source, known string) string {
 	ctx, cancel := context.WithTimeout(ctx, tokens.RemoteWait)
 	defer cancel()
 	for known != "" {
-		change := d.change(name) // before the look
+		change := h.change(name) // before the look
 		token, err := source.Token(ctx)
 		if err == nil && tokens.Fingerprint(token.Access) != known {
 			return ""
@@ -140,13 +142,13 @@ func (d *Door) await(ctx context.Context, name string, source *tokens.Source, kn
 }
 
 // reject has the token renewed for all, if it is still the present one.
-func (d *Door) reject(ctx context.Context, source *tokens.Source, fingerprint string) {
+func (h *Handler) reject(ctx context.Context, source *tokens.Source, fingerprint string) {
 	if token, err := source.Token(ctx); err == nil && tokens.Fingerprint(token.Access) == fingerprint {
 		source.Reject(token)
 	}
 }
 
-func (d *Door) answer(w http.ResponseWriter, r *http.Request, source *tokens.Source, known string) int {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, source *tokens.Source, known string) int {
 	if known != "" {
 		w.WriteHeader(http.StatusNoContent)
 		return http.StatusNoContent
@@ -155,7 +157,7 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, source *tokens.Sou
 	if err != nil {
 		return refuseFor(w, err)
 	}
-	answer := tokens.RemoteToken{Access: token.Access.Reveal(), Fingerprint: tokens.Fingerprint(token.Access)}
+	answer := tokens.RemoteToken{Access: token.Access.Reveal()}
 	if !token.Expiry.IsZero() {
 		answer.ExpiresIn = time.Until(token.Expiry).Seconds()
 	}

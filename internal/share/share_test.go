@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 func TestWhoMayTakeTokens(t *testing.T) {
 	source := &tokens.Source{Name: "alexa", Store: &tokens.MemoryStore{}, Seed: func() (tokens.Grant, error) { return tokens.Grant{Access: testkit.Canary}, nil }}
 	at := peer.Peer{}
-	door := &Door{
+	handler := &Handler{
 		Sources: map[string]*tokens.Source{"alexa": source}, Self: 1000, Peer: func(*http.Request) peer.Peer { return at },
 		Clients: map[string][]string{"build.example": {"alexa"}, "all.example": {"*"}, "other.example": {"other"}, "user:0": {"*"}},
 	}
@@ -42,7 +42,7 @@ func TestWhoMayTakeTokens(t *testing.T) {
 		}
 		at = c.peer
 		w := httptest.NewRecorder()
-		if door.ServeHTTP(w, r); w.Code != c.want {
+		if handler.ServeHTTP(w, r); w.Code != c.want {
 			t.Errorf("%q, %+v: %d, not %d", c.certificate, c.peer, w.Code, c.want)
 		}
 	}
@@ -55,12 +55,12 @@ func TestQuestionForTheNextToken(t *testing.T) {
 		return tokens.Grant{Access: token, Recheck: time.Now()}, nil
 	}}
 	testkit.Must(source.Token(t.Context()))(t)
-	door := &Door{Sources: map[string]*tokens.Source{"alexa": source}, Self: 1000, Peer: func(*http.Request) peer.Peer {
+	handler := &Handler{Sources: map[string]*tokens.Source{"alexa": source}, Self: 1000, Peer: func(*http.Request) peer.Peer {
 		return peer.Peer{Transport: peer.Socket, UID: 1000, Known: true}
 	}}
 	r := httptest.NewRequest("GET", tokens.RemotePath+"alexa?not="+tokens.Fingerprint("another"), nil)
 	w := httptest.NewRecorder()
-	if door.ServeHTTP(w, r); w.Code != 200 {
+	if handler.ServeHTTP(w, r); w.Code != 200 {
 		t.Errorf("another one is known: %d %s", w.Code, w.Body)
 	}
 }
