@@ -19,6 +19,7 @@ type attempt struct {
 	login    time.Time     // when that login was made
 	held     bool          // it goes on from a grant that only memory has
 	revision string        // of the stored grant, in a shared store
+	looks    bool          // it changes nothing in the store
 	alone    bool          // without the shared store, by a mark from before
 	mustEnd  time.Duration // by when the answer must be there, if alone
 	result   Outcome       // renewed or adopted; empty while neither happened
@@ -104,7 +105,11 @@ func (a *attempt) load() (Grant, error) {
 	s := a.source
 	var stored Grant
 	var err error
-	stored, a.revision, err = loadStored(s.Store, s.key())
+	if a.looks {
+		stored, err = s.Store.Load(s.key())
+	} else {
+		stored, a.revision, err = loadStored(s.Store, s.key())
+	}
 	var held Grant
 	held, a.held = a.reconcile(stored, err)
 	if shared := sharedBy(s.Store); shared != nil && a.held {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"avsproxy/internal/charset"
 )
 
 // An Engine keeps what a [SharedStore] gives it, for processes on many machines. An error of
@@ -51,9 +54,10 @@ type StoreAwayError struct {
 	Err   error
 }
 
-// Error names the store and the cause.
+// Error names the store and the cause, on one line.
 func (e *StoreAwayError) Error() string {
-	return fmt.Sprintf("the shared store %s cannot be reached: %v", e.Store, e.Err)
+	cause := charset.Printable(strings.Join(strings.Fields(e.Err.Error()), " "))
+	return "the shared store " + e.Store + " cannot be reached: " + cause
 }
 
 // Unwrap returns the cause.

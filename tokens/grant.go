@@ -111,6 +111,15 @@ func (g Grant) succeeds(marked Grant) bool {
 	return g.PendingSince.IsZero() && g.Refused == "" && !g.sameTokens(marked) && g.LoggedIn.Equal(marked.LoggedIn) && g.Generation >= marked.Generation
 }
 
+// laterThan reports whether g comes from a later login, or is a later generation of the same one:
+// what holds among machines, whatever their clocks say.
+func (g Grant) laterThan(other Grant) bool {
+	if !g.LoggedIn.Equal(other.LoggedIn) {
+		return g.LoggedIn.After(other.LoggedIn)
+	}
+	return g.Generation > other.Generation
+}
+
 // newerThan reports whether g comes from a later login, or a later renewal of one.
 func (g Grant) newerThan(other Grant) bool {
 	if !g.LoggedIn.Equal(other.LoggedIn) {

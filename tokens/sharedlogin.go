@@ -15,32 +15,32 @@ type sharedLogin struct {
 // loginKey does not tell the state, which whoever reads the store could use.
 func loginKey(state Secret) string { return "login:" + Fingerprint(state) }
 
-const sealedLogin = "login"
-
 // shareLogin lets any replica end the login.
 func (s *SharedStore) shareLogin(login *Login) error {
 	plain, err := json.Marshal(sharedLogin{login.ID, login.Credential, login.verifier})
 	if err != nil {
 		return err
 	}
-	value, err := s.Sealer.seal(sealedLogin, 0, plain)
+	key := loginKey(Secret(login.state))
+	value, err := s.Sealer.seal(key, 0, plain)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
 	defer cancel()
-	return s.Engine.Put(ctx, loginKey(Secret(login.state)), value, loginLife)
+	return s.Engine.Put(ctx, key, value, loginLife)
 }
 
 // takeLogin gets what shareLogin has left, once; nil = another replica got it, or it is too old.
 func (s *SharedStore) takeLogin(state Secret) (*sharedLogin, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
 	defer cancel()
-	value, err := s.Engine.Take(ctx, loginKey(state))
+	key := loginKey(state)
+	value, err := s.Engine.Take(ctx, key)
 	if value == nil || err != nil {
 		return nil, err
 	}
-	plain, err := s.Sealer.open(s.Engine.String(), sealedLogin, value)
+	plain, err := s.Sealer.open(s.Engine.String(), key, value)
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,10 @@ type SharedStore struct {
 	Engine  Engine
 	Journal FileStore
 	Sealer  *Sealer
-	// Owner names this installation in marks; it outlives the process.
-	Owner string
+	// Owner names this installation in marks. KeepOwner is called before each write, so that
+	// the name outlives the process; nil = it need not.
+	Owner     string
+	KeepOwner func()
 	// LongestAnswer is for how long another one's mark is honoured; zero = somewhat longer than
 	// an answer is waited for.
 	LongestAnswer time.Duration
@@ -50,14 +52,23 @@ func (s *SharedStore) where(name string) string { return s.Engine.String() + ", 
 
 func entryKey(name string) string { return "grant:" + name }
 
-// Load implements [Store].
+// Load implements [Store]. It changes nothing.
 func (s *SharedStore) Load(name string) (Grant, error) {
-	grant, _, err := s.loadRevision(name)
-	return grant, err
+	entry, stored, err := s.get(name)
+	if err != nil {
+		return Grant{}, err
+	}
+	if kept, err := s.Journal.Load(name); err == nil && s.outlives(kept, entry, stored) {
+		return kept, nil
+	}
+	if entry.Revision == "" || stored.deleted {
+		return Grant{}, ErrNoGrant
+	}
+	return stored.Grant, nil
 }
 
-// loadRevision returns a grant and the revision of its entry. What the engine has lost of it is
-// offered again from the journal.
+// loadRevision is Load for who goes on from there, with the revision of the entry. What the engine
+// has lost is offered again from the journal, and the journal learns what the engine has.
 func (s *SharedStore) loadRevision(name string) (Grant, string, error) {
 	for range sharedAttempts {
 		entry, stored, err := s.get(name)
@@ -95,12 +106,10 @@ func (s *SharedStore) outlives(kept Grant, entry Entry, stored storedShared) boo
 		return false
 	case entry.Revision == "":
 		return true
-	case !kept.LoggedIn.Equal(stored.LoggedIn): // of a logout, when that login was made
-		return kept.LoggedIn.After(stored.LoggedIn)
 	case stored.deleted:
-		return false
-	case kept.Generation != stored.Generation:
-		return kept.Generation > stored.Generation
+		return kept.LoggedIn.After(stored.LoggedIn)
+	case kept.laterThan(stored.Grant):
+		return true
 	}
 	age := wallNow().Sub(kept.PendingSince)
 	return kept.sameTokens(stored.Grant) && !kept.PendingSince.IsZero() && stored.PendingSince.IsZero() && age >= 0 && age < s.longestAnswer()
@@ -183,7 +192,7 @@ func (s *SharedStore) force(name string, journalErr error, write func(revision s
 	if err != nil {
 		return errors.Join(err, journalErr)
 	}
-	return nil // the engine has it, whatever the disk here does
+	return nil // as in saveRevision
 }
 
 // saveRevision saves a grant in the place of that with a revision. The error is [ErrSuperseded]
@@ -201,26 +210,22 @@ func (s *SharedStore) saveRevision(name, revision string, grant Grant) (string, 
 	journalErr := s.Journal.Save(name, grant)
 	for range sharedAttempts {
 		saved, err := s.swap(name, revision, grant)
+		if err == nil {
+			return saved, nil // the engine has it, whatever the disk here does
+		}
 		if !errors.Is(err, ErrSuperseded) {
-			return saved, errors.Join(err, errorIf(err != nil, journalErr))
+			return "", errors.Join(err, journalErr)
 		}
 		entry, stored, err := s.get(name)
 		switch {
 		case err != nil:
-			return "", err
+			return "", errors.Join(err, journalErr)
 		case !s.outlives(grant, entry, stored):
 			return "", ErrSuperseded
 		}
 		revision = entry.Revision
 	}
 	return "", ErrSuperseded
-}
-
-func errorIf(condition bool, err error) error {
-	if condition {
-		return err
-	}
-	return nil
 }
 
 // swap is the compare-and-set.
@@ -241,6 +246,9 @@ func (s *SharedStore) write(name, old string, generation int, shared sharedGrant
 	if err != nil {
 		return "", err
 	}
+	if s.KeepOwner != nil {
+		s.KeepOwner()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), engineTimeout)
 	defer cancel()
 	revision = rand.Text()
@@ -253,11 +261,15 @@ func (s *SharedStore) write(name, old string, generation int, shared sharedGrant
 	return revision, nil
 }
 
-// Delete implements [Store]. A note of the logout stays: a replica that was away must not offer
-// the login again.
+// Delete implements [Store]. A note of the logout stays, with the time of the login that it
+// ended: a replica that was away must not offer that again.
 func (s *SharedStore) Delete(name string) error {
+	kept, _ := s.Journal.Load(name) // the engine may have lost it
 	journalErr := s.Journal.Delete(name)
 	return s.force(name, journalErr, func(revision string, loggedIn time.Time) error {
+		if kept.LoggedIn.After(loggedIn) {
+			loggedIn = kept.LoggedIn
+		}
 		_, err := s.write(name, revision, 0, sharedGrant{At: wallNow(), Owner: s.Owner, Deleted: true, LoggedIn: loggedIn})
 		return err
 	})
@@ -326,6 +338,3 @@ func (s *SharedStore) lease(ctx context.Context, name string) (unlock func(), lo
 func (s *SharedStore) Tidy() { s.Journal.Tidy() }
 
 func (s *SharedStore) unread(name string) unreadFiles { return s.Journal.unread(name) }
-
-// Advise is that of the engine.
-func (s *SharedStore) Advise(ctx context.Context) ([]string, error) { return s.Engine.Advise(ctx) }

@@ -88,7 +88,7 @@ const (
 // cannot be used ([*UnusableError]); having none is no error.
 func (s *Source) Load() error {
 	s.begin()
-	grant, err := (&attempt{source: s}).load()
+	grant, err := (&attempt{source: s, looks: true}).load()
 	if isAway(err) {
 		if kept, keptErr := sharedBy(s.Store).Journal.Load(s.key()); keptErr == nil && kept.PendingSince.IsZero() && s.matches(kept) && kept.live(wallNow()) {
 			grant, err = kept, nil // it serves to its end

@@ -83,8 +83,7 @@ func (s *Source) Follow() {
 		s.stored = Grant{}
 		s.publishLocked(Grant{}, nil)
 		s.failure = s.loginNeeded("nobody is logged in")
-	case err == nil && s.matches(stored) && stored.PendingSince.IsZero() && stored.Refused == "" && !stored.sameTokens(s.grant) &&
-		(stored.LoggedIn.After(s.grant.LoggedIn) || stored.LoggedIn.Equal(s.grant.LoggedIn) && stored.Generation > s.grant.Generation):
+	case err == nil && s.matches(stored) && stored.PendingSince.IsZero() && stored.Refused == "" && !stored.sameTokens(s.grant) && stored.laterThan(s.grant):
 		s.epoch++
 		s.stored = stored
 		s.publishLocked(stored, nil)

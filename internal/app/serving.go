@@ -104,7 +104,7 @@ func StoredStatus(e *Environment, conf *config.Config) (*api.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := &api.Status{Version: Version(), Sandbox: conf.Sandbox, Users: users.describe("you"), Credentials: []api.CredentialStatus{}, Store: DescribeStore(program.store)}
+	status := &api.Status{Version: Version(), Sandbox: conf.Sandbox, Users: users.describe("you"), Credentials: []api.CredentialStatus{}, Store: program.Store()}
 	for _, route := range conf.Routes {
 		status.Routes = append(status.Routes, api.Route{Name: route.Name, Upstream: route.Upstream, Credential: route.Credential, Listen: route.Listen})
 	}

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,12 +33,9 @@ func sharedStore(e *Environment, conf *config.Config) (*tokens.SharedStore, erro
 		return nil, terminal.Usage(err, "make a key by: openssl rand -base64 32")
 	}
 	journal := filepath.Join(conf.Store.Path, "journal")
-	owner, err := installationName(journal)
-	if err != nil {
-		return nil, terminal.Failed(err, "see that the folder is yours, or set path in [store]")
-	}
+	owner, keep := installation(e, journal)
 	return &tokens.SharedStore{
-		Engine: engine, Sealer: sealer, Owner: owner, Waiting: e.warnLockHeld,
+		Engine: engine, Sealer: sealer, Owner: owner, KeepOwner: keep, Waiting: e.warnLockHeld,
 		Journal: tokens.FileStore{Dir: journal, Recovered: e.warnRecovered},
 	}, nil
 }
@@ -89,22 +86,24 @@ func newSealer(conf config.Store) (*tokens.Sealer, error) {
 	return sealer, nil
 }
 
-// installationName is what marks of this installation have: it is made once, and outlives the
-// process, so that the next one knows them again.
-func installationName(dir string) (string, error) {
-	if err := durable.MkdirPrivate(dir); err != nil {
-		return "", err
-	}
+// installation is the name that the marks of this installation have, and what writes it down where
+// it is new: it outlives the process, so that the next one knows its marks again.
+func installation(e *Environment, dir string) (name string, keep func()) {
 	path := filepath.Join(dir, "installation")
 	text, err := os.ReadFile(path)
-	switch {
-	case err == nil && len(strings.TrimSpace(string(text))) > 0:
-		return strings.TrimSpace(string(text)), nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", err
+	if name := strings.TrimSpace(string(text)); err == nil && name != "" {
+		return name, nil
 	}
-	name := rand.Text()
-	return name, durable.WriteFile(path, []byte(name+"\n"), 0o600)
+	name = rand.Text()
+	return name, sync.OnceFunc(func() {
+		err := durable.MkdirPrivate(dir)
+		if err == nil {
+			err = durable.WriteFile(path, []byte(name+"\n"), 0o600)
+		}
+		if err != nil {
+			e.UI.Warn("the name of this installation cannot be kept: "+err.Error(), "see that the folder is yours and has room: without it, a renewal that this process leaves undone is taken over minutes later")
+		}
+	})
 }
 
 // storeCheck is how often the shared store is asked how it is.
@@ -112,17 +111,17 @@ const storeCheck = 20 * time.Second
 
 // A storeWatch knows how the shared store is.
 type storeWatch struct {
-	store tokens.Store
+	store *tokens.SharedStore
 	log   *slog.Logger
 	last  atomic.Pointer[api.Store]
 }
 
 func (w *storeWatch) now() *api.Store { return w.last.Load() }
 
-// run looks now and then until ctx ends, and tells of changes.
+// run asks the store at each storeCheck until ctx ends, and logs what has changed.
 func (w *storeWatch) run(ctx context.Context) {
 	for {
-		before, now := w.last.Load(), DescribeStore(w.store)
+		before, now := w.last.Load(), describeStore(w.store)
 		w.last.Store(now)
 		w.tell(before, now)
 		select {
@@ -150,8 +149,8 @@ func (w *storeWatch) tell(before, now *api.Store) {
 
 // watchStore looks after a shared store, if there is one.
 func (s *Server) watchStore() {
-	if shared, ok := s.program.store.(*tokens.SharedStore); ok {
-		s.store = &storeWatch{store: s.program.store, log: s.env.UI.Log}
+	if shared := s.program.shared(); shared != nil {
+		s.store = &storeWatch{store: shared, log: s.env.UI.Log}
 		s.background = append(s.background, s.store.run, func(ctx context.Context) { s.program.followStore(ctx, shared.Engine) })
 	}
 }
@@ -180,8 +179,8 @@ const followAgain = 5 * time.Second
 
 // closeStore ends the connections to a shared store. Renewals under way need it until they end.
 func (p *Program) closeStore() {
-	shared, ok := p.store.(*tokens.SharedStore)
-	if !ok {
+	shared := p.shared()
+	if shared == nil {
 		return
 	}
 	if engine, ok := shared.Engine.(io.Closer); ok {
@@ -191,8 +190,8 @@ func (p *Program) closeStore() {
 
 // newLogins are those of this program; a shared store lets other replicas end them.
 func (p *Program) newLogins() *tokens.Logins {
-	shared, ok := p.store.(*tokens.SharedStore)
-	if !ok {
+	shared := p.shared()
+	if shared == nil {
 		return &tokens.Logins{}
 	}
 	return &tokens.Logins{Shared: shared, Credential: func(name string) (*tokens.Source, *tokens.Client) {
@@ -204,15 +203,25 @@ func (p *Program) newLogins() *tokens.Logins {
 	}}
 }
 
-// DescribeStore asks a shared store how it is; nil = the store is not shared.
-func DescribeStore(store tokens.Store) *api.Store {
-	shared, ok := store.(*tokens.SharedStore)
-	if !ok {
-		return nil
+// shared is the store as one that other machines use, too; nil = it is none.
+func (p *Program) shared() *tokens.SharedStore {
+	shared, _ := p.store.(*tokens.SharedStore)
+	return shared
+}
+
+// Store says how the store is; nil = it is not shared.
+func (p *Program) Store() *api.Store {
+	if shared := p.shared(); shared != nil {
+		return describeStore(shared)
 	}
+	return nil
+}
+
+// describeStore asks a shared store how it is.
+func describeStore(shared *tokens.SharedStore) *api.Store {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	warnings, err := shared.Advise(ctx)
+	warnings, err := shared.Engine.Advise(ctx)
 	described := &api.Store{Where: shared.Engine.String(), Warnings: warnings}
 	if err != nil {
 		described.Problem = &api.Error{
@@ -222,6 +231,3 @@ func DescribeStore(store tokens.Store) *api.Store {
 	}
 	return described
 }
-
-// Store says how the store is, if it is shared; nil = it is not.
-func (p *Program) Store() *api.Store { return DescribeStore(p.store) }
