@@ -54,7 +54,7 @@ func shCommands(text string) (commands []string) {
 	return commands
 }
 
-// walkPage runs the commands beside a sandbox that took some requests, for the pages name them.
+// walkPage runs the commands beside a sandbox that took some requests, because the pages name them.
 func walkPage(t *testing.T, page string, commands []string) {
 	const config = `
 sandbox = true

@@ -41,7 +41,7 @@ type Program struct {
 func (p *Program) renewalsOf(c config.Credential) chan struct{} {
 	provider := cmp.Or(c.TokenURL, c.Issuer, c.Provider)
 	if provider == "" {
-		return nil // nobody is called
+		return nil // there is no provider to protect
 	}
 	if p.renewals[provider] == nil {
 		p.renewals[provider] = make(chan struct{}, renewalsAtOnce)

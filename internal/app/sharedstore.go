@@ -166,7 +166,7 @@ func (p *Program) followStore(ctx context.Context, engine tokens.Engine) {
 		}
 	}
 	for ctx.Err() == nil {
-		_ = engine.Changes(ctx, func() { follow("") }, follow) // [storeWatch] tells of a store that is away
+		_ = engine.Changes(ctx, func() { follow("") }, follow) // [storeWatch] logs that the store is away
 		select {
 		case <-time.After(followAgain):
 		case <-ctx.Done():

@@ -137,6 +137,10 @@ func tokenFailed(p *app.Program, credential *app.Credential, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled) || !errors.As(err, &e):
 		return err
+	case credential.Remote != nil && e.Action == tokens.ActionLogin:
+		return terminal.LoginNeeded(e, e.Hint)
+	case credential.Remote != nil && e.Action != tokens.ActionConfig:
+		return terminal.Unreachable(e, e.Hint) // no login is kept here
 	case e.Action == tokens.ActionLogin && credential.NonInteractive():
 		return terminal.LoginNeeded(e, "put a new refresh token into the configuration")
 	case e.Action == tokens.ActionLogin:

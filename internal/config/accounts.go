@@ -19,42 +19,37 @@ func (t *table) credentialFrom() CredentialFrom {
 }
 
 // expandAccounts adds a route for each credential of credential_from, so that each has connections
-// of its own.
+// of its own. The checks of all routes hold for them, too.
 func (d *decoder) expandAccounts(c *Config) {
-	for i := range d.routes {
-		from := c.Routes[i].CredentialFrom
-		if len(from.Table) == 0 {
-			continue
+	for i := range c.Routes {
+		if from := c.Routes[i].CredentialFrom; len(from.Table) > 0 {
+			c.Routes[i].Accounts = d.accountRoutes(c, i, from)
+			c.Routes[i].leadsToAccounts(from)
 		}
-		at := d.routes[i].at.key("credential_from")
-		byCredential := map[string]int{}
-		accounts := map[string]int{}
-		for _, account := range slices.Sorted(maps.Keys(from.Table)) {
-			credential := from.Table[account]
-			if _, known := c.Credentials[credential]; !known {
-				d.report(at, "names a credential that is not there", credentialsThere(c))
-				continue
-			}
-			index, made := byCredential[credential]
-			if !made {
-				index = len(c.Routes)
-				byCredential[credential] = index
-				c.Routes = append(c.Routes, accountRoute(c.Routes[i], credential))
-				d.checkAccountRoute(c, index, at)
-			}
-			accounts[account] = index
-			if from.Host != "" {
-				host := strings.ToLower(strings.Replace(from.Host, "*", account, 1))
-				own := &c.Routes[index]
-				own.Hosts = append(slices.Clip(own.Hosts), host)
-			}
-		}
-		c.Routes[i].Accounts = accounts
-		if c.Routes[i].Credential == "" {
-			c.Routes[i].Probe = "" // which names no account; each of them has it
-		}
-		c.Routes[i].Strip = withSelector(c.Routes[i].Strip, from)
 	}
+}
+
+// accountRoutes adds the routes of one, and returns their indexes by the account.
+func (d *decoder) accountRoutes(c *Config, base int, from CredentialFrom) map[string]int {
+	byCredential, accounts := map[string]int{}, map[string]int{}
+	for _, account := range slices.Sorted(maps.Keys(from.Table)) {
+		credential := from.Table[account]
+		index, made := byCredential[credential]
+		if !made {
+			index = len(c.Routes)
+			byCredential[credential] = index
+			c.Routes = append(c.Routes, accountRoute(c.Routes[base], credential))
+			d.routes = append(d.routes, d.routes[base])
+			d.checkAccountName(c.Routes, index)
+		}
+		accounts[account] = index
+		if from.Host != "" {
+			host := strings.ToLower(strings.Replace(from.Host, "*", account, 1))
+			d.routes[base].checkHost("credential_from", 0, host)
+			c.Routes[index].Hosts = append(c.Routes[index].Hosts, host)
+		}
+	}
+	return accounts
 }
 
 // accountRoute is the route with a credential of its own.
@@ -67,6 +62,23 @@ func accountRoute(route Route, credential string) Route {
 	return own
 }
 
+// settingOf is the setting of the file that a key of the route comes from.
+func (r *Route) settingOf(key string) string {
+	if r.AccountOf != "" {
+		return "credential_from"
+	}
+	return key
+}
+
+// leadsToAccounts takes from a route without a credential what only its accounts can do.
+func (r *Route) leadsToAccounts(from CredentialFrom) {
+	r.Strip = withSelector(r.Strip, from)
+	if r.Credential == "" {
+		r.Probe, r.Downchannel = "", "pass"
+		r.TokenEndpoint, r.Synchronize, r.FollowGateway = false, false, false
+	}
+}
+
 // withSelector keeps the name of the account from the upstream.
 func withSelector(strip []string, from CredentialFrom) []string {
 	if from.Header == "" {
@@ -75,17 +87,10 @@ func withSelector(strip []string, from CredentialFrom) []string {
 	return append(slices.Clip(strip), from.Header)
 }
 
-func (d *decoder) checkAccountRoute(c *Config, index int, at position) {
-	name := c.Routes[index].Name
-	for i, other := range c.Routes {
-		if i != index && other.Name == name {
-			d.report(at, "makes a route "+name+", which is there already", "give the other route another name")
-		}
-	}
-	if len(name) > 63 {
-		d.report(at, "makes a route whose name is too long", "give the route or the credential a shorter name")
-	}
-	if credential := c.Credentials[c.Routes[index].Credential]; !c.Sandbox {
-		d.credentials[credential.Name].requireSecretsOf(credential)
+func (d *decoder) checkAccountName(routes []Route, index int) {
+	name := routes[index].Name
+	taken := slices.ContainsFunc(routes[:index], func(r Route) bool { return r.Name == name })
+	if taken || !isLabel(name) {
+		d.routes[index].report("credential_from", "makes a route "+name+", which is there already or is no name", "give the route, the other route or the credential another name")
 	}
 }

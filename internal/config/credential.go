@@ -140,8 +140,8 @@ func (t *table) checkGrant(c Credential, sandbox bool) {
 	}
 }
 
-// checkRemote checks where the owner of a grant is: nobody without a certificate gets a token over
-// the network.
+// checkRemote checks where the owner of a grant is. Over the network a token is given for a
+// certificate alone.
 func (t *table) checkRemote(c Credential) {
 	t.require("url", `grant = "remote" needs the share of the avsproxy that owns the grant, like "https://owner.example:9747" or "unix:/path"`)
 	path, isSocket := strings.CutPrefix(c.URL, "unix:")

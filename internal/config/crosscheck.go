@@ -109,6 +109,9 @@ func (d *decoder) checkForwarded(c *Config) {
 func (d *decoder) checkNames(routes []Route) {
 	lines := map[string]int{}
 	for i, r := range routes {
+		if r.AccountOf != "" {
+			continue // checked when it was made
+		}
 		if first, taken := lines[r.Name]; taken && r.Name != "" {
 			d.routes[i].report("name", fmt.Sprintf("is already the name of the route on line %d", first), "give each route its own name")
 			continue
@@ -132,7 +135,7 @@ func (d *decoder) checkClaims(routes []Route) {
 		for j, host := range r.Hosts {
 			host = strings.TrimSuffix(host, ":443")
 			if owner, taken := claims[host]; taken && owner != i && host != "" {
-				d.routes[i].reportItem("hosts", j, fmt.Sprintf("names a host that already means the route on line %d", routes[owner].Line), "a host can mean only one route")
+				d.routes[i].reportItem(r.settingOf("hosts"), j, fmt.Sprintf("names a host that already means the route on line %d", routes[owner].Line), "a host can mean only one route")
 				continue
 			}
 			claims[host] = i
@@ -159,10 +162,10 @@ func (d *decoder) checkReference(r *Route, t *table, c *Config) bool {
 	credential, ok := c.Credentials[r.Credential]
 	if r.Credential != "" && !ok {
 		names := slices.Sorted(maps.Keys(c.Credentials))
-		t.report("credential", "names a credential that does not exist", suggestion(r.Credential, names)+"add a table [credential.NAME] for it")
+		t.report(r.settingOf("credential"), "names a credential that does not exist", suggestion(r.Credential, names)+"add a table [credential.NAME] for it")
 		return false
 	}
-	if c.Sandbox {
+	if c.Sandbox && (r.Credential != "" || len(r.Accounts) == 0) {
 		t.checkSandbox(*r, credential)
 	}
 	if !ok {

@@ -100,7 +100,7 @@ func (t *table) checkOrigins(origins []string) {
 // A downchannel is kept with the route's credential, so that no client gets the
 // directives of another identity.
 func (t *table) checkCredentialUse(r *Route) {
-	none, remedy := !t.has("credential"), "name a credential, or leave the line out"
+	none, remedy := !t.has("credential") && !t.has("credential_from"), "name a credential, or leave the line out"
 	t.reportIf(none && r.TokenEndpoint, "token_endpoint", "needs a credential whose tokens the client's stand for", remedy)
 	t.reportIf(none && r.Synchronize, "synchronize", "needs the credential of the device that it speaks for", remedy)
 	t.reportIf(none && r.FollowGateway, "follow_gateway", "needs the credential of the device that AVS speaks to", remedy)

@@ -28,8 +28,8 @@ func (d *decoder) config(root *table) *Config {
 	c.Routes = d.allRoutes(root)
 	root.finish()
 	c.SecretVariables, c.SecretFiles = d.variables, d.secretFiles
-	d.crossCheck(c)
 	d.expandAccounts(c)
+	d.crossCheck(c)
 	return c
 }
 

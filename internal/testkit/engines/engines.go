@@ -2,7 +2,6 @@
 package engines
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"avsproxy/internal/testkit"
-	"avsproxy/tokens"
 )
 
 // A Server is a database that a test starts and stops.
@@ -134,86 +132,4 @@ func postgresTool(t testing.TB, name string) string {
 	testkit.NeedTool(t, "pg_ctlcluster") // which comes with it
 	t.Fatal("PostgreSQL is not in /usr/lib/postgresql")
 	return ""
-}
-
-// TestEngine tries what the interface promises.
-func TestEngine(t *testing.T, engine tokens.Engine) {
-	ctx := t.Context()
-	get := func(want string) {
-		t.Helper()
-		entry, err := engine.Get(ctx, "grant:x")
-		if err != nil || string(entry.Value) != want || entry.Age < 0 || entry.Age > time.Minute {
-			t.Errorf("%+v, %v, not %q", entry, err, want)
-		}
-	}
-	swap := func(old, revision, value string, want bool) {
-		t.Helper()
-		if won, err := engine.Swap(ctx, "grant:x", old, revision, []byte(value)); err != nil || won != want {
-			t.Errorf("swap of %q: %v, %v", old, won, err)
-		}
-	}
-	get("")
-	swap("nothing", "1", "one", false)
-	swap("", "1", "one", true)
-	swap("", "2", "two", false)
-	get("one")
-	swap("1", "2", "two\x00\xff", true)
-	swap("1", "3", "three", false)
-	get("two\x00\xff")
-	if entry, _ := engine.Get(ctx, "grant:x"); entry.Revision != "2" {
-		t.Errorf("%+v", entry)
-	}
-
-	lease := func(owner string, life time.Duration, want bool) {
-		t.Helper()
-		if got, err := engine.Lease(ctx, "lock:x", owner, life); err != nil || got != want {
-			t.Errorf("lease of %s: %v, %v", owner, got, err)
-		}
-	}
-	lease("a", time.Minute, true)
-	lease("b", time.Minute, false)
-	lease("a", time.Minute, true)
-	testkit.NoError(t, engine.Release(ctx, "lock:x", "b"))
-	lease("b", time.Minute, false)
-	testkit.NoError(t, engine.Release(ctx, "lock:x", "a"))
-	lease("b", 50*time.Millisecond, true)
-	testkit.Eventually(t, engine, func() bool { got, _ := engine.Lease(ctx, "lock:x", "c", time.Minute); return got })
-
-	changes, subscribed := make(chan string, 10), make(chan struct{})
-	hearing, deaf := context.WithCancel(ctx)
-	heard := make(chan error, 1)
-	go func() {
-		heard <- engine.Changes(hearing, func() { close(subscribed) }, func(key string) { changes <- key })
-	}()
-	<-subscribed
-	swap("2", "3", "three", true)
-	if got := <-changes; got != "grant:x" {
-		t.Errorf("a change of %s", got)
-	}
-	deaf()
-	if err := <-heard; err == nil {
-		t.Error("changes end without an error")
-	}
-
-	take := func(want string) {
-		t.Helper()
-		if value, err := engine.Take(ctx, "login:x"); err != nil || string(value) != want {
-			t.Errorf("%q, %v, not %q", value, err, want)
-		}
-	}
-	take("")
-	testkit.NoError(t, engine.Put(ctx, "login:x", []byte("once"), time.Minute))
-	take("once")
-	take("")
-	testkit.NoError(t, engine.Put(ctx, "login:x", []byte("over"), time.Millisecond))
-	time.Sleep(20 * time.Millisecond) // the engine's clock, not ours
-	take("")
-	if _, err := engine.Advise(ctx); err != nil {
-		t.Error(err)
-	}
-	over, cancel := context.WithCancel(ctx)
-	cancel()
-	if _, err := engine.Get(over, "grant:x"); err == nil {
-		t.Error("a call whose context is over has a result")
-	}
 }
